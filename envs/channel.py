@@ -1,0 +1,129 @@
+"""Fading channels: SNR from slot to slot, spectral efficiency, and the split of an expert's band.
+
+dB appear only in the SNR process; rates are in bit/s, delays in s.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.config import ChannelConfig
+
+Array = NDArray[np.floating]
+
+
+class FadingChannel:
+    """SNR of every user and expert of N worlds, slot after slot.
+
+    `iid` draws U(range) anew each slot (the paper). `gauss_markov` is the autoregression of order one
+    x' = mu + rho (x - mu) + sqrt(1 - rho^2) sigma w with w ~ N(0, 1) (Gudmundson 1991), stationary about mu ~ U(range),
+    which is drawn once a pair. The SNR is the latent x clipped to the range; the latent itself never is.
+
+    Attributes: `latent_db` (N, U, E) float32 dB; `efficiency` (N, U, E) float32, bit/s/Hz alone on the band.
+    """
+
+    def __init__(
+        self, config: ChannelConfig, shape: tuple[int, int, int], correlation: float, rng: np.random.Generator
+    ) -> None:
+        self.config = config
+        self._correlation = correlation
+        self._rng = rng
+        self._gap = snr_gap(config)
+        self._mean_db, self.latent_db = self._first_slot(shape)
+        self._measure()
+
+    def advance(self) -> None:
+        """Go on to the next slot."""
+        config = self.config
+        if config.process == "iid":
+            self.latent_db = self._uniform_db(self.latent_db.shape)
+        else:
+            following = self._rng.standard_normal(self.latent_db.shape, np.float32)
+            following *= np.float32(np.sqrt(1 - self._correlation**2) * config.sigma_db)
+            following += np.float32(self._correlation) * self.latent_db
+            following += np.float32(1 - self._correlation) * self._mean_db
+            self.latent_db = following
+        self._measure()
+
+    def add_experts(self, count: int) -> None:
+        """Draw the channels to `count` more experts."""
+        mean_db, latent_db = self._first_slot((*self.latent_db.shape[:2], count))
+        self._mean_db = np.concatenate([self._mean_db, mean_db], axis=-1)
+        self.latent_db = np.concatenate([self.latent_db, latent_db], axis=-1)
+        self._measure()
+
+    def snr_db(self) -> NDArray[np.float32]:
+        """SNR of this slot, (N, U, E), dB."""
+        return clip_snr_db(self.config, self.latent_db)
+
+    def snr_to(self, cell: tuple[NDArray, NDArray, NDArray]) -> NDArray[np.float64]:
+        """Linear SNR at the cells (world, user, expert), in double precision."""
+        return db_to_linear(clip_snr_db(self.config, self.latent_db[cell]).astype(float))
+
+    def _measure(self) -> None:
+        self.efficiency = spectral_efficiency(db_to_linear(self.snr_db()), self._gap)
+
+    def _first_slot(self, shape: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean, and a latent from the stationary distribution, dB."""
+        mean_db = self._uniform_db(shape)
+        if self.config.process == "iid":
+            return mean_db, mean_db
+        spread = np.float32(self.config.sigma_db)
+        return mean_db, mean_db + spread * self._rng.standard_normal(shape, np.float32)
+
+    def _uniform_db(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        low, high = self.config.snr_db
+        draws = self._rng.random(shape, np.float32)
+        draws *= np.float32(high - low)
+        draws += np.float32(low)
+        return draws
+
+
+def clip_snr_db(config: ChannelConfig, latent_db: Array) -> Array:
+    """The SNR, dB: the latent clipped to the configured range."""
+    return np.clip(latent_db, *(latent_db.dtype.type(bound) for bound in config.snr_db))
+
+
+def db_to_linear(decibel: Array) -> Array:
+    """10^(dB / 10), in the precision of the argument."""
+    return np.exp(decibel * decibel.dtype.type(np.log(10) / 10))
+
+
+def snr_gap(config: ChannelConfig) -> float:
+    """Gamma, the SNR gap of adaptive QAM at a bit error rate, -ln(5 BER) / 1.5; 1 for Shannon rates.
+
+    Source: Goldsmith and Chua, "Variable-Rate Variable-Power MQAM for Fading Channels", IEEE Trans. Commun. 1997,
+    whose bound BER <= 0.2 exp(-1.5 gamma / (M - 1)) it inverts.
+    """
+    return -np.log(5 * config.target_ber) / 1.5 if config.ber == "qam" else 1.0
+
+
+def word_survival(config: ChannelConfig) -> float:
+    """Share of words received without a bit error, (1 - BER)^bits; 1 for Shannon rates."""
+    return (1 - config.target_ber) ** config.bits_per_word if config.ber == "qam" else 1.0
+
+
+def spectral_efficiency(snr: Array, gap: float = 1.0) -> Array:
+    """eta = log2(1 + snr / gap), bit/s/Hz, of a linear SNR (Shannon; `gap` as in `snr_gap`)."""
+    return np.log1p(snr * snr.dtype.type(1 / gap)) * snr.dtype.type(1 / np.log(2))
+
+
+def subtask_bits(config: ChannelConfig, words: Array) -> Array:
+    """Bits of a subtask both ways: the prompt up and `words` words down."""
+    return (config.prompt_words + words) * config.bits_per_word
+
+
+def min_delay_weight(bits: Array, efficiency: Array) -> Array:
+    """Share of the band, up to a factor, that minimises the sum of delays: sqrt(L / eta).
+
+    The minimum of sum_i L_i / (b_i eta_i) subject to sum_i b_i = W (Lagrange: b_i proportional to sqrt(L_i / eta_i)).
+    """
+    return np.sqrt(bits / efficiency)
+
+
+def transmission_s(config: ChannelConfig, bits: Array, snr: Array, share: Array | float = 1.0) -> Array:
+    """Time to send `bits` over a share (0..1) of an expert's band, s.
+
+    With `noise_scaling` the SNR grows as the share shrinks, gamma W / b, at fixed power.
+    """
+    efficiency = spectral_efficiency(snr / share if config.noise_scaling else snr, snr_gap(config))
+    return bits / (config.bandwidth_hz * share * efficiency)

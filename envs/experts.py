@@ -1,0 +1,121 @@
+"""The pool of edge experts: topics, competence and private costs."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.config import ExpertConfig
+
+
+@dataclass(frozen=True)
+class ExpertPool:
+    """Edge experts of N worlds. The topic of expert e is e mod M."""
+
+    topic: NDArray[np.int64]  # (E,)
+    competence: NDArray[np.float64]  # (N, E, M), 1 recovers recovered_share of an abandoned subtask's loss
+    unit_cost: NDArray[np.float64]  # (N, E), kappa, credits a point
+    cost_slope: NDArray[np.float64]  # (N, E), credits a point
+
+    def joined(self, newcomers: "ExpertPool") -> "ExpertPool":
+        """This pool with more experts behind its own."""
+        return ExpertPool(
+            topic=np.concatenate([self.topic, newcomers.topic]),
+            competence=np.concatenate([self.competence, newcomers.competence], axis=1),
+            unit_cost=np.concatenate([self.unit_cost, newcomers.unit_cost], axis=1),
+            cost_slope=np.concatenate([self.cost_slope, newcomers.cost_slope], axis=1),
+        )
+
+
+def draw_pool(
+    config: ExpertConfig,
+    num_worlds: int,
+    num_experts: int,
+    num_topics: int,
+    rng: np.random.Generator,
+    first_expert: int = 0,
+) -> ExpertPool:
+    """Draw the experts `first_expert`, `first_expert + 1`, ... of each world; with a `pool_seed` all worlds alike."""
+    drawn_worlds = num_worlds if config.pool_seed is None else 1
+    topic = np.arange(first_expert, first_expert + num_experts) % num_topics
+    if config.competence is None:
+        competence = _drawn_competence(config, drawn_worlds, topic, num_topics, rng)
+    else:
+        table = load_competence(config.competence, num_topics)
+        competence = np.broadcast_to(table[topic], (drawn_worlds, num_experts, num_topics))
+    unit_cost = rng.uniform(*config.unit_cost, (drawn_worlds, num_experts))
+    cost_slope = rng.uniform(*config.cost_slope, (drawn_worlds, num_experts))
+    return ExpertPool(
+        topic,
+        np.broadcast_to(competence, (num_worlds, num_experts, num_topics)),
+        np.broadcast_to(unit_cost, (num_worlds, num_experts)),
+        np.broadcast_to(cost_slope, (num_worlds, num_experts)),
+    )
+
+
+def other_topic_mean(config: ExpertConfig, num_topics: int) -> float:
+    """Mean competence on a topic that is not the own one, so that the mean over the whole table is as configured.
+
+    Exact where every topic has as many experts as any other; it is what a user who sees only types may expect.
+    """
+    if num_topics == 1:
+        return config.mean_competence
+    own = sum(config.own_competence) / 2
+    return (config.mean_competence * num_topics - own) / (num_topics - 1)
+
+
+def own_topic_mean(config: ExpertConfig) -> float:
+    """Mean competence on the own topic."""
+    return sum(config.own_competence) / 2
+
+
+def lottery(
+    expert: NDArray[np.int64], wanted: NDArray[np.bool_], places: int, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Who is served where every expert takes at most `places`, (N, U): a fair draw among those who ask it.
+
+    expert: whom each user asks, (N, U); wanted: who asks at all, (N, U).
+    """
+    ticket = rng.random(wanted.shape)
+    counter = np.where(wanted, expert, -1)  # who asks nobody queues apart
+    order = np.lexsort((ticket, counter), axis=-1)
+    queue = np.take_along_axis(counter, order, axis=-1)
+    place = np.arange(wanted.shape[-1])
+    first = np.maximum.accumulate(np.where(np.diff(queue, axis=-1, prepend=-2) != 0, place, 0), axis=-1)
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, place - first, axis=-1)
+    return wanted & (rank < places)
+
+
+def load_competence(path: str, num_topics: int) -> NDArray[np.float64]:
+    """Read a measured table, competence [expert topic x subtask topic], from a JSON object's key 'competence'.
+
+    Raises ValueError naming the file and what is wrong with it.
+    """
+    file = Path(path)
+    try:
+        table = np.asarray(json.loads(file.read_text())["competence"], dtype=float)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = "there is no key 'competence'" if isinstance(error, KeyError) else error
+        raise ValueError(f"env.experts.competence: cannot read {file}: {reason}") from error
+    if table.shape != (num_topics, num_topics) or not np.isfinite(table).all():
+        raise ValueError(
+            f"env.experts.competence: {file} should hold a finite {num_topics} x {num_topics} table, "
+            f"it holds shape {table.shape}"
+        )
+    return table
+
+
+def _drawn_competence(
+    config: ExpertConfig, num_worlds: int, topic: NDArray[np.int64], num_topics: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    shape = (num_worlds, len(topic), num_topics)
+    own = topic[:, None] == np.arange(num_topics)
+    competence = np.where(own, rng.uniform(*config.own_competence, shape), rng.uniform(*config.other_competence, shape))
+    if num_topics > 1:
+        others = ~own
+        missing = config.mean_competence * own.size - competence.sum(axis=(1, 2))
+        competence += others * (missing / others.sum())[:, None, None]
+    return competence

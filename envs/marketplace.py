@@ -1,0 +1,150 @@
+"""The platform inside a world: it averages demand, clears the mechanism every few slots and keeps the books."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.config import MarketConfig
+from envs.experts import ExpertPool
+from mechanisms import Market, Mechanism, MechanismError, best_response
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """One clearing and what came of it until the next, for N worlds. Money in credits, summed over `num_slots`."""
+
+    slot: int  # slot of the episode in which the prices were set
+    num_slots: int
+    unit_price: Float  # (N, E), credits a point
+    effort: Float  # (N, E), in 0..1, of the true costs
+    participates: NDArray[np.bool_]  # (N, E)
+    demand: Float  # (N, E), full-effort points a slot that the mechanism was told
+    points: Float  # (N, E), full-effort points served, times effort: points delivered
+    payment: Float  # (N, E)
+    cost: Float  # (N, E), true cost borne
+    charge: Float  # (N,), paid by all users
+    status: str
+    solve_seconds: float
+
+    @property
+    def edge_utility(self) -> Float:
+        """Payment less true cost, (N, E)."""
+        return self.payment - self.cost
+
+    @property
+    def balance(self) -> Float:
+        """What the platform keeps (negative: adds), (N,): charges less payments."""
+        return self.charge - self.payment.sum(axis=-1)
+
+
+class Marketplace:
+    """Prices in force and the books of the interval under way.
+
+    Raises MechanismError when the first clearing of a pool fails; a later failure keeps the last prices and is recorded in the
+    status of its clearing.
+    """
+
+    def __init__(
+        self,
+        mechanism: Mechanism,
+        config: MarketConfig,
+        pool: ExpertPool,
+        num_users: int,
+        initial_demand: float,
+    ) -> None:
+        self.mechanism = mechanism
+        self.config = config
+        self.num_users = num_users
+        self.pool = pool
+        self.demand = np.full(pool.unit_cost.shape, initial_demand)
+        self.closed: Clearing | None = None  # the clearing whose interval ended in the last slot
+        self._outcome_status, self._solve_seconds = "", 0.0
+        self._priced = False
+        self._clear(slot=0)
+
+    def admit(self, slot: int, pool: ExpertPool) -> None:
+        """Go on with a pool that has more experts: the interval under way ends, newcomers start at mean demand."""
+        count = pool.unit_cost.shape[-1] - self.demand.shape[-1]
+        if self._slots:
+            self.close()
+        newcomers = np.repeat(self.demand.mean(axis=-1, keepdims=True), count, axis=-1)
+        self.demand = np.concatenate([self.demand, newcomers], axis=-1)
+        self.pool, self._priced = pool, False
+        self._clear(slot)
+
+    def settle(self, slot: int, requested: Float, served: Float) -> tuple[Float, Float]:
+        """Book one slot and clear when the interval is over.
+
+        requested, served: full-effort points asked of and served by each expert, (N, E).
+        Returns payment and true cost of the slot, (N, E) credits.
+        """
+        delivered = served * self.effort
+        payment = self.unit_price * delivered
+        cost = served * self._cost_per_point
+        self._points += delivered
+        self._payment += payment
+        self._cost += cost
+        self._slots += 1
+        self.demand += self.config.demand_smoothing * (requested - self.demand)
+        self.closed = None
+        if self._slots == self.config.interval:
+            self.close()
+            self._clear(slot + 1)
+        return payment, cost
+
+    def charge(self, expert: NDArray[np.int64], served: Float, worlds: NDArray[np.int64]) -> Float:
+        """What users pay for `served` full-effort points of `expert`, (N, U): the unit price a delivered point."""
+        return (self.unit_price * self.effort)[worlds, expert] * served
+
+    def book_charges(self, charge: Float) -> None:
+        """Add the users' charges of a slot, (N, U), to the books; before `settle`."""
+        self._charge += charge.sum(axis=-1)
+
+    def close(self) -> None:
+        """End the interval under way; `closed` then tells what came of it."""
+        self.closed = Clearing(
+            slot=self._slot,
+            num_slots=self._slots,
+            unit_price=self.unit_price,
+            effort=self.effort,
+            participates=self.participates,
+            demand=self._told_demand,
+            points=self._points,
+            payment=self._payment,
+            cost=self._cost,
+            charge=self._charge,
+            status=self._outcome_status,
+            solve_seconds=self._solve_seconds,
+        )
+
+    def _clear(self, slot: int) -> None:
+        self._slot, self._slots = slot, 0
+        self._points, self._payment, self._cost = (np.zeros(self.demand.shape) for _ in range(3))
+        self._charge = np.zeros(len(self.demand))
+        floor = self.config.demand_floor * self.demand.mean(axis=-1, keepdims=True)
+        self._told_demand = np.maximum(self.demand, floor)
+        market = Market(
+            unit_cost=self.pool.unit_cost,
+            cost_slope=self.pool.cost_slope,
+            demand=self._told_demand,
+            value=np.full(self.demand.shape, self.config.value),
+            budget=np.full(len(self.demand), self.config.budget_per_user * self.num_users),
+        )
+        try:
+            outcome = self.mechanism.clear(market)
+        except MechanismError as error:
+            if not self._priced:
+                raise
+            self._outcome_status, self._solve_seconds = f"failed: {error}", float("nan")
+            return
+        self._priced = True
+        self.unit_price = outcome.unit_price
+        self._outcome_status, self._solve_seconds = outcome.status, outcome.solve_seconds
+        kappa, slope = self.pool.unit_cost, self.pool.cost_slope
+        voluntary = self.mechanism.voluntary
+        self.effort = best_response(outcome.unit_price, kappa, slope) if voluntary else outcome.effort
+        self.participates = self.effort > 0
+        self._cost_per_point = kappa * self.effort + slope * self.effort**2 / 2

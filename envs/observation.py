@@ -1,0 +1,108 @@
+"""What a user sees: the layout of the flat observation, with every column's scale, and the mask inside it.
+
+A vector of `NUM_USER_FEATURES` features of the user's pending subtask, then one block of `NUM_EXPERT_FEATURES` for each
+expert. The first feature of a block is 1 where the expert may be chosen, so the action mask is part of the
+observation. Every feature is bounded (`bounds`); nobody sees what others choose in the same slot.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.channel import db_to_linear, snr_gap, spectral_efficiency, subtask_bits
+from envs.config import WorldConfig
+
+USER_FEATURES = {
+    "pending": "1 with a subtask to transfer, else 0",
+    "weight": "gating weight times number of subtasks, K g",
+    "words": "words of the answer / largest configured",
+    "compute_need": "compute need / largest configured",
+}
+EXPERT_FEATURES = {
+    "available": "1 where this expert may be chosen in this slot (the action mask), else 0",
+    "competence": "competence for this topic times the effort bought (known), or whether the type matches, times effort",
+    "energy": "cost of the energy that the transfer takes alone on the band, credits",
+    "delay": "delay alone on the band (up, compute, down; no backlog) / deadline, at most 10",
+    "load": "users other than me that it served in the last slot / 4, at most 25",
+    "mine": "1 where it served me in the last slot, else 0",
+    "backlog": "seconds of work it has left over / slot, at most 10",
+    "unit_price": "credits a delivered point / value of a point to the users, at most 10",
+}
+NUM_USER_FEATURES = len(USER_FEATURES)
+NUM_EXPERT_FEATURES = len(EXPERT_FEATURES)
+LARGEST = 10.0  # delays, backlogs and prices beyond this many units look alike
+LOAD_UNIT, LARGEST_LOAD = 4.0, 25.0
+COMPETENCE_BOUND = 2.0
+_ROUNDING = 1 + 1e-5  # single precision may round a feature just past its bound
+
+
+def observation_size(num_experts: int) -> int:
+    """Length D of an observation."""
+    return NUM_USER_FEATURES + num_experts * NUM_EXPERT_FEATURES
+
+
+def column_names(num_experts: int) -> list[str]:
+    """The name of each column, `words` or `expert_3.energy`."""
+    experts = [f"expert_{e}.{feature}" for e in range(num_experts) for feature in EXPERT_FEATURES]
+    return [*USER_FEATURES, *experts]
+
+
+def bounds(config: WorldConfig) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Least and greatest value of each column, (D,) each."""
+    channel = config.channel
+    worst_snr = db_to_linear(np.float64(channel.snr_db[0]))
+    worst_rate = channel.bandwidth_hz * spectral_efficiency(worst_snr, snr_gap(channel))
+    longest = subtask_bits(channel, np.float64(config.requests.words[1])) / worst_rate
+    energy = config.reward.credits_per_joule * channel.tx_power_w * longest
+    user_high = [1, config.requests.num_subtasks, 1, 1]
+    expert_low = [0, -COMPETENCE_BOUND, 0, 0, 0, 0, 0, 0]
+    expert_high = [1, COMPETENCE_BOUND, energy, LARGEST, LARGEST_LOAD, 1, LARGEST, LARGEST]
+    low = np.concatenate([np.zeros(NUM_USER_FEATURES), np.tile(expert_low, config.num_experts)])
+    high = np.concatenate([user_high, np.tile(expert_high, config.num_experts)]) * _ROUNDING
+    return low.astype(np.float32), high.astype(np.float32)
+
+
+def write(
+    config: WorldConfig,
+    *,
+    pending: NDArray[np.bool_],
+    weight: NDArray,
+    words: NDArray,
+    compute: NDArray,
+    available: NDArray[np.bool_],
+    competence: NDArray,
+    transmission_s: NDArray,
+    compute_s: NDArray,
+    load: NDArray,
+    last_expert: NDArray[np.int64],
+    backlog_s: NDArray,
+    unit_price: NDArray,
+) -> NDArray[np.float32]:
+    """Write the observations of N x U users, (N, U, D) float32, from values in natural units.
+
+    (N, U): pending, weight, words, compute, compute_s, last_expert (-1: none). (N, U, E): available, competence,
+    transmission_s. (N, E): load (served in the last slot, me included), backlog_s, unit_price.
+    """
+    num_worlds, num_users, num_experts = available.shape
+    observation = np.empty((num_worlds, num_users, observation_size(num_experts)), np.float32)
+    observation[..., 0] = pending
+    observation[..., 1] = weight * config.requests.num_subtasks
+    observation[..., 2] = words / config.requests.words[1]
+    observation[..., 3] = compute / config.requests.compute_need[1]
+    block = observation[..., NUM_USER_FEATURES:].reshape(num_worlds, num_users, num_experts, NUM_EXPERT_FEATURES)
+    mine = last_expert[..., None] == np.arange(num_experts)
+    transmission = transmission_s.astype(np.float32, copy=False)
+    scale = np.float32(1 / config.quality.deadline_s)
+    block[..., 0] = available
+    np.clip(competence, -COMPETENCE_BOUND, COMPETENCE_BOUND, out=block[..., 1])
+    np.multiply(
+        transmission, np.float32(config.reward.credits_per_joule * config.channel.tx_power_w), out=block[..., 2]
+    )
+    np.minimum((transmission + compute_s[..., None].astype(np.float32)) * scale, LARGEST, out=block[..., 3])
+    np.minimum(
+        (load.astype(np.float32)[:, None] - mine) * np.float32(1 / LOAD_UNIT), LARGEST_LOAD, out=block[..., 4]
+    )
+    block[..., 5] = mine
+    block[..., 6] = np.minimum(backlog_s / config.slot_s, LARGEST)[:, None]
+    value = config.market.value or 1.0
+    block[..., 7] = np.minimum(unit_price / value, LARGEST)[:, None]
+    return observation

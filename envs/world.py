@@ -1,0 +1,321 @@
+"""N worlds at once, each with U users and E experts: the only place where a slot happens."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import mechanisms
+from envs import channel as ch
+from envs import observation, quality
+from envs.accounts import RequestAccounts
+from envs.config import WorldConfig
+from envs.experts import draw_pool, lottery
+from envs.marketplace import Clearing, Marketplace
+from envs.requests import RequestQueue
+
+Info = dict[str, NDArray[Any]]
+
+
+class World:
+    """Users who transfer subtasks to edge experts over fading channels, N worlds in lockstep.
+
+    One step is one slot. Actions are integers (N, U): e < E transfers the pending subtask to expert e, E abandons it.
+    A masked action is scored as abandoning and marked `rejected`; only an integer out of range raises.
+    Rewards (N, U) float32 are gains over abandoning, credits. Episodes last `config.episode_slots` and only truncate:
+    `done` turns true and the next call must be `reset`.
+
+    Requests, channels, availability and judge noise are drawn from generators of their own and never depend on what
+    users do: under one seed every policy meets the same world.
+
+    Args:
+        config: the world's configuration.
+        num_worlds: N.
+        seed: seed of all randomness; None draws one from the operating system.
+        mechanism: sets prices and payments; None is `mechanisms.make("none")`, the paper's free edge devices.
+    """
+
+    def __init__(
+        self,
+        config: WorldConfig | None = None,
+        num_worlds: int = 1,
+        seed: int | None = None,
+        mechanism: mechanisms.Mechanism | None = None,
+    ) -> None:
+        if num_worlds < 1:
+            raise ValueError(f"num_worlds should be at least 1, got {num_worlds}")
+        self.config = config if config is not None else WorldConfig()
+        self.num_worlds = num_worlds
+        self.mechanism = mechanism if mechanism is not None else mechanisms.make("none")
+        self._worlds = np.arange(num_worlds)[:, None]
+        self._users = np.arange(self.config.num_users)
+        self._seed(seed)
+        self._begin_episode()
+        self._fresh = True  # the first reset hands out the episode begun here
+
+    @property
+    def num_users(self) -> int:
+        """U."""
+        return self.config.num_users
+
+    @property
+    def num_experts(self) -> int:
+        """E; grows with `add_experts`."""
+        return self.config.num_experts
+
+    @property
+    def done(self) -> bool:
+        """Whether the episode is truncated and `reset` is due."""
+        return self.slot >= self.config.episode_slots
+
+    @property
+    def closed_clearing(self) -> Clearing | None:
+        """The clearing whose interval ended in the last slot, with what came of it; None in other slots."""
+        return self.market.closed
+
+    def reset(self, seed: int | None = None) -> NDArray[np.float32]:
+        """Begin an episode; with a seed, all randomness starts anew from it. Returns observations (N, U, D)."""
+        if seed is not None:
+            self._seed(seed)
+        if seed is not None or not self._fresh:
+            if seed is None and self.config.experts.resample == "episode":
+                self._draw_pool()
+            self._begin_episode()
+        self._fresh = False
+        return self.observe()
+
+    def step(self, actions: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32], Info]:
+        """Play one slot.
+
+        Returns observations (N, U, D) float32, rewards (N, U) float32 and a dictionary of arrays. (N, U): `gain`
+        (the reward in double precision), `local_gain` (had the device run the subtask), `utility` and `local_utility`
+        (credits of the request completed in this slot, else NaN), `qos` (points recovered), `delay_s`, `energy_j`,
+        `charge`, `transferred`, `rejected`, `pending`. (N, E): `load`, `payment`, `edge_cost`. (N,): `platform_balance`.
+
+        Raises ValueError for actions of a wrong shape, not integer or out of range; RuntimeError after the end.
+        """
+        actions = self._checked(actions)
+        requests, config = self.requests, self.config
+        loss = self.loss
+        allowed = self._mask[self._worlds, self._users, actions]
+        wanted = allowed & (actions < self.num_experts)
+        expert = np.where(wanted, actions, 0)
+        served = self._served(expert, wanted)
+        cell = (self._worlds, self._users, expert)
+
+        load = self._total(expert, served)
+        transmission_s, alone_s = self._transmission(cell, served, load)
+        delay_s = transmission_s + self.backlog_s[self._worlds, expert] + self.compute_s()
+        energy_j = config.channel.tx_power_w * transmission_s
+        timely = quality.timeliness(config.quality, delay_s) * ch.word_survival(config.channel)
+        competence = self.pool.competence[self._worlds, expert, requests.topic]
+        effective = quality.effective_competence(competence * self.market.effort[self._worlds, expert], timely)
+        requested = quality.deliverable_points(config.quality, loss, competence) * wanted
+        points = requested * served
+        charge = self.market.charge(expert, points, self._worlds)
+        gain = served * quality.transfer_gain(
+            config.quality, config.reward, loss, effective, requests.words, energy_j, charge
+        )
+        local_gain = quality.local_gain(config.reward, loss, requests.words)
+        gain, local_gain, utility, local_utility = self.accounts.settle(requests, gain, local_gain)
+
+        self.market.book_charges(charge)
+        payment, edge_cost = self.market.settle(
+            self.slot, self._total(expert, wanted, requested), self._total(expert, served, points)
+        )
+        work_s = served * (alone_s + self.compute_s())
+        self.backlog_s = np.maximum(self.backlog_s + self._total(expert, served, work_s) - config.slot_s, 0.0)
+        self.load, self.last_expert = load, np.where(served, expert, -1)
+        info: Info = {
+            "gain": gain,
+            "local_gain": local_gain,
+            "utility": utility,
+            "local_utility": local_utility,
+            "qos": served * config.quality.recovered_share * loss * effective,
+            "delay_s": served * delay_s,
+            "energy_j": served * energy_j,
+            "charge": charge,
+            "transferred": served,
+            "rejected": ~allowed | (wanted & ~served),
+            "pending": requests.pending,
+            "load": load,
+            "payment": payment,
+            "edge_cost": edge_cost,
+            "platform_balance": charge.sum(axis=-1) - payment.sum(axis=-1),
+        }
+        self._next_slot()
+        return self.observe(), gain.astype(np.float32), info
+
+    def observe(self) -> NDArray[np.float32]:
+        """Observations of the present slot, (N, U, D) float32; `observation.py` names the columns."""
+        requests = self.requests
+        if self.config.information == "known":
+            competence = self.competence_of_topic()
+        else:
+            competence = (requests.topic[..., None] == self.pool.topic).astype(np.float32)
+        return observation.write(
+            self.config,
+            pending=requests.pending,
+            weight=requests.weight,
+            words=requests.words,
+            compute=requests.compute,
+            available=self._mask[..., :-1],
+            competence=competence * self._effort32,
+            transmission_s=self.transmission_alone_s(),
+            compute_s=self.compute_s(),
+            load=self.load,
+            last_expert=self.last_expert,
+            backlog_s=self.backlog_s,
+            unit_price=self.market.unit_price,
+        )
+
+    def action_mask(self) -> NDArray[np.bool_]:
+        """What each user may do in this slot, (N, U, E + 1): experts that are available and participate; abandoning.
+
+        Without a pending subtask only abandoning. With `allow_abandon: false` abandoning only when nothing else is.
+        """
+        return self._mask.copy()
+
+    def snr_db(self) -> NDArray[np.float32]:
+        """SNR of each user and expert in this slot, (N, U, E), dB."""
+        return self.channel.snr_db()
+
+    def transmission_alone_s(self) -> NDArray[np.float32]:
+        """Time to send prompt and answer of the pending subtask alone on each expert's band, (N, U, E), s."""
+        bits = ch.subtask_bits(self.config.channel, self.requests.words) * self.requests.pending
+        return (bits / self.config.channel.bandwidth_hz).astype(np.float32)[..., None] / self.channel.efficiency
+
+    def competence_of_topic(self) -> NDArray[np.float32]:
+        """Competence of every expert for each user's topic, (N, U, E)."""
+        by_topic = self.pool.competence.transpose(0, 2, 1)
+        return by_topic[self._worlds, self.requests.topic].astype(np.float32)
+
+    def compute_s(self) -> NDArray[np.float64]:
+        """Time an expert computes on each user's pending subtask, (N, U), s."""
+        speed = self.config.experts.words_per_second
+        return np.zeros(self.requests.words.shape) if speed is None else self.requests.words / speed
+
+    @property
+    def loss(self) -> NDArray[np.float64]:
+        """Points that abandoning the pending subtask loses, D, (N, U)."""
+        return quality.abandon_loss(self.config.quality, self.requests.weight, self.config.requests.num_subtasks)
+
+    def add_experts(self, count: int) -> None:
+        """Add `count` experts to every world (the paper's model upgrade); topics go on as e mod M.
+
+        What the world is in goes on: requests, slot, channels and backlog of the experts present. Prices are set
+        anew, since the market is another. Observations and actions have the new size from now on.
+        """
+        if count < 1:
+            raise ValueError(f"count should be at least 1, got {count}")
+        config = self.config
+        newcomers = draw_pool(
+            config.experts, self.num_worlds, count, config.requests.num_topics, self._rng["pool"], self.num_experts
+        )
+        self.pool = self.pool.joined(newcomers)
+        self.config = replace(config, num_experts=config.num_experts + count)
+        self.channel.add_experts(count)
+        self.backlog_s = np.pad(self.backlog_s, ((0, 0), (0, count)))
+        self.load = np.pad(self.load, ((0, 0), (0, count)))
+        self.market.admit(self.slot, self.pool)
+        self._draw_availability()
+        self._refresh()
+
+    def _seed(self, seed: int | None) -> None:
+        streams = ("pool", "channel", "requests", "availability", "lottery", "judge")
+        children = np.random.SeedSequence(seed).spawn(len(streams))
+        self._rng = {name: np.random.default_rng(child) for name, child in zip(streams, children, strict=True)}
+        if self.config.experts.pool_seed is not None:
+            self._rng["pool"] = np.random.default_rng(self.config.experts.pool_seed)
+        self._draw_pool()
+
+    def _draw_pool(self) -> None:
+        config = self.config
+        self.pool = draw_pool(
+            config.experts, self.num_worlds, config.num_experts, config.requests.num_topics, self._rng["pool"]
+        )
+
+    def _begin_episode(self) -> None:
+        config, shape = self.config, (self.num_worlds, self.num_users, self.num_experts)
+        self.slot = 0
+        correlation = config.channel.slot_correlation(config.slot_s)
+        self.channel = ch.FadingChannel(config.channel, shape, correlation, self._rng["channel"])
+        self.requests = RequestQueue(config.requests, self.num_worlds, self.num_users, self._rng["requests"])
+        self.accounts = RequestAccounts(config, shape[:2], self._rng["judge"])
+        self.backlog_s = np.zeros((self.num_worlds, self.num_experts))  # work left over, s
+        self.load = np.zeros((self.num_worlds, self.num_experts))  # served in the last slot
+        self.last_expert = np.full(shape[:2], -1)  # who served each user in the last slot, -1: nobody
+        average_points = config.quality.recovered_share * config.quality.drop_loss
+        initial_demand = average_points * self.num_users / self.num_experts
+        self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, initial_demand)
+        self._draw_availability()
+        self._refresh()
+
+    def _next_slot(self) -> None:
+        self.slot += 1
+        self.requests.advance()
+        self.channel.advance()
+        self._draw_availability()
+        if self.done and self.market.closed is None:
+            self.market.close()
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """What several parts of a slot read, computed once."""
+        self._effort32 = self.market.effort.astype(np.float32)[:, None]
+        usable = self.available & self.market.participates
+        self._mask = np.empty((self.num_worlds, self.num_users, self.num_experts + 1), bool)
+        np.logical_and(usable[:, None], self.requests.pending[..., None], out=self._mask[..., :-1])
+        must_transfer = usable.any(axis=-1)[:, None] & self.requests.pending
+        self._mask[..., -1] = True if self.config.allow_abandon else ~must_transfer
+
+    def _draw_availability(self) -> None:
+        shape, probability = (self.num_worlds, self.num_experts), self.config.experts.availability_probability
+        self.available = np.ones(shape, bool)
+        if probability < 1:
+            self.available = self._rng["availability"].random(shape) < probability
+
+    def _checked(self, actions: ArrayLike) -> NDArray[np.int64]:
+        if self.done:
+            raise RuntimeError("the episode is over: call reset before the next step")
+        actions = np.asarray(actions)
+        if actions.shape != (self.num_worlds, self.num_users) or not np.issubdtype(actions.dtype, np.integer):
+            raise ValueError(
+                f"actions should be integers of shape {(self.num_worlds, self.num_users)}, "
+                f"got {actions.dtype} of shape {actions.shape}"
+            )
+        if actions.size and (actions.min() < 0 or actions.max() > self.num_experts):
+            raise ValueError(
+                f"actions should lie in 0..{self.num_experts}, got {actions.min()}..{actions.max()}"
+            )
+        return actions
+
+    def _served(self, expert: NDArray, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        places = self.config.experts.max_concurrent
+        return wanted if places is None else lottery(expert, wanted, places, self._rng["lottery"])
+
+    def _total(
+        self, expert: NDArray, who: NDArray[np.bool_], amount: NDArray | None = None
+    ) -> NDArray[np.float64]:
+        """Sum of `amount` (of heads without it) over the users `who`, by their expert, (N, E)."""
+        cell = self._worlds * self.num_experts + expert
+        weights = who if amount is None else amount * who
+        total = np.bincount(cell.ravel(), weights.ravel(), minlength=self.num_worlds * self.num_experts)
+        return total.reshape(self.num_worlds, self.num_experts)
+
+    def _transmission(
+        self, cell: tuple[NDArray, NDArray, NDArray], served: NDArray[np.bool_], load: NDArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Time to send prompt and answer on the user's share of the band, and alone on the band, (N, U), s."""
+        config = self.config.channel
+        expert = cell[-1]
+        snr = self.channel.snr_to(cell)
+        bits = ch.subtask_bits(config, self.requests.words)
+        if config.split == "equal":
+            share = 1 / np.maximum(load[self._worlds, expert], 1.0)
+        else:
+            weight = ch.min_delay_weight(bits, ch.spectral_efficiency(snr, ch.snr_gap(config)))
+            total = self._total(expert, served, weight)[self._worlds, expert]
+            share = np.where(served, weight / np.maximum(total, weight), 1.0)
+        return ch.transmission_s(config, bits, snr, share), ch.transmission_s(config, bits, snr)

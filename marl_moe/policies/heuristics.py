@@ -1,0 +1,112 @@
+"""Policies that do not learn. Every policy maps a world to actions, (N, U) integers, through `act(world)`.
+
+Each chooses from what its users can see: their own channels, the competence they know (or the mean of a type, where
+only types are known), the load of the last slot and the prices; never the others' present choice.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs import World, prospects
+
+Actions = NDArray[np.int64]
+
+
+class Policy(Protocol):
+    """Anything that acts in a world."""
+
+    name: ClassVar[str]
+
+    def act(self, world: World) -> Actions:
+        """Actions (N, U) for the present slot of every world."""
+        ...
+
+
+@dataclass
+class Heuristic:
+    """A policy without memory; `rng` breaks ties and makes draws."""
+
+    rng: np.random.Generator
+    name: ClassVar[str]
+
+    def act(self, world: World) -> Actions:
+        """Actions (N, U)."""
+        raise NotImplementedError
+
+
+class Random(Heuristic):
+    """Any expert that may be chosen, uniformly; abandons only when there is none."""
+
+    name = "random"
+
+    def act(self, world: World) -> Actions:
+        """Actions (N, U)."""
+        return best_expert(world, self.rng.random((world.num_worlds, world.num_users, world.num_experts)))
+
+
+class Abandon(Heuristic):
+    """Drops every subtask that the device cannot afford (the paper's benchmark)."""
+
+    name = "abandon"
+
+    def act(self, world: World) -> Actions:
+        """Actions (N, U)."""
+        return np.full((world.num_worlds, world.num_users), world.num_experts)
+
+
+class Local(Abandon):
+    """The upper bound: a device that could run every subtask itself.
+
+    No action of the world does that. It drops every subtask, and evaluation reads `local_utility` and `local_gain`,
+    what the same requests would have been worth on the device.
+    """
+
+    name = "local"
+
+
+class TopicMatch(Heuristic):
+    """The expert of highest expected competence, ties at random: with types only, any expert of the right type."""
+
+    name = "topic_match"
+
+    def act(self, world: World) -> Actions:
+        """Actions (N, U)."""
+        competence = prospects.expected_competence(world)
+        return best_expert(world, competence + 1e-6 * self.rng.random(competence.shape))
+
+
+class MaxSnr(Heuristic):
+    """The expert of highest signal-to-noise ratio, whatever its topic."""
+
+    name = "max_snr"
+
+    def act(self, world: World) -> Actions:
+        """Actions (N, U)."""
+        return best_expert(world, world.snr_db())
+
+
+class Greedy(Heuristic):
+    """The expert of highest expected gain if nobody else chose it; abandons when no gain is positive."""
+
+    name = "greedy"
+
+    def act(self, world: World) -> Actions:
+        """Actions (N, U)."""
+        gain = prospects.expected_gain_alone(world)
+        chosen = best_expert(world, gain)
+        expert = np.minimum(chosen, world.num_experts - 1)
+        expected = np.take_along_axis(gain, expert[..., None], axis=-1)[..., 0]
+        worthwhile = (expected > 0) | ~world.action_mask()[..., -1]
+        return np.where(worthwhile, chosen, world.num_experts)
+
+
+HEURISTICS: dict[str, type[Heuristic]] = {policy.name: policy for policy in (Random, Abandon, Local, TopicMatch, MaxSnr, Greedy)}
+
+
+def best_expert(world: World, score: NDArray) -> Actions:
+    """The expert of highest score among those that may be chosen, the abandon action where there is none, (N, U)."""
+    may = world.action_mask()[..., :-1]
+    return np.where(may.any(axis=-1), np.where(may, score, -np.inf).argmax(axis=-1), world.num_experts)

@@ -1,0 +1,115 @@
+"""Networks that score every action from an observation: `pointer`, shared by all experts, and `mlp`.
+
+Both exist in `copies` (twin critics are two copies of one network), evaluated together as one batched product.
+Torch only: a trained policy is loaded without Ray.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from envs.observation import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
+
+NEVER = -1e9  # a logit whose probability is exactly zero in single precision
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What a network is made of. `num_experts` binds only the mlp; a pointer network serves any number."""
+
+    num_experts: int
+    allow_abandon: bool = True
+    network: Literal["pointer", "mlp"] = "pointer"
+    hidden: int = 64
+
+    def __post_init__(self) -> None:
+        if self.network not in ("pointer", "mlp"):
+            raise ValueError(f"network should be 'pointer' or 'mlp', got {self.network!r}")
+        if not isinstance(self.hidden, int) or self.hidden < 1:
+            raise ValueError(f"hidden should be an integer of at least 1, got {self.hidden!r}")
+
+    def build(self, copies: int) -> nn.Module:
+        """A network of `copies` independent copies."""
+        if self.network == "pointer":
+            return PointerNetwork(copies, self.hidden)
+        return MlpNetwork(copies, self.num_experts, self.hidden)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON writes them."""
+        return asdict(self)
+
+
+class CopiedLinear(nn.Module):
+    """`copies` linear layers side by side: (copies or 1, B, in) -> (copies, B, out)."""
+
+    def __init__(self, copies: int, in_features: int, out_features: int) -> None:
+        super().__init__()
+        bound = in_features**-0.5
+        self.weight = nn.Parameter(torch.empty(copies, in_features, out_features).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(copies, 1, out_features).uniform_(-bound, bound))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Apply each copy to its own (or the one shared) batch."""
+        return torch.baddbmm(self.bias, values.expand(self.weight.shape[0], -1, -1), self.weight)
+
+
+class PointerNetwork(nn.Module):
+    """Scores each expert with the same weights, given the user's features and the mean over all experts.
+
+    Two hidden layers; the context is the mean of the experts' first hidden layer. Abandoning is scored from the
+    context. Any number of experts, in any order: permuting the experts permutes their scores.
+    """
+
+    def __init__(self, copies: int, hidden: int) -> None:
+        super().__init__()
+        self.expert_in = CopiedLinear(copies, NUM_EXPERT_FEATURES, hidden)
+        self.user_in = CopiedLinear(copies, NUM_USER_FEATURES, hidden)
+        self.expert_hidden = CopiedLinear(copies, hidden, hidden)
+        self.context_hidden = CopiedLinear(copies, hidden, hidden)
+        self.expert_out = CopiedLinear(copies, hidden, 1)
+        self.abandon_hidden = CopiedLinear(copies, hidden, hidden)
+        self.abandon_out = CopiedLinear(copies, hidden, 1)
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Scores of all actions, (B, D) -> (copies, B, E + 1)."""
+        batch = observation.shape[0]
+        user = observation[:, :NUM_USER_FEATURES]
+        experts = observation[:, NUM_USER_FEATURES:].reshape(1, -1, NUM_EXPERT_FEATURES)
+        first = self.expert_in(experts).unflatten(1, (batch, -1))
+        first = torch.relu(first + self.user_in(user[None]).unsqueeze(2))
+        context = first.mean(dim=2)
+        second = self.expert_hidden(first.flatten(1, 2)).unflatten(1, (batch, -1))
+        second = torch.relu(second + self.context_hidden(context).unsqueeze(2))
+        scores = self.expert_out(second.flatten(1, 2)).unflatten(1, (batch, -1)).squeeze(-1)
+        abandon = self.abandon_out(torch.relu(self.abandon_hidden(context)))
+        return torch.cat([scores, abandon], dim=-1)
+
+
+class MlpNetwork(nn.Module):
+    """Two hidden layers over the whole observation; bound to the number of experts it was built for."""
+
+    def __init__(self, copies: int, num_experts: int, hidden: int) -> None:
+        super().__init__()
+        size = NUM_USER_FEATURES + num_experts * NUM_EXPERT_FEATURES
+        self.first = CopiedLinear(copies, size, hidden)
+        self.second = CopiedLinear(copies, hidden, hidden)
+        self.out = CopiedLinear(copies, hidden, num_experts + 1)
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Scores of all actions, (B, D) -> (copies, B, E + 1)."""
+        hidden = torch.relu(self.first(observation[None]))
+        return self.out(torch.relu(self.second(hidden)))
+
+
+def action_mask(observation: Tensor, allow_abandon: bool) -> Tensor:
+    """The action mask that an observation carries, (B, D) -> (B, E + 1) bool."""
+    usable = observation[:, NUM_USER_FEATURES::NUM_EXPERT_FEATURES] > 0.5
+    abandon = torch.ones_like(usable[:, :1]) if allow_abandon else ~usable.any(dim=-1, keepdim=True)
+    return torch.cat([usable, abandon], dim=-1)
+
+
+def masked_logits(actor: nn.Module, observation: Tensor, mask: Tensor) -> Tensor:
+    """Logits of the policy, `NEVER` where the mask excludes an action, (B, E + 1)."""
+    return actor(observation)[0].masked_fill(~mask, NEVER)

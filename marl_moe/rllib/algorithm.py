@@ -1,0 +1,190 @@
+"""Our SAC on RLlib: `WorldSacConfig().build_algo()` and `train()`, as any RLlib algorithm."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from ray.rllib.algorithms.algorithm_config import NotProvided
+from ray.rllib.algorithms.sac import SAC, SACConfig
+from ray.rllib.core.columns import Columns
+from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.rllib.execution.rollout_ops import synchronous_parallel_sample
+from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
+from ray.rllib.utils.metrics import (
+    ENV_RUNNER_RESULTS,
+    LEARNER_RESULTS,
+    NUM_AGENT_STEPS_SAMPLED_LIFETIME,
+    NUM_ENV_STEPS_SAMPLED_LIFETIME,
+)
+
+from envs import WorldConfig
+from marl_moe.policies.networks import NetworkConfig
+from marl_moe.rllib.env_runner import WorldRunner
+from marl_moe.rllib.learner import DISCOUNTS, MaskedSacLearner
+from marl_moe.rllib.module import MaskedSacModule
+from marl_moe.rllib.replay import ReplayRing
+
+NUM_UPDATES_LIFETIME = "num_updates_lifetime"
+
+
+class WorldSacConfig(SACConfig):
+    """RLlib's SACConfig with the keys of our SAC.
+
+    `training(training_intensity=...)` is the replay ratio, explicit always: transitions trained on a transition
+    collected. `training(target_entropy_ratio=...)` times the log of the number of allowed actions is the entropy that
+    the temperature is driven to. `training(torch_threads=...)` is the thread count of learner and runners.
+    One training iteration is an episode in every world.
+    """
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__(algo_class=algo_class or WorldSac)
+        self.target_entropy_ratio = 0.1
+        self.torch_threads = 1
+        self.training_intensity = 2.0
+        self.gamma = 0.9
+        self.initial_alpha = 0.2
+        self.actor_lr = self.critic_lr = 1e-3
+        self.alpha_lr = 1e-3
+        self.num_steps_sampled_before_learning_starts = 2000
+        self.replay_buffer_config = {"type": "EpisodeReplayBuffer", "capacity": 200_000}
+        self.env_runner_cls = WorldRunner
+        self.rollout_fragment_length = 5
+        self.num_envs_per_env_runner = 16
+        self.min_time_s_per_iteration = 0
+        self.min_sample_timesteps_per_iteration = 0
+        self.count_steps_by = "agent_steps"
+        self.log_level = "ERROR"
+
+    def training(
+        self,
+        *,
+        target_entropy_ratio: float | type = NotProvided,
+        torch_threads: int | type = NotProvided,
+        **kwargs: Any,
+    ) -> "WorldSacConfig":
+        """RLlib's keys, and the two of ours (see the class)."""
+        super().training(**kwargs)
+        if target_entropy_ratio is not NotProvided:
+            self.target_entropy_ratio = target_entropy_ratio
+        if torch_threads is not NotProvided:
+            self.torch_threads = torch_threads
+        return self
+
+    def world(
+        self, config: WorldConfig, mechanism: dict[str, Any], module_users: dict[str, list[int]], network: dict[str, Any]
+    ) -> "WorldSacConfig":
+        """Set the world that is learned in, which module acts for which users, and the modules' network."""
+        self.environment(
+            env=None, env_config={"world": config.as_dict(), "mechanism": mechanism, "module_users": module_users}
+        )
+        model = NetworkConfig(num_experts=config.num_experts, allow_abandon=config.allow_abandon, **network)
+        spec = RLModuleSpec(module_class=MaskedSacModule, model_config=model.as_dict())
+        self.multi_agent(policies=set(module_users), policy_mapping_fn=_no_mapping)
+        return self.rl_module(
+            rl_module_spec=MultiRLModuleSpec(rl_module_specs=dict.fromkeys(module_users, spec))
+        )
+
+    def validate(self) -> None:
+        """RLlib's checks, and ours; raises ValueError naming the key."""
+        super().validate()
+        if self.training_intensity is None or self.training_intensity <= 0:
+            raise ValueError(f"training.training_intensity should be above 0, got {self.training_intensity}")
+        if not 0 <= self.target_entropy_ratio <= 1:
+            raise ValueError(f"training.target_entropy_ratio should lie in 0..1, got {self.target_entropy_ratio}")
+        if self.torch_threads < 1:
+            raise ValueError(f"training.torch_threads should be at least 1, got {self.torch_threads}")
+        if not self.twin_q:
+            raise ValueError("training.twin_q should be true: the critics are always twins")
+        if not isinstance(self.n_step, int) or self.n_step < 1:
+            raise ValueError(f"training.n_step should be an integer of at least 1, got {self.n_step}")
+
+    @property
+    def _model_config_auto_includes(self) -> dict[str, Any]:
+        return {}  # a module's model_config is a NetworkConfig and nothing else
+
+    def get_default_learner_class(self) -> type:
+        """The learner."""
+        return MaskedSacLearner
+
+
+class WorldSac(SAC):
+    """SAC whose runners step whole worlds and whose replay keeps columns."""
+
+    @classmethod
+    def get_default_config(cls) -> WorldSacConfig:
+        """The configuration with its defaults."""
+        return WorldSacConfig()
+
+    def setup(self, config: WorldSacConfig) -> None:
+        """Build as RLlib does; a local runner then acts with the local learner's own weights."""
+        super().setup(config)
+        self._rng = np.random.default_rng(np.random.SeedSequence(self.config.seed, spawn_key=(0xDA7A,)))
+        self._updates_due = 0.0
+        self._shares_module = not self.learner_group.is_remote and not self.env_runner_group.num_remote_workers()
+        if self._shares_module:
+            self.env_runner.module = self.learner_group._learner.module
+
+    def training_step(self) -> None:
+        """One episode in every world: collect a fragment, store it, update as often as the replay ratio asks."""
+        for _ in range(self._rounds()):
+            fragments, results = synchronous_parallel_sample(
+                worker_set=self.env_runner_group,
+                concat=False,
+                sample_timeout_s=self.config.sample_timeout_s,
+                _uses_new_env_runners=True,
+                _return_metrics=True,
+            )
+            self.metrics.aggregate(results, key=ENV_RUNNER_RESULTS)
+            collected = 0
+            for fragment in fragments:
+                self.local_replay_buffer.add(fragment)
+                collected += int(fragment.starts.sum()) * fragment.action[0].size
+            if self._agent_steps() < self.config.num_steps_sampled_before_learning_starts:
+                continue
+            self._updates_due += self.config.training_intensity * collected / self.config.total_train_batch_size
+            updates, self._updates_due = divmod(self._updates_due, 1.0)
+            if updates:
+                self._update(int(updates))
+
+    def _rounds(self) -> int:
+        slots = self.config.env_config["world"]["episode_slots"]
+        return max(1, slots // self.config.get_rollout_fragment_length())
+
+    def _agent_steps(self) -> int:
+        counts = self.metrics.peek((ENV_RUNNER_RESULTS, NUM_AGENT_STEPS_SAMPLED_LIFETIME), default={})
+        return sum(counts.values())
+
+    def _update(self, updates: int) -> None:
+        """Draw the batches of several updates at once, learn from them one by one, send the weights out."""
+        size = self.config.total_train_batch_size
+        batches = {}
+        for module_id, users in self.config.env_config["module_users"].items():
+            columns = self.local_replay_buffer.sample(updates * size, np.asarray(users), self._rng)
+            names = (Columns.OBS, Columns.ACTIONS, Columns.REWARDS, Columns.NEXT_OBS, DISCOUNTS)
+            batches[module_id] = SampleBatch(
+                {name: torch.from_numpy(column) for name, column in zip(names, columns, strict=True)}
+            )
+        results = self.learner_group.update(
+            batch=MultiAgentBatch(batches, env_steps=updates * size),
+            minibatch_size=self.config.train_batch_size_per_learner,
+            num_epochs=1,
+            timesteps={
+                NUM_ENV_STEPS_SAMPLED_LIFETIME: self.metrics.peek(
+                    (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME), default=0
+                )
+            },
+        )
+        self.metrics.aggregate(results, key=LEARNER_RESULTS)
+        self.metrics.log_value(NUM_UPDATES_LIFETIME, updates, reduce="lifetime_sum")
+        if not self._shares_module:
+            self.env_runner_group.sync_weights(
+                from_worker_or_learner_group=self.learner_group, policies=list(batches), inference_only=True
+            )
+
+    def _create_local_replay_buffer_if_necessary(self, config: WorldSacConfig) -> ReplayRing:
+        return ReplayRing(config.replay_buffer_config["capacity"], config.n_step, config.gamma)
+
+
+def _no_mapping(agent_id: str, episode: Any, **kwargs: Any) -> str:
+    raise NotImplementedError("runners map users to modules by env_config['module_users']")

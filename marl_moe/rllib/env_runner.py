@@ -1,0 +1,196 @@
+"""The env runner: steps N worlds at once with one forward pass a module, and hands out columns, not episodes."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.core import COMPONENT_RL_MODULE
+from ray.rllib.core.columns import Columns
+from ray.rllib.env.env_runner import EnvRunner
+from ray.rllib.utils.checkpoints import Checkpointable
+from ray.rllib.utils.metrics import (
+    NUM_AGENT_STEPS_SAMPLED_LIFETIME,
+    NUM_ENV_STEPS_SAMPLED,
+    NUM_ENV_STEPS_SAMPLED_LIFETIME,
+    NUM_EPISODES_LIFETIME,
+    WEIGHTS_SEQ_NO,
+)
+
+from envs import World, WorldConfig, observation
+from marl_moe.rllib.replay import Fragment
+
+SUMS = (
+    "gain",
+    "charge",
+    "energy_j",
+    "qos",
+    "transferred",
+    "rejected",
+    "platform_balance",
+)  # summed over agents and slots; divided by agent steps where they are reported
+
+
+class WorldRunner(EnvRunner, Checkpointable):
+    """Collects `rollout_fragment_length` slots of `num_envs_per_env_runner` worlds a call.
+
+    `config.env_config` holds `world` (WorldConfig), `mechanism` (name and parameters) and `module_users`, which module
+    acts for which users. Runner i is seeded with (seed, i).
+    """
+
+    def __init__(self, *, config: AlgorithmConfig, **kwargs: Any) -> None:
+        super().__init__(config=config, **kwargs)
+        Checkpointable.__init__(self)
+        torch.set_num_threads(self.config.torch_threads)
+        self.module_users = {
+            module_id: np.asarray(users) for module_id, users in self.config.env_config["module_users"].items()
+        }
+        self.make_env()
+        self.make_module()
+
+    def make_env(self) -> None:
+        """Build the worlds from `env_config`."""
+        from mechanisms import make
+
+        index = self.worker_index or 0
+        sequence = np.random.SeedSequence(self.config.seed, spawn_key=(index,))
+        world_seed, explore_seed = (int(word) for word in sequence.generate_state(2))
+        env_config = self.config.env_config
+        self.world = World(
+            WorldConfig(**env_config["world"]),
+            num_worlds=self.config.num_envs_per_env_runner,
+            seed=world_seed,
+            mechanism=make(**env_config["mechanism"]),
+        )
+        self._rng = np.random.default_rng(explore_seed)
+        self._seen = self.world.reset()
+        self._fresh = True
+
+    def make_module(self) -> None:
+        """Build the actors."""
+        spec = self.config.get_multi_rl_module_spec(spaces=self.get_spaces(), inference_only=True)
+        self.module = spec.build()
+        self._weights_seq_no = 0
+
+    def get_spaces(self) -> dict[str, tuple[gym.Space, gym.Space]]:
+        """Observation and action space of each module."""
+        low, high = observation.bounds(self.world.config)
+        spaces = (gym.spaces.Box(low, high, dtype=np.float32), gym.spaces.Discrete(self.world.num_experts + 1))
+        return dict.fromkeys(self.module_users, spaces)
+
+    def sample(self, **kwargs: Any) -> Fragment:
+        """Play one fragment with the exploring policy."""
+        slots = self.config.get_rollout_fragment_length()
+        columns: dict[str, list[NDArray]] = {"observation": [], "action": [], "reward": []}
+        starts: list[bool] = []
+        sums = dict.fromkeys(SUMS, 0.0)
+        utility_sum, num_requests, num_episodes = 0.0, 0, 0
+        continues = not self._fresh
+        blank_action = np.zeros((self.world.num_worlds, self.world.num_users), np.int64)
+        blank_reward = np.zeros(blank_action.shape, np.float32)
+
+        def close(seen: NDArray) -> None:
+            columns["observation"].append(seen)
+            columns["action"].append(blank_action)
+            columns["reward"].append(blank_reward)
+            starts.append(False)
+
+        for _ in range(slots):
+            action = self._explore(self._seen)
+            columns["observation"].append(self._seen)
+            self._seen, reward, info = self.world.step(action)
+            columns["action"].append(action)
+            columns["reward"].append(reward)
+            starts.append(True)
+            for name in SUMS:
+                sums[name] += float(info[name].sum())
+            done = ~np.isnan(info["utility"])
+            utility_sum += float(info["utility"][done].sum())
+            num_requests += int(done.sum())
+            if self.world.done:
+                close(self._seen)
+                self._seen = self.world.reset()
+                num_episodes += self.world.num_worlds
+        self._fresh = not starts[-1]
+        if not self._fresh:
+            close(self._seen)
+        self._log(sums, utility_sum, num_requests, num_episodes, slots)
+        return Fragment(
+            observation=np.stack(columns["observation"]),
+            action=np.stack(columns["action"]),
+            reward=np.stack(columns["reward"]),
+            starts=np.array(starts),
+            runner=self.worker_index or 0,
+            continues=continues,
+        )
+
+    def get_metrics(self) -> dict[str, Any]:
+        """Metrics since the last call."""
+        return self.metrics.reduce()
+
+    def get_state(
+        self, components: Any = None, *, not_components: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Weights of the actors."""
+        state: dict[str, Any] = {WEIGHTS_SEQ_NO: self._weights_seq_no}
+        if self._check_component(COMPONENT_RL_MODULE, components, not_components):
+            state[COMPONENT_RL_MODULE] = self.module.get_state(
+                components=self._get_subcomponents(COMPONENT_RL_MODULE, components),
+                not_components=self._get_subcomponents(COMPONENT_RL_MODULE, not_components),
+                **kwargs,
+            )
+        return state
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over the weights of the actors."""
+        if COMPONENT_RL_MODULE in state:
+            self.module.set_state(state[COMPONENT_RL_MODULE])
+        self._weights_seq_no = state.get(WEIGHTS_SEQ_NO, 0)
+
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """How to build this runner again."""
+        return (), {"config": self.config}
+
+    def get_checkpointable_components(self) -> list[tuple[str, Any]]:
+        """The parts with a state of their own."""
+        return [(COMPONENT_RL_MODULE, self.module)]
+
+    def assert_healthy(self) -> None:
+        """Raise unless worlds and actors are built."""
+        assert self.world is not None
+        assert self.module is not None
+
+    def _explore(self, seen: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Sample actions from the actors' distributions (the Gumbel-max trick), (N, U)."""
+        action = np.empty(seen.shape[:2], np.int64)
+        with torch.no_grad():
+            for module_id, users in self.module_users.items():
+                batch = torch.from_numpy(seen[:, users].reshape(-1, seen.shape[-1]))
+                logits = self.module[module_id].forward_exploration({Columns.OBS: batch})
+                scores = logits[Columns.ACTION_DIST_INPUTS].numpy()
+                scores = scores + self._rng.gumbel(size=scores.shape)
+                action[:, users] = scores.argmax(axis=-1).reshape(-1, len(users))
+        return action
+
+    def _log(
+        self, sums: dict[str, float], utility_sum: float, num_requests: int, num_episodes: int, slots: int
+    ) -> None:
+        env_steps = slots * self.world.num_worlds
+        for name, value in sums.items():
+            self.metrics.log_value(name, value, reduce="sum")
+        self.metrics.log_value("utility", utility_sum, reduce="sum")
+        self.metrics.log_value("num_requests", num_requests, reduce="sum")
+        self.metrics.log_value("num_agent_slots", env_steps * self.world.num_users, reduce="sum")
+        prices = self.world.market
+        self.metrics.log_value("unit_price", float(prices.unit_price.mean()) * slots, reduce="sum")
+        self.metrics.log_value("participation", float(prices.participates.mean()) * slots, reduce="sum")
+        self.metrics.log_value("num_slots", slots, reduce="sum")
+        self.metrics.log_value(NUM_ENV_STEPS_SAMPLED, env_steps, reduce="sum")
+        self.metrics.log_value(NUM_ENV_STEPS_SAMPLED_LIFETIME, env_steps, reduce="lifetime_sum")
+        self.metrics.log_value(NUM_EPISODES_LIFETIME, num_episodes, reduce="lifetime_sum")
+        for module_id, users in self.module_users.items():
+            self.metrics.log_value(
+                (NUM_AGENT_STEPS_SAMPLED_LIFETIME, module_id), env_steps * len(users), reduce="lifetime_sum"
+            )

@@ -1,0 +1,121 @@
+"""The learner of our SAC: one backward pass over the sum of the losses, fused Adam, Polyak averaging each update."""
+
+from typing import Any
+
+import torch
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.algorithms.sac.torch.sac_torch_learner import SACTorchLearner
+from ray.rllib.core.columns import Columns
+from ray.rllib.core.learner.learner import Learner
+from ray.rllib.core.rl_module.apis import TargetNetworkAPI
+from torch import Tensor
+
+from marl_moe.rllib.module import (
+    LOG_PROBABILITIES,
+    LOG_PROBABILITIES_NEXT,
+    MASK,
+    Q_TARGET_NEXT,
+    Q_VALUES,
+)
+
+DISCOUNTS = "discounts"  # gamma^m of each transition, m the steps to the bootstrapped observation
+
+
+class MaskedSacLearner(SACTorchLearner):
+    """Discrete SAC (Christodoulou, arXiv 1910.07207) on masked actions.
+
+    With V(s') = sum_a pi(a|s') [min_i Qbar_i(s', a) - alpha log pi(a|s')], the losses are
+
+    - critics: sum_i mean (Q_i(s, a) - r - gamma^m V(s'))^2,
+    - actor: mean sum_a pi(a|s) [alpha log pi(a|s) - min_i Q_i(s, a)],
+    - temperature: mean log alpha (H(pi(.|s)) - target_entropy_ratio log |allowed actions of s|).
+
+    Episodes only truncate, so V(s') is always bootstrapped. The losses touch disjoint parameters: the gradients of
+    their sum are the gradients of each.
+    """
+
+    def build(self) -> None:
+        """Set the thread count, then build as RLlib does."""
+        torch.set_num_threads(self.config.torch_threads)
+        super().build()
+
+    def configure_optimizers_for_module(self, module_id: str, config: AlgorithmConfig | None = None) -> None:
+        """One Adam each for critics, actor and temperature."""
+        assert config is not None
+        module = self._module[module_id].unwrapped()
+        groups = {
+            "qf": (list(module.critic.parameters()), config.critic_lr),
+            "policy": (list(module.actor.parameters()), config.actor_lr),
+            "alpha": ([self.curr_log_alpha[module_id]], config.alpha_lr),
+        }
+        for name, (parameters, learning_rate) in groups.items():
+            self.register_optimizer(
+                module_id=module_id,
+                optimizer_name=name,
+                optimizer=torch.optim.Adam(parameters, fused=True),
+                params=parameters,
+                lr_or_lr_schedule=learning_rate,
+            )
+
+    def compute_loss_for_module(
+        self, *, module_id: str, config: AlgorithmConfig, batch: dict[str, Any], fwd_out: dict[str, Tensor]
+    ) -> Tensor:
+        """The sum of the three losses, and their metrics."""
+        log_alpha = self.curr_log_alpha[module_id]
+        alpha = log_alpha.detach().exp()
+
+        log_next = fwd_out[LOG_PROBABILITIES_NEXT]
+        value_next = (log_next.exp() * (fwd_out[Q_TARGET_NEXT] - alpha * log_next)).sum(dim=-1)
+        target = batch[Columns.REWARDS] + batch[DISCOUNTS] * value_next
+        taken = batch[Columns.ACTIONS].long()[None, :, None].expand(2, -1, 1)
+        q_taken = fwd_out[Q_VALUES].gather(-1, taken).squeeze(-1)
+        critic_loss = (q_taken - target).square().mean(dim=-1).sum()
+
+        log_pi = fwd_out[LOG_PROBABILITIES]
+        pi = log_pi.exp()
+        q_values = fwd_out[Q_VALUES].detach()
+        actor_loss = (pi * (alpha * log_pi - q_values.amin(dim=0))).sum(dim=-1).mean()
+
+        entropy = -(pi.detach() * log_pi.detach()).sum(dim=-1)
+        target_entropy = config.target_entropy_ratio * fwd_out[MASK].sum(dim=-1).float().log()
+        alpha_loss = (log_alpha * (entropy - target_entropy)).mean()
+
+        self.metrics.log_dict(
+            {
+                "critic_loss": critic_loss.detach(),
+                "actor_loss": actor_loss.detach(),
+                "temperature": alpha.squeeze(),
+                "entropy": entropy.mean(),
+                "q_mean": q_taken.detach().mean(),
+            },
+            key=module_id,
+            window=1,
+        )
+        return critic_loss + actor_loss + alpha_loss
+
+    def compute_gradients(self, loss_per_module: dict[str, Tensor], **kwargs: Any) -> dict[Any, Tensor]:
+        """One backward pass over the losses of all modules."""
+        for optimizer in self._optimizer_parameters:
+            optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(loss_per_module.values())).sum().backward()
+        return {key: parameter.grad for key, parameter in self._params.items()}
+
+    def apply_gradients(self, gradients_dict: dict[Any, Tensor]) -> None:
+        """Step every optimiser, then draw the targets towards the critics by tau."""
+        for key, gradient in gradients_dict.items():
+            self._params[key].grad = gradient
+        for optimizer in self._optimizer_parameters:
+            optimizer.step()
+        with torch.no_grad():
+            for module_id in self.module.keys():  # noqa: SIM118 - a MultiRLModule is not a dictionary
+                for main, target in self.module[module_id].unwrapped().get_target_network_pairs():
+                    torch._foreach_lerp_(list(target.parameters()), list(main.parameters()), self.config.tau)
+
+    def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
+        """Learning rate schedules only; the targets moved with each update."""
+        Learner.after_gradient_based_update(self, timesteps=timesteps)
+
+    @classmethod
+    def rl_module_required_apis(cls) -> list[type]:
+        """What a module must offer to be trained here."""
+        return [TargetNetworkAPI]

@@ -1,0 +1,66 @@
+"""The RLModule of our SAC: a masked discrete actor, twin critics and their targets."""
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from ray.rllib.core.columns import Columns
+from ray.rllib.core.rl_module.apis import InferenceOnlyAPI, TargetNetworkAPI
+from ray.rllib.core.rl_module.torch.torch_rl_module import TorchRLModule
+from torch import Tensor, nn
+
+from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
+
+MASK = "action_mask"
+LOG_PROBABILITIES, LOG_PROBABILITIES_NEXT = "log_probabilities", "log_probabilities_next"
+Q_VALUES, Q_TARGET_NEXT = "q_values", "q_target_next"
+
+
+class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
+    """Actor and twin critics over the same observation; `model_config` is a `NetworkConfig` as a dictionary.
+
+    The action mask is read from the observation. On env runners (inference only) just the actor exists.
+    """
+
+    def setup(self) -> None:
+        """Build the networks."""
+        self.network = NetworkConfig(**self.model_config)
+        self.actor = self.network.build(copies=1)
+        if not self.inference_only:
+            self.critic = self.network.build(copies=2)
+
+    def make_target_networks(self) -> None:
+        """Target critics start as copies of the critics."""
+        self.target_critic = deepcopy(self.critic).requires_grad_(False)
+
+    def get_target_network_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
+        """What Polyak averaging joins."""
+        return [(self.critic, self.target_critic)]
+
+    def get_non_inference_attributes(self) -> list[str]:
+        """What env runners do without."""
+        return ["critic", "target_critic"]
+
+    def forward_target(self, batch: dict[str, Any]) -> Tensor:
+        """Target Q values of the next observations, the lesser of the twins, (B, E + 1)."""
+        return self.target_critic(batch[Columns.NEXT_OBS]).amin(dim=0)
+
+    def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Tensor]:
+        observation = batch[Columns.OBS]
+        mask = action_mask(observation, self.network.allow_abandon)
+        return {Columns.ACTION_DIST_INPUTS: masked_logits(self.actor, observation, mask)}
+
+    def _forward_train(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Tensor]:
+        observation, following = batch[Columns.OBS], batch[Columns.NEXT_OBS]
+        mask = action_mask(observation, self.network.allow_abandon)
+        with torch.no_grad():
+            mask_next = action_mask(following, self.network.allow_abandon)
+            log_next = torch.log_softmax(masked_logits(self.actor, following, mask_next), dim=-1)
+            q_next = self.forward_target(batch)
+        return {
+            MASK: mask,
+            LOG_PROBABILITIES: torch.log_softmax(masked_logits(self.actor, observation, mask), dim=-1),
+            LOG_PROBABILITIES_NEXT: log_next,
+            Q_VALUES: self.critic(observation),
+            Q_TARGET_NEXT: q_next,
+        }
