@@ -14,6 +14,7 @@ from envs.config import WorldConfig
 from envs.world import World
 
 Observations = dict[str, NDArray[np.float32]]
+NOT_PER_USER = {"load", "payment", "edge_cost", "platform_balance"}  # entries of World.step's info that agents do not get
 
 
 class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its constructors
@@ -77,7 +78,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         chosen = np.array([[actions[agent] for agent in agents]])
         seen, reward, info = self.world.step(chosen)
         mask = self.world.action_mask()[0].astype(np.int8)
-        per_user = {key: value[0].tolist() for key, value in info.items() if value.shape == reward.shape}
+        per_user = {key: value[0].tolist() for key, value in info.items() if key not in NOT_PER_USER}
         infos = {
             agent: {"action_mask": mask[u]} | {key: values[u] for key, values in per_user.items()}
             for u, agent in enumerate(agents)

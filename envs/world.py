@@ -90,12 +90,13 @@ class World:
 
         Returns observations (N, U, D) float32, rewards (N, U) float32 and a dictionary of arrays. (N, U): `gain`
         (the reward in double precision), `local_gain` (had the device run the subtask), `utility` and `local_utility`
-        (credits of the request completed in this slot, else NaN), `qos` (points recovered), `delay_s`, `energy_j`,
+        (credits of the request completed in this slot, else NaN), `qos` and `local_qos` (points recovered), `delay_s`, `energy_j`,
         `charge`, `transferred`, `rejected`, `pending`. (N, E): `load`, `payment`, `edge_cost`. (N,): `platform_balance`.
 
         Raises ValueError for actions of a wrong shape, not integer or out of range; RuntimeError after the end.
         """
         actions = self._checked(actions)
+        self._fresh = False
         requests, config = self.requests, self.config
         loss = self.loss
         allowed = self._mask[self._worlds, self._users, actions]
@@ -132,6 +133,7 @@ class World:
             "local_gain": local_gain,
             "utility": utility,
             "local_utility": local_utility,
+            "local_qos": loss,
             "qos": served * config.quality.recovered_share * loss * effective,
             "delay_s": served * delay_s,
             "energy_j": served * energy_j,
@@ -148,27 +150,10 @@ class World:
         return self.observe(), gain.astype(np.float32), info
 
     def observe(self) -> NDArray[np.float32]:
-        """Observations of the present slot, (N, U, D) float32; `observation.py` names the columns."""
-        requests = self.requests
-        if self.config.information == "known":
-            competence = self.competence_of_topic()
-        else:
-            competence = (requests.topic[..., None] == self.pool.topic).astype(np.float32)
-        return observation.write(
-            self.config,
-            pending=requests.pending,
-            weight=requests.weight,
-            words=requests.words,
-            compute=requests.compute,
-            available=self._mask[..., :-1],
-            competence=competence * self._effort32,
-            transmission_s=self.transmission_alone_s(),
-            compute_s=self.compute_s(),
-            load=self.load,
-            last_expert=self.last_expert,
-            backlog_s=self.backlog_s,
-            unit_price=self.market.unit_price,
-        )
+        """Observations of the present slot, (N, U, D) float32, written once; `observation.py` names the columns."""
+        if self._seen is None:
+            self._seen = self._observation()
+        return self._seen
 
     def action_mask(self) -> NDArray[np.bool_]:
         """What each user may do in this slot, (N, U, E + 1): experts that are available and participate; abandoning.
@@ -219,7 +204,7 @@ class World:
         self.backlog_s = np.pad(self.backlog_s, ((0, 0), (0, count)))
         self.load = np.pad(self.load, ((0, 0), (0, count)))
         self.market.admit(self.slot, self.pool)
-        self._draw_availability()
+        self.available = np.concatenate([self.available, self._drawn_availability(count)], axis=-1)
         self._refresh()
 
     def _seed(self, seed: int | None) -> None:
@@ -249,20 +234,43 @@ class World:
         average_points = config.quality.recovered_share * config.quality.drop_loss
         initial_demand = average_points * self.num_users / self.num_experts
         self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, initial_demand)
-        self._draw_availability()
+        self.available = self._drawn_availability(self.num_experts)
         self._refresh()
+
+    def _observation(self) -> NDArray[np.float32]:
+        requests = self.requests
+        if self.config.information == "known":
+            competence = self.competence_of_topic()
+        else:
+            competence = (requests.topic[..., None] == self.pool.topic).astype(np.float32)
+        return observation.write(
+            self.config,
+            pending=requests.pending,
+            weight=requests.weight,
+            words=requests.words,
+            compute=requests.compute,
+            available=self._mask[..., :-1],
+            competence=competence * self._effort32,
+            transmission_s=self.transmission_alone_s(),
+            compute_s=self.compute_s(),
+            load=self.load,
+            last_expert=self.last_expert,
+            backlog_s=self.backlog_s,
+            unit_price=self.market.unit_price,
+        )
 
     def _next_slot(self) -> None:
         self.slot += 1
         self.requests.advance()
         self.channel.advance()
-        self._draw_availability()
+        self.available = self._drawn_availability(self.num_experts)
         if self.done and self.market.closed is None:
             self.market.close()
         self._refresh()
 
     def _refresh(self) -> None:
         """What several parts of a slot read, computed once."""
+        self._seen: NDArray[np.float32] | None = None
         self._effort32 = self.market.effort.astype(np.float32)[:, None]
         usable = self.available & self.market.participates
         self._mask = np.empty((self.num_worlds, self.num_users, self.num_experts + 1), bool)
@@ -270,11 +278,11 @@ class World:
         must_transfer = usable.any(axis=-1)[:, None] & self.requests.pending
         self._mask[..., -1] = True if self.config.allow_abandon else ~must_transfer
 
-    def _draw_availability(self) -> None:
-        shape, probability = (self.num_worlds, self.num_experts), self.config.experts.availability_probability
-        self.available = np.ones(shape, bool)
+    def _drawn_availability(self, num_experts: int) -> NDArray[np.bool_]:
+        shape, probability = (self.num_worlds, num_experts), self.config.experts.availability_probability
         if probability < 1:
-            self.available = self._rng["availability"].random(shape) < probability
+            return self._rng["availability"].random(shape) < probability
+        return np.ones(shape, bool)
 
     def _checked(self, actions: ArrayLike) -> NDArray[np.int64]:
         if self.done:
@@ -289,7 +297,7 @@ class World:
             raise ValueError(
                 f"actions should lie in 0..{self.num_experts}, got {actions.min()}..{actions.max()}"
             )
-        return actions
+        return actions.astype(np.int64, copy=False)
 
     def _served(self, expert: NDArray, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
         places = self.config.experts.max_concurrent
@@ -317,5 +325,5 @@ class World:
         else:
             weight = ch.min_delay_weight(bits, ch.spectral_efficiency(snr, ch.snr_gap(config)))
             total = self._total(expert, served, weight)[self._worlds, expert]
-            share = np.where(served, weight / np.maximum(total, weight), 1.0)
+            share = np.divide(weight, total, out=np.ones_like(weight), where=served)
         return ch.transmission_s(config, bits, snr, share), ch.transmission_s(config, bits, snr)

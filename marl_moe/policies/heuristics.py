@@ -18,11 +18,12 @@ Actions = NDArray[np.int64]
 class Policy(Protocol):
     """Anything that acts in a world."""
 
-    name: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """What records call it."""
 
     def act(self, world: World) -> Actions:
         """Actions (N, U) for the present slot of every world."""
-        ...
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Heuristic:
 
     rng: np.random.Generator
     name: ClassVar[str]
+    runs_locally: ClassVar[bool] = False  # whether evaluation reads what the device would have made of it
 
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
@@ -65,6 +67,7 @@ class Local(Abandon):
     """
 
     name = "local"
+    runs_locally = True
 
 
 class TopicMatch(Heuristic):

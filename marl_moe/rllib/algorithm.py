@@ -147,6 +147,12 @@ class WorldSac(SAC):
             if updates:
                 self._update(int(updates))
 
+    def _setup_logdir(self) -> None:
+        """Only Tune needs a folder of its own; without it RLlib would leave empty ones in the home folder."""
+        self._logdir = None
+        if self._storage:
+            super()._setup_logdir()
+
     def _rounds(self) -> int:
         slots = self.config.env_config["world"]["episode_slots"]
         return max(1, slots // self.config.get_rollout_fragment_length())

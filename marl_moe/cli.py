@@ -1,0 +1,165 @@
+"""The `marl-moe` command. Exit codes: 0 done, 1 failed on the way, 2 a mistake in what was asked for."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
+from rich.table import Table
+
+from marl_moe.experiment.spec import ExperimentSpec, SpecError, load_experiment, shipped_experiments, unknown_key
+
+app = typer.Typer(
+    help="Mixture of Experts over mobile edge networks: train, evaluate and price edge experts.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+out = Console(soft_wrap=True)
+complaints = Console(stderr=True, soft_wrap=True)
+
+
+@app.command(
+    epilog="Examples: `marl-moe run case_study` · `marl-moe run my.yaml --set env.num_users=8 --seeds 5 --out results`"
+)
+def run(
+    experiment: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped experiment (`marl-moe list`).")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. env.num_users=8.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds, in place of the file's.", min=1)] = None,
+    out_folder: Annotated[Path, typer.Option("--out", help="Where run folders are made.")] = Path("results"),
+) -> None:
+    """Run an experiment: train, evaluate beside the other policies, record, draw."""
+    overrides = [*(set_ or ()), *([f"seeds={seeds}"] if seeds is not None else ())]
+    try:
+        spec = load_experiment(experiment, overrides)
+        _check_figures(spec.figures, experiment)
+        from marl_moe.experiment.run import run_experiment
+
+        with _progress(spec) as progress:
+            finished = run_experiment(spec, out_folder, progress)
+    except (SpecError, ValueError) as error:
+        _complain(error, 2)
+    except OSError as error:
+        _complain(error, 1)
+    out.print(_summary(spec, finished.evaluation))
+    out.print(f"records  {finished.folder}")
+    _draw(finished.folder, spec.figures, None)
+
+
+@app.command(epilog="Example: `marl-moe figures results/case_study --out figures`")
+def figures(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the figures; RUN/figures if left out.")
+    ] = None,
+) -> None:
+    """Draw every figure that the tables of a run allow, and say what could not be drawn and why."""
+    for folder in runs:
+        try:
+            _draw(folder, None, out_folder if out_folder is None or len(runs) == 1 else out_folder / folder.name)
+        except (OSError, ValueError) as error:
+            _complain(error, 2)
+
+
+@app.command("list")
+def list_() -> None:
+    """List the experiments that are shipped."""
+    table = Table("experiment", "file", box=None)
+    for name, path in shipped_experiments().items():
+        table.add_row(name, str(path))
+    out.print(table)
+
+
+def main() -> None:
+    """Entry point of the `marl-moe` command."""
+    app()
+
+
+@contextmanager
+def _progress(spec: ExperimentSpec) -> "Iterator[object]":
+    """A bar over all epochs of all seeds; on a terminal live, otherwise a line every tenth of the way."""
+    from marl_moe.experiment.run import Progress
+
+    seeds, epochs = spec.seed_list(), spec.algorithm.stop.training_iteration
+    total = len(seeds) * epochs
+    bar = ProgressBar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[rate]}"),
+        console=out,
+        disable=not out.is_terminal,
+        transient=True,
+    )
+    task = bar.add_task("starting", total=total, rate="")
+    began = time.perf_counter()
+    done = 0
+
+    def on_epoch(row: dict[str, float]) -> None:
+        nonlocal done
+        done += 1
+        rates = f"{row['agent_steps'] / row['seconds']:,.0f} agent steps/s  {row['updates'] / row['seconds']:,.0f} updates/s"
+        gain = f"gain {row['gain']:.2f}"
+        bar.update(task, completed=done, description=f"seed {row['seed']}  {gain}", rate=rates)
+        if not out.is_terminal and done * 10 // total > (done - 1) * 10 // total:
+            left = (time.perf_counter() - began) * (total - done) / done
+            out.print(f"seed {row['seed']}  epoch {done}/{total}  {gain}  {rates}  {left:,.0f} s left")
+
+    def on_policy(seed: int, policy: str) -> None:
+        bar.update(task, description=f"seed {seed}  evaluating {policy}")
+
+    with bar:
+        yield Progress(on_epoch, on_policy)
+
+
+def _summary(spec: ExperimentSpec, evaluation: object) -> Table:
+    """Mean utility and gain of each policy with 95 % intervals, best first."""
+    from paper_figures.statistics import mean_interval
+
+    utility = mean_interval(evaluation, "utility").set_index("policy")
+    gain = mean_interval(evaluation, "gain").set_index("policy")
+    over = utility["unit"].iloc[0]
+    table = Table(title=f"{spec.name}: mean [95 % interval over {len(spec.seed_list())} seeds]", title_justify="left")
+    if over == "episodes":
+        table.title = f"{spec.name}: mean [95 % interval over {spec.evaluation.episodes} episodes of one seed]"
+    table.add_column("policy")
+    table.add_column("utility of a request, credits", justify="right")
+    table.add_column("gain per slot and user, credits", justify="right")
+    for policy in utility["mean"].sort_values(ascending=False).index:
+        cells = [
+            f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]" for row in (utility.loc[policy], gain.loc[policy])
+        ]
+        table.add_row(policy, *(cell.replace("[", r"\[") for cell in cells))
+    return table
+
+
+def _check_figures(names: list[str], experiment: str) -> None:
+    from paper_figures import FIGURES
+
+    for name in names:
+        if name not in FIGURES:
+            raise SpecError(f"{experiment}: figures: {unknown_key(name, list(FIGURES))}")
+
+
+def _draw(folder: Path, names: list[str] | None, out_folder: Path | None) -> None:
+    from paper_figures import draw
+
+    written, refused = draw(folder, names, out_folder)
+    for path in written:
+        out.print(f"figure   {path}")
+    for name, reason in refused.items():
+        out.print(f"not drawn: {name}: {reason}")
+
+
+def _complain(error: Exception, code: int) -> NoReturn:
+    complaints.print(str(error), style="red", markup=False, highlight=False)
+    raise typer.Exit(code)

@@ -1,0 +1,119 @@
+"""Evaluation: any policy in the same worlds, through `act(world)`, into the documented tables."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from envs import Clearing, World, WorldConfig
+from marl_moe.policies.heuristics import HEURISTICS, Policy
+from mechanisms import Mechanism
+
+WORLDS_AT_ONCE = 250  # bounds the memory; part of what a seed means, since worlds of a batch share generators
+
+
+def evaluation_seed(seed: int, batch: int) -> int:
+    """Seed of a batch of evaluation worlds: apart from every training world's."""
+    return int(np.random.SeedSequence(seed, spawn_key=(0xE7A1, batch)).generate_state(1)[0])
+
+
+def make_heuristic(name: str, seed: int) -> Policy:
+    """A policy that does not learn, with a generator of its own."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(0xAC7, *name.encode()))
+    return HEURISTICS[name](np.random.default_rng(sequence))
+
+
+def evaluate(
+    policy: Policy, config: WorldConfig, mechanism: Mechanism, seed: int, episodes: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Play `episodes` episodes. Every policy meets the same worlds under the same seed.
+
+    Returns rows of `evaluation.parquet` and of `market.parquet` (see `records`), without seed and point.
+    """
+    rows, clearings = [], []
+    for batch, first in enumerate(range(0, episodes, WORLDS_AT_ONCE)):
+        num_worlds = min(WORLDS_AT_ONCE, episodes - first)
+        world = World(config, num_worlds, evaluation_seed(seed, batch), mechanism)
+        episode = np.arange(first, first + num_worlds)
+        scores = _play(policy, world)
+        rows.append(scores.frame(policy, episode))
+        if mechanism.name != "none":
+            clearings.extend(_market_rows(policy, episode, clearing) for clearing in scores.clearings)
+    market = pd.concat(clearings, ignore_index=True) if clearings else pd.DataFrame()
+    return pd.concat(rows, ignore_index=True), market
+
+
+@dataclass
+class _Scores:
+    """Sums over the slots of an episode, (N,) each."""
+
+    slots: int = 0
+    num_users: int = 0
+    sums: dict[str, NDArray[Any]] = field(default_factory=dict)
+    clearings: list[Clearing] = field(default_factory=list)
+
+    def add(self, **values: NDArray[Any]) -> None:
+        for name, value in values.items():
+            total = np.nansum(value, axis=-1) if value.ndim > 1 else value
+            self.sums[name] = self.sums.get(name, 0) + total
+
+    def frame(self, policy: Policy, episode: NDArray[np.int64]) -> pd.DataFrame:
+        sums, agent_slots = self.sums, self.slots * self.num_users
+        with np.errstate(invalid="ignore"):
+            utility = sums["utility"] / sums["requests"]
+            delay_s = sums["delay_s"] / sums["transferred"]
+        per_agent = ("gain", "qos", "energy_j", "charge", "rejected", "transferred")
+        per_slot = ("edge_utility", "platform_balance")
+        return pd.DataFrame(
+            {"policy": policy.name, "episode": episode, "utility": utility, "delay_s": delay_s}
+            | {name: sums[name] / agent_slots for name in per_agent}
+            | {name: sums[name] / self.slots for name in per_slot}
+            | {"requests": sums["requests"].astype(int)}
+        )
+
+
+def _play(policy: Policy, world: World) -> _Scores:
+    """One episode of every world. The policy `local` is read from what the device could have done itself."""
+    scores = _Scores(num_users=world.num_users)
+    runs_locally = getattr(policy, "runs_locally", False)
+    while not world.done:
+        _, _, info = world.step(policy.act(world))
+        utility = info["local_utility" if runs_locally else "utility"]
+        scores.slots += 1
+        scores.add(
+            utility=utility,
+            requests=~np.isnan(utility),
+            gain=info["local_gain" if runs_locally else "gain"],
+            qos=info["local_qos" if runs_locally else "qos"],
+            delay_s=info["delay_s"],
+            energy_j=info["energy_j"],
+            charge=info["charge"],
+            rejected=info["rejected"],
+            transferred=info["transferred"],
+            edge_utility=info["payment"] - info["edge_cost"],
+            platform_balance=info["platform_balance"],
+        )
+        if world.closed_clearing is not None:
+            scores.clearings.append(world.closed_clearing)
+    return scores
+
+
+def _market_rows(policy: Policy, episode: NDArray[np.int64], clearing: Clearing) -> pd.DataFrame:
+    """A row for each world and expert of a clearing."""
+    num_worlds, num_experts = clearing.unit_price.shape
+    columns = ("unit_price", "effort", "participates", "demand", "points", "payment", "cost", "edge_utility")
+    return pd.DataFrame(
+        {
+            "policy": policy.name,
+            "episode": np.repeat(episode, num_experts),
+            "slot": clearing.slot,
+            "num_slots": clearing.num_slots,
+            "expert": np.tile(np.arange(num_experts), num_worlds),
+            "platform_balance": np.repeat(clearing.balance, num_experts),
+            "status": clearing.status,
+            "solve_seconds": clearing.solve_seconds,
+        }
+        | {name: getattr(clearing, name).ravel() for name in columns}
+    )

@@ -1,0 +1,155 @@
+"""What an experiment leaves behind: a run folder with its YAML, its environment and tables, each column documented.
+
+Files are written whole or not at all: into a temporary file, then renamed.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+POINT = {
+    "seed": (pa.int64(), "seed of the training run"),
+    "point": (pa.string(), "sweep point, empty without a sweep"),
+}
+
+TRAINING = POINT | {
+    "algorithm": (pa.string(), "what learns"),
+    "epoch": (pa.int64(), "training iteration, from 1: an episode in every world"),
+    "env_steps": (pa.int64(), "slots of all worlds so far"),
+    "agent_steps": (pa.int64(), "slots of all users of all worlds so far"),
+    "updates": (pa.int64(), "gradient updates so far"),
+    "seconds": (pa.float64(), "wall clock since training began, s"),
+    "gain": (pa.float64(), "mean gain of the epoch, exploring policy, credits per slot and user"),
+    "utility": (pa.float64(), "mean utility of the requests completed in the epoch, credits"),
+    "qos": (pa.float64(), "mean quality points recovered per slot and user"),
+    "charge": (pa.float64(), "mean charge, credits per slot and user"),
+    "energy_j": (pa.float64(), "mean energy, J per slot and user"),
+    "transferred": (pa.float64(), "share of slots and users with a transfer"),
+    "rejected": (pa.float64(), "share of slots and users with a rejected action"),
+    "unit_price": (pa.float64(), "mean unit price over experts, credits per point"),
+    "participation": (pa.float64(), "share of experts that participate"),
+    "platform_balance": (pa.float64(), "charges less payments, credits per slot and user"),
+    "critic_loss": (pa.float64(), "last update of the epoch, mean over modules, credits^2; NaN before learning"),
+    "actor_loss": (pa.float64(), "as critic_loss, credits"),
+    "temperature": (pa.float64(), "entropy weight alpha, mean over modules, credits per nat"),
+    "entropy": (pa.float64(), "policy entropy, mean over the last batch and modules, nats"),
+    "q_mean": (pa.float64(), "mean Q of the last batch, credits"),
+}
+
+EVALUATION = POINT | {
+    "policy": (pa.string(), "sac: likeliest action; sac_stochastic: drawn; else a policy that does not learn"),
+    "episode": (pa.int64(), "episode, from 0; the same world for every policy of a seed"),
+    "utility": (pa.float64(), "mean utility of the requests completed, credits; NaN if none was"),
+    "gain": (pa.float64(), "mean gain over abandoning, credits per slot and user"),
+    "qos": (pa.float64(), "mean quality points recovered per slot and user"),
+    "delay_s": (pa.float64(), "mean delay of transferred subtasks, s; NaN if none was"),
+    "energy_j": (pa.float64(), "mean energy, J per slot and user"),
+    "charge": (pa.float64(), "mean charge, credits per slot and user"),
+    "rejected": (pa.float64(), "share of slots and users with a rejected action"),
+    "transferred": (pa.float64(), "share of slots and users with a transfer"),
+    "requests": (pa.int64(), "requests completed"),
+    "edge_utility": (pa.float64(), "payments less true costs of all edge devices, credits per slot"),
+    "platform_balance": (pa.float64(), "charges less payments, credits per slot"),
+}
+
+MARKET = POINT | {
+    "policy": (pa.string(), "policy under which the market was cleared"),
+    "episode": (pa.int64(), "episode, from 0"),
+    "slot": (pa.int64(), "slot in which the prices were set"),
+    "num_slots": (pa.int64(), "slots they held for; sums below run over these"),
+    "expert": (pa.int64(), "edge device"),
+    "unit_price": (pa.float64(), "credits per point"),
+    "effort": (pa.float64(), "effort of the edge device at this price, 0..1"),
+    "participates": (pa.bool_(), "whether it serves at all"),
+    "demand": (pa.float64(), "full-effort points a slot that the mechanism was told"),
+    "points": (pa.float64(), "points delivered"),
+    "payment": (pa.float64(), "payment to the edge device, credits"),
+    "cost": (pa.float64(), "its true cost, credits"),
+    "edge_utility": (pa.float64(), "payment less cost, credits"),
+    "platform_balance": (pa.float64(), "charges less payments of the whole clearing, credits"),
+    "status": (pa.string(), "how the clearing was solved, or why it failed"),
+    "solve_seconds": (pa.float64(), "time of the clearing, all worlds of a batch together, s"),
+}
+
+TABLES = {"training": TRAINING, "evaluation": EVALUATION, "market": MARKET}
+Columns = dict[str, tuple[pa.DataType, str]]
+
+
+def schema(table: str) -> pa.Schema:
+    """Arrow schema of a table; each field carries its documentation as metadata."""
+    columns: Columns = TABLES[table]
+    return pa.schema([pa.field(name, kind, metadata={"doc": doc}) for name, (kind, doc) in columns.items()])
+
+
+def write_table(folder: Path, table: str, frame: pd.DataFrame) -> Path:
+    """Write `frame` as `<table>.parquet`. Raises ValueError where its columns are not the documented ones."""
+    missing = set(TABLES[table]) ^ set(frame.columns)
+    if missing:
+        raise ValueError(f"{table}.parquet: columns differ from the documented ones: {sorted(missing)}")
+    arrow = pa.Table.from_pandas(frame[list(TABLES[table])], schema=schema(table), preserve_index=False)
+    path = folder / f"{table}.parquet"
+    partial = folder / f".{path.name}.partial"
+    pq.write_table(arrow, partial, compression="zstd")
+    os.replace(partial, path)
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    os.replace(partial, path)
+
+
+def create_run_folder(parent: Path, name: str) -> Path:
+    """Create `<parent>/<name>`, or with `-2`, `-3` ... behind it: no run ever writes into another's folder."""
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+            continue
+        return folder
+
+
+def describe_environment(seeds: Iterable[int]) -> dict[str, Any]:
+    """Versions, machine, commit and seeds: what is needed to repeat the run."""
+    packages = ("marl-moe", "numpy", "torch", "ray", "scipy", "cvxpy", "pettingzoo", "pandas", "pyarrow")
+    return {
+        "python": platform.python_version(),
+        "packages": {package: version(package) for package in packages},
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "commit": _commit(),
+        "seeds": list(seeds),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+
+
+def write_environment(folder: Path, seeds: Iterable[int]) -> None:
+    """Write `environment.json`."""
+    write_text(folder / "environment.json", json.dumps(describe_environment(seeds), indent=2) + "\n")
+
+
+def _commit() -> str | None:
+    """Commit of the checkout the code runs from, with '+changes' if it was changed; None outside a checkout."""
+    try:
+        git = ["git", "-C", str(Path(__file__).parent)]
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+changes" if status.strip() else "")
