@@ -7,7 +7,7 @@ from envs import quality
 from envs.config import WorldConfig
 from envs.requests import RequestQueue
 
-Float = NDArray[np.float64]
+Float = NDArray[np.floating]
 
 
 class RequestAccounts:
@@ -19,9 +19,7 @@ class RequestAccounts:
         self.gained = np.zeros(shape)
         self.gained_locally = np.zeros(shape)
 
-    def settle(
-        self, requests: RequestQueue, gain: Float, local_gain: Float
-    ) -> tuple[Float, Float, Float, Float]:
+    def settle(self, requests: RequestQueue, gain: Float, local_gain: Float) -> tuple[Float, Float, Float, Float]:
         """Book the gains of a slot, (N, U); the judge's noise about a request falls in the slot that completes it.
 
         Returns both gains with that noise, and both utilities of the requests completed (NaN for others): the credits
@@ -42,9 +40,7 @@ class RequestAccounts:
     def abandoned_utility(self, requests: RequestQueue) -> Float:
         """Credits of each request if all its transferable subtasks are abandoned, (N, U)."""
         config = self.config
-        lost = quality.abandon_loss(
-            config.quality, requests.transferred_weight, config.requests.num_subtasks
-        )
+        lost = quality.abandon_loss(config.quality, requests.transferred_weight, config.requests.num_subtasks)
         return config.reward.credits_per_point * (config.quality.local_score - lost)
 
     def _judge_noise(self, completing: NDArray[np.bool_]) -> Float | float:

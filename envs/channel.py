@@ -55,7 +55,7 @@ class FadingChannel:
         """SNR of this slot, (N, U, E), dB."""
         return clip_snr_db(self.config, self.latent_db)
 
-    def snr_to(self, cell: tuple[NDArray, NDArray, NDArray]) -> NDArray[np.float64]:
+    def snr_to(self, cell: tuple[NDArray, NDArray, NDArray]) -> Array:
         """Linear SNR at the cells (world, user, expert), in double precision."""
         return db_to_linear(clip_snr_db(self.config, self.latent_db[cell]).astype(float))
 
@@ -80,7 +80,8 @@ class FadingChannel:
 
 def clip_snr_db(config: ChannelConfig, latent_db: Array) -> Array:
     """The SNR, dB: the latent clipped to the configured range."""
-    return np.clip(latent_db, *(latent_db.dtype.type(bound) for bound in config.snr_db))
+    low, high = config.snr_db
+    return np.clip(latent_db, latent_db.dtype.type(low), latent_db.dtype.type(high))
 
 
 def db_to_linear(decibel: Array) -> Array:

@@ -7,11 +7,10 @@ unspecified, so those values are assumptions, calibrated to its Figure 5.
 
 from dataclasses import asdict
 from math import exp
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
-from typing_extensions import Self
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -44,21 +43,23 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 class RequestConfig:
     """What users ask for: prompts of `num_subtasks` subtasks, part of which the device cannot afford."""
 
-    num_subtasks: int = Field(8, ge=1, description="Subtasks of a request, K")
-    num_topics: int = Field(6, ge=1, description="Topics of subtasks and experts, M")
+    num_subtasks: int = Field(default=8, ge=1, description="Subtasks of a request, K")
+    num_topics: int = Field(default=6, ge=1, description="Topics of subtasks and experts, M")
     num_transferred: int | None = Field(
-        None, ge=1, description="Fix how many subtasks of equal weight 1/K are transferred (the paper: 1)"
+        default=None, ge=1, description="Fix how many subtasks of equal weight 1/K are transferred (the paper: 1)"
     )
-    local_compute: float = Field(6.0, ge=0, description="Compute the device has for one request, compute units")
-    compute_need: PositiveInterval = Field((0.5, 1.5), description="Compute need of a subtask, uniform, units")
-    words: PositiveInterval = Field((100.0, 300.0), description="Words of a subtask's answer, uniform")
-    private_probability: Probability = Field(0.0, description="Probability that a subtask must stay on the device")
+    local_compute: float = Field(default=6.0, ge=0, description="Compute the device has for one request, compute units")
+    compute_need: PositiveInterval = Field(default=(0.5, 1.5), description="Compute need of a subtask, uniform, units")
+    words: PositiveInterval = Field(default=(100.0, 300.0), description="Words of a subtask's answer, uniform")
+    private_probability: Probability = Field(
+        default=0.0, description="Probability that a subtask must stay on the device"
+    )
     arrival_probability: Probability = Field(
-        1.0, description="Probability a slot that a user who is idle or just done gets a new request"
+        default=1.0, description="Probability a slot that a user who is idle or just done gets a new request"
     )
-    zipf_exponent: float = Field(0.0, ge=0, description="Topic popularity, rank^-exponent; 0 is uniform")
+    zipf_exponent: float = Field(default=0.0, ge=0, description="Topic popularity, rank^-exponent; 0 is uniform")
     topic_persistence: Probability = Field(
-        0.0, description="Probability that a user's next transferred subtask keeps the topic of the last one"
+        default=0.0, description="Probability that a user's next transferred subtask keeps the topic of the last one"
     )
 
     @model_validator(mode="after")
@@ -76,20 +77,24 @@ class RequestConfig:
 class ChannelConfig:
     """Fading channels between each user and each expert, and how an expert's band is shared."""
 
-    process: Literal["iid", "gauss_markov"] = Field("iid", description="SNR from slot to slot")
-    snr_db: Interval = Field((5.0, 20.0), description="Range of the SNR, dB")
-    correlation: Probability | None = Field(None, description="rho of gauss_markov from one slot to the next")
-    speed_m_s: float | None = Field(None, ge=0, description="Users' speed, m/s; gives rho in place of correlation")
-    decorrelation_distance_m: float = Field(20.0, gt=0, description="Gudmundson's decorrelation distance, m")
-    sigma_db: float = Field(3.0, ge=0, description="Spread of the gauss_markov latent SNR about its mean, dB")
-    bandwidth_hz: float = Field(1000.0, gt=0, description="Band of an expert, shared by those it serves, Hz")
-    split: Literal["equal", "min_delay"] = Field("equal", description="How an expert's band is shared")
-    noise_scaling: bool = Field(False, description="Less band collects less noise: SNR x band / share")
-    ber: Literal["none", "qam"] = Field("none", description="Shannon rates, or adaptive QAM at a bit error rate")
-    target_ber: float = Field(1e-4, gt=0, lt=0.2, description="Bit error rate of ber: qam")
-    tx_power_w: float = Field(0.1, gt=0, description="Transmit power, each way, W")
-    bits_per_word: float = Field(48.0, gt=0, description="Bits a word (assumption)")
-    prompt_words: float = Field(30.0, ge=0, description="Words sent up with a subtask")
+    process: Literal["iid", "gauss_markov"] = Field(default="iid", description="SNR from slot to slot")
+    snr_db: Interval = Field(default=(5.0, 20.0), description="Range of the SNR, dB")
+    correlation: Probability | None = Field(default=None, description="rho of gauss_markov from one slot to the next")
+    speed_m_s: float | None = Field(
+        default=None, ge=0, description="Users' speed, m/s; gives rho in place of correlation"
+    )
+    decorrelation_distance_m: float = Field(default=20.0, gt=0, description="Gudmundson's decorrelation distance, m")
+    sigma_db: float = Field(default=3.0, ge=0, description="Spread of the gauss_markov latent SNR about its mean, dB")
+    bandwidth_hz: float = Field(default=1000.0, gt=0, description="Band of an expert, shared by those it serves, Hz")
+    split: Literal["equal", "min_delay"] = Field(default="equal", description="How an expert's band is shared")
+    noise_scaling: bool = Field(default=False, description="Less band collects less noise: SNR x band / share")
+    ber: Literal["none", "qam"] = Field(
+        default="none", description="Shannon rates, or adaptive QAM at a bit error rate"
+    )
+    target_ber: float = Field(default=1e-4, gt=0, lt=0.2, description="Bit error rate of ber: qam")
+    tx_power_w: float = Field(default=0.1, gt=0, description="Transmit power, each way, W")
+    bits_per_word: float = Field(default=48.0, gt=0, description="Bits a word (assumption)")
+    prompt_words: float = Field(default=30.0, ge=0, description="Words sent up with a subtask")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -116,21 +121,28 @@ class ChannelConfig:
 class ExpertConfig:
     """Edge devices: competence, speed, capacity, availability and private costs."""
 
-    own_competence: Interval = Field((0.95, 1.05), description="Competence on the own topic, uniform (assumption)")
+    own_competence: Interval = Field(
+        default=(0.95, 1.05), description="Competence on the own topic, uniform (assumption)"
+    )
     other_competence: Interval = Field(
-        (-0.7, 0.9), description="Competence on other topics, uniform before the shift to mean_competence"
+        default=(-0.7, 0.9), description="Competence on other topics, uniform before the shift to mean_competence"
     )
-    mean_competence: float = Field(0.26, description="Mean over all experts and topics (calibrated assumption)")
+    mean_competence: float = Field(default=0.26, description="Mean over all experts and topics (calibrated assumption)")
     competence: str | None = Field(
-        None, description="JSON file with a measured table 'competence' [expert topic x topic], in place of draws"
+        default=None,
+        description="JSON file with a measured table 'competence' [expert topic x topic], in place of draws",
     )
-    words_per_second: float | None = Field(100.0, gt=0, description="Speed, words/s; null: no compute delay")
-    max_concurrent: int | None = Field(None, ge=1, description="Subtasks served a slot; the surplus is drawn by lot")
-    availability_probability: Probability = Field(1.0, description="Probability that an expert is up in a slot")
-    resample: Literal["never", "episode"] = Field("never", description="When a new pool of experts is drawn")
-    pool_seed: int | None = Field(None, ge=0, description="Draw one pool from this seed, shared by all worlds")
-    unit_cost: NonNegativeInterval = Field((0.5, 3.0), description="Private cost kappa, credits a point, uniform")
-    cost_slope: PositiveInterval = Field((0.5, 1.5), description="Private cost slope, credits a point, uniform")
+    words_per_second: float | None = Field(default=100.0, gt=0, description="Speed, words/s; null: no compute delay")
+    max_concurrent: int | None = Field(
+        default=None, ge=1, description="Subtasks served a slot; the surplus is drawn by lot"
+    )
+    availability_probability: Probability = Field(default=1.0, description="Probability that an expert is up in a slot")
+    resample: Literal["never", "episode"] = Field(default="never", description="When a new pool of experts is drawn")
+    pool_seed: int | None = Field(default=None, ge=0, description="Draw one pool from this seed, shared by all worlds")
+    unit_cost: NonNegativeInterval = Field(
+        default=(0.5, 3.0), description="Private cost kappa, credits a point, uniform"
+    )
+    cost_slope: PositiveInterval = Field(default=(0.5, 1.5), description="Private cost slope, credits a point, uniform")
 
     @model_validator(mode="after")
     def _one_pool(self) -> Self:
@@ -143,45 +155,50 @@ class ExpertConfig:
 class QualityConfig:
     """Points of the judge (0..10, not clipped), and what dropping, transferring and lateness cost."""
 
-    local_score: float = Field(8.80, gt=0, description="Score when every subtask runs on the device, points")
-    drop_loss: float = Field(0.86, gt=0, description="Points lost by dropping a subtask of weight 1/K")
-    recovered_share: float = Field(0.85, gt=0, description="Share of that loss a competence of 1 recovers")
-    deadline_s: float = Field(6.0, gt=0, description="An answer's worth decays past this delay, s")
-    lateness_s: float = Field(3.0, gt=0, description="Time constant tau of that decay, s")
-    judge_noise: float = Field(0.0, ge=0, description="Standard deviation of the judge's score of a request, points")
+    local_score: float = Field(default=8.80, gt=0, description="Score when every subtask runs on the device, points")
+    drop_loss: float = Field(default=0.86, gt=0, description="Points lost by dropping a subtask of weight 1/K")
+    recovered_share: float = Field(default=0.85, gt=0, description="Share of that loss a competence of 1 recovers")
+    deadline_s: float = Field(default=6.0, gt=0, description="An answer's worth decays past this delay, s")
+    lateness_s: float = Field(default=3.0, gt=0, description="Time constant tau of that decay, s")
+    judge_noise: float = Field(
+        default=0.0, ge=0, description="Standard deviation of the judge's score of a request, points"
+    )
 
 
 @dataclass(frozen=True, config=STRICT)
 class RewardConfig:
     """What points, words and energy are worth to a user, in credits."""
 
-    credits_per_point: float = Field(5.0, gt=0, description="Credits a judge point")
-    credits_per_word: float = Field(0.0025, ge=0, description="Cost of a word, credits")
-    credits_per_joule: float = Field(2.0, ge=0, description="Cost of energy, credits/J")
+    credits_per_point: float = Field(default=5.0, gt=0, description="Credits a judge point")
+    credits_per_word: float = Field(default=0.0025, ge=0, description="Cost of a word, credits")
+    credits_per_joule: float = Field(default=2.0, ge=0, description="Cost of energy, credits/J")
 
 
 @dataclass(frozen=True, config=STRICT)
 class MarketConfig:
     """When prices are set, and what the platform believes about demand and value."""
 
-    interval: int = Field(5, ge=1, description="Slots from one clearing to the next")
-    demand_smoothing: float = Field(0.3, gt=0, le=1, description="Weight of the last interval in the demand average")
-    demand_floor: Probability = Field(0.05, description="Least demand of an expert, share of the mean demand")
-    value: float = Field(3.8, ge=0, description="What a point is worth to the users, credits")
-    budget_per_user: float = Field(0.5, ge=0, description="Budget of a mechanism, credits a slot and user")
+    interval: int = Field(default=5, ge=1, description="Slots from one clearing to the next")
+    demand_smoothing: float = Field(
+        default=0.3, gt=0, le=1, description="Weight of the last interval in the demand average"
+    )
+    demand_floor: Probability = Field(default=0.05, description="Least demand of an expert, share of the mean demand")
+    value: float = Field(default=3.8, ge=0, description="What a point is worth to the users, credits")
+    budget_per_user: float = Field(default=0.5, ge=0, description="Budget of a mechanism, credits a slot and user")
 
 
 @dataclass(frozen=True, config=STRICT)
 class WorldConfig:
     """A world: users, experts and everything between them. The section `env:` of an experiment."""
 
-    num_users: int = Field(1, ge=1, description="User devices, U")
-    num_experts: int = Field(30, ge=1, description="Edge experts, E")
-    episode_slots: int = Field(50, ge=1, description="Slots of an episode, T; the end only truncates")
-    slot_s: float = Field(6.0, gt=0, description="Length of a slot, s")
-    allow_abandon: bool = Field(True, description="May a user drop a subtask that it could transfer?")
+    num_users: int = Field(default=1, ge=1, description="User devices, U")
+    num_experts: int = Field(default=30, ge=1, description="Edge experts, E")
+    episode_slots: int = Field(default=50, ge=1, description="Slots of an episode, T; the end only truncates")
+    slot_s: float = Field(default=6.0, gt=0, description="Length of a slot, s")
+    allow_abandon: bool = Field(default=True, description="May a user drop a subtask that it could transfer?")
     information: Literal["known", "type"] = Field(
-        "known", description="Do users know each expert's competence, or only whether its type matches (the paper)?"
+        default="known",
+        description="Do users know each expert's competence, or only whether its type matches (the paper)?",
     )
     requests: RequestConfig = Field(default_factory=RequestConfig)
     channel: ChannelConfig = Field(default_factory=ChannelConfig)

@@ -14,7 +14,12 @@ from envs.config import WorldConfig
 from envs.world import World
 
 Observations = dict[str, NDArray[np.float32]]
-NOT_PER_USER = {"load", "payment", "edge_cost", "platform_balance"}  # entries of World.step's info that agents do not get
+NOT_PER_USER = {
+    "load",
+    "payment",
+    "edge_cost",
+    "platform_balance",
+}  # entries of World.step's info that agents do not get
 
 
 class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its constructors
@@ -46,7 +51,9 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         self.agents: list[str] = []
         low, high = observation.bounds(config)
         self.observation_spaces = {agent: spaces.Box(low, high, dtype=np.float32) for agent in self.possible_agents}
-        self.action_spaces = {agent: spaces.Discrete(config.num_experts + 1) for agent in self.possible_agents}
+        self.action_spaces: dict[str, spaces.Discrete] = {
+            agent: spaces.Discrete(config.num_experts + 1) for agent in self.possible_agents
+        }
 
     def observation_space(self, agent: str) -> spaces.Box:
         """Box (D,) of `agent`; the same object at every call."""
@@ -68,9 +75,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
 
     def step(
         self, actions: dict[str, int]
-    ) -> tuple[
-        Observations, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
-    ]:
+    ) -> tuple[Observations, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Play one slot. Raises KeyError for a missing agent, ValueError for an action out of range."""
         agents = self.agents
         if not agents:

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from envs.config import MarketConfig
 from envs.experts import ExpertPool
-from mechanisms import Market, Mechanism, MechanismError, best_response
+from mechanisms import Market, Mechanism, MechanismError, best_response, cost
 
-Float = NDArray[np.float64]
+Float = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Clearing:
 class Marketplace:
     """Prices in force and the books of the interval under way.
 
-    Raises MechanismError when the first clearing of a pool fails; a later failure keeps the last prices and is recorded in the
-    status of its clearing.
+    Raises MechanismError when the first clearing of a pool fails; a later failure keeps the last prices and is
+    recorded in the status of its clearing.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Marketplace:
         self.config = config
         self.num_users = num_users
         self.pool = pool
-        self.demand = np.full(pool.unit_cost.shape, initial_demand)
+        self.demand: Float = np.full(pool.unit_cost.shape, initial_demand)
         self.closed: Clearing | None = None  # the clearing whose interval ended in the last slot
         self._outcome_status, self._solve_seconds = "", 0.0
         self._priced = False
@@ -83,17 +83,17 @@ class Marketplace:
         """
         delivered = served * self.effort
         payment = self.unit_price * delivered
-        cost = served * self._cost_per_point
+        edge_cost = served * self._cost_per_point
         self._points += delivered
         self._payment += payment
-        self._cost += cost
+        self._cost += edge_cost
         self._slots += 1
         self.demand += self.config.demand_smoothing * (requested - self.demand)
         self.closed = None
         if self._slots == self.config.interval:
             self.close()
             self._clear(slot + 1)
-        return payment, cost
+        return payment, edge_cost
 
     def charge(self, expert: NDArray[np.int64], served: Float, worlds: NDArray[np.int64]) -> Float:
         """What users pay for `served` full-effort points of `expert`, (N, U): the unit price a delivered point."""
@@ -147,4 +147,4 @@ class Marketplace:
         voluntary = self.mechanism.voluntary
         self.effort = best_response(outcome.unit_price, kappa, slope) if voluntary else outcome.effort
         self.participates = self.effort > 0
-        self._cost_per_point = kappa * self.effort + slope * self.effort**2 / 2
+        self._cost_per_point = cost(self.effort, kappa, slope)

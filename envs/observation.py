@@ -19,7 +19,7 @@ USER_FEATURES = {
 }
 EXPERT_FEATURES = {
     "available": "1 where this expert may be chosen in this slot (the action mask), else 0",
-    "competence": "competence for this topic times the effort bought (known), or whether the type matches, times effort",
+    "competence": "competence for this topic (known) or whether the type matches, times the effort bought",
     "energy": "cost of the energy that the transfer takes alone on the band, credits",
     "delay": "delay alone on the band (up, compute, down; no backlog) / deadline, at most 10",
     "load": "users other than me that it served in the last slot / 4, at most 25",
@@ -49,13 +49,13 @@ def column_names(num_experts: int) -> list[str]:
 def bounds(config: WorldConfig) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Least and greatest value of each column, (D,) each."""
     channel = config.channel
-    worst_snr = db_to_linear(np.float64(channel.snr_db[0]))
+    worst_snr = db_to_linear(np.array(channel.snr_db[0]))
     worst_rate = channel.bandwidth_hz * spectral_efficiency(worst_snr, snr_gap(channel))
-    longest = subtask_bits(channel, np.float64(config.requests.words[1])) / worst_rate
-    energy = config.reward.credits_per_joule * channel.tx_power_w * longest
-    user_high = [1, config.requests.num_subtasks, 1, 1]
-    expert_low = [0, -COMPETENCE_BOUND, 0, 0, 0, 0, 0, 0]
-    expert_high = [1, COMPETENCE_BOUND, energy, LARGEST, LARGEST_LOAD, 1, LARGEST, LARGEST]
+    longest = subtask_bits(channel, np.array(config.requests.words[1])) / worst_rate
+    energy = float(config.reward.credits_per_joule * channel.tx_power_w * longest)
+    user_high = [1.0, float(config.requests.num_subtasks), 1.0, 1.0]
+    expert_low = [0.0, -COMPETENCE_BOUND, *[0.0] * (NUM_EXPERT_FEATURES - 2)]
+    expert_high = [1.0, COMPETENCE_BOUND, energy, LARGEST, LARGEST_LOAD, 1.0, LARGEST, LARGEST]
     low = np.concatenate([np.zeros(NUM_USER_FEATURES), np.tile(expert_low, config.num_experts)])
     high = np.concatenate([user_high, np.tile(expert_high, config.num_experts)]) * _ROUNDING
     return low.astype(np.float32), high.astype(np.float32)
@@ -98,9 +98,7 @@ def write(
         transmission, np.float32(config.reward.credits_per_joule * config.channel.tx_power_w), out=block[..., 2]
     )
     np.minimum((transmission + compute_s[..., None].astype(np.float32)) * scale, LARGEST, out=block[..., 3])
-    np.minimum(
-        (load.astype(np.float32)[:, None] - mine) * np.float32(1 / LOAD_UNIT), LARGEST_LOAD, out=block[..., 4]
-    )
+    np.minimum((load.astype(np.float32)[:, None] - mine) * np.float32(1 / LOAD_UNIT), LARGEST_LOAD, out=block[..., 4])
     block[..., 5] = mine
     block[..., 6] = np.minimum(backlog_s / config.slot_s, LARGEST)[:, None]
     value = config.market.value or 1.0

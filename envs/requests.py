@@ -21,9 +21,7 @@ def assessment_order(weight: NDArray, compute: NDArray, private: NDArray[np.bool
     return np.argsort(np.where(private, -np.inf, -weight / compute), axis=-1, kind="stable")
 
 
-def assess(
-    config: RequestConfig, weight: NDArray, compute: NDArray, private: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def assess(config: RequestConfig, weight: NDArray, compute: NDArray, private: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Resource assessment: which subtasks must be transferred, (..., K) bool.
 
     In the order of `assessment_order` subtasks run on the device until `local_compute` is spent (the first that does

@@ -11,10 +11,11 @@ from envs import channel as ch
 from envs import observation, quality
 from envs.accounts import RequestAccounts
 from envs.config import WorldConfig
-from envs.experts import draw_pool, lottery
+from envs.experts import ExpertPool, draw_pool, lottery
 from envs.marketplace import Clearing, Marketplace
 from envs.requests import RequestQueue
 
+Float = NDArray[np.floating]
 Info = dict[str, NDArray[Any]]
 
 
@@ -35,6 +36,20 @@ class World:
         seed: seed of all randomness; None draws one from the operating system.
         mechanism: sets prices and payments; None is `mechanisms.make("none")`, the paper's free edge devices.
     """
+
+    config: WorldConfig
+    pool: ExpertPool
+    requests: RequestQueue
+    channel: ch.FadingChannel
+    market: Marketplace
+    accounts: RequestAccounts
+    slot: int  # of the episode, from 0
+    available: NDArray[np.bool_]  # (N, E), experts up in this slot
+    load: Float  # (N, E), users served in the last slot
+    last_expert: NDArray[np.int64]  # (N, U), who served each user in the last slot, -1: nobody
+    backlog_s: Float  # (N, E), work left over, s
+    _mask: NDArray[np.bool_]  # (N, U, E + 1)
+    _seen: NDArray[np.float32] | None  # (N, U, D), written when first asked for
 
     def __init__(
         self,
@@ -88,10 +103,12 @@ class World:
     def step(self, actions: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32], Info]:
         """Play one slot.
 
-        Returns observations (N, U, D) float32, rewards (N, U) float32 and a dictionary of arrays. (N, U): `gain`
-        (the reward in double precision), `local_gain` (had the device run the subtask), `utility` and `local_utility`
-        (credits of the request completed in this slot, else NaN), `qos` and `local_qos` (points recovered), `delay_s`, `energy_j`,
-        `charge`, `transferred`, `rejected`, `pending`. (N, E): `load`, `payment`, `edge_cost`. (N,): `platform_balance`.
+        Returns observations (N, U, D) float32, rewards (N, U) float32 and a dictionary of arrays:
+
+        - (N, U): `gain` (the reward in double precision), `qos` (points recovered), `delay_s`, `energy_j`, `charge`,
+          `transferred`, `rejected`, `pending`; `utility`, credits of the request completed in this slot, else NaN;
+          `local_gain`, `local_qos`, `local_utility`: the same had the device run the subtask itself;
+        - (N, E): `load`, `payment`, `edge_cost`; (N,): `platform_balance`.
 
         Raises ValueError for actions of a wrong shape, not integer or out of range; RuntimeError after the end.
         """
@@ -166,7 +183,7 @@ class World:
         """SNR of each user and expert in this slot, (N, U, E), dB."""
         return self.channel.snr_db()
 
-    def transmission_alone_s(self) -> NDArray[np.float32]:
+    def transmission_alone_s(self) -> Float:
         """Time to send prompt and answer of the pending subtask alone on each expert's band, (N, U, E), s."""
         bits = ch.subtask_bits(self.config.channel, self.requests.words) * self.requests.pending
         return (bits / self.config.channel.bandwidth_hz).astype(np.float32)[..., None] / self.channel.efficiency
@@ -176,13 +193,13 @@ class World:
         by_topic = self.pool.competence.transpose(0, 2, 1)
         return by_topic[self._worlds, self.requests.topic].astype(np.float32)
 
-    def compute_s(self) -> NDArray[np.float64]:
+    def compute_s(self) -> Float:
         """Time an expert computes on each user's pending subtask, (N, U), s."""
         speed = self.config.experts.words_per_second
         return np.zeros(self.requests.words.shape) if speed is None else self.requests.words / speed
 
     @property
-    def loss(self) -> NDArray[np.float64]:
+    def loss(self) -> Float:
         """Points that abandoning the pending subtask loses, D, (N, U)."""
         return quality.abandon_loss(self.config.quality, self.requests.weight, self.config.requests.num_subtasks)
 
@@ -228,9 +245,9 @@ class World:
         self.channel = ch.FadingChannel(config.channel, shape, correlation, self._rng["channel"])
         self.requests = RequestQueue(config.requests, self.num_worlds, self.num_users, self._rng["requests"])
         self.accounts = RequestAccounts(config, shape[:2], self._rng["judge"])
-        self.backlog_s = np.zeros((self.num_worlds, self.num_experts))  # work left over, s
-        self.load = np.zeros((self.num_worlds, self.num_experts))  # served in the last slot
-        self.last_expert = np.full(shape[:2], -1)  # who served each user in the last slot, -1: nobody
+        self.backlog_s = np.zeros((self.num_worlds, self.num_experts))
+        self.load = np.zeros((self.num_worlds, self.num_experts))
+        self.last_expert = np.full(shape[:2], -1)
         average_points = config.quality.recovered_share * config.quality.drop_loss
         initial_demand = average_points * self.num_users / self.num_experts
         self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, initial_demand)
@@ -270,12 +287,12 @@ class World:
 
     def _refresh(self) -> None:
         """What several parts of a slot read, computed once."""
-        self._seen: NDArray[np.float32] | None = None
+        self._seen = None
         self._effort32 = self.market.effort.astype(np.float32)[:, None]
         usable = self.available & self.market.participates
         self._mask = np.empty((self.num_worlds, self.num_users, self.num_experts + 1), bool)
         np.logical_and(usable[:, None], self.requests.pending[..., None], out=self._mask[..., :-1])
-        must_transfer = usable.any(axis=-1)[:, None] & self.requests.pending
+        must_transfer = usable.any(axis=-1, keepdims=True) & self.requests.pending
         self._mask[..., -1] = True if self.config.allow_abandon else ~must_transfer
 
     def _drawn_availability(self, num_experts: int) -> NDArray[np.bool_]:
@@ -294,27 +311,23 @@ class World:
                 f"got {actions.dtype} of shape {actions.shape}"
             )
         if actions.size and (actions.min() < 0 or actions.max() > self.num_experts):
-            raise ValueError(
-                f"actions should lie in 0..{self.num_experts}, got {actions.min()}..{actions.max()}"
-            )
+            raise ValueError(f"actions should lie in 0..{self.num_experts}, got {actions.min()}..{actions.max()}")
         return actions.astype(np.int64, copy=False)
 
     def _served(self, expert: NDArray, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
         places = self.config.experts.max_concurrent
         return wanted if places is None else lottery(expert, wanted, places, self._rng["lottery"])
 
-    def _total(
-        self, expert: NDArray, who: NDArray[np.bool_], amount: NDArray | None = None
-    ) -> NDArray[np.float64]:
+    def _total(self, expert: NDArray, who: NDArray[np.bool_], amount: NDArray | None = None) -> Float:
         """Sum of `amount` (of heads without it) over the users `who`, by their expert, (N, E)."""
         cell = self._worlds * self.num_experts + expert
-        weights = who if amount is None else amount * who
-        total = np.bincount(cell.ravel(), weights.ravel(), minlength=self.num_worlds * self.num_experts)
+        weights = who.astype(float) if amount is None else amount * who
+        total = np.bincount(cell.ravel(), weights.ravel(), minlength=self.num_worlds * self.num_experts).astype(float)
         return total.reshape(self.num_worlds, self.num_experts)
 
     def _transmission(
         self, cell: tuple[NDArray, NDArray, NDArray], served: NDArray[np.bool_], load: NDArray
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    ) -> tuple[Float, Float]:
         """Time to send prompt and answer on the user's share of the band, and alone on the band, (N, U), s."""
         config = self.config.channel
         expert = cell[-1]

@@ -1,17 +1,14 @@
 """The `marl-moe` command. Exit codes: 0 done, 1 failed on the way, 2 a mistake in what was asked for."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import pandas as pd
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
+from marl_moe.experiment.progress import shown_progress
 from marl_moe.experiment.spec import ExperimentSpec, SpecError, load_experiment, shipped_experiments, unknown_key
 
 app = typer.Typer(
@@ -29,7 +26,9 @@ complaints = Console(stderr=True, soft_wrap=True)
     epilog="Examples: `marl-moe run case_study` · `marl-moe run my.yaml --set env.num_users=8 --seeds 5 --out results`"
 )
 def run(
-    experiment: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped experiment (`marl-moe list`).")],
+    experiment: Annotated[
+        str, typer.Argument(help="A YAML file, or the name of a shipped experiment (`marl-moe list`).")
+    ],
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. env.num_users=8.")
     ] = None,
@@ -43,7 +42,7 @@ def run(
         _check_figures(spec.figures, experiment)
         from marl_moe.experiment.run import run_experiment
 
-        with _progress(spec) as progress:
+        with shown_progress(spec, out) as progress:
             finished = run_experiment(spec, out_folder, progress)
     except (SpecError, ValueError) as error:
         _complain(error, 2)
@@ -83,45 +82,7 @@ def main() -> None:
     app()
 
 
-@contextmanager
-def _progress(spec: ExperimentSpec) -> "Iterator[object]":
-    """A bar over all epochs of all seeds; on a terminal live, otherwise a line every tenth of the way."""
-    from marl_moe.experiment.run import Progress
-
-    seeds, epochs = spec.seed_list(), spec.algorithm.stop.training_iteration
-    total = len(seeds) * epochs
-    bar = ProgressBar(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[rate]}"),
-        console=out,
-        disable=not out.is_terminal,
-        transient=True,
-    )
-    task = bar.add_task("starting", total=total, rate="")
-    began = time.perf_counter()
-    done = 0
-
-    def on_epoch(row: dict[str, float]) -> None:
-        nonlocal done
-        done += 1
-        rates = f"{row['agent_steps'] / row['seconds']:,.0f} agent steps/s  {row['updates'] / row['seconds']:,.0f} updates/s"
-        gain = f"gain {row['gain']:.2f}"
-        bar.update(task, completed=done, description=f"seed {row['seed']}  {gain}", rate=rates)
-        if not out.is_terminal and done * 10 // total > (done - 1) * 10 // total:
-            left = (time.perf_counter() - began) * (total - done) / done
-            out.print(f"seed {row['seed']}  epoch {done}/{total}  {gain}  {rates}  {left:,.0f} s left")
-
-    def on_policy(seed: int, policy: str) -> None:
-        bar.update(task, description=f"seed {seed}  evaluating {policy}")
-
-    with bar:
-        yield Progress(on_epoch, on_policy)
-
-
-def _summary(spec: ExperimentSpec, evaluation: object) -> Table:
+def _summary(spec: ExperimentSpec, evaluation: pd.DataFrame) -> Table:
     """Mean utility and gain of each policy with 95 % intervals, best first."""
     from paper_figures.statistics import mean_interval
 
@@ -136,7 +97,8 @@ def _summary(spec: ExperimentSpec, evaluation: object) -> Table:
     table.add_column("gain per slot and user, credits", justify="right")
     for policy in utility["mean"].sort_values(ascending=False).index:
         cells = [
-            f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]" for row in (utility.loc[policy], gain.loc[policy])
+            f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+            for row in (utility.loc[policy], gain.loc[policy])
         ]
         table.add_row(policy, *(cell.replace("[", r"\[") for cell in cells))
     return table

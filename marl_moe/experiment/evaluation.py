@@ -32,7 +32,8 @@ def evaluate(
 
     Returns rows of `evaluation.parquet` and of `market.parquet` (see `records`), without seed and point.
     """
-    rows, clearings = [], []
+    rows: list[pd.DataFrame] = []
+    clearings: list[pd.DataFrame] = []
     for batch, first in enumerate(range(0, episodes, WORLDS_AT_ONCE)):
         num_worlds = min(WORLDS_AT_ONCE, episodes - first)
         world = World(config, num_worlds, evaluation_seed(seed, batch), mechanism)

@@ -1,6 +1,5 @@
 """Running an experiment: for each seed train, evaluate and record; then the figures."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,9 @@ import pandas as pd
 import mechanisms
 from marl_moe.experiment import records
 from marl_moe.experiment.evaluation import evaluate, make_heuristic
+from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.spec import ExperimentSpec
-from marl_moe.experiment.training import Row, algorithm_config, train
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Told how far a run is. Each is called from the process that runs it."""
-
-    on_epoch: Callable[[Row], None] = lambda row: None
-    on_policy: Callable[[int, str], None] = lambda seed, policy: None
+from marl_moe.experiment.training import algorithm_config, train
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
-from typing_extensions import Self
 
 import mechanisms
 from envs import WorldConfig
@@ -58,7 +57,9 @@ class StopSpec(BaseModel):
     """When training ends; counted, never timed."""
 
     model_config = STRICT
-    training_iteration: int = Field(100, ge=1, description="Epochs: training iterations, an episode in every world each")
+    training_iteration: int = Field(
+        100, ge=1, description="Epochs: training iterations, an episode in every world each"
+    )
 
 
 class AlgorithmSpec(BaseModel):
@@ -202,7 +203,9 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+0123456789.")
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+0123456789."),
 )
 
 

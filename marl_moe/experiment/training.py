@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from marl_moe.experiment.progress import Row
 from marl_moe.experiment.records import TRAINING
 from marl_moe.experiment.spec import ExperimentSpec, SpecError, unknown_key
 from marl_moe.policies.learned import LearnedPolicy, load_policy, save_policy
 from marl_moe.policies.networks import NetworkConfig
 
-Row = dict[str, Any]
 AGENT_MEANS = ("gain", "qos", "charge", "energy_j", "transferred", "rejected", "platform_balance")
 SLOT_MEANS = ("unit_price", "participation")
 LEARNER_METRICS = ("critic_loss", "actor_loss", "temperature", "entropy", "q_mean")
@@ -162,7 +162,7 @@ def _quieten_ray() -> None:
     """Import RLlib with its notices off the terminal; what fails still raises."""
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray.rllib
+    import ray.rllib  # noqa: F401 - importing it sets the levels that are set again below
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)

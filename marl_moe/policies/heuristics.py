@@ -106,7 +106,9 @@ class Greedy(Heuristic):
         return np.where(worthwhile, chosen, world.num_experts)
 
 
-HEURISTICS: dict[str, type[Heuristic]] = {policy.name: policy for policy in (Random, Abandon, Local, TopicMatch, MaxSnr, Greedy)}
+HEURISTICS: dict[str, type[Heuristic]] = {
+    policy.name: policy for policy in (Random, Abandon, Local, TopicMatch, MaxSnr, Greedy)
+}
 
 
 def best_expert(world: World, score: NDArray) -> Actions:

@@ -47,7 +47,7 @@ class WorldSacConfig(SACConfig):
         self.actor_lr = self.critic_lr = 1e-3
         self.alpha_lr = 1e-3
         self.num_steps_sampled_before_learning_starts = 2000
-        self.replay_buffer_config = {"type": "EpisodeReplayBuffer", "capacity": 200_000}
+        self.replay_buffer_config: dict[str, Any] = {"type": "EpisodeReplayBuffer", "capacity": 200_000}
         self.env_runner_cls = WorldRunner
         self.rollout_fragment_length = 5
         self.num_envs_per_env_runner = 16
@@ -59,8 +59,8 @@ class WorldSacConfig(SACConfig):
     def training(
         self,
         *,
-        target_entropy_ratio: float | type = NotProvided,
-        torch_threads: int | type = NotProvided,
+        target_entropy_ratio: Any = NotProvided,
+        torch_threads: Any = NotProvided,
         **kwargs: Any,
     ) -> "WorldSacConfig":
         """RLlib's keys, and the two of ours (see the class)."""
@@ -72,7 +72,11 @@ class WorldSacConfig(SACConfig):
         return self
 
     def world(
-        self, config: WorldConfig, mechanism: dict[str, Any], module_users: dict[str, list[int]], network: dict[str, Any]
+        self,
+        config: WorldConfig,
+        mechanism: dict[str, Any],
+        module_users: dict[str, list[int]],
+        network: dict[str, Any],
     ) -> "WorldSacConfig":
         """Set the world that is learned in, which module acts for which users, and the modules' network."""
         self.environment(
@@ -81,9 +85,7 @@ class WorldSacConfig(SACConfig):
         model = NetworkConfig(num_experts=config.num_experts, allow_abandon=config.allow_abandon, **network)
         spec = RLModuleSpec(module_class=MaskedSacModule, model_config=model.as_dict())
         self.multi_agent(policies=set(module_users), policy_mapping_fn=_no_mapping)
-        return self.rl_module(
-            rl_module_spec=MultiRLModuleSpec(rl_module_specs=dict.fromkeys(module_users, spec))
-        )
+        return self.rl_module(rl_module_spec=MultiRLModuleSpec(rl_module_specs=dict.fromkeys(module_users, spec)))
 
     def validate(self) -> None:
         """RLlib's checks, and ours; raises ValueError naming the key."""

@@ -77,8 +77,9 @@ class WorldRunner(EnvRunner, Checkpointable):
     def get_spaces(self) -> dict[str, tuple[gym.Space, gym.Space]]:
         """Observation and action space of each module."""
         low, high = observation.bounds(self.world.config)
-        spaces = (gym.spaces.Box(low, high, dtype=np.float32), gym.spaces.Discrete(self.world.num_experts + 1))
-        return dict.fromkeys(self.module_users, spaces)
+        observations: gym.Space = gym.spaces.Box(low, high, dtype=np.float32)
+        actions: gym.Space = gym.spaces.Discrete(self.world.num_experts + 1)
+        return dict.fromkeys(self.module_users, (observations, actions))
 
     def sample(self, **kwargs: Any) -> Fragment:
         """Play one fragment with the exploring policy."""
@@ -130,9 +131,7 @@ class WorldRunner(EnvRunner, Checkpointable):
         """Metrics since the last call."""
         return self.metrics.reduce()
 
-    def get_state(
-        self, components: Any = None, *, not_components: Any = None, **kwargs: Any
-    ) -> dict[str, Any]:
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """Weights of the actors."""
         state: dict[str, Any] = {WEIGHTS_SEQ_NO: self._weights_seq_no}
         if self._check_component(COMPONENT_RL_MODULE, components, not_components):

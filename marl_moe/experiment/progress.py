@@ -1,0 +1,59 @@
+"""How far a run is: told by the run, shown on the terminal."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressBar
+
+from marl_moe.experiment.spec import ExperimentSpec
+
+Row = dict[str, Any]  # a row of training.parquet
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run calls as it goes on."""
+
+    on_epoch: Callable[[Row], None] = lambda row: None
+    on_policy: Callable[[int, str], None] = lambda seed, policy: None
+
+
+@contextmanager
+def shown_progress(spec: ExperimentSpec, console: Console) -> Iterator[Progress]:
+    """A bar over all epochs with rates and time left; without a terminal, a line every tenth of the way."""
+    total = len(spec.seed_list()) * spec.algorithm.stop.training_iteration
+    bar = ProgressBar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[rate]}"),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+    task = bar.add_task("starting", total=total, rate="")
+    began = time.perf_counter()
+    done = 0
+
+    def on_epoch(row: Row) -> None:
+        nonlocal done
+        done += 1
+        seconds = row["seconds"]
+        rate = f"{row['agent_steps'] / seconds:,.0f} agent steps/s  {row['updates'] / seconds:,.0f} updates/s"
+        gain = f"gain {row['gain']:.2f}"
+        bar.update(task, completed=done, description=f"seed {row['seed']}  {gain}", rate=rate)
+        if not console.is_terminal and done * 10 // total > (done - 1) * 10 // total:
+            left = (time.perf_counter() - began) * (total - done) / done
+            console.print(f"seed {row['seed']}  epoch {done}/{total}  {gain}  {rate}  {left:,.0f} s left")
+
+    def on_policy(seed: int, policy: str) -> None:
+        bar.update(task, description=f"seed {seed}  evaluating {policy}")
+
+    with bar:
+        yield Progress(on_epoch, on_policy)

@@ -1,0 +1,47 @@
+"""Prices and payments for edge experts: what must edge devices be paid, per point of quality, to take part?
+
+A mechanism reads a `Market` (reported costs, demand, values, a budget) and decides an `Outcome` (prices,
+efforts, payments, charges). All are arrays, and every array may carry leading axes, one entry a world:
+
+    >>> import numpy as np, mechanisms
+    >>> market = mechanisms.Market(
+    ...     unit_cost=np.array([0.5, 1.0, 3.0]),  # credits/point
+    ...     cost_slope=np.array([1.0, 1.0, 1.0]),  # credits/point
+    ...     demand=np.array([2.0, 2.0, 1.0]),  # points/slot
+    ...     value=np.array([3.0, 3.0, 3.0]),  # credits/point
+    ...     budget=np.array(4.0),  # credits/slot
+    ... )
+    >>> outcome = mechanisms.make("posted_price").clear(market)
+    >>> outcome.unit_price
+    array([1.5, 1.5, 1.5])
+    >>> outcome.effort
+    array([1. , 0.5, 0. ])
+
+`names()` lists the mechanisms. A new one is a class that follows `Mechanism`, decorated with `@register(name)`
+and imported here; its docstring states its program, its guarantee and the condition on it, who is strategic,
+and its source.
+"""
+
+from mechanisms.base import Mechanism, make, names, register
+from mechanisms.errors import MarketError, MechanismError
+from mechanisms.market import Market, Outcome
+from mechanisms.none import FreeExperts
+from mechanisms.posted_price import PostedPrice
+from mechanisms.supply import best_response, cost, outcome_at_prices, welfare
+
+__all__ = [
+    "FreeExperts",
+    "Market",
+    "MarketError",
+    "Mechanism",
+    "MechanismError",
+    "Outcome",
+    "PostedPrice",
+    "best_response",
+    "cost",
+    "make",
+    "names",
+    "outcome_at_prices",
+    "register",
+    "welfare",
+]

@@ -1,0 +1,217 @@
+"""What a mechanism sees (`Market`) and what it decides (`Outcome`): shapes, units and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechanisms.errors import MarketError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class _Rule(NamedTuple):
+    """What one field of a market must be."""
+
+    axes: str  # the last axes, one letter each: U users, E experts
+    unit: str
+    minimum: float = -np.inf
+    strict: bool = False  # the minimum itself is refused
+    whole: bool = False  # integers
+    optional: bool = False
+
+    @property
+    def shape(self) -> str:
+        """The shape in words, for messages."""
+        return f"must be ({', '.join(['...', *self.axes])})"
+
+    @property
+    def limit(self) -> str:
+        """The limit in words, for messages."""
+        bound = f" and {'>' if self.strict else '>='} {self.minimum:g}" if np.isfinite(self.minimum) else ""
+        return f"must be finite{bound} {self.unit}".rstrip()
+
+
+_RULES = {
+    "unit_cost": _Rule("E", "credits/point", minimum=0.0),
+    "cost_slope": _Rule("E", "credits/point", minimum=0.0, strict=True),
+    "demand": _Rule("E", "points/slot", minimum=0.0),
+    "value": _Rule("E", "credits/point"),
+    "budget": _Rule("", "credits/slot", minimum=0.0),
+    "user_value": _Rule("UE", "credits", optional=True),
+    "capacity": _Rule("E", "subtasks", minimum=0, whole=True, optional=True),
+    "bandwidth_need": _Rule("UE", "Hz", minimum=0.0, optional=True),
+    "bandwidth_limit": _Rule("E", "Hz", minimum=0.0, optional=True),
+    "topic": _Rule("U", "", minimum=-1, whole=True, optional=True),
+    "expert_topic": _Rule("E", "", minimum=0, whole=True, optional=True),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """What a mechanism sees: one market, or a batch of them along any leading axes.
+
+    Leading axes broadcast against each other, so a field shared by all worlds may be given once. After
+    construction every array is a read-only copy with the full batch shape; float fields are float64, whole
+    ones int64. A market without experts (E = 0) and one without demand are legal.
+
+    Attributes:
+        unit_cost: (..., E) reported cost kappa of the first bit of effort, credits/point, >= 0.
+        cost_slope: (..., E) reported growth of that cost up to full effort, credits/point, > 0.
+        demand: (..., E) points deliverable a slot at full effort, >= 0.
+        value: (..., E) what a delivered point is worth to the users, credits/point.
+        budget: (...) what the users can spend together, credits/slot, >= 0.
+        user_value: (..., U, E) what serving this user is worth, credits; negative where it does harm.
+        capacity: (..., E) subtasks an expert can serve in a slot, >= 0.
+        bandwidth_need: (..., U, E) band this user needs at this expert, Hz, >= 0.
+        bandwidth_limit: (..., E) band the expert has, Hz, >= 0.
+        topic: (..., U) topic of the pending subtask, -1 where there is none.
+        expert_topic: (..., E) topic of the expert, >= 0.
+
+    Raises:
+        MarketError: a shape that does not fit, an entry that is not finite or below its limit.
+    """
+
+    unit_cost: FloatArray
+    cost_slope: FloatArray
+    demand: FloatArray
+    value: FloatArray
+    budget: FloatArray
+    user_value: FloatArray | None = None
+    capacity: IntArray | None = None
+    bandwidth_need: FloatArray | None = None
+    bandwidth_limit: FloatArray | None = None
+    topic: IntArray | None = None
+    expert_topic: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        arrays: dict[str, NDArray[Any]] = {}
+        leading: dict[str, tuple[int, ...]] = {}
+        sizes: dict[str, int] = {}
+        for name, rule in _RULES.items():
+            given = getattr(self, name)
+            if given is None and rule.optional:
+                continue
+            array = _copy(name, given, rule)
+            leading[name] = _leading_shape(name, array, rule, sizes)
+            _check_entries(name, array, rule)
+            arrays[name] = array
+        batch_shape = _broadcast(leading)
+        for name, array in arrays.items():
+            if leading[name] != batch_shape:
+                array = np.broadcast_to(array, batch_shape + array.shape[len(leading[name]) :])
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The leading axes: () for a single market."""
+        return self.budget.shape
+
+    @property
+    def num_experts(self) -> int:
+        """E."""
+        return self.unit_cost.shape[-1]
+
+    @property
+    def num_users(self) -> int:
+        """U, or 0 where no field is given for each user."""
+        if self.topic is not None:
+            return self.topic.shape[-1]
+        for pairs in (self.user_value, self.bandwidth_need):
+            if pairs is not None:
+                return pairs.shape[-2]
+        return 0
+
+    def world(self, index: int | tuple[int, ...]) -> Market:
+        """The market at `index` along the leading axes, for solvers that take one problem at a time."""
+        fields: dict[str, Any] = {name: getattr(self, name) for name in _RULES}
+        return Market(**{name: array[index] for name, array in fields.items() if array is not None})
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a mechanism decides for a market, with the market's leading axes.
+
+    Attributes:
+        unit_price: (..., E) paid for a delivered point, credits/point.
+        effort: (..., E) of each edge device, from its reported costs, 0..1; 0 is not taking part.
+        points: (..., E) demand x effort, points/slot.
+        payment: (..., E) to the expert, credits/slot.
+        welfare: (...) value less reported cost, credits/slot.
+        status: one word for the whole clearing: "free", "closed_form", "optimal" ...
+        solve_seconds: wall time of the decision.
+        charge: (..., U) from the user, credits/slot; None where users together pay exactly the payments.
+        allocation: (..., U) the expert that serves the user, -1 for none; None where a mechanism only prices.
+    """
+
+    unit_price: FloatArray
+    effort: FloatArray
+    points: FloatArray
+    payment: FloatArray
+    welfare: FloatArray
+    status: str
+    solve_seconds: float
+    charge: FloatArray | None = None
+    allocation: IntArray | None = None
+
+    @property
+    def balance(self) -> FloatArray:
+        """(...) charges less payments, credits/slot: what the platform keeps; negative is a subsidy."""
+        paid = self.payment.sum(axis=-1)
+        charged = paid if self.charge is None else self.charge.sum(axis=-1)
+        return np.asarray(charged - paid)
+
+
+def _copy(name: str, given: object, rule: _Rule) -> NDArray[Any]:
+    """A float64 or int64 copy, so that a caller's later writes cannot reach a market that was checked."""
+    try:
+        array: NDArray[Any] = np.array(given)
+        if not rule.whole:
+            return array.astype(np.float64, copy=False)
+    except (TypeError, ValueError) as error:
+        raise MarketError(f"{name} = {given!r}: must be an array of numbers") from error
+    if array.dtype.kind not in "iu" and array.size:
+        raise MarketError(f"{name} has dtype {array.dtype}: must be whole numbers")
+    return array.astype(np.int64, copy=False)
+
+
+def _leading_shape(name: str, array: NDArray[Any], rule: _Rule, sizes: dict[str, int]) -> tuple[int, ...]:
+    """Shape without the last axes, whose sizes must agree with `sizes`, the fields seen before."""
+    split = array.ndim - len(rule.axes)
+    if split < 0:
+        raise MarketError(f"{name} has shape {array.shape}: {rule.shape}")
+    for axis, size in zip(rule.axes, array.shape[split:], strict=True):
+        expected = sizes.setdefault(axis, size)
+        if size != expected:
+            raise MarketError(f"{name} has shape {array.shape}: {rule.shape} with {axis} = {expected}")
+    return array.shape[:split]
+
+
+def _check_entries(name: str, array: NDArray[Any], rule: _Rule) -> None:
+    # Two reductions settle the usual case; NaN fails both comparisons.
+    if not array.size:
+        return
+    low, high = array.min(), array.max()
+    above = low > rule.minimum if rule.strict or rule.minimum == -np.inf else low >= rule.minimum
+    if above and high < np.inf:
+        return
+    allowed = np.isfinite(array) & ((array > rule.minimum) if rule.strict else (array >= rule.minimum))
+    index = tuple(int(i) for i in np.argwhere(~allowed)[0])
+    place = f"{name}[{', '.join(map(str, index))}]" if index else name
+    raise MarketError(f"{place} = {array[index]}: {rule.limit}")
+
+
+def _broadcast(leading: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+    shapes = set(leading.values())
+    if len(shapes) == 1:
+        return shapes.pop()
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError as error:
+        described = ", ".join(f"{name} {shape}" for name, shape in leading.items())
+        raise MarketError(f"leading shapes do not broadcast: {described}") from error

@@ -1,0 +1,41 @@
+"""No mechanism: edge devices serve for nothing, as in arXiv 2402.06942."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from mechanisms.base import register
+from mechanisms.market import Market, Outcome
+from mechanisms.supply import welfare
+
+
+@register("none")
+@dataclass(frozen=True)
+class FreeExperts:
+    """Cooperative edge devices: full effort, no price, no payment, nobody is charged.
+
+    Program: none. Unit price 0 credits/point, effort 1.
+    Guarantee: all demand is served and the budget is never touched. Not individually rational: an edge device
+        bears its cost unpaid, so welfare, which counts that cost, may be negative.
+    Strategic side: nobody. Reports do not matter.
+    Source: the paper's own assumption (arXiv 2402.06942), where edge devices are not paid.
+    """
+
+    name: ClassVar[str] = "none"
+    voluntary: ClassVar[bool] = False
+
+    def clear(self, market: Market) -> Outcome:
+        """Serve all demand at price 0."""
+        effort = np.ones_like(market.demand)
+        return Outcome(
+            unit_price=np.zeros_like(market.demand),
+            effort=effort,
+            points=market.demand * effort,
+            payment=np.zeros_like(market.demand),
+            welfare=welfare(effort, market.demand, market.value, market.unit_cost, market.cost_slope),
+            status="free",
+            solve_seconds=0.0,
+        )

@@ -1,0 +1,110 @@
+"""Mechanisms are found by name, mistakes are answered with the nearest name, and importing is cheap."""
+
+import doctest
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mechanisms
+from mechanisms import Market, Outcome, base
+
+
+@pytest.fixture
+def surcharge(monkeypatch: pytest.MonkeyPatch) -> type:
+    """A mechanism from outside the package, with parameters, registered for one test."""
+    monkeypatch.setattr(base, "_factories", dict(base._factories))
+
+    @mechanisms.register("surcharge")
+    class Surcharge:
+        name = "surcharge"
+        voluntary = True
+
+        def __init__(self, rate: float = 0.0, floor: float = 0.0) -> None:
+            self.rate, self.floor = rate, floor
+
+        def clear(self, market: Market) -> Outcome:
+            price = np.maximum(market.unit_cost * (1 + self.rate), self.floor)
+            return mechanisms.outcome_at_prices(market, price, status="closed_form", solve_seconds=0.0)
+
+    return Surcharge
+
+
+def test_importing_the_package_registers_its_mechanisms() -> None:
+    assert {"none", "posted_price"} <= set(mechanisms.names())
+    assert list(mechanisms.names()) == sorted(mechanisms.names())
+
+
+@pytest.mark.parametrize("name", mechanisms.names())
+def test_every_mechanism_is_called_what_it_is_made_by(name: str) -> None:
+    assert mechanisms.make(name).name == name
+
+
+@pytest.mark.parametrize("name", ["none", "posted_price"])
+def test_a_mechanism_is_voluntary_exactly_if_edge_devices_best_respond(name: str) -> None:
+    rng = np.random.default_rng(0)
+    shape = (8, 30)
+    unit_cost, slope = rng.uniform(0.5, 3.0, shape), rng.uniform(0.5, 1.5, shape)
+    market = Market(unit_cost, slope, rng.uniform(0.0, 1.0, shape), np.full(shape, 3.8), np.full(8, 4.0))
+    mechanism = mechanisms.make(name)
+    outcome = mechanism.clear(market)
+    answer = mechanisms.best_response(outcome.unit_price, unit_cost, slope)
+    assert np.allclose(outcome.effort, answer, atol=1e-3) == mechanism.voluntary
+
+
+def test_a_mechanism_from_outside_is_made_with_its_parameters(surcharge: type) -> None:
+    assert "surcharge" in mechanisms.names()
+    made = mechanisms.make("surcharge", rate=0.5)
+    assert isinstance(made, surcharge)
+    ones = np.ones(2)
+    market = Market(np.array([1.0, 2.0]), ones, ones, 3 * ones, np.array(1.0))
+    assert made.clear(market).unit_price.tolist() == [1.5, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "nearest"), [("posted_prices", "posted_price"), ("PostedPrice", "posted_price"), ("nome", "none")]
+)
+def test_an_unknown_name_is_answered_with_the_nearest_and_all(wrong: str, nearest: str) -> None:
+    with pytest.raises(ValueError, match=f"no mechanism '{wrong}'; did you mean '{nearest}'") as raised:
+        mechanisms.make(wrong)
+    assert all(name in str(raised.value) for name in mechanisms.names())
+
+
+def test_an_unknown_parameter_is_answered_with_the_nearest_and_all(surcharge: type) -> None:
+    with pytest.raises(ValueError, match="'surcharge' has no parameter 'rates'; did you mean 'rate'") as raised:
+        mechanisms.make("surcharge", rates=0.5)
+    assert "floor" in str(raised.value)
+
+
+def test_a_mechanism_without_parameters_says_so() -> None:
+    with pytest.raises(ValueError, match="'none' has no parameter 'budget'; it takes none"):
+        mechanisms.make("none", budget=1.0)
+
+
+def test_a_name_can_be_taken_once(surcharge: type) -> None:
+    with pytest.raises(ValueError, match="'surcharge' exists already"):
+        mechanisms.register("surcharge")(surcharge)
+
+
+def test_all_public_names_exist() -> None:
+    assert all(hasattr(mechanisms, name) for name in mechanisms.__all__)
+
+
+def test_the_example_in_the_package_docstring_is_true() -> None:
+    attempted = doctest.testmod(mechanisms)
+    assert attempted.attempted >= 4
+    assert attempted.failed == 0
+
+
+def test_importing_and_clearing_loads_no_solver_and_no_learner() -> None:
+    program = (
+        "import sys, mechanisms\n"
+        "market = mechanisms.Market([1.0], [1.0], [1.0], [3.0], 1.0)\n"
+        "for name in ('none', 'posted_price'): mechanisms.make(name).clear(market)\n"
+        "print(sorted({'cvxpy', 'ray', 'torch', 'scipy', 'pandas'} & set(sys.modules)))\n"
+    )
+    repository = Path(mechanisms.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
