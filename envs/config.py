@@ -180,7 +180,7 @@ class MarketConfig:
 
     interval: int = Field(default=5, ge=1, description="Slots from one clearing to the next")
     demand_smoothing: float = Field(
-        default=0.3, gt=0, le=1, description="Weight of the last interval in the demand average"
+        default=0.3, gt=0, le=1, description="Weight of the last slot in the demand average"
     )
     demand_floor: Probability = Field(default=0.05, description="Least demand of an expert, share of the mean demand")
     value: float = Field(default=3.8, ge=0, description="What a point is worth to the users, credits")

@@ -1,6 +1,7 @@
 """PettingZoo view of one world: `edge_experts_v0.parallel_env(num_users=8)`."""
 
 from dataclasses import replace
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
     Agents `user_0` ... `user_{U-1}`, present from the first slot to the last. Observation `Box` (D,) float32, laid out
     in `envs.observation`; action `Discrete(E + 1)`: transfer the pending subtask to expert e < E, or abandon it (E).
     Reward: gain over abandoning, credits. Nobody terminates; all are truncated after `episode_slots` slots.
-    `infos[agent]` holds `action_mask` (E + 1,) int8 and the user's entries of `World.step`'s info.
+    `infos[agent]` holds `action_mask` (E + 1,) int8 and the user's entries of `World.step`'s info; `utility` and
+    `local_utility` only in the slot that completes a request.
 
     Args:
         config: the world; WorldConfig() if left out.
@@ -85,7 +87,8 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         mask = self.world.action_mask()[0].astype(np.int8)
         per_user = {key: value[0].tolist() for key, value in info.items() if key not in NOT_PER_USER}
         infos = {
-            agent: {"action_mask": mask[u]} | {key: values[u] for key, values in per_user.items()}
+            agent: {"action_mask": mask[u]}
+            | {key: values[u] for key, values in per_user.items() if not isnan(values[u])}
             for u, agent in enumerate(agents)
         }
         done = self.world.done

@@ -34,63 +34,65 @@ def assess(config: RequestConfig, weight: NDArray, compute: NDArray, private: ND
     else:
         keep = config.num_subtasks - config.num_transferred
         transferred_in_order = np.broadcast_to(np.arange(config.num_subtasks) >= keep, order.shape)
-    transferred = np.empty(order.shape, bool)
-    np.put_along_axis(transferred, order, transferred_in_order, axis=-1)
-    return transferred & ~private
+    place = np.argsort(order, axis=-1)
+    return np.take_along_axis(transferred_in_order, place, axis=-1) & ~private
 
 
 class RequestQueue:
-    """The requests of N x U users. Arrays (N, U, K) hold the subtasks to transfer first, in the prompt's order.
+    """The requests of N x U users: which subtask each has to transfer in this slot, and what is still to come.
 
-    `active` (N, U): the user has a request. `pending` (N, U): it has a subtask to transfer in this slot. A request
-    with nothing to transfer is active for one slot without anything pending.
+    Attributes, (N, U) each: `active`, whether the user has a request; `pending`, whether it has a subtask to transfer
+    in this slot, and that subtask's `weight`, `words`, `compute` (0 with none pending) and `topic`;
+    `num_transferred` and `transferred_weight`, number and total weight of the request's subtasks to transfer.
+    A request with nothing to transfer is active for one slot without anything pending.
     """
 
     def __init__(self, config: RequestConfig, num_worlds: int, num_users: int, rng: np.random.Generator) -> None:
         self.config = config
         self._rng = rng
         self._cumulative_popularity = np.cumsum(topic_popularity(config))[:-1]
-        shape = (num_worlds, num_users, config.num_subtasks)
-        self.all_weight = np.zeros(shape)  # gating weights g
-        self.all_words = np.zeros(shape)
-        self.all_compute = np.zeros(shape)
-        self.all_topic = np.zeros(shape, np.int64)
-        self.num_transferred = np.zeros(shape[:2], np.int64)
-        self.transferred_weight = np.zeros(shape[:2])  # sum over the subtasks to transfer
-        self.transferred_words = np.zeros(shape[:2])
-        self.position = np.zeros(shape[:2], np.int64)
-        self.active = np.zeros(shape[:2], bool)
-        self._last_topic = rng.choice(config.num_topics, shape[:2], p=topic_popularity(config))
+        self._shape = (num_worlds, num_users)
+        users = num_worlds * num_users
+        self._users = np.arange(users)
+        # Weight, words, compute need and topic of each subtask, those to transfer first and in the prompt's order.
+        self._subtasks = np.zeros((users, config.num_subtasks, 4))
+        self.num_transferred = np.zeros(self._shape, np.int64)
+        self.transferred_weight = np.zeros(self._shape)
+        self.position = np.zeros(self._shape, np.int64)
+        self.active = np.zeros(self._shape, bool)
+        self._last_topic = rng.choice(config.num_topics, users, p=topic_popularity(config))
         self._arrive()
 
-    def advance(self) -> NDArray[np.bool_]:
-        """End the slot: whatever was pending is behind the user now. Returns who completed a request, (N, U) bool.
+    @property
+    def completing(self) -> NDArray[np.bool_]:
+        """Whose request is complete at the end of this slot, (N, U)."""
+        return self.active & (self.position + 1 >= self.num_transferred)
 
-        What a completed request was remains readable only through what the caller noted before this call.
-        """
+    @property
+    def subtasks(self) -> NDArray[np.float64]:
+        """Weight, words, compute need and topic of every subtask, (N, U, K, 4), those to transfer first."""
+        return self._subtasks.reshape(*self._shape, self.config.num_subtasks, 4)
+
+    def advance(self) -> None:
+        """Go on to the next slot: whatever was pending is behind the user, and new requests may arrive."""
         completed = self.completing
         self.position += self.pending
         self.active &= ~completed
         self._arrive()
-        return completed
-
-    @property
-    def completing(self) -> NDArray[np.bool_]:
-        """Whose request is complete at the end of this slot, (N, U) bool."""
-        return self.active & (self.position + 1 >= self.num_transferred)
 
     def _arrive(self) -> None:
         """Give new requests to users without one."""
         arriving = ~self.active
         if self.config.arrival_probability < 1:
             arriving &= self._rng.random(arriving.shape) < self.config.arrival_probability
-        if arriving.any():
-            self._draw(arriving)
+        users = np.flatnonzero(arriving)
+        if users.size:
+            self._draw(users)
         self._select()
 
-    def _draw(self, arriving: NDArray[np.bool_]) -> None:
+    def _draw(self, users: NDArray[np.int64]) -> None:
         config, rng = self.config, self._rng
-        shape = (int(arriving.sum()), config.num_subtasks)
+        shape = (len(users), config.num_subtasks)
         compute = rng.uniform(*config.compute_need, shape)
         words = rng.uniform(*config.words, shape)
         if config.num_transferred is None:
@@ -102,18 +104,17 @@ class RequestQueue:
         if config.private_probability > 0:
             private = rng.random(shape) < config.private_probability
         transferred = assess(config, weight, compute, private)
+        count = transferred.sum(axis=-1)
+        topic = self._topics(self._last_topic[users], shape)
         first = np.argsort(~transferred, axis=-1, kind="stable")
-        self.transferred_weight[arriving] = (weight * transferred).sum(axis=-1)
-        self.transferred_words[arriving] = (words * transferred).sum(axis=-1)
-        self.all_compute[arriving] = np.take_along_axis(compute, first, axis=-1)
-        self.all_words[arriving] = np.take_along_axis(words, first, axis=-1)
-        self.all_weight[arriving] = np.take_along_axis(weight, first, axis=-1)
-        self.all_topic[arriving] = self._topics(self._last_topic[arriving], shape)
-        self.num_transferred[arriving] = count = transferred.sum(axis=-1)
-        last = np.take_along_axis(self.all_topic[arriving], np.maximum(count - 1, 0)[:, None], axis=-1)[:, 0]
-        self._last_topic[arriving] = np.where(count > 0, last, self._last_topic[arriving])
-        self.position[arriving] = 0
-        self.active[arriving] = True
+        row = np.arange(len(users))
+        subtasks = np.stack([weight, words, compute], axis=-1)[row[:, None], first]
+        self._subtasks[users] = np.concatenate([subtasks, topic[..., None]], axis=-1)
+        self._last_topic[users] = np.where(count > 0, topic[row, count - 1], self._last_topic[users])
+        self.transferred_weight.flat[users] = (weight * transferred).sum(axis=-1)
+        self.num_transferred.flat[users] = count
+        self.position.flat[users] = 0
+        self.active.flat[users] = True
 
     def _topics(self, last_topic: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.int64]:
         """A Markov chain along the subtasks to transfer: keep the topic, or draw one by popularity."""
@@ -122,14 +123,12 @@ class RequestQueue:
             return drawn
         kept = self._rng.random(shape) < self.config.topic_persistence
         source = np.maximum.accumulate(np.where(kept, -1, np.arange(shape[1])), axis=-1)
-        chained = np.take_along_axis(drawn, np.maximum(source, 0), axis=-1)
-        return np.where(source >= 0, chained, last_topic[:, None])
+        return np.where(source >= 0, drawn[np.arange(shape[0])[:, None], source], last_topic[:, None])
 
     def _select(self) -> None:
-        """Gather the subtask of this slot of each user, (N, U); weight, words and compute are 0 with none pending."""
+        """Gather the subtask of this slot of each user."""
         self.pending = self.active & (self.position < self.num_transferred)
-        at = np.minimum(self.position, self.config.num_subtasks - 1)[..., None]
-        self.topic = np.take_along_axis(self.all_topic, at, axis=-1)[..., 0]
-        self.weight = np.take_along_axis(self.all_weight, at, axis=-1)[..., 0] * self.pending
-        self.words = np.take_along_axis(self.all_words, at, axis=-1)[..., 0] * self.pending
-        self.compute = np.take_along_axis(self.all_compute, at, axis=-1)[..., 0] * self.pending
+        at = np.minimum(self.position, self.config.num_subtasks - 1).ravel()
+        subtask = self._subtasks[self._users, at].reshape(*self._shape, 4)
+        self.topic = subtask[..., 3].astype(np.int64)
+        self.weight, self.words, self.compute = (subtask[..., column] * self.pending for column in range(3))

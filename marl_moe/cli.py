@@ -1,5 +1,6 @@
 """The `marl-moe` command. Exit codes: 0 done, 1 failed on the way, 2 a mistake in what was asked for."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-out = Console(soft_wrap=True)
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 complaints = Console(stderr=True, soft_wrap=True)
 
 
@@ -43,8 +44,11 @@ def run(
         from marl_moe.experiment.run import run_experiment
 
         with shown_progress(spec, out) as progress:
-            finished = run_experiment(spec, out_folder, progress)
-    except (SpecError, ValueError) as error:
+            try:
+                finished = run_experiment(spec, out_folder, progress)
+            except SpecError as error:
+                raise SpecError(f"{experiment}: {error}") from None
+    except SpecError as error:
         _complain(error, 2)
     except OSError as error:
         _complain(error, 1)
@@ -86,21 +90,25 @@ def _summary(spec: ExperimentSpec, evaluation: pd.DataFrame) -> Table:
     """Mean utility and gain of each policy with 95 % intervals, best first."""
     from paper_figures.statistics import mean_interval
 
-    utility = mean_interval(evaluation, "utility").set_index("policy")
-    gain = mean_interval(evaluation, "gain").set_index("policy")
-    over = utility["unit"].iloc[0]
-    table = Table(title=f"{spec.name}: mean [95 % interval over {len(spec.seed_list())} seeds]", title_justify="left")
-    if over == "episodes":
-        table.title = f"{spec.name}: mean [95 % interval over {spec.evaluation.episodes} episodes of one seed]"
-    table.add_column("policy")
-    table.add_column("utility of a request, credits", justify="right")
-    table.add_column("gain per slot and user, credits", justify="right")
-    for policy in utility["mean"].sort_values(ascending=False).index:
-        cells = [
-            f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-            for row in (utility.loc[policy], gain.loc[policy])
-        ]
-        table.add_row(policy, *(cell.replace("[", r"\[") for cell in cells))
+    by = ("point", "policy")
+    utility = mean_interval(evaluation, "utility", by).set_index([*by])
+    gain = mean_interval(evaluation, "gain", by).set_index([*by])
+    num_seeds = evaluation["seed"].nunique()
+    over = f"{num_seeds} seeds" if num_seeds > 1 else f"{spec.evaluation.episodes} episodes of one seed"
+    table = Table(title=f"{spec.name}: mean \\[95 % interval over {over}]", title_justify="left")
+    columns = ("point", "policy") if spec.sweep else ("policy",)
+    for column in columns:
+        table.add_column(column)
+    table.add_column("utility of a request, credits", justify="right", no_wrap=True)
+    table.add_column("gain per slot and user, credits", justify="right", no_wrap=True)
+    for point in evaluation["point"].unique():
+        for policy in utility.loc[point, "mean"].sort_values(ascending=False).index:
+            cells = [
+                rf"{row['mean']:.3f} \[{row['low']:.3f}, {row['high']:.3f}]"
+                for row in (utility.loc[(point, policy)], gain.loc[(point, policy)])
+            ]
+            table.add_row(*(point, policy)[-len(columns) :], *cells)
+        table.add_section()
     return table
 
 

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as ProgressBar
 
 from marl_moe.experiment.spec import ExperimentSpec
+from marl_moe.experiment.sweep import sweep_points
 
 Row = dict[str, Any]  # a row of training.parquet
 
@@ -26,7 +27,9 @@ class Progress:
 @contextmanager
 def shown_progress(spec: ExperimentSpec, console: Console) -> Iterator[Progress]:
     """A bar over all epochs with rates and time left; without a terminal, a line every tenth of the way."""
-    total = len(spec.seed_list()) * spec.algorithm.stop.training_iteration
+    points = [point for _, point in sweep_points(spec)]
+    epochs = sum(point.algorithm.stop.training_iteration for point in points if point.algorithm is not None)
+    total = len(spec.seed_list()) * epochs
     bar = ProgressBar(
         TextColumn("{task.description}"),
         BarColumn(),

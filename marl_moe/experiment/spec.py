@@ -1,6 +1,6 @@
 """An experiment as written in YAML: read, overridden, and checked key by key.
 
-Sections: `name, kind, seeds, env, mechanism, algorithm, evaluation, figures`. `env` is `envs.WorldConfig`;
+Sections: `name, kind, seeds, env, mechanism, algorithm, evaluation, sweep, figures`. `env` is `envs.WorldConfig`;
 `mechanism` names a mechanism and its parameters; under `algorithm`, sections other than `name`, `policies` and `stop`
 are RLlib's own and passed on.
 """
@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -126,8 +127,11 @@ class ExperimentSpec(BaseModel):
     seeds: int | list[int] = Field(1, description="How many seeds (0, 1, ...), or the seeds themselves")
     env: WorldConfig = Field(default_factory=WorldConfig)
     mechanism: MechanismSpec = Field(default_factory=MechanismSpec)
-    algorithm: AlgorithmSpec = Field(default_factory=AlgorithmSpec)
+    algorithm: AlgorithmSpec | None = Field(
+        default_factory=AlgorithmSpec, description="What learns; null only compares the policies of `evaluation`"
+    )
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    sweep: dict[str, Any] = Field(default={}, description="Lists of values in place of any key's value: a grid of runs")
     figures: list[str] = Field(default=[], description="Figures drawn at the end, see paper_figures")
 
     @model_validator(mode="after")
@@ -135,17 +139,22 @@ class ExperimentSpec(BaseModel):
         seeds = self.seed_list()
         if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
             raise ValueError(f"seeds should be a count of at least 1 or distinct seeds from 0 on, got {self.seeds}")
-        self.algorithm.module_users(self.env.num_users)
+        if self.algorithm is not None:
+            self.algorithm.module_users(self.env.num_users)
         return self
 
     def seed_list(self) -> list[int]:
         """The seeds."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, with every default written out."""
+        plain: dict[str, Any] = json.loads(TypeAdapter(ExperimentSpec).dump_json(self))
+        return plain
+
     def to_yaml(self) -> str:
-        """The experiment with every default written out."""
-        plain = json.loads(TypeAdapter(ExperimentSpec).dump_json(self))
-        return yaml.safe_dump(plain, sort_keys=False)
+        """The experiment as YAML, with every default written out."""
+        return yaml.safe_dump(self.as_dict(), sort_keys=False)
 
 
 def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentSpec:
@@ -159,18 +168,27 @@ def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentSpe
         SpecError: a line for each thing wrong.
     """
     path = find_experiment(source)
-    raw = _parse(path.read_text(), str(path))
+    try:
+        raw = _parse(path.read_text(), str(path))
+    except UnicodeDecodeError:
+        raise SpecError(f"{path}: not a text file") from None
     if not isinstance(raw, dict):
         raise SpecError(f"{path}: should hold the sections of an experiment, got {type(raw).__name__}")
     for override in overrides:
         _override(raw, override)
+    return parse_experiment(raw, str(path))
+
+
+def parse_experiment(raw: dict[str, Any], where: str) -> ExperimentSpec:
+    """Check an experiment given as nested dictionaries. Raises SpecError, whose lines begin with `where`."""
+    _check_finite(raw, where)
     try:
         # Through JSON for its strictness: no string passes for a number, and lists may still be tuples.
         return TypeAdapter(ExperimentSpec).validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:
-        raise SpecError("\n".join(_lines(error, str(path)))) from None
+        raise SpecError("\n".join(_lines(error, where))) from None
     except TypeError as error:
-        raise SpecError(f"{path}: {error}") from None
+        raise SpecError(f"{where}: {error}") from None
 
 
 def find_experiment(source: str) -> Path:
@@ -216,6 +234,18 @@ def _parse(text: str, where: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise SpecError(f"{where}{line}: not YAML: {getattr(error, 'problem', error)}") from None
+
+
+def _check_finite(value: Any, where: str, key: str = "") -> None:
+    """Refuse .nan and .inf in every section, those passed on to RLlib too."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            _check_finite(part, where, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for part in value:
+            _check_finite(part, where, key)
+    elif isinstance(value, float) and not isfinite(value):
+        raise SpecError(f"{where}: {key}: should be a finite number, got {value}")
 
 
 def _override(raw: dict[str, Any], override: str) -> None:

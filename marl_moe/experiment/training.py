@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,12 @@ def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
     _quieten_ray()
     from marl_moe.rllib.algorithm import WorldSacConfig
 
+    assert spec.algorithm is not None
     sections = spec.algorithm.sections()
     network = dict(sections.get("rl_module", {})).pop("model_config", {})
+    _check_network(network)
+    if "seed" in sections.get("debugging", {}):
+        raise SpecError("algorithm.debugging.seed: seeds are set by the key 'seeds'")
     config = WorldSacConfig()
     try:
         config.world(spec.env, spec.mechanism.parameters(), spec.algorithm.module_users(spec.env.num_users), network)
@@ -46,6 +51,12 @@ def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
         first_line = str(error).strip().splitlines()[0]
         raise SpecError(f"algorithm: {first_line}") from None
     return config
+
+
+def check_algorithm(spec: ExperimentSpec) -> None:
+    """Raise SpecError where RLlib, or our SAC, does not take what the experiment passes on to it."""
+    if spec.algorithm is not None:
+        algorithm_config(spec, seed=0)
 
 
 def train(
@@ -64,6 +75,7 @@ def train(
     """
     from tensorboardX import SummaryWriter
 
+    assert spec.algorithm is not None
     start_ray()
     config = algorithm_config(spec, seed)
     algorithm = config.build_algo()
@@ -93,6 +105,15 @@ def start_ray() -> None:
 
     if not ray.is_initialized():
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+
+
+def _check_network(network: Any) -> None:
+    valid = [field.name for field in fields(NetworkConfig) if field.name not in ("num_experts", "allow_abandon")]
+    if not isinstance(network, dict):
+        raise SpecError(f"algorithm.rl_module.model_config: should hold {', '.join(valid)}, got {network!r}")
+    for key in network:
+        if key not in valid:
+            raise SpecError(f"algorithm.rl_module.model_config.{key}: {unknown_key(key, valid)} (unknown key)")
 
 
 def _apply(config: Any, section: str, keys: dict[str, Any]) -> None:

@@ -89,17 +89,30 @@ class WorldSacConfig(SACConfig):
 
     def validate(self) -> None:
         """RLlib's checks, and ours; raises ValueError naming the key."""
-        super().validate()
-        if self.training_intensity is None or self.training_intensity <= 0:
-            raise ValueError(f"training.training_intensity should be above 0, got {self.training_intensity}")
-        if not 0 <= self.target_entropy_ratio <= 1:
-            raise ValueError(f"training.target_entropy_ratio should lie in 0..1, got {self.target_entropy_ratio}")
-        if self.torch_threads < 1:
-            raise ValueError(f"training.torch_threads should be at least 1, got {self.torch_threads}")
+        buffer = self.replay_buffer_config
+        if not isinstance(buffer, dict) or set(buffer) != {"type", "capacity"}:
+            raise ValueError(f"training.replay_buffer_config should hold a capacity and nothing else, got {buffer}")
+        if not _is_number(buffer["capacity"], int) or buffer["capacity"] < 1:
+            raise ValueError(
+                f"training.replay_buffer_config.capacity should be an integer of at least 1, got {buffer['capacity']!r}"
+            )
+        least = {"n_step": 1, "torch_threads": 1, "train_batch_size_per_learner": 1}
+        for key, minimum in (least | {"num_steps_sampled_before_learning_starts": 0}).items():
+            value = getattr(self, key)
+            if not _is_number(value, int) or value < minimum:
+                raise ValueError(f"training.{key} should be an integer of at least {minimum}, got {value!r}")
+        for key in ("gamma", "tau", "target_entropy_ratio"):
+            value = getattr(self, key)
+            if not _is_number(value) or not 0 <= value <= 1:
+                raise ValueError(f"training.{key} should lie in 0..1, got {value!r}")
+        for key in ("training_intensity", "initial_alpha", "actor_lr", "critic_lr", "alpha_lr"):
+            value = getattr(self, key)
+            schedule = key.endswith("_lr") and isinstance(value, list)  # RLlib checks its schedules
+            if not schedule and (not _is_number(value) or not 0 < value < float("inf")):
+                raise ValueError(f"training.{key} should be above 0, got {value!r}")
         if not self.twin_q:
             raise ValueError("training.twin_q should be true: the critics are always twins")
-        if not isinstance(self.n_step, int) or self.n_step < 1:
-            raise ValueError(f"training.n_step should be an integer of at least 1, got {self.n_step}")
+        super().validate()
 
     @property
     def _model_config_auto_includes(self) -> dict[str, Any]:
@@ -144,7 +157,8 @@ class WorldSac(SAC):
                 collected += int(fragment.starts.sum()) * fragment.action[0].size
             if self._agent_steps() < self.config.num_steps_sampled_before_learning_starts:
                 continue
-            self._updates_due += self.config.training_intensity * collected / self.config.total_train_batch_size
+            trained_an_update = self.config.total_train_batch_size * len(self.config.env_config["module_users"])
+            self._updates_due += self.config.training_intensity * collected / trained_an_update
             updates, self._updates_due = divmod(self._updates_due, 1.0)
             if updates:
                 self._update(int(updates))
@@ -192,6 +206,10 @@ class WorldSac(SAC):
 
     def _create_local_replay_buffer_if_necessary(self, config: WorldSacConfig) -> ReplayRing:
         return ReplayRing(config.replay_buffer_config["capacity"], config.n_step, config.gamma)
+
+
+def _is_number(value: object, kind: type = float) -> bool:
+    return isinstance(value, (int, kind)) and not isinstance(value, bool)
 
 
 def _no_mapping(agent_id: str, episode: Any, **kwargs: Any) -> str:

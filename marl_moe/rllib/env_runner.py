@@ -4,11 +4,11 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import ray
 import torch
 from numpy.typing import NDArray
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.core import COMPONENT_RL_MODULE
-from ray.rllib.core.columns import Columns
 from ray.rllib.env.env_runner import EnvRunner
 from ray.rllib.utils.checkpoints import Checkpointable
 from ray.rllib.utils.metrics import (
@@ -145,7 +145,8 @@ class WorldRunner(EnvRunner, Checkpointable):
     def set_state(self, state: dict[str, Any]) -> None:
         """Take over the weights of the actors."""
         if COMPONENT_RL_MODULE in state:
-            self.module.set_state(state[COMPONENT_RL_MODULE])
+            weights = state[COMPONENT_RL_MODULE]  # remote runners are handed a reference into the object store
+            self.module.set_state(ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights)
         self._weights_seq_no = state.get(WEIGHTS_SEQ_NO, 0)
 
     def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -167,9 +168,8 @@ class WorldRunner(EnvRunner, Checkpointable):
         with torch.no_grad():
             for module_id, users in self.module_users.items():
                 batch = torch.from_numpy(seen[:, users].reshape(-1, seen.shape[-1]))
-                logits = self.module[module_id].forward_exploration({Columns.OBS: batch})
-                scores = logits[Columns.ACTION_DIST_INPUTS].numpy()
-                scores = scores + self._rng.gumbel(size=scores.shape)
+                logits = self.module[module_id].unwrapped().logits(batch).numpy()
+                scores = logits + self._rng.gumbel(size=logits.shape)
                 action[:, users] = scores.argmax(axis=-1).reshape(-1, len(users))
         return action
 

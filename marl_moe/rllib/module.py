@@ -45,10 +45,15 @@ class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
         """Target Q values of the next observations, the lesser of the twins, (B, E + 1)."""
         return self.target_critic(batch[Columns.NEXT_OBS]).amin(dim=0)
 
+    def logits(self, observation: Tensor) -> Tensor:
+        """Masked logits of the policy, (B, D) -> (B, E + 1).
+
+        Env runners call this rather than `forward_exploration`, which sets the mode of every submodule at each call.
+        """
+        return masked_logits(self.actor, observation, action_mask(observation, self.network.allow_abandon))
+
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Tensor]:
-        observation = batch[Columns.OBS]
-        mask = action_mask(observation, self.network.allow_abandon)
-        return {Columns.ACTION_DIST_INPUTS: masked_logits(self.actor, observation, mask)}
+        return {Columns.ACTION_DIST_INPUTS: self.logits(batch[Columns.OBS])}
 
     def _forward_train(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Tensor]:
         observation, following = batch[Columns.OBS], batch[Columns.NEXT_OBS]

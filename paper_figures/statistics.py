@@ -1,0 +1,71 @@
+"""The statistics behind the figures: means with Student t intervals, and learning curves.
+
+Seeds are the independent repetitions, so intervals are over the means of seeds: episodes of one seed share its
+policy, and more of them say nothing about training anew.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
+
+CONFIDENCE = 0.95
+
+
+def mean_interval(
+    frame: pd.DataFrame, metric: str, by: Sequence[str] = ("policy",), confidence: float = CONFIDENCE
+) -> pd.DataFrame:
+    """Mean of `metric` and its two-sided Student t interval, for each group of `by`.
+
+    frame: one row per episode, with the columns `seed`, `metric` and those of `by`. NaN in `metric` (no request was
+    completed) is dropped first.
+
+    Returns one row per group, in order of appearance, with the columns of `by` and
+        mean, low, high  in the units of `metric`; NaN where nothing is left, an interval of a single value is NaN
+        num_seeds, num_episodes  that had a value
+        unit  what the interval is over: "seeds", the means of two or more seeds, or "episodes", those of a single
+              seed, which then leaves out how much training itself varies.
+    """
+    rows = []
+    for key, group in frame.groupby(list(by), sort=False):
+        values = group.dropna(subset=[metric])
+        seed_means = values.groupby("seed")[metric].mean()
+        over_seeds = len(seed_means) >= 2
+        sample = seed_means if over_seeds else values[metric]
+        mean, standard_error = sample.mean(), sample.std() / np.sqrt(len(sample))
+        margin = stdtrit(len(sample) - 1, (1 + confidence) / 2) * standard_error
+        unit = "seeds" if over_seeds else "episodes"
+        rows.append((*key, mean, mean - margin, mean + margin, len(seed_means), len(values), unit))
+    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "num_seeds", "num_episodes", "unit"])
+
+
+def smoothing_window(num_epochs: int) -> int:
+    """The odd window nearest to 2.5 % of the epochs, at least 1."""
+    return 2 * int(0.0125 * num_epochs) + 1
+
+
+def smooth(values: ArrayLike, window: int) -> NDArray[np.float64]:
+    """Centred moving average of (n,) values over `window` of them -> (n,).
+
+    Towards the ends the window shrinks to the values there are, so nothing is padded; NaN are left out of a mean.
+    Raises ValueError unless `window` is odd and positive: an even one would shift the curve by half a step.
+    """
+    if window < 1 or window % 2 == 0:
+        raise ValueError(f"window is {window}, but a centred average needs an odd number of at least 1")
+    return pd.Series(values, dtype=float).rolling(window, min_periods=1, center=True).mean().to_numpy()
+
+
+def learning_curve(frame: pd.DataFrame, metric: str, step: str, window: int) -> pd.DataFrame:
+    """Mean over seeds of `metric` against `step`, smoothed within each seed.
+
+    frame: one row per seed and step, with the columns `seed`, `step` and `metric`; rows that share a seed and a step
+    are averaged. Returns mean, low, high (the t interval over seeds, NaN with fewer than two) and num_seeds, indexed by
+    step.
+    """
+    per_seed = frame.groupby(["seed", step])[metric].mean()
+    smoothed = per_seed.groupby(level="seed").transform(lambda values: smooth(values, window)).unstack("seed")
+    mean, num_seeds = smoothed.mean(axis=1), smoothed.count(axis=1)
+    margin = smoothed.sem(axis=1) * stdtrit(num_seeds - 1, (1 + CONFIDENCE) / 2)
+    return pd.DataFrame({"mean": mean, "low": mean - margin, "high": mean + margin, "num_seeds": num_seeds})

@@ -1,0 +1,107 @@
+"""How a figure looks in print: rcParams to merge with `|`, and one look per policy in all figures.
+
+To draw with them on one's own:
+
+    with matplotlib.rc_context(style.PRINT | style.SINGLE_COLUMN):
+        ax = reward_curves.plot(tables)
+"""
+
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import pandas as pd
+
+from paper_figures.statistics import CONFIDENCE
+
+# IEEE: columns of 3.5 in and 7.16 in, text of 8 pt. The STIX fonts match Times and come with matplotlib, so a figure
+# is the same on every machine; font type 42 embeds them as TrueType, since publishers refuse Type 3.
+PRINT: dict[str, Any] = {
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 300,
+    "savefig.bbox": None,  # the size in inches is the size asked for
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.4,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "errorbar.capsize": 1.5,
+    "legend.frameon": False,
+    "legend.handlelength": 2.4,
+    "legend.columnspacing": 1.2,
+}
+SINGLE_COLUMN: dict[str, Any] = {"figure.figsize": (3.5, 2.5)}
+DOUBLE_COLUMN: dict[str, Any] = {"figure.figsize": (7.16, 2.5)}
+
+METRIC_LABELS = {
+    "utility": "Utility of a request (credits)",
+    "gain": "Gain per slot and user (credits)",
+}
+
+
+class PolicyStyle(NamedTuple):
+    label: str
+    colour: str
+    line_style: str | tuple[int, tuple[float, ...]]
+    marker: str
+
+
+# The four curves of the paper have Tol's "high contrast" colours, made to be told apart in grey; the others are his
+# "muted" ones. Line style and marker repeat the distinction for readers who see no colour.
+_POLICIES = {
+    "local": PolicyStyle("Upper bound (all local)", "#000000", (0, (5, 1.5)), "s"),
+    "sac": PolicyStyle("SAC (proposed)", "#004488", "-", "o"),
+    "abandon": PolicyStyle("Benchmark (drop)", "#BB5566", (0, (5, 1.5, 1, 1.5)), "D"),
+    "random": PolicyStyle("Random", "#DDAA33", (0, (1, 1)), "v"),
+    "rllib_sac": PolicyStyle("SAC (stock RLlib)", "#6699CC", (0, (7, 1)), "p"),
+    "ppo": PolicyStyle("PPO", "#117733", (0, (4, 1, 1, 1)), "^"),
+    "dqn": PolicyStyle("DQN", "#AA4499", (0, (2, 0.7)), "P"),
+    "topic_match": PolicyStyle("Topic match", "#44AA99", (0, (3, 1)), "<"),
+    "max_snr": PolicyStyle("Strongest channel", "#999933", (0, (2, 1)), ">"),
+    "greedy": PolicyStyle("Greedy", "#882255", (0, (4, 1, 1, 1, 1, 1)), "X"),
+    "better_response": PolicyStyle("Better response", "#CC6677", (0, (6, 2)), "h"),
+    "equilibrium": PolicyStyle("Equilibrium", "#332288", (0, (3, 1, 1, 1)), "*"),
+    "optimum": PolicyStyle("Optimum", "#661100", (0, (8, 1)), "d"),
+}
+_FALLBACK = list(_POLICIES.values())[4:]
+
+
+def policy_style(policy: str) -> PolicyStyle:
+    """The look of a policy: the same in every figure and every process, and never an error.
+
+    `NAME_stochastic` is the policy NAME drawn in dots; a name unknown here gets a look that follows from its letters.
+    """
+    if policy in _POLICIES:
+        return _POLICIES[policy]
+    if policy.endswith("_stochastic"):
+        learned = policy_style(policy.removesuffix("_stochastic"))
+        label = f"{learned.label.partition(' (')[0]} (stochastic)"
+        return learned._replace(label=label, line_style=(0, (1, 1.5)), marker="x")
+    like = _FALLBACK[crc32(policy.encode()) % len(_FALLBACK)]
+    return like._replace(label=policy.replace("_", " ").capitalize())
+
+
+def interval_label(intervals: pd.DataFrame) -> str:
+    """What the intervals of a result of `statistics` are over, for a legend; "" where there is none."""
+    drawn = intervals[intervals["low"].notna()]
+    if drawn.empty:
+        return ""
+    fewest, most = drawn["num_seeds"].min(), drawn["num_seeds"].max()
+    seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
+    sample = "episodes of one seed" if most == 1 else f"{seeds} seeds"
+    return f"{CONFIDENCE:.0%} interval, {sample}"

@@ -1,0 +1,171 @@
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from paper_figures import FIGURES, draw, load_tables
+from paper_figures.style import policy_style
+
+Tables = dict[str, pd.DataFrame]
+WIDTHS = {"reward_curves": 3.5, "final_rewards": 3.5, "policies": 7.16}
+
+
+def write(tables: Tables, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet")
+    return folder
+
+
+@pytest.fixture
+def run_folder(tables: Tables, tmp_path: Path) -> Path:
+    return write(tables, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def written(make_tables: Callable[..., Tables], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return draw(write(make_tables(), tmp_path_factory.mktemp("run")))[0]
+
+
+def test_every_figure_is_written_as_pdf_and_png_into_the_run_folder(run_folder: Path) -> None:
+    written, refused = draw(run_folder)
+    assert refused == {}
+    assert written == [run_folder / "figures" / f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
+    assert sorted((run_folder / "figures").iterdir()) == sorted(written)  # no partial file is left
+
+
+def test_pdf_and_png_have_the_width_of_a_column(written: list[Path]) -> None:
+    for path in written:
+        if path.suffix == ".pdf":
+            box = re.search(rb"/MediaBox \[\s*0 0 ([\d.]+) ([\d.]+)\s*\]", path.read_bytes())
+            assert box is not None
+            assert float(box[1]) / 72 == pytest.approx(WIDTHS[path.stem], abs=0.01)
+        else:
+            image = Image.open(path)
+            assert image.width == round(WIDTHS[path.stem] * 300)
+            assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_pdf_embeds_truetype_fonts_and_no_type_3(written: list[Path]) -> None:
+    for path in written:
+        if path.suffix == ".pdf":
+            content = path.read_bytes()
+            assert b"/FontFile2" in content  # an embedded TrueType program (PDF 32000-1, table 126)
+            assert b"/Type3" not in content
+
+
+def test_the_same_tables_give_the_same_bytes(written: list[Path], run_folder: Path, tmp_path: Path) -> None:
+    again, _ = draw(run_folder, out=tmp_path / "again")
+    for first, second in zip(written, again, strict=True):
+        assert first.read_bytes() == second.read_bytes(), first.name
+        assert b"CreationDate" not in first.read_bytes()
+
+
+def test_a_failed_write_leaves_the_earlier_figure_whole(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (earlier, _), _ = draw(run_folder, ["policies"])
+    before = earlier.read_bytes()
+
+    def break_off(figure: Figure, path: Path, **_: object) -> None:
+        Path(path).write_bytes(b"half a fig")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", break_off)
+    with pytest.raises(OSError, match="no space left"):
+        draw(run_folder, ["policies"])
+    assert earlier.read_bytes() == before
+    assert {path.name for path in earlier.parent.iterdir()} == {"policies.pdf", "policies.png"}
+
+
+def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(tables: Tables, tmp_path: Path) -> None:
+    folder = write({"evaluation": tables["evaluation"]}, tmp_path)
+    written, refused = draw(folder)
+    assert {path.stem for path in written} == {"policies"}
+    assert set(refused) == {"reward_curves", "final_rewards"}
+    assert "no table 'training'" in refused["reward_curves"]
+
+
+def test_an_unknown_figure_is_refused_with_the_nearest_name(run_folder: Path) -> None:
+    with pytest.raises(ValueError, match="no figure 'reward_curve'; did you mean 'reward_curves'"):
+        draw(run_folder, ["reward_curve"])
+    assert not (run_folder / "figures").exists()
+
+
+def test_a_folder_that_is_not_there_or_empty_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no run folder .*absent"):
+        load_tables(tmp_path / "absent")
+    with pytest.raises(FileNotFoundError, match="holds no record table"):
+        load_tables(tmp_path)
+
+
+def test_tables_are_read_by_stem(run_folder: Path, tables: Tables) -> None:
+    loaded = load_tables(run_folder)
+    assert set(loaded) == {"training", "evaluation"}
+    pd.testing.assert_frame_equal(loaded["training"], tables["training"])
+
+
+def colours_by_policy(ax: Axes) -> dict[str, str]:
+    """Label -> colour, of labelled curves and of the rows of a dot plot."""
+    curves = {str(line.get_label()): to_hex(line.get_color()) for line in ax.get_lines()}
+    rows = {
+        text.get_text(): to_hex(
+            next(c.lines[0] for c in ax.containers if round(c.lines[0].get_ydata()[0]) == i).get_color()
+        )
+        for i, text in enumerate(ax.get_yticklabels())
+        if ax.containers
+    }
+    return curves | rows
+
+
+def test_a_policy_has_the_same_colour_in_every_figure(tables: Tables) -> None:
+    for module in FIGURES.values():
+        colours = colours_by_policy(module.plot(tables).get_figure(root=True).axes[0])
+        for policy in ("local", "sac", "abandon", "random"):
+            look = policy_style(policy)
+            assert colours[look.label] == look.colour.lower(), (module.__name__, policy)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_text_overlaps_another_or_leaves_the_page(
+    make_tables: Callable[..., Tables], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = make_tables(seeds=1, algorithms=["sac", "ppo"], episodes=30)
+    tables["training"]["point"] = tables["training"]["algorithm"]
+    with matplotlib.rc_context(FIGURES[name].STYLE):
+        figure = FIGURES[name].plot(tables).get_figure(root=True)
+        figure.draw_without_rendering()  # lays the figure out
+        drawn: list[Text] = []  # ticks outside the axes exist, but are not drawn
+        monkeypatch.setattr(Text, "draw", lambda text, _: drawn.append(text))
+        figure.draw_without_rendering()
+        texts = [text for text in dict.fromkeys(drawn) if text.get_visible() and text.get_text()]
+        boxes = [text.get_window_extent() for text in texts]
+    assert len(texts) > 10
+    page = figure.bbox.padded(1)
+    for index, box in enumerate(boxes):
+        assert page.x0 <= box.x0 <= box.x1 <= page.x1, texts[index]
+        assert page.y0 <= box.y0 <= box.y1 <= page.y1, texts[index]
+        assert not any(box.overlaps(other) for other in boxes[index + 1 :]), texts[index]
+
+
+def test_drawing_leaves_no_global_state_and_needs_no_display_ray_or_torch(run_folder: Path) -> None:
+    program = f"""
+import sys, matplotlib
+def settings():  # "backend" aside, which imports pyplot when it is read
+    return {{key: matplotlib.rcParams[key] for key in matplotlib.rcParams if key != "backend"}}
+before = settings()
+import paper_figures
+paper_figures.draw({str(run_folder)!r}, ["policies"])
+assert settings() == before
+assert not {{"matplotlib.pyplot", "ray", "torch", "envs", "mechanisms", "marl_moe"}} & set(sys.modules)
+"""
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=root, env={"PATH": "", "HOME": str(run_folder)})

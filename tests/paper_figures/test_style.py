@@ -1,0 +1,72 @@
+import itertools
+
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+
+from paper_figures.style import DOUBLE_COLUMN, PRINT, SINGLE_COLUMN, interval_label, policy_style
+
+
+def lightness(colour: str) -> float:
+    """CIE 1976 L*, 0 (black) to 100 (white), of an sRGB colour: what is left of it in grey."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return 116 * luminance ** (1 / 3) - 16 if luminance > 0.008856 else 903.3 * luminance
+
+
+def test_the_papers_four_curves_are_told_apart_in_grey_and_without_any_tone() -> None:
+    looks = [policy_style(policy) for policy in ("local", "sac", "abandon", "random")]
+    for one, other in itertools.combinations(looks, 2):
+        assert abs(lightness(one.colour) - lightness(other.colour)) > 15, (one.label, other.label)
+        assert one.line_style != other.line_style
+        assert one.marker != other.marker
+
+
+def test_every_known_policy_stands_out_from_the_page() -> None:
+    for policy in ("local", "sac", "abandon", "random", "topic_match", "max_snr", "greedy", "ppo", "dqn"):
+        assert lightness(policy_style(policy).colour) < 75, policy
+
+
+def test_the_papers_policies_have_readable_names() -> None:
+    names = {policy: policy_style(policy).label for policy in ("local", "sac", "abandon", "random")}
+    assert names == {
+        "local": "Upper bound (all local)",
+        "sac": "SAC (proposed)",
+        "abandon": "Benchmark (drop)",
+        "random": "Random",
+    }
+
+
+def test_an_unknown_policy_has_a_look_that_does_not_depend_on_the_process() -> None:
+    look = policy_style("my_new_policy")
+    assert look.label == "My new policy"
+    # CRC-32 is fixed by ISO 3309; Python's own hash of a string changes from one process to the next.
+    assert look[1:] == policy_style("optimum")[1:]
+
+
+def test_the_stochastic_policy_shares_its_algorithms_colour_and_nothing_else() -> None:
+    learned, sampled = policy_style("sac"), policy_style("sac_stochastic")
+    assert sampled.colour == learned.colour
+    assert sampled.label == "SAC (stochastic)"
+    assert sampled.line_style != learned.line_style
+    assert sampled.marker != learned.marker
+
+
+def test_widths_are_those_of_ieee_columns_and_text_is_8_pt() -> None:
+    assert (PRINT | SINGLE_COLUMN)["figure.figsize"][0] == 3.5
+    assert (PRINT | DOUBLE_COLUMN)["figure.figsize"][0] == 7.16
+    text_sizes = {key: size for key, size in PRINT.items() if "font.size" in key or "labelsize" in key}
+    assert set(text_sizes.values()) == {8}
+
+
+@pytest.mark.parametrize(
+    ("low", "num_seeds", "label"),
+    [
+        ([1.0, 1.0], [5, 5], "95% interval, 5 seeds"),
+        ([1.0, 1.0], [3, 5], "95% interval, 3 to 5 seeds"),
+        ([1.0, float("nan")], [1, 1], "95% interval, episodes of one seed"),
+        ([float("nan")] * 2, [1, 1], ""),
+    ],
+)
+def test_the_legend_says_what_an_interval_is_over(low: list[float], num_seeds: list[int], label: str) -> None:
+    assert interval_label(pd.DataFrame({"low": low, "num_seeds": num_seeds})) == label
