@@ -1,10 +1,10 @@
 """What a user may expect of each expert from what it knows. Functions of a world; the action mask is not applied."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from envs import quality
-from envs.channel import word_survival
+from envs.channel import db_to_linear, snr_gap, spectral_efficiency, word_survival
 from envs.experts import other_topic_mean, own_topic_mean
 from envs.world import World
 
@@ -18,17 +18,29 @@ def expected_competence(world: World) -> NDArray[np.float32]:
     return np.where(world.requests.topic[..., None] == world.pool.topic, own, other).astype(np.float32)
 
 
-def expected_gain_alone(world: World) -> NDArray[np.float32]:
-    """Gain each user expects of each expert if nobody else chose it, (N, U, E), credits."""
+def expected_gain(world: World, load: ArrayLike = 1) -> NDArray[np.float32]:
+    """Gain each user expects of each expert if `load` users, itself among them, chose it, (..., N, U, E), credits.
+
+    load: broadcasts against (N, U, E); at least 1. The band is shared equally among those served (under `min_delay`
+    the shares depend on who the others are, and equal shares stand for them). Where more ask than an expert serves,
+    the gain is that of being served times the chance of it.
+    """
     config = world.config
+    load = np.asarray(load, np.float32)
+    places = config.experts.max_concurrent
+    served = load if places is None else np.minimum(load, places)
     loss = world.loss[..., None]
-    transmission_s = world.transmission_alone_s()
+    transmission_s = world.transmission_alone_s() * served
+    if config.channel.noise_scaling:
+        gap = snr_gap(config.channel)
+        snr = db_to_linear(world.snr_db())
+        transmission_s = transmission_s * spectral_efficiency(snr, gap) / spectral_efficiency(snr * served, gap)
     delay_s = transmission_s + world.compute_s()[..., None] + world.backlog_s[:, None]
     competence = expected_competence(world)
     timely = quality.timeliness(config.quality, delay_s) * word_survival(config.channel)
     effective = quality.effective_competence(competence * world.market.effort[:, None], timely)
     points = quality.deliverable_points(config.quality, loss, competence)
-    return quality.transfer_gain(
+    gain = quality.transfer_gain(
         config.quality,
         config.reward,
         loss,
@@ -36,4 +48,5 @@ def expected_gain_alone(world: World) -> NDArray[np.float32]:
         world.requests.words[..., None],
         config.channel.tx_power_w * transmission_s,
         (world.market.unit_price * world.market.effort)[:, None] * points,
-    ).astype(np.float32)
+    )
+    return (gain * (served / load)).astype(np.float32)

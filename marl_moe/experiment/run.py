@@ -1,5 +1,6 @@
 """Running an experiment: for each sweep point and seed train, evaluate and record."""
 
+import os
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -11,11 +12,24 @@ import mechanisms
 from envs import World
 from marl_moe.experiment import records
 from marl_moe.experiment.evaluation import evaluate, make_heuristic
+from marl_moe.experiment.jobs import run_jobs
 from marl_moe.experiment.progress import Progress, Row
 from marl_moe.experiment.spec import ExperimentSpec, SpecError
 from marl_moe.experiment.sweep import sweep_points
-from marl_moe.experiment.training import check_algorithm, train
+from marl_moe.experiment.training import algorithm_config, check_algorithm, train
 from marl_moe.policies.heuristics import Policy
+
+Tables = dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class SeedJob:
+    """One seed at one sweep point."""
+
+    spec: ExperimentSpec
+    label: str
+    seed: int
+    checkpoint: Path
 
 
 @dataclass(frozen=True)
@@ -29,7 +43,8 @@ class Run:
 def run_experiment(spec: ExperimentSpec, out: Path, progress: Progress | None = None) -> Run:
     """Train and evaluate at each sweep point with each seed, and record it all in a new folder below `out`.
 
-    The tables are written anew after each seed, so that what is done is never lost.
+    Seeds and points run side by side where the cores allow, with the same results. The tables are written anew after
+    each of them, so that what is done is never lost.
 
     Raises SpecError before anything is written where RLlib does not take the experiment.
     """
@@ -41,13 +56,19 @@ def run_experiment(spec: ExperimentSpec, out: Path, progress: Progress | None = 
     folder = records.create_run_folder(out, spec.name)
     records.write_text(folder / "experiment.yaml", spec.to_yaml())
     records.write_environment(folder, spec.seed_list())
-    tables: dict[str, list[pd.DataFrame]] = {name: [] for name in records.TABLES}
-    for (label, point), seed in product(points, spec.seed_list()):
-        for name, frame in _one_seed(point, seed, folder / "checkpoints" / label, progress).items():
-            if len(frame):
-                tables[name].append(frame.assign(seed=seed, point=label))
-                records.write_table(folder, name, pd.concat(tables[name], ignore_index=True))
-    return Run(folder, pd.concat(tables["evaluation"], ignore_index=True))
+    jobs = [
+        SeedJob(point, label, seed, folder / "checkpoints" / label / f"seed_{seed}")
+        for (label, point), seed in product(points, spec.seed_list())
+    ]
+    finished: dict[int, Tables] = {}
+    for number, tables in run_jobs(run_seed, jobs, progress, _side_by_side(jobs)):
+        finished[number] = tables
+        for name in records.TABLES:
+            frames = [finished[done][name] for done in sorted(finished) if len(finished[done][name])]
+            if frames:
+                records.write_table(folder, name, pd.concat(frames, ignore_index=True))
+    evaluation = pd.concat([finished[number]["evaluation"] for number in sorted(finished)], ignore_index=True)
+    return Run(folder, evaluation)
 
 
 def _check_world(spec: ExperimentSpec) -> None:
@@ -58,11 +79,13 @@ def _check_world(spec: ExperimentSpec) -> None:
         raise SpecError(str(error)) from None
 
 
-def _one_seed(spec: ExperimentSpec, seed: int, checkpoints: Path, progress: Progress) -> dict[str, pd.DataFrame]:
+def run_seed(job: SeedJob, progress: Progress) -> Tables:
+    """Train with one seed at one sweep point, and evaluate: the rows of each table."""
+    spec, seed = job.spec, job.seed
     rows: list[Row] = []
     policies: list[Policy] = [make_heuristic(name, seed) for name in spec.evaluation.policies]
     if spec.algorithm is not None:
-        rows, learned = train(spec, seed, checkpoints / f"seed_{seed}", progress.on_epoch)
+        rows, learned = train(spec, seed, job.checkpoint, progress.on_epoch)
         drawing = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x570C,)))
         policies = [learned, learned.stochastic(drawing), *policies]
     scores, markets = [], []
@@ -72,8 +95,17 @@ def _one_seed(spec: ExperimentSpec, seed: int, checkpoints: Path, progress: Prog
         evaluation, market = evaluate(policy, spec.env, mechanism, seed, spec.evaluation.episodes)
         scores.append(evaluation)
         markets.append(market)
-    return {
-        "training": pd.DataFrame(rows),
-        "evaluation": pd.concat(scores, ignore_index=True),
-        "market": pd.concat(markets, ignore_index=True),
-    }
+    tables = {"training": pd.DataFrame(rows), "evaluation": pd.concat(scores), "market": pd.concat(markets)}
+    return {name: frame.assign(seed=seed, point=job.label) for name, frame in tables.items()}
+
+
+def _side_by_side(jobs: list[SeedJob]) -> int:
+    """How many jobs fit on this machine's cores; 1 where any of them has remote runners or learners of its own."""
+    cores = 1
+    for job in jobs:
+        if job.spec.algorithm is not None:
+            config = algorithm_config(job.spec, job.seed)
+            if config.num_env_runners or config.num_learners:
+                return 1
+            cores = max(cores, config.torch_threads)
+    return max(1, min(len(jobs), (os.cpu_count() or 1) // cores))

@@ -98,7 +98,7 @@ class Greedy(Heuristic):
 
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
-        gain = prospects.expected_gain_alone(world)
+        gain = prospects.expected_gain(world)
         chosen = best_expert(world, gain)
         expert = np.minimum(chosen, world.num_experts - 1)
         expected = np.take_along_axis(gain, expert[..., None], axis=-1)[..., 0]
