@@ -1,10 +1,10 @@
 """The world: users, edge experts, channels and the market between them, as a batched simulator and a PettingZoo env.
 
-from envs import World, WorldConfig, edge_experts_v0
-env = edge_experts_v0.parallel_env(num_users=8)
-world = World(WorldConfig(num_users=8), num_worlds=64, seed=0)
-observation = world.reset()
-observation, reward, info = world.step(actions)
+>>> from envs import World, WorldConfig, edge_experts_v0
+>>> env = edge_experts_v0.parallel_env(num_users=8)
+>>> world = World(WorldConfig(num_users=8), num_worlds=64, seed=0)
+>>> observation = world.reset()
+>>> observation, reward, info = world.step(actions)
 """
 
 from envs import edge_experts_v0, prospects

@@ -70,7 +70,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
     ) -> tuple[Observations, dict[str, dict[str, Any]]]:
         """Begin an episode; with a seed, the whole of it repeats bit for bit under the same actions."""
         self.agents = list(self.possible_agents)
-        seen = self.world.reset(seed)[0]
+        seen = self.world.reset(seed)[0].copy()
         mask = self.world.action_mask()[0].astype(np.int8)
         infos = {agent: {"action_mask": mask[u]} for u, agent in enumerate(self.agents)}
         return dict(zip(self.agents, seen, strict=True)), infos
@@ -95,7 +95,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         if done:
             self.agents = []
         return (
-            dict(zip(agents, seen[0], strict=True)),
+            dict(zip(agents, seen[0].copy(), strict=True)),
             dict(zip(agents, reward[0].tolist(), strict=True)),
             dict.fromkeys(agents, False),
             dict.fromkeys(agents, done),

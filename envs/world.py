@@ -167,7 +167,7 @@ class World:
         return self.observe(), gain.astype(np.float32), info
 
     def observe(self) -> NDArray[np.float32]:
-        """Observations of the present slot, (N, U, D) float32, written once; `observation.py` names the columns."""
+        """Observations of the present slot, (N, U, D) float32, written once a slot, not to be written to."""
         if self._seen is None:
             self._seen = self._observation()
         return self._seen

@@ -82,7 +82,7 @@ class TopicMatch(Heuristic):
 
 
 class MaxSnr(Heuristic):
-    """The expert of highest signal-to-noise ratio, whatever its topic."""
+    """The expert of highest signal-to-noise ratio, whatever its topic; the first of several at the top of the range."""
 
     name = "max_snr"
 

@@ -1,0 +1,65 @@
+"""The model against published numbers: the paper's Figure 5, and the contention between users."""
+
+import numpy as np
+import pytest
+
+from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
+from marl_moe.policies.heuristics import HEURISTICS
+
+# Mean utility, credits. The paper's Figure 5 shows 43.6 / 43.4 (upper bound), 42.6 (its policy), 39.5 (drop it) and
+# 39.6 / 40.5 (random) as mean / final values.
+FIGURE_5 = [
+    ("local", "known", 43.50),
+    ("greedy", "known", 42.52),
+    ("greedy", "type", 42.47),
+    ("topic_match", "known", 42.40),
+    ("topic_match", "type", 42.28),
+    ("max_snr", "type", 39.81),
+    ("abandon", "type", 39.70),
+    ("random", "type", 39.57),
+]
+# Mean gain of a slot and user, credits, at 1, 8, 16 and 32 users; 384 worlds, standard errors up to 0.03.
+CONTENTION = {
+    "random": (-0.16, -0.35, -0.59, -1.14),
+    "topic_match": (2.64, -0.71, -2.72, -5.49),
+    "max_snr": (0.19, 0.04, -0.10, -0.53),
+    "greedy": (2.83, 2.40, 1.74, -0.08),
+}
+
+
+@pytest.mark.parametrize(("policy", "information", "expected"), FIGURE_5)
+def test_utility_of_a_policy_in_the_papers_case(policy: str, information: str, expected: float) -> None:
+    config = WorldConfig(
+        num_users=1,
+        allow_abandon=False,
+        information=information,  # type: ignore[arg-type]
+        requests=RequestConfig(num_transferred=1),
+        experts=ExpertConfig(words_per_second=None),
+    )
+    world = World(config, num_worlds=1000, seed=0)
+    act = HEURISTICS[policy](np.random.default_rng(0)).act
+    reported = "local_utility" if policy == "local" else "utility"
+    utility = []
+    while not world.done:
+        *_, info = world.step(act(world))
+        utility.append(info[reported].mean())
+    assert np.mean(utility) == pytest.approx(expected, abs=0.05)
+
+
+@pytest.mark.parametrize("policy", CONTENTION)
+@pytest.mark.parametrize(("column", "num_users", "num_worlds"), [(0, 1, 400), (1, 8, 384), (2, 16, 192), (3, 32, 96)])
+def test_gain_of_a_policy_under_contention(policy: str, column: int, num_users: int, num_worlds: int) -> None:
+    config = WorldConfig(
+        num_users=num_users,
+        requests=RequestConfig(num_transferred=1, zipf_exponent=1, topic_persistence=0.8),
+        channel=ChannelConfig(process="gauss_markov", correlation=0.9, sigma_db=3),
+        experts=ExpertConfig(words_per_second=None),
+    )
+    world = World(config, num_worlds=num_worlds, seed=1)
+    act = HEURISTICS[policy](np.random.default_rng(1)).act
+    gain = np.zeros(num_worlds)
+    while not world.done:
+        *_, info = world.step(act(world))
+        gain += info["gain"].mean(axis=1) / config.episode_slots
+    standard_error = np.hypot(gain.std(ddof=1) / np.sqrt(num_worlds), 0.03)
+    assert gain.mean() == pytest.approx(CONTENTION[policy][column], abs=3 * standard_error)

@@ -1,0 +1,135 @@
+"""Pools of experts, the lottery for their places, and measured competence tables."""
+
+import json
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from envs import ExpertConfig, RequestConfig, World, WorldConfig
+from envs.experts import draw_pool, load_competence, lottery, other_topic_mean
+
+MEASURED = [[0.9, 0.1], [-0.2, 1.1]]
+
+
+def competence_file(folder: Path, content: object) -> str:
+    path = folder / "competence.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return str(path)
+
+
+@given(
+    num_worlds=st.integers(1, 4),
+    num_experts=st.integers(1, 31),
+    num_topics=st.integers(2, 7),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_mean_over_all_cells_is_exact_and_own_topics_lie_in_their_interval(
+    num_worlds: int, num_experts: int, num_topics: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    pool = draw_pool(ExpertConfig(), num_worlds, num_experts, num_topics, rng)
+    for world in range(num_worlds):
+        assert pool.competence[world].mean() == pytest.approx(0.26, abs=1e-12)
+        for expert in range(num_experts):
+            assert 0.95 <= pool.competence[world, expert, expert % num_topics] <= 1.05
+
+
+def test_competence_on_other_topics_is_uniform_before_its_shift() -> None:
+    pool = draw_pool(ExpertConfig(), 200, 30, 6, np.random.default_rng(0))
+    own = pool.topic[:, None] == np.arange(6)
+    others = pool.competence[:, ~own]
+    assert np.ptp(others, axis=1).max() < 1.6
+    centred = others - others.mean(axis=1, keepdims=True)
+    assert stats.kstest(centred.ravel(), "uniform", (-0.8, 1.6)).pvalue > 1e-3
+    # A user who sees types only may expect (6 x 0.26 - 1) / 5 of the others.
+    assert others.mean() == pytest.approx(0.112, abs=1e-3)
+    assert other_topic_mean(ExpertConfig(), 6) == pytest.approx(0.112, abs=1e-12)
+
+
+def test_private_costs_are_uniform_over_their_intervals() -> None:
+    pool = draw_pool(ExpertConfig(), 200, 30, 6, np.random.default_rng(0))
+    assert stats.kstest(pool.unit_cost.ravel(), "uniform", (0.5, 2.5)).pvalue > 1e-3
+    assert stats.kstest(pool.cost_slope.ravel(), "uniform", (0.5, 1.0)).pvalue > 1e-3
+
+
+def test_a_pool_seed_gives_every_world_under_every_seed_one_pool() -> None:
+    config = WorldConfig(num_experts=7, experts=ExpertConfig(pool_seed=5))
+    first, second = World(config, num_worlds=3, seed=1), World(config, num_worlds=2, seed=2)
+    for table in ("competence", "unit_cost", "cost_slope"):
+        reference = getattr(first.pool, table)[0]
+        assert (getattr(first.pool, table) == reference).all()
+        assert (getattr(second.pool, table) == reference).all()
+    assert first.snr_db()[0].tolist() != second.snr_db()[0].tolist()
+
+
+@pytest.mark.parametrize(("resample", "changes"), [("never", False), ("episode", True)])
+def test_a_new_pool_is_drawn_when_configured(resample: str, changes: bool) -> None:
+    world = World(WorldConfig(experts=ExpertConfig(resample=resample)), num_worlds=2, seed=0)  # type: ignore[arg-type]
+    world.reset()
+    before = world.pool.competence.copy()
+    assert not np.array_equal(before[0], before[1])
+    world.reset()
+    assert np.array_equal(world.pool.competence, before) is not changes
+
+
+def test_every_set_of_winners_of_a_lottery_is_equally_likely() -> None:
+    num_draws = 20_000
+    wanted = np.tile([True, True, False, True, True, True], (num_draws, 1))
+    served = lottery(np.full(wanted.shape, 3), wanted, 2, np.random.default_rng(0))
+    winners = Counter(tuple(np.flatnonzero(row).tolist()) for row in served)
+    assert set(winners) == set(combinations((0, 1, 3, 4, 5), 2))
+    assert stats.chisquare(list(winners.values())).pvalue > 1e-3
+
+
+@given(num_experts=st.integers(1, 5), places=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_a_lottery_fills_every_place_that_is_asked_for_and_no_more(num_experts: int, places: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    expert, wanted = rng.integers(num_experts, size=(6, 9)), rng.random((6, 9)) < 0.7
+    served = lottery(expert, wanted, places, rng)
+    for world in range(6):
+        for e in range(num_experts):
+            asked = sum(1 for u in range(9) if wanted[world, u] and expert[world, u] == e)
+            assert served[world, expert[world] == e].sum() == min(asked, places)
+    assert not (served & ~wanted).any()
+
+
+def test_a_measured_table_is_read_by_expert_topic_and_subtask_topic(tmp_path: Path) -> None:
+    path = competence_file(tmp_path, {"competence": MEASURED, "n": 12})
+    config = WorldConfig(num_experts=5, requests=RequestConfig(num_topics=2), experts=ExpertConfig(competence=path))
+    world = World(config, num_worlds=2, seed=0)
+    for expert in range(5):
+        assert world.pool.competence[:, expert].tolist() == [MEASURED[expert % 2]] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"table": MEASURED}, "no key 'competence'"),
+        ({"competence": [[1, 2, 3]]}, r"2 x 2 table.*\(1, 3\)"),
+        ({"competence": [[1, 2], [3, float("nan")]]}, "finite"),
+        ({"competence": [[1, 2], [3]]}, "cannot read"),
+        ({"competence": "high"}, "cannot read"),
+        ([1, 2], "cannot read"),
+        ("{", "cannot read"),
+    ],
+)
+def test_a_bad_table_is_refused_with_its_file_and_reason(tmp_path: Path, content: object, reason: str) -> None:
+    path = competence_file(tmp_path, content)
+    with pytest.raises(ValueError, match=reason) as caught:
+        load_competence(path, 2)
+    assert path in str(caught.value)
+    assert "competence" in str(caught.value)
+
+
+def test_a_missing_table_is_refused_when_the_world_is_built(tmp_path: Path) -> None:
+    path = str(tmp_path / "nowhere.json")
+    with pytest.raises(ValueError, match=r"nowhere\.json"):
+        World(WorldConfig(experts=ExpertConfig(competence=path)), seed=0)

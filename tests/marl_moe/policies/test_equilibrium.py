@@ -1,0 +1,137 @@
+"""Equilibrium, optimum and better response, against all joint actions and the world's own accounts."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+import mechanisms
+from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
+from marl_moe.policies.equilibrium import (
+    BetterResponse,
+    Nash,
+    Optimum,
+    local_search,
+    payoffs,
+    sequential_best_response,
+    social_gain,
+)
+
+ONE = RequestConfig(num_transferred=1, zipf_exponent=1, topic_persistence=0.8)
+SMALL = WorldConfig(
+    num_users=3,
+    num_experts=4,
+    requests=RequestConfig(num_transferred=1, num_topics=2, arrival_probability=0.9),
+    channel=ChannelConfig(bandwidth_hz=500),
+    experts=ExpertConfig(availability_probability=0.9),
+)
+WORLDS = 40
+
+
+def contention(num_users: int) -> WorldConfig:
+    return WorldConfig(
+        num_users=num_users,
+        requests=ONE,
+        channel=ChannelConfig(process="gauss_markov", correlation=0.9),
+        experts=ExpertConfig(words_per_second=None),
+    )
+
+
+def worlds(config: WorldConfig = SMALL, num_worlds: int = WORLDS, slots: int = 3, mechanism: str = "none") -> World:
+    """Worlds a few slots into an episode of random actions, so that there is a backlog."""
+    world = World(config, num_worlds, seed=3, mechanism=mechanisms.make(mechanism))
+    rng = np.random.default_rng(0)
+    for _ in range(slots):
+        world.step(rng.integers(config.num_experts + 1, size=(num_worlds, config.num_users)))
+    return world
+
+
+@pytest.mark.parametrize("mechanism", ["none", "posted_price"])
+def test_payoffs_are_what_the_world_pays_for_every_joint_action(mechanism: str) -> None:
+    payoff = payoffs(worlds(mechanism=mechanism))
+    for joint in product(range(5), repeat=3):
+        world = worlds(mechanism=mechanism)
+        allowed = np.take_along_axis(world.action_mask(), np.tile(joint, (WORLDS, 1))[..., None], axis=-1).all((1, 2))
+        *_, info = world.step(np.tile(joint, (WORLDS, 1)))
+        expected = social_gain(payoff, np.tile(joint, (WORLDS, 1)))
+        np.testing.assert_allclose(expected[allowed], info["gain"].sum(axis=-1)[allowed], rtol=1e-4, atol=1e-4)
+        assert np.isneginf(expected[~allowed]).all()
+
+
+def test_no_user_gains_by_leaving_an_equilibrium_alone() -> None:
+    world = worlds()
+    policy = Nash(np.random.default_rng(0))
+    chosen = policy.act(world)
+    assert policy.converged.all()
+    present = _gains(chosen)
+    for user, action in product(range(3), range(5)):
+        other = chosen.copy()
+        other[:, user] = action
+        assert (_gains(other)[:, user] <= present[:, user] + 1e-5).all()
+
+
+def test_users_who_wait_for_nobody_may_cycle_and_the_regret_says_how_far_they_are() -> None:
+    payoff = payoffs(worlds(contention(8), slots=0))
+    start = np.full((WORLDS, 8), 30)
+    _, converged = sequential_best_response(payoff, start, max_sweeps=1)
+    policy = Nash(np.random.default_rng(0))
+    policy.act(worlds(contention(8), slots=0))
+    assert policy.converged.all()
+    assert policy.regret.max() <= 1e-5
+    assert not converged.all()  # one sweep from nowhere is not enough to be sure
+
+
+def test_the_optimum_is_at_least_the_equilibrium_in_every_slot_and_at_most_the_best_joint_action() -> None:
+    payoff = payoffs(worlds())
+    best = np.max([social_gain(payoff, np.tile(j, (WORLDS, 1))) for j in product(range(5), repeat=3)], axis=0)
+    equilibrium = social_gain(payoff, Nash(np.random.default_rng(0)).act(worlds()))
+    optimum = social_gain(payoff, Optimum(np.random.default_rng(0)).act(worlds()))
+    assert (optimum >= equilibrium - 1e-5).all()
+    assert (optimum <= best + 1e-4).all()
+    assert np.mean(optimum >= best - 1e-4) >= 0.9  # local search: a lower bound that is tight most of the time
+    assert optimum.sum() > equilibrium.sum() + 0.1
+
+
+def test_local_search_ends_where_no_move_and_no_swap_helps() -> None:
+    payoff = payoffs(worlds(slots=1))
+    chosen = local_search(payoff, np.full((WORLDS, 3), 4))
+    reached = social_gain(payoff, chosen)
+    for user, action in product(range(3), range(5)):
+        other = chosen.copy()
+        other[:, user] = action
+        assert (social_gain(payoff, other) <= reached + 1e-4).all()
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        other = chosen.copy()
+        other[:, [first, second]] = chosen[:, [second, first]]
+        assert (social_gain(payoff, other) <= reached + 1e-4).all()
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [(BetterResponse(np.random.default_rng(1), 0.1), 2.59), (BetterResponse(np.random.default_rng(1), 0.5), 2.66),
+     (Nash(np.random.default_rng(1)), 2.79)],
+)  # fmt: skip
+def test_gains_of_eight_users_in_contention_are_the_published_ones(policy: Nash, expected: float) -> None:
+    world = World(contention(8), num_worlds=48, seed=5)
+    gains = []
+    while not world.done:
+        gains.append(world.step(policy.act(world))[2]["gain"].mean(axis=-1))
+    means = np.mean(gains, axis=0)
+    assert means.mean() == pytest.approx(expected, abs=3 * np.hypot(means.std() / np.sqrt(48), 0.01))
+
+
+def test_without_a_chance_to_move_users_stay_where_it_is_still_worth_it() -> None:
+    world = World(contention(4), num_worlds=20, seed=0)
+    policy = BetterResponse(np.random.default_rng(0), response_probability=0.0)
+    world.step(Nash(np.random.default_rng(0)).act(world))
+    chosen = policy.act(world)
+    stayed = chosen == world.last_expert
+    assert stayed.mean() > 0.6
+    gain = world.step(chosen)[2]["gain"]
+    assert gain[stayed].mean() > 1
+
+
+def _gains(chosen: np.ndarray) -> np.ndarray:
+    """Gains of all users if `chosen` is played in a copy of the worlds."""
+    *_, info = worlds().step(chosen)
+    return info["gain"]
