@@ -8,7 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from envs import Clearing, World, WorldConfig
-from marl_moe.policies.heuristics import HEURISTICS, Policy
+from marl_moe.policies import POLICIES
+from marl_moe.policies.equilibrium import Nash
+from marl_moe.policies.heuristics import Policy
 from mechanisms import Mechanism
 
 WORLDS_AT_ONCE = 250  # bounds the memory; part of what a seed means, since worlds of a batch share generators
@@ -19,10 +21,14 @@ def evaluation_seed(seed: int, batch: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(0xE7A1, batch)).generate_state(1)[0])
 
 
+def policy_generator(name: str, seed: int) -> np.random.Generator:
+    """The generator of a policy that does not learn, its own."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xAC7, *name.encode())))
+
+
 def make_heuristic(name: str, seed: int) -> Policy:
-    """A policy that does not learn, with a generator of its own."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(0xAC7, *name.encode()))
-    return HEURISTICS[name](np.random.default_rng(sequence))
+    """A policy that does not learn, as it is without tuning."""
+    return POLICIES[name](policy_generator(name, seed))
 
 
 def evaluate(
@@ -30,7 +36,7 @@ def evaluate(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Play `episodes` episodes. Every policy meets the same worlds under the same seed.
 
-    Returns rows of `evaluation.parquet` and of `market.parquet` (see `records`), without seed and point.
+    Returns rows of `evaluation.parquet` and of `market.parquet` (see `records`), without seed, point and shares.
     """
     rows: list[pd.DataFrame] = []
     clearings: list[pd.DataFrame] = []
@@ -46,6 +52,18 @@ def evaluate(
     return pd.concat(rows, ignore_index=True), market
 
 
+def with_shares(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """Add each row's gain over the mean gain of the equilibrium, and of the optimum; NaN where that was not played.
+
+    evaluation: rows of one seed at one sweep point.
+    """
+    reference = evaluation.groupby("policy")["gain"].mean()
+    return evaluation.assign(
+        share_of_equilibrium=evaluation["gain"] / reference.get("nash", np.nan),
+        share_of_optimum=evaluation["gain"] / reference.get("optimum", np.nan),
+    )
+
+
 @dataclass
 class _Scores:
     """Sums over the slots of an episode, (N,) each."""
@@ -54,6 +72,7 @@ class _Scores:
     num_users: int = 0
     sums: dict[str, NDArray[Any]] = field(default_factory=dict)
     clearings: list[Clearing] = field(default_factory=list)
+    regret: NDArray[Any] | float = np.nan  # the worst of any slot; only of a policy that seeks an equilibrium
 
     def add(self, **values: NDArray[Any]) -> None:
         for name, value in values.items():
@@ -68,10 +87,12 @@ class _Scores:
         per_agent = ("gain", "qos", "energy_j", "charge", "rejected", "transferred")
         per_slot = ("edge_utility", "platform_balance")
         return pd.DataFrame(
-            {"policy": policy.name, "episode": episode, "utility": utility, "delay_s": delay_s}
+            {"policy": policy.name, "setting": getattr(policy, "setting", ""), "num_users": self.num_users}
+            | {"episode": episode, "utility": utility, "delay_s": delay_s}
             | {name: sums[name] / agent_slots for name in per_agent}
             | {name: sums[name] / self.slots for name in per_slot}
-            | {"requests": sums["requests"].astype(int)}
+            | {"requests": sums["requests"].astype(int), "regret": self.regret}
+            | {"converged": sums["converged"] / self.slots if "converged" in sums else np.nan}
         )
 
 
@@ -96,6 +117,9 @@ def _play(policy: Policy, world: World) -> _Scores:
             edge_utility=info["payment"] - info["edge_cost"],
             platform_balance=info["platform_balance"],
         )
+        if isinstance(policy, Nash):
+            scores.add(converged=policy.converged)
+            scores.regret = np.fmax(scores.regret, policy.regret)
         if world.closed_clearing is not None:
             scores.clearings.append(world.closed_clearing)
     return scores

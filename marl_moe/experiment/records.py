@@ -48,6 +48,8 @@ TRAINING = POINT | {
 
 EVALUATION = POINT | {
     "policy": (pa.string(), "sac: likeliest action; sac_stochastic: drawn; else a policy that does not learn"),
+    "setting": (pa.string(), "what the policy was tuned to, or how it computes; empty without a choice"),
+    "num_users": (pa.int64(), "users of the world"),
     "episode": (pa.int64(), "episode, from 0; the same world for every policy of a seed"),
     "utility": (pa.float64(), "mean utility of the requests completed, credits; NaN if none was"),
     "gain": (pa.float64(), "mean gain over abandoning, credits per slot and user"),
@@ -60,6 +62,10 @@ EVALUATION = POINT | {
     "requests": (pa.int64(), "requests completed"),
     "edge_utility": (pa.float64(), "payments less true costs of all edge devices, credits per slot"),
     "platform_balance": (pa.float64(), "charges less payments, credits per slot"),
+    "share_of_equilibrium": (pa.float64(), "gain over the mean gain of nash at this seed and point; NaN without it"),
+    "share_of_optimum": (pa.float64(), "gain over the mean gain of optimum at this seed and point; NaN without it"),
+    "converged": (pa.float64(), "share of slots in which nash reached an equilibrium; NaN for other policies"),
+    "regret": (pa.float64(), "most any user could gain by leaving nash alone in any slot, credits; NaN for others"),
 }
 
 MARKET = POINT | {

@@ -11,12 +11,14 @@ import pandas as pd
 import mechanisms
 from envs import World
 from marl_moe.experiment import records
-from marl_moe.experiment.evaluation import evaluate, make_heuristic
+from marl_moe.experiment.evaluation import evaluate, make_heuristic, policy_generator, with_shares
 from marl_moe.experiment.jobs import run_jobs
 from marl_moe.experiment.progress import Progress, Row
 from marl_moe.experiment.spec import ExperimentSpec, SpecError
 from marl_moe.experiment.sweep import sweep_points
 from marl_moe.experiment.training import algorithm_config, check_algorithm, train
+from marl_moe.experiment.tuning import tuned_better_response
+from marl_moe.policies.equilibrium import BetterResponse
 from marl_moe.policies.heuristics import Policy
 
 Tables = dict[str, pd.DataFrame]
@@ -83,7 +85,7 @@ def run_seed(job: SeedJob, progress: Progress) -> Tables:
     """Train with one seed at one sweep point, and evaluate: the rows of each table."""
     spec, seed = job.spec, job.seed
     rows: list[Row] = []
-    policies: list[Policy] = [make_heuristic(name, seed) for name in spec.evaluation.policies]
+    policies = [_reference_policy(name, spec, seed) for name in spec.evaluation.policies]
     if spec.algorithm is not None:
         rows, learned = train(spec, seed, job.checkpoint, progress.on_epoch)
         drawing = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x570C,)))
@@ -95,8 +97,20 @@ def run_seed(job: SeedJob, progress: Progress) -> Tables:
         evaluation, market = evaluate(policy, spec.env, mechanism, seed, spec.evaluation.episodes)
         scores.append(evaluation)
         markets.append(market)
-    tables = {"training": pd.DataFrame(rows), "evaluation": pd.concat(scores), "market": pd.concat(markets)}
+    tables = {
+        "training": pd.DataFrame(rows),
+        "evaluation": with_shares(pd.concat(scores)),
+        "market": pd.concat(markets),
+    }
     return {name: frame.assign(seed=seed, point=job.label) for name, frame in tables.items()}
+
+
+def _reference_policy(name: str, spec: ExperimentSpec, seed: int) -> Policy:
+    """A policy that does not learn; better response tuned to this world."""
+    if name != BetterResponse.name:
+        return make_heuristic(name, seed)
+    mechanism = mechanisms.make(**spec.mechanism.parameters())
+    return tuned_better_response(spec.env, mechanism, seed, policy_generator(name, seed))
 
 
 def _side_by_side(jobs: list[SeedJob]) -> int:

@@ -110,11 +110,11 @@ class EvaluationSpec(BaseModel):
 
     @model_validator(mode="after")
     def _known_policies(self) -> Self:
-        from marl_moe.policies.heuristics import HEURISTICS
+        from marl_moe.policies import POLICIES
 
         for policy in self.policies:
-            if policy not in HEURISTICS:
-                raise ValueError(unknown_key(policy, list(HEURISTICS)))
+            if policy not in POLICIES:
+                raise ValueError(f"policies: {unknown_key(policy, list(POLICIES))}")
         return self
 
 

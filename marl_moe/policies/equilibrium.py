@@ -1,9 +1,9 @@
-"""Reference points of the slot's game: best responses, its pure Nash equilibrium and its social optimum.
+"""The slot as a game: best responses to it and its pure Nash equilibrium.
 
 Users who pick experts and share their bands equally play a singleton congestion game with user-specific payoffs, which
-always has a pure Nash equilibrium (Milchtaich, Games and Economic Behavior 1996), though best responses may cycle. Both
-the equilibrium and the optimum know everything of the present slot and nothing of the next: they are myopic, and a
-policy that thinks ahead may do better.
+always has a pure Nash equilibrium (Milchtaich, Games and Economic Behavior 1996), though best responses may cycle. The
+equilibrium knows everything of the present slot and nothing of the next: it is myopic, and a policy that thinks ahead
+may do better.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from envs import World, prospects
 from marl_moe.policies.heuristics import Actions, Heuristic, best_expert
 
 MAX_SWEEPS = 100
-_TIE = 1e-6  # credits; the payoffs are in single precision
+TIE = 1e-6  # credits; the payoffs are in single precision
 
 
 class BetterResponse(Heuristic):
@@ -28,6 +28,7 @@ class BetterResponse(Heuristic):
     def __init__(self, rng: np.random.Generator, response_probability: float = 0.1) -> None:
         super().__init__(rng)
         self.response_probability = response_probability
+        self.setting = f"response_probability={response_probability}"
 
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
@@ -39,7 +40,7 @@ class BetterResponse(Heuristic):
         stays = (last >= 0) & (staying > 0) & (staying >= 0.3 * best)
         stays &= self.rng.random(last.shape) >= self.response_probability
         chosen = np.where(best > 0, gain.argmax(axis=-1), world.num_experts)
-        return _allowed(world, np.where(stays, last, chosen))
+        return allowed_actions(world, np.where(stays, last, chosen))
 
 
 class Nash(Heuristic):
@@ -56,22 +57,7 @@ class Nash(Heuristic):
         payoff = payoffs(world)
         chosen, self.converged = sequential_best_response(payoff, best_expert(world, payoff[..., 1, :-1]))
         self.regret = regret(payoff, chosen)
-        return _allowed(world, chosen)
-
-
-class Optimum(Heuristic):
-    """The greatest sum of the slot's gains that local search finds from an equilibrium: at least the equilibrium's.
-
-    Moves of one user and swaps of two, the best of all in each world, until none helps: a lower bound of the optimum.
-    """
-
-    name = "optimum"
-
-    def act(self, world: World) -> Actions:
-        """Actions (N, U)."""
-        payoff = payoffs(world)
-        chosen, _ = sequential_best_response(payoff, best_expert(world, payoff[..., 1, :-1]))
-        return _allowed(world, local_search(payoff, chosen))
+        return allowed_actions(world, chosen)
 
 
 def payoffs(world: World) -> NDArray[np.float32]:
@@ -96,7 +82,7 @@ def sequential_best_response(
     num_worlds, num_users, _, num_actions = payoff.shape
     worlds = np.arange(num_worlds)
     chosen = start.copy()
-    load = _loads(chosen, num_actions)
+    load = loads(chosen, num_actions)
     moved = np.ones(num_worlds, bool)
     for _ in range(max_sweeps):
         moved = np.zeros(num_worlds, bool)
@@ -105,7 +91,7 @@ def sequential_best_response(
             load[worlds, present] -= 1
             gain = payoff[worlds[:, None], user, load + 1, np.arange(num_actions)]
             best = gain.argmax(axis=-1)
-            better = gain[worlds, best] > gain[worlds, present] + _TIE
+            better = gain[worlds, best] > gain[worlds, present] + TIE
             chosen[:, user] = np.where(better, best, present)
             load[worlds, chosen[:, user]] += 1
             moved |= better
@@ -116,91 +102,34 @@ def sequential_best_response(
 
 def regret(payoff: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
     """The most any user of a world gains by moving alone, (N,), credits."""
-    gain, present = _deviations(payoff, chosen)
+    gain, present = deviations(payoff, chosen)
     return np.maximum((gain.max(axis=-1) - present).max(axis=-1), 0)
-
-
-def local_search(payoff: NDArray[np.float32], start: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Raise each world's sum of gains by the best move of one user or swap of two until none helps, (N, U)."""
-    num_users, num_actions = payoff.shape[1], payoff.shape[3]
-    chosen = start.copy()
-    searching = np.arange(len(chosen))
-    while len(searching):
-        now, table = chosen[searching], payoff[searching]
-        move, swap = _move_gains(table, now), _swap_gains(table, now)
-        rows = np.arange(len(searching))
-        best_move = move.reshape(len(rows), -1).argmax(axis=-1)
-        best_swap = swap.reshape(len(rows), -1).argmax(axis=-1)
-        user, action = np.divmod(best_move, num_actions)
-        first, second = np.divmod(best_swap, num_users)
-        by_move, by_swap = move[rows, user, action], swap[rows, first, second]
-        moved, swapped = now.copy(), now.copy()
-        moved[rows, user] = action
-        swapped[rows, first], swapped[rows, second] = now[rows, second], now[rows, first]
-        chosen[searching] = np.where((by_move >= by_swap)[:, None], moved, swapped)
-        improves = np.maximum(by_move, by_swap) > _TIE
-        chosen[searching[~improves]] = now[~improves]
-        searching = searching[improves]
-    return chosen
 
 
 def social_gain(payoff: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
     """Sum of the users' gains in each world, (N,), credits."""
-    return _deviations(payoff, chosen)[1].sum(axis=-1)
+    return deviations(payoff, chosen)[1].sum(axis=-1)
 
 
-def _move_gains(payoff: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What the sum of gains wins when one user takes another action, (N, U, A)."""
-    num_worlds, _, max_load, num_actions = payoff.shape
-    gain, present = _deviations(payoff, chosen)
-    load = _loads(chosen, num_actions)
-    worlds, users = np.arange(num_worlds)[:, None], np.arange(payoff.shape[1])
-    mine = np.take_along_axis(load, chosen, axis=-1)
-
-    def at(other_load: NDArray[np.int64]) -> NDArray[np.float32]:
-        return payoff[worlds, users, np.clip(other_load, 1, max_load - 1), chosen]
-
-    joined, left = at(mine + 1) - present, at(mine - 1) - present  # to a user, when another comes or goes
-    cell = (worlds * num_actions + chosen).ravel()
-    size = num_worlds * num_actions
-    come = np.bincount(cell, joined.ravel(), size).reshape(num_worlds, num_actions)
-    go = np.bincount(cell, left.ravel(), size).reshape(num_worlds, num_actions)
-    others_go = np.take_along_axis(go, chosen, axis=-1) - left
-    win = gain - present[..., None] + come[:, None] + others_go[..., None]
-    np.put_along_axis(win, chosen[..., None], -np.inf, axis=-1)
-    return win.astype(np.float32)
-
-
-def _swap_gains(payoff: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What the sum of gains wins when two users trade their actions, (N, U, U)."""
-    num_worlds, num_users, _, num_actions = payoff.shape
-    load = np.take_along_axis(_loads(chosen, num_actions), chosen, axis=-1)
-    worlds, users = np.arange(num_worlds)[:, None, None], np.arange(num_users)[:, None]
-    taking = payoff[worlds, users, load[:, None], chosen[:, None]]  # user u in the place of user v
-    present = np.diagonal(taking, axis1=1, axis2=2)
-    win = taking - present[:, :, None]
-    return win + win.transpose(0, 2, 1)
-
-
-def _deviations(
+def deviations(
     payoff: NDArray[np.float32], chosen: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What each user would get from each action, others unchanged, (N, U, A), and gets now, (N, U)."""
     num_worlds, num_users, _, num_actions = payoff.shape
     mine = chosen[..., None] == np.arange(num_actions)
-    others = _loads(chosen, num_actions)[:, None] - mine
+    others = loads(chosen, num_actions)[:, None] - mine
     worlds, users = np.arange(num_worlds)[:, None, None], np.arange(num_users)[:, None]
     gain = payoff[worlds, users, others + 1, np.arange(num_actions)]
     return gain, np.take_along_axis(gain, chosen[..., None], axis=-1)[..., 0]
 
 
-def _loads(chosen: NDArray[np.int64], num_actions: int) -> NDArray[np.int64]:
+def loads(chosen: NDArray[np.int64], num_actions: int) -> NDArray[np.int64]:
     """Users on each action, (N, A); abandoning is given none, so that its payoff is read at load 1 always."""
     cell = np.arange(len(chosen))[:, None] * num_actions + chosen
     return np.bincount(cell.ravel(), minlength=len(chosen) * num_actions).reshape(len(chosen), num_actions)
 
 
-def _allowed(world: World, chosen: NDArray[np.int64]) -> Actions:
+def allowed_actions(world: World, chosen: NDArray[np.int64]) -> Actions:
     """`chosen`, or what must be done where abandoning is not allowed and nothing is worth it."""
     mask = world.action_mask()
     excluded = ~np.take_along_axis(mask, chosen[..., None], axis=-1)[..., 0]

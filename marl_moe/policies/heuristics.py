@@ -33,6 +33,7 @@ class Heuristic:
     rng: np.random.Generator
     name: ClassVar[str]
     runs_locally: ClassVar[bool] = False  # whether evaluation reads what the device would have made of it
+    setting = ""  # what the policy was tuned to, or how it computes, for the records
 
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
@@ -106,8 +107,37 @@ class Greedy(Heuristic):
         return np.where(worthwhile, chosen, world.num_experts)
 
 
+class RoundRobin(Heuristic):
+    """Spreads users over the experts in turn: user u takes expert (u + slot) mod E, or the next one it may choose."""
+
+    name = "round_robin"
+
+    def act(self, world: World) -> Actions:
+        """Actions (N, U)."""
+        turn = np.arange(world.num_users)[:, None] + world.slot
+        waiting = (np.arange(world.num_experts) - turn) % world.num_experts
+        return best_expert(world, np.broadcast_to(-waiting, (world.num_worlds, *waiting.shape)))
+
+
+class LoadAware(Heuristic):
+    """Join the shortest queue: of the experts of the right type the one that served fewest others in the last slot.
+
+    Ties go to the expert of highest expected gain; without an expert of the right type, that one is chosen from all.
+    """
+
+    name = "load_aware"
+
+    def act(self, world: World) -> Actions:
+        """Actions (N, U)."""
+        others = world.load[:, None] - (world.last_expert[..., None] == np.arange(world.num_experts))
+        wrong_type = world.requests.topic[..., None] != world.pool.topic
+        gain = prospects.expected_gain(world)
+        tie = 0.5 * (gain - gain.min()) / max(float(np.ptp(gain)), 1e-9)
+        return best_expert(world, tie - others - wrong_type * (world.num_users + 1))
+
+
 HEURISTICS: dict[str, type[Heuristic]] = {
-    policy.name: policy for policy in (Random, Abandon, Local, TopicMatch, MaxSnr, Greedy)
+    policy.name: policy for policy in (Random, Abandon, Local, TopicMatch, MaxSnr, Greedy, RoundRobin, LoadAware)
 }
 
 

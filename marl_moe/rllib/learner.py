@@ -19,6 +19,7 @@ from marl_moe.rllib.module import (
 )
 
 DISCOUNTS = "discounts"  # gamma^m of each transition, m the steps to the bootstrapped observation
+LOG_ALPHA = "log_alpha"
 
 
 class MaskedSacLearner(SACTorchLearner):
@@ -114,6 +115,18 @@ class MaskedSacLearner(SACTorchLearner):
     def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
         """Learning rate schedules only; the targets moved with each update."""
         Learner.after_gradient_based_update(self, timesteps=timesteps)
+
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """RLlib's state, and the temperatures, which RLlib's leaves out."""
+        state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
+        state[LOG_ALPHA] = {module_id: value.item() for module_id, value in self.curr_log_alpha.items()}
+        return state
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over a state of `get_state`."""
+        super().set_state(state)
+        for module_id, value in state.get(LOG_ALPHA, {}).items():
+            self.curr_log_alpha[module_id].data.fill_(value)
 
     @classmethod
     def rl_module_required_apis(cls) -> list[type]:

@@ -1,5 +1,6 @@
 """Equilibrium, optimum and better response, against all joint actions and the world's own accounts."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -7,15 +8,8 @@ import pytest
 
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
-from marl_moe.policies.equilibrium import (
-    BetterResponse,
-    Nash,
-    Optimum,
-    local_search,
-    payoffs,
-    sequential_best_response,
-    social_gain,
-)
+from marl_moe.policies.equilibrium import BetterResponse, Nash, payoffs, sequential_best_response, social_gain
+from marl_moe.policies.optimum import Optimum, best_assignment, local_search
 
 ONE = RequestConfig(num_transferred=1, zipf_exponent=1, topic_persistence=0.8)
 SMALL = WorldConfig(
@@ -81,15 +75,34 @@ def test_users_who_wait_for_nobody_may_cycle_and_the_regret_says_how_far_they_ar
     assert not converged.all()  # one sweep from nowhere is not enough to be sure
 
 
-def test_the_optimum_is_at_least_the_equilibrium_in_every_slot_and_at_most_the_best_joint_action() -> None:
-    payoff = payoffs(worlds())
+@pytest.mark.parametrize("allow_abandon", [True, False])
+def test_the_optimum_is_the_best_of_all_joint_actions_in_every_slot(allow_abandon: bool) -> None:
+    config = replace(SMALL, allow_abandon=allow_abandon)
+    payoff = payoffs(worlds(config))
     best = np.max([social_gain(payoff, np.tile(j, (WORLDS, 1))) for j in product(range(5), repeat=3)], axis=0)
-    equilibrium = social_gain(payoff, Nash(np.random.default_rng(0)).act(worlds()))
-    optimum = social_gain(payoff, Optimum(np.random.default_rng(0)).act(worlds()))
-    assert (optimum >= equilibrium - 1e-5).all()
-    assert (optimum <= best + 1e-4).all()
-    assert np.mean(optimum >= best - 1e-4) >= 0.9  # local search: a lower bound that is tight most of the time
-    assert optimum.sum() > equilibrium.sum() + 0.1
+    policy = Optimum(np.random.default_rng(0))
+    np.testing.assert_allclose(social_gain(payoff, policy.act(worlds(config))), best, rtol=1e-5, atol=1e-5)
+    assert policy.setting == "milp"
+
+
+def test_local_search_lies_between_equilibrium_and_optimum_in_every_slot() -> None:
+    payoff = payoffs(worlds())
+    nash = Nash(np.random.default_rng(0)).act(worlds())
+    equilibrium, found = social_gain(payoff, nash), social_gain(payoff, local_search(payoff, nash))
+    optimum = social_gain(payoff, np.array([best_assignment(of_world) for of_world in payoff]))
+    assert (equilibrium <= found + 1e-5).all()
+    assert (found <= optimum + 1e-4).all()
+    assert found.sum() > equilibrium.sum() + 0.1
+    assert np.mean(found >= optimum - 1e-4) >= 0.9
+
+
+def test_the_optimum_of_many_users_says_that_it_is_local_search_and_beats_the_equilibrium() -> None:
+    world = worlds(contention(16), num_worlds=8, slots=1)
+    payoff = payoffs(world)
+    policy = Optimum(np.random.default_rng(0))
+    optimum, equilibrium = policy.act(world), Nash(np.random.default_rng(0)).act(world)
+    assert policy.setting == "local_search"
+    assert (social_gain(payoff, optimum) >= social_gain(payoff, equilibrium) - 1e-4).all()
 
 
 def test_local_search_ends_where_no_move_and_no_swap_helps() -> None:

@@ -1,0 +1,60 @@
+"""What RLlib's stock runners report beside their own metrics: the names that `WorldRunner` reports."""
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import torch
+from ray.rllib.callbacks.callbacks import RLlibCallback
+
+from marl_moe.rllib.stock_env import EdgeExpertsEnv
+
+AGENT_SUMS = ("gain", "charge", "energy_j", "qos", "transferred", "rejected")
+
+
+class WorldMetrics(RLlibCallback):
+    """Sums over slots and users of all environments of a runner, logged each time it has sampled.
+
+    `platform_balance` is booked when an interval between clearings ends, so an iteration that ends between two clearings
+    leaves the open interval to the next. The callback also sets the thread count of torch in each process that runs
+    environments, and seeds the replay buffer, which RLlib seeds from nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sums: defaultdict[str, float] = defaultdict(float)
+
+    def on_algorithm_init(self, *, algorithm: Any, **kwargs: Any) -> None:
+        """Seed the replay buffer."""
+        if algorithm.local_replay_buffer is not None:
+            seed = np.random.SeedSequence(algorithm.config.seed, spawn_key=(0xDA7A,))
+            algorithm.local_replay_buffer.rng = np.random.default_rng(seed)
+
+    def on_environment_created(self, *, env_runner: Any, **kwargs: Any) -> None:
+        """Set the thread count."""
+        torch.set_num_threads(env_runner.config.torch_threads)
+
+    def on_episode_step(self, *, env: Any, env_index: int, **kwargs: Any) -> None:
+        """Add what came of one slot of one world."""
+        adapter: EdgeExpertsEnv = env.envs[env_index].unwrapped
+        world, sums = adapter.parallel.world, self._sums
+        for info in adapter.infos.values():
+            for name in AGENT_SUMS:
+                sums[name] += info[name]
+            if "utility" in info:
+                sums["utility"] += info["utility"]
+                sums["num_requests"] += 1
+        sums["num_agent_slots"] += len(adapter.infos)
+        sums["num_slots"] += 1
+        sums["unit_price"] += float(world.market.unit_price.mean())
+        sums["participation"] += float(world.market.participates.mean())
+        if world.closed_clearing is not None:
+            sums["platform_balance"] += float(world.closed_clearing.balance.sum())
+
+    def on_sample_end(self, *, metrics_logger: Any, **kwargs: Any) -> None:
+        """Log the sums and begin anew."""
+        for name in (*AGENT_SUMS, "utility", "num_requests", "platform_balance", "unit_price", "participation"):
+            metrics_logger.log_value(name, self._sums[name], reduce="sum")
+        for name in ("num_agent_slots", "num_slots"):
+            metrics_logger.log_value(name, self._sums[name], reduce="sum")
+        self._sums.clear()

@@ -1,0 +1,76 @@
+"""RLlib's default modules of PPO, DQN and SAC, masked by the action mask that an observation carries.
+
+All three are masked in full, in collecting, learning and acting; networks and losses are RLlib's. `model_config` is
+RLlib's, with `allow_abandon` of the world beside its keys.
+"""
+
+from typing import Any
+
+import torch
+from ray.rllib.algorithms.dqn.torch.default_dqn_torch_rl_module import QF_PREDS, DefaultDQNTorchRLModule
+from ray.rllib.algorithms.ppo.torch.default_ppo_torch_rl_module import DefaultPPOTorchRLModule
+from ray.rllib.algorithms.sac.sac_learner import (
+    ACTION_LOG_PROBS,
+    ACTION_LOG_PROBS_NEXT,
+    ACTION_PROBS,
+    ACTION_PROBS_NEXT,
+)
+from ray.rllib.algorithms.sac.torch.default_sac_torch_rl_module import DefaultSACTorchRLModule
+from ray.rllib.core.columns import Columns
+from ray.rllib.core.models.base import ENCODER_OUT
+from torch import Tensor
+
+from marl_moe.policies.networks import NEVER, action_mask
+
+Batch = dict[str, Any]
+
+
+class MaskedPpoModule(DefaultPPOTorchRLModule):
+    """PPO: a masked logit is `NEVER`, finite, so that entropy and Kullback-Leibler term are finite too."""
+
+    def _forward(self, batch: Batch, **kwargs: Any) -> Batch:
+        return self._masked(batch, super()._forward(batch, **kwargs))
+
+    def _forward_train(self, batch: Batch, **kwargs: Any) -> Batch:
+        return self._masked(batch, super()._forward_train(batch, **kwargs))
+
+    def _masked(self, batch: Batch, output: Batch) -> Batch:
+        mask = action_mask(batch[Columns.OBS], self.model_config["allow_abandon"])
+        output[Columns.ACTION_DIST_INPUTS] = output[Columns.ACTION_DIST_INPUTS].masked_fill(~mask, NEVER)
+        return output
+
+
+class MaskedDqnModule(DefaultDQNTorchRLModule):
+    """DQN: a masked action is worth minus infinity, which RLlib's loss and its epsilon-greedy draws leave out."""
+
+    def _qf_forward_helper(self, batch: Batch, encoder: Any, head: Any) -> Batch:
+        output: Batch = super()._qf_forward_helper(batch, encoder, head)
+        mask = action_mask(batch[Columns.OBS], self.model_config["allow_abandon"])
+        output[QF_PREDS] = output[QF_PREDS].masked_fill(~mask, -torch.inf)
+        return output
+
+
+class MaskedRllibSacModule(DefaultSACTorchRLModule):
+    """SAC: probabilities that RLlib takes as `softmax().log()` are taken as `log_softmax` of the masked logits.
+
+    The logarithm of a probability rounded to zero, as of a masked action or of a logit far below the best, is minus
+    infinity, and RLlib's losses are NaN from then on. Here a masked action has probability 0 and a finite logarithm,
+    and adds 0 to every sum of the losses.
+    """
+
+    def _forward_inference(self, batch: Batch) -> Batch:
+        return {Columns.ACTION_DIST_INPUTS: self._masked_logits(batch[Columns.OBS])}
+
+    def _forward_train(self, batch: Batch) -> Batch:
+        output: Batch = super()._forward_train(batch)
+        for column, probabilities, log_probabilities in (
+            (Columns.OBS, ACTION_PROBS, ACTION_LOG_PROBS),
+            (Columns.NEXT_OBS, ACTION_PROBS_NEXT, ACTION_LOG_PROBS_NEXT),
+        ):
+            log_pi = torch.log_softmax(self._masked_logits(batch[column]), dim=-1)
+            output[probabilities], output[log_probabilities] = log_pi.exp(), log_pi
+        return output
+
+    def _masked_logits(self, observation: Tensor) -> Tensor:
+        logits = self.pi(self.pi_encoder({Columns.OBS: observation})[ENCODER_OUT])
+        return logits.masked_fill(~action_mask(observation, self.model_config["allow_abandon"]), NEVER)

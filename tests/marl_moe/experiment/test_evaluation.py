@@ -1,0 +1,184 @@
+"""Evaluation against plain loops over World.step, and its two tables against each other."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mechanisms
+from envs import ExpertConfig, MarketConfig, RequestConfig, World, WorldConfig
+from marl_moe.experiment import evaluation
+from marl_moe.experiment.evaluation import evaluate, evaluation_seed, make_heuristic
+from marl_moe.policies.heuristics import HEURISTICS
+
+SEED = 6
+
+
+class Anything:
+    """Any action, masked ones included, from a generator of its own; remembers the worlds it met."""
+
+    name = "anything"
+
+    def __init__(self, seed: int = 0) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.met: list[np.ndarray] = []
+
+    def act(self, world: World) -> np.ndarray:
+        requests = world.requests
+        self.met.append(
+            np.concatenate([np.ravel(a) for a in (world.snr_db(), world.available, requests.words, requests.topic)])
+        )
+        return self.rng.integers(world.num_experts + 1, size=(world.num_worlds, world.num_users))
+
+
+@pytest.fixture
+def market_world(patchy_world: WorldConfig) -> WorldConfig:
+    """12 slots, a clearing every 5: the last one holds for 2."""
+    return replace(patchy_world, market=MarketConfig(interval=5))
+
+
+def in_batches(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(evaluation, "WORLDS_AT_ONCE", size)
+
+
+def by_hand(config: WorldConfig, episodes: int, batch: int, seed: int, actions_seed: int) -> list[dict[str, float]]:
+    """What each episode came to, user by user and slot by slot."""
+    rng, rows = np.random.default_rng(actions_seed), []
+    for first in range(0, episodes, batch):
+        num_worlds = min(batch, episodes - first)
+        world = World(config, num_worlds, evaluation_seed(seed, first // batch), mechanisms.make("posted_price"))
+        totals: list[dict[str, float]] = [{} for _ in range(num_worlds)]
+        slots = 0
+        while not world.done:
+            actions = rng.integers(world.num_experts + 1, size=(num_worlds, world.num_users))
+            _, _, info = world.step(actions)
+            slots += 1
+            for n, total in enumerate(totals):
+
+                def add(name: str, value: float, total: dict[str, float] = total) -> None:
+                    total[name] = total.get(name, 0.0) + float(value)
+
+                for u in range(world.num_users):
+                    if not np.isnan(info["utility"][n, u]):
+                        add("utility", info["utility"][n, u])
+                        add("requests", 1)
+                    for name in ("gain", "qos", "energy_j", "charge", "rejected", "transferred"):
+                        add(name, info[name][n, u])
+                    if info["transferred"][n, u]:
+                        add("delay_s", info["delay_s"][n, u])
+                for e in range(world.num_experts):
+                    add("edge_utility", info["payment"][n, e] - info["edge_cost"][n, e])
+                add("platform_balance", info["platform_balance"][n])
+        for total in totals:
+            for name in ("gain", "qos", "energy_j", "charge", "rejected"):
+                total[name] /= slots * world.num_users
+            for name in ("edge_utility", "platform_balance"):
+                total[name] /= slots
+            total["utility"] /= total["requests"]
+            total["delay_s"] /= total["transferred"]
+            total["transferred"] /= slots * world.num_users
+        rows += totals
+    return rows
+
+
+@pytest.mark.parametrize("batch", [5, 2])
+def test_rows_are_the_means_over_slots_users_and_requests(
+    market_world: WorldConfig, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_batches(monkeypatch, batch)
+    rows, _ = evaluate(Anything(seed=1), market_world, mechanisms.make("posted_price"), SEED, episodes=5)
+    expected = by_hand(market_world, episodes=5, batch=batch, seed=SEED, actions_seed=1)
+    assert rows["episode"].tolist() == [0, 1, 2, 3, 4]
+    assert set(rows["policy"]) == {"anything"}
+    for row, values in zip(rows.to_dict("records"), expected, strict=True):
+        assert {name: row[name] for name in values} == pytest.approx(values, rel=1e-9, abs=1e-12)
+    assert rows["gain"].nunique() == 5  # no world is played twice
+
+
+def test_every_policy_meets_the_same_worlds_under_a_seed_and_others_under_another(market_world: WorldConfig) -> None:
+    def met(actions_seed: int, seed: int) -> np.ndarray:
+        policy = Anything(actions_seed)
+        evaluate(policy, market_world, mechanisms.make("posted_price"), seed, episodes=4)
+        return np.stack(policy.met)
+
+    np.testing.assert_array_equal(met(0, seed=SEED), met(1, seed=SEED))
+    assert (met(0, seed=SEED) != met(0, seed=SEED + 1)).any()
+
+
+@pytest.mark.parametrize("name", HEURISTICS)
+def test_a_policy_that_does_not_learn_repeats_under_a_seed(market_world: WorldConfig, name: str) -> None:
+    tables = [
+        evaluate(make_heuristic(name, SEED), market_world, mechanisms.make("none"), SEED, episodes=3)[0]
+        for _ in range(2)
+    ]
+    pd.testing.assert_frame_equal(*tables)
+    assert set(tables[0]["policy"]) == {name}
+
+
+PAPER = WorldConfig(
+    information="type",
+    allow_abandon=False,
+    requests=RequestConfig(num_transferred=1),
+    experts=ExpertConfig(words_per_second=None),
+)
+
+
+def test_running_all_locally_is_worth_43_5_credits_in_the_papers_case() -> None:
+    rows, _ = evaluate(make_heuristic("local", 0), PAPER, mechanisms.make("none"), 0, episodes=40)
+    # 5 credits x 8.80 points - 0.0025 credits x words ~ U(100, 300), of 2,000 requests.
+    standard_error = 0.0025 * 200 / np.sqrt(12 * 2000)
+    assert rows["requests"].sum() == 2000
+    assert rows["utility"].mean() == pytest.approx(5 * 8.80 - 0.0025 * 200, abs=4 * standard_error)
+    assert (rows[["charge", "energy_j", "transferred"]] == 0).all(axis=None)
+
+
+def test_dropping_is_worth_39_7_credits_in_the_papers_case() -> None:
+    rows, _ = evaluate(make_heuristic("abandon", 0), PAPER, mechanisms.make("none"), 0, episodes=3)
+    np.testing.assert_allclose(rows["utility"], 5 * (8.80 - 0.86), rtol=1e-12)
+    np.testing.assert_array_equal(rows["gain"], 0)
+
+
+@pytest.mark.parametrize("batch", [4, 3])
+def test_market_rows_add_up_to_the_evaluation_rows(
+    market_world: WorldConfig, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_batches(monkeypatch, batch)
+    rows, market = evaluate(Anything(), market_world, mechanisms.make("posted_price"), SEED, episodes=4)
+    rows = rows.set_index("episode")
+    by_episode = market.groupby("episode")
+    of_clearing = market[market["expert"] == 0].groupby("episode")
+    agent_slots = 12 * 3
+    per_slot = rows[["edge_utility", "platform_balance"]] * 12
+    np.testing.assert_allclose(by_episode["edge_utility"].sum(), per_slot["edge_utility"])
+    np.testing.assert_allclose(of_clearing["platform_balance"].sum(), per_slot["platform_balance"], atol=1e-9)
+    np.testing.assert_allclose(
+        by_episode["payment"].sum() + of_clearing["platform_balance"].sum(), rows["charge"] * agent_slots
+    )
+    assert (rows["charge"] > 0).all()
+
+
+def test_market_rows_are_one_for_each_clearing_and_expert_and_hold_together(market_world: WorldConfig) -> None:
+    _, market = evaluate(Anything(), market_world, mechanisms.make("posted_price"), SEED, episodes=4)
+    keys = list(zip(market["episode"], market["slot"], market["num_slots"], market["expert"], strict=True))
+    clearings = [(0, 5), (5, 5), (10, 2)]
+    assert sorted(keys) == [(n, *held, e) for n in range(4) for held in clearings for e in range(5)]
+    np.testing.assert_allclose(market["payment"], market["unit_price"] * market["points"])
+    np.testing.assert_allclose(market["edge_utility"], market["payment"] - market["cost"])
+    np.testing.assert_array_equal(market["participates"], market["effort"] > 0)
+    assert market["participates"].nunique() == 2
+    assert (market.loc[~market["participates"], "points"] == 0).all()
+
+
+def test_free_edge_devices_leave_no_market_rows(market_world: WorldConfig) -> None:
+    rows, market = evaluate(Anything(), market_world, mechanisms.make("none"), SEED, episodes=2)
+    assert len(market) == 0
+    assert (rows["charge"] == 0).all()
+
+
+def test_an_episode_without_a_finished_request_has_no_utility_rather_than_zero() -> None:
+    config = WorldConfig(num_experts=3, episode_slots=1, requests=RequestConfig(arrival_probability=0.0))
+    rows: Any = evaluate(Anything(), config, mechanisms.make("none"), SEED, episodes=2)[0]
+    assert rows["requests"].tolist() == [0, 0]
+    assert rows[["utility", "delay_s"]].isna().all(axis=None)
