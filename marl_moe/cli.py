@@ -1,30 +1,39 @@
-"""The `marl-moe` command. Exit codes: 0 done, 1 failed on the way, 2 a mistake in what was asked for."""
+"""The `marl-moe` command.
 
+Exit codes: 0 done; 1 failed on the way (a full disk, an unwritable folder); 2 a mistake in what was asked for;
+130 interrupted, and `marl-moe resume` continues.
+"""
+
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import pandas as pd
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from marl_moe.experiment.progress import shown_progress
-from marl_moe.experiment.spec import ExperimentSpec, SpecError, load_experiment, shipped_experiments, unknown_key
+from marl_moe.experiment.spec import SpecError, experiment_schema, load_experiment, shipped_experiments, unknown_key
 
 app = typer.Typer(
-    help="Mixture of Experts over mobile edge networks: train, evaluate and price edge experts.",
+    help="Mixture of Experts over mobile edge networks: train, evaluate and price edge experts.\n\n"
+    "Exit codes: 0 done, 1 failed on the way, 2 a mistake in what was asked for, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 140)
 complaints = Console(stderr=True, soft_wrap=True)
+INTERRUPTED = 130
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
 @app.command(
     epilog="Examples: `marl-moe run case_study` · `marl-moe run my.yaml --set env.num_users=8 --seeds 5 --out results`"
+    " · `marl-moe run contention --set 'sweep.env.num_users=[16]' --dry-run`"
 )
 def run(
     experiment: Annotated[
@@ -35,26 +44,58 @@ def run(
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Number of seeds, in place of the file's.", min=1)] = None,
     out_folder: Annotated[Path, typer.Option("--out", help="Where run folders are made.")] = Path("results"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the whole YAML and its size, stop.")] = False,
 ) -> None:
     """Run an experiment: train, evaluate beside the other policies, record, draw."""
     overrides = [*(set_ or ()), *([f"seeds={seeds}"] if seeds is not None else ())]
     try:
         spec = load_experiment(experiment, overrides)
         _check_figures(spec.figures, experiment)
-        from marl_moe.experiment.run import run_experiment
+        from marl_moe.experiment.run import create_run, describe_run
 
-        with shown_progress(spec, out) as progress:
-            try:
-                finished = run_experiment(spec, out_folder, progress)
-            except SpecError as error:
-                raise SpecError(f"{experiment}: {error}") from None
+        try:
+            if dry_run:
+                out.print(spec.to_yaml() + describe_run(spec), markup=False, highlight=False)
+                return
+            folder = create_run(spec, out_folder)
+        except SpecError as error:
+            raise SpecError(f"{experiment}: {error}") from None
     except SpecError as error:
         _complain(error, 2)
     except OSError as error:
         _complain(error, 1)
-    out.print(_summary(spec, finished.evaluation))
-    out.print(f"records  {finished.folder}")
-    _draw(finished.folder, spec.figures, None)
+    _continue(folder)
+
+
+@app.command(epilog="Example: `marl-moe resume results/case_study`")
+def resume(run_folder: RunFolder) -> None:
+    """Continue a run that was interrupted or killed: seeds and sweep points that are done are kept, others repeated."""
+    _continue(run_folder)
+
+
+@app.command(
+    epilog="Examples: `marl-moe evaluate results/quickstart --policy sac --policy nash --episodes 200`"
+    " · `marl-moe evaluate results/quickstart --policy sac --video sac.gif`"
+)
+def evaluate(
+    run_folder: RunFolder,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="A policy, learned or not; those of the experiment if left out.")
+    ] = None,
+    episodes: Annotated[
+        int | None, typer.Option(help="Episodes a policy and seed; the experiment's if left out.", min=1)
+    ] = None,
+) -> None:
+    """Play policies again in the worlds of a run, the trained ones loaded from it, and print the table."""
+    from marl_moe.experiment.records import RecordError
+    from marl_moe.experiment.run import evaluate_run, load_run
+    from marl_moe.experiment.summary import summary_table
+
+    try:
+        evaluation = evaluate_run(run_folder, policy, episodes)
+    except (SpecError, RecordError) as error:
+        _complain(error, 2)
+    out.print(summary_table(load_run(run_folder).name, evaluation))
 
 
 @app.command(epilog="Example: `marl-moe figures results/case_study --out figures`")
@@ -72,13 +113,25 @@ def figures(
             _complain(error, 2)
 
 
-@app.command("list")
+@app.command("list", epilog="Example: `marl-moe list`")
 def list_() -> None:
-    """List the experiments that are shipped."""
+    """List shipped experiments, policies, mechanisms and figures."""
+    import mechanisms
+    from marl_moe.policies import POLICIES
+    from paper_figures import FIGURES
+
     table = Table("experiment", "file", box=None)
     for name, path in shipped_experiments().items():
         table.add_row(name, str(path))
     out.print(table)
+    for kind, names in (("policies", POLICIES), ("mechanisms", mechanisms.names()), ("figures", FIGURES)):
+        out.print(f"{kind}: {', '.join(names)}", highlight=False)
+
+
+@app.command(epilog="Example: `marl-moe schema > experiment.schema.json`")
+def schema() -> None:
+    """Print the JSON Schema of an experiment's YAML, for completion and checks in an editor."""
+    typer.echo(json.dumps(experiment_schema(), indent=2))
 
 
 def main() -> None:
@@ -86,30 +139,25 @@ def main() -> None:
     app()
 
 
-def _summary(spec: ExperimentSpec, evaluation: pd.DataFrame) -> Table:
-    """Mean utility and gain of each policy with 95 % intervals, best first."""
-    from paper_figures.statistics import mean_interval
+def _continue(folder: Path) -> None:
+    """Do what is left of a run, print its table and draw its figures."""
+    from marl_moe.experiment.records import RecordError
+    from marl_moe.experiment.run import continue_run, jobs_left, load_run
+    from marl_moe.experiment.summary import summary_table
 
-    by = ("point", "policy")
-    utility = mean_interval(evaluation, "utility", by).set_index([*by])
-    gain = mean_interval(evaluation, "gain", by).set_index([*by])
-    num_seeds = evaluation["seed"].nunique()
-    over = f"{num_seeds} seeds" if num_seeds > 1 else f"{spec.evaluation.episodes} episodes of one seed"
-    table = Table(title=f"{spec.name}: mean \\[95 % interval over {over}]", title_justify="left")
-    columns = ("point", "policy") if spec.sweep else ("policy",)
-    for column in columns:
-        table.add_column(column)
-    table.add_column("utility of a request, credits", justify="right", no_wrap=True)
-    table.add_column("gain per slot and user, credits", justify="right", no_wrap=True)
-    for point in evaluation["point"].unique():
-        for policy in utility.loc[point, "mean"].sort_values(ascending=False).index:
-            cells = [
-                rf"{row['mean']:.3f} \[{row['low']:.3f}, {row['high']:.3f}]"
-                for row in (utility.loc[(point, policy)], gain.loc[(point, policy)])
-            ]
-            table.add_row(*(point, policy)[-len(columns) :], *cells)
-        table.add_section()
-    return table
+    try:
+        spec = load_run(folder)
+        with shown_progress(sum(job.epochs for job in jobs_left(folder)), out) as progress:
+            finished = continue_run(folder, progress)
+    except KeyboardInterrupt:
+        _complain(f"interrupted; to continue: marl-moe resume {folder}", INTERRUPTED)
+    except (SpecError, RecordError) as error:
+        _complain(error, 2)
+    except OSError as error:
+        _complain(error, 1)
+    out.print(summary_table(spec.name, finished.evaluation))
+    out.print(f"records  {folder}")
+    _draw(folder, spec.figures, None)
 
 
 def _check_figures(names: list[str], experiment: str) -> None:
@@ -130,6 +178,6 @@ def _draw(folder: Path, names: list[str] | None, out_folder: Path | None) -> Non
         out.print(f"not drawn: {name}: {reason}")
 
 
-def _complain(error: Exception, code: int) -> NoReturn:
+def _complain(error: Exception | str, code: int) -> NoReturn:
     complaints.print(str(error), style="red", markup=False, highlight=False)
     raise typer.Exit(code)

@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from paper_figures import final_rewards, policies, reward_curves
+from paper_figures import contention, final_rewards, policies, reward_curves
 from paper_figures.tables import CannotDraw, load_tables
 
 # A figure is a module with `STYLE`, rcParams, and `plot(tables)`, which returns a figure or the axes in one.
@@ -18,6 +18,7 @@ FIGURES: dict[str, ModuleType] = {
     "reward_curves": reward_curves,
     "final_rewards": final_rewards,
     "policies": policies,
+    "contention": contention,
 }
 # The file formats and their metadata: without a date, the same tables give the same bytes.
 _FORMATS: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "png": {}}

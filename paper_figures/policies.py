@@ -1,26 +1,31 @@
 """Every policy of an experiment side by side: utility of a request, and gain per slot and user."""
 
-from math import isnan
+from math import ceil, isnan
 
 import pandas as pd
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from paper_figures import style
 from paper_figures.statistics import mean_interval
-from paper_figures.tables import Tables, require
+from paper_figures.tables import CannotDraw, Tables, require
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN
 METRICS = ("utility", "gain")
+# A page holds figures of up to this height (in): IEEE's text is 9.4 in high, and the caption needs some of it.
+PAGE_HEIGHT = 9.0
 
 
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw the mean and 95 % interval of every policy in the table "evaluation", best utility on top.
 
-    One panel for the utility of a request, one for the gain per slot and user (both credits); one row of panels for
-    each sweep point, with its policies in the same order. Raises CannotDraw, a ValueError, that says what is missing.
+    One panel for the utility of a request, one for the gain per slot and user (both credits); a pair of panels for
+    each sweep point, with its policies in the same order. The pairs stand below each other, or in rows of two where
+    the page would be too short. Raises CannotDraw, a ValueError, that says what is missing, or that two in a row are
+    too many for the page as well.
     """
     evaluation = require(tables, "evaluation", ("seed", "point", "policy", *METRICS))
     order = list(mean_interval(evaluation, "utility").sort_values("mean", ascending=False)["policy"])
@@ -31,20 +36,46 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         for metric in METRICS
     }
     points = list(evaluation["point"].unique())
+    pairs_a_row, height = _fit_page(len(points), len(order))
     if figure is None:
-        size = (rcParams["figure.figsize"][0], 0.7 + len(points) * (0.3 + 0.19 * len(order)))
-        figure = Figure(size, layout="constrained")
-    panels = figure.subplots(len(points), len(METRICS), sharex="col", sharey="row", squeeze=False)
+        figure = Figure((rcParams["figure.figsize"][0], height), layout="constrained")
+    num_rows = ceil(len(points) / pairs_a_row)
+    grid = figure.subplots(num_rows, pairs_a_row * len(METRICS), sharex="col", sharey="row", squeeze=False)
+    pairs = grid.reshape(-1, len(METRICS))
 
-    for panel_row, point in zip(panels, points, strict=True):
-        for ax, metric in zip(panel_row, METRICS, strict=True):
+    for pair, point in zip(pairs, points, strict=False):
+        for ax, metric in zip(pair, METRICS, strict=True):
             _draw_panel(ax, intervals[metric][intervals[metric]["point"] == point])
-        panel_row[0].set_title(point, loc="left")
-    for ax, metric in zip(panels[-1], METRICS, strict=True):
-        ax.set_xlabel(style.METRIC_LABELS[metric])
+        pair[0].set_title(point, loc="left")
+    for metric, column in zip(METRICS, pairs[: len(points)].T, strict=True):
+        limits = [ax.get_xlim() for ax in column]
+        for ax in column:
+            ax.set_xlim(min(low for low, _ in limits), max(high for _, high in limits))
+        for ax in column[-pairs_a_row:]:  # the lowest of each grid column
+            ax.set_xlabel(style.METRIC_LABELS[metric])
+            ax.tick_params(labelbottom=True)
+            if pairs_a_row > 1:
+                ax.set_xlabel(style.METRIC_LABELS[metric].replace(" (", "\n("))
+                ax.xaxis.set_major_locator(MaxNLocator(5))
+    for ax in pairs[len(points) :].flat:
+        ax.remove()
     if interval := style.interval_label(pd.concat(intervals.values())):
         figure.legend(handles=[Line2D([], [], color="black", label=interval)], loc="outside upper right")
     return figure
+
+
+def _fit_page(num_points: int, num_policies: int) -> tuple[int, float]:
+    """Pairs of panels in a row, and the height of the figure (in). Raises CannotDraw where the page has no room."""
+    height = 0.7 + num_points * (0.3 + 0.19 * num_policies)
+    if num_points == 1 or height <= PAGE_HEIGHT:
+        return 1, height
+    height = 0.8 + ceil(num_points / 2) * (0.3 + 0.16 * num_policies)
+    if height <= PAGE_HEIGHT:
+        return 2, height
+    raise CannotDraw(
+        f"table 'evaluation' has {num_policies} policies at {num_points} sweep points, which take {height:.1f} in of "
+        f"height; a page has {PAGE_HEIGHT:g} in"
+    )
 
 
 def _draw_panel(ax: Axes, rows: pd.DataFrame) -> None:

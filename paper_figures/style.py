@@ -51,7 +51,10 @@ DOUBLE_COLUMN: dict[str, Any] = {"figure.figsize": (7.16, 2.5)}
 METRIC_LABELS = {
     "utility": "Utility of a request (credits)",
     "gain": "Gain per slot and user (credits)",
+    "share_of_equilibrium": "Share of the equilibrium's gain",
 }
+# Policies that were trained, which a figure may emphasise.
+LEARNED = frozenset({"sac", "rllib_sac", "ppo", "dqn"})
 
 
 class PolicyStyle(NamedTuple):
@@ -61,22 +64,25 @@ class PolicyStyle(NamedTuple):
     marker: str
 
 
-# The four curves of the paper have Tol's "high contrast" colours, made to be told apart in grey; the others are his
-# "muted" ones. Line style and marker repeat the distinction for readers who see no colour.
+# The four curves of the paper have Tol's "high contrast" colours, made to be told apart in grey; most others are his
+# "muted" and "vibrant" ones. SAC, equilibrium, optimum and better response, which lie close together under contention,
+# differ in lightness as well. Line style and marker repeat the distinction for readers who see no colour.
 _POLICIES = {
     "local": PolicyStyle("Upper bound (all local)", "#000000", (0, (5, 1.5)), "s"),
     "sac": PolicyStyle("SAC (proposed)", "#004488", "-", "o"),
     "abandon": PolicyStyle("Benchmark (drop)", "#BB5566", (0, (5, 1.5, 1, 1.5)), "D"),
     "random": PolicyStyle("Random", "#DDAA33", (0, (1, 1)), "v"),
-    "rllib_sac": PolicyStyle("SAC (stock RLlib)", "#6699CC", (0, (7, 1)), "p"),
+    "rllib_sac": PolicyStyle("RLlib SAC", "#6699CC", (0, (7, 1)), "p"),
     "ppo": PolicyStyle("PPO", "#117733", (0, (4, 1, 1, 1)), "^"),
-    "dqn": PolicyStyle("DQN", "#AA4499", (0, (2, 0.7)), "P"),
+    "dqn": PolicyStyle("DQN", "#EE3377", (0, (2, 0.7)), "h"),
+    "nash": PolicyStyle("Equilibrium (full information)", "#AA4499", (0, (3, 1, 1, 1)), "*"),
+    "optimum": PolicyStyle("Social optimum", "#441100", (0, (8, 1)), "d"),
+    "better_response": PolicyStyle("Better response", "#EE7733", (0, (6, 2)), "P"),
+    "greedy": PolicyStyle("Greedy", "#882255", (0, (4, 1, 1, 1, 1, 1)), "X"),
+    "load_aware": PolicyStyle("Shortest queue", "#33BBEE", (0, (6, 1, 2, 1)), "1"),
+    "round_robin": PolicyStyle("Round robin", "#777777", (0, (1, 0.6)), "+"),
     "topic_match": PolicyStyle("Topic match", "#44AA99", (0, (3, 1)), "<"),
     "max_snr": PolicyStyle("Strongest channel", "#999933", (0, (2, 1)), ">"),
-    "greedy": PolicyStyle("Greedy", "#882255", (0, (4, 1, 1, 1, 1, 1)), "X"),
-    "better_response": PolicyStyle("Better response", "#CC6677", (0, (6, 2)), "h"),
-    "equilibrium": PolicyStyle("Equilibrium", "#332288", (0, (3, 1, 1, 1)), "*"),
-    "optimum": PolicyStyle("Optimum", "#661100", (0, (8, 1)), "d"),
 }
 _FALLBACK = list(_POLICIES.values())[4:]
 

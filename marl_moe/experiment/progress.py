@@ -10,9 +10,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
-from marl_moe.experiment.spec import ExperimentSpec
-from marl_moe.experiment.sweep import sweep_points
-
 Row = dict[str, Any]  # a row of training.parquet
 
 
@@ -25,11 +22,8 @@ class Progress:
 
 
 @contextmanager
-def shown_progress(spec: ExperimentSpec, console: Console) -> Iterator[Progress]:
-    """A bar over all epochs with rates and time left; without a terminal, a line every tenth of the way."""
-    points = [point for _, point in sweep_points(spec)]
-    epochs = sum(point.algorithm.stop.training_iteration for point in points if point.algorithm is not None)
-    total = len(spec.seed_list()) * epochs
+def shown_progress(total: int, console: Console) -> Iterator[Progress]:
+    """A bar over `total` epochs with rates and time left; without a terminal, a line every tenth of the way."""
     bar = ProgressBar(
         TextColumn("{task.description}"),
         BarColumn(),

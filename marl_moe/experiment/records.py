@@ -87,7 +87,7 @@ MARKET = POINT | {
     "solve_seconds": (pa.float64(), "time of the clearing, all worlds of a batch together, s"),
 }
 
-TABLES = {"training": TRAINING, "evaluation": EVALUATION, "market": MARKET}
+TABLES = {"training": TRAINING, "market": MARKET, "evaluation": EVALUATION}  # in the order they are written
 Columns = dict[str, tuple[pa.DataType, str]]
 
 
@@ -108,6 +108,25 @@ def write_table(folder: Path, table: str, frame: pd.DataFrame) -> Path:
     pq.write_table(arrow, partial, compression="zstd")
     os.replace(partial, path)
     return path
+
+
+class RecordError(ValueError):
+    """A record that cannot be read; the message names the file."""
+
+
+def read_table(folder: Path, table: str) -> pd.DataFrame:
+    """Read `<table>.parquet`, or no rows of its columns where it was not written yet.
+
+    Raises RecordError where it is no whole table of these columns.
+    """
+    path = folder / f"{table}.parquet"
+    if not path.exists():
+        return schema(table).empty_table().to_pandas()
+    try:
+        frame = pq.read_table(path, schema=schema(table)).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise RecordError(f"{path}: not a whole {table} table of this version: {error}") from None
+    return frame
 
 
 def write_text(path: Path, text: str) -> None:

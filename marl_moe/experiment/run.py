@@ -1,37 +1,35 @@
-"""Running an experiment: for each sweep point and seed train, evaluate and record."""
+"""Runs: an experiment in a folder of its own, begun, continued and finished.
 
-import os
+A run consists of jobs, one for each sweep point and seed. A job is done when its rows are in `evaluation.parquet`,
+which is written last; a run that was stopped repeats the jobs that are not done and keeps the others.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 import mechanisms
 from envs import World
 from marl_moe.experiment import records
-from marl_moe.experiment.evaluation import evaluate, make_heuristic, policy_generator, with_shares
 from marl_moe.experiment.jobs import run_jobs
-from marl_moe.experiment.progress import Progress, Row
-from marl_moe.experiment.spec import ExperimentSpec, SpecError
+from marl_moe.experiment.progress import Progress
+from marl_moe.experiment.seed_job import (
+    SeedJob,
+    Tables,
+    evaluate_policies,
+    policy_names,
+    policy_of_job,
+    run_seed,
+    side_by_side,
+)
+from marl_moe.experiment.spec import ExperimentSpec, SpecError, load_experiment
 from marl_moe.experiment.sweep import sweep_points
-from marl_moe.experiment.training import algorithm_config, check_algorithm, train
-from marl_moe.experiment.tuning import tuned_better_response
-from marl_moe.policies.equilibrium import BetterResponse
-from marl_moe.policies.heuristics import Policy
+from marl_moe.experiment.training import check_algorithm
 
-Tables = dict[str, pd.DataFrame]
-
-
-@dataclass(frozen=True)
-class SeedJob:
-    """One seed at one sweep point."""
-
-    spec: ExperimentSpec
-    label: str
-    seed: int
-    checkpoint: Path
+EXPERIMENT = "experiment.yaml"
 
 
 @dataclass(frozen=True)
@@ -43,34 +41,100 @@ class Run:
 
 
 def run_experiment(spec: ExperimentSpec, out: Path, progress: Progress | None = None) -> Run:
-    """Train and evaluate at each sweep point with each seed, and record it all in a new folder below `out`.
+    """Create a run below `out` and do all of it; see `create_run` and `continue_run`."""
+    return continue_run(create_run(spec, out), progress)
 
-    Seeds and points run side by side where the cores allow, with the same results. The tables are written anew after
-    each of them, so that what is done is never lost.
 
-    Raises SpecError before anything is written where RLlib does not take the experiment.
+def create_run(spec: ExperimentSpec, out: Path) -> Path:
+    """Check everything, and create a run folder with the experiment and its environment in it.
+
+    Raises SpecError before anything is written where RLlib or the world does not take the experiment.
     """
-    progress = progress or Progress()
-    points = sweep_points(spec)
-    for _, point in points:
+    for _, point in sweep_points(spec):
         check_algorithm(point)
         _check_world(point)
     folder = records.create_run_folder(out, spec.name)
-    records.write_text(folder / "experiment.yaml", spec.to_yaml())
+    records.write_text(folder / EXPERIMENT, spec.to_yaml())
     records.write_environment(folder, spec.seed_list())
-    jobs = [
+    return folder
+
+
+def load_run(folder: Path) -> ExperimentSpec:
+    """The experiment of a run folder. Raises SpecError where there is none, or not a whole one."""
+    if not (folder / EXPERIMENT).is_file():
+        raise SpecError(f"{folder}: no run folder, there is no {EXPERIMENT} in it")
+    return load_experiment(str(folder / EXPERIMENT))
+
+
+def run_jobs_of(spec: ExperimentSpec, folder: Path) -> list[SeedJob]:
+    """The jobs of a run, in the order of their rows."""
+    return [
         SeedJob(point, label, seed, folder / "checkpoints" / label / f"seed_{seed}")
-        for (label, point), seed in product(points, spec.seed_list())
+        for (label, point), seed in product(sweep_points(spec), spec.seed_list())
     ]
-    finished: dict[int, Tables] = {}
-    for number, tables in run_jobs(run_seed, jobs, progress, _side_by_side(jobs)):
-        finished[number] = tables
+
+
+def jobs_left(folder: Path) -> list[SeedJob]:
+    """The jobs of a run that are not done."""
+    done = _rows_by_job(folder)
+    return [job for job in run_jobs_of(load_run(folder), folder) if (job.label, job.seed) not in done]
+
+
+def continue_run(folder: Path, progress: Progress | None = None) -> Run:
+    """Do the jobs of a run that are not done.
+
+    Seeds and points run side by side where the cores allow, with the same results. The tables are written anew after
+    each of them, so that what is done is never lost.
+    """
+    finished = _rows_by_job(folder)
+    order = [(job.label, job.seed) for job in run_jobs_of(load_run(folder), folder)]
+    left = jobs_left(folder)
+    for number, tables in run_jobs(run_seed, left, progress or Progress(), side_by_side(left)):
+        finished[left[number].label, left[number].seed] = tables
         for name in records.TABLES:
-            frames = [finished[done][name] for done in sorted(finished) if len(finished[done][name])]
+            frames = [finished[job][name] for job in order if job in finished and len(finished[job][name])]
             if frames:
                 records.write_table(folder, name, pd.concat(frames, ignore_index=True))
-    evaluation = pd.concat([finished[number]["evaluation"] for number in sorted(finished)], ignore_index=True)
-    return Run(folder, evaluation)
+    return Run(folder, pd.concat([finished[job]["evaluation"] for job in order], ignore_index=True))
+
+
+def evaluate_run(folder: Path, names: Sequence[str] | None, episodes: int | None) -> pd.DataFrame:
+    """Play policies again in the worlds of a run; rows as of `evaluation.parquet`.
+
+    names: policies, learned or not; those of the experiment if None. episodes: as of the experiment if None.
+
+    Raises SpecError for a policy that there is not, or that was not trained at every point with every seed.
+    """
+    rows = []
+    for job in run_jobs_of(load_run(folder), folder):
+        policies = [policy_of_job(job, name) for name in (names or policy_names(job.spec))]
+        rows.append(evaluate_policies(job, policies, episodes or job.spec.evaluation.episodes)["evaluation"])
+    return pd.concat(rows, ignore_index=True)
+
+
+def describe_run(spec: ExperimentSpec) -> str:
+    """How large a run would be, a comment line in YAML; checks it as `create_run` does."""
+    for _, point in sweep_points(spec):
+        check_algorithm(point)
+        _check_world(point)
+    jobs = run_jobs_of(spec, Path())
+    played = sum(len(policy_names(job.spec)) * job.spec.evaluation.episodes for job in jobs)
+    return (
+        f"# {len(jobs)} jobs (sweep points x seeds), {side_by_side(jobs)} side by side on this machine: "
+        f"{sum(job.epochs for job in jobs):,} epochs of training, {played:,} episodes of evaluation"
+    )
+
+
+def _rows_by_job(folder: Path) -> dict[tuple[str, int], Tables]:
+    """The tables of the jobs that are done, by sweep point and seed."""
+    tables = {name: records.read_table(folder, name) for name in records.TABLES}
+    keys = tables["evaluation"][["point", "seed"]].drop_duplicates().itertuples(index=False)
+    return {
+        (point, seed): {
+            name: table[(table["point"] == point) & (table["seed"] == seed)] for name, table in tables.items()
+        }
+        for point, seed in keys
+    }
 
 
 def _check_world(spec: ExperimentSpec) -> None:
@@ -79,47 +143,3 @@ def _check_world(spec: ExperimentSpec) -> None:
         World(spec.env, mechanism=mechanisms.make(**spec.mechanism.parameters()))
     except ValueError as error:
         raise SpecError(str(error)) from None
-
-
-def run_seed(job: SeedJob, progress: Progress) -> Tables:
-    """Train with one seed at one sweep point, and evaluate: the rows of each table."""
-    spec, seed = job.spec, job.seed
-    rows: list[Row] = []
-    policies = [_reference_policy(name, spec, seed) for name in spec.evaluation.policies]
-    if spec.algorithm is not None:
-        rows, learned = train(spec, seed, job.checkpoint, progress.on_epoch)
-        drawing = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x570C,)))
-        policies = [learned, learned.stochastic(drawing), *policies]
-    scores, markets = [], []
-    for policy in policies:
-        progress.on_policy(seed, policy.name)
-        mechanism = mechanisms.make(**spec.mechanism.parameters())
-        evaluation, market = evaluate(policy, spec.env, mechanism, seed, spec.evaluation.episodes)
-        scores.append(evaluation)
-        markets.append(market)
-    tables = {
-        "training": pd.DataFrame(rows),
-        "evaluation": with_shares(pd.concat(scores)),
-        "market": pd.concat(markets),
-    }
-    return {name: frame.assign(seed=seed, point=job.label) for name, frame in tables.items()}
-
-
-def _reference_policy(name: str, spec: ExperimentSpec, seed: int) -> Policy:
-    """A policy that does not learn; better response tuned to this world."""
-    if name != BetterResponse.name:
-        return make_heuristic(name, seed)
-    mechanism = mechanisms.make(**spec.mechanism.parameters())
-    return tuned_better_response(spec.env, mechanism, seed, policy_generator(name, seed))
-
-
-def _side_by_side(jobs: list[SeedJob]) -> int:
-    """How many jobs fit on this machine's cores; 1 where any of them has remote runners or learners of its own."""
-    cores = 1
-    for job in jobs:
-        if job.spec.algorithm is not None:
-            config = algorithm_config(job.spec, job.seed)
-            if config.num_env_runners or config.num_learners:
-                return 1
-            cores = max(cores, config.torch_threads)
-    return max(1, min(len(jobs), (os.cpu_count() or 1) // cores))

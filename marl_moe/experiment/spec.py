@@ -59,7 +59,7 @@ class StopSpec(BaseModel):
 
     model_config = STRICT
     training_iteration: int = Field(
-        100, ge=1, description="Epochs: training iterations, an episode in every world each"
+        100, ge=1, description="Epochs: training iterations of RLlib; with sac an episode in every world each"
     )
 
 
@@ -67,7 +67,9 @@ class AlgorithmSpec(BaseModel):
     """What learns. Further sections are RLlib's own (`training`, `env_runners`, ...) and are passed on."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    name: Literal["sac"] = Field("sac", description="Our SAC on RLlib")
+    name: Literal["sac", "rllib_sac", "ppo", "dqn"] = Field(
+        "sac", description="Our SAC on RLlib; or RLlib's stock SAC, PPO or DQN"
+    )
     policies: Literal["shared", "independent"] | dict[str, list[int]] = Field(
         "shared", description="One policy for all users, one for each, or {group: [users]}"
     )
@@ -216,8 +218,23 @@ def unknown_key(key: str, valid: Sequence[str]) -> str:
     return f"unknown {key!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else f"; valid: {', '.join(valid)}")
 
 
+def experiment_schema() -> dict[str, Any]:
+    """JSON Schema of an experiment."""
+    return TypeAdapter(ExperimentSpec).json_schema()
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2 numbers: 1e-3 is a number, which PyYAML's YAML 1.1 takes for a string."""
+    """YAML 1.2 numbers (1e-3 is one, which PyYAML's YAML 1.1 takes for a string), and no key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As SafeLoader's, but a key given twice is an error rather than the last one winning."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(

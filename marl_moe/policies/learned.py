@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from envs import World
 from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
 
+STOCHASTIC = "_stochastic"  # ends the name of a policy that draws its actions
 WEIGHTS, ARCHITECTURE = "policy.safetensors", "policy.json"
 
 
@@ -44,33 +46,53 @@ class LearnedPolicy:
 
     def stochastic(self, rng: np.random.Generator) -> "LearnedPolicy":
         """The same actors, drawing their actions; named apart."""
-        return LearnedPolicy(f"{self.name}_stochastic", self.actors, self.network, self.module_users, rng)
+        return LearnedPolicy(f"{self.name}{STOCHASTIC}", self.actors, self.network, self.module_users, rng)
 
     @torch.no_grad()
     def act(self, world: World) -> NDArray[np.int64]:
         """Actions (N, U). Raises ValueError for a world of a size that the networks cannot serve."""
-        seen = world.observe()
-        self._check(world)
-        action = np.empty(seen.shape[:2], np.int64)
-        for module_id, actor in self.actors.items():
-            users = self.module_users[module_id] if len(self.actors) > 1 else list(range(world.num_users))
-            batch = torch.from_numpy(np.ascontiguousarray(seen[:, users]).reshape(-1, seen.shape[-1]))
-            mask = action_mask(batch, world.config.allow_abandon)
-            score = masked_logits(actor, batch, mask).numpy()
-            if self.rng is not None:
-                score = score + self.rng.gumbel(size=score.shape)
-            action[:, users] = score.argmax(axis=-1).reshape(-1, len(users))
-        return action
-
-    def _check(self, world: World) -> None:
         if self.network.network == "mlp" and world.num_experts != self.network.num_experts:
             raise ValueError(
                 f"{self.name}: an mlp trained with {self.network.num_experts} experts cannot act among "
                 f"{world.num_experts}; a pointer network could"
             )
-        served = sum(len(users) for users in self.module_users.values())
-        if len(self.actors) > 1 and world.num_users != served:
-            raise ValueError(f"{self.name}: its modules act for {served} users, the world has {world.num_users}")
+
+        def choose(module_id: str, batch: Tensor) -> NDArray[np.int64]:
+            mask = action_mask(batch, world.config.allow_abandon)
+            score = masked_logits(self.actors[module_id], batch, mask).numpy()
+            if self.rng is not None:
+                score = score + self.rng.gumbel(size=score.shape)
+            return score.argmax(axis=-1)
+
+        return act_by_module(self.name, world, self.module_users, choose)
+
+
+def act_by_module(
+    name: str,
+    world: World,
+    module_users: Mapping[str, list[int]],
+    choose: Callable[[str, Tensor], NDArray[np.int64]],
+) -> NDArray[np.int64]:
+    """Actions (N, U), each module choosing for all its users in all worlds at once.
+
+    Args:
+        name: of the policy.
+        world: what is acted in.
+        module_users: which users each module acts for; a single module acts for all users of any world.
+        choose: module id and observations (B, D) to actions (B,).
+
+    Raises ValueError for a world of another number of users than several modules serve.
+    """
+    served = sum(len(users) for users in module_users.values())
+    if len(module_users) > 1 and world.num_users != served:
+        raise ValueError(f"{name}: its modules act for {served} users, the world has {world.num_users}")
+    seen = world.observe()
+    action = np.empty(seen.shape[:2], np.int64)
+    for module_id in module_users:
+        users = module_users[module_id] if len(module_users) > 1 else list(range(world.num_users))
+        batch = torch.from_numpy(np.ascontiguousarray(seen[:, users]).reshape(-1, seen.shape[-1]))
+        action[:, users] = choose(module_id, batch).reshape(-1, len(users))
+    return action
 
 
 def save_policy(
@@ -80,13 +102,30 @@ def save_policy(
     module_users: Mapping[str, list[int]],
 ) -> None:
     """Write actors' weights, {module: {parameter: tensor}}, and what they are into a folder."""
+    users = {module_id: list(members) for module_id, members in module_users.items()}
+    write_policy(folder, weights, {"network": network.as_dict(), "module_users": users})
+
+
+def load_policy(folder: Path, name: str) -> LearnedPolicy:
+    """Read what `save_policy` wrote. Raises FileNotFoundError where there is none."""
+    architecture, weights = read_policy(folder)
+    network = NetworkConfig(**architecture["network"])
+    actors = {}
+    for module_id in architecture["module_users"]:
+        actor = network.build(copies=1)
+        actor.load_state_dict(weights[module_id])
+        actors[module_id] = actor.requires_grad_(False).eval()
+    return LearnedPolicy(name, actors, network, architecture["module_users"])
+
+
+def write_policy(folder: Path, weights: Mapping[str, Mapping[str, Tensor]], architecture: Mapping[str, Any]) -> None:
+    """Write weights, {module: {parameter: tensor}}, as safetensors and what they belong to as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     flat = {
         f"{module_id}/{name}": tensor.detach().cpu().contiguous()
-        for module_id, actor in weights.items()
-        for name, tensor in actor.items()
+        for module_id, module in weights.items()
+        for name, tensor in module.items()
     }
-    architecture = {"network": network.as_dict(), "module_users": {key: list(u) for key, u in module_users.items()}}
     partial = folder / f".{WEIGHTS}.partial"
     save_file(flat, partial)
     os.replace(partial, folder / WEIGHTS)
@@ -95,15 +134,14 @@ def save_policy(
     os.replace(partial, folder / ARCHITECTURE)
 
 
-def load_policy(folder: Path, name: str) -> LearnedPolicy:
-    """Read what `save_policy` wrote. Raises FileNotFoundError where there is none."""
-    architecture = json.loads((folder / ARCHITECTURE).read_text())
-    network = NetworkConfig(**architecture["network"])
+def read_policy(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
+    """What `write_policy` wrote: the architecture and the weights. Raises FileNotFoundError where there is none."""
+    architecture: dict[str, Any] = json.loads((folder / ARCHITECTURE).read_text())
     flat = load_file(folder / WEIGHTS)
-    actors = {}
-    for module_id in architecture["module_users"]:
-        actor = network.build(copies=1)
-        prefix = f"{module_id}/"
-        actor.load_state_dict({key.removeprefix(prefix): w for key, w in flat.items() if key.startswith(prefix)})
-        actors[module_id] = actor.requires_grad_(False).eval()
-    return LearnedPolicy(name, actors, network, architecture["module_users"])
+    weights = {
+        module_id: {
+            key.removeprefix(f"{module_id}/"): tensor for key, tensor in flat.items() if key.startswith(f"{module_id}/")
+        }
+        for module_id in architecture["module_users"]
+    }
+    return architecture, weights

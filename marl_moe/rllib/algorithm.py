@@ -1,5 +1,6 @@
 """Our SAC on RLlib: `WorldSacConfig().build_algo()` and `train()`, as any RLlib algorithm."""
 
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,16 @@ from envs import WorldConfig
 from marl_moe.policies.networks import NetworkConfig
 from marl_moe.rllib.env_runner import WorldRunner
 from marl_moe.rllib.learner import DISCOUNTS, MaskedSacLearner
+from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
 from marl_moe.rllib.module import MaskedSacModule
 from marl_moe.rllib.replay import ReplayRing
 
 NUM_UPDATES_LIFETIME = "num_updates_lifetime"
+WITHOUT_EFFECT = {"target_entropy", "target_network_update_freq", "q_model_config", "policy_model_config"}
+WITHOUT_EFFECT_BECAUSE = (
+    "the entropy is set by target_entropy_ratio, targets move with every update by tau, "
+    "networks are set by rl_module.model_config"
+)
 
 
 class WorldSacConfig(SACConfig):
@@ -63,7 +70,9 @@ class WorldSacConfig(SACConfig):
         torch_threads: Any = NotProvided,
         **kwargs: Any,
     ) -> "WorldSacConfig":
-        """RLlib's keys, and the two of ours (see the class)."""
+        """RLlib's keys, and the two of ours (see the class). Raises ValueError for keys that our SAC does not have."""
+        for key in WITHOUT_EFFECT & set(kwargs):
+            raise ValueError(f"{key} has no effect here: {WITHOUT_EFFECT_BECAUSE}")
         super().training(**kwargs)
         if target_entropy_ratio is not NotProvided:
             self.target_entropy_ratio = target_entropy_ratio
@@ -92,24 +101,14 @@ class WorldSacConfig(SACConfig):
         buffer = self.replay_buffer_config
         if not isinstance(buffer, dict) or set(buffer) != {"type", "capacity"}:
             raise ValueError(f"training.replay_buffer_config should hold a capacity and nothing else, got {buffer}")
-        if not _is_number(buffer["capacity"], int) or buffer["capacity"] < 1:
+        if not is_number(buffer["capacity"], int) or buffer["capacity"] < 1:
             raise ValueError(
                 f"training.replay_buffer_config.capacity should be an integer of at least 1, got {buffer['capacity']!r}"
             )
         least = {"n_step": 1, "torch_threads": 1, "train_batch_size_per_learner": 1}
-        for key, minimum in (least | {"num_steps_sampled_before_learning_starts": 0}).items():
-            value = getattr(self, key)
-            if not _is_number(value, int) or value < minimum:
-                raise ValueError(f"training.{key} should be an integer of at least {minimum}, got {value!r}")
-        for key in ("gamma", "tau", "target_entropy_ratio"):
-            value = getattr(self, key)
-            if not _is_number(value) or not 0 <= value <= 1:
-                raise ValueError(f"training.{key} should lie in 0..1, got {value!r}")
-        for key in ("training_intensity", "initial_alpha", "actor_lr", "critic_lr", "alpha_lr"):
-            value = getattr(self, key)
-            schedule = key.endswith("_lr") and isinstance(value, list)  # RLlib checks its schedules
-            if not schedule and (not _is_number(value) or not 0 < value < float("inf")):
-                raise ValueError(f"training.{key} should be above 0, got {value!r}")
+        check_integers(self, least | {"num_steps_sampled_before_learning_starts": 0})
+        check_shares(self, ("gamma", "tau", "target_entropy_ratio"))
+        check_positive(self, ("training_intensity", "initial_alpha", "actor_lr", "critic_lr", "alpha_lr"))
         if not self.twin_q:
             raise ValueError("training.twin_q should be true: the critics are always twins")
         super().validate()
@@ -171,7 +170,7 @@ class WorldSac(SAC):
 
     def _rounds(self) -> int:
         slots = self.config.env_config["world"]["episode_slots"]
-        return max(1, slots // self.config.get_rollout_fragment_length())
+        return ceil(slots / self.config.get_rollout_fragment_length())
 
     def _agent_steps(self) -> int:
         counts = self.metrics.peek((ENV_RUNNER_RESULTS, NUM_AGENT_STEPS_SAMPLED_LIFETIME), default={})
@@ -206,10 +205,6 @@ class WorldSac(SAC):
 
     def _create_local_replay_buffer_if_necessary(self, config: WorldSacConfig) -> ReplayRing:
         return ReplayRing(config.replay_buffer_config["capacity"], config.n_step, config.gamma)
-
-
-def _is_number(value: object, kind: type = float) -> bool:
-    return isinstance(value, (int, kind)) and not isinstance(value, bool)
 
 
 def _no_mapping(agent_id: str, episode: Any, **kwargs: Any) -> str:

@@ -34,7 +34,7 @@ SUMS = (
 
 
 class WorldRunner(EnvRunner, Checkpointable):
-    """Collects `rollout_fragment_length` slots of `num_envs_per_env_runner` worlds a call.
+    """Collects `rollout_fragment_length` slots of `num_envs_per_env_runner` worlds a call, or to the episode's end.
 
     `config.env_config` holds `world` (WorldConfig), `mechanism` (name and parameters) and `module_users`, which module
     acts for which users. Runner i is seeded with (seed, i).
@@ -83,7 +83,7 @@ class WorldRunner(EnvRunner, Checkpointable):
 
     def sample(self, **kwargs: Any) -> Fragment:
         """Play one fragment with the exploring policy."""
-        slots = self.config.get_rollout_fragment_length()
+        slots = min(self.config.get_rollout_fragment_length(), self.world.config.episode_slots - self.world.slot)
         columns: dict[str, list[NDArray]] = {"observation": [], "action": [], "reward": []}
         starts: list[bool] = []
         sums = dict.fromkeys(SUMS, 0.0)

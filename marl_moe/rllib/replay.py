@@ -29,7 +29,7 @@ class ReplayRing:
     to bootstrap from. Where the episode (or what one runner sent at a time) ends earlier, fewer steps are summed.
 
     Args:
-        capacity: agent transitions to hold; rounded down to whole rows, at least 2 rows.
+        capacity: agent transitions to hold; rounded down to whole rows, at least those of two fragments.
         n_step: rewards summed before bootstrapping.
         gamma: discount a slot.
     """

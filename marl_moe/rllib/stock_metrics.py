@@ -10,13 +10,15 @@ from ray.rllib.callbacks.callbacks import RLlibCallback
 from marl_moe.rllib.stock_env import EdgeExpertsEnv
 
 AGENT_SUMS = ("gain", "charge", "energy_j", "qos", "transferred", "rejected")
+REQUEST_SUMS = ("utility", "num_requests")
+WORLD_SUMS = ("platform_balance", "unit_price", "participation", "num_slots", "num_agent_slots")
 
 
 class WorldMetrics(RLlibCallback):
     """Sums over slots and users of all environments of a runner, logged each time it has sampled.
 
-    `platform_balance` is booked when an interval between clearings ends, so an iteration that ends between two clearings
-    leaves the open interval to the next. The callback also sets the thread count of torch in each process that runs
+    `platform_balance` is booked when an interval between clearings ends: an iteration that ends within one leaves it to
+    the next. The callback also sets the thread count of torch in each process that runs
     environments, and seeds the replay buffer, which RLlib seeds from nothing.
     """
 
@@ -53,8 +55,6 @@ class WorldMetrics(RLlibCallback):
 
     def on_sample_end(self, *, metrics_logger: Any, **kwargs: Any) -> None:
         """Log the sums and begin anew."""
-        for name in (*AGENT_SUMS, "utility", "num_requests", "platform_balance", "unit_price", "participation"):
-            metrics_logger.log_value(name, self._sums[name], reduce="sum")
-        for name in ("num_agent_slots", "num_slots"):
+        for name in (*AGENT_SUMS, *REQUEST_SUMS, *WORLD_SUMS):
             metrics_logger.log_value(name, self._sums[name], reduce="sum")
         self._sums.clear()

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 LEVELS = {"local": 43.5, "sac": 42.5, "sac_stochastic": 42.4, "abandon": 39.7, "random": 39.6, "greedy": 42.45}
+# Columns without a value where neither equilibrium nor optimum was evaluated.
+UNKNOWN = dict.fromkeys(("share_of_equilibrium", "share_of_optimum", "converged", "regret"), np.nan)
 Tables = dict[str, pd.DataFrame]
 
 
@@ -36,7 +38,7 @@ def make_tables() -> Callable[..., Tables]:
                     utility = level + rng.normal(0, 0.5, episodes)
                     evaluation.append(
                         pd.DataFrame({"utility": utility, "gain": utility - 39.7}).assign(
-                            seed=seed, point=point, policy=policy, episode=np.arange(episodes)
+                            seed=seed, point=point, policy=policy, episode=np.arange(episodes), num_users=1, **UNKNOWN
                         )
                     )
         return {
@@ -50,3 +52,63 @@ def make_tables() -> Callable[..., Tables]:
 @pytest.fixture
 def tables(make_tables: Callable[..., Tables]) -> Tables:
     return make_tables()
+
+
+# Mean gain per slot and user at 1, 2, 4, 8, 16 and 32 users; 1, 8, 16 and 32 as measured.
+USERS = (1, 2, 4, 8, 16, 32)
+CONTENTION = {
+    "local": (3.80, 3.80, 3.80, 3.80, 3.80, 3.80),
+    "optimum": (2.83, 2.82, 2.81, 2.80, 2.71, 2.51),
+    "nash": (2.82, 2.81, 2.80, 2.79, 2.69, 2.47),
+    "sac": (2.81, 2.79, 2.75, 2.70, 2.53, 2.13),
+    "better_response": (2.78, 2.75, 2.72, 2.66, 2.42, 1.10),
+    "greedy": (2.83, 2.78, 2.66, 2.40, 1.74, -0.08),
+    "load_aware": (0.85, 0.80, 0.74, 0.60, 0.35, -0.20),
+    "round_robin": (-0.16, -0.14, -0.13, -0.10, -0.05, 0.05),
+    "abandon": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    "max_snr": (0.19, 0.17, 0.13, 0.04, -0.10, -0.53),
+    "random": (-0.16, -0.19, -0.25, -0.35, -0.59, -1.14),
+    "topic_match": (2.64, 2.10, 1.00, -0.71, -2.72, -5.49),
+}
+
+
+@pytest.fixture(scope="session")
+def make_contention() -> Callable[..., Tables]:
+    """A sweep over the number of users: one point each, with its own training."""
+
+    def make(seeds: int = 3, episodes: int = 20, gains: dict[str, Sequence[float]] = CONTENTION) -> Tables:
+        rng = np.random.default_rng(0)
+        training, evaluation = [], []
+        for seed in range(seeds):
+            for column, num_users in enumerate(USERS):
+                setting = {"seed": seed, "point": f"env.num_users={num_users}"}
+                epoch = np.arange(1, 25)
+                training.append(
+                    pd.DataFrame({"epoch": epoch, "utility": 42 - 1 / epoch, "gain": 2.3 - 1 / epoch}).assign(
+                        **setting, algorithm="sac", entropy=0.1
+                    )
+                )
+                world = rng.normal(0, 0.02) + rng.normal(0, 0.1, episodes)  # the same for every policy
+                for policy, means in gains.items():
+                    noise = 0.02 + rng.normal(0, 0.05, episodes) + rng.normal(0, 0.05)
+                    gain = means[column] * (1 + world) + (policy not in ("abandon", "local")) * noise
+                    evaluation.append(
+                        pd.DataFrame({"gain": gain, "utility": 39.7 + gain, "episode": np.arange(episodes)}).assign(
+                            **setting, num_users=num_users, policy=policy
+                        )
+                    )
+        table = pd.concat(evaluation, ignore_index=True)
+        for reference, column in (("nash", "share_of_equilibrium"), ("optimum", "share_of_optimum")):
+            best = table[table["policy"] == reference].groupby(["seed", "point"])["gain"].mean()
+            table[column] = table["gain"] / pd.MultiIndex.from_frame(table[["seed", "point"]]).map(best)
+        of_equilibrium = table["policy"] == "nash"
+        table["converged"] = np.where(of_equilibrium, 0.99, np.nan)
+        table["regret"] = np.where(of_equilibrium, 0.01, np.nan)
+        return {"training": pd.concat(training, ignore_index=True), "evaluation": table}
+
+    return make
+
+
+@pytest.fixture
+def contention(make_contention: Callable[..., Tables]) -> Tables:
+    return make_contention()

@@ -17,7 +17,7 @@ from paper_figures import FIGURES, draw, load_tables
 from paper_figures.style import policy_style
 
 Tables = dict[str, pd.DataFrame]
-WIDTHS = {"reward_curves": 3.5, "final_rewards": 3.5, "policies": 7.16}
+WIDTHS = {"reward_curves": 3.5, "final_rewards": 3.5, "policies": 7.16, "contention": 7.16}
 
 
 def write(tables: Tables, folder: Path) -> Path:
@@ -33,15 +33,35 @@ def run_folder(tables: Tables, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def written(make_tables: Callable[..., Tables], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return draw(write(make_tables(), tmp_path_factory.mktemp("run")))[0]
+def folders(
+    make_tables: Callable[..., Tables], make_contention: Callable[..., Tables], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """A run at one point, and a sweep over the number of users: together they have every figure."""
+    folder = tmp_path_factory.mktemp("runs")
+    return write(make_tables(), folder / "case_study"), write(make_contention(), folder / "contention")
 
 
-def test_every_figure_is_written_as_pdf_and_png_into_the_run_folder(run_folder: Path) -> None:
-    written, refused = draw(run_folder)
-    assert refused == {}
-    assert written == [run_folder / "figures" / f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
-    assert sorted((run_folder / "figures").iterdir()) == sorted(written)  # no partial file is left
+@pytest.fixture(scope="module")
+def written(folders: tuple[Path, Path]) -> list[Path]:
+    case_study, sweep = folders
+    return draw(case_study)[0] + draw(sweep, ["contention"])[0]
+
+
+def test_every_figure_is_written_as_pdf_and_png_into_the_run_folder(written: list[Path]) -> None:
+    assert [path.name for path in written] == [f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
+    for folder in {path.parent for path in written}:
+        assert folder.name == "figures"
+        assert sorted(folder.iterdir()) == sorted(path for path in written if path.parent == folder)  # none is partial
+
+
+def test_a_run_without_a_sweep_refuses_contention_alone(run_folder: Path) -> None:
+    assert set(draw(run_folder)[1]) == {"contention"}
+
+
+def test_a_sweep_over_users_has_contention_and_policies(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    drawn, refused = draw(folders[1], out=tmp_path)
+    assert {path.stem for path in drawn} == {"contention", "policies"}
+    assert set(refused) == {"reward_curves", "final_rewards"}
 
 
 def test_pdf_and_png_have_the_width_of_a_column(written: list[Path]) -> None:
@@ -64,8 +84,8 @@ def test_pdf_embeds_truetype_fonts_and_no_type_3(written: list[Path]) -> None:
             assert b"/Type3" not in content
 
 
-def test_the_same_tables_give_the_same_bytes(written: list[Path], run_folder: Path, tmp_path: Path) -> None:
-    again, _ = draw(run_folder, out=tmp_path / "again")
+def test_the_same_tables_give_the_same_bytes(written: list[Path], folders: tuple[Path, Path], tmp_path: Path) -> None:
+    again = draw(folders[0], out=tmp_path)[0] + draw(folders[1], ["contention"], out=tmp_path)[0]
     for first, second in zip(written, again, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
         assert b"CreationDate" not in first.read_bytes()
@@ -90,7 +110,7 @@ def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(tables:
     folder = write({"evaluation": tables["evaluation"]}, tmp_path)
     written, refused = draw(folder)
     assert {path.stem for path in written} == {"policies"}
-    assert set(refused) == {"reward_curves", "final_rewards"}
+    assert set(refused) == {"reward_curves", "final_rewards", "contention"}
     assert "no table 'training'" in refused["reward_curves"]
 
 
@@ -126,20 +146,22 @@ def colours_by_policy(ax: Axes) -> dict[str, str]:
     return curves | rows
 
 
-def test_a_policy_has_the_same_colour_in_every_figure(tables: Tables) -> None:
-    for module in FIGURES.values():
-        colours = colours_by_policy(module.plot(tables).get_figure(root=True).axes[0])
+def test_a_policy_has_the_same_colour_in_every_figure(tables: Tables, contention: Tables) -> None:
+    for name, module in FIGURES.items():
+        shown = contention if name == "contention" else tables
+        colours = colours_by_policy(module.plot(shown).get_figure(root=True).axes[0])
         for policy in ("local", "sac", "abandon", "random"):
             look = policy_style(policy)
             assert colours[look.label] == look.colour.lower(), (module.__name__, policy)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(("name", "sweep"), [(name, name == "contention") for name in FIGURES] + [("policies", True)])
 def test_no_text_overlaps_another_or_leaves_the_page(
-    make_tables: Callable[..., Tables], name: str, monkeypatch: pytest.MonkeyPatch
+    make_tables: Callable[..., Tables], contention: Tables, name: str, sweep: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tables = make_tables(seeds=1, algorithms=["sac", "ppo"], episodes=30)
-    tables["training"]["point"] = tables["training"]["algorithm"]
+    tables = contention if sweep else make_tables(seeds=1, algorithms=["sac", "ppo"], episodes=30)
+    if not sweep:
+        tables["training"]["point"] = tables["training"]["algorithm"]
     with matplotlib.rc_context(FIGURES[name].STYLE):
         figure = FIGURES[name].plot(tables).get_figure(root=True)
         figure.draw_without_rendering()  # lays the figure out

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,3 +69,54 @@ def test_it_draws_into_the_figure_given(tables: Tables) -> None:
 def test_it_says_which_column_is_missing(tables: Tables) -> None:
     with pytest.raises(CannotDraw, match="table 'evaluation' has no column 'gain'"):
         policies.plot({"evaluation": tables["evaluation"].drop(columns="gain")})
+
+
+def many_policies(tables: Tables, number: int) -> Tables:
+    """The evaluation with policies without a name of their own, `number` in all."""
+    rows = tables["evaluation"]
+    sac = rows[rows["policy"] == "sac"]
+    more = [sac.assign(policy=f"policy_{i}") for i in range(number - rows["policy"].nunique())]
+    return {"evaluation": pd.concat([rows, *more])}
+
+
+def test_six_sweep_points_of_14_policies_fit_a_page_with_lines_further_apart_than_the_text_is_high(
+    make_contention: Callable[..., Tables],
+) -> None:
+    with matplotlib.rc_context(policies.STYLE):
+        figure = policies.plot(many_policies(make_contention(), 14))
+        figure.draw_without_rendering()
+        width, height = figure.get_size_inches()
+        rows = [text.get_window_extent().y0 for text in figure.axes[0].get_yticklabels()]
+    assert (width, height) == (pytest.approx(7.16), pytest.approx(8.42))
+    assert min(np.abs(np.diff(rows))) / figure.dpi * 72 > 9
+
+
+def test_sweep_points_two_in_a_row_keep_their_order_and_share_the_scale_of_each_quantity(
+    make_contention: Callable[..., Tables],
+) -> None:
+    tables = make_contention()
+    axes = policies.plot(tables).axes
+    assert [ax.get_title("left") for ax in axes[::2]] == [f"env.num_users={users}" for users in (1, 2, 4, 8, 16, 32)]
+    means = tables["evaluation"].groupby(["num_users", "policy"])["gain"].mean().unstack()
+    for ax, (_, expected) in zip(axes[1::2], means.iterrows(), strict=True):
+        np.testing.assert_allclose(sorted(values(ax)), sorted(expected))
+    for first in (0, 1):
+        assert len({ax.get_xlim() for ax in axes[first::2]}) == 1
+        low, high = axes[first].get_xlim()
+        assert all(low < value < high for ax in axes[first::2] for value in values(ax))
+
+
+def test_an_odd_number_of_sweep_points_leaves_no_empty_panel_and_no_axis_without_a_name(
+    make_contention: Callable[..., Tables],
+) -> None:
+    tables = make_contention()
+    axes = policies.plot({"evaluation": tables["evaluation"].query("num_users < 32")}).axes
+    assert len(axes) == 10
+    assert [bool(ax.get_xlabel()) for ax in axes] == [False] * 6 + [True] * 4
+    assert all(ax.xaxis.get_tick_params()["labelbottom"] for ax in axes[6:])
+
+
+def test_it_refuses_what_no_page_can_hold(make_contention: Callable[..., Tables]) -> None:
+    message = r"20 policies at 6 sweep points, which take 11.3 in of height; a page has 9 in"
+    with pytest.raises(CannotDraw, match=message):
+        policies.plot(many_policies(make_contention(), 20))

@@ -4,7 +4,12 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from paper_figures.style import DOUBLE_COLUMN, PRINT, SINGLE_COLUMN, interval_label, policy_style
+from paper_figures.style import DOUBLE_COLUMN, PRINT, SINGLE_COLUMN, PolicyStyle, interval_label, policy_style
+
+KNOWN = (
+    *("local", "sac", "abandon", "random", "rllib_sac", "ppo", "dqn", "nash", "optimum", "better_response"),
+    *("greedy", "load_aware", "round_robin", "topic_match", "max_snr"),
+)
 
 
 def lightness(colour: str) -> float:
@@ -22,8 +27,20 @@ def test_the_papers_four_curves_are_told_apart_in_grey_and_without_any_tone() ->
         assert one.marker != other.marker
 
 
+def test_the_main_curves_of_contention_are_told_apart_in_grey() -> None:
+    main = ("sac", "nash", "optimum", "better_response")
+    for one, other in itertools.combinations(main, 2):
+        assert abs(lightness(policy_style(one).colour) - lightness(policy_style(other).colour)) > 15, (one, other)
+
+
+def test_no_two_known_policies_share_a_label_colour_line_or_marker() -> None:
+    for field in PolicyStyle._fields:
+        looks = [getattr(policy_style(policy), field) for policy in KNOWN]
+        assert len(set(looks)) == len(KNOWN), field
+
+
 def test_every_known_policy_stands_out_from_the_page() -> None:
-    for policy in ("local", "sac", "abandon", "random", "topic_match", "max_snr", "greedy", "ppo", "dqn"):
+    for policy in KNOWN:
         assert lightness(policy_style(policy).colour) < 75, policy
 
 
@@ -37,11 +54,25 @@ def test_the_papers_policies_have_readable_names() -> None:
     }
 
 
+def test_equilibria_and_heuristics_have_readable_names() -> None:
+    assert {policy: policy_style(policy).label for policy in KNOWN[4:13]} == {
+        "rllib_sac": "RLlib SAC",
+        "ppo": "PPO",
+        "dqn": "DQN",
+        "nash": "Equilibrium (full information)",
+        "optimum": "Social optimum",
+        "better_response": "Better response",
+        "greedy": "Greedy",
+        "load_aware": "Shortest queue",
+        "round_robin": "Round robin",
+    }
+
+
 def test_an_unknown_policy_has_a_look_that_does_not_depend_on_the_process() -> None:
     look = policy_style("my_new_policy")
     assert look.label == "My new policy"
     # CRC-32 is fixed by ISO 3309; Python's own hash of a string changes from one process to the next.
-    assert look[1:] == policy_style("optimum")[1:]
+    assert look[1:] == policy_style("ppo")[1:]
 
 
 def test_the_stochastic_policy_shares_its_algorithms_colour_and_nothing_else() -> None:

@@ -185,3 +185,37 @@ def test_policies_repeat_under_their_seed_and_answer_to_their_name(name: str) ->
     world = World(PAID, num_worlds=4, seed=0)
     np.testing.assert_array_equal(act(name, world, seed=1), act(name, world, seed=1))
     assert HEURISTICS[name].name == name
+
+
+def test_round_robin_visits_every_expert_once_before_any_twice() -> None:
+    world = World(WorldConfig(num_users=7, num_experts=5, requests=RequestConfig(num_transferred=1)), num_worlds=2)
+    policy = HEURISTICS["round_robin"](np.random.default_rng(0))
+    visits = []
+    for _ in range(5):
+        chosen = policy.act(world)
+        assert np.ptp(np.bincount(chosen[0], minlength=5)) <= 1  # 7 users on 5 experts: one or two each
+        visits.append(chosen)
+        world.step(chosen)
+    assert (np.sort(np.array(visits), axis=0) == np.arange(5)[:, None, None]).all()
+
+
+def test_round_robin_passes_over_experts_that_may_not_be_chosen() -> None:
+    config = WorldConfig(num_users=2, num_experts=6, experts=ExpertConfig(availability_probability=0.5))
+    world = World(config, num_worlds=50, seed=0)
+    chosen = HEURISTICS["round_robin"](np.random.default_rng(0)).act(world)
+    for n, u in np.ndindex(chosen.shape):
+        turn = [(u + world.slot + step) % 6 for step in range(6)]
+        expected = next((e for e in turn if world.action_mask()[n, u, e]), 6)
+        assert chosen[n, u] == expected
+
+
+def test_load_aware_joins_the_shortest_queue_of_its_type() -> None:
+    world = World(WorldConfig(num_users=12, requests=RequestConfig(num_transferred=1)), num_worlds=20, seed=0)
+    policy = HEURISTICS["load_aware"](np.random.default_rng(0))
+    world.step(np.random.default_rng(0).integers(30, size=(20, 12)))
+    chosen = policy.act(world)
+    for n, u in np.ndindex(chosen.shape):
+        others = world.load[n] - (world.last_expert[n, u] == np.arange(30))
+        right = world.pool.topic == world.requests.topic[n, u]
+        assert right[chosen[n, u]]
+        assert others[chosen[n, u]] == others[right].min()

@@ -1,0 +1,103 @@
+"""One job of a run: train with one seed at one sweep point, and evaluate."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import mechanisms
+from marl_moe.experiment.evaluation import evaluate, make_heuristic, policy_generator, with_shares
+from marl_moe.experiment.progress import Progress, Row
+from marl_moe.experiment.spec import ExperimentSpec, SpecError, unknown_key
+from marl_moe.experiment.training import algorithm_config, load_trained, train
+from marl_moe.experiment.tuning import tuned_better_response
+from marl_moe.policies import POLICIES
+from marl_moe.policies.equilibrium import BetterResponse
+from marl_moe.policies.heuristics import Policy
+from marl_moe.policies.learned import STOCHASTIC
+
+Tables = dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class SeedJob:
+    """One seed at one sweep point."""
+
+    spec: ExperimentSpec
+    label: str
+    seed: int
+    checkpoint: Path
+
+    @property
+    def epochs(self) -> int:
+        """Training iterations of the job."""
+        return 0 if self.spec.algorithm is None else self.spec.algorithm.stop.training_iteration
+
+
+def run_seed(job: SeedJob, progress: Progress) -> Tables:
+    """Train if the experiment does, and evaluate: the rows of each table."""
+    rows: list[Row] = []
+    if job.spec.algorithm is not None:
+        rows = train(job.spec, job.seed, job.checkpoint, progress.on_epoch)
+    policies = [policy_of_job(job, name) for name in policy_names(job.spec)]
+    tables = evaluate_policies(job, policies, job.spec.evaluation.episodes, progress)
+    return tables | {"training": pd.DataFrame(rows).assign(point=job.label)}
+
+
+def policy_names(spec: ExperimentSpec) -> list[str]:
+    """The policies of an experiment: the learned one, likeliest action and drawn, and those it is compared with."""
+    learned = [] if spec.algorithm is None else [spec.algorithm.name, f"{spec.algorithm.name}{STOCHASTIC}"]
+    return [*learned, *spec.evaluation.policies]
+
+
+def policy_of_job(job: SeedJob, name: str) -> Policy:
+    """A policy by name, learned ones as this job trained them; better response tuned to this world.
+
+    Raises SpecError where there is none of that name.
+    """
+    names = {*policy_names(job.spec), *POLICIES}
+    if name not in names:
+        raise SpecError(f"policy: {unknown_key(name, sorted(names))}")
+    if name == BetterResponse.name:
+        mechanism = mechanisms.make(**job.spec.mechanism.parameters())
+        return tuned_better_response(job.spec.env, mechanism, job.seed, policy_generator(name, job.seed))
+    if name in POLICIES:
+        return make_heuristic(name, job.seed)
+    try:
+        learned = load_trained(job.spec, job.checkpoint)
+    except OSError as error:
+        raise SpecError(f"policy {name} was not trained yet: {error}") from None
+    if not name.endswith(STOCHASTIC):
+        return learned
+    return learned.stochastic(np.random.default_rng(np.random.SeedSequence(job.seed, spawn_key=(0x570C,))))
+
+
+def evaluate_policies(
+    job: SeedJob, policies: Sequence[Policy], episodes: int, progress: Progress | None = None
+) -> Tables:
+    """Evaluate policies in the same worlds: the rows of `evaluation.parquet` and `market.parquet`."""
+    scores, markets = [], []
+    for policy in policies:
+        if progress is not None:
+            progress.on_policy(job.seed, policy.name)
+        mechanism = mechanisms.make(**job.spec.mechanism.parameters())
+        evaluation, market = evaluate(policy, job.spec.env, mechanism, job.seed, episodes)
+        scores.append(evaluation)
+        markets.append(market)
+    tables = {"evaluation": with_shares(pd.concat(scores)), "market": pd.concat(markets)}
+    return {name: frame.assign(seed=job.seed, point=job.label) for name, frame in tables.items()}
+
+
+def side_by_side(jobs: Sequence[SeedJob]) -> int:
+    """How many jobs fit on this machine's cores; 1 where any of them has remote runners or learners of its own."""
+    cores = 1
+    for job in jobs:
+        if job.spec.algorithm is not None:
+            config = algorithm_config(job.spec, job.seed)
+            if config.num_env_runners or config.num_learners:
+                return 1
+            cores = max(cores, config.torch_threads)
+    return max(1, min(len(jobs), (os.cpu_count() or 1) // cores))

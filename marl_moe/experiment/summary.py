@@ -1,0 +1,39 @@
+"""The table printed at the end of a run: policies, with means and 95 % intervals."""
+
+import pandas as pd
+from rich.table import Table
+
+from paper_figures.statistics import mean_interval
+
+COLUMNS = {
+    "utility": "utility of a request, credits",
+    "gain": "gain per slot and user, credits",
+    "share_of_equilibrium": "of equilibrium",
+    "share_of_optimum": "of optimum",
+}
+
+
+def summary_table(title: str, evaluation: pd.DataFrame) -> Table:
+    """Each policy at each sweep point, greatest utility first; the shares where equilibrium or optimum were played."""
+    num_seeds = evaluation["seed"].nunique()
+    episodes = evaluation["episode"].nunique()
+    over = f"{num_seeds} seeds" if num_seeds > 1 else f"{episodes} episodes of one seed"
+    table = Table(title=rf"{title}: mean \[95 % interval over {over}]", title_justify="left")
+    swept = evaluation["point"].nunique() > 1
+    metrics = [metric for metric in COLUMNS if evaluation[metric].notna().any()]
+    for column in (*(["point"] if swept else []), "policy"):
+        table.add_column(column, no_wrap=True)
+    for metric in metrics:
+        table.add_column(COLUMNS[metric], justify="right", no_wrap=True)
+    by = ["point", "policy"]
+    intervals = {metric: mean_interval(evaluation, metric, by).set_index(by) for metric in metrics}
+    for point in evaluation["point"].unique():
+        for policy in intervals["utility"].loc[point, "mean"].sort_values(ascending=False).index:
+            cells = [_cell(intervals[metric].loc[(point, policy)]) for metric in metrics]
+            table.add_row(*([point] if swept else []), policy, *cells)
+        table.add_section()
+    return table
+
+
+def _cell(row: pd.Series) -> str:
+    return rf"{row['mean']:.3f} \[{row['low']:.3f}, {row['high']:.3f}]"

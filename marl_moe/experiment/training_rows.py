@@ -1,0 +1,68 @@
+"""Rows of `training.parquet` from RLlib's results."""
+
+from typing import Any
+
+import numpy as np
+
+from marl_moe.experiment.progress import Row
+from marl_moe.experiment.records import TRAINING
+
+AGENT_MEANS = ("gain", "qos", "charge", "energy_j", "transferred", "rejected", "platform_balance")
+SLOT_MEANS = ("unit_price", "participation")
+LEARNER_METRICS: dict[str, dict[str, tuple[str, ...]]] = {  # RLlib's names of a column's summands, by algorithm
+    "sac": {name: (name,) for name in ("critic_loss", "actor_loss", "temperature", "entropy", "q_mean")},
+    "rllib_sac": {
+        "critic_loss": ("qf_loss", "qf_twin_loss"),
+        "actor_loss": ("policy_loss",),
+        "temperature": ("alpha_value",),
+        "q_mean": ("qf_mean",),
+    },
+    "ppo": {"critic_loss": ("vf_loss_unclipped",), "actor_loss": ("policy_loss",), "entropy": ("entropy",)},
+    "dqn": {"critic_loss": ("qf_loss",), "q_mean": ("qf_mean",)},
+}
+LEARNER_COLUMNS = tuple(LEARNER_METRICS["sac"])
+SCALARS = (*AGENT_MEANS, *SLOT_MEANS, *LEARNER_COLUMNS, "utility")  # what TensorBoard is told
+
+
+def training_row(result: dict[str, Any], config: Any, seed: int, algorithm: str, epoch: int, seconds: float) -> Row:
+    """The row of one epoch; NaN where the algorithm has no such thing.
+
+    Args:
+        result: of `algorithm.train()`.
+        config: the algorithm's configuration.
+        seed: of the training run.
+        algorithm: name of what learns.
+        epoch: from 1.
+        seconds: since training began.
+    """
+    runners = result["env_runners"]
+    modules = [metrics for module, metrics in result.get("learners", {}).items() if module != "__all_modules__"]
+    row = {
+        "seed": seed,
+        "point": "",
+        "algorithm": algorithm,
+        "epoch": epoch,
+        "env_steps": int(runners["num_env_steps_sampled_lifetime"]),
+        "agent_steps": int(sum(runners["num_agent_steps_sampled_lifetime"].values())),
+        "updates": _updates(result, config, modules),
+        "seconds": seconds,
+        "utility": runners["utility"] / runners["num_requests"] if runners["num_requests"] else np.nan,
+    }
+    row |= {name: runners[name] / runners["num_agent_slots"] for name in AGENT_MEANS}
+    row |= {name: runners[name] / runners["num_slots"] for name in SLOT_MEANS}
+    for column in LEARNER_COLUMNS:
+        keys = LEARNER_METRICS[algorithm].get(column, ())
+        values = [sum(float(metrics[key]) for key in keys) for metrics in modules if keys and keys[0] in metrics]
+        row[column] = float(np.mean(values)) if values else np.nan
+    assert set(row) == set(TRAINING)
+    return row
+
+
+def _updates(result: dict[str, Any], config: Any, modules: list[dict[str, Any]]) -> int:
+    """Gradient updates so far; RLlib itself counts the steps trained on, of the first module here."""
+    from marl_moe.rllib.algorithm import NUM_UPDATES_LIFETIME
+
+    if NUM_UPDATES_LIFETIME in result or not modules:
+        return int(result.get(NUM_UPDATES_LIFETIME, 0))
+    an_update = (config.minibatch_size or config.train_batch_size_per_learner) * max(1, config.num_learners)
+    return round(modules[0].get("num_module_steps_trained_lifetime", 0) / an_update)

@@ -1,0 +1,34 @@
+"""Checks of numbers that RLlib itself does not check; a message names the key, the limit and the value."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def is_number(value: object, kind: type = float) -> bool:
+    """Whether `value` is an integer or of that kind; a boolean is neither."""
+    return isinstance(value, (int, kind)) and not isinstance(value, bool)
+
+
+def check_integers(config: Any, at_least: Mapping[str, int]) -> None:
+    """Raise ValueError where a key of `training` is not an integer of at least that."""
+    for key, minimum in at_least.items():
+        value = getattr(config, key)
+        if not is_number(value, int) or value < minimum:
+            raise ValueError(f"training.{key} should be an integer of at least {minimum}, got {value!r}")
+
+
+def check_shares(config: Any, keys: Iterable[str]) -> None:
+    """Raise ValueError where a key of `training` is not a number in 0..1."""
+    for key in keys:
+        value = getattr(config, key)
+        if not is_number(value) or not 0 <= value <= 1:
+            raise ValueError(f"training.{key} should lie in 0..1, got {value!r}")
+
+
+def check_positive(config: Any, keys: Iterable[str]) -> None:
+    """Raise ValueError where a key of `training` is not a number above 0; schedules of `..lr` are left to RLlib."""
+    for key in keys:
+        value = getattr(config, key)
+        schedule = key.endswith("lr") and isinstance(value, list)
+        if not schedule and (not is_number(value) or not 0 < value < float("inf")):
+            raise ValueError(f"training.{key} should be above 0, got {value!r}")

@@ -1,0 +1,248 @@
+"""RLlib's stock PPO, DQN and SAC on the same world, with masked modules: the yardstick of our SAC.
+
+Everything but environment, mask and metrics is RLlib's, and so is the price of one episode object an agent. What our
+configurations change of RLlib's defaults is listed in the classes. A training iteration (an epoch of the records) is
+RLlib's: PPO collects `training.train_batch_size_per_learner` env steps and learns from them; DQN and SAC alternate
+collecting and updating until `reporting.min_sample_timesteps_per_iteration` env steps are collected.
+
+Under one seed a run repeats bit for bit within one process: environments, weights, exploration and replay are seeded.
+In another process it repeats only under the same PYTHONHASHSEED, since RLlib orders agents and modules by sets of
+strings, and with remote runners as far as RLlib's timing allows.
+"""
+
+from functools import partial
+from math import log
+from typing import Any, TypeVar
+
+import gymnasium as gym
+import numpy as np
+import torch
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
+from ray.rllib.algorithms.dqn import DQNConfig
+from ray.rllib.algorithms.ppo import PPOConfig
+from ray.rllib.algorithms.sac import SACConfig
+from ray.rllib.core.rl_module.rl_module import RLModule, RLModuleSpec
+
+from envs import WorldConfig, observation
+from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
+from marl_moe.rllib.stock_env import EdgeExpertsEnv
+from marl_moe.rllib.stock_metrics import WorldMetrics
+from marl_moe.rllib.stock_modules import MaskedDqnModule, MaskedPpoModule, MaskedRllibSacModule
+
+NUM_ENVS = 4
+UNIFORM, PRIORITIZED = REPLAY_BUFFERS = ("MultiAgentEpisodeReplayBuffer", "MultiAgentPrioritizedEpisodeReplayBuffer")
+TARGET_ENTROPY_RATIO = 0.1  # as our SAC's default
+
+Config = TypeVar("Config", bound="StockConfig")
+
+
+class StockConfig(AlgorithmConfig):
+    """What the three share: one runner in this process, 4 worlds, gamma 0.9, no least time for an iteration.
+
+    `training(torch_threads=...)` is the one key that RLlib does not have: the thread count of each process that runs
+    environments. An iteration is by default as many env steps as 4 episodes have slots.
+    """
+
+    module_class: type
+    env_config: dict[str, Any]
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__(algo_class=algo_class)
+        self.torch_threads = 1
+        self.gamma = 0.9
+        self.num_env_runners = 0
+        self.num_envs_per_env_runner = NUM_ENVS
+        self.min_time_s_per_iteration = 0
+        self.log_level = "ERROR"
+        self.callbacks_class = WorldMetrics
+
+    def training(self, *, torch_threads: Any = NotProvided, **kwargs: Any) -> "StockConfig":
+        """RLlib's keys, and the one of ours (see the class)."""
+        super().training(**kwargs)
+        if torch_threads is not NotProvided:
+            self.torch_threads = torch_threads
+        return self
+
+    def world(
+        self: Config, config: WorldConfig, mechanism: dict[str, Any], module_users: dict[str, list[int]]
+    ) -> Config:
+        """Set the world that is learned in, and which module acts for which users."""
+        self.environment(
+            env=EdgeExpertsEnv,
+            env_config={"world": config.as_dict(), "mechanism": mechanism},
+            disable_env_checking=True,  # its steps are not seeded; ours are tested
+        )
+        module_of = {f"user_{user}": module for module, users in module_users.items() for user in users}
+        self.multi_agent(policies=list(module_users), policy_mapping_fn=partial(_module_of, module_of))
+        self._size_by(config)
+        return self
+
+    def debugging(self, **kwargs: Any) -> "StockConfig":
+        """RLlib's keys; the seed is told the environments too."""
+        super().debugging(**kwargs)
+        self.env_config = {**self.env_config, "seed": self.seed}
+        return self
+
+    def validate(self) -> None:
+        """RLlib's checks, and of numbers that it lets pass; raises ValueError naming the key."""
+        check_integers(self, {"torch_threads": 1, "train_batch_size_per_learner": 1})
+        check_shares(self, ("gamma",))
+        if self.model_config.get("use_lstm"):
+            raise ValueError("rl_module.model_config.use_lstm should be false: evaluation keeps no memory of a policy")
+        with torch.random.fork_rng(devices=[]):
+            try:
+                self.build_module(self.env_config["world"]["num_experts"], self.model_config)
+            except Exception as error:  # RLlib raises whatever it stumbles over
+                raise ValueError(f"rl_module.model_config: {error}") from None
+        super().validate()
+
+    @classmethod
+    def build_module(cls, num_experts: int, model_config: dict[str, Any]) -> RLModule:
+        """A module that acts among so many experts, without what only learning needs."""
+        size = observation.observation_size(num_experts)
+        return cls.module_class(
+            observation_space=gym.spaces.Box(-np.inf, np.inf, (size,), np.float32),
+            action_space=gym.spaces.Discrete(num_experts + 1),
+            inference_only=True,
+            model_config=model_config,
+        )
+
+    def get_default_rl_module_spec(self) -> RLModuleSpec:
+        """The masked module."""
+        return RLModuleSpec(module_class=self.module_class)
+
+    @property
+    def _model_config_auto_includes(self) -> dict[str, Any]:
+        return super()._model_config_auto_includes | {"allow_abandon": self.env_config["world"]["allow_abandon"]}
+
+    def _size_by(self, world: WorldConfig) -> None:
+        """Set the defaults that go with the length of an episode or the number of users or experts."""
+        raise NotImplementedError
+
+
+class StockPpoConfig(StockConfig, PPOConfig):
+    """RLlib's PPO; learning rate 3e-4, 10 epochs of minibatches of at most 256, GAE lambda 0.95.
+
+    The value loss is not clipped: RLlib's `vf_clip_param` of 10 credits^2 would stop the gradient of every error above
+    3.2 credits, and returns are larger.
+    """
+
+    module_class = MaskedPpoModule
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__(algo_class=algo_class)
+        self.lr = 3e-4
+        self.num_epochs = 10
+        self.lambda_ = 0.95
+        self.vf_clip_param = float("inf")
+
+    def validate(self) -> None:
+        """See the base class."""
+        check_positive(self, ("lr",))
+        check_integers(self, {"num_epochs": 1, "minibatch_size": 1})
+        check_shares(self, ("lambda_",))
+        super().validate()
+
+    def _size_by(self, world: WorldConfig) -> None:
+        self.train_batch_size_per_learner = NUM_ENVS * world.episode_slots
+        self.minibatch_size = min(256, self.train_batch_size_per_learner)  # RLlib compares them, whatever their units
+
+
+class StockDqnConfig(StockConfig, DQNConfig):
+    """RLlib's DQN: double, dueling, one update of 256 a slot of the worlds, uniform replay.
+
+    Epsilon falls from 1 to 0.05 in the first 10 iterations; learning starts after the first.
+    """
+
+    module_class = MaskedDqnModule
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__(algo_class=algo_class)
+        self.train_batch_size_per_learner = 256
+        self.replay_buffer_config = {"type": UNIFORM}
+
+    def validate(self) -> None:
+        """See the base class."""
+        check_positive(self, ("lr",))
+        check_integers(self, {"target_network_update_freq": 0})
+        _check_replay(self)
+        super().validate()
+
+    def _size_by(self, world: WorldConfig) -> None:
+        _size_replay(self, world)
+        self.epsilon = [[0, 1.0], [10 * NUM_ENVS * world.episode_slots, 0.05]]
+
+
+class StockSacConfig(StockConfig, SACConfig):
+    """RLlib's SAC: one update of 256 a slot of the worlds, uniform replay, learning starts after one iteration.
+
+    Learning rates 1e-3 and initial alpha 0.2, as in our SAC. `target_entropy: auto` is 0.1 times the log of the number
+    of actions, nats, since RLlib's own value for a discrete action, -1, lets alpha decay to 0.
+    """
+
+    module_class = MaskedRllibSacModule
+    target_entropy: float | str | None
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__(algo_class=algo_class)
+        self.actor_lr = self.critic_lr = self.alpha_lr = 1e-3
+        self.initial_alpha = 0.2
+        self.train_batch_size_per_learner = 256
+        self.replay_buffer_config = {"type": UNIFORM}
+
+    def validate(self) -> None:
+        """See the base class."""
+        check_positive(self, ("initial_alpha", "actor_lr", "critic_lr", "alpha_lr"))
+        check_shares(self, ("tau",))
+        _check_replay(self)
+        if not self.twin_q:
+            raise ValueError("training.twin_q should be true: RLlib's discrete SAC fails without")
+        if self.target_entropy in ("auto", None):
+            self.target_entropy = TARGET_ENTROPY_RATIO * log(self.env_config["world"]["num_experts"] + 1)
+        if not is_number(self.target_entropy):
+            raise ValueError(f"training.target_entropy should be a number or auto, got {self.target_entropy!r}")
+        super().validate()
+
+    def _size_by(self, world: WorldConfig) -> None:
+        _size_replay(self, world)
+
+
+def stock_config(
+    name: str, world: WorldConfig, mechanism: dict[str, Any], module_users: dict[str, list[int]]
+) -> StockConfig:
+    """RLlib's configuration of `ppo`, `dqn` or `rllib_sac` in a world, with our defaults."""
+    return STOCK[name]().world(world, mechanism, module_users)
+
+
+STOCK: dict[str, type[StockConfig]] = {"rllib_sac": StockSacConfig, "ppo": StockPpoConfig, "dqn": StockDqnConfig}
+
+
+def _size_replay(config: Any, world: WorldConfig) -> None:
+    """An iteration of 4 episodes, learning from the second on, a replay of 200,000 agent steps; all in env steps."""
+    iteration = NUM_ENVS * world.episode_slots
+    config.min_sample_timesteps_per_iteration = iteration
+    config.num_steps_sampled_before_learning_starts = iteration
+    config.replay_buffer_config["capacity"] = max(2 * iteration, 200_000 // world.num_users)
+
+
+def _check_replay(config: Any) -> None:
+    buffer = config.replay_buffer_config
+    if buffer["type"] not in REPLAY_BUFFERS:
+        raise ValueError(
+            f"training.replay_buffer_config.type should be {' or '.join(REPLAY_BUFFERS)}, got {buffer['type']!r}"
+        )
+    if buffer["type"] == PRIORITIZED and "beta" not in buffer:
+        raise ValueError("training.replay_buffer_config.beta should be given with a prioritized buffer, as 0.4")
+    least = (
+        config.num_envs_per_env_runner * max(1, config.num_env_runners) * config.env_config["world"]["episode_slots"]
+    )
+    if not is_number(buffer["capacity"], int) or buffer["capacity"] < least:
+        raise ValueError(
+            f"training.replay_buffer_config.capacity should be at least an episode of each world, {least} env steps, "
+            f"got {buffer['capacity']!r}"
+        )
+    check_integers(config, {"num_steps_sampled_before_learning_starts": 0})
+
+
+def _module_of(module_of: dict[str, str], agent_id: str, *args: Any, **kwargs: Any) -> str:
+    return module_of[agent_id]

@@ -1,0 +1,139 @@
+"""Gain against the number of users: what is lost when users who compete for the same experts choose on their own.
+
+Panel (a) shows the gain of every policy in full. Panel (b) shows its share of the gain of the full-information
+equilibrium in a fixed view, since the worst heuristics lose many times that gain and would flatten all others. What is
+beyond the view is not left out: a shaded strip at the edge, named on the axis, holds its markers.
+"""
+
+import pandas as pd
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from paper_figures import style
+from paper_figures.statistics import mean_interval
+from paper_figures.tables import CannotDraw, Tables, require
+
+STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.7)}
+REFERENCE = "nash"
+# Shares shown to scale. A policy below 0 does worse than to drop every subtask.
+VIEW = (-0.1, 1.2)
+_STRIP = 0.14  # height of a strip beyond the view, in shares
+_STEP = 0.2  # octaves between markers of one number of users in a strip
+
+
+def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+    """Draw the gain per slot and user (credits), and its share of the equilibrium's, against the number of users.
+
+    One line per policy in the table "evaluation", through means with 95 % intervals; learned policies are heavier. The
+    legend follows the gain at most users. Where the equilibrium was not evaluated, the lines of the share have a gap.
+
+    Raises CannotDraw, a ValueError, that says what is missing: at least two numbers of users, each at one sweep
+    point, and the policy "nash".
+    """
+    evaluation = require(tables, "evaluation", ("seed", "point", "num_users", "policy", "gain"))
+    _require_users_vary_alone(evaluation)
+    require(tables, "evaluation", (), [REFERENCE])
+    require(tables, "evaluation", ("share_of_equilibrium",))
+    gain, share = (
+        mean_interval(evaluation, metric, by=("num_users", "policy")).sort_values("num_users", kind="stable")
+        for metric in ("gain", "share_of_equilibrium")
+    )
+    by_gain = gain.sort_values(["num_users", "mean"], ascending=False, kind="stable")
+    order = list(by_gain["policy"].unique())
+    if figure is None:
+        figure = Figure(rcParams["figure.figsize"], layout="constrained")
+    left, right = figure.subplots(1, 2)
+
+    _draw_panel(left, gain, order)
+    left.set_title("(a)", loc="left")
+    left.set_ylabel(style.METRIC_LABELS["gain"])
+
+    right.axhline(1, color="0.4", linewidth=0.6)
+    _draw_panel(right, share, order, view=VIEW)
+    _draw_beyond_view(right, share, order)
+    right.set_title("(b)", loc="left")
+    right.set_ylabel(style.METRIC_LABELS["share_of_equilibrium"])
+
+    handles = [line for line in left.get_lines() if not str(line.get_label()).startswith("_")]
+    if interval := style.interval_label(pd.concat([gain, share])):
+        handles.append(Line2D([], [], color="black", marker="|", markersize=9, linestyle="", label=interval))
+    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    return figure
+
+
+def _require_users_vary_alone(evaluation: pd.DataFrame) -> None:
+    """Raise CannotDraw unless there are several numbers of users, and each stands at one sweep point."""
+    points = evaluation.groupby("num_users")["point"].unique()
+    if len(points) < 2:
+        raise CannotDraw(
+            f"table 'evaluation' has num_users {points.index[0]} alone; this figure needs at least two numbers of users"
+        )
+    for num_users, names in points.items():
+        if len(names) > 1:
+            raise CannotDraw(
+                f"table 'evaluation' has num_users {num_users} at {len(names)} sweep points ({', '.join(names)}); "
+                "in this figure nothing else may vary"
+            )
+
+
+def _draw_panel(ax: Axes, intervals: pd.DataFrame, order: list[str], view: tuple[float, float] | None = None) -> None:
+    """A line for each policy, the best on top and learned ones over all others; drawn within `view` only."""
+    for rank, policy in enumerate(order):
+        rows = intervals[intervals["policy"] == policy]
+        label, colour, line_style, marker = style.policy_style(policy)
+        learned = policy in style.LEARNED
+        zorder = 3 - rank / len(order) + learned
+        (line,) = ax.plot(
+            rows["num_users"],
+            rows["mean"],
+            color=colour,
+            linestyle=line_style,
+            linewidth=1.7 if learned else 0.9,
+            marker=marker,
+            markersize=5 if learned else 4,
+            markevery=None if view is None else rows["mean"].between(*view).tolist(),
+            label=label,
+            zorder=zorder,
+        )
+        bars = ax.vlines(rows["num_users"], rows["low"], rows["high"], color=colour, linewidth=0.9, zorder=zorder)
+        if view is not None:
+            low, high = view
+            window = Rectangle((0, low), 1, high - low, transform=ax.get_yaxis_transform())
+            line.set_clip_path(window)
+            bars.set_clip_path(window)
+    numbers = sorted(intervals["num_users"].unique())
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(numbers, [str(number) for number in numbers])
+    ax.set_xticks([], minor=True)
+    ax.set_xlim(numbers[0] / 2**0.4, numbers[-1] * 2**0.4)
+    ax.set_xlabel("Number of users")
+
+
+def _draw_beyond_view(ax: Axes, shares: pd.DataFrame, order: list[str]) -> None:
+    """Set the limits to the view, and hold the markers beyond it in a strip at that edge, side by side."""
+    low, high = VIEW
+    sides = [
+        (shares[shares["mean"] < low], (low - _STRIP, low), f"< {low:g}".replace("-", "\N{MINUS SIGN}")),
+        (shares[shares["mean"] > high], (high, high + _STRIP), f"> {high:g}"),
+    ]
+    ticks = {step / 5: f"{step / 5:g}" for step in range(6)}
+    for beyond, (bottom, top), label in sides:
+        if beyond.empty:
+            continue
+        low, high = min(low, bottom), max(high, top)
+        middle = (bottom + top) / 2
+        ticks[middle] = label
+        ax.axhspan(bottom, top, color="0.92", linewidth=0, zorder=0.6)  # over the grid
+        for num_users in beyond["num_users"].unique():
+            policies = sorted(beyond.loc[beyond["num_users"] == num_users, "policy"], key=order.index)
+            for place, policy in enumerate(policies):
+                octaves = _STEP * (place - (len(policies) - 1) / 2)
+                look = style.policy_style(policy)
+                ax.plot(
+                    num_users * 2**octaves, middle, color=look.colour, marker=look.marker, markersize=4, linestyle=""
+                )
+    ax.set_yticks(list(ticks), list(ticks.values()))
+    ax.set_ylim(low, high)
