@@ -6,8 +6,8 @@ from rich.table import Table
 from paper_figures.statistics import mean_interval
 
 COLUMNS = {
-    "utility": "utility of a request, credits",
-    "gain": "gain per slot and user, credits",
+    "utility": "utility a request, credits",
+    "gain": "gain a slot and user, credits",
     "share_of_equilibrium": "of equilibrium",
     "share_of_optimum": "of optimum",
 }
@@ -21,16 +21,17 @@ def summary_table(title: str, evaluation: pd.DataFrame) -> Table:
     table = Table(title=rf"{title}: mean \[95 % interval over {over}]", title_justify="left")
     swept = evaluation["point"].nunique() > 1
     metrics = [metric for metric in COLUMNS if evaluation[metric].notna().any()]
-    for column in (*(["point"] if swept else []), "policy"):
-        table.add_column(column, no_wrap=True)
+    table.add_column("policy", no_wrap=True)
     for metric in metrics:
         table.add_column(COLUMNS[metric], justify="right", no_wrap=True)
     by = ["point", "policy"]
     intervals = {metric: mean_interval(evaluation, metric, by).set_index(by) for metric in metrics}
     for point in evaluation["point"].unique():
+        if swept:
+            table.add_row(f"[bold]{point}[/bold]")
         for policy in intervals["utility"].loc[point, "mean"].sort_values(ascending=False).index:
             cells = [_cell(intervals[metric].loc[(point, policy)]) for metric in metrics]
-            table.add_row(*([point] if swept else []), policy, *cells)
+            table.add_row(policy, *cells)
         table.add_section()
     return table
 
