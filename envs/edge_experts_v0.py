@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 from math import isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -12,9 +13,15 @@ from pettingzoo import ParallelEnv
 import mechanisms
 from envs import observation
 from envs.config import WorldConfig
-from envs.world import World
+from envs.world import Info, World
+
+if TYPE_CHECKING:
+    from envs.render import WorldRenderer
+    from envs.render.window import Window
 
 Observations = dict[str, NDArray[np.float32]]
+RENDER_MODES = ["human", "rgb_array"]
+RENDER_FPS = 4  # slots a second
 NOT_PER_USER = {
     "load",
     "payment",
@@ -35,20 +42,32 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
     Args:
         config: the world; WorldConfig() if left out.
         mechanism: sets prices and payments; free edge devices if left out.
+        render_mode: "rgb_array": `render` returns the picture of the last slot played, (height, width, 3) uint8;
+            "human": every `reset` and `step` shows it in a window, and `close` closes that.
         **fields: fields of WorldConfig to change, as in `parallel_env(num_users=8)`.
     """
 
-    metadata = {"name": "edge_experts_v0", "render_modes": [], "is_parallelizable": True}  # noqa: RUF012
+    metadata = {  # noqa: RUF012
+        "name": "edge_experts_v0",
+        "render_modes": RENDER_MODES,
+        "render_fps": RENDER_FPS,
+        "is_parallelizable": True,
+    }
 
     def __init__(
         self,
         config: WorldConfig | None = None,
         mechanism: mechanisms.Mechanism | None = None,
+        render_mode: str | None = None,
         **fields: Any,
     ) -> None:
+        if render_mode is not None and render_mode not in RENDER_MODES:
+            raise ValueError(f"render_mode should be None or one of {RENDER_MODES}, got {render_mode!r}")
         config = WorldConfig(**fields) if config is None else replace(config, **fields)
         self.world = World(config, num_worlds=1, mechanism=mechanism)
-        self.render_mode = None
+        self.render_mode = render_mode
+        self._renderer: WorldRenderer | None = None  # made at the first reset, where there is a mode
+        self._window: Window | None = None
         self.possible_agents = [f"user_{u}" for u in range(config.num_users)]
         self.agents: list[str] = []
         low, high = observation.bounds(config)
@@ -71,6 +90,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         """Begin an episode; with a seed, the whole of it repeats bit for bit under the same actions."""
         self.agents = list(self.possible_agents)
         seen = self.world.reset(seed)[0].copy()
+        self._look()
         mask = self.world.action_mask()[0].astype(np.int8)
         infos = {agent: {"action_mask": mask[u]} for u, agent in enumerate(self.agents)}
         return dict(zip(self.agents, seen, strict=True)), infos
@@ -84,6 +104,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
             raise RuntimeError("the episode is over: call reset before the next step")
         chosen = np.array([[actions[agent] for agent in agents]])
         seen, reward, info = self.world.step(chosen)
+        self._show(chosen, info)
         mask = self.world.action_mask()[0].astype(np.int8)
         per_user = {key: value[0].tolist() for key, value in info.items() if key not in NOT_PER_USER}
         infos = {
@@ -105,3 +126,48 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
     def state(self) -> NDArray[np.float32]:
         """All users' observations in one vector, (U D,)."""
         return self.world.observe()[0].ravel()
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """The picture of the slot just played, or of the one about to be after a reset, as `render_mode` says.
+
+        "rgb_array": (height, width, 3) uint8. "human": None, the window is brought up to date (as `step` does).
+        Without a mode: None, and a warning. Raises RuntimeError before the first reset.
+        """
+        if self.render_mode is None:
+            gymnasium.logger.warn("render does nothing without a render_mode: parallel_env(render_mode='rgb_array')")
+            return None
+        if self._window is not None:
+            self._window.refresh()
+            return None
+        if self._renderer is None:
+            raise RuntimeError("there is nothing to render yet: call reset first")
+        return self._renderer.frame()
+
+    def close(self) -> None:
+        """Close the window, if there is one; a later reset opens another."""
+        if self._window is not None:
+            self._window.close()
+        self._window = self._renderer = None
+
+    def _look(self) -> None:
+        """Begin the picture of an episode. Only here is matplotlib imported, and pyplot only for a window."""
+        if self._renderer is not None:
+            self._renderer.look()
+        elif self.render_mode == "rgb_array":
+            from envs.render import WorldRenderer
+
+            self._renderer = WorldRenderer(self.world)
+        elif self.render_mode == "human" and self._window is None:
+            from envs.render.window import Window
+
+            self._window = Window(self.world, RENDER_FPS)
+            self._renderer = self._window.renderer
+        if self._window is not None:
+            self._window.refresh()
+
+    def _show(self, actions: NDArray[np.integer], info: Info) -> None:
+        """Draw the slot just played."""
+        if self._renderer is not None:
+            self._renderer.show(actions, info)
+        if self._window is not None:
+            self._window.refresh()

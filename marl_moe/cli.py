@@ -85,16 +85,25 @@ def evaluate(
     episodes: Annotated[
         int | None, typer.Option(help="Episodes a policy and seed; the experiment's if left out.", min=1)
     ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option(help="Instead of the table, film the first policy's first episode (.gif; .mp4 with ffmpeg)."),
+    ] = None,
 ) -> None:
     """Play policies again in the worlds of a run, the trained ones loaded from it, and print the table."""
-    from marl_moe.experiment.records import RecordError
-    from marl_moe.experiment.run import evaluate_run, load_run
+    from marl_moe.experiment.run import evaluate_run, film_run, load_run
     from marl_moe.experiment.summary import summary_table
 
     try:
+        if video is not None:
+            film_run(run_folder, policy[0] if policy else None, video)
+            out.print(f"video    {video}")
+            return
         evaluation = evaluate_run(run_folder, policy, episodes)
-    except (SpecError, RecordError) as error:
+    except SpecError as error:
         _complain(error, 2)
+    except OSError as error:
+        _complain(error, 1)
     out.print(summary_table(load_run(run_folder).name, evaluation))
 
 

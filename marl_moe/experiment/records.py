@@ -24,7 +24,7 @@ POINT = {
 
 TRAINING = POINT | {
     "algorithm": (pa.string(), "what learns"),
-    "epoch": (pa.int64(), "training iteration, from 1: an episode in every world"),
+    "epoch": (pa.int64(), "training iteration of RLlib, from 1; with sac an episode in every world"),
     "env_steps": (pa.int64(), "slots of all worlds so far"),
     "agent_steps": (pa.int64(), "slots of all users of all worlds so far"),
     "updates": (pa.int64(), "gradient updates so far"),
@@ -39,7 +39,10 @@ TRAINING = POINT | {
     "unit_price": (pa.float64(), "mean unit price over experts, credits per point"),
     "participation": (pa.float64(), "share of experts that participate"),
     "platform_balance": (pa.float64(), "charges less payments, credits per slot and user"),
-    "critic_loss": (pa.float64(), "last update of the epoch, mean over modules, credits^2; NaN before learning"),
+    "critic_loss": (
+        pa.float64(),
+        "last update of the epoch, mean over modules, credits^2; NaN before learning, or without such a loss",
+    ),
     "actor_loss": (pa.float64(), "as critic_loss, credits"),
     "temperature": (pa.float64(), "entropy weight alpha, mean over modules, credits per nat"),
     "entropy": (pa.float64(), "policy entropy, mean over the last batch and modules, nats"),
@@ -47,7 +50,10 @@ TRAINING = POINT | {
 }
 
 EVALUATION = POINT | {
-    "policy": (pa.string(), "sac: likeliest action; sac_stochastic: drawn; else a policy that does not learn"),
+    "policy": (
+        pa.string(),
+        "what learned, such as sac: likeliest action; sac_stochastic: drawn; or a policy that does not learn",
+    ),
     "setting": (pa.string(), "what the policy was tuned to, or how it computes; empty without a choice"),
     "num_users": (pa.int64(), "users of the world"),
     "episode": (pa.int64(), "episode, from 0; the same world for every policy of a seed"),

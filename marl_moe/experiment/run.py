@@ -28,6 +28,7 @@ from marl_moe.experiment.seed_job import (
 from marl_moe.experiment.spec import ExperimentSpec, SpecError, load_experiment
 from marl_moe.experiment.sweep import sweep_points
 from marl_moe.experiment.training import check_algorithm
+from marl_moe.experiment.video import record_video
 
 EXPERIMENT = "experiment.yaml"
 
@@ -110,6 +111,20 @@ def evaluate_run(folder: Path, names: Sequence[str] | None, episodes: int | None
         policies = [policy_of_job(job, name) for name in (names or policy_names(job.spec))]
         rows.append(evaluate_policies(job, policies, episodes or job.spec.evaluation.episodes)["evaluation"])
     return pd.concat(rows, ignore_index=True)
+
+
+def film_run(folder: Path, name: str | None, path: Path) -> None:
+    """Film the first evaluation episode of a run's first job, played by a policy (the learned one if None).
+
+    Raises SpecError for a policy that there is not, or a suffix that cannot be written here.
+    """
+    job = run_jobs_of(load_run(folder), folder)[0]
+    policy = policy_of_job(job, name or policy_names(job.spec)[0])
+    mechanism = mechanisms.make(**job.spec.mechanism.parameters())
+    try:
+        record_video(policy, job.spec.env, mechanism, job.seed, path)
+    except ValueError as error:
+        raise SpecError(f"video: {error}") from None
 
 
 def describe_run(spec: ExperimentSpec) -> str:

@@ -13,6 +13,7 @@ import jsonschema
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 from typer.testing import CliRunner
 
 from marl_moe.cli import INTERRUPTED, app
@@ -133,3 +134,19 @@ def test_the_schema_takes_the_shipped_experiments_and_refuses_a_misspelt_key() -
 def test_the_schema_shipped_beside_the_experiments_is_the_one_of_this_version() -> None:
     shipped = next(iter(shipped_experiments().values())).with_name("schema.json")
     assert json.loads(shipped.read_text()) == json.loads(CliRunner().invoke(app, ["schema"]).stdout)
+
+
+def test_a_video_of_the_learned_policy_has_a_frame_a_slot(finished: Any, tmp_path: Path) -> None:
+    video = tmp_path / "sac.gif"
+    result = CliRunner().invoke(app, ["evaluate", str(finished.folder), "--video", str(video)])
+    assert result.exit_code == 0, result.output
+    slots = load_experiment(str(finished.folder / "experiment.yaml")).env.episode_slots
+    with Image.open(video) as film:
+        assert film.n_frames == slots
+
+
+def test_a_video_of_an_unknown_kind_is_one_clear_line(finished: Any, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["evaluate", str(finished.folder), "--video", str(tmp_path / "sac.avi")])
+    assert result.exit_code == 2
+    assert ".avi" in result.stderr
+    assert not list(tmp_path.iterdir())

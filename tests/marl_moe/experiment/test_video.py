@@ -35,9 +35,7 @@ def test_a_gif_has_a_frame_for_each_slot(patchy_world: WorldConfig, tmp_path: Pa
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_film_is_of_the_first_evaluation_world(
-    small_world: WorldConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_film_is_of_the_first_evaluation_world(small_world: WorldConfig, tmp_path: Path) -> None:
     played: list[np.ndarray] = []
 
     class Witness(Random):

@@ -1,0 +1,64 @@
+"""A window that shows a world as it is played. The only module that imports pyplot."""
+
+import warnings
+
+from matplotlib import pyplot
+from matplotlib.backend_bases import FigureManagerBase
+
+from envs.render.renderer import WorldRenderer
+from envs.render.style import DPI, HEIGHT_INCHES, WIDTH_INCHES
+from envs.world import World
+
+
+class Window:
+    """A matplotlib window with the picture of a world.
+
+    Where matplotlib has no display to open one on it warns, once, and the world plays on unseen. A window that its
+    reader has closed stays closed.
+
+    Attributes: `renderer`, which draws in the window; None where not even a figure could be made.
+
+    Args:
+        world: the world to show, its first one where it is a batch.
+        frames_per_second: how long `refresh` lets the window be looked at.
+    """
+
+    def __init__(self, world: World, frames_per_second: float) -> None:
+        self._seconds = 1 / frames_per_second
+        self.renderer: WorldRenderer | None = None
+        try:
+            figure = pyplot.figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), dpi=DPI)
+        except ImportError as error:  # a backend was asked for that this machine cannot run
+            self._opened = False
+            _warn(str(error))
+            return
+        manager = figure.canvas.manager
+        self._opened = manager is not None and type(manager).show is not FigureManagerBase.show
+        self.renderer = WorldRenderer(world, figure=figure)
+        if manager is None or not self._opened:
+            _warn(f"matplotlib's backend {pyplot.get_backend()!r} opens none")
+            return
+        manager.set_window_title("edge_experts_v0")
+        manager.show()
+
+    def refresh(self) -> None:
+        """Bring what the renderer has drawn onto the screen and let the window answer to the mouse for a frame."""
+        if self.renderer is None or not self._opened or not pyplot.fignum_exists(self.renderer.figure.number):
+            return
+        canvas = self.renderer.figure.canvas
+        canvas.draw_idle()
+        canvas.start_event_loop(self._seconds)
+
+    def close(self) -> None:
+        """Close the window and free its figure."""
+        if self.renderer is not None:
+            pyplot.close(self.renderer.figure)
+
+
+def _warn(reason: str) -> None:
+    warnings.warn(
+        f"render_mode='human' shows no window: {reason}. Use render_mode='rgb_array', or choose a backend with a "
+        "window (MPLBACKEND=TkAgg or QtAgg) where there is a display.",
+        RuntimeWarning,
+        stacklevel=4,
+    )
