@@ -52,6 +52,14 @@ def evaluate(
     return pd.concat(rows, ignore_index=True), market
 
 
+def mean_gain(policy: Policy, config: WorldConfig, mechanism: Mechanism, seed: int, num_worlds: int) -> float:
+    """Mean gain per slot and user of one episode of `num_worlds` worlds, credits."""
+    world, total = World(config, num_worlds, seed, mechanism), 0.0
+    while not world.done:
+        total += float(world.step(policy.act(world))[2]["gain"].mean())
+    return total / config.episode_slots
+
+
 def with_shares(evaluation: pd.DataFrame) -> pd.DataFrame:
     """Add each row's gain over the mean gain of the equilibrium, and of the optimum; NaN where that was not played.
 

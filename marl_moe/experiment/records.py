@@ -30,6 +30,7 @@ TRAINING = POINT | {
     "updates": (pa.int64(), "gradient updates so far"),
     "seconds": (pa.float64(), "wall clock since training began, s"),
     "gain": (pa.float64(), "mean gain of the epoch, exploring policy, credits per slot and user"),
+    "share_of_equilibrium": (pa.float64(), "gain over nash's in 32 worlds apart; NaN unless nash is to be evaluated"),
     "utility": (pa.float64(), "mean utility of the requests completed in the epoch, credits"),
     "qos": (pa.float64(), "mean quality points recovered per slot and user"),
     "charge": (pa.float64(), "mean charge, credits per slot and user"),

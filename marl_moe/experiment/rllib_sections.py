@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 from marl_moe.experiment.spec import SpecError, unknown_key
@@ -15,13 +16,31 @@ def apply_section(config: Any, section: str, keys: dict[str, Any]) -> None:
             known += [
                 name
                 for name, parameter in inspect.signature(vars(owner)[section]).parameters.items()
-                if parameter.kind is parameter.KEYWORD_ONLY and not name.startswith("_")
+                if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+                and name != "self"
+                and not name.startswith("_")
             ]
     check_keys(f"algorithm.{section}", keys, known)
+    if section == "callbacks":
+        keys = {key: _imported(f"algorithm.callbacks.{key}", value) for key, value in keys.items()}
     try:
         getattr(config, section)(**keys)
     except Exception as error:
         raise SpecError(f"algorithm.{section}: {first_line(error)}") from None
+
+
+def _imported(key: str, paths: Any) -> Any:
+    """What a dotted path names, as `tracking.WandbCallback`, or a list of them: YAML cannot hold classes.
+
+    Raises SpecError where it names nothing.
+    """
+    if isinstance(paths, list):
+        return [_imported(key, path) for path in paths]
+    module, _, name = str(paths).rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, ValueError, AttributeError) as error:
+        raise SpecError(f"{key}: should be the dotted path of a class or function, {paths!r} is not: {error}") from None
 
 
 def check_model_config(keys: Any, valid: Sequence[str]) -> None:

@@ -11,10 +11,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+import mechanisms
 from marl_moe.experiment.progress import Row
 from marl_moe.experiment.rllib_sections import apply_section, check_model_config, first_line
 from marl_moe.experiment.spec import ExperimentSpec, SpecError
 from marl_moe.experiment.training_rows import SCALARS, training_row
+from marl_moe.experiment.tuning import equilibrium_gain
+from marl_moe.policies.equilibrium import Nash
 from marl_moe.policies.heuristics import Policy
 from marl_moe.policies.learned import load_policy, save_policy
 from marl_moe.policies.networks import NetworkConfig
@@ -76,13 +79,16 @@ def train(
     config = algorithm_config(spec, seed)
     algorithm = config.build_algo()
     rows: list[Row] = []
+    equilibrium = np.nan
+    if Nash.name in spec.evaluation.policies:
+        equilibrium = equilibrium_gain(spec.env, mechanisms.make(**spec.mechanism.parameters()), seed)
     try:
         with SummaryWriter(str(folder / "tensorboard")) as events:
             began = time.perf_counter()
             for epoch in range(1, spec.algorithm.stop.training_iteration + 1):
                 result = algorithm.train()
                 seconds = time.perf_counter() - began
-                row = training_row(result, config, seed, spec.algorithm.name, epoch, seconds)
+                row = training_row(result, config, seed, spec.algorithm.name, epoch, seconds, equilibrium)
                 rows.append(row)
                 for name in SCALARS:
                     if np.isfinite(row[name]):

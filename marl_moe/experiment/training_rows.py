@@ -21,10 +21,12 @@ LEARNER_METRICS: dict[str, dict[str, tuple[str, ...]]] = {  # RLlib's names of a
     "dqn": {"critic_loss": ("qf_loss",), "q_mean": ("qf_mean",)},
 }
 LEARNER_COLUMNS = tuple(LEARNER_METRICS["sac"])
-SCALARS = (*AGENT_MEANS, *SLOT_MEANS, *LEARNER_COLUMNS, "utility")  # what TensorBoard is told
+SCALARS = (*AGENT_MEANS, *SLOT_MEANS, *LEARNER_COLUMNS, "utility", "share_of_equilibrium")  # what TensorBoard is told
 
 
-def training_row(result: dict[str, Any], config: Any, seed: int, algorithm: str, epoch: int, seconds: float) -> Row:
+def training_row(
+    result: dict[str, Any], config: Any, seed: int, algorithm: str, epoch: int, seconds: float, equilibrium: float
+) -> Row:
     """The row of one epoch; NaN where the algorithm has no such thing.
 
     Args:
@@ -34,10 +36,11 @@ def training_row(result: dict[str, Any], config: Any, seed: int, algorithm: str,
         algorithm: name of what learns.
         epoch: from 1.
         seconds: since training began.
+        equilibrium: gain of the equilibrium that the epoch's gain is a share of, NaN without.
     """
     runners = result["env_runners"]
     modules = [metrics for module, metrics in result.get("learners", {}).items() if module != "__all_modules__"]
-    row = {
+    row: Row = {
         "seed": seed,
         "point": "",
         "algorithm": algorithm,
@@ -50,6 +53,7 @@ def training_row(result: dict[str, Any], config: Any, seed: int, algorithm: str,
     }
     row |= {name: runners[name] / runners["num_agent_slots"] for name in AGENT_MEANS}
     row |= {name: runners[name] / runners["num_slots"] for name in SLOT_MEANS}
+    row["share_of_equilibrium"] = row["gain"] / equilibrium
     for column in LEARNER_COLUMNS:
         keys = LEARNER_METRICS[algorithm].get(column, ())
         values = [sum(float(metrics[key]) for key in keys) for metrics in modules if keys and keys[0] in metrics]

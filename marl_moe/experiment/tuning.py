@@ -1,9 +1,10 @@
-"""Tuning of policies that do not learn, on worlds apart from those of evaluation and of training."""
+"""Tuning and yardsticks, on worlds apart from those of evaluation and of training."""
 
 import numpy as np
 
-from envs import World, WorldConfig
-from marl_moe.policies.equilibrium import BetterResponse
+from envs import WorldConfig
+from marl_moe.experiment.evaluation import mean_gain
+from marl_moe.policies.equilibrium import BetterResponse, Nash
 from mechanisms import Mechanism
 
 RESPONSE_PROBABILITIES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -21,13 +22,14 @@ def tuned_better_response(
         int(word) for word in np.random.SeedSequence(seed, spawn_key=(0x707E,)).generate_state(2)
     )
 
-    def mean_gain(response_probability: float) -> float:
-        world = World(config, TUNING_WORLDS, tuning_seed, mechanism)
+    def gain(response_probability: float) -> float:
         policy = BetterResponse(np.random.default_rng(policy_seed), response_probability)
-        total = 0.0
-        while not world.done:
-            _, reward, _ = world.step(policy.act(world))
-            total += float(reward.mean())
-        return total / config.episode_slots
+        return mean_gain(policy, config, mechanism, tuning_seed, TUNING_WORLDS)
 
-    return BetterResponse(rng, max(RESPONSE_PROBABILITIES, key=mean_gain))
+    return BetterResponse(rng, max(RESPONSE_PROBABILITIES, key=gain))
+
+
+def equilibrium_gain(config: WorldConfig, mechanism: Mechanism, seed: int) -> float:
+    """Mean gain of the full-information equilibrium in `TUNING_WORLDS` episodes: what training is measured against."""
+    tuning_seed = int(np.random.SeedSequence(seed, spawn_key=(0x707E,)).generate_state(1)[0])
+    return mean_gain(Nash(np.random.default_rng(0)), config, mechanism, tuning_seed, TUNING_WORLDS)

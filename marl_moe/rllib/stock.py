@@ -22,6 +22,7 @@ from ray.rllib.algorithms.dqn import DQNConfig
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.algorithms.sac import SACConfig
 from ray.rllib.core.rl_module.rl_module import RLModule, RLModuleSpec
+from ray.rllib.utils import force_list
 
 from envs import WorldConfig, observation
 from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
@@ -75,6 +76,13 @@ class StockConfig(AlgorithmConfig):
         module_of = {f"user_{user}": module for module, users in module_users.items() for user in users}
         self.multi_agent(policies=list(module_users), policy_mapping_fn=partial(_module_of, module_of))
         self._size_by(config)
+        return self
+
+    def callbacks(self, callbacks_class: Any = NotProvided, **kwargs: Any) -> "StockConfig":
+        """RLlib's keys; a class, or a list of them, is called beside ours."""
+        if callbacks_class is not NotProvided:
+            callbacks_class = [WorldMetrics, *force_list(callbacks_class)]
+        super().callbacks(callbacks_class, **kwargs)
         return self
 
     def debugging(self, **kwargs: Any) -> "StockConfig":
