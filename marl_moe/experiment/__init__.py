@@ -1,0 +1,1 @@
+"""An experiment from YAML to records: read and checked, run job by job, evaluated, written down."""

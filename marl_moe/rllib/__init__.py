@@ -1,0 +1,1 @@
+"""Our SAC over whole worlds, and RLlib's stock algorithms beside it."""
