@@ -20,6 +20,8 @@ def apply_section(config: Any, section: str, keys: dict[str, Any]) -> None:
                 and name != "self"
                 and not name.startswith("_")
             ]
+    if section == "rl_module":
+        known = ["model_config"]  # the modules themselves are ours to set
     check_keys(f"algorithm.{section}", keys, known)
     if section == "callbacks":
         keys = {key: _imported(f"algorithm.callbacks.{key}", value) for key, value in keys.items()}

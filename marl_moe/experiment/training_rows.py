@@ -37,7 +37,11 @@ def training_row(
         epoch: from 1.
         seconds: since training began.
         equilibrium: gain of the equilibrium that the epoch's gain is a share of, NaN without.
+
+    Raises RuntimeError where no env runner was left to report.
     """
+    if "env_runners" not in result:
+        raise RuntimeError(f"epoch {epoch}: no env runner returned anything; are all remote ones dead or out of cores?")
     runners = result["env_runners"]
     modules = [metrics for module, metrics in result.get("learners", {}).items() if module != "__all_modules__"]
     row: Row = {

@@ -43,6 +43,13 @@ def test_a_tracker_that_there_is_not_is_named(tiny_experiment: dict[str, Any], p
         check_algorithm(spec)
 
 
+def test_the_modules_themselves_are_not_for_yaml_to_set(tiny_experiment: dict[str, Any]) -> None:
+    algorithm = tiny_experiment["algorithm"] | {"rl_module": {"rl_module_spec": 3}}
+    spec = parse_experiment(tiny_experiment | {"algorithm": algorithm}, "tiny")
+    with pytest.raises(SpecError, match=r"algorithm\.rl_module\.rl_module_spec: unknown .* valid: model_config"):
+        check_algorithm(spec)
+
+
 def test_training_is_measured_against_the_equilibrium_where_it_is_to_be_evaluated(
     ray_started: None, tiny_experiment: dict[str, Any], tmp_path: Path
 ) -> None:
