@@ -15,7 +15,7 @@ import mechanisms
 from marl_moe.experiment.progress import Row
 from marl_moe.experiment.rllib_sections import apply_section, check_model_config, first_line
 from marl_moe.experiment.spec import ExperimentSpec, SpecError
-from marl_moe.experiment.training_rows import SCALARS, training_row
+from marl_moe.experiment.training_rows import tensorboard_scalars, training_row
 from marl_moe.experiment.tuning import equilibrium_gain
 from marl_moe.policies.equilibrium import Nash
 from marl_moe.policies.heuristics import Policy
@@ -90,9 +90,8 @@ def train(
                 seconds = time.perf_counter() - began
                 row = training_row(result, config, seed, spec.algorithm.name, epoch, seconds, equilibrium)
                 rows.append(row)
-                for name in SCALARS:
-                    if np.isfinite(row[name]):
-                        events.add_scalar(name, row[name], row["agent_steps"])
+                for name, value in tensorboard_scalars(row).items():
+                    events.add_scalar(name, value, row["agent_steps"])
                 on_epoch(row)
         _save(spec, algorithm, rows[-1]["env_steps"], folder)
     finally:

@@ -21,7 +21,16 @@ LEARNER_METRICS: dict[str, dict[str, tuple[str, ...]]] = {  # RLlib's names of a
     "dqn": {"critic_loss": ("qf_loss",), "q_mean": ("qf_mean",)},
 }
 LEARNER_COLUMNS = tuple(LEARNER_METRICS["sac"])
-SCALARS = (*AGENT_MEANS, *SLOT_MEANS, *LEARNER_COLUMNS, "utility", "share_of_equilibrium")  # what TensorBoard is told
+_SCALARS = (*AGENT_MEANS, *SLOT_MEANS, *LEARNER_COLUMNS, "utility", "share_of_equilibrium")
+
+
+def tensorboard_scalars(row: Row) -> dict[str, float]:
+    """What TensorBoard is told of an epoch: finite columns of its row, and the rates since training began, 1/s."""
+    rates = {
+        "agent_steps_per_second": row["agent_steps"] / row["seconds"],
+        "updates_per_second": row["updates"] / row["seconds"],
+    }
+    return {name: row[name] for name in _SCALARS if np.isfinite(row[name])} | rates
 
 
 def training_row(

@@ -100,6 +100,8 @@ def test_tensorboard_is_told_what_the_training_table_says(finished: Any) -> None
             (name, step, pytest.approx(value, rel=1e-6)) for step, value in training[["agent_steps", name]].values
         ]
         assert [scalar for scalar in told if scalar[0] == name] == expected
+    rate = training["updates"] / training["seconds"]
+    assert [value for name, _, value in told if name == "updates_per_second"] == pytest.approx(rate.tolist(), rel=1e-6)
 
 
 def test_the_printed_table_shows_the_means_of_the_records_best_first(finished: Any) -> None:
