@@ -75,10 +75,10 @@ class Marketplace:
         self.pool, self._priced = pool, False
         self._clear(slot)
 
-    def settle(self, slot: int, requested: Float, served: Float) -> tuple[Float, Float]:
+    def settle(self, slot: int, requested: Float, served: Float, charge: Float) -> tuple[Float, Float]:
         """Book one slot and clear when the interval is over.
 
-        requested, served: full-effort points asked of and served by each expert, (N, E).
+        requested, served: full-effort points asked of and served by each expert, (N, E). charge: paid by users, (N, U).
         Returns payment and true cost of the slot, (N, E) credits.
         """
         delivered = served * self.effort
@@ -87,6 +87,7 @@ class Marketplace:
         self._points += delivered
         self._payment += payment
         self._cost += edge_cost
+        self._charge += charge.sum(axis=-1)
         self._slots += 1
         self.demand += self.config.demand_smoothing * (requested - self.demand)
         self.closed = None
@@ -98,10 +99,6 @@ class Marketplace:
     def charge(self, expert: NDArray[np.int64], served: Float, worlds: NDArray[np.int64]) -> Float:
         """What users pay for `served` full-effort points of `expert`, (N, U): the unit price a delivered point."""
         return (self.unit_price * self.effort)[worlds, expert] * served
-
-    def book_charges(self, charge: Float) -> None:
-        """Add the users' charges of a slot, (N, U), to the books; before `settle`."""
-        self._charge += charge.sum(axis=-1)
 
     def close(self) -> None:
         """End the interval under way; `closed` then tells what came of it."""

@@ -14,6 +14,7 @@ from envs.config import WorldConfig
 from envs.experts import ExpertPool, draw_pool, lottery
 from envs.marketplace import Clearing, Marketplace
 from envs.requests import RequestQueue
+from envs.sharing import band_share, per_expert
 
 Float = NDArray[np.floating]
 Info = dict[str, NDArray[Any]]
@@ -122,9 +123,14 @@ class World:
         served = self._served(expert, wanted)
         cell = (self._worlds, self._users, expert)
 
-        load = self._total(expert, served)
-        transmission_s, alone_s = self._transmission(cell, served, load)
-        delay_s = transmission_s + self.backlog_s[self._worlds, expert] + self.compute_s()
+        load = per_expert(expert, served, self.num_experts)
+        bits, snr = ch.subtask_bits(config.channel, requests.words), self.channel.snr_to(cell)
+        alone_s = ch.transmission_s(config.channel, bits, snr)
+        transmission_s = ch.transmission_s(
+            config.channel, bits, snr, band_share(config.channel, bits, snr, expert, load, served)
+        )
+        compute_s = self.compute_s()
+        delay_s = transmission_s + self.backlog_s[self._worlds, expert] + compute_s
         energy_j = config.channel.tx_power_w * transmission_s
         timely = quality.timeliness(config.quality, delay_s) * ch.word_survival(config.channel)
         competence = self.pool.competence[self._worlds, expert, requests.topic]
@@ -138,12 +144,14 @@ class World:
         local_gain = quality.local_gain(config.reward, loss, requests.words)
         gain, local_gain, utility, local_utility = self.accounts.settle(requests, gain, local_gain)
 
-        self.market.book_charges(charge)
         payment, edge_cost = self.market.settle(
-            self.slot, self._total(expert, wanted, requested), self._total(expert, served, points)
+            self.slot,
+            per_expert(expert, requested, self.num_experts),
+            per_expert(expert, points, self.num_experts),
+            charge,
         )
-        work_s = served * (alone_s + self.compute_s())
-        self.backlog_s = np.maximum(self.backlog_s + self._total(expert, served, work_s) - config.slot_s, 0.0)
+        work_s = per_expert(expert, served * (alone_s + compute_s), self.num_experts)
+        self.backlog_s = np.maximum(self.backlog_s + work_s - config.slot_s, 0.0)
         self.load, self.last_expert = load, np.where(served, expert, -1)
         info: Info = {
             "gain": gain,
@@ -317,26 +325,3 @@ class World:
     def _served(self, expert: NDArray, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
         places = self.config.experts.max_concurrent
         return wanted if places is None else lottery(expert, wanted, places, self._rng["lottery"])
-
-    def _total(self, expert: NDArray, who: NDArray[np.bool_], amount: NDArray | None = None) -> Float:
-        """Sum of `amount` (of heads without it) over the users `who`, by their expert, (N, E)."""
-        cell = self._worlds * self.num_experts + expert
-        weights = who.astype(float) if amount is None else amount * who
-        total = np.bincount(cell.ravel(), weights.ravel(), minlength=self.num_worlds * self.num_experts).astype(float)
-        return total.reshape(self.num_worlds, self.num_experts)
-
-    def _transmission(
-        self, cell: tuple[NDArray, NDArray, NDArray], served: NDArray[np.bool_], load: NDArray
-    ) -> tuple[Float, Float]:
-        """Time to send prompt and answer on the user's share of the band, and alone on the band, (N, U), s."""
-        config = self.config.channel
-        expert = cell[-1]
-        snr = self.channel.snr_to(cell)
-        bits = ch.subtask_bits(config, self.requests.words)
-        if config.split == "equal":
-            share = 1 / np.maximum(load[self._worlds, expert], 1.0)
-        else:
-            weight = ch.min_delay_weight(bits, ch.spectral_efficiency(snr, ch.snr_gap(config)))
-            total = self._total(expert, served, weight)[self._worlds, expert]
-            share = np.divide(weight, total, out=np.ones_like(weight), where=served)
-        return ch.transmission_s(config, bits, snr, share), ch.transmission_s(config, bits, snr)

@@ -51,9 +51,7 @@ def create_run(spec: ExperimentSpec, out: Path) -> Path:
 
     Raises SpecError before anything is written where RLlib or the world does not take the experiment.
     """
-    for _, point in sweep_points(spec):
-        check_algorithm(point)
-        _check_world(point)
+    _check(spec)
     folder = records.create_run_folder(out, spec.name)
     records.write_text(folder / EXPERIMENT, spec.to_yaml())
     records.write_environment(folder, spec.seed_list())
@@ -88,8 +86,9 @@ def continue_run(folder: Path, progress: Progress | None = None) -> Run:
     each of them, so that what is done is never lost.
     """
     finished = _rows_by_job(folder)
-    order = [(job.label, job.seed) for job in run_jobs_of(load_run(folder), folder)]
-    left = jobs_left(folder)
+    jobs = run_jobs_of(load_run(folder), folder)
+    order = [(job.label, job.seed) for job in jobs]
+    left = [job for job in jobs if (job.label, job.seed) not in finished]
     for number, tables in run_jobs(run_seed, left, progress or Progress(), side_by_side(left)):
         finished[left[number].label, left[number].seed] = tables
         for name in records.TABLES:
@@ -129,9 +128,7 @@ def film_run(folder: Path, name: str | None, path: Path) -> None:
 
 def describe_run(spec: ExperimentSpec) -> str:
     """How large a run would be, a comment line in YAML; checks it as `create_run` does."""
-    for _, point in sweep_points(spec):
-        check_algorithm(point)
-        _check_world(point)
+    _check(spec)
     jobs = run_jobs_of(spec, Path())
     played = sum(len(policy_names(job.spec)) * job.spec.evaluation.episodes for job in jobs)
     return (
@@ -152,9 +149,11 @@ def _rows_by_job(folder: Path) -> dict[tuple[str, int], Tables]:
     }
 
 
-def _check_world(spec: ExperimentSpec) -> None:
-    """Raise SpecError where the world cannot be built, as without the file of measured competence that it names."""
-    try:
-        World(spec.env, mechanism=mechanisms.make(**spec.mechanism.parameters()))
-    except ValueError as error:
-        raise SpecError(str(error)) from None
+def _check(spec: ExperimentSpec) -> None:
+    """Raise SpecError where RLlib or the world does not take a point, as without the competence file that it names."""
+    for _, point in sweep_points(spec):
+        check_algorithm(point)
+        try:
+            World(point.env, mechanism=mechanisms.make(**point.mechanism.parameters()))
+        except ValueError as error:
+            raise SpecError(str(error)) from None

@@ -94,7 +94,7 @@ def evaluate_policies(
 def side_by_side(jobs: Sequence[SeedJob]) -> int:
     """How many jobs fit on this machine's cores; 1 where any of them has remote runners or learners of its own."""
     cores = 1
-    for job in jobs:
+    for job in {job.label: job for job in jobs}.values():  # seeds of one point ask for the same
         if job.spec.algorithm is not None:
             config = algorithm_config(job.spec, job.seed)
             if config.num_env_runners or config.num_learners:
