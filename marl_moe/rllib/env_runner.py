@@ -66,7 +66,6 @@ class WorldRunner(EnvRunner, Checkpointable):
         )
         self._rng = np.random.default_rng(explore_seed)
         self._seen = self.world.reset()
-        self._fresh = True
 
     def make_module(self) -> None:
         """Build the actors."""
@@ -82,47 +81,33 @@ class WorldRunner(EnvRunner, Checkpointable):
         return dict.fromkeys(self.module_users, (observations, actions))
 
     def sample(self, **kwargs: Any) -> Fragment:
-        """Play one fragment with the exploring policy."""
-        slots = min(self.config.get_rollout_fragment_length(), self.world.config.episode_slots - self.world.slot)
-        columns: dict[str, list[NDArray]] = {"observation": [], "action": [], "reward": []}
-        starts: list[bool] = []
+        """Play one fragment with the exploring policy; its last row holds only the observation that it ends at."""
+        world = self.world
+        slots = min(self.config.get_rollout_fragment_length(), world.config.episode_slots - world.slot)
+        shape = (slots + 1, world.num_worlds, world.num_users)
+        observations = np.empty((*shape, self._seen.shape[-1]), np.float32)
+        actions, rewards = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
         sums = dict.fromkeys(SUMS, 0.0)
-        utility_sum, num_requests, num_episodes = 0.0, 0, 0
-        continues = not self._fresh
-        blank_action = np.zeros((self.world.num_worlds, self.world.num_users), np.int64)
-        blank_reward = np.zeros(blank_action.shape, np.float32)
-
-        def close(seen: NDArray) -> None:
-            columns["observation"].append(seen)
-            columns["action"].append(blank_action)
-            columns["reward"].append(blank_reward)
-            starts.append(False)
-
-        for _ in range(slots):
-            action = self._explore(self._seen)
-            columns["observation"].append(self._seen)
-            self._seen, reward, info = self.world.step(action)
-            columns["action"].append(action)
-            columns["reward"].append(reward)
-            starts.append(True)
+        utility_sum, num_requests = 0.0, 0
+        continues = world.slot > 0
+        for slot in range(slots):
+            observations[slot] = self._seen
+            actions[slot] = self._explore(self._seen)
+            self._seen, rewards[slot], info = world.step(actions[slot])
             for name in SUMS:
                 sums[name] += float(info[name].sum())
             done = ~np.isnan(info["utility"])
             utility_sum += float(info["utility"][done].sum())
             num_requests += int(done.sum())
-            if self.world.done:
-                close(self._seen)
-                self._seen = self.world.reset()
-                num_episodes += self.world.num_worlds
-        self._fresh = not starts[-1]
-        if not self._fresh:
-            close(self._seen)
-        self._log(sums, utility_sum, num_requests, num_episodes, slots)
+        observations[slots] = self._seen
+        self._log(sums, utility_sum, num_requests, world.num_worlds if world.done else 0, slots)
+        if world.done:
+            self._seen = world.reset()
         return Fragment(
-            observation=np.stack(columns["observation"]),
-            action=np.stack(columns["action"]),
-            reward=np.stack(columns["reward"]),
-            starts=np.array(starts),
+            observation=observations,
+            action=actions,
+            reward=rewards,
+            starts=np.arange(slots + 1) < slots,
             runner=self.worker_index or 0,
             continues=continues,
         )
