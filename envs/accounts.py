@@ -6,8 +6,10 @@ from numpy.typing import NDArray
 from envs import quality
 from envs.config import WorldConfig
 from envs.requests import RequestQueue
+from envs.state import State, put, taken
 
 Float = NDArray[np.floating]
+_STATE = ("gained", "gained_locally")
 
 
 class RequestAccounts:
@@ -42,6 +44,14 @@ class RequestAccounts:
         config = self.config
         lost = quality.abandon_loss(config.quality, requests.transferred_weight, config.requests.num_subtasks)
         return config.reward.credits_per_point * (config.quality.local_score - lost)
+
+    def get_state(self) -> State:
+        """The gains of the requests under way."""
+        return taken(self, _STATE)
+
+    def set_state(self, state: State) -> None:
+        """Go on from what `get_state` gave."""
+        put(self, _STATE, state)
 
     def _judge_noise(self, completing: NDArray[np.bool_]) -> Float | float:
         spread = self.config.reward.credits_per_point * self.config.quality.judge_noise

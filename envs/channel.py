@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.config import ChannelConfig
+from envs.state import State, put, taken
 
 Array = NDArray[np.floating]
+_STATE = ("mean_db", "latent_db")
 
 
 class FadingChannel:
@@ -18,7 +20,7 @@ class FadingChannel:
     x' = mu + rho (x - mu) + sqrt(1 - rho^2) sigma w with w ~ N(0, 1) (Gudmundson 1991), stationary about mu ~ U(range),
     which is drawn once a pair. The SNR is the latent x clipped to the range; the latent itself never is.
 
-    Attributes: `latent_db` (N, U, E) float32 dB; `efficiency` (N, U, E) float32, bit/s/Hz alone on the band.
+    Attributes, (N, U, E) float32: `mean_db`, mu, and `latent_db`, x; `efficiency`, bit/s/Hz alone on the band.
     """
 
     def __init__(
@@ -28,7 +30,7 @@ class FadingChannel:
         self._correlation = correlation
         self._rng = rng
         self._gap = snr_gap(config)
-        self._mean_db, self.latent_db = self._first_slot(shape)
+        self.mean_db, self.latent_db = self._first_slot(shape)
         self._measure()
 
     def advance(self) -> None:
@@ -40,14 +42,14 @@ class FadingChannel:
             following = self._rng.standard_normal(self.latent_db.shape, np.float32)
             following *= np.float32(np.sqrt(1 - self._correlation**2) * config.sigma_db)
             following += np.float32(self._correlation) * self.latent_db
-            following += np.float32(1 - self._correlation) * self._mean_db
+            following += np.float32(1 - self._correlation) * self.mean_db
             self.latent_db = following
         self._measure()
 
     def add_experts(self, count: int) -> None:
         """Draw the channels to `count` more experts."""
         mean_db, latent_db = self._first_slot((*self.latent_db.shape[:2], count))
-        self._mean_db = np.concatenate([self._mean_db, mean_db], axis=-1)
+        self.mean_db = np.concatenate([self.mean_db, mean_db], axis=-1)
         self.latent_db = np.concatenate([self.latent_db, latent_db], axis=-1)
         self._measure()
 
@@ -58,6 +60,15 @@ class FadingChannel:
     def snr_to(self, cell: tuple[NDArray, NDArray, NDArray]) -> Array:
         """Linear SNR at the cells (world, user, expert), in double precision."""
         return db_to_linear(clip_snr_db(self.config, self.latent_db[cell]).astype(float))
+
+    def get_state(self) -> State:
+        """Mean and latent, (N, U, E) dB."""
+        return taken(self, _STATE)
+
+    def set_state(self, state: State) -> None:
+        """Go on from what `get_state` gave."""
+        put(self, _STATE, state)
+        self._measure()
 
     def _measure(self) -> None:
         self.efficiency = spectral_efficiency(db_to_linear(self.snr_db()), self._gap)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.config import ExpertConfig
+from envs.state import State, copied, taken
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,15 @@ class ExpertPool:
     competence: NDArray[np.float64]  # (N, E, M), 1 recovers recovered_share of an abandoned subtask's loss
     unit_cost: NDArray[np.float64]  # (N, E), kappa, credits a point
     cost_slope: NDArray[np.float64]  # (N, E), credits a point
+
+    def get_state(self) -> State:
+        """The experts."""
+        return taken(self, ("topic", "competence", "unit_cost", "cost_slope"))
+
+    @classmethod
+    def from_state(cls, state: State) -> "ExpertPool":
+        """The pool that gave this state."""
+        return cls(**copied(state))
 
     def joined(self, newcomers: "ExpertPool") -> "ExpertPool":
         """This pool with more experts behind its own."""

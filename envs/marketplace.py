@@ -1,12 +1,13 @@
 """The platform inside a world: it averages demand, clears the mechanism every few slots and keeps the books."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.config import MarketConfig
 from envs.experts import ExpertPool
+from envs.state import State, copied
 from mechanisms import Market, Mechanism, MechanismError, best_response, cost
 
 Float = NDArray[np.floating]
@@ -46,6 +47,10 @@ class Marketplace:
     Raises MechanismError when the first clearing of a pool fails; a later failure keeps the last prices and is
     recorded in the status of its clearing.
     """
+
+    unit_price: NDArray[np.float64]  # (N, E), credits a point
+    effort: NDArray[np.float64]  # (N, E), in 0..1
+    participates: NDArray[np.bool_]  # (N, E)
 
     def __init__(
         self,
@@ -102,7 +107,35 @@ class Marketplace:
 
     def close(self) -> None:
         """End the interval under way; `closed` then tells what came of it."""
-        self.closed = Clearing(
+        self.closed = self._under_way()
+
+    def get_state(self) -> State:
+        """Demand, the interval under way and the one that ended in the last slot (None: there is none)."""
+        return {
+            "demand": self.demand.copy(),
+            "priced": self._priced,
+            "under_way": asdict(self._under_way()),
+            "closed": asdict(self.closed) if self.closed is not None else None,
+        }
+
+    def set_state(self, state: State, pool: ExpertPool) -> None:
+        """Go on from what `get_state` gave, with the pool of that time."""
+        state = copied(state)
+        under_way, closed = state["under_way"], state["closed"]
+        self.pool, self.demand, self._priced = pool, state["demand"], state["priced"]
+        self.closed = None if closed is None else Clearing(**closed)
+        self._slot, self._slots, self._told_demand = (under_way[key] for key in ("slot", "num_slots", "demand"))
+        self.unit_price, self.effort, self.participates = (
+            under_way[key] for key in ("unit_price", "effort", "participates")
+        )
+        self._points, self._payment, self._cost, self._charge = (
+            under_way[key] for key in ("points", "payment", "cost", "charge")
+        )
+        self._outcome_status, self._solve_seconds = under_way["status"], under_way["solve_seconds"]
+        self._cost_per_point = cost(self.effort, pool.unit_cost, pool.cost_slope)
+
+    def _under_way(self) -> Clearing:
+        return Clearing(
             slot=self._slot,
             num_slots=self._slots,
             unit_price=self.unit_price,
@@ -114,7 +147,7 @@ class Marketplace:
             cost=self._cost,
             charge=self._charge,
             status=self._outcome_status,
-            solve_seconds=self._solve_seconds,
+            solve_seconds=float(self._solve_seconds),
         )
 
     def _clear(self, slot: int) -> None:

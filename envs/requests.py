@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.config import RequestConfig
+from envs.state import State, put, taken
+
+# What is not here is derived from it.
+_STATE = ("subtasks", "num_transferred", "transferred_weight", "position", "active", "last_topic")
 
 
 def topic_popularity(config: RequestConfig) -> NDArray[np.float64]:
@@ -43,7 +47,9 @@ class RequestQueue:
 
     Attributes, (N, U) each: `active`, whether the user has a request; `pending`, whether it has a subtask to transfer
     in this slot, and that subtask's `weight`, `words`, `compute` (0 with none pending) and `topic`;
-    `num_transferred` and `transferred_weight`, number and total weight of the request's subtasks to transfer.
+    `num_transferred` and `transferred_weight`, number and total weight of the request's subtasks to transfer, and
+    `position`, how many of them are behind the user. `subtasks` (N, U, K, 4): weight, words, compute need and topic
+    of each subtask, those to transfer first and in the prompt's order.
     A request with nothing to transfer is active for one slot without anything pending.
     """
 
@@ -54,13 +60,12 @@ class RequestQueue:
         self._shape = (num_worlds, num_users)
         users = num_worlds * num_users
         self._users = np.arange(users)
-        # Weight, words, compute need and topic of each subtask, those to transfer first and in the prompt's order.
-        self._subtasks = np.zeros((users, config.num_subtasks, 4))
+        self.subtasks = np.zeros((*self._shape, config.num_subtasks, 4))
         self.num_transferred = np.zeros(self._shape, np.int64)
         self.transferred_weight = np.zeros(self._shape)
         self.position = np.zeros(self._shape, np.int64)
         self.active = np.zeros(self._shape, bool)
-        self._last_topic = rng.choice(config.num_topics, users, p=topic_popularity(config))
+        self.last_topic = rng.choice(config.num_topics, users, p=topic_popularity(config))
         self._arrive()
 
     @property
@@ -68,17 +73,24 @@ class RequestQueue:
         """Whose request is complete at the end of this slot, (N, U)."""
         return self.active & (self.position + 1 >= self.num_transferred)
 
-    @property
-    def subtasks(self) -> NDArray[np.float64]:
-        """Weight, words, compute need and topic of every subtask, (N, U, K, 4), those to transfer first."""
-        return self._subtasks.reshape(*self._shape, self.config.num_subtasks, 4)
-
     def advance(self) -> None:
         """Go on to the next slot: whatever was pending is behind the user, and new requests may arrive."""
         completed = self.completing
         self.position += self.pending
         self.active &= ~completed
         self._arrive()
+
+    def get_state(self) -> State:
+        """The requests under way."""
+        return taken(self, _STATE)
+
+    def set_state(self, state: State) -> None:
+        """Go on from what `get_state` gave."""
+        put(self, _STATE, state)
+        self._select()
+
+    def _flat_subtasks(self) -> NDArray[np.float64]:
+        return self.subtasks.reshape(-1, *self.subtasks.shape[2:])
 
     def _arrive(self) -> None:
         """Give new requests to users without one."""
@@ -105,12 +117,12 @@ class RequestQueue:
             private = rng.random(shape) < config.private_probability
         transferred = assess(config, weight, compute, private)
         count = transferred.sum(axis=-1)
-        topic = self._topics(self._last_topic[users], shape)
+        topic = self._topics(self.last_topic[users], shape)
         first = np.argsort(~transferred, axis=-1, kind="stable")
         row = np.arange(len(users))
         subtasks = np.stack([weight, words, compute], axis=-1)[row[:, None], first]
-        self._subtasks[users] = np.concatenate([subtasks, topic[..., None]], axis=-1)
-        self._last_topic[users] = np.where(count > 0, topic[row, count - 1], self._last_topic[users])
+        self._flat_subtasks()[users] = np.concatenate([subtasks, topic[..., None]], axis=-1)
+        self.last_topic[users] = np.where(count > 0, topic[row, count - 1], self.last_topic[users])
         self.transferred_weight.flat[users] = (weight * transferred).sum(axis=-1)
         self.num_transferred.flat[users] = count
         self.position.flat[users] = 0
@@ -129,6 +141,6 @@ class RequestQueue:
         """Gather the subtask of this slot of each user."""
         self.pending = self.active & (self.position < self.num_transferred)
         at = np.minimum(self.position, self.config.num_subtasks - 1).ravel()
-        subtask = self._subtasks[self._users, at].reshape(*self._shape, 4)
+        subtask = self._flat_subtasks()[self._users, at].reshape(*self._shape, 4)
         self.topic = subtask[..., 3].astype(np.int64)
         self.weight, self.words, self.compute = (subtask[..., column] * self.pending for column in range(3))

@@ -15,9 +15,11 @@ from envs.experts import ExpertPool, draw_pool, lottery
 from envs.marketplace import Clearing, Marketplace
 from envs.requests import RequestQueue
 from envs.sharing import band_share, per_expert
+from envs.state import OrNone, State, check, put, taken
 
 Float = NDArray[np.floating]
 Info = dict[str, NDArray[Any]]
+_STATE = ("slot", "available", "load", "last_expert", "backlog_s", "_fresh")  # beside the parts with one of their own
 
 
 class World:
@@ -224,12 +226,45 @@ class World:
             config.experts, self.num_worlds, count, config.requests.num_topics, self._rng["pool"], self.num_experts
         )
         self.pool = self.pool.joined(newcomers)
-        self.config = replace(config, num_experts=config.num_experts + count)
+        self.config = self.accounts.config = replace(config, num_experts=config.num_experts + count)
         self.channel.add_experts(count)
         self.backlog_s = np.pad(self.backlog_s, ((0, 0), (0, count)))
         self.load = np.pad(self.load, ((0, 0), (0, count)))
         self.market.admit(self.slot, self.pool)
         self.available = np.concatenate([self.available, self._drawn_availability(count)], axis=-1)
+        self._refresh()
+
+    def get_state(self) -> State:
+        """Everything that a world is in, mid-episode too: copies, from which `set_state` goes on bit for bit.
+
+        Nested dictionaries of arrays, numbers, strings and None. Configuration and mechanism are not among them.
+        """
+        return taken(self, _STATE) | {
+            "pool": self.pool.get_state(),
+            "channel": self.channel.get_state(),
+            "requests": self.requests.get_state(),
+            "accounts": self.accounts.get_state(),
+            "market": self.market.get_state(),
+            "rng": {name: rng.bit_generator.state for name, rng in self._rng.items()},
+        }
+
+    def set_state(self, state: State) -> None:
+        """Go on as the world that gave `state` would, if it was built with this one's config, size and mechanism.
+
+        Raises ValueError naming the entry that does not fit, before anything has changed: a world to which experts
+        were added needs one whose config has as many.
+        """
+        like = self.get_state()
+        like["market"]["closed"] = OrNone(like["market"]["under_way"])
+        check(state, like)
+        for name, rng in self._rng.items():
+            rng.bit_generator.state = state["rng"][name]
+        put(self, _STATE, state)
+        self.pool = ExpertPool.from_state(state["pool"])
+        self.channel.set_state(state["channel"])
+        self.requests.set_state(state["requests"])
+        self.accounts.set_state(state["accounts"])
+        self.market.set_state(state["market"], self.pool)
         self._refresh()
 
     def _seed(self, seed: int | None) -> None:
