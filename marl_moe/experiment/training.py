@@ -135,12 +135,10 @@ def _sac_config(spec: ExperimentSpec, model_config: Any) -> Any:
 
 def _stock_config(spec: ExperimentSpec, model_config: Any) -> Any:
     """One of RLlib's algorithms, before the experiment's sections."""
-    from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
-
-    from marl_moe.rllib.stock import stock_config
+    from marl_moe.rllib.stock import STOCK, stock_config
 
     assert spec.algorithm is not None
-    check_model_config(model_config, [field.name for field in fields(DefaultModelConfig)])
+    check_model_config(model_config, STOCK[spec.algorithm.name].model_keys)
     users = spec.algorithm.module_users(spec.env.num_users)
     config = stock_config(spec.algorithm.name, spec.env, spec.mechanism.parameters(), users)
     return config.rl_module(model_config=model_config)

@@ -10,6 +10,7 @@ In another process it repeats only under the same PYTHONHASHSEED, since RLlib or
 strings, and with remote runners as far as RLlib's timing allows.
 """
 
+from dataclasses import fields
 from functools import partial
 from math import log
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from ray.rllib.algorithms.dqn import DQNConfig
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.algorithms.sac import SACConfig
+from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 from ray.rllib.core.rl_module.rl_module import RLModule, RLModuleSpec
 from ray.rllib.utils import force_list
 
@@ -33,6 +35,7 @@ from marl_moe.rllib.stock_modules import MaskedDqnModule, MaskedPpoModule, Maske
 NUM_ENVS = 4
 UNIFORM, PRIORITIZED = REPLAY_BUFFERS = ("MultiAgentEpisodeReplayBuffer", "MultiAgentPrioritizedEpisodeReplayBuffer")
 TARGET_ENTROPY_RATIO = 0.1  # as our SAC's default
+OUR_NETWORK_KEYS = ("network", "hidden")  # of NetworkConfig
 
 Config = TypeVar("Config", bound="StockConfig")
 
@@ -45,6 +48,7 @@ class StockConfig(AlgorithmConfig):
     """
 
     module_class: type
+    model_keys = tuple(field.name for field in fields(DefaultModelConfig))  # what rl_module.model_config may hold
     env_config: dict[str, Any]
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -186,9 +190,12 @@ class StockSacConfig(StockConfig, SACConfig):
 
     Learning rates 1e-3 and initial alpha 0.2, as in our SAC. `target_entropy: auto` is 0.1 times the log of the number
     of actions, nats, since RLlib's own value for a discrete action, -1, lets alpha decay to 0.
+
+    Networks are RLlib's, or with `rl_module.model_config: {network: pointer, hidden: 64}` those of our SAC.
     """
 
     module_class = MaskedRllibSacModule
+    model_keys = (*StockConfig.model_keys, *OUR_NETWORK_KEYS)
     target_entropy: float | str | None
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -200,6 +207,12 @@ class StockSacConfig(StockConfig, SACConfig):
 
     def validate(self) -> None:
         """See the base class."""
+        given = set(self._model_config)
+        if given & set(OUR_NETWORK_KEYS) and ("network" not in given or given - set(OUR_NETWORK_KEYS)):
+            raise ValueError(
+                "rl_module.model_config should hold network (and hidden), or else RLlib's own keys, "
+                f"got {', '.join(sorted(given))}"
+            )
         check_positive(self, ("initial_alpha", "actor_lr", "critic_lr", "alpha_lr"))
         check_shares(self, ("tau",))
         _check_replay(self)

@@ -1,7 +1,8 @@
 """RLlib's default modules of PPO, DQN and SAC, masked by the action mask that an observation carries.
 
 All three are masked in full, in collecting, learning and acting; networks and losses are RLlib's. `model_config` is
-RLlib's, with `allow_abandon` of the world beside its keys.
+RLlib's, with `allow_abandon` of the world beside its keys. SAC's may be our networks' instead, `{network: pointer,
+hidden: 64}`: then these stand where RLlib's own would, which tells apart what network and engine give.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from ray.rllib.algorithms.dqn.torch.default_dqn_torch_rl_module import QF_PREDS, DefaultDQNTorchRLModule
 from ray.rllib.algorithms.ppo.torch.default_ppo_torch_rl_module import DefaultPPOTorchRLModule
+from ray.rllib.algorithms.sac.sac_catalog import SACCatalog
 from ray.rllib.algorithms.sac.sac_learner import (
     ACTION_LOG_PROBS,
     ACTION_LOG_PROBS_NEXT,
@@ -18,9 +20,9 @@ from ray.rllib.algorithms.sac.sac_learner import (
 from ray.rllib.algorithms.sac.torch.default_sac_torch_rl_module import DefaultSACTorchRLModule
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.models.base import ENCODER_OUT
-from torch import Tensor
+from torch import Tensor, nn
 
-from marl_moe.policies.networks import NEVER, action_mask
+from marl_moe.policies.networks import NEVER, NetworkConfig, action_mask
 
 Batch = dict[str, Any]
 
@@ -58,6 +60,11 @@ class MaskedRllibSacModule(DefaultSACTorchRLModule):
     and adds 0 to every sum of the losses.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if "network" in (kwargs.get("model_config") or {}):
+            kwargs["catalog_class"] = ScorerCatalog
+        super().__init__(*args, **kwargs)
+
     def _forward_inference(self, batch: Batch) -> Batch:
         return {Columns.ACTION_DIST_INPUTS: self._masked_logits(batch[Columns.OBS])}
 
@@ -74,3 +81,43 @@ class MaskedRllibSacModule(DefaultSACTorchRLModule):
     def _masked_logits(self, observation: Tensor) -> Tensor:
         logits = self.pi(self.pi_encoder({Columns.OBS: observation})[ENCODER_OUT])
         return logits.masked_fill(~action_mask(observation, self.model_config["allow_abandon"]), NEVER)
+
+
+class ScorerCatalog(SACCatalog):
+    """Our networks as RLlib's SAC builds its own: encoders hand the observation on, heads score all actions from it."""
+
+    def build_encoder(self, framework: str) -> nn.Module:
+        """The actor's encoder."""
+        return _ObservationItself()
+
+    def build_qf_encoder(self, framework: str) -> nn.Module:
+        """A critic's encoder."""
+        return _ObservationItself()
+
+    def build_pi_head(self, framework: str) -> nn.Module:
+        """The actor's logits."""
+        return self._scores()
+
+    def build_qf_head(self, framework: str) -> nn.Module:
+        """A critic's Q values."""
+        return self._scores()
+
+    def _scores(self) -> nn.Module:
+        given = {key: self._model_config_dict[key] for key in ("network", "hidden") if key in self._model_config_dict}
+        return _Scores(NetworkConfig(num_experts=int(self.action_space.n) - 1, **given))
+
+
+class _ObservationItself(nn.Module):
+    def forward(self, batch: Batch) -> Batch:
+        return {ENCODER_OUT: batch[Columns.OBS]}
+
+
+class _Scores(nn.Module):
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.network = config.build(copies=1)
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """Scores of all actions, (B, D) -> (B, E + 1)."""
+        scores: Tensor = self.network(observation)[0]
+        return scores

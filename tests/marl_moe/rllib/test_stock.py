@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import mechanisms
 from envs import World, WorldConfig
@@ -18,7 +19,8 @@ from marl_moe.experiment.evaluation import evaluate
 from marl_moe.experiment.spec import ExperimentSpec, SpecError, parse_experiment
 from marl_moe.experiment.training import algorithm_config, load_trained, train
 from marl_moe.experiment.training_rows import LEARNER_COLUMNS, LEARNER_METRICS, training_row
-from marl_moe.policies.networks import NEVER, action_mask
+from marl_moe.policies.learned import LearnedPolicy
+from marl_moe.policies.networks import NEVER, NetworkConfig, action_mask
 from marl_moe.rllib.stock import STOCK
 from marl_moe.rllib.stock_policy import StockPolicy
 
@@ -241,6 +243,37 @@ def test_sacs_losses_stay_finite_though_probabilities_round_to_zero(build: Calla
     assert all(gradient.isfinite().all() for gradient in gradients)
 
 
+def test_sac_with_our_pointer_network_trains_all_of_it_and_acts_as_the_same_weights_in_our_network(
+    stock_spec: Callable[..., ExperimentSpec], tmp_path: Path
+) -> None:
+    model = {"model_config": {"network": "pointer", "hidden": 8}}
+    spec = stock_spec("rllib_sac", rl_module=model)
+    algorithm = algorithm_config(spec, seed=0).build_algo()
+    module = algorithm.learner_group._learner.module["shared"].unwrapped()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    for _ in range(2):
+        algorithm.train()
+    after = module.state_dict()
+    algorithm.stop()
+    # pi, qf, qf_twin and the targets of both critics: five networks of the same parameters, and none stands still.
+    network = NetworkConfig(num_experts=6, network="pointer", hidden=8).build(copies=1)
+    assert len(after) == 5 * len(network.state_dict())
+    assert not [name for name, value in after.items() if torch.equal(value, before[name])]
+    assert not torch.equal(after["qf.network.expert_in.weight"], after["qf_twin.network.expert_in.weight"])
+
+    train(spec, 0, tmp_path)
+    policy = load_trained(spec, tmp_path)
+    weights = load_file(tmp_path / "policy.safetensors")
+    prefix = "shared/pi.network."
+    network.load_state_dict({name.removeprefix(prefix): weight for name, weight in weights.items()})
+    ours = LearnedPolicy("sac", {"shared": network}, NetworkConfig(6, hidden=8), {"shared": [0, 1]})
+    world = World(spec.env, num_worlds=5, seed=3, mechanism=mechanisms.make("posted_price"))
+    while not world.done:
+        actions = policy.act(world)
+        assert np.array_equal(actions, ours.act(world))
+        world.step(actions)
+
+
 def test_a_world_of_another_size_is_refused(trained: Callable[..., Trained]) -> None:
     with pytest.raises(ValueError, match="ppo: trained with 6 experts, it cannot act among 7"):
         trained("ppo").policy().act(World(WorldConfig(num_users=2, num_experts=7)))
@@ -289,6 +322,16 @@ def test_sections_arrive_at_rllib_and_the_defaults_are_the_documented_ones(
         ("ppo", "rl_module", "model_config", {"fcnet_activation": "rely"}, "rl_module.model_config: "),
         ("ppo", "rl_module", "model_config", {"use_lstm": True}, "rl_module.model_config.use_lstm should be false"),
         ("ppo", "rl_module", "model_config", 8, "model_config: should hold fcnet_hiddens"),
+        ("ppo", "rl_module", "model_config", {"network": "pointer"}, "unknown 'network'"),
+        ("rllib_sac", "rl_module", "model_config", {"network": "ponter"}, "network should be 'pointer' or 'mlp'"),
+        ("rllib_sac", "rl_module", "model_config", {"hidden": 8}, "should hold network (and hidden), or else RLlib's"),
+        (
+            "rllib_sac",
+            "rl_module",
+            "model_config",
+            {"network": "pointer", "fcnet_hiddens": [8]},
+            "or else RLlib's own keys, got fcnet_hiddens, network",
+        ),
         ("ppo", "debugging", "seed", 3, "seeds are set by the key 'seeds'"),
         ("ppo", "training", "lr", -1, "training.lr should be above 0, got -1"),
         ("ppo", "training", "gamma", 2, "training.gamma should lie in 0..1, got 2"),
