@@ -28,11 +28,14 @@ from marl_moe.rllib.module import MaskedSacModule
 from marl_moe.rllib.replay import ReplayRing
 
 NUM_UPDATES_LIFETIME = "num_updates_lifetime"
-WITHOUT_EFFECT = {"target_entropy", "target_network_update_freq", "q_model_config", "policy_model_config"}
-WITHOUT_EFFECT_BECAUSE = (
-    "the entropy is set by target_entropy_ratio, targets move with every update by tau, "
-    "networks are set by rl_module.model_config"
-)
+WITHOUT_EFFECT = {
+    "target_entropy": "the entropy is set by target_entropy_ratio",
+    "target_network_update_freq": "targets move with every update by tau",
+    "q_model_config": "networks are set by rl_module.model_config",
+    "policy_model_config": "networks are set by rl_module.model_config",
+    "store_buffer_in_checkpoints": "every checkpoint holds the replay",
+}
+REPLAY, WORLDS = "replay", "worlds"  # parts of a state, beside RLlib's
 
 
 class WorldSacConfig(SACConfig):
@@ -71,8 +74,8 @@ class WorldSacConfig(SACConfig):
         **kwargs: Any,
     ) -> "WorldSacConfig":
         """RLlib's keys, and the two of ours (see the class). Raises ValueError for keys that our SAC does not have."""
-        for key in WITHOUT_EFFECT & set(kwargs):
-            raise ValueError(f"{key} has no effect here: {WITHOUT_EFFECT_BECAUSE}")
+        for key in WITHOUT_EFFECT.keys() & kwargs.keys():
+            raise ValueError(f"{key} has no effect here: {WITHOUT_EFFECT[key]}")
         super().training(**kwargs)
         if target_entropy_ratio is not NotProvided:
             self.target_entropy_ratio = target_entropy_ratio
@@ -131,13 +134,14 @@ class WorldSac(SAC):
         return WorldSacConfig()
 
     def setup(self, config: WorldSacConfig) -> None:
-        """Build as RLlib does; a local runner then acts with the local learner's own weights."""
+        """Build as RLlib does; a local runner then acts with the weights of a local learner itself, if on the CPU."""
         super().setup(config)
         self._rng = np.random.default_rng(np.random.SeedSequence(self.config.seed, spawn_key=(0xDA7A,)))
         self._updates_due = 0.0
-        self._shares_module = not self.learner_group.is_remote and not self.env_runner_group.num_remote_workers()
+        learner = self.learner_group._learner  # None where learners are remote
+        self._shares_module = learner is not None and learner.device.type == "cpu" and self._collects_here
         if self._shares_module:
-            self.env_runner.module = self.learner_group._learner.module
+            self.env_runner.module = learner.module
 
     def training_step(self) -> None:
         """One episode in every world: collect a fragment, store it, update as often as the replay ratio asks."""
@@ -162,11 +166,51 @@ class WorldSac(SAC):
             if updates:
                 self._update(int(updates))
 
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """RLlib's state, the replay with its generator, and the worlds of each runner by its index.
+
+        From it training continues bit for bit. Its arrays may be the algorithm's own: write them before training on.
+        """
+        state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
+        if self._check_component(REPLAY, components, not_components):
+            state[REPLAY] = {
+                "ring": self.local_replay_buffer.get_state(),
+                "sampling": self._rng.bit_generator.state,
+                "updates_due": self._updates_due,
+            }
+        if self._check_component(WORLDS, components, not_components):
+            collected = self.env_runner_group.foreach_env_runner(
+                lambda runner: (runner.worker_index, runner.get_worlds()), local_env_runner=self._collects_here
+            )
+            state[WORLDS] = dict(collected)
+        return state
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over a state of `get_state`. Runners whose index it does not hold begin worlds of their own."""
+        super().set_state(state)
+        if REPLAY in state:
+            self.local_replay_buffer.set_state(state[REPLAY]["ring"])
+            self._rng.bit_generator.state = state[REPLAY]["sampling"]
+            self._updates_due = state[REPLAY]["updates_due"]
+        if WORLDS in state:
+            worlds = state[WORLDS]
+
+            def put_back(runner: WorldRunner) -> None:
+                if runner.worker_index in worlds:
+                    runner.set_worlds(worlds[runner.worker_index])
+
+            self.env_runner_group.foreach_env_runner(put_back, local_env_runner=self._collects_here)
+
     def _setup_logdir(self) -> None:
         """Only Tune needs a folder of its own; without it RLlib would leave empty ones in the home folder."""
         self._logdir = None
         if self._storage:
             super()._setup_logdir()
+
+    @property
+    def _collects_here(self) -> bool:
+        """Whether the local runner collects; it does nothing where there are remote ones."""
+        return self.env_runner_group.num_remote_workers() == 0
 
     def _rounds(self) -> int:
         slots = self.config.env_config["world"]["episode_slots"]

@@ -134,6 +134,19 @@ class WorldRunner(EnvRunner, Checkpointable):
             self.module.set_state(ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights)
         self._weights_seq_no = state.get(WEIGHTS_SEQ_NO, 0)
 
+    def get_worlds(self) -> dict[str, Any]:
+        """The state of the worlds and of exploration, from which collecting continues bit for bit.
+
+        Apart from `get_state`, which RLlib hands to a runner that it restarts: that one begins worlds of its own.
+        """
+        return {"world": self.world.get_state(), "exploration": self._rng.bit_generator.state}
+
+    def set_worlds(self, state: dict[str, Any]) -> None:
+        """Continue where `get_worlds` of the runner of this index was asked."""
+        self.world.set_state(state["world"])
+        self._rng.bit_generator.state = state["exploration"]
+        self._seen = self.world.observe()
+
     def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """How to build this runner again."""
         return (), {"config": self.config}

@@ -124,6 +124,7 @@ class MaskedSacLearner(SACTorchLearner):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take over a state of `get_state`."""
+        self._weights_seq_no = 0  # RLlib would keep its own weights where they are newer than the state's
         super().set_state(state)
         for module_id, value in state.get(LOG_ALPHA, {}).items():
             self.curr_log_alpha[module_id].data.fill_(value)

@@ -1,9 +1,13 @@
 """Replay: slots of many worlds in a preallocated ring, each observation stored once. NumPy only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+COLUMNS = ("observation", "action", "reward", "starts")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class ReplayRing:
         self.n_step = n_step
         self.gamma = gamma
         self._num_rows = 0  # allocated at the first fragment, which tells the shapes
+        self._filled = 0
         self._cursor = 0
         self._last_runner: int | None = None
 
@@ -49,7 +54,9 @@ class ReplayRing:
     def add(self, fragment: Fragment) -> None:
         """Append a fragment, over the oldest rows when full."""
         if not self._num_rows:
-            self._allocate(fragment)
+            rows, *shape = fragment.observation.shape
+            agents = fragment.action[0].size
+            self._allocate(max(self.capacity // agents, 2 * rows), shape)
         if fragment.continues and self._last_runner == fragment.runner:
             self._cursor -= 1  # the open end of the fragment before is the first row of this one
         rows = (self._cursor + np.arange(len(fragment.starts))) % self._num_rows
@@ -57,6 +64,7 @@ class ReplayRing:
         self._action[rows] = fragment.action
         self._reward[rows] = fragment.reward
         self._starts[rows] = fragment.starts
+        self._filled = max(self._filled, int(rows.max()) + 1)
         self._cursor = int(rows[-1] + 1) % self._num_rows
         self._last_runner = fragment.runner
 
@@ -87,11 +95,35 @@ class ReplayRing:
             discount,
         )
 
-    def _allocate(self, fragment: Fragment) -> None:
-        _, worlds, users, features = fragment.observation.shape
+    def get_state(self) -> dict[str, Any]:
+        """The rows that hold something, and where the ring stands; arrays are the ring's own until the next `add`."""
+        return {
+            "capacity": self.capacity,
+            "num_rows": self._num_rows,
+            "cursor": self._cursor,
+            "last_runner": self._last_runner,
+            "columns": {name: getattr(self, f"_{name}")[: self._filled] for name in COLUMNS} if self._num_rows else {},
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Hold what `get_state` handed out. Raises ValueError where it came from a ring of another capacity."""
+        if state["capacity"] != self.capacity:
+            raise ValueError(f"replay: a state of capacity {state['capacity']}, where the capacity is {self.capacity}")
+        columns = state["columns"]
+        self._num_rows, self._filled = state["num_rows"], 0
+        if columns:
+            self._filled = len(columns["starts"])
+            self._allocate(state["num_rows"], columns["observation"].shape[1:])
+            for name, column in columns.items():
+                getattr(self, f"_{name}")[: self._filled] = column
+        self._cursor, self._last_runner = state["cursor"], state["last_runner"]
+
+    def _allocate(self, num_rows: int, shape: Sequence[int]) -> None:
+        """Room for rows of observations (N, U, D)."""
+        worlds, users, _ = shape
         self._agents = worlds * users
-        self._num_rows = max(self.capacity // self._agents, 2 * len(fragment.starts))
-        self._observation = np.zeros((self._num_rows, worlds, users, features), np.float32)
-        self._action = np.zeros((self._num_rows, worlds, users), np.int64)
-        self._reward = np.zeros((self._num_rows, worlds, users), np.float32)
-        self._starts = np.zeros(self._num_rows, bool)
+        self._num_rows = num_rows
+        self._observation = np.zeros((num_rows, *shape), np.float32)
+        self._action = np.zeros((num_rows, worlds, users), np.int64)
+        self._reward = np.zeros((num_rows, worlds, users), np.float32)
+        self._starts = np.zeros(num_rows, bool)

@@ -71,6 +71,7 @@ def sac_config() -> Callable[..., Any]:
         num_envs: int = 3,
         fragment: int = 5,
         runners: int = 0,
+        learners: int = 0,
         **training: Any,
     ) -> Any:
         from marl_moe.rllib.algorithm import WorldSacConfig
@@ -80,6 +81,7 @@ def sac_config() -> Callable[..., Any]:
         defaults = {"train_batch_size_per_learner": 16, "num_steps_sampled_before_learning_starts": 0}
         config.training(**(defaults | training))
         config.env_runners(num_envs_per_env_runner=num_envs, rollout_fragment_length=fragment, num_env_runners=runners)
+        config.learners(num_learners=learners)
         return config.debugging(seed=seed)
 
     return build

@@ -13,6 +13,8 @@ import mechanisms
 from envs import RequestConfig, WorldConfig
 from marl_moe.experiment.evaluation import evaluate, make_heuristic
 from marl_moe.policies.learned import LearnedPolicy
+from marl_moe.rllib.algorithm import WorldSac
+from marl_moe.rllib.learner import MaskedSacLearner
 
 pytestmark = pytest.mark.usefixtures("ray_started")
 GROUPS = {"first": [0], "second": [1]}
@@ -40,6 +42,18 @@ def weights(algorithm: Any) -> Weights:
     for module in algorithm.config.env_config["module_users"]:
         state = learner.module[module].unwrapped().state_dict()
         found |= {f"{module} {name}": value.numpy().copy() for name, value in state.items()}
+    return found
+
+
+def learner_state(algorithm: Any) -> Weights:
+    """Every number that the learner holds, wherever it is: networks, targets, temperature and optimisers."""
+    state = algorithm.learner_group.get_state()["learner"]
+    found = {f"{module} temperature": np.array(value) for module, value in state["log_alpha"].items()}
+    for module, networks in state["rl_module"].items():
+        found |= {f"{module} {name}": np.array(value) for name, value in networks.items()}
+    for optimizer, held in state["optimizer"].items():
+        for number, moments in held["state"]["state"].items():
+            found |= {f"{optimizer} {number} {name}": np.array(value) for name, value in moments.items()}
     return found
 
 
@@ -161,17 +175,75 @@ def test_two_remote_runners_collect_and_are_sent_what_is_learned(
                 np.testing.assert_array_equal(np.asarray(value), learned[f"shared {name}"])
 
 
-def test_rllibs_checkpoint_brings_the_weights_back(
+def test_resume_from_rllibs_checkpoint_is_bit_identical_to_never_having_stopped(
     build: Callable[..., Any], small_world: WorldConfig, tmp_path: Path
 ) -> None:
-    trained, fresh = build(small_world, users=GROUPS, seed=1), build(small_world, users=GROUPS, seed=2)
-    trained.train()
-    trained.save_to_path(tmp_path / "checkpoint")
-    assert not same(weights(fresh), weights(trained))
-    fresh.restore_from_path(tmp_path / "checkpoint")
-    assert same(weights(fresh), weights(trained))
-    fresh.train()
-    assert not same(weights(fresh), weights(trained))
+    """The replay outgrows its capacity, an update is half due, experts change every episode."""
+    world = replace(small_world, experts=replace(small_world.experts, resample="episode"))
+    whole = build(world, training_intensity=1.3, replay_buffer_config={"capacity": 100}, users=GROUPS, n_step=3)
+    whole.train()
+    whole.train()
+    whole.save_to_path(tmp_path)
+    expected = whole.train()
+    learned = learner_state(whole)
+    whole.stop()
+    resumed = WorldSac.from_checkpoint(tmp_path)
+    try:
+        result = resumed.train()
+        assert counts(result) == counts(expected)
+        assert result["env_runners"]["gain"] == expected["env_runners"]["gain"]
+        assert same(learner_state(resumed), learned)
+    finally:
+        resumed.stop()
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"runners": 2, "learners": 1}], ids=["in one process", "two remote runners and a remote learner"]
+)
+def test_restoring_an_older_checkpoint_repeats_what_followed_it(
+    build: Callable[..., Any], small_world: WorldConfig, tmp_path: Path, settings: dict[str, int]
+) -> None:
+    algorithm = build(small_world, **settings)
+    algorithm.train()
+    algorithm.save_to_path(tmp_path)
+    algorithm.train()
+    first = learner_state(algorithm)
+    algorithm.restore_from_path(tmp_path)
+    assert not same(learner_state(algorithm), first)
+    algorithm.train()
+    assert same(learner_state(algorithm), first)
+
+
+def test_a_state_replaces_the_weights_of_an_algorithm_that_learned_longer(
+    build: Callable[..., Any], small_world: WorldConfig
+) -> None:
+    short, long = build(small_world, seed=1), build(small_world, seed=2)
+    short.train()
+    long.train()
+    long.train()
+    long.set_state(short.get_state())
+    assert same(weights(long), weights(short))
+
+
+def test_a_runner_that_is_restarted_is_handed_weights_and_no_worlds(
+    build: Callable[..., Any], small_world: WorldConfig
+) -> None:
+    algorithm = build(small_world)
+    assert set(algorithm.env_runner.get_state()) == {"rl_module", "weights_seq_no"}
+
+
+def test_a_local_runner_has_weights_of_its_own_where_the_learner_is_not_on_the_cpu(
+    build: Callable[..., Any], small_world: WorldConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MaskedSacLearner, "device", torch.device("cuda"))  # what it says; the networks stay here
+    algorithm = build(small_world)
+    algorithm.train()
+    assert algorithm.env_runner.module is not algorithm.learner_group._learner.module
+    acting = algorithm.env_runner.get_state()["rl_module"]["shared"]
+    learned = weights(algorithm)
+    for name in acting:
+        if name.startswith("actor."):
+            np.testing.assert_array_equal(np.asarray(acting[name]), learned[f"shared {name}"])
 
 
 def test_sac_learns_to_ask_experts_of_the_right_type(build: Callable[..., Any]) -> None:
@@ -225,6 +297,7 @@ def test_sac_learns_to_ask_experts_of_the_right_type(build: Callable[..., Any]) 
         ("num_steps_sampled_before_learning_starts", "soon"),
         ("replay_buffer_config", {"capacityy": 10}),
         ("replay_buffer_config", {"capacity": 0}),
+        ("store_buffer_in_checkpoints", False),
     ],
 )
 def test_an_impossible_value_is_refused_by_its_key(

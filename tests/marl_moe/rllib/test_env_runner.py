@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any
 
@@ -141,6 +141,19 @@ def test_the_state_carries_the_actors_from_one_runner_to_another(runner: WorldRu
     assert not torch.equal(scores(other), scores(runner))
     other.set_state(runner.get_state())
     torch.testing.assert_close(scores(other), scores(runner), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("fragments", [1, 3])
+def test_worlds_handed_to_another_runner_continue_bit_for_bit(runner: WorldRunner, fragments: int) -> None:
+    for _ in range(fragments):  # in mid-episode, and at the beginning of the next
+        runner.sample()
+    other = WorldRunner(config=runner.config.copy(copy_frozen=False).debugging(seed=99), worker_index=1)
+    other.set_state(runner.get_state())
+    other.set_worlds(runner.get_worlds())
+    for _ in range(4):
+        mine, continued = runner.sample(), other.sample()
+        for field in fields(Fragment):
+            np.testing.assert_array_equal(getattr(mine, field.name), getattr(continued, field.name))
 
 
 def test_each_user_is_played_by_the_module_of_its_group(sac_config: Make, small_world: WorldConfig) -> None:

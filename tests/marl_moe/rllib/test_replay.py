@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -174,6 +175,35 @@ def test_a_full_ring_holds_the_newest_rows_and_nothing_else(order: tuple[int, ..
         assert_same(drawn(ring), expected)
         assert len(ring) == len(expected)
     assert len(oracle.expected()) > len(ring)
+
+
+@pytest.mark.parametrize("fragments", [0, 1, 3, 7])
+def test_a_ring_continues_from_the_state_of_another_bit_for_bit(fragments: int) -> None:
+    one, other = (ReplayRing(14 * WORLDS * USERS, 3, GAMMA) for _ in range(2))
+    runners = new_runners(episode_slots=6)
+    for _ in range(fragments):
+        one.add(runners[0].fragment(4))
+    state = deepcopy(one.get_state())
+    assert sum(column.nbytes for column in state["columns"].values()) <= (4 + 8 + 4) * 14 * WORLDS * USERS + 14
+    assert len(state["columns"].get("starts", [])) == min(14, 4 * fragments + (2 * fragments + 1) // 3)
+    other.add(runners[1].fragment(4))  # replaced
+    other.set_state(state)
+    assert len(other) == len(one)
+    for _ in range(3):
+        fragment = runners[0].fragment(4)
+        one.add(fragment)
+        other.add(fragment)
+        for mine, restored in zip(
+            one.sample(50, EVERYBODY, np.random.default_rng(7)),
+            other.sample(50, EVERYBODY, np.random.default_rng(7)),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(mine, restored)
+
+
+def test_a_state_of_another_capacity_is_refused() -> None:
+    with pytest.raises(ValueError, match="a state of capacity 100, where the capacity is 50"):
+        ReplayRing(50, 1, GAMMA).set_state(ReplayRing(100, 1, GAMMA).get_state())
 
 
 def test_only_the_asked_users_are_drawn() -> None:
