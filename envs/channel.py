@@ -3,6 +3,8 @@
 dB appear only in the SNR process; rates are in bit/s, delays in s.
 """
 
+from math import log, prod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,7 +41,7 @@ class FadingChannel:
         if config.process == "iid":
             self.latent_db = self._uniform_db(self.latent_db.shape)
         else:
-            following = self._rng.standard_normal(self.latent_db.shape, np.float32)
+            following = standard_normal(self._rng, self.latent_db.shape)
             following *= np.float32(np.sqrt(1 - self._correlation**2) * config.sigma_db)
             following += np.float32(self._correlation) * self.latent_db
             following += np.float32(1 - self._correlation) * self.mean_db
@@ -71,7 +73,13 @@ class FadingChannel:
         self._measure()
 
     def _measure(self) -> None:
-        self.efficiency = spectral_efficiency(db_to_linear(self.snr_db()), self._gap)
+        efficiency = self.snr_db()  # log2(1 + 10^(dB / 10) / gap), in place: the arrays are large
+        efficiency *= np.float32(log(10) / 10)
+        efficiency -= np.float32(log(self._gap))
+        np.exp(efficiency, out=efficiency)
+        np.log1p(efficiency, out=efficiency)
+        efficiency *= np.float32(1 / log(2))
+        self.efficiency = efficiency
 
     def _first_slot(self, shape: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mean, and a latent from the stationary distribution, dB."""
@@ -79,7 +87,7 @@ class FadingChannel:
         if self.config.process == "iid":
             return mean_db, mean_db
         spread = np.float32(self.config.sigma_db)
-        return mean_db, mean_db + spread * self._rng.standard_normal(shape, np.float32)
+        return mean_db, mean_db + spread * standard_normal(self._rng, shape)
 
     def _uniform_db(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
         low, high = self.config.snr_db
@@ -87,6 +95,18 @@ class FadingChannel:
         draws *= np.float32(high - low)
         draws += np.float32(low)
         return draws
+
+
+def standard_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Draws of N(0, 1) by the transform of Box and Muller (1958), up to 5.8 standard deviations.
+
+    In single precision it takes a third of the time of NumPy's ziggurat, which tests and branches at every draw.
+    """
+    size = prod(shape)
+    radius, angle = rng.random((2, -(-size // 2)), np.float32)
+    radius = np.sqrt(np.float32(-2) * np.log(1 - radius))
+    angle *= np.float32(2 * np.pi)
+    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:size].reshape(shape)
 
 
 def clip_snr_db(config: ChannelConfig, latent_db: Array) -> Array:

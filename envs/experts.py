@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,11 @@ class ExpertPool:
     competence: NDArray[np.float64]  # (N, E, M), 1 recovers recovered_share of an abandoned subtask's loss
     unit_cost: NDArray[np.float64]  # (N, E), kappa, credits a point
     cost_slope: NDArray[np.float64]  # (N, E), credits a point
+
+    @cached_property
+    def by_topic(self) -> NDArray[np.float32]:
+        """Competence for each topic of every expert, (N, M, E)."""
+        return np.ascontiguousarray(self.competence.transpose(0, 2, 1), np.float32)
 
     def get_state(self) -> State:
         """The experts."""

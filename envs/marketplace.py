@@ -101,9 +101,12 @@ class Marketplace:
             self._clear(slot + 1)
         return payment, edge_cost
 
-    def charge(self, expert: NDArray[np.int64], served: Float, worlds: NDArray[np.int64]) -> Float:
-        """What users pay for `served` full-effort points of `expert`, (N, U): the unit price a delivered point."""
-        return (self.unit_price * self.effort)[worlds, expert] * served
+    def charge(self, cell: NDArray[np.int64], served: Float) -> Float:
+        """What users pay for `served` full-effort points, (N, U): the unit price a delivered point.
+
+        cell: of whom, (N, U), as a flat index into (N, E).
+        """
+        return (self.unit_price * self.effort).take(cell) * served
 
     def close(self) -> None:
         """End the interval under way; `closed` then tells what came of it."""

@@ -28,18 +28,25 @@ def assessment_order(weight: NDArray, compute: NDArray, private: NDArray[np.bool
 def assess(config: RequestConfig, weight: NDArray, compute: NDArray, private: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Resource assessment: which subtasks must be transferred, (..., K) bool.
 
-    In the order of `assessment_order` subtasks run on the device until `local_compute` is spent (the first that does
-    not fit and all after it are transferred), or all but the last `num_transferred`. Private subtasks always stay.
+    In the order of `assessment_order` subtasks run on the device until `local_compute` is spent; the first that does
+    not fit and all after it are transferred. Private subtasks always stay.
     """
     order = assessment_order(weight, compute, private)
-    if config.num_transferred is None:
-        spent = np.cumsum(np.take_along_axis(compute, order, axis=-1), axis=-1)
-        transferred_in_order = spent > config.local_compute
-    else:
-        keep = config.num_subtasks - config.num_transferred
-        transferred_in_order = np.broadcast_to(np.arange(config.num_subtasks) >= keep, order.shape)
-    place = np.argsort(order, axis=-1)
-    return np.take_along_axis(transferred_in_order, place, axis=-1) & ~private
+    spent = np.cumsum(np.take_along_axis(compute, order, axis=-1), axis=-1)
+    transferred = np.empty(order.shape, bool)
+    np.put_along_axis(transferred, order, spent > config.local_compute, axis=-1)
+    return transferred & ~private
+
+
+def largest_of_uniform(rng: np.random.Generator, draws: int, shape: tuple[int, int]) -> NDArray[np.floating]:
+    """The largest of `draws` numbers uniform in 0..1, (rows, how many of them), in random order.
+
+    The largest of n is V^(1/n) with V uniform, and those below it are uniform up to it (Lurie and Hartley 1972).
+    """
+    largest = np.cumprod(rng.random(shape) ** (1 / (draws - np.arange(shape[1]))), axis=-1)
+    if shape[1] > 1:
+        rng.permuted(largest, axis=-1, out=largest)
+    return largest
 
 
 class RequestQueue:
@@ -48,8 +55,9 @@ class RequestQueue:
     Attributes, (N, U) each: `active`, whether the user has a request; `pending`, whether it has a subtask to transfer
     in this slot, and that subtask's `weight`, `words`, `compute` (0 with none pending) and `topic`;
     `num_transferred` and `transferred_weight`, number and total weight of the request's subtasks to transfer, and
-    `position`, how many of them are behind the user. `subtasks` (N, U, K, 4): weight, words, compute need and topic
-    of each subtask, those to transfer first and in the prompt's order.
+    `position`, how many of them are behind the user. `subtasks` (N, U, S, 4): weight, words, compute need and topic of
+    each subtask, those to transfer first and in the prompt's order; S is the most that may be transferred, as those
+    that are sure to stay are of no interest once the device has chosen them.
     A request with nothing to transfer is active for one slot without anything pending.
     """
 
@@ -60,7 +68,7 @@ class RequestQueue:
         self._shape = (num_worlds, num_users)
         users = num_worlds * num_users
         self._users = np.arange(users)
-        self.subtasks = np.zeros((*self._shape, config.num_subtasks, 4))
+        self.subtasks = np.zeros((*self._shape, config.num_transferred or config.num_subtasks, 4))
         self.num_transferred = np.zeros(self._shape, np.int64)
         self.transferred_weight = np.zeros(self._shape)
         self.position = np.zeros(self._shape, np.int64)
@@ -89,8 +97,9 @@ class RequestQueue:
         put(self, _STATE, state)
         self._select()
 
-    def _flat_subtasks(self) -> NDArray[np.float64]:
-        return self.subtasks.reshape(-1, *self.subtasks.shape[2:])
+    def _of_user(self, table: NDArray) -> NDArray:
+        """A view of a table (N, U, ...) with one row a user."""
+        return table.reshape(len(self._users), *table.shape[2:])
 
     def _arrive(self) -> None:
         """Give new requests to users without one."""
@@ -103,30 +112,40 @@ class RequestQueue:
         self._select()
 
     def _draw(self, users: NDArray[np.int64]) -> None:
+        weight, compute, count = self._assessed(len(users))
+        words = self._rng.uniform(*self.config.words, weight.shape)
+        last_topic = self.last_topic[users]
+        topic = self._topics(last_topic, weight.shape)
+        self._of_user(self.subtasks)[users] = np.stack([weight, words, compute, topic], axis=-1)
+        self.last_topic[users] = np.where(count > 0, topic[np.arange(len(users)), count - 1], last_topic)
+        transferred = np.arange(weight.shape[1]) < count[:, None]
+        self._of_user(self.transferred_weight)[users] = (weight * transferred).sum(axis=-1)
+        self._of_user(self.num_transferred)[users] = count
+        self._of_user(self.position)[users] = 0
+        self._of_user(self.active)[users] = True
+
+    def _assessed(self, users: int) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.int64]]:
+        """Weight and compute need of new subtasks, (users, S) each, those to transfer first; how many these are.
+
+        With equal weights those transferred are the `num_transferred` of the greatest need, which are drawn alone.
+        """
         config, rng = self.config, self._rng
-        shape = (len(users), config.num_subtasks)
+        if config.num_transferred is not None:
+            low, high = config.compute_need
+            shape = (users, config.num_transferred)
+            compute = low + (high - low) * largest_of_uniform(rng, config.num_subtasks, shape)
+            return np.full(shape, 1 / config.num_subtasks), compute, np.full(users, config.num_transferred)
+        shape = (users, config.num_subtasks)
         compute = rng.uniform(*config.compute_need, shape)
-        words = rng.uniform(*config.words, shape)
-        if config.num_transferred is None:
-            weight = rng.standard_exponential(shape)  # Dirichlet(1): exponentials over their sum
-            weight /= weight.sum(axis=-1, keepdims=True)
-        else:
-            weight = np.full(shape, 1 / config.num_subtasks)
+        weight = rng.standard_exponential(shape)  # Dirichlet(1): exponentials over their sum
+        weight /= weight.sum(axis=-1, keepdims=True)
         private = np.zeros(shape, bool)
         if config.private_probability > 0:
             private = rng.random(shape) < config.private_probability
         transferred = assess(config, weight, compute, private)
-        count = transferred.sum(axis=-1)
-        topic = self._topics(self.last_topic[users], shape)
         first = np.argsort(~transferred, axis=-1, kind="stable")
-        row = np.arange(len(users))
-        subtasks = np.stack([weight, words, compute], axis=-1)[row[:, None], first]
-        self._flat_subtasks()[users] = np.concatenate([subtasks, topic[..., None]], axis=-1)
-        self.last_topic[users] = np.where(count > 0, topic[row, count - 1], self.last_topic[users])
-        self.transferred_weight.flat[users] = (weight * transferred).sum(axis=-1)
-        self.num_transferred.flat[users] = count
-        self.position.flat[users] = 0
-        self.active.flat[users] = True
+        weight, compute = (np.take_along_axis(table, first, axis=-1) for table in (weight, compute))
+        return weight, compute, transferred.sum(axis=-1)
 
     def _topics(self, last_topic: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.int64]:
         """A Markov chain along the subtasks to transfer: keep the topic, or draw one by popularity."""
@@ -140,7 +159,7 @@ class RequestQueue:
     def _select(self) -> None:
         """Gather the subtask of this slot of each user."""
         self.pending = self.active & (self.position < self.num_transferred)
-        at = np.minimum(self.position, self.config.num_subtasks - 1).ravel()
-        subtask = self._flat_subtasks()[self._users, at].reshape(*self._shape, 4)
+        at = np.minimum(self.position, self.subtasks.shape[2] - 1).ravel()
+        subtask = self._of_user(self.subtasks)[self._users, at].reshape(*self._shape, 4)
         self.topic = subtask[..., 3].astype(np.int64)
         self.weight, self.words, self.compute = (subtask[..., column] * self.pending for column in range(3))

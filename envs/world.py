@@ -123,23 +123,25 @@ class World:
         wanted = allowed & (actions < self.num_experts)
         expert = np.where(wanted, actions, 0)
         served = self._served(expert, wanted)
-        cell = (self._worlds, self._users, expert)
+        shape = (self.num_worlds, self.num_experts)
+        cell = self._worlds * self.num_experts + expert  # a flat index into (N, E)
 
-        load = per_expert(expert, served, self.num_experts)
-        bits, snr = ch.subtask_bits(config.channel, requests.words), self.channel.snr_to(cell)
+        load = per_expert(cell, served, shape)
+        bits = ch.subtask_bits(config.channel, requests.words)
+        snr = self.channel.snr_to((self._worlds, self._users, expert))
         alone_s = ch.transmission_s(config.channel, bits, snr)
         transmission_s = ch.transmission_s(
-            config.channel, bits, snr, band_share(config.channel, bits, snr, expert, load, served)
+            config.channel, bits, snr, band_share(config.channel, bits, snr, cell, load, served)
         )
         compute_s = self.compute_s()
-        delay_s = transmission_s + self.backlog_s[self._worlds, expert] + compute_s
+        delay_s = transmission_s + self.backlog_s.take(cell) + compute_s
         energy_j = config.channel.tx_power_w * transmission_s
         timely = quality.timeliness(config.quality, delay_s) * ch.word_survival(config.channel)
         competence = self.pool.competence[self._worlds, expert, requests.topic]
-        effective = quality.effective_competence(competence * self.market.effort[self._worlds, expert], timely)
+        effective = quality.effective_competence(competence * self.market.effort.take(cell), timely)
         requested = quality.deliverable_points(config.quality, loss, competence) * wanted
         points = requested * served
-        charge = self.market.charge(expert, points, self._worlds)
+        charge = self.market.charge(cell, points)
         gain = served * quality.transfer_gain(
             config.quality, config.reward, loss, effective, requests.words, energy_j, charge
         )
@@ -147,12 +149,9 @@ class World:
         gain, local_gain, utility, local_utility = self.accounts.settle(requests, gain, local_gain)
 
         payment, edge_cost = self.market.settle(
-            self.slot,
-            per_expert(expert, requested, self.num_experts),
-            per_expert(expert, points, self.num_experts),
-            charge,
+            self.slot, per_expert(cell, requested, shape), per_expert(cell, points, shape), charge
         )
-        work_s = per_expert(expert, served * (alone_s + compute_s), self.num_experts)
+        work_s = per_expert(cell, served * (alone_s + compute_s), shape)
         self.backlog_s = np.maximum(self.backlog_s + work_s - config.slot_s, 0.0)
         self.load, self.last_expert = load, np.where(served, expert, -1)
         info: Info = {
@@ -193,15 +192,14 @@ class World:
         """SNR of each user and expert in this slot, (N, U, E), dB."""
         return self.channel.snr_db()
 
-    def transmission_alone_s(self) -> Float:
+    def transmission_alone_s(self) -> NDArray[np.float32]:
         """Time to send prompt and answer of the pending subtask alone on each expert's band, (N, U, E), s."""
         bits = ch.subtask_bits(self.config.channel, self.requests.words) * self.requests.pending
         return (bits / self.config.channel.bandwidth_hz).astype(np.float32)[..., None] / self.channel.efficiency
 
     def competence_of_topic(self) -> NDArray[np.float32]:
         """Competence of every expert for each user's topic, (N, U, E)."""
-        by_topic = self.pool.competence.transpose(0, 2, 1)
-        return by_topic[self._worlds, self.requests.topic].astype(np.float32)
+        return self.pool.by_topic[self._worlds, self.requests.topic]
 
     def compute_s(self) -> Float:
         """Time an expert computes on each user's pending subtask, (N, U), s."""
@@ -309,7 +307,7 @@ class World:
             weight=requests.weight,
             words=requests.words,
             compute=requests.compute,
-            available=self._mask[..., :-1],
+            usable=self._usable,
             competence=competence * self._effort32,
             transmission_s=self.transmission_alone_s(),
             compute_s=self.compute_s(),
@@ -332,7 +330,7 @@ class World:
         """What several parts of a slot read, computed once."""
         self._seen = None
         self._effort32 = self.market.effort.astype(np.float32)[:, None]
-        usable = self.available & self.market.participates
+        self._usable = usable = self.available & self.market.participates
         self._mask = np.empty((self.num_worlds, self.num_users, self.num_experts + 1), bool)
         np.logical_and(usable[:, None], self.requests.pending[..., None], out=self._mask[..., :-1])
         must_transfer = usable.any(axis=-1, keepdims=True) & self.requests.pending

@@ -79,11 +79,16 @@ def test_private_subtasks_are_never_transferred(probability: float) -> None:
 
 
 def test_fixed_number_of_transferred_subtasks_has_equal_weights_and_takes_the_most_compute() -> None:
-    requests = queue(RequestConfig(num_transferred=3), num_users=50)
+    config = RequestConfig(num_transferred=3)
+    requests = queue(config, num_users=500)
     assert (requests.num_transferred == 3).all()
     weight, _, compute, _ = np.moveaxis(requests.subtasks, -1, 0)
     assert (weight == 1 / 8).all()
-    assert (compute[..., :3].min(axis=-1) >= compute[..., 3:].max(axis=-1)).all()
+    # The largest of 8 and the third largest, between 0.5 and 1.5, are Beta(8, 1) and Beta(6, 3).
+    assert stats.kstest(compute.max(axis=-1).ravel() - 0.5, stats.beta(8, 1).cdf).pvalue > 1e-3
+    assert stats.kstest(compute.min(axis=-1).ravel() - 0.5, stats.beta(6, 3).cdf).pvalue > 1e-3
+    # In the prompt's order each is the largest as often.
+    assert stats.chisquare(np.bincount(compute.argmax(axis=-1).ravel(), minlength=3)).pvalue > 1e-3
 
 
 def test_gating_weights_are_dirichlet() -> None:

@@ -59,7 +59,7 @@ def test_drawn_actions_have_the_frequencies_of_the_softmax_and_are_never_masked(
     world = World(patchy_world, seed=1)
     expected = probabilities(policy, world, "shared", 0, 0)
     while not ((expected > 0.1).sum() >= 3 and (expected == 0).any()):
-        world.step(policy.act(world))
+        world.reset() if world.done else world.step(policy.act(world))
         expected = probabilities(policy, world, "shared", 0, 0)
     drawing = policy.stochastic(np.random.default_rng(0))
     drawn = np.bincount([drawing.act(world)[0, 0] for _ in range(4000)], minlength=len(expected))
