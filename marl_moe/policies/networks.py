@@ -42,17 +42,23 @@ class NetworkConfig:
 
 
 class CopiedLinear(nn.Module):
-    """`copies` linear layers side by side: (copies or 1, B, in) -> (copies, B, out)."""
+    """`copies` linear layers side by side: (copies or 1, B, in) -> (copies, B, out).
 
-    def __init__(self, copies: int, in_features: int, out_features: int) -> None:
+    Without a bias where the input is long and narrow: adding one is another pass over the whole output.
+    """
+
+    def __init__(self, copies: int, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
         bound = in_features**-0.5
         self.weight = nn.Parameter(torch.empty(copies, in_features, out_features).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(copies, 1, out_features).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(copies, 1, out_features).uniform_(-bound, bound)) if bias else None
 
     def forward(self, values: Tensor) -> Tensor:
         """Apply each copy to its own (or the one shared) batch."""
-        return torch.baddbmm(self.bias, values.expand(self.weight.shape[0], -1, -1), self.weight)
+        values = values.expand(self.weight.shape[0], -1, -1)
+        if self.bias is None:
+            return torch.bmm(values, self.weight)
+        return torch.baddbmm(self.bias, values, self.weight)
 
 
 class PointerNetwork(nn.Module):
@@ -60,13 +66,15 @@ class PointerNetwork(nn.Module):
 
     Two hidden layers; the context is the mean of the experts' first hidden layer. Abandoning is scored from the
     context. Any number of experts, in any order: permuting the experts permutes their scores.
+
+    The layers over all experts of a batch are bound by memory, not by arithmetic, so each is one product without a
+    bias: that of the first layer is a column of ones in its input, that of the second comes with the context.
     """
 
     def __init__(self, copies: int, hidden: int) -> None:
         super().__init__()
-        self.expert_in = CopiedLinear(copies, NUM_EXPERT_FEATURES, hidden)
-        self.user_in = CopiedLinear(copies, NUM_USER_FEATURES, hidden)
-        self.expert_hidden = CopiedLinear(copies, hidden, hidden)
+        self.expert_in = CopiedLinear(copies, NUM_EXPERT_FEATURES + NUM_USER_FEATURES + 1, hidden, bias=False)
+        self.expert_hidden = CopiedLinear(copies, hidden, hidden, bias=False)
         self.context_hidden = CopiedLinear(copies, hidden, hidden)
         self.expert_out = CopiedLinear(copies, hidden, 1)
         self.abandon_hidden = CopiedLinear(copies, hidden, hidden)
@@ -76,13 +84,16 @@ class PointerNetwork(nn.Module):
         """Scores of all actions, (B, D) -> (copies, B, E + 1)."""
         batch = observation.shape[0]
         user = observation[:, :NUM_USER_FEATURES]
-        experts = observation[:, NUM_USER_FEATURES:].reshape(1, -1, NUM_EXPERT_FEATURES)
-        first = self.expert_in(experts).unflatten(1, (batch, -1))
-        first = torch.relu(first + self.user_in(user[None]).unsqueeze(2))
-        context = first.mean(dim=2)
-        second = self.expert_hidden(first.flatten(1, 2)).unflatten(1, (batch, -1))
-        second = torch.relu(second + self.context_hidden(context).unsqueeze(2))
-        scores = self.expert_out(second.flatten(1, 2)).unflatten(1, (batch, -1)).squeeze(-1)
+        experts = observation[:, NUM_USER_FEATURES:].reshape(batch, -1, NUM_EXPERT_FEATURES)
+        num_experts = experts.shape[1]
+        seen = torch.cat(
+            [experts, user.unsqueeze(1).expand(-1, num_experts, -1), experts.new_ones(batch, num_experts, 1)], dim=-1
+        )
+        first = self.expert_in(seen.flatten(0, 1)[None]).relu_()
+        context = first.unflatten(1, (batch, num_experts)).mean(dim=2)
+        second = self.expert_hidden(first).unflatten(1, (batch, num_experts))
+        second = (second + self.context_hidden(context).unsqueeze(2)).relu_()
+        scores = self.expert_out(second.flatten(1, 2)).unflatten(1, (batch, num_experts)).squeeze(-1)
         abandon = self.abandon_out(torch.relu(self.abandon_hidden(context)))
         return torch.cat([scores, abandon], dim=-1)
 

@@ -28,10 +28,11 @@ def by_hand(network: PointerNetwork, observation: Tensor) -> list[float]:
     """Scores of one user's actions from the first copy of the network, one expert after the other."""
 
     def linear(layer: nn.Module, values: Tensor) -> Tensor:
-        return layer.weight[0].T @ values + layer.bias[0, 0]
+        product = layer.weight[0].T @ values
+        return product if layer.bias is None else product + layer.bias[0, 0]
 
     user, experts = blocks(observation)
-    first = [torch.relu(linear(network.expert_in, e) + linear(network.user_in, user)) for e in experts]
+    first = [torch.relu(linear(network.expert_in, torch.cat([e, user, torch.ones(1)]))) for e in experts]
     context = sum(first) / len(first)
     second = [torch.relu(linear(network.expert_hidden, f) + linear(network.context_hidden, context)) for f in first]
     abandon = linear(network.abandon_out, torch.relu(linear(network.abandon_hidden, context)))
