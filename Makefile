@@ -1,11 +1,12 @@
-# Two commands on a machine with Python 3.11 (or later) and make: `make run` and `make test`.
-# Both set everything up in .venv first, and again only when pyproject.toml or constraints.txt changed.
+# On a machine with Python 3.11 (or later) and make: `make run`, `make test`, `make bench` (minutes on 2 cores, best on an
+# idle machine) and `make bench-long` (in which runs of RLlib's stock SAC take 15 minutes each).
+# All set everything up in .venv first, and again only when pyproject.toml or constraints.txt changed.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test clean
+.PHONY: run test bench bench-long clean
 
 run: $(INSTALLED)
 	$(BIN)/marl-moe run quickstart
@@ -15,6 +16,12 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+bench: $(INSTALLED)
+	$(BIN)/python tests/benchmarks all
+
+bench-long: $(INSTALLED)
+	$(BIN)/python tests/benchmarks all --long
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,150 @@
+"""`python tests/benchmarks`: measures speed, memory and growth side by side; `make bench` runs everything.
+
+Each command writes a table (benchmarks.csv), its figures and the machine (environment.json) into a folder of its own.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import growth
+import memory
+import pandas as pd
+import quality_report
+import report
+import typer
+import update_speed
+import world_speed
+from matplotlib.figure import Figure
+from report import Measurement, Told
+from rich.console import Console
+from time_to_quality import Caps
+
+from marl_moe.experiment.records import create_run_folder
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+console = Console(width=None if sys.stdout.isatty() else 140)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder to write to; -2, -3 ... is put behind it if it exists.")]
+RESULTS = Path("results/benchmarks")
+SHORT, LONG = Caps(rllib_s=60, ours_s=60), Caps(rllib_s=900, ours_s=120)
+
+
+@app.command()
+def world(out: Out = RESULTS) -> None:
+    """Agent steps a second of the world, env steps a second of the PettingZoo view."""
+    with _progress() as told:
+        rows = world_speed.measure(told=told)
+    _report(out, rows)
+
+
+@app.command()
+def updates(out: Out = RESULTS) -> None:
+    """Updates a second: our learner inside RLlib beside a bare PyTorch loop, and where the time goes."""
+    with _progress() as told:
+        rows = update_speed.measure(told=told)
+    _report(out, rows)
+
+
+@app.command()
+def quality(
+    out: Out = RESULTS,
+    stock_cap: Annotated[float, typer.Option(help="Seconds of a run of RLlib's stock SAC at most.")] = LONG.rllib_s,
+    cap: Annotated[float, typer.Option(help="Seconds of a run of ours at most.")] = LONG.ours_s,
+    seeds: Annotated[int, typer.Option(help="Seeds of the cells with the pointer.", min=1)] = 3,
+    mlp_seeds: Annotated[int, typer.Option(help="Seeds of the cells with an mlp.", min=1)] = 1,
+) -> None:
+    """Time to 50 % and 85 % of the equilibrium's gain: {RLlib's stock SAC, ours} x {mlp, pointer}."""
+    with _progress() as told:
+        rows, curves = quality_report.measure(Caps(stock_cap, cap), seeds, mlp_seeds, told=told)
+    _report(out, rows, curves)
+
+
+@app.command("memory")
+def memory_(
+    out: Out = RESULTS,
+    stock: Annotated[bool, typer.Option("--stock", help="Measure RLlib's stock SAC too (minutes).")] = False,
+) -> None:
+    """Peak memory of a run whose replay holds 200,000 agent transitions at 16 users."""
+    with _progress() as told:
+        rows = memory.measure(stock=stock, told=told)
+    _report(out, rows)
+
+
+@app.command("growth")
+def growth_(out: Out = RESULTS) -> None:
+    """Cost of an update and of a step against 1 to 256 users and 30 to 1,000 experts."""
+    with _progress() as told:
+        rows = growth.measure(told=told)
+    _report(out, rows)
+
+
+@app.command("all")
+def all_(
+    out: Out = RESULTS,
+    long: Annotated[
+        bool, typer.Option("--long", help="Let runs of stock SAC take 15 minutes each, and measure its memory.")
+    ] = False,
+) -> None:
+    """Everything above, one after the other."""
+    with _progress() as told:
+        rows = world_speed.measure(told=told) + update_speed.measure(told=told) + memory.measure(stock=long, told=told)
+        rows += growth.measure(told=told)
+        quality_rows, curves = quality_report.measure(LONG if long else SHORT, told=told)
+    _report(out, rows + quality_rows, curves)
+
+
+@app.command()
+def tune(out: Out = RESULTS) -> None:
+    """Measure the settings that the cells of `quality` choose from, anew; kept as tests/benchmarks/tuning.csv."""
+    from tuning import RESULT_FILE, tune
+
+    folder = create_run_folder(out.parent, out.name)
+    rows = []
+    with _progress() as told:
+        for row in tune(told=told):
+            rows.append(row)
+            report.write(folder, {RESULT_FILE.stem: pd.DataFrame(rows)}, {})
+    console.print(f"Written to {folder}; copy {RESULT_FILE.name} to {RESULT_FILE} to choose by it.")
+
+
+def _report(out: Path, rows: list[Measurement], curves: pd.DataFrame | None = None) -> None:
+    """Print the table and write everything."""
+    table = report.frame(rows)
+    tables = {"benchmarks": table}
+    figures: dict[str, Callable[[], Figure]] = {}
+    if curves is not None:
+        tables["learning_curves"] = curves
+        figures["time_to_quality"] = lambda: quality_report.draw(curves)
+    for module, name in ((growth, "growth"), (update_speed, "updates"), (world_speed, "world"), (memory, "memory")):
+        if (table["benchmark"] == name).any():
+            figures[name] = lambda module=module: module.draw(table)
+    folder = create_run_folder(out.parent, out.name)
+    report.write(folder, tables, figures)
+    console.print(report.terminal_table(rows))
+    where = report.machine()
+    console.print(f"{where['cpu']}, {where['cpu_count']} cores, {where['platform']}, commit {where['commit']}")
+    console.print(f"Written to {folder}")
+
+
+@contextmanager
+def _progress() -> Iterator[Told]:
+    """Shows what is being measured: in place on a terminal, otherwise a line each time another thing begins."""
+    said = ""
+
+    def told(what: str) -> None:
+        nonlocal said
+        if console.is_terminal:
+            status.update(what)
+        elif (begun := what.partition(",")[0]) != said:
+            said = begun
+            console.print(begun)
+
+    with console.status("starting") as status:
+        yield told
+
+
+if __name__ == "__main__":
+    app()

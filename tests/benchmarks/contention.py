@@ -1,0 +1,28 @@
+"""The world that is measured in: that of `experiments/contention.yaml`, of any size."""
+
+from functools import cache
+from typing import Any
+
+from envs import WorldConfig
+from marl_moe.experiment.spec import ExperimentSpec, load_experiment, parse_experiment
+
+
+@cache
+def contention() -> ExperimentSpec:
+    """The shipped experiment."""
+    return load_experiment("contention")
+
+
+def contention_world(num_users: int = 16, num_experts: int = 30) -> WorldConfig:
+    """The contention world with so many users and experts."""
+    return contention_spec(num_users=num_users, num_experts=num_experts).env
+
+
+def contention_spec(algorithm: dict[str, Any] | None = None, **env: Any) -> ExperimentSpec:
+    """The experiment at one size, `env` its keys that differ, with another `algorithm` section if one is given."""
+    raw = contention().as_dict()
+    raw["sweep"] = {}
+    raw["env"] |= env
+    if algorithm is not None:
+        raw["algorithm"] = algorithm
+    return parse_experiment(raw, "benchmark")
