@@ -112,7 +112,7 @@ def standard_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray
 def clip_snr_db(config: ChannelConfig, latent_db: Array) -> Array:
     """The SNR, dB: the latent clipped to the configured range."""
     low, high = config.snr_db
-    return np.clip(latent_db, latent_db.dtype.type(low), latent_db.dtype.type(high))
+    return np.minimum(np.maximum(latent_db, latent_db.dtype.type(low)), latent_db.dtype.type(high))
 
 
 def db_to_linear(decibel: Array) -> Array:

@@ -98,14 +98,17 @@ def write(
     block[...] = alike
     if not pending.all():
         block[~pending, :, 0] = 0.0
-    np.clip(competence, -COMPETENCE_BOUND, COMPETENCE_BOUND, out=block[..., 1])
+    np.minimum(np.maximum(competence, -COMPETENCE_BOUND), COMPETENCE_BOUND, out=block[..., 1])
     energy_cost = np.float32(config.reward.credits_per_joule * config.channel.tx_power_w)
     np.multiply(transmission_s, energy_cost, out=block[..., 2])
     delay = transmission_s + compute_s[..., None].astype(np.float32)
     delay *= np.float32(1 / config.quality.deadline_s)
     np.minimum(delay, LARGEST, out=block[..., 3])
-    world, user = np.nonzero(last_expert >= 0)
-    mine = last_expert[world, user]
-    block[world, user, mine, 4] = np.minimum((load[world, mine] - 1) * (1 / LOAD_UNIT), LARGEST_LOAD)
-    block[world, user, mine, 5] = 1.0
+    row = np.flatnonzero(last_expert >= 0)  # users who were served, of all worlds in one row
+    mine = last_expert.take(row)
+    others = load.take(row // num_users * num_experts + mine) - 1
+    at = row * observation.shape[-1] + NUM_USER_FEATURES + mine * NUM_EXPERT_FEATURES
+    flat = observation.reshape(-1)
+    flat[at + 4] = np.minimum(others * (1 / LOAD_UNIT), LARGEST_LOAD)
+    flat[at + 5] = 1.0
     return observation

@@ -43,7 +43,7 @@ def largest_of_uniform(rng: np.random.Generator, draws: int, shape: tuple[int, i
 
     The largest of n is V^(1/n) with V uniform, and those below it are uniform up to it (Lurie and Hartley 1972).
     """
-    largest = np.cumprod(rng.random(shape) ** (1 / (draws - np.arange(shape[1]))), axis=-1)
+    largest = (rng.random(shape) ** (1 / np.arange(draws, draws - shape[1], -1))).cumprod(axis=-1)
     if shape[1] > 1:
         rng.permuted(largest, axis=-1, out=largest)
     return largest
@@ -106,60 +106,63 @@ class RequestQueue:
         arriving = ~self.active
         if self.config.arrival_probability < 1:
             arriving &= self._rng.random(arriving.shape) < self.config.arrival_probability
-        users = np.flatnonzero(arriving)
+        users = arriving.ravel().nonzero()[0]
         if users.size:
             self._draw(users)
         self._select()
 
     def _draw(self, users: NDArray[np.int64]) -> None:
-        weight, compute, count = self._assessed(len(users))
-        words = self._rng.uniform(*self.config.words, weight.shape)
+        subtasks = np.empty((len(users), *self.subtasks.shape[2:]))
+        weight, words, compute, topic = np.moveaxis(subtasks, -1, 0)
+        count, transferred_weight = self._assess(weight, compute)
+        words[...] = self._rng.uniform(*self.config.words, words.shape)
         last_topic = self.last_topic[users]
-        topic = self._topics(last_topic, weight.shape)
-        self._of_user(self.subtasks)[users] = np.stack([weight, words, compute, topic], axis=-1)
+        self._draw_topics(last_topic, topic)
         self.last_topic[users] = np.where(count > 0, topic[np.arange(len(users)), count - 1], last_topic)
-        transferred = np.arange(weight.shape[1]) < count[:, None]
-        self._of_user(self.transferred_weight)[users] = (weight * transferred).sum(axis=-1)
+        self._of_user(self.subtasks)[users] = subtasks
         self._of_user(self.num_transferred)[users] = count
+        self._of_user(self.transferred_weight)[users] = transferred_weight
         self._of_user(self.position)[users] = 0
         self._of_user(self.active)[users] = True
 
-    def _assessed(self, users: int) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.int64]]:
-        """Weight and compute need of new subtasks, (users, S) each, those to transfer first; how many these are.
+    def _assess(self, weight: NDArray, compute: NDArray) -> tuple[NDArray[np.int64], NDArray | float]:
+        """Write weight and compute need of new subtasks, (users, S) each, those to transfer first.
 
-        With equal weights those transferred are the `num_transferred` of the greatest need, which are drawn alone.
+        Returns the number of these and their weight, (users,). With equal weights those transferred are the
+        `num_transferred` of the greatest need, which are drawn alone.
         """
         config, rng = self.config, self._rng
         if config.num_transferred is not None:
             low, high = config.compute_need
-            shape = (users, config.num_transferred)
-            compute = low + (high - low) * largest_of_uniform(rng, config.num_subtasks, shape)
-            return np.full(shape, 1 / config.num_subtasks), compute, np.full(users, config.num_transferred)
-        shape = (users, config.num_subtasks)
-        compute = rng.uniform(*config.compute_need, shape)
-        weight = rng.standard_exponential(shape)  # Dirichlet(1): exponentials over their sum
-        weight /= weight.sum(axis=-1, keepdims=True)
-        private = np.zeros(shape, bool)
+            compute[...] = low + (high - low) * largest_of_uniform(rng, config.num_subtasks, compute.shape)
+            weight[...] = 1 / config.num_subtasks
+            return np.full(len(weight), config.num_transferred), config.num_transferred / config.num_subtasks
+        needs = rng.uniform(*config.compute_need, compute.shape)
+        shares = rng.standard_exponential(weight.shape)  # Dirichlet(1): exponentials over their sum
+        shares /= shares.sum(axis=-1, keepdims=True)
+        private = np.zeros(weight.shape, bool)
         if config.private_probability > 0:
-            private = rng.random(shape) < config.private_probability
-        transferred = assess(config, weight, compute, private)
+            private = rng.random(weight.shape) < config.private_probability
+        transferred = assess(config, shares, needs, private)
         first = np.argsort(~transferred, axis=-1, kind="stable")
-        weight, compute = (np.take_along_axis(table, first, axis=-1) for table in (weight, compute))
-        return weight, compute, transferred.sum(axis=-1)
+        weight[...], compute[...] = (np.take_along_axis(table, first, axis=-1) for table in (shares, needs))
+        return transferred.sum(axis=-1), (shares * transferred).sum(axis=-1)
 
-    def _topics(self, last_topic: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.int64]:
-        """A Markov chain along the subtasks to transfer: keep the topic, or draw one by popularity."""
-        drawn = np.searchsorted(self._cumulative_popularity, self._rng.random(shape), side="right")
+    def _draw_topics(self, last_topic: NDArray[np.int64], topic: NDArray) -> None:
+        """Write a Markov chain along the subtasks: keep the topic, or draw one by popularity."""
+        topic[...] = self._cumulative_popularity.searchsorted(self._rng.random(topic.shape), side="right")
         if self.config.topic_persistence == 0:
-            return drawn
-        kept = self._rng.random(shape) < self.config.topic_persistence
-        source = np.maximum.accumulate(np.where(kept, -1, np.arange(shape[1])), axis=-1)
-        return np.where(source >= 0, drawn[np.arange(shape[0])[:, None], source], last_topic[:, None])
+            return
+        kept = self._rng.random(topic.shape) < self.config.topic_persistence
+        for k in range(topic.shape[1]):
+            np.copyto(topic[:, k], topic[:, k - 1] if k else last_topic, where=kept[:, k])
 
     def _select(self) -> None:
         """Gather the subtask of this slot of each user."""
         self.pending = self.active & (self.position < self.num_transferred)
         at = np.minimum(self.position, self.subtasks.shape[2] - 1).ravel()
-        subtask = self._of_user(self.subtasks)[self._users, at].reshape(*self._shape, 4)
-        self.topic = subtask[..., 3].astype(np.int64)
-        self.weight, self.words, self.compute = (subtask[..., column] * self.pending for column in range(3))
+        weight, words, compute, topic = self._of_user(self.subtasks)[self._users, at].T
+        self.weight = weight.reshape(self._shape) * self.pending
+        self.words = words.reshape(self._shape) * self.pending
+        self.compute = compute.reshape(self._shape) * self.pending
+        self.topic = topic.reshape(self._shape).astype(np.int64)

@@ -130,9 +130,8 @@ class World:
         bits = ch.subtask_bits(config.channel, requests.words)
         snr = self.channel.snr_to((self._worlds, self._users, expert))
         alone_s = ch.transmission_s(config.channel, bits, snr)
-        transmission_s = ch.transmission_s(
-            config.channel, bits, snr, band_share(config.channel, bits, snr, cell, load, served)
-        )
+        share = band_share(config.channel, bits, snr, cell, load, served)
+        transmission_s = ch.transmission_s(config.channel, bits, snr, share)
         compute_s = self.compute_s()
         delay_s = transmission_s + self.backlog_s.take(cell) + compute_s
         energy_j = config.channel.tx_power_w * transmission_s
@@ -333,8 +332,9 @@ class World:
         self._usable = usable = self.available & self.market.participates
         self._mask = np.empty((self.num_worlds, self.num_users, self.num_experts + 1), bool)
         np.logical_and(usable[:, None], self.requests.pending[..., None], out=self._mask[..., :-1])
-        must_transfer = usable.any(axis=-1, keepdims=True) & self.requests.pending
-        self._mask[..., -1] = True if self.config.allow_abandon else ~must_transfer
+        self._mask[..., -1] = True
+        if not self.config.allow_abandon:
+            self._mask[..., -1] = ~(usable.any(axis=-1, keepdims=True) & self.requests.pending)
 
     def _drawn_availability(self, num_experts: int) -> NDArray[np.bool_]:
         shape, probability = (self.num_worlds, num_experts), self.config.experts.availability_probability
@@ -346,7 +346,7 @@ class World:
         if self.done:
             raise RuntimeError("the episode is over: call reset before the next step")
         actions = np.asarray(actions)
-        if actions.shape != (self.num_worlds, self.num_users) or not np.issubdtype(actions.dtype, np.integer):
+        if actions.shape != (self.num_worlds, self.num_users) or actions.dtype.kind not in "iu":
             raise ValueError(
                 f"actions should be integers of shape {(self.num_worlds, self.num_users)}, "
                 f"got {actions.dtype} of shape {actions.shape}"
