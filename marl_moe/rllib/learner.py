@@ -38,6 +38,7 @@ class MaskedSacLearner(SACTorchLearner):
     def build(self) -> None:
         """Set the thread count, then build as RLlib does."""
         torch.set_num_threads(self.config.torch_threads)
+        self._last: dict[str, dict[str, Tensor]] = {}  # metrics of the last minibatch, by module
         super().build()
 
     def configure_optimizers_for_module(self, module_id: str, config: AlgorithmConfig | None = None) -> None:
@@ -81,17 +82,13 @@ class MaskedSacLearner(SACTorchLearner):
         target_entropy = config.target_entropy_ratio * fwd_out[MASK].sum(dim=-1).float().log()
         alpha_loss = (log_alpha * (entropy - target_entropy)).mean()
 
-        self.metrics.log_dict(
-            {
-                "critic_loss": critic_loss.detach(),
-                "actor_loss": actor_loss.detach(),
-                "temperature": alpha.squeeze(),
-                "entropy": entropy.mean(),
-                "q_mean": q_taken.detach().mean(),
-            },
-            key=module_id,
-            window=1,
-        )
+        self._last[module_id] = {
+            "critic_loss": critic_loss.detach(),
+            "actor_loss": actor_loss.detach(),
+            "temperature": alpha.squeeze(),
+            "entropy": entropy.mean(),
+            "q_mean": q_taken.detach().mean(),
+        }
         return critic_loss + actor_loss + alpha_loss
 
     def compute_gradients(self, loss_per_module: dict[str, Tensor], **kwargs: Any) -> dict[Any, Tensor]:
@@ -113,7 +110,9 @@ class MaskedSacLearner(SACTorchLearner):
                     torch._foreach_lerp_(list(target.parameters()), list(main.parameters()), self.config.tau)
 
     def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
-        """Learning rate schedules only; the targets moved with each update."""
+        """Log the last minibatch's metrics; learning rate schedules. The targets moved with each minibatch."""
+        for module_id, metrics in self._last.items():
+            self.metrics.log_dict(metrics, key=module_id, window=1)
         Learner.after_gradient_based_update(self, timesteps=timesteps)
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:

@@ -95,6 +95,7 @@ def update(learner: Any, batch: Batch, size: int = SIZE) -> None:
 def test_the_losses_are_those_of_the_equations(learner: Any, batch: Batch) -> None:
     expected = {name: value.item() for name, value in losses_by_hand(learner, batch).items()}
     total = loss(learner, batch).item()
+    learner.after_gradient_based_update(timesteps={})
     logged = {name: float(learner.metrics.peek(("shared", name))) for name in ("critic_loss", "actor_loss")}
     assert logged["critic_loss"] == pytest.approx(expected["critic"], rel=1e-4)
     assert logged["actor_loss"] == pytest.approx(expected["actor"], rel=1e-4)
