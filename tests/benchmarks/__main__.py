@@ -3,6 +3,7 @@
 Each command writes a table (benchmarks.csv), its figures and the machine (environment.json) into a folder of its own.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pret
 console = Console(width=None if sys.stdout.isatty() else 140)
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write to; -2, -3 ... is put behind it if it exists.")]
+QUIET_LOAD = 0.5
 RESULTS = Path("results/benchmarks")
 SHORT, LONG = Caps(rllib_s=60, ours_s=60), Caps(rllib_s=900, ours_s=120)
 
@@ -131,8 +133,13 @@ def _report(out: Path, rows: list[Measurement], curves: pd.DataFrame | None = No
 
 @contextmanager
 def _progress() -> Iterator[Told]:
-    """Shows what is being measured: in place on a terminal, otherwise a line each time another thing begins."""
+    """Shows what is being measured: in place on a terminal, otherwise a line each time another thing begins.
+
+    It is redrawn once a second only, since the drawing takes its time from what is being timed.
+    """
     said = ""
+    if (load := os.getloadavg()[0]) > QUIET_LOAD:
+        console.print(f"Other work is going on here (load average {load:.1f}): trust ratios rather than rates.")
 
     def told(what: str) -> None:
         nonlocal said
@@ -142,7 +149,7 @@ def _progress() -> Iterator[Told]:
             said = begun
             console.print(begun)
 
-    with console.status("starting") as status:
+    with console.status("starting", refresh_per_second=1) as status:
         yield told
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from interleaved import Work, rates, summary
 from matplotlib.figure import Figure
-from report import Measurement, Told, say_nothing
+from report import Measurement, Told, frame, say_nothing, single
 from update_speed import built
 from world_speed import episode
 
@@ -42,7 +42,8 @@ def measure(
                 variant = f"{size} {axis}"
                 rows.append(summary("growth", variant, cost, "ms", [1000 / value for value in values]))
             algorithm.stop()
-    return rows
+    fitted = slopes(frame(rows)).items()
+    return rows + [single("growth", f"against {axis}", f"{cost}, slope", "", slope) for (axis, cost), slope in fitted]
 
 
 def _step(num_users: int, num_experts: int) -> Work:
@@ -68,7 +69,8 @@ def slopes(table: pd.DataFrame) -> dict[tuple[str, str], float]:
     fitted = {}
     for (axis, cost), points in _points(table).groupby(["axis", "quantity"]):
         upper = points.nlargest(max(2, (len(points) + 1) // 2), "size")
-        fitted[axis, cost] = float(np.polyfit(np.log(upper["size"]), np.log(upper["median"]), 1)[0])
+        slope = np.polyfit(np.log(upper["size"]), np.log(upper["median"]), 1)[0]
+        fitted[axis, cost] = round(float(slope), 2) + 0.0  # no slope of -0.00
     return fitted
 
 
@@ -93,7 +95,7 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _points(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of this benchmark, with size and axis."""
-    points = table[table["benchmark"] == "growth"]
+    """The costs, with size and axis."""
+    points = table[(table["benchmark"] == "growth") & table["quantity"].isin(list(COSTS))]
     size = points["variant"].str.split(" ", expand=True)
     return points.assign(size=size[0].astype(int), axis=size[1])

@@ -80,7 +80,8 @@ def bars(table: pd.DataFrame, xlabel: str) -> Figure:
     ax.barh(table["variant"].str.replace(", ", ",\n"), table["median"], height=0.6, color=BAR)
     for row, bar in enumerate(table.itertuples()):
         if bar.repeats > 1:
-            ax.errorbar(bar.median, row, xerr=[[bar.median - bar.least], [bar.most - bar.median]], color="black")
+            spread = [[bar.median - bar.least], [bar.most - bar.median]]
+            ax.errorbar(bar.median, row, xerr=spread, color="black", elinewidth=0.6)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
     ax.xaxis.set_major_formatter("{x:,.0f}")
