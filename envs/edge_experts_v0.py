@@ -106,12 +106,13 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         seen, reward, info = self.world.step(chosen)
         self._show(chosen, info)
         mask = self.world.action_mask()[0].astype(np.int8)
-        per_user = {key: value[0].tolist() for key, value in info.items() if key not in NOT_PER_USER}
-        infos = {
-            agent: {"action_mask": mask[u]}
-            | {key: values[u] for key, values in per_user.items() if not isnan(values[u])}
-            for u, agent in enumerate(agents)
-        }
+        entries = [key for key in info if key not in NOT_PER_USER]
+        rows = zip(*(info[key][0].tolist() for key in entries), strict=True)
+        infos: dict[str, dict[str, Any]] = {}
+        for agent, allowed, row in zip(agents, mask, rows, strict=True):
+            infos[agent] = {"action_mask": allowed, **dict(zip(entries, row, strict=True))}
+            if isnan(infos[agent]["utility"]):
+                del infos[agent]["utility"], infos[agent]["local_utility"]
         done = self.world.done
         if done:
             self.agents = []

@@ -73,7 +73,7 @@ class RequestQueue:
         self.transferred_weight = np.zeros(self._shape)
         self.position = np.zeros(self._shape, np.int64)
         self.active = np.zeros(self._shape, bool)
-        self.last_topic = rng.choice(config.num_topics, users, p=topic_popularity(config))
+        self.last_topic = self._popular_topics((users,))
         self._arrive()
 
     @property
@@ -113,12 +113,12 @@ class RequestQueue:
 
     def _draw(self, users: NDArray[np.int64]) -> None:
         subtasks = np.empty((len(users), *self.subtasks.shape[2:]))
-        weight, words, compute, topic = np.moveaxis(subtasks, -1, 0)
+        weight, words, compute, topic = subtasks.transpose(2, 0, 1)
         count, transferred_weight = self._assess(weight, compute)
         words[...] = self._rng.uniform(*self.config.words, words.shape)
         last_topic = self.last_topic[users]
         self._draw_topics(last_topic, topic)
-        self.last_topic[users] = np.where(count > 0, topic[np.arange(len(users)), count - 1], last_topic)
+        self.last_topic[users] = np.where(count > 0, topic[self._users[: len(users)], count - 1], last_topic)
         self._of_user(self.subtasks)[users] = subtasks
         self._of_user(self.num_transferred)[users] = count
         self._of_user(self.transferred_weight)[users] = transferred_weight
@@ -150,12 +150,15 @@ class RequestQueue:
 
     def _draw_topics(self, last_topic: NDArray[np.int64], topic: NDArray) -> None:
         """Write a Markov chain along the subtasks: keep the topic, or draw one by popularity."""
-        topic[...] = self._cumulative_popularity.searchsorted(self._rng.random(topic.shape), side="right")
+        topic[...] = self._popular_topics(topic.shape)
         if self.config.topic_persistence == 0:
             return
         kept = self._rng.random(topic.shape) < self.config.topic_persistence
         for k in range(topic.shape[1]):
             np.copyto(topic[:, k], topic[:, k - 1] if k else last_topic, where=kept[:, k])
+
+    def _popular_topics(self, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        return self._cumulative_popularity.searchsorted(self._rng.random(shape), side="right")
 
     def _select(self) -> None:
         """Gather the subtask of this slot of each user."""

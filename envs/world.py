@@ -131,7 +131,10 @@ class World:
         snr = self.channel.snr_to((self._worlds, self._users, expert))
         alone_s = ch.transmission_s(config.channel, bits, snr)
         share = band_share(config.channel, bits, snr, cell, load, served)
-        transmission_s = ch.transmission_s(config.channel, bits, snr, share)
+        if config.channel.noise_scaling:
+            transmission_s = ch.transmission_s(config.channel, bits, snr, share)
+        else:
+            transmission_s = alone_s / share
         compute_s = self.compute_s()
         delay_s = transmission_s + self.backlog_s.take(cell) + compute_s
         energy_j = config.channel.tx_power_w * transmission_s
