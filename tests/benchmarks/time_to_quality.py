@@ -27,7 +27,7 @@ LEVELS = (0.5, 0.85)  # shares of the equilibrium's gain
 EVALUATION_WORLDS = 32  # an episode each
 RESOLUTION = 0.04  # of the seconds passed, between two evaluations
 LEAST_SECONDS = 0.1  # between two evaluations
-HOLDS = 3  # evaluations in a row at the highest level end a run
+HOLDS = 3  # evaluations in a row: at the highest level they end a run, and fewer at its end do not count
 MLP_HIDDEN = 256  # RLlib's default width
 
 Row = dict[str, Any]
@@ -187,10 +187,10 @@ class LearningCurve:
 
 
 def time_to(rows: list[Row], level: float) -> Row | None:
-    """The row from which on no share is below the level; None where the last one is."""
+    """The row from which on no share is below the level; None where fewer than `HOLDS` are left by then."""
     below = [index for index, row in enumerate(rows) if row["share_of_equilibrium"] < level]
     first = below[-1] + 1 if below else 0
-    return rows[first] if first < len(rows) else None
+    return rows[first] if len(rows) - first >= HOLDS else None
 
 
 @dataclass(frozen=True)

@@ -197,10 +197,10 @@ def _sections_of_ours(algorithm: Any, calls: int) -> list[Measurement]:
 
 def _sections_of_bare(bare: BareLoop, calls: int) -> list[Measurement]:
     watch = Stopwatch()
-    bare.sample = watch.timed("replay", bare.sample)  # type: ignore[method-assign]
-    bare.losses = watch.timed("forward", bare.losses)  # type: ignore[method-assign]
-    bare.backward = watch.timed("backward", bare.backward)  # type: ignore[method-assign]
-    bare.step = watch.timed("optimisers", bare.step)  # type: ignore[method-assign]
+    bare.sample = watch.timed("replay", bare.sample)
+    bare.losses = watch.timed("forward", bare.losses)
+    bare.backward = watch.timed("backward", bare.backward)
+    bare.step = watch.timed("optimisers", bare.step)
     began = time.perf_counter()
     for _ in range(calls):
         bare.update(AT_ONCE)
