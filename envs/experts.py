@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from envs.config import ExpertConfig
 from envs.state import State, copied, taken
 
+ATTRACTION_TEMPERATURE = 0.1  # competence; 0.2 was tried too and was no better
+
 
 @dataclass(frozen=True)
 class ExpertPool:
@@ -85,6 +87,19 @@ def other_topic_mean(config: ExpertConfig, num_topics: int) -> float:
 def own_topic_mean(config: ExpertConfig) -> float:
     """Mean competence on the own topic."""
     return sum(config.own_competence) / 2
+
+
+def attraction(competence: NDArray, topic_popularity: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of all requests that each expert would draw if users chose by competence alone, (N, E), summing to 1.
+
+    A softmax over the experts of each topic at temperature `ATTRACTION_TEMPERATURE`, averaged over topics by their
+    popularity: where users may expect each other, before anybody has chosen.
+
+    competence: (N, E, M), as users see it. topic_popularity: (M,), summing to 1.
+    """
+    score = competence / ATTRACTION_TEMPERATURE
+    weight = np.exp(score - score.max(axis=1, keepdims=True))
+    return (weight / weight.sum(axis=1, keepdims=True)) @ topic_popularity
 
 
 def lottery(

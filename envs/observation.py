@@ -26,11 +26,14 @@ EXPERT_FEATURES = {
     "mine": "1 where it served me in the last slot, else 0",
     "backlog": "seconds of work it has left over / slot, at most 10",
     "unit_price": "credits a delivered point / value of a point to the users, at most 10",
+    "recent_load": "users that it served, exponential average over past slots of weight 0.3 / 4, at most 25",
+    "attraction": "requests drawn if all users chose by competence alone (`experts.attraction`) / mean, at most 10",
 }
 NUM_USER_FEATURES = len(USER_FEATURES)
 NUM_EXPERT_FEATURES = len(EXPERT_FEATURES)
 LARGEST = 10.0  # delays, backlogs and prices beyond this many units look alike
 LOAD_UNIT, LARGEST_LOAD = 4.0, 25.0
+RECENT_WEIGHT = 0.3  # of the last slot in recent_load
 COMPETENCE_BOUND = 2.0
 _ROUNDING = 1 + 1e-5  # single precision may round a feature just past its bound
 
@@ -55,7 +58,7 @@ def bounds(config: WorldConfig) -> tuple[NDArray[np.float32], NDArray[np.float32
     energy = float(config.reward.credits_per_joule * channel.tx_power_w * longest)
     user_high = [1.0, float(config.requests.num_subtasks), 1.0, 1.0]
     expert_low = [0.0, -COMPETENCE_BOUND, *[0.0] * (NUM_EXPERT_FEATURES - 2)]
-    expert_high = [1.0, COMPETENCE_BOUND, energy, LARGEST, LARGEST_LOAD, 1.0, LARGEST, LARGEST]
+    expert_high = [1.0, COMPETENCE_BOUND, energy, LARGEST, LARGEST_LOAD, 1.0, LARGEST, LARGEST, LARGEST_LOAD, LARGEST]
     low = np.concatenate([np.zeros(NUM_USER_FEATURES), np.tile(expert_low, config.num_experts)])
     high = np.concatenate([user_high, np.tile(expert_high, config.num_experts)]) * _ROUNDING
     return low.astype(np.float32), high.astype(np.float32)
@@ -76,11 +79,14 @@ def write(
     last_expert: NDArray[np.int64],
     backlog_s: NDArray,
     unit_price: NDArray,
+    recent_load: NDArray,
+    attraction: NDArray,
 ) -> NDArray[np.float32]:
     """Write the observations of N x U users, (N, U, D) float32, from values in natural units.
 
     (N, U): pending, weight, words, compute, compute_s, last_expert (-1: none). (N, U, E) float32: competence,
-    transmission_s. (N, E): usable, load (served in the last slot, me included), backlog_s, unit_price.
+    transmission_s. (N, E): usable, load (served in the last slot, me included), backlog_s, unit_price, recent_load,
+    attraction (share of all requests).
     """
     num_worlds, num_users, num_experts = transmission_s.shape
     observation = np.empty((num_worlds, num_users, observation_size(num_experts)), np.float32)
@@ -89,12 +95,14 @@ def write(
     observation[..., 2] = words / config.requests.words[1]
     observation[..., 3] = compute / config.requests.compute_need[1]
     block = observation[..., NUM_USER_FEATURES:].reshape(num_worlds, num_users, num_experts, NUM_EXPERT_FEATURES)
-    # A write into every eighth number is dear, so what users of a world see alike is written in one go.
+    # A write into every tenth number is dear, so what users of a world see alike is written in one go.
     alike = np.zeros((num_worlds, 1, num_experts, NUM_EXPERT_FEATURES), np.float32)
     alike[:, 0, :, 0] = usable
     alike[:, 0, :, 4] = np.minimum(load * (1 / LOAD_UNIT), LARGEST_LOAD)
     alike[:, 0, :, 6] = np.minimum(backlog_s * (1 / config.slot_s), LARGEST)
     alike[:, 0, :, 7] = np.minimum(unit_price * (1 / (config.market.value or 1.0)), LARGEST)
+    alike[:, 0, :, 8] = np.minimum(recent_load * (1 / LOAD_UNIT), LARGEST_LOAD)
+    alike[:, 0, :, 9] = np.minimum(attraction * num_experts, LARGEST)
     block[...] = alike
     if not pending.all():
         block[~pending, :, 0] = 0.0

@@ -11,15 +11,15 @@ from envs import channel as ch
 from envs import observation, quality
 from envs.accounts import RequestAccounts
 from envs.config import WorldConfig
-from envs.experts import ExpertPool, draw_pool, lottery
+from envs.experts import ExpertPool, attraction, draw_pool, lottery
 from envs.marketplace import Clearing, Marketplace
-from envs.requests import RequestQueue
+from envs.requests import RequestQueue, topic_popularity
 from envs.sharing import band_share, per_expert
 from envs.state import OrNone, State, check, put, taken
 
 Float = NDArray[np.floating]
 Info = dict[str, NDArray[Any]]
-_STATE = ("slot", "available", "load", "last_expert", "backlog_s", "_fresh")  # beside the parts with one of their own
+_STATE = ("slot", "available", "load", "recent_load", "last_expert", "backlog_s", "_fresh")  # beside those of the parts
 
 
 class World:
@@ -49,6 +49,7 @@ class World:
     slot: int  # of the episode, from 0
     available: NDArray[np.bool_]  # (N, E), experts up in this slot
     load: Float  # (N, E), users served in the last slot
+    recent_load: Float  # (N, E), the same averaged over past slots
     last_expert: NDArray[np.int64]  # (N, U), who served each user in the last slot, -1: nobody
     backlog_s: Float  # (N, E), work left over, s
     _mask: NDArray[np.bool_]  # (N, U, E + 1)
@@ -156,6 +157,7 @@ class World:
         work_s = per_expert(cell, served * (alone_s + compute_s), shape)
         self.backlog_s = np.maximum(self.backlog_s + work_s - config.slot_s, 0.0)
         self.load, self.last_expert = load, np.where(served, expert, -1)
+        self.recent_load = self.recent_load + observation.RECENT_WEIGHT * (load - self.recent_load)
         info: Info = {
             "gain": gain,
             "local_gain": local_gain,
@@ -230,6 +232,8 @@ class World:
         self.channel.add_experts(count)
         self.backlog_s = np.pad(self.backlog_s, ((0, 0), (0, count)))
         self.load = np.pad(self.load, ((0, 0), (0, count)))
+        self.recent_load = np.pad(self.recent_load, ((0, 0), (0, count)))
+        self._expect_crowds()
         self.market.admit(self.slot, self.pool)
         self.available = np.concatenate([self.available, self._drawn_availability(count)], axis=-1)
         self._refresh()
@@ -265,6 +269,7 @@ class World:
         self.requests.set_state(state["requests"])
         self.accounts.set_state(state["accounts"])
         self.market.set_state(state["market"], self.pool)
+        self._expect_crowds()
         self._refresh()
 
     def _seed(self, seed: int | None) -> None:
@@ -280,6 +285,14 @@ class World:
         self.pool = draw_pool(
             config.experts, self.num_worlds, config.num_experts, config.requests.num_topics, self._rng["pool"]
         )
+        self._expect_crowds()
+
+    def _expect_crowds(self) -> None:
+        """Where users may expect each other, from what they know of the pool; read by every slot's observation."""
+        seen = self.pool.competence
+        if self.config.information == "type":
+            seen = np.broadcast_to(self.pool.topic[:, None] == np.arange(seen.shape[-1]), seen.shape)
+        self._attraction = attraction(seen, topic_popularity(self.config.requests))
 
     def _begin_episode(self) -> None:
         config, shape = self.config, (self.num_worlds, self.num_users, self.num_experts)
@@ -290,6 +303,7 @@ class World:
         self.accounts = RequestAccounts(config, shape[:2], self._rng["judge"])
         self.backlog_s = np.zeros((self.num_worlds, self.num_experts))
         self.load = np.zeros((self.num_worlds, self.num_experts))
+        self.recent_load = np.zeros((self.num_worlds, self.num_experts))
         self.last_expert = np.full(shape[:2], -1)
         average_points = config.quality.recovered_share * config.quality.drop_loss
         initial_demand = average_points * self.num_users / self.num_experts
@@ -317,13 +331,16 @@ class World:
             last_expert=self.last_expert,
             backlog_s=self.backlog_s,
             unit_price=self.market.unit_price,
+            recent_load=self.recent_load,
+            attraction=self._attraction,
         )
 
     def _next_slot(self) -> None:
         self.slot += 1
         self.requests.advance()
         self.channel.advance()
-        self.available = self._drawn_availability(self.num_experts)
+        if self.config.experts.availability_probability < 1:
+            self.available = self._drawn_availability(self.num_experts)
         if self.done and self.market.closed is None:
             self.market.close()
         self._refresh()

@@ -87,7 +87,7 @@ def test_edge_devices_without_effort_are_masked_and_users_see_competence_times_e
     assert {0.0, 1.0} < {*effort.ravel().tolist()}
     np.testing.assert_array_equal(world.action_mask()[..., :4], np.repeat(effort[:, None] > 0, 2, axis=1))
     assert world.action_mask()[..., 4].all()
-    seen = world.observe()[..., 4:].reshape(30, 2, 4, 8)[..., 1]
+    seen = world.observe()[..., 4:].reshape(30, 2, 4, -1)[..., 1]
     for n, u, e in np.ndindex(seen.shape):
         a = world.pool.competence[n, e, world.requests.topic[n, u]]
         assert seen[n, u, e] == pytest.approx(a * effort[n, e], rel=1e-6, abs=1e-7)

@@ -1,7 +1,7 @@
 """What users see: every column from its definition, bounds, and what must not reach anybody's eyes."""
 
 from collections.abc import Callable
-from math import log, log2
+from math import exp, log, log2
 
 import numpy as np
 import pytest
@@ -17,8 +17,12 @@ from envs.observation import bounds, column_names, observation_size
 Actions = Callable[[World, np.random.Generator], np.ndarray]
 
 
-def columns_of_user(world: World, n: int, u: int, last: dict[tuple[int, int], int]) -> dict[str, float]:
-    """All columns of one user by name, from their definitions; `last` holds who served each user in the last slot."""
+Served = dict[tuple[int, int], int]  # (world, user): the expert that served it in a slot
+
+
+def columns_of_user(world: World, n: int, u: int, slots: list[Served]) -> dict[str, float]:
+    """All columns of one user by name, from their definitions; `slots`: who served whom in each slot so far."""
+    last = slots[-1] if slots else {}
     config, requests = world.config, world.requests
     pending = bool(requests.pending[n, u])
     words = float(requests.words[n, u])
@@ -51,8 +55,28 @@ def columns_of_user(world: World, n: int, u: int, last: dict[tuple[int, int], in
             f"expert_{e}.mine": float(last.get((n, u)) == e),
             f"expert_{e}.backlog": min(float(world.backlog_s[n, e]) / config.slot_s, 10.0),
             f"expert_{e}.unit_price": min(price / config.market.value, 10.0),
+            f"expert_{e}.recent_load": min(recent_load(world, n, e, slots) / 4, 25.0),
+            f"expert_{e}.attraction": min(attraction_of(world, n, e) * world.num_experts, 10.0),
         }
     return seen
+
+
+def recent_load(world: World, n: int, e: int, slots: list[Served]) -> float:
+    """Users served by an expert, averaged with weights 0.3, 0.3 x 0.7, 0.3 x 0.7^2 ... back from the last slot."""
+    served = [sum(slot.get((n, u)) == e for u in range(world.num_users)) for slot in reversed(slots)]
+    return sum(0.3 * 0.7**age * count for age, count in enumerate(served))
+
+
+def attraction_of(world: World, n: int, e: int) -> float:
+    """The expert's share of each topic's requests by a softmax at 0.1, weighted by the topic's Zipf popularity."""
+    config = world.config
+    rank = [1 / (m + 1) ** config.requests.zipf_exponent for m in range(config.requests.num_topics)]
+    share = 0.0
+    for m, popularity in enumerate(rank):
+        seen = world.pool.competence[n, :, m] if config.information == "known" else world.pool.topic == m
+        weights = [exp((float(a) - float(max(seen))) / 0.1) for a in seen]
+        share += popularity / sum(rank) * weights[e] / sum(weights)
+    return share
 
 
 @given(data=st.data())
@@ -67,20 +91,20 @@ def test_every_column_holds_what_its_name_says_within_its_bounds(
     space = Box(low, high, dtype=np.float32)
     names = column_names(world.num_experts)
     observation = world.reset()
-    last: dict[tuple[int, int], int] = {}
+    slots: list[Served] = []
     while True:
         assert observation.dtype == np.float32
         assert observation.shape == (2, world.num_users, len(names))
         for n, u in np.ndindex(2, world.num_users):
             assert space.contains(observation[n, u])
-            expected = columns_of_user(world, n, u, last)
+            expected = columns_of_user(world, n, u, slots)
             assert list(expected) == names
             np.testing.assert_allclose(observation[n, u], list(expected.values()), rtol=3e-6, atol=1e-6)
         if world.done:
             return
         actions = any_actions(world, rng)
         observation, _, info = world.step(actions)
-        last = {(int(n), int(u)): int(actions[n, u]) for n, u in np.argwhere(info["transferred"])}
+        slots.append({(int(n), int(u)): int(actions[n, u]) for n, u in np.argwhere(info["transferred"])})
 
 
 @pytest.mark.parametrize("mechanism", ["none", "posted_price"])
@@ -151,13 +175,13 @@ def test_what_others_do_reaches_me_a_slot_later_through_load_backlog_and_prices_
     after, other = (world.step(a)[0][:, 0] for world, a in zip(worlds, (crowded, empty), strict=True))
     names = np.array(column_names(5))
     differs = {name.split(".")[-1] for name in names[(after != other).any(axis=0)]}
-    through = {"load", "backlog"} if mechanism == "none" else {"load", "backlog", "unit_price"}
+    through = {"load", "recent_load", "backlog"} | (set() if mechanism == "none" else {"unit_price"})
     moved_by_prices = set() if mechanism == "none" else {"competence", "available"}  # effort, participation
     assert through <= differs <= through | moved_by_prices
 
 
 def test_columns_are_named_once_and_count_to_the_size() -> None:
     names = column_names(3)
-    assert len(names) == len(set(names)) == observation_size(3) == 4 + 3 * 8
+    assert len(names) == len(set(names)) == observation_size(3) == 4 + 3 * 10
     assert names[4].endswith("available")
-    assert names[4 + 8].endswith("available")
+    assert names[4 + 10].endswith("available")

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 import mechanisms
 from envs import World, WorldConfig
+from envs.observation import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
 from marl_moe.experiment.evaluation import evaluate
 from marl_moe.experiment.spec import ExperimentSpec, SpecError, parse_experiment
 from marl_moe.experiment.training import algorithm_config, load_trained, train
@@ -230,7 +231,7 @@ def test_sacs_losses_stay_finite_though_probabilities_round_to_zero(build: Calla
         for parameter in module.pi.parameters():
             parameter *= 1e4
     seen = torch.zeros(8, module.observation_space.shape[0])
-    seen[4:, 4::8] = 1  # all experts may be chosen in half of the rows
+    seen[4:, NUM_USER_FEATURES::NUM_EXPERT_FEATURES] = 1  # all experts may be chosen in half of the rows
     seen.requires_grad_()
     output = module.forward_train({"obs": seen, "new_obs": seen})
     for suffix in ("", "_next"):
