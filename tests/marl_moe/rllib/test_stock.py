@@ -196,6 +196,7 @@ def test_each_user_does_what_its_own_module_finds_best_in_any_number_of_worlds(
 def test_masked_actions_are_never_drawn_though_the_networks_favour_them(patchy_world: WorldConfig, name: str) -> None:
     config_class = STOCK[name]
     extras = {"twin_q": True, "dueling": False, "double_q": True, "num_atoms": 1, "epsilon": 1.0}
+    torch.manual_seed(0)
     module = config_class.build_module(5, {"fcnet_hiddens": [4], "allow_abandon": True, **extras})
     head = module.af if name == "dqn" else module.pi
     with torch.no_grad():
