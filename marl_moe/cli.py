@@ -69,7 +69,10 @@ def run(
 
 @app.command(epilog="Example: `marl-moe resume results/case_study`")
 def resume(run_folder: RunFolder) -> None:
-    """Continue a run that was interrupted or killed: seeds and sweep points that are done are kept, others repeated."""
+    """Continue a run that was interrupted or killed: what is done is kept, what was under way goes on.
+
+    Training goes on from its last checkpoint to the same weights; RLlib's stock algorithms begin a seed again.
+    """
     _continue(run_folder)
 
 

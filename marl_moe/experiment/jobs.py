@@ -56,6 +56,7 @@ def _tell_and_work(work: Callable[[Any, Progress], Any], job: Any, told: Any) ->
     return work(
         job,
         Progress(
+            on_kept=lambda epochs: told.put_nowait(("on_kept", (epochs,))),
             on_epoch=lambda row: told.put_nowait(("on_epoch", (row,))),
             on_policy=lambda seed, policy: told.put_nowait(("on_policy", (seed, policy))),
         ),

@@ -15,8 +15,9 @@ Row = dict[str, Any]  # a row of training.parquet
 
 @dataclass(frozen=True)
 class Progress:
-    """What a run calls as it goes on."""
+    """What a run calls as it goes on: epochs that it need not train again, epochs trained, policies evaluated."""
 
+    on_kept: Callable[[int], None] = lambda epochs: None
     on_epoch: Callable[[Row], None] = lambda row: None
     on_policy: Callable[[int, str], None] = lambda seed, policy: None
 
@@ -38,6 +39,11 @@ def shown_progress(total: int, console: Console) -> Iterator[Progress]:
     began = time.perf_counter()
     done = 0
 
+    def on_kept(epochs: int) -> None:
+        nonlocal total
+        total -= epochs
+        bar.update(task, total=total)
+
     def on_epoch(row: Row) -> None:
         nonlocal done
         done += 1
@@ -53,4 +59,4 @@ def shown_progress(total: int, console: Console) -> Iterator[Progress]:
         bar.update(task, description=f"seed {seed}  evaluating {policy}")
 
     with bar:
-        yield Progress(on_epoch, on_policy)
+        yield Progress(on_kept, on_epoch, on_policy)

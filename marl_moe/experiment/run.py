@@ -1,10 +1,10 @@
 """Runs: an experiment in a folder of its own, begun, continued and finished.
 
 A run consists of jobs, one for each sweep point and seed. A job is done when its rows are in `evaluation.parquet`,
-which is written last; a run that was stopped repeats the jobs that are not done and keeps the others.
+which is written last; a run that was stopped keeps those jobs and goes on with the others from their checkpoints.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -14,6 +14,7 @@ import pandas as pd
 import mechanisms
 from envs import World
 from marl_moe.experiment import records
+from marl_moe.experiment.checkpoint import remove_checkpoint
 from marl_moe.experiment.jobs import run_jobs
 from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.seed_job import (
@@ -89,12 +90,14 @@ def continue_run(folder: Path, progress: Progress | None = None) -> Run:
     jobs = run_jobs_of(load_run(folder), folder)
     order = [(job.label, job.seed) for job in jobs]
     left = [job for job in jobs if (job.label, job.seed) not in finished]
+    _remove_checkpoints(job for job in jobs if (job.label, job.seed) in finished)
     for number, tables in run_jobs(run_seed, left, progress or Progress(), side_by_side(left)):
         finished[left[number].label, left[number].seed] = tables
         for name in records.TABLES:
             frames = [finished[job][name] for job in order if job in finished and len(finished[job][name])]
             if frames:
                 records.write_table(folder, name, pd.concat(frames, ignore_index=True))
+        _remove_checkpoints([left[number]])
     return Run(folder, pd.concat([finished[job]["evaluation"] for job in order], ignore_index=True))
 
 
@@ -147,6 +150,12 @@ def _rows_by_job(folder: Path) -> dict[tuple[str, int], Tables]:
         }
         for point, seed in keys
     }
+
+
+def _remove_checkpoints(done: Iterable[SeedJob]) -> None:
+    """A job that is done needs none."""
+    for job in done:
+        remove_checkpoint(job.checkpoint)
 
 
 def _check(spec: ExperimentSpec) -> None:

@@ -41,7 +41,7 @@ def run_seed(job: SeedJob, progress: Progress) -> Tables:
     """Train if the experiment does, and evaluate: the rows of each table."""
     rows: list[Row] = []
     if job.spec.algorithm is not None:
-        rows = train(job.spec, job.seed, job.checkpoint, progress.on_epoch)
+        rows = train(job.spec, job.seed, job.checkpoint, progress)
     policies = [policy_of_job(job, name) for name in policy_names(job.spec)]
     tables = evaluate_policies(job, policies, job.spec.evaluation.episodes, progress)
     return tables | {"training": pd.DataFrame(rows).assign(point=job.label)}
@@ -92,12 +92,12 @@ def evaluate_policies(
 
 
 def side_by_side(jobs: Sequence[SeedJob]) -> int:
-    """How many jobs fit on this machine's cores; 1 where any of them has remote runners or learners of its own."""
+    """How many jobs fit on this machine's cores; 1 where any has remote runners or learners, or a GPU."""
     cores = 1
     for job in {job.label: job for job in jobs}.values():  # seeds of one point ask for the same
         if job.spec.algorithm is not None:
             config = algorithm_config(job.spec, job.seed)
-            if config.num_env_runners or config.num_learners:
+            if config.num_env_runners or config.num_learners or config.num_gpus_per_learner:
                 return 1
             cores = max(cores, config.torch_threads)
     return max(1, min(len(jobs), (os.cpu_count() or 1) // cores))

@@ -4,7 +4,6 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 
 import mechanisms
-from marl_moe.experiment.progress import Row
+from marl_moe.experiment.progress import Progress, Row
+from marl_moe.experiment.resumption import Resumption
 from marl_moe.experiment.rllib_sections import apply_section, check_model_config, first_line
 from marl_moe.experiment.spec import ExperimentSpec, SpecError
 from marl_moe.experiment.training_rows import tensorboard_scalars, training_row
@@ -58,45 +58,75 @@ def check_algorithm(spec: ExperimentSpec) -> None:
         algorithm_config(spec, seed=0)
 
 
-def train(
-    spec: ExperimentSpec, seed: int, folder: Path, on_epoch: Callable[[Row], None] = lambda row: None
-) -> list[Row]:
+def train(spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | None = None) -> list[Row]:
     """Train with one seed and save the policy into `folder`.
+
+    A training that was killed goes on from the last checkpoint in `folder`, to the weights and rows that it would have
+    had; RLlib's stock algorithms begin again. What is left at the end is a checkpoint of the rows alone.
 
     Args:
         spec: the experiment.
         seed: seed of everything random.
-        folder: where the policy and the TensorBoard events go.
-        on_epoch: told each row of `training.parquet` as it comes.
+        folder: where the policy, the checkpoint and the TensorBoard events go.
+        progress: told each row of `training.parquet` as it comes, and of the epochs kept from before.
 
     Returns:
         The rows. The policy is read by `load_trained`.
-    """
-    from tensorboardX import SummaryWriter
 
+    Raises CheckpointError where there is a checkpoint that training cannot go on from.
+    """
     assert spec.algorithm is not None
+    progress = progress or Progress()
+    resumption = Resumption(spec, folder)
+    rows, state = resumption.read()
+    progress.on_kept(len(rows))
+    if rows and state is None:
+        return rows
     start_ray()
-    config = algorithm_config(spec, seed)
-    algorithm = config.build_algo()
-    rows: list[Row] = []
-    equilibrium = np.nan
-    if Nash.name in spec.evaluation.policies:
-        equilibrium = equilibrium_gain(spec.env, mechanisms.make(**spec.mechanism.parameters()), seed)
+    algorithm = algorithm_config(spec, seed).build_algo()
     try:
-        with SummaryWriter(str(folder / "tensorboard")) as events:
-            began = time.perf_counter()
-            for epoch in range(1, spec.algorithm.stop.training_iteration + 1):
-                result = algorithm.train()
-                seconds = time.perf_counter() - began
-                row = training_row(result, config, seed, spec.algorithm.name, epoch, seconds, equilibrium)
-                rows.append(row)
-                for name, value in tensorboard_scalars(row).items():
-                    events.add_scalar(name, value, row["agent_steps"])
-                on_epoch(row)
+        if state is not None:
+            algorithm.set_state(state)
+            del state
+        _train_on(spec, seed, algorithm, rows, resumption, folder, progress)
         _save(spec, algorithm, rows[-1]["env_steps"], folder)
     finally:
         algorithm.stop()
+    resumption.write(rows, algorithm_state=None)
     return rows
+
+
+def _train_on(
+    spec: ExperimentSpec,
+    seed: int,
+    algorithm: Any,
+    rows: list[Row],
+    resumption: Resumption,
+    folder: Path,
+    progress: Progress,
+) -> None:
+    """Train the epochs after those of `rows`, and append theirs."""
+    from tensorboardX import SummaryWriter
+
+    assert spec.algorithm is not None
+    equilibrium = np.nan
+    if Nash.name in spec.evaluation.policies:
+        equilibrium = equilibrium_gain(spec.env, mechanisms.make(**spec.mechanism.parameters()), seed)
+    kept_seconds, first_step = (rows[-1]["seconds"], rows[-1]["agent_steps"] + 1) if rows else (0.0, 0)
+    # TensorBoard drops what was told from `purge_step` on: epochs after the checkpoint, which are trained again.
+    with SummaryWriter(str(folder / "tensorboard"), purge_step=first_step) as events:
+        began = time.perf_counter() - kept_seconds
+        for epoch in range(len(rows) + 1, spec.algorithm.stop.training_iteration + 1):
+            result = algorithm.train()
+            seconds = time.perf_counter() - began
+            row = training_row(result, algorithm.config, seed, spec.algorithm.name, epoch, seconds, equilibrium)
+            rows.append(row)
+            for name, value in tensorboard_scalars(row, spec.env.episode_slots).items():
+                events.add_scalar(name, value, row["agent_steps"])
+            progress.on_epoch(row)
+            if resumption.is_due(algorithm, rows):
+                events.flush()  # or a kill would lose the events of epochs that are kept
+                resumption.write(rows, algorithm.get_state())
 
 
 def load_trained(spec: ExperimentSpec, folder: Path) -> TrainedPolicy:

@@ -24,13 +24,15 @@ LEARNER_COLUMNS = tuple(LEARNER_METRICS["sac"])
 _SCALARS = (*AGENT_MEANS, *SLOT_MEANS, *LEARNER_COLUMNS, "utility", "share_of_equilibrium")
 
 
-def tensorboard_scalars(row: Row) -> dict[str, float]:
-    """What TensorBoard is told of an epoch: finite columns of its row, and the rates since training began, 1/s."""
-    rates = {
+def tensorboard_scalars(row: Row, episode_slots: int) -> dict[str, float]:
+    """What TensorBoard is told of an epoch: finite columns of its row, the mean return of a user's episode in credits,
+    and the rates since training began, 1/s."""
+    told = {
+        "return": row["gain"] * episode_slots,
         "agent_steps_per_second": row["agent_steps"] / row["seconds"],
         "updates_per_second": row["updates"] / row["seconds"],
     }
-    return {name: row[name] for name in _SCALARS if np.isfinite(row[name])} | rates
+    return {name: row[name] for name in _SCALARS if np.isfinite(row[name])} | told
 
 
 def training_row(

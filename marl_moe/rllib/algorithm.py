@@ -44,13 +44,15 @@ class WorldSacConfig(SACConfig):
     `training(training_intensity=...)` is the replay ratio, explicit always: transitions trained on a transition
     collected. `training(target_entropy_ratio=...)` times the log of the number of allowed actions is the entropy that
     the temperature is driven to. `training(torch_threads=...)` is the thread count of learner and runners.
-    One training iteration is an episode in every world.
+    One training iteration is an episode in every world. `checkpointing(checkpoint_frequency=...)` is the number of
+    training iterations between two checkpoints of a run; None: as many as keep writing them a small share of training.
     """
 
     def __init__(self, algo_class: type | None = None) -> None:
         super().__init__(algo_class=algo_class or WorldSac)
         self.target_entropy_ratio = 0.1
         self.torch_threads = 1
+        self.checkpoint_frequency: int | None = None
         self.training_intensity = 2.0
         self.gamma = 0.9
         self.initial_alpha = 0.2
@@ -83,6 +85,13 @@ class WorldSacConfig(SACConfig):
             self.torch_threads = torch_threads
         return self
 
+    def checkpointing(self, *, checkpoint_frequency: Any = NotProvided, **kwargs: Any) -> "WorldSacConfig":
+        """RLlib's keys, and one of ours, named as in Ray's CheckpointConfig (see the class)."""
+        super().checkpointing(**kwargs)
+        if checkpoint_frequency is not NotProvided:
+            self.checkpoint_frequency = checkpoint_frequency
+        return self
+
     def world(
         self,
         config: WorldConfig,
@@ -112,6 +121,13 @@ class WorldSacConfig(SACConfig):
         check_integers(self, least | {"num_steps_sampled_before_learning_starts": 0})
         check_shares(self, ("gamma", "tau", "target_entropy_ratio"))
         check_positive(self, ("training_intensity", "initial_alpha", "actor_lr", "critic_lr", "alpha_lr"))
+        frequency = self.checkpoint_frequency
+        if frequency is not None and (not is_number(frequency, int) or frequency < 1):
+            raise ValueError(
+                f"checkpointing.checkpoint_frequency should be an integer of at least 1, or null, got {frequency!r}"
+            )
+        if self.num_gpus_per_learner and not self.num_learners and not torch.cuda.is_available():
+            raise ValueError("learners.num_gpus_per_learner: PyTorch finds no GPU on this machine")
         if not self.twin_q:
             raise ValueError("training.twin_q should be true: the critics are always twins")
         super().validate()

@@ -6,10 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -17,10 +20,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from marl_moe.cli import INTERRUPTED, app
+from marl_moe.experiment.checkpoint import CHECKPOINT, read_checkpoint
+from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.run import continue_run, create_run, jobs_left
-from marl_moe.experiment.spec import load_experiment, shipped_experiments
+from marl_moe.experiment.spec import load_experiment, parse_experiment, shipped_experiments
 
 SEEDS = 3
+EPOCHS = 80
+SEED_FOLDER = Path("checkpoints") / "seed_0"
 
 
 @pytest.fixture
@@ -62,6 +69,167 @@ def test_a_run_stopped_after_a_seed_continues_to_the_tables_of_one_that_was_not(
         pd.testing.assert_frame_equal(facts(folder, name), facts(whole, name))
     assert len(kept) < len(facts(folder, "evaluation"))
     assert not jobs_left(folder)
+
+
+@pytest.fixture(scope="module")
+def long_seed(tiny_experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One seed of 80 epochs, with a checkpoint after each."""
+    algorithm = tiny_experiment["algorithm"] | {
+        "stop": {"training_iteration": EPOCHS},
+        "checkpointing": {"checkpoint_frequency": 1},
+    }
+    source = tmp_path_factory.mktemp("long") / "tiny.yaml"
+    source.write_text(yaml.safe_dump(tiny_experiment | {"seeds": 1, "algorithm": algorithm}))
+    return source
+
+
+@pytest.fixture(scope="module")
+def long_whole(long_seed: Path, tmp_path_factory: pytest.TempPathFactory, ray_started: None) -> Path:
+    """The run folder of that seed, trained in one sitting."""
+    return continue_run(create_run(load_experiment(str(long_seed)), tmp_path_factory.mktemp("whole"))).folder
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    """A process of `marl-moe`, whose hashes of strings are others than here."""
+    command = [sys.executable, "-m", "marl_moe", *arguments]
+    environment = os.environ | {"PYTHONHASHSEED": "123"}
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def assert_same_run(folder: Path, expected: Path) -> None:
+    """Weights byte for byte, and every table but the clock's columns."""
+    for name in ("training", "evaluation", "market"):
+        pd.testing.assert_frame_equal(facts(folder, name), facts(expected, name), check_exact=True)
+    weights = SEED_FOLDER / "policy.safetensors"
+    assert (folder / weights).read_bytes() == (expected / weights).read_bytes()
+
+
+def kill(process: subprocess.Popen[str], folder: Path, after: int, delay: float | None) -> None:
+    """Kill a run once it has written so many checkpoints: `delay` seconds later, or within the next write if None."""
+    path = folder / SEED_FOLDER / CHECKPOINT
+    partial = path.with_name(f".{CHECKPOINT}.partial")
+    seen = {path.stat().st_mtime_ns} if path.exists() else {0}
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        with suppress(FileNotFoundError):
+            seen.add(path.stat().st_mtime_ns)
+        if len(seen) > after and (delay is not None or partial.exists()):
+            break
+        time.sleep(0.0002)
+    time.sleep(delay or 0)
+    assert process.poll() is None, f"ended by itself: {process.communicate()[1]}"
+    process.kill()
+    process.communicate()
+
+
+def test_resume_after_kills_within_a_seed_ends_at_the_weights_and_tables_of_an_unbroken_run(
+    long_seed: Path,
+    long_whole: Path,
+    tmp_path: Path,
+    read_scalars: Callable[[Path], list[tuple[str, int, float]]],
+) -> None:
+    """Killed while a checkpoint is written, then twice at a moment that nobody chose."""
+    folder = tmp_path / "tiny"
+    random = np.random.default_rng()
+    kill(started("run", str(long_seed), "--out", str(tmp_path)), folder, after=3, delay=None)
+    for _ in range(2):
+        kill(started("resume", str(folder)), folder, after=int(random.integers(1, 20)), delay=random.uniform(0, 0.03))
+    kept = read_checkpoint(folder / SEED_FOLDER)
+    assert kept is not None
+    assert 5 <= len(kept["rows"]["epoch"]) < EPOCHS
+
+    result = CliRunner().invoke(app, ["resume", str(folder)])
+    assert result.exit_code == 0, result.output
+    assert_same_run(folder, long_whole)
+    training = pd.read_parquet(folder / "training.parquet")
+    assert (training["seconds"].diff().dropna() > 0).all()
+    told = [scalar for scalar in read_scalars(folder / SEED_FOLDER / "tensorboard") if scalar[0] == "gain"]
+    assert [step for _, step, _ in told] == training["agent_steps"].tolist()
+    assert [value for _, _, value in told] == pytest.approx(training["gain"].tolist(), rel=1e-6)
+    assert not list((folder / SEED_FOLDER).glob("*resume*"))
+
+
+def test_a_run_repeats_bit_for_bit_in_another_process_with_another_hash_seed(
+    long_seed: Path, long_whole: Path, tmp_path: Path
+) -> None:
+    process = started("run", str(long_seed), "--out", str(tmp_path))
+    assert process.wait(timeout=120) == 0
+    assert_same_run(tmp_path / "tiny", long_whole)
+
+
+@pytest.fixture
+def half_trained(tiny_experiment: dict[str, Any], tmp_path: Path, ray_started: None) -> Path:
+    """The folder of a run that stopped in its third epoch of four, two checkpoints behind it."""
+
+    def stop(row: dict[str, Any]) -> None:
+        if row["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    algorithm = tiny_experiment["algorithm"] | {
+        "stop": {"training_iteration": 4},
+        "checkpointing": {"checkpoint_frequency": 1},
+    }
+    spec = parse_experiment(tiny_experiment | {"seeds": 1, "algorithm": algorithm}, "tiny")
+    folder = create_run(spec, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        continue_run(folder, Progress(on_epoch=stop))
+    return folder
+
+
+def test_resume_trains_only_the_epochs_after_the_checkpoint(half_trained: Path) -> None:
+    kept: list[int] = []
+    trained: list[int] = []
+    continue_run(half_trained, Progress(on_kept=kept.append, on_epoch=lambda row: trained.append(row["epoch"])))
+    assert (kept, trained) == ([2], [3, 4])
+    assert pd.read_parquet(half_trained / "training.parquet")["epoch"].tolist() == [1, 2, 3, 4]
+
+
+def test_resume_of_a_seed_that_was_trained_only_evaluates(half_trained: Path) -> None:
+    def stop(seed: int, policy: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        continue_run(half_trained, Progress(on_policy=stop))
+    left = (half_trained / SEED_FOLDER / CHECKPOINT).stat().st_size
+    kept: list[int] = []
+    continue_run(half_trained, Progress(on_kept=kept.append, on_epoch=lambda row: pytest.fail("trained again")))
+    assert kept == [4]
+    assert left < 20_000  # rows, and no replay
+    assert not (half_trained / SEED_FOLDER / CHECKPOINT).exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"env": {"num_users": 3}}, "experiment.yaml has changed since, env.num_users was 2: put that back"),
+        ({"algorithm": {"stop": {"training_iteration": 9}}}, "algorithm.stop.training_iteration was 4"),
+        ({"evaluation": {"episodes": 5}}, None),
+    ],
+    ids=str,
+)
+def test_resume_refuses_a_checkpoint_of_another_experiment(
+    half_trained: Path, change: dict[str, Any], complaint: str | None
+) -> None:
+    path = half_trained / "experiment.yaml"
+    experiment = yaml.safe_load(path.read_text())
+    for section, keys in change.items():
+        experiment[section] |= keys
+    path.write_text(yaml.safe_dump(experiment))
+    result = CliRunner().invoke(app, ["resume", str(half_trained)])
+    if complaint is None:
+        assert result.exit_code == 0, result.output
+        return
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert f"{half_trained / SEED_FOLDER / CHECKPOINT}: " in result.stderr
+    assert "delete it, and resume begins this seed again" in result.stderr
+
+
+def test_resume_refuses_a_checkpoint_of_another_version(half_trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marl_moe.experiment.resumption.LAYOUT", -1)
+    result = CliRunner().invoke(app, ["resume", str(half_trained)])
+    assert result.exit_code == 2
+    assert "written by layout 1 with ray" in result.stderr
 
 
 def test_a_finished_run_has_nothing_left_and_resuming_it_changes_no_table(finished: Any) -> None:

@@ -1,8 +1,7 @@
 """A run from YAML to figures: what lies in its folder, and that it repeats."""
 
 import json
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from tensorboardX.proto.event_pb2 import Event
 
 import mechanisms
 from marl_moe.experiment.evaluation import evaluate
@@ -22,18 +20,6 @@ from marl_moe.experiment.spec import SpecError, load_experiment
 from marl_moe.policies.learned import load_policy
 
 POLICIES = ["sac", "sac_stochastic", "local", "random", "abandon"]
-
-
-def scalars(folder: Path) -> Iterator[tuple[str, int, float]]:
-    """(name, step, value) of every scalar in a TensorBoard file, read record by record."""
-    (file,) = folder.glob("events.out.tfevents.*")
-    data = file.read_bytes()
-    while data:
-        (length,) = struct.unpack("<Q", data[:8])
-        event = Event.FromString(data[12 : 12 + length])
-        for value in event.summary.value:
-            yield value.tag, event.step, value.simple_value
-        data = data[16 + length :]
 
 
 def test_a_run_leaves_the_documented_files_and_no_others(finished: Any) -> None:
@@ -92,10 +78,13 @@ def test_the_policy_saved_is_the_one_that_was_evaluated(finished: Any) -> None:
         pd.testing.assert_frame_equal(again, recorded[list(again)], check_dtype=False)
 
 
-def test_tensorboard_is_told_what_the_training_table_says(finished: Any) -> None:
+def test_tensorboard_is_told_what_the_training_table_says(
+    finished: Any, read_scalars: Callable[[Path], list[tuple[str, int, float]]]
+) -> None:
     training = finished.table("training").query("seed == 1")
-    told = list(scalars(finished.folder / "checkpoints" / "seed_1" / "tensorboard"))
-    for name in ("gain", "critic_loss", "temperature", "unit_price"):
+    training["return"] = training["gain"] * 10  # slots
+    told = read_scalars(finished.folder / "checkpoints" / "seed_1" / "tensorboard")
+    for name in ("return", "gain", "critic_loss", "actor_loss", "temperature", "entropy", "unit_price"):
         expected = [
             (name, step, pytest.approx(value, rel=1e-6)) for step, value in training[["agent_steps", name]].values
         ]

@@ -1,0 +1,110 @@
+"""A state on disk: nested plain values and arrays in one file, written whole or not at all, read without pickle.
+
+The file is NumPy's `.npz`, a zip of arrays each with its checksum: the arrays of the state, and JSON that says where
+each belongs.
+"""
+
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marl_moe.experiment.records import RecordError
+
+CHECKPOINT = "resume.npz"
+
+
+class CheckpointError(RecordError):
+    """A checkpoint that training cannot go on from; the message names the file and says what to do."""
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(f"{folder / CHECKPOINT}: {reason}; delete it, and resume begins this seed again")
+
+
+def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+    """Write a state in place of the one before.
+
+    state: nested dictionaries, lists and tuples of arrays, numbers, strings and None; keys are strings or integers.
+
+    Raises TypeError for a value of another kind.
+    """
+    arrays: list[NDArray[Any]] = []
+    tree = json.dumps(_packed(state, arrays)).encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{CHECKPOINT}.partial"
+    with partial.open("wb") as file:
+        np.savez(file, *arrays, np.frombuffer(tree, np.uint8))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, folder / CHECKPOINT)
+    _sync(folder)
+
+
+def read_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The last state written into a folder, or None. Raises CheckpointError where the file was damaged since."""
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            *arrays, tree = (archive[name] for name in archive.files)
+        state: dict[str, Any] = _unpacked(json.loads(tree.tobytes()), arrays)
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, IndexError, OSError, EOFError) as error:
+        raise CheckpointError(folder, f"no whole checkpoint ({error})") from None
+    return state
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Remove the state of a folder, and what a write that was killed left of another."""
+    for name in (CHECKPOINT, f".{CHECKPOINT}.partial"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _packed(value: Any, arrays: list[NDArray[Any]]) -> Any:
+    """A value as JSON holds it; its arrays are appended to `arrays`."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, dict):
+        return {"dict": [[_key(key), _packed(part, arrays)] for key, part in value.items()]}
+    if isinstance(value, list | tuple):
+        return {type(value).__name__: [_packed(part, arrays) for part in value]}
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        arrays.append(value)
+        return {"array": len(arrays) - 1}
+    raise TypeError(f"a checkpoint holds no {type(value).__name__}")
+
+
+def _key(key: Any) -> str | int:
+    if not isinstance(key, str | int):
+        raise TypeError(f"a checkpoint holds no key of {type(key).__name__}")
+    return key
+
+
+def _unpacked(value: Any, arrays: list[NDArray[Any]]) -> Any:
+    """The value that `_packed` was given."""
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "array":
+        return arrays[content]
+    if kind == "dict":
+        return {key: _unpacked(part, arrays) for key, part in content}
+    parts = [_unpacked(part, arrays) for part in content]
+    return tuple(parts) if kind == "tuple" else parts
+
+
+def _sync(folder: Path) -> None:
+    """Have a rename in a folder outlast a power cut, where folders can be opened (not on Windows)."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
