@@ -1,5 +1,8 @@
 """Tuning and yardsticks, on worlds apart from those of evaluation and of training."""
 
+from itertools import product
+from typing import Literal
+
 import numpy as np
 
 from envs import WorldConfig
@@ -8,25 +11,26 @@ from marl_moe.policies.equilibrium import BetterResponse, Nash
 from mechanisms import Mechanism
 
 RESPONSE_PROBABILITIES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+LOADS: tuple[Literal["last", "recent"], ...] = ("last", "recent")
 TUNING_WORLDS = 32
 
 
 def tuned_better_response(
     config: WorldConfig, mechanism: Mechanism, seed: int, rng: np.random.Generator
 ) -> BetterResponse:
-    """Better response with the inertia that gains most in `TUNING_WORLDS` episodes of this world; draws from `rng`.
+    """Better response with the inertia and the load that gain most in `TUNING_WORLDS` episodes of this world.
 
-    So it is tuned for each number of users, as a study that sweeps them asks for.
+    It draws from `rng`. So it is tuned for each number of users, as a study that sweeps them asks for.
     """
     tuning_seed, policy_seed = (
         int(word) for word in np.random.SeedSequence(seed, spawn_key=(0x707E,)).generate_state(2)
     )
 
-    def gain(response_probability: float) -> float:
-        policy = BetterResponse(np.random.default_rng(policy_seed), response_probability)
+    def gain(setting: tuple[float, Literal["last", "recent"]]) -> float:
+        policy = BetterResponse(np.random.default_rng(policy_seed), *setting)
         return mean_gain(policy, config, mechanism, tuning_seed, TUNING_WORLDS)
 
-    return BetterResponse(rng, max(RESPONSE_PROBABILITIES, key=gain))
+    return BetterResponse(rng, *max(product(RESPONSE_PROBABILITIES, LOADS), key=gain))
 
 
 def equilibrium_gain(config: WorldConfig, mechanism: Mechanism, seed: int) -> float:

@@ -6,6 +6,8 @@ equilibrium knows everything of the present slot and nothing of the next: it is 
 may do better.
 """
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,23 +19,32 @@ TIE = 1e-6  # credits; the payoffs are in single precision
 
 
 class BetterResponse(Heuristic):
-    """Best response to the last slot's load of others, with inertia.
+    """Best response to the load of others in the last slot, or of late, with inertia.
 
     With probability 1 - `response_probability` a user stays with the expert that served it last, if that still gives
-    at least 0.3 of the best; without inertia users flock to what was empty and leave what was full.
+    at least 0.3 of the best; without inertia users flock to what was empty and leave what was full. `load` is what a
+    user responds to: `last`, the last slot's, or `recent`, the world's average over past slots, which forgets slowly
+    who left but does not swing.
     """
 
     name = "better_response"
 
-    def __init__(self, rng: np.random.Generator, response_probability: float = 0.1) -> None:
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        response_probability: float = 0.1,
+        load: Literal["last", "recent"] = "last",
+    ) -> None:
         super().__init__(rng)
         self.response_probability = response_probability
-        self.setting = f"response_probability={response_probability}"
+        self.load = load
+        self.setting = f"response_probability={response_probability} load={load}"
 
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
         last = world.last_expert
-        others = world.load[:, None] - (last[..., None] == np.arange(world.num_experts))
+        load = world.load if self.load == "last" else world.recent_load
+        others = np.maximum(load[:, None] - (last[..., None] == np.arange(world.num_experts)), 0)
         gain = np.where(world.action_mask()[..., :-1], prospects.expected_gain(world, others + 1), -np.inf)
         best = gain.max(axis=-1)
         staying = np.take_along_axis(gain, np.maximum(last, 0)[..., None], axis=-1)[..., 0]
