@@ -110,9 +110,10 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         rows = zip(*(info[key][0].tolist() for key in entries), strict=True)
         infos: dict[str, dict[str, Any]] = {}
         for agent, allowed, row in zip(agents, mask, rows, strict=True):
-            infos[agent] = {"action_mask": allowed, **dict(zip(entries, row, strict=True))}
-            if isnan(infos[agent]["utility"]):
-                del infos[agent]["utility"], infos[agent]["local_utility"]
+            infos[agent] = entry = dict(zip(entries, row, strict=True))
+            entry["action_mask"] = allowed
+            if isnan(entry["utility"]):
+                del entry["utility"], entry["local_utility"]
         done = self.world.done
         if done:
             self.agents = []

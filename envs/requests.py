@@ -38,15 +38,12 @@ def assess(config: RequestConfig, weight: NDArray, compute: NDArray, private: ND
     return transferred & ~private
 
 
-def largest_of_uniform(rng: np.random.Generator, draws: int, shape: tuple[int, int]) -> NDArray[np.floating]:
-    """The largest of `draws` numbers uniform in 0..1, (rows, how many of them), in random order.
+def largest_of(draws: int, uniform: NDArray) -> NDArray[np.floating]:
+    """The largest of `draws` numbers uniform in 0..1, falling, (rows, how many), from as many uniform draws.
 
     The largest of n is V^(1/n) with V uniform, and those below it are uniform up to it (Lurie and Hartley 1972).
     """
-    largest = (rng.random(shape) ** (1 / np.arange(draws, draws - shape[1], -1))).cumprod(axis=-1)
-    if shape[1] > 1:
-        rng.permuted(largest, axis=-1, out=largest)
-    return largest
+    return (uniform ** (1 / np.arange(draws, draws - uniform.shape[-1], -1))).cumprod(axis=-1)
 
 
 class RequestQueue:
@@ -73,7 +70,7 @@ class RequestQueue:
         self.transferred_weight = np.zeros(self._shape)
         self.position = np.zeros(self._shape, np.int64)
         self.active = np.zeros(self._shape, bool)
-        self.last_topic = self._popular_topics((users,))
+        self.last_topic = self._popular(rng.random(users))
         self._arrive()
 
     @property
@@ -112,10 +109,12 @@ class RequestQueue:
         self._select()
 
     def _draw(self, users: NDArray[np.int64]) -> None:
-        subtasks = np.empty((len(users), *self.subtasks.shape[2:]))
+        subtasks = self._rng.random((len(users), *self.subtasks.shape[2:]))
         weight, words, compute, topic = subtasks.transpose(2, 0, 1)
         count, transferred_weight = self._assess(weight, compute)
-        words[...] = self._rng.uniform(*self.config.words, words.shape)
+        low, high = self.config.words
+        words *= high - low
+        words += low
         last_topic = self.last_topic[users]
         self._draw_topics(last_topic, topic)
         self.last_topic[users] = np.where(count > 0, topic[self._users[: len(users)], count - 1], last_topic)
@@ -126,19 +125,21 @@ class RequestQueue:
         self._of_user(self.active)[users] = True
 
     def _assess(self, weight: NDArray, compute: NDArray) -> tuple[NDArray[np.int64], NDArray | float]:
-        """Write weight and compute need of new subtasks, (users, S) each, those to transfer first.
+        """Put weight and compute need of new subtasks, (users, S) each, those to transfer first, for uniform draws.
 
         Returns the number of these and their weight, (users,). With equal weights those transferred are the
         `num_transferred` of the greatest need, which are drawn alone.
         """
         config, rng = self.config, self._rng
+        low, high = config.compute_need
         if config.num_transferred is not None:
-            low, high = config.compute_need
-            compute[...] = low + (high - low) * largest_of_uniform(rng, config.num_subtasks, compute.shape)
+            compute[...] = low + (high - low) * largest_of(config.num_subtasks, compute)
+            if config.num_transferred > 1:
+                rng.permuted(compute, axis=-1, out=compute)
             weight[...] = 1 / config.num_subtasks
             return np.full(len(weight), config.num_transferred), config.num_transferred / config.num_subtasks
-        needs = rng.uniform(*config.compute_need, compute.shape)
-        shares = rng.standard_exponential(weight.shape)  # Dirichlet(1): exponentials over their sum
+        needs = low + (high - low) * compute
+        shares = -np.log1p(-weight)  # Dirichlet(1): exponentials over their sum
         shares /= shares.sum(axis=-1, keepdims=True)
         private = np.zeros(weight.shape, bool)
         if config.private_probability > 0:
@@ -149,16 +150,17 @@ class RequestQueue:
         return transferred.sum(axis=-1), (shares * transferred).sum(axis=-1)
 
     def _draw_topics(self, last_topic: NDArray[np.int64], topic: NDArray) -> None:
-        """Write a Markov chain along the subtasks: keep the topic, or draw one by popularity."""
-        topic[...] = self._popular_topics(topic.shape)
+        """Put a Markov chain along the subtasks for uniform draws: keep the topic, or draw one by popularity."""
+        topic[...] = self._popular(topic)
         if self.config.topic_persistence == 0:
             return
         kept = self._rng.random(topic.shape) < self.config.topic_persistence
         for k in range(topic.shape[1]):
             np.copyto(topic[:, k], topic[:, k - 1] if k else last_topic, where=kept[:, k])
 
-    def _popular_topics(self, shape: tuple[int, ...]) -> NDArray[np.int64]:
-        return self._cumulative_popularity.searchsorted(self._rng.random(shape), side="right")
+    def _popular(self, uniform: NDArray) -> NDArray[np.int64]:
+        """Topics by popularity, from uniform draws."""
+        return self._cumulative_popularity.searchsorted(uniform, side="right")
 
     def _select(self) -> None:
         """Gather the subtask of this slot of each user."""

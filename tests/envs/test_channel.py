@@ -11,6 +11,7 @@ from envs.channel import (
     min_delay_weight,
     snr_gap,
     spectral_efficiency,
+    standard_normal,
     subtask_bits,
     transmission_s,
     word_survival,
@@ -55,6 +56,21 @@ def test_autocorrelation_at_every_lag_is_rho_to_the_lag() -> None:
             standard_error = (1 - expected**2) / np.sqrt(NUM_PAIRS)
             measured = np.corrcoef(start, channel.latent_db.ravel())[0, 1]
             assert measured == pytest.approx(expected, abs=4 * standard_error)
+
+
+@pytest.mark.parametrize("shape", [(200, 50, 2), (7, 1001, 3), (1,)])
+def test_normal_draws_are_normal_and_independent_however_many_are_asked_for(shape: tuple[int, ...]) -> None:
+    draws = standard_normal(np.random.default_rng(0), shape)
+    assert draws.shape == shape
+    assert draws.dtype == np.float32
+    if draws.size == 1:
+        return
+    assert stats.kstest(draws.ravel(), "norm").pvalue > 1e-3
+    half = -(-draws.size // 2)  # the two halves come from the same pairs of uniform draws
+    first, second = draws.ravel()[: draws.size - half], draws.ravel()[half:]
+    for power in (1, 2):
+        assert abs(np.corrcoef(first**power, second**power)[0, 1]) < 4 / np.sqrt(len(second))
+        assert abs(np.corrcoef(draws.ravel()[1:] ** power, draws.ravel()[:-1] ** power)[0, 1]) < 4 / np.sqrt(draws.size)
 
 
 def test_latent_is_normal_about_its_mean_with_spread_sigma_from_the_first_slot_on() -> None:
