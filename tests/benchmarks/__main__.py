@@ -5,8 +5,10 @@ Each command writes a table (benchmarks.csv), its figures and the machine (envir
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +32,7 @@ console = Console(width=None if sys.stdout.isatty() else 140)
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write to; -2, -3 ... is put behind it if it exists.")]
 QUIET_LOAD = 0.5
+LINE_EVERY_S = 20.0
 RESULTS = Path("results/benchmarks")
 SHORT, LONG = Caps(rllib_s=60, ours_s=60), Caps(rllib_s=900, ours_s=120)
 
@@ -133,21 +136,21 @@ def _report(out: Path, rows: list[Measurement], curves: pd.DataFrame | None = No
 
 @contextmanager
 def _progress() -> Iterator[Told]:
-    """Shows what is being measured: in place on a terminal, otherwise a line each time another thing begins.
+    """Shows what is being measured: in place on a terminal, otherwise a line every now and then.
 
     It is redrawn once a second only, since the drawing takes its time from what is being timed.
     """
-    said = ""
+    last_line = -inf
     if (load := os.getloadavg()[0]) > QUIET_LOAD:
         console.print(f"Other work is going on here (load average {load:.1f}): trust ratios rather than rates.")
 
     def told(what: str) -> None:
-        nonlocal said
+        nonlocal last_line
         if console.is_terminal:
             status.update(what)
-        elif (begun := what.partition(",")[0]) != said:
-            said = begun
-            console.print(begun)
+        elif time.monotonic() - last_line >= LINE_EVERY_S:
+            last_line = time.monotonic()
+            console.print(what)
 
     with console.status("starting", refresh_per_second=1) as status:
         yield told
