@@ -22,8 +22,10 @@ CHECKPOINT = "resume.npz"
 class CheckpointError(RecordError):
     """A checkpoint that training cannot go on from; the message names the file and says what to do."""
 
-    def __init__(self, folder: Path, reason: str) -> None:
-        super().__init__(f"{folder / CHECKPOINT}: {reason}; delete it, and resume begins this seed again")
+    @classmethod
+    def of(cls, folder: Path, reason: str) -> "CheckpointError":
+        """The error of that folder's checkpoint."""
+        return cls(f"{folder / CHECKPOINT}: {reason}; delete it, and resume begins this seed again")
 
 
 def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
@@ -55,7 +57,7 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
             *arrays, tree = (archive[name] for name in archive.files)
         state: dict[str, Any] = _unpacked(json.loads(tree.tobytes()), arrays)
     except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, IndexError, OSError, EOFError) as error:
-        raise CheckpointError(folder, f"no whole checkpoint ({error})") from None
+        raise CheckpointError.of(folder, f"no whole checkpoint ({error})") from None
     return state
 
 

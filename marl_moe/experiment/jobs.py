@@ -1,6 +1,10 @@
-"""Jobs of a run, one after another in this process, or side by side in processes of Ray; the results are the same."""
+"""Jobs of a run, one after another in this process, or side by side as trials of Ray Tune; the results are the same."""
 
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from marl_moe.experiment.progress import Progress
@@ -8,71 +12,100 @@ from marl_moe.experiment.training import start_ray
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
+DONE, FAILED = "done", "failed"  # what a trial tells beside the calls of its Progress
+QUIET = {  # one progress display, ours; no files but a job's own; paths as they are here
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+}
 
 
 def run_jobs(
-    work: Callable[[Job, Progress], Result], jobs: Sequence[Job], progress: Progress, side_by_side: int
+    work: Callable[[Job, Progress], Result], jobs: Sequence[Job], progress: Progress, side_by_side: int, cores: int = 1
 ) -> Iterator[tuple[int, Result]]:
     """Do `work` on each job, at most `side_by_side` at once; yields the number of a job and its result as they come.
 
-    `work`, jobs and results must be picklable where more than one runs at once. An error of a job is raised here.
+    `work`, jobs and results must be picklable where more than one runs at once; each is then given `cores` CPU cores.
+    An error of a job is raised here as it was raised there, and the other jobs are stopped.
     """
     if side_by_side == 1:
         for number, job in enumerate(jobs):
             yield number, work(job, progress)
     else:
-        yield from _run_on_ray(work, jobs, progress, side_by_side)
+        yield from _run_on_tune(work, jobs, progress, side_by_side, cores)
 
 
-def _run_on_ray(
-    work: Callable[[Job, Progress], Result], jobs: Sequence[Job], progress: Progress, side_by_side: int
+def _run_on_tune(
+    work: Callable[[Job, Progress], Result], jobs: Sequence[Job], progress: Progress, side_by_side: int, cores: int
 ) -> Iterator[tuple[int, Result]]:
+    os.environ.update(QUIET)
     start_ray()
-    import ray
+    from ray import tune
+    from ray.tune.progress_reporter import TrialProgressCallback
     from ray.util.queue import Queue
 
     told = Queue(actor_options={"num_cpus": 0})
-    remote = ray.remote(_tell_and_work).options(num_cpus=0, max_retries=0)
-    waiting = list(enumerate(jobs))
-    running: dict[Any, int] = {}
+
+    class Silent(TrialProgressCallback):  # Tune would add one that prints
+        on_trial_result = on_trial_complete = on_trial_error = lambda *arguments, **named: None
+
+    class Stopper(tune.Stopper):
+        """Stops the trials when nobody waits for them any more."""
+
+        awaited = True
+
+        def __call__(self, trial_id: str, result: Any) -> bool:
+            return False
+
+        def stop_all(self) -> bool:
+            return not self.awaited
+
+    stopper = Stopper()
+    failures: list[Exception] = []
+
+    def fit() -> None:
+        with TemporaryDirectory(ignore_cleanup_errors=True) as storage:
+            trial = tune.with_parameters(_trial, work=work, jobs=jobs, told=told)
+            results = tune.Tuner(
+                tune.with_resources(trial, {"cpu": cores}),
+                param_space={"number": tune.grid_search(list(range(len(jobs))))},
+                tune_config=tune.TuneConfig(max_concurrent_trials=side_by_side, reuse_actors=True),
+                run_config=tune.RunConfig(storage_path=storage, verbose=0, stop=stopper, callbacks=[Silent()]),
+            ).fit()
+            failures.extend(results.errors)
+
+    trials = threading.Thread(target=fit, daemon=True)
+    trials.start()
+    left = len(jobs)
     try:
-        while waiting or running:
-            while waiting and len(running) < side_by_side:
-                number, job = waiting.pop(0)
-                running[remote.remote(work, job, told)] = number
-            done, _ = ray.wait(list(running), timeout=POLL_SECONDS)
-            _pass_on(told, progress)
-            for reference in done:
-                yield running.pop(reference), _result(reference)
+        while left:
+            ended = not trials.is_alive()  # looked at before the queue, which then holds all there will be
+            for name, arguments in told.get_nowait_batch(told.qsize()):
+                if name == FAILED:
+                    raise arguments[0]
+                if name == DONE:
+                    left -= 1
+                    yield arguments
+                else:
+                    getattr(progress, name)(*arguments)
+            if ended and left:
+                raise failures[0] if failures else RuntimeError(f"Ray Tune ended with {left} jobs left")
+            trials.join(POLL_SECONDS if left else None)
     finally:
-        for reference in running:
-            ray.cancel(reference, force=True)
-        told.shutdown(force=True)
+        stopper.awaited = False
 
 
-def _tell_and_work(work: Callable[[Any, Progress], Any], job: Any, told: Any) -> Any:
-    """In a process of Ray: do the job, and tell of its progress through a queue."""
-    return work(
-        job,
-        Progress(
-            on_kept=lambda epochs: told.put_nowait(("on_kept", (epochs,))),
-            on_epoch=lambda row: told.put_nowait(("on_epoch", (row,))),
-            on_policy=lambda seed, policy: told.put_nowait(("on_policy", (seed, policy))),
-        ),
-    )
+def _trial(config: dict[str, int], work: Callable[[Any, Progress], Any], jobs: Sequence[Any], told: Any) -> None:
+    """In a process of Ray: do the job of that number, and tell of its progress and its end."""
 
+    def teller(name: str) -> Callable[..., None]:
+        return lambda *arguments: told.put((name, arguments))
 
-def _pass_on(told: Any, progress: Progress) -> None:
-    for name, arguments in told.get_nowait_batch(told.qsize()):
-        getattr(progress, name)(*arguments)
-
-
-def _result(reference: Any) -> Any:
-    """The result of a job; its error as it was raised there, not as Ray wraps it."""
-    import ray
-
+    number = config["number"]
     try:
-        return ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from None
+        result = work(jobs[number], Progress(**{call.name: teller(call.name) for call in fields(Progress)}))
+    except Exception as error:
+        told.put((FAILED, (error,)))
+    else:
+        told.put((DONE, (number, result)))

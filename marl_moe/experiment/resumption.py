@@ -38,9 +38,9 @@ class Resumption:
         if state is None:
             return [], None
         if state.get("versions") != _versions():
-            raise CheckpointError(self._folder, f"written by {state.get('versions')}, this is {_versions()}")
+            raise CheckpointError.of(self._folder, f"written by {state.get('versions')}, this is {_versions()}")
         if other := _difference(state["experiment"], self._experiment):
-            raise CheckpointError(self._folder, f"experiment.yaml has changed since, {other}: put that back")
+            raise CheckpointError.of(self._folder, f"experiment.yaml has changed since, {other}: put that back")
         rows = _rows(state["rows"])
         self._updates_at_last = rows[-1]["updates"]
         return rows, state["algorithm"]

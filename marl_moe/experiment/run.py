@@ -20,6 +20,7 @@ from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.seed_job import (
     SeedJob,
     Tables,
+    cores_of,
     evaluate_policies,
     policy_names,
     policy_of_job,
@@ -91,7 +92,7 @@ def continue_run(folder: Path, progress: Progress | None = None) -> Run:
     order = [(job.label, job.seed) for job in jobs]
     left = [job for job in jobs if (job.label, job.seed) not in finished]
     _remove_checkpoints(job for job in jobs if (job.label, job.seed) in finished)
-    for number, tables in run_jobs(run_seed, left, progress or Progress(), side_by_side(left)):
+    for number, tables in run_jobs(run_seed, left, progress or Progress(), side_by_side(left), cores_of(left)):
         finished[left[number].label, left[number].seed] = tables
         for name in records.TABLES:
             frames = [finished[job][name] for job in order if job in finished and len(finished[job][name])]

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,13 +92,20 @@ def evaluate_policies(
     return {name: frame.assign(seed=job.seed, point=job.label) for name, frame in tables.items()}
 
 
+def cores_of(jobs: Sequence[SeedJob]) -> int:
+    """CPU cores that each of these jobs is given: the most threads that any of them learns with."""
+    return max((config.torch_threads for config in _configs(jobs)), default=1)
+
+
 def side_by_side(jobs: Sequence[SeedJob]) -> int:
     """How many jobs fit on this machine's cores; 1 where any has remote runners or learners, or a GPU."""
-    cores = 1
-    for job in {job.label: job for job in jobs}.values():  # seeds of one point ask for the same
-        if job.spec.algorithm is not None:
-            config = algorithm_config(job.spec, job.seed)
-            if config.num_env_runners or config.num_learners or config.num_gpus_per_learner:
-                return 1
-            cores = max(cores, config.torch_threads)
-    return max(1, min(len(jobs), (os.cpu_count() or 1) // cores))
+    for config in _configs(jobs):
+        if config.num_env_runners or config.num_learners or config.num_gpus_per_learner:
+            return 1
+    return max(1, min(len(jobs), (os.cpu_count() or 1) // cores_of(jobs)))
+
+
+def _configs(jobs: Sequence[SeedJob]) -> list[Any]:
+    """RLlib's configurations of the jobs that train, one a sweep point: its seeds ask for the same."""
+    points = {job.label: job for job in jobs}.values()
+    return [algorithm_config(job.spec, job.seed) for job in points if job.spec.algorithm is not None]
