@@ -163,6 +163,14 @@ def test_experts_are_up_with_their_probability_and_refuse_everybody_when_down() 
     assert up == pytest.approx(0.3, abs=4 * np.sqrt(0.3 * 0.7 / 20_000))
 
 
+def test_an_expert_is_up_in_a_slot_whether_it_was_in_the_one_before_or_not() -> None:
+    world = World(WorldConfig(experts=ExpertConfig(availability_probability=0.3)), num_worlds=400, seed=0)
+    before = world.available.ravel()
+    world.step(np.zeros((400, 1), int))
+    table = np.bincount(2 * before + world.available.ravel(), minlength=4).reshape(2, 2)
+    assert stats.chi2_contingency(table).pvalue > 1e-3
+
+
 def test_users_without_a_subtask_may_only_abandon_and_earn_nothing() -> None:
     config = WorldConfig(
         num_users=4, requests=RequestConfig(num_transferred=1, arrival_probability=0.3), allow_abandon=False
