@@ -17,6 +17,7 @@ import memory
 import pandas as pd
 import quality_report
 import report
+import tuning
 import typer
 import update_speed
 import world_speed
@@ -102,17 +103,18 @@ def all_(
 
 
 @app.command()
-def tune(out: Out = RESULTS) -> None:
+def tune(
+    out: Out = RESULTS,
+    budget: Annotated[float, typer.Option(help="CPU seconds of each setting in each cell.")] = tuning.BUDGET_S,
+) -> None:
     """Measure the settings that the cells of `quality` choose from, anew; kept as tests/benchmarks/tuning.csv."""
-    from tuning import RESULT_FILE, tune
-
     folder = create_run_folder(out.parent, out.name)
     rows = []
     with _progress() as told:
-        for row in tune(told=told):
+        for row in tuning.tune(budget, told):
             rows.append(row)
-            report.write(folder, {RESULT_FILE.stem: pd.DataFrame(rows)}, {})
-    console.print(f"Written to {folder}; copy {RESULT_FILE.name} to {RESULT_FILE} to choose by it.")
+            report.write(folder, {tuning.RESULT_FILE.stem: pd.DataFrame(rows)}, {})
+    console.print(f"Written to {folder}; copied to {tuning.RESULT_FILE}, tuning.csv is what is chosen by.")
 
 
 def _report(out: Path, rows: list[Measurement], curves: pd.DataFrame | None = None) -> None:

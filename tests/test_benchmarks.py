@@ -1,0 +1,207 @@
+"""The benchmarks run at their smallest size and say what they should; nothing here is timed."""
+
+import runpy
+import sys
+from collections.abc import Iterator
+from math import inf, isfinite, nan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+BENCHMARKS = Path(__file__).with_name("benchmarks")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _importable() -> Iterator[None]:
+    """As `python tests/benchmarks` imports its modules; their plain names are forgotten afterwards, and Ray stops."""
+    import ray
+
+    ran = ray.is_initialized()
+    torch.set_num_threads(1)
+    sys.path.insert(0, str(BENCHMARKS))
+    yield
+    sys.path.remove(str(BENCHMARKS))
+    for path in BENCHMARKS.glob("*.py"):
+        sys.modules.pop(path.stem, None)
+    if not ran:
+        ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def setting() -> Any:
+    from time_to_quality import Setting
+
+    return Setting(learning_rate=1e-3, gamma=0.5, target_entropy_ratio=0.1, replay_ratio=2, num_envs=2, warm_up=50)
+
+
+@pytest.fixture(scope="module")
+def measured(setting: Any) -> tuple[list[Any], pd.DataFrame]:
+    """Rows of every benchmark, and the learning curves."""
+    import growth
+    import memory
+    import quality_report
+    import update_speed
+    import world_speed
+    from time_to_quality import Caps
+
+    small = {"num_users": 2, "num_experts": 5, "episode_slots": 10}
+    caps = Caps(rllib_s=1e-9, ours_s=1e-9)  # the first update ends a run
+    quality, curves = quality_report.measure(caps, 2, 1, lambda cell: setting, **small)
+    rows = [
+        *world_speed.measure(sizes=((1, 2), (3, 2)), num_experts=5, repeats=2, seconds=0),
+        *update_speed.measure(num_users=2, num_experts=5, repeats=3, seconds=0),
+        *memory.measure(capacity=100),
+        *growth.measure(users=(1, 2), experts=(5, 6), repeats=1, seconds=0),
+        *quality,
+    ]
+    return rows, curves
+
+
+def test_every_benchmark_yields_rows_that_say_what_was_measured_and_in_which_unit(measured: Any) -> None:
+    rows, curves = measured
+    assert {row.benchmark for row in rows} == {"world", "updates", "memory", "growth", "quality"}
+    names = [(row.benchmark, row.variant, row.quantity, row.unit) for row in rows]
+    assert len(set(names)) == len(names)
+    for row in rows:
+        assert row.least <= row.median <= row.most
+        assert row.least > 0 or row.quantity in ("best share of equilibrium", "step, slope", "update, slope")
+        assert isfinite(row.median) or row.benchmark == "quality"
+    assert set(curves.groupby(["engine", "network"])["seed"].nunique().items()) == {
+        (("rllib", "mlp"), 1),
+        (("rllib", "pointer"), 2),
+        (("ours", "mlp"), 1),
+        (("ours", "pointer"), 2),
+    }
+    assert (curves["updates"] == 1).all()
+
+
+def test_the_sections_of_an_update_add_up_to_all_of_it_and_none_is_left_out(measured: Any) -> None:
+    from update_speed import BARE, OURS, SECTIONS
+
+    for variant in (OURS, BARE):
+        spent = {row.quantity: row.median for row in measured[0] if row.variant == variant and row.quantity in SECTIONS}
+        assert set(spent) == set(SECTIONS)
+        assert all(milliseconds > 0 for milliseconds in spent.values())
+        assert spent["rest"] < spent["forward"] + spent["backward"] + spent["optimisers"]
+
+
+def test_a_report_is_a_table_a_csv_figures_and_the_machine(measured: Any, tmp_path: Path) -> None:
+    main = runpy.run_path(str(BENCHMARKS / "__main__.py"))
+    main["_report"](tmp_path / "benchmarks", *measured)
+    main["_report"](tmp_path / "benchmarks", measured[0])
+    folder = tmp_path / "benchmarks"
+    pictures = {f"{name}.{suffix}" for name in ("growth", "updates", "world", "memory") for suffix in ("pdf", "png")}
+    tables = {"benchmarks.csv", "environment.json"}
+    assert {path.name for path in (tmp_path / "benchmarks-2").iterdir()} == pictures | tables
+    quality = {"time_to_quality.pdf", "time_to_quality.png", "learning_curves.csv"}
+    assert {path.name for path in folder.iterdir()} == pictures | tables | quality
+    assert len(pd.read_csv(folder / "benchmarks.csv")) == len(measured[0])
+
+
+def test_the_bare_loop_learns_from_the_loss_that_our_learner_learns_from() -> None:
+    from update_speed import BareLoop, built
+
+    from marl_moe.policies.networks import NetworkConfig
+
+    algorithm = built(2, 5)
+    learner = algorithm.learner_group._learner
+    module = learner.module["shared"].unwrapped()
+    bare = BareLoop(NetworkConfig(**module.model_config), algorithm.config, algorithm.local_replay_buffer, 2)
+    bare.actor.load_state_dict(module.actor.state_dict())
+    bare.critic.load_state_dict(module.critic.state_dict())
+    bare.target_critic.load_state_dict(module.target_critic.state_dict())
+    (columns,) = bare.sample(1)
+    batch = {"shared": dict(zip(("obs", "actions", "rewards", "new_obs", "discounts"), columns, strict=True))}
+    output = learner.module.forward_train(batch)
+    ours = learner.compute_losses(fwd_out=output, batch=batch)["shared"]
+    torch.testing.assert_close(bare.losses(*columns), ours.squeeze(), rtol=1e-4, atol=1e-5)
+    algorithm.stop()
+
+
+def test_slopes_are_the_exponents_of_what_grows_as_a_power() -> None:
+    from growth import slopes
+    from report import frame, single
+
+    sizes = (1, 4, 16, 64)
+    costs = {("users", "step"): 0.5, ("users", "update"): 0.0, ("experts", "step"): 1.0, ("experts", "update"): 1.2}
+    rows = [
+        single("growth", f"{size} {axis}", cost, "ms", 3 * size**exponent)
+        for (axis, cost), exponent in costs.items()
+        for size in sizes
+    ]
+    assert slopes(frame(rows)) == pytest.approx(costs)
+
+
+def curve(*shares: float) -> list[dict[str, float]]:
+    return [{"seconds": float(second), "share_of_equilibrium": share} for second, share in enumerate(shares)]
+
+
+@pytest.mark.parametrize(
+    ("shares", "seconds"),
+    [
+        ((0.0, 0.4, 0.5, 0.7, 0.6), 2.0),
+        ((0.6, 0.6, 0.6, 0.0, 0.6, 0.7, 0.9), 4.0),  # luck at the start
+        ((0.6, 0.7, 0.7), 0.0),
+        ((0.0, 0.6, 0.6, 0.6, 0.4), None),
+        ((0.0, 0.6, 0.7), None),  # too short to tell
+    ],
+)
+def test_a_level_counts_from_where_on_it_holds(shares: tuple[float, ...], seconds: float | None) -> None:
+    from time_to_quality import time_to
+
+    row = time_to(curve(*shares), 0.5)
+    assert (None if row is None else row["seconds"]) == seconds
+
+
+def test_factors_multiply_along_each_path_and_a_cap_makes_them_bounds() -> None:
+    from quality_report import rows_of
+    from time_to_quality import Caps
+
+    runs = {("rllib", "mlp"): (0.0, 0.1), ("rllib", "pointer"): (0.0, 0.9), ("ours", "mlp"): (0.0, 0.6)}
+    seconds = {("rllib", "mlp"): 900, ("rllib", "pointer"): 30, ("ours", "mlp"): 60, ("ours", "pointer"): 5}
+    table = pd.DataFrame(
+        {"engine": engine, "network": network, "seed": 0, "seconds": at, "env_steps": 1, "updates": 1}
+        | {"share_of_equilibrium": share}
+        for (engine, network), end in seconds.items()
+        for start, reached in [runs.get((engine, network), (0.0, 0.9))]
+        for at, share in ((0, start), (end, reached), (end + 1, reached), (end + 2, reached))
+    )
+    measured = rows_of(table, Caps(rllib_s=1000, ours_s=100))
+    rows = {(row.variant, row.quantity): row.median for row in measured if row.unit in ("s", "")}
+    assert rows["rllib mlp", "to 50% of equilibrium"] == inf
+    assert rows["ours pointer", "to 50% of equilibrium"] == 5
+    whole = rows["rllib mlp -> ours pointer", "sooner to 50%, at least times"]
+    assert whole == pytest.approx(1000 / 5)
+    by_network_first = rows["rllib mlp -> rllib pointer", "sooner to 50%, at least times"]
+    assert by_network_first * rows["rllib pointer -> ours pointer", "sooner to 50%, times"] == pytest.approx(whole)
+    by_engine_first = rows["rllib mlp -> ours mlp", "sooner to 50%, at least times"]
+    assert by_engine_first * rows["ours mlp -> ours pointer", "sooner to 50%, times"] == pytest.approx(whole)
+
+
+def test_the_best_setting_is_soonest_at_the_highest_level_that_any_reaches(setting: Any) -> None:
+    from dataclasses import asdict, replace
+
+    from tuning import best
+
+    def table(*outcomes: tuple[float, float, float]) -> pd.DataFrame:
+        columns = ("seconds_to_50", "seconds_to_85", "share_at_end")
+        settings = [asdict(replace(setting, gamma=number / 10)) for number in range(len(outcomes))]
+        return pd.DataFrame(
+            one | dict(zip(columns, row, strict=True)) for one, row in zip(settings, outcomes, strict=True)
+        )
+
+    assert best(table((5, 40, 0.9), (9, 30, 0.9), (1, nan, 0.8))).gamma == 0.1
+    assert best(table((9, nan, 0.6), (5, nan, 0.7), (nan, nan, 0.4))).gamma == 0.1
+    assert best(table((nan, nan, 0.2), (nan, nan, 0.4), (nan, nan, -3))).gamma == 0.1
+
+
+def test_each_cell_has_a_setting_out_of_the_same_list() -> None:
+    from time_to_quality import CELLS
+    from tuning import RESULT_FILE, SETTINGS, chosen
+
+    tuned = pd.read_csv(RESULT_FILE)
+    assert set(tuned.groupby(["engine", "network"])["learning_rate"].count()) >= {len(SETTINGS)}
+    assert {chosen(cell) for cell in CELLS} <= set(SETTINGS)
