@@ -38,7 +38,9 @@ def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     arrays: list[NDArray[Any]] = []
     tree = json.dumps(_packed(state, arrays)).encode()
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{CHECKPOINT}.partial"
+    _remove_partials(folder)
+    # A name of this process's own: workers of a run that was killed may live on, and write, for a second.
+    partial = folder / f".{CHECKPOINT}.{os.getpid()}.partial"
     with partial.open("wb") as file:
         np.savez(file, *arrays, np.frombuffer(tree, np.uint8))
         file.flush()
@@ -63,8 +65,13 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
 
 def remove_checkpoint(folder: Path) -> None:
     """Remove the state of a folder, and what a write that was killed left of another."""
-    for name in (CHECKPOINT, f".{CHECKPOINT}.partial"):
-        (folder / name).unlink(missing_ok=True)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    _remove_partials(folder)
+
+
+def _remove_partials(folder: Path) -> None:
+    for torn in folder.glob(f".{CHECKPOINT}.*.partial"):
+        torn.unlink(missing_ok=True)
 
 
 def _packed(value: Any, arrays: list[NDArray[Any]]) -> Any:

@@ -71,8 +71,13 @@ def test_a_write_that_does_not_end_leaves_the_state_before(tmp_path: Path, monke
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="no space left"):
         write_checkpoint(tmp_path, {"epoch": 2})
+    monkeypatch.undo()
     assert read_checkpoint(tmp_path) == {"epoch": 1}
-    assert len(list(tmp_path.iterdir())) == 2
+    torn = tmp_path / f".{CHECKPOINT}.999.partial"
+    next(tmp_path.glob("*.partial")).rename(torn)  # as if another process had left it
+    write_checkpoint(tmp_path, {"epoch": 3})
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
+    torn.touch()
     remove_checkpoint(tmp_path)
     assert not list(tmp_path.iterdir())
 

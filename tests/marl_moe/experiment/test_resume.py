@@ -107,13 +107,12 @@ def assert_same_run(folder: Path, expected: Path) -> None:
 def kill(process: subprocess.Popen[str], folder: Path, after: int, delay: float | None) -> None:
     """Kill a run once it has written so many checkpoints: `delay` seconds later, or within the next write if None."""
     path = folder / SEED_FOLDER / CHECKPOINT
-    partial = path.with_name(f".{CHECKPOINT}.partial")
     seen = {path.stat().st_mtime_ns} if path.exists() else {0}
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(FileNotFoundError):
             seen.add(path.stat().st_mtime_ns)
-        if len(seen) > after and (delay is not None or partial.exists()):
+        if len(seen) > after and (delay is not None or any(path.parent.glob("*.partial"))):
             break
         time.sleep(0.0002)
     time.sleep(delay or 0)
