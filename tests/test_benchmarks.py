@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from typer.testing import CliRunner
 
 BENCHMARKS = Path(__file__).with_name("benchmarks")
 
@@ -88,17 +89,32 @@ def test_the_sections_of_an_update_add_up_to_all_of_it_and_none_is_left_out(meas
         assert spent["rest"] < spent["forward"] + spent["backward"] + spent["optimisers"]
 
 
-def test_a_report_is_a_table_a_csv_figures_and_the_machine(measured: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("command", "rllib_cap"), [("all", 60), ("all --long", 900)])
+def test_make_bench_writes_table_csv_figures_and_the_machine_into_a_folder_of_its_own(
+    measured: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, rllib_cap: float
+) -> None:
     main = runpy.run_path(str(BENCHMARKS / "__main__.py"))
-    main["_report"](tmp_path / "benchmarks", *measured)
-    main["_report"](tmp_path / "benchmarks", measured[0])
+    rows, curves = measured
+    parts = {"world_speed": "world", "update_speed": "updates", "memory": "memory", "growth": "growth"}
+    for module, name in parts.items():
+        part = [row for row in rows if row.benchmark == name]
+        monkeypatch.setattr(main[module], "measure", lambda part=part, **kwargs: part)
+    asked: list[Any] = []
+    quality = [row for row in rows if row.benchmark == "quality"]
+    monkeypatch.setattr(
+        main["quality_report"], "measure", lambda caps, **kwargs: asked.append(caps) or (quality, curves)
+    )
     folder = tmp_path / "benchmarks"
-    pictures = {f"{name}.{suffix}" for name in ("growth", "updates", "world", "memory") for suffix in ("pdf", "png")}
-    tables = {"benchmarks.csv", "environment.json"}
+    folder.mkdir()
+    result = CliRunner().invoke(main["app"], [*command.split(), "--out", str(folder)], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert [caps.rllib_s for caps in asked] == [rllib_cap]
+    figures = ("growth", "memory", "time_to_quality", "updates", "world")
+    pictures = {f"{name}.{suffix}" for name in figures for suffix in ("pdf", "png")}
+    tables = {"benchmarks.csv", "learning_curves.csv", "environment.json"}
     assert {path.name for path in (tmp_path / "benchmarks-2").iterdir()} == pictures | tables
-    quality = {"time_to_quality.pdf", "time_to_quality.png", "learning_curves.csv"}
-    assert {path.name for path in folder.iterdir()} == pictures | tables | quality
-    assert len(pd.read_csv(folder / "benchmarks.csv")) == len(measured[0])
+    assert not list(folder.iterdir())
+    assert len(pd.read_csv(tmp_path / "benchmarks-2" / "benchmarks.csv")) == len(rows)
 
 
 def test_the_bare_loop_learns_from_the_loss_that_our_learner_learns_from() -> None:
