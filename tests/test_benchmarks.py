@@ -3,6 +3,7 @@
 import runpy
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from math import inf, isfinite, nan
 from pathlib import Path
 from typing import Any
@@ -198,8 +199,6 @@ def test_factors_multiply_along_each_path_and_a_cap_makes_them_bounds() -> None:
 
 
 def test_the_best_setting_is_soonest_at_the_highest_level_that_any_reaches(setting: Any) -> None:
-    from dataclasses import asdict, replace
-
     from tuning import best
 
     def table(*outcomes: tuple[float, float, float]) -> pd.DataFrame:
@@ -212,6 +211,29 @@ def test_the_best_setting_is_soonest_at_the_highest_level_that_any_reaches(setti
     assert best(table((5, 40, 0.9), (9, 30, 0.9), (1, nan, 0.8))).gamma == 0.1
     assert best(table((9, nan, 0.6), (5, nan, 0.7), (nan, nan, 0.4))).gamma == 0.1
     assert best(table((nan, nan, 0.2), (nan, nan, 0.4), (nan, nan, -3))).gamma == 0.1
+
+
+def test_a_cell_that_reached_nothing_is_given_what_is_best_for_its_network_elsewhere() -> None:
+    from time_to_quality import CELLS, Setting
+    from tuning import choice
+
+    slow, fast = Setting(1e-3, 0.0, 0.1, 2, 4, 50), Setting(1e-3, 0.5, 0.1, 2, 4, 50)
+    outcomes = {
+        ("rllib", "mlp", slow): (nan, nan, 0.2),
+        ("rllib", "mlp", fast): (nan, nan, -3.0),
+        ("ours", "mlp", slow): (nan, nan, 0.3),
+        ("ours", "mlp", fast): (60, nan, 0.8),
+        ("rllib", "pointer", slow): (8, 9, 0.9),
+        ("rllib", "pointer", fast): (20, nan, 0.6),
+        ("ours", "pointer", slow): (3, 4, 0.9),
+        ("ours", "pointer", fast): (1, 2, 0.9),
+    }
+    table = pd.DataFrame(
+        {"engine": engine, "network": network, "seconds_to_50": half, "seconds_to_85": most, "share_at_end": end}
+        | asdict(setting)
+        for (engine, network, setting), (half, most, end) in outcomes.items()
+    )
+    assert [choice(table, cell) for cell in CELLS] == [fast, slow, fast, fast]  # rllib's mlp, its pointer, ours
 
 
 def test_each_cell_has_a_setting_out_of_the_same_list() -> None:
