@@ -15,6 +15,7 @@ from marl_moe.experiment.progress import Progress, Row
 from marl_moe.experiment.resumption import Resumption
 from marl_moe.experiment.rllib_sections import apply_section, check_model_config, first_line
 from marl_moe.experiment.spec import ExperimentSpec, SpecError
+from marl_moe.experiment.training_events import TrainingEvents
 from marl_moe.experiment.training_rows import tensorboard_scalars, training_row
 from marl_moe.experiment.tuning import equilibrium_gain
 from marl_moe.policies.equilibrium import Nash
@@ -106,26 +107,21 @@ def _train_on(
     progress: Progress,
 ) -> None:
     """Train the epochs after those of `rows`, and append theirs."""
-    from tensorboardX import SummaryWriter
-
     assert spec.algorithm is not None
     equilibrium = np.nan
     if Nash.name in spec.evaluation.policies:
         equilibrium = equilibrium_gain(spec.env, mechanisms.make(**spec.mechanism.parameters()), seed)
     kept_seconds, first_step = (rows[-1]["seconds"], rows[-1]["agent_steps"] + 1) if rows else (0.0, 0)
-    # TensorBoard drops what was told from `purge_step` on: epochs after the checkpoint, which are trained again.
-    with SummaryWriter(str(folder / "tensorboard"), purge_step=first_step) as events:
+    with TrainingEvents(folder / "tensorboard", first_step) as events:
         began = time.perf_counter() - kept_seconds
         for epoch in range(len(rows) + 1, spec.algorithm.stop.training_iteration + 1):
             result = algorithm.train()
             seconds = time.perf_counter() - began
             row = training_row(result, algorithm.config, seed, spec.algorithm.name, epoch, seconds, equilibrium)
             rows.append(row)
-            for name, value in tensorboard_scalars(row, spec.env.episode_slots).items():
-                events.add_scalar(name, value, row["agent_steps"])
+            events.add(tensorboard_scalars(row, spec.env.episode_slots), row["agent_steps"])
             progress.on_epoch(row)
             if resumption.is_due(algorithm, rows):
-                events.flush()  # or a kill would lose the events of epochs that are kept
                 resumption.write(rows, algorithm.get_state())
 
 
