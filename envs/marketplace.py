@@ -63,8 +63,8 @@ class Marketplace:
         self.mechanism = mechanism
         self.config = config
         self.num_users = num_users
-        self.pool = pool
-        self.demand: Float = np.full(pool.unit_cost.shape, initial_demand)
+        self.demand: NDArray[np.float64] = np.full(pool.unit_cost.shape, initial_demand)
+        self._open(pool, self.demand)
         self.closed: Clearing | None = None  # the clearing whose interval ended in the last slot
         self._outcome_status, self._solve_seconds = "", 0.0
         self._priced = False
@@ -77,7 +77,8 @@ class Marketplace:
             self.close()
         newcomers = np.repeat(self.demand.mean(axis=-1, keepdims=True), count, axis=-1)
         self.demand = np.concatenate([self.demand, newcomers], axis=-1)
-        self.pool, self._priced = pool, False
+        self._open(pool, self.demand)
+        self._priced = False
         self._clear(slot)
 
     def settle(self, slot: int, requested: Float, served: Float, charge: Float) -> tuple[Float, Float]:
@@ -125,9 +126,10 @@ class Marketplace:
         """Go on from what `get_state` gave, with the pool of that time."""
         state = copied(state)
         under_way, closed = state["under_way"], state["closed"]
-        self.pool, self.demand, self._priced = pool, state["demand"], state["priced"]
+        self.demand, self._priced = state["demand"], state["priced"]
+        self._open(pool, under_way["demand"])
         self.closed = None if closed is None else Clearing(**closed)
-        self._slot, self._slots, self._told_demand = (under_way[key] for key in ("slot", "num_slots", "demand"))
+        self._slot, self._slots = under_way["slot"], under_way["num_slots"]
         self.unit_price, self.effort, self.participates = (
             under_way[key] for key in ("unit_price", "effort", "participates")
         )
@@ -137,6 +139,17 @@ class Marketplace:
         self._outcome_status, self._solve_seconds = under_way["status"], under_way["solve_seconds"]
         self._cost_per_point = cost(self.effort, pool.unit_cost, pool.cost_slope)
 
+    def _open(self, pool: ExpertPool, demand: NDArray[np.float64]) -> None:
+        """Serve a pool from now on: its market, of which only the demand changes from clearing to clearing."""
+        self.pool = pool
+        self._market = Market(
+            unit_cost=pool.unit_cost,
+            cost_slope=pool.cost_slope,
+            demand=demand,
+            value=np.full(demand.shape, self.config.value),
+            budget=np.full(len(demand), self.config.budget_per_user * self.num_users),
+        )
+
     def _under_way(self) -> Clearing:
         return Clearing(
             slot=self._slot,
@@ -144,7 +157,7 @@ class Marketplace:
             unit_price=self.unit_price,
             effort=self.effort,
             participates=self.participates,
-            demand=self._told_demand,
+            demand=self._market.demand,
             points=self._points,
             payment=self._payment,
             cost=self._cost,
@@ -158,16 +171,9 @@ class Marketplace:
         self._points, self._payment, self._cost = (np.zeros(self.demand.shape) for _ in range(3))
         self._charge = np.zeros(len(self.demand))
         floor = self.config.demand_floor * self.demand.mean(axis=-1, keepdims=True)
-        self._told_demand = np.maximum(self.demand, floor)
-        market = Market(
-            unit_cost=self.pool.unit_cost,
-            cost_slope=self.pool.cost_slope,
-            demand=self._told_demand,
-            value=np.full(self.demand.shape, self.config.value),
-            budget=np.full(len(self.demand), self.config.budget_per_user * self.num_users),
-        )
+        self._market = self._market.with_demand(np.maximum(self.demand, floor))
         try:
-            outcome = self.mechanism.clear(market)
+            outcome = self.mechanism.clear(self._market)
         except MechanismError as error:
             if not self._priced:
                 raise

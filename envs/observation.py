@@ -36,6 +36,7 @@ LOAD_UNIT, LARGEST_LOAD = 4.0, 25.0
 RECENT_WEIGHT = 0.3  # of the last slot in recent_load
 COMPETENCE_BOUND = 2.0
 _ROUNDING = 1 + 1e-5  # single precision may round a feature just past its bound
+_LARGEST_ALIKE = np.array([1, 1, 1, 1, LARGEST_LOAD, 1, LARGEST, LARGEST, LARGEST_LOAD, LARGEST], np.float32)
 
 
 def observation_size(num_experts: int) -> int:
@@ -97,12 +98,13 @@ def write(
     block = observation[..., NUM_USER_FEATURES:].reshape(num_worlds, num_users, num_experts, NUM_EXPERT_FEATURES)
     # A write into every tenth number is dear, so what users of a world see alike is written in one go.
     alike = np.zeros((num_worlds, 1, num_experts, NUM_EXPERT_FEATURES), np.float32)
-    alike[:, 0, :, 0] = usable
-    alike[:, 0, :, 4] = np.minimum(load * (1 / LOAD_UNIT), LARGEST_LOAD)
-    alike[:, 0, :, 6] = np.minimum(backlog_s * (1 / config.slot_s), LARGEST)
-    alike[:, 0, :, 7] = np.minimum(unit_price * (1 / (config.market.value or 1.0)), LARGEST)
-    alike[:, 0, :, 8] = np.minimum(recent_load * (1 / LOAD_UNIT), LARGEST_LOAD)
-    alike[:, 0, :, 9] = np.minimum(attraction * num_experts, LARGEST)
+    for feature, seen in ((0, usable), (4, load), (6, backlog_s), (7, unit_price), (8, recent_load), (9, attraction)):
+        alike[:, 0, :, feature] = seen
+    value = config.market.value or 1.0
+    alike *= np.array(
+        [1, 0, 0, 0, 1 / LOAD_UNIT, 0, 1 / config.slot_s, 1 / value, 1 / LOAD_UNIT, num_experts], np.float32
+    )
+    np.minimum(alike, _LARGEST_ALIKE, out=alike)
     block[...] = alike
     if not pending.all():
         block[~pending, :, 0] = 0.0
@@ -112,7 +114,7 @@ def write(
     delay = transmission_s + compute_s[..., None].astype(np.float32)
     delay *= np.float32(1 / config.quality.deadline_s)
     np.minimum(delay, LARGEST, out=block[..., 3])
-    row = np.flatnonzero(last_expert >= 0)  # users who were served, of all worlds in one row
+    row = (last_expert >= 0).ravel().nonzero()[0]  # users who were served, of all worlds in one row
     mine = last_expert.take(row)
     others = load.take(row // num_users * num_experts + mine) - 1
     at = row * observation.shape[-1] + NUM_USER_FEATURES + mine * NUM_EXPERT_FEATURES

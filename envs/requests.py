@@ -11,7 +11,9 @@ from envs.config import RequestConfig
 from envs.state import State, put, taken
 
 # What is not here is derived from it.
-_STATE = ("subtasks", "num_transferred", "transferred_weight", "position", "active", "last_topic")
+_STATE = ("drawn", "drawn_count", "drawn_weight", "request", "position", "active", "last_topic")
+MOST_AHEAD = 16  # requests drawn at a time for a user
+SUBTASKS_AHEAD = 8192  # fewer requests where all users' subtasks would be more: then the draws cost more than the calls
 
 
 def topic_popularity(config: RequestConfig) -> NDArray[np.float64]:
@@ -52,10 +54,14 @@ class RequestQueue:
     Attributes, (N, U) each: `active`, whether the user has a request; `pending`, whether it has a subtask to transfer
     in this slot, and that subtask's `weight`, `words`, `compute` (0 with none pending) and `topic`;
     `num_transferred` and `transferred_weight`, number and total weight of the request's subtasks to transfer, and
-    `position`, how many of them are behind the user. `subtasks` (N, U, S, 4): weight, words, compute need and topic of
-    each subtask, those to transfer first and in the prompt's order; S is the most that may be transferred, as those
-    that are sure to stay are of no interest once the device has chosen them.
+    `position`, how many of them are behind the user.
     A request with nothing to transfer is active for one slot without anything pending.
+
+    Each user's next requests are drawn several at a time, since a call of NumPy costs as much as many draws: `drawn`
+    (N, U, R, S, 4) holds weight, words, compute need and topic of each subtask of R requests, those to transfer first
+    and in the prompt's order, `drawn_count` and `drawn_weight` (N, U, R) what of each is to be transferred, and
+    `request` (N, U) which of them the user has. S is the most that may be transferred, as those that are sure to stay
+    are of no interest once the device has chosen them.
     """
 
     def __init__(self, config: RequestConfig, num_worlds: int, num_users: int, rng: np.random.Generator) -> None:
@@ -65,7 +71,12 @@ class RequestQueue:
         self._shape = (num_worlds, num_users)
         users = num_worlds * num_users
         self._users = np.arange(users)
-        self.subtasks = np.zeros((*self._shape, config.num_transferred or config.num_subtasks, 4))
+        most = config.num_transferred or config.num_subtasks
+        requests = max(1, min(MOST_AHEAD, SUBTASKS_AHEAD // (users * most)))
+        self.drawn = np.zeros((*self._shape, requests, most, 4))
+        self.drawn_count = np.zeros((*self._shape, requests), np.int64)
+        self.drawn_weight = np.zeros((*self._shape, requests))
+        self.request = np.full(self._shape, requests - 1)  # the last: who wants another has some drawn
         self.num_transferred = np.zeros(self._shape, np.int64)
         self.transferred_weight = np.zeros(self._shape)
         self.position = np.zeros(self._shape, np.int64)
@@ -78,15 +89,19 @@ class RequestQueue:
         """Whose request is complete at the end of this slot, (N, U)."""
         return self.active & (self.position + 1 >= self.num_transferred)
 
+    @property
+    def subtasks(self) -> NDArray[np.float64]:
+        """Weight, words, compute need and topic of each request's subtasks, (N, U, S, 4), those to transfer first."""
+        return np.take_along_axis(self.drawn, self.request[..., None, None, None], axis=2)[:, :, 0]
+
     def advance(self) -> None:
         """Go on to the next slot: whatever was pending is behind the user, and new requests may arrive."""
-        completed = self.completing
+        self.active &= ~self.completing
         self.position += self.pending
-        self.active &= ~completed
         self._arrive()
 
     def get_state(self) -> State:
-        """The requests under way."""
+        """The requests under way, and those drawn ahead."""
         return taken(self, _STATE)
 
     def set_state(self, state: State) -> None:
@@ -103,31 +118,33 @@ class RequestQueue:
         arriving = ~self.active
         if self.config.arrival_probability < 1:
             arriving &= self._rng.random(arriving.shape) < self.config.arrival_probability
-        users = arriving.ravel().nonzero()[0]
-        if users.size:
-            self._draw(users)
+        self.request += arriving
+        self.position[arriving] = 0
+        self.active |= arriving
+        spent = (self.request == self.drawn.shape[2]).ravel().nonzero()[0]
+        if spent.size:
+            self._draw(spent)
         self._select()
 
     def _draw(self, users: NDArray[np.int64]) -> None:
-        subtasks = self._rng.random((len(users), *self.subtasks.shape[2:]))
-        weight, words, compute, topic = subtasks.transpose(2, 0, 1)
+        """Draw the next requests of these users, in place of those that are behind them."""
+        requests, most = self.drawn.shape[2:4]
+        drawn = self._rng.random((len(users) * requests, most, 4))
+        weight, words, compute, topic = drawn.transpose(2, 0, 1)
         count, transferred_weight = self._assess(weight, compute)
         low, high = self.config.words
         words *= high - low
         words += low
-        last_topic = self.last_topic[users]
-        self._draw_topics(last_topic, topic)
-        self.last_topic[users] = np.where(count > 0, topic[self._users[: len(users)], count - 1], last_topic)
-        self._of_user(self.subtasks)[users] = subtasks
-        self._of_user(self.num_transferred)[users] = count
-        self._of_user(self.transferred_weight)[users] = transferred_weight
-        self._of_user(self.position)[users] = 0
-        self._of_user(self.active)[users] = True
+        self._draw_topics(users, topic.reshape(len(users), requests, most), count.reshape(len(users), requests))
+        self._of_user(self.drawn)[users] = drawn.reshape(len(users), requests, most, 4)
+        self._of_user(self.drawn_count)[users] = count.reshape(len(users), requests)
+        self._of_user(self.drawn_weight)[users] = transferred_weight.reshape(len(users), requests)
+        self._of_user(self.request)[users] = 0
 
-    def _assess(self, weight: NDArray, compute: NDArray) -> tuple[NDArray[np.int64], NDArray | float]:
+    def _assess(self, weight: NDArray, compute: NDArray) -> tuple[NDArray[np.int64], NDArray]:
         """Put weight and compute need of new subtasks, (users, S) each, those to transfer first, for uniform draws.
 
-        Returns the number of these and their weight, (users,). With equal weights those transferred are the
+        Returns the number of these and their weight, (users,) each. With equal weights those transferred are the
         `num_transferred` of the greatest need, which are drawn alone.
         """
         config, rng = self.config, self._rng
@@ -137,7 +154,8 @@ class RequestQueue:
             if config.num_transferred > 1:
                 rng.permuted(compute, axis=-1, out=compute)
             weight[...] = 1 / config.num_subtasks
-            return np.full(len(weight), config.num_transferred), config.num_transferred / config.num_subtasks
+            count = np.full(len(weight), config.num_transferred)
+            return count, count / config.num_subtasks
         needs = low + (high - low) * compute
         shares = -np.log1p(-weight)  # Dirichlet(1): exponentials over their sum
         shares /= shares.sum(axis=-1, keepdims=True)
@@ -149,25 +167,34 @@ class RequestQueue:
         weight[...], compute[...] = (np.take_along_axis(table, first, axis=-1) for table in (shares, needs))
         return transferred.sum(axis=-1), (shares * transferred).sum(axis=-1)
 
-    def _draw_topics(self, last_topic: NDArray[np.int64], topic: NDArray) -> None:
-        """Put a Markov chain along the subtasks for uniform draws: keep the topic, or draw one by popularity."""
+    def _draw_topics(self, users: NDArray[np.int64], topic: NDArray, count: NDArray[np.int64]) -> None:
+        """Put a Markov chain along the subtasks to transfer for uniform draws: keep the topic, or draw by popularity.
+
+        topic: (users, R, S); count: subtasks to transfer, (users, R).
+        """
         topic[...] = self._popular(topic)
         if self.config.topic_persistence == 0:
             return
         kept = self._rng.random(topic.shape) < self.config.topic_persistence
-        for k in range(topic.shape[1]):
-            np.copyto(topic[:, k], topic[:, k - 1] if k else last_topic, where=kept[:, k])
+        last_topic = self.last_topic[users]
+        for r in range(topic.shape[1]):
+            for k in range(topic.shape[2]):
+                np.copyto(topic[:, r, k], topic[:, r, k - 1] if k else last_topic, where=kept[:, r, k])
+            last_topic = np.where(count[:, r] > 0, topic[self._users[: len(users)], r, count[:, r] - 1], last_topic)
+        self.last_topic[users] = last_topic
 
     def _popular(self, uniform: NDArray) -> NDArray[np.int64]:
         """Topics by popularity, from uniform draws."""
         return self._cumulative_popularity.searchsorted(uniform, side="right")
 
     def _select(self) -> None:
-        """Gather the subtask of this slot of each user."""
+        """Gather the request and the subtask of this slot of each user."""
+        requests, most = self.drawn.shape[2:4]
+        request = self._users * requests + self.request.ravel()
+        self.num_transferred = self.drawn_count.take(request).reshape(self._shape)
+        self.transferred_weight = self.drawn_weight.take(request).reshape(self._shape)
         self.pending = self.active & (self.position < self.num_transferred)
-        at = np.minimum(self.position, self.subtasks.shape[2] - 1).ravel()
-        weight, words, compute, topic = self._of_user(self.subtasks)[self._users, at].T
-        self.weight = weight.reshape(self._shape) * self.pending
-        self.words = words.reshape(self._shape) * self.pending
-        self.compute = compute.reshape(self._shape) * self.pending
-        self.topic = topic.reshape(self._shape).astype(np.int64)
+        at = request * most + np.minimum(self.position.ravel(), most - 1)
+        weight, words, compute, topic = self.drawn.reshape(-1, 4).take(at, axis=0).T.reshape(4, *self._shape)
+        self.weight, self.words, self.compute = weight * self.pending, words * self.pending, compute * self.pending
+        self.topic = topic.astype(np.int64)

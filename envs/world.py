@@ -151,9 +151,9 @@ class World:
         local_gain = quality.local_gain(config.reward, loss, requests.words)
         gain, local_gain, utility, local_utility = self.accounts.settle(requests, gain, local_gain)
 
-        payment, edge_cost = self.market.settle(
-            self.slot, per_expert(cell, requested, shape), per_expert(cell, points, shape), charge
-        )
+        asked = per_expert(cell, requested, shape)
+        delivered = asked if served is wanted else per_expert(cell, points, shape)
+        payment, edge_cost = self.market.settle(self.slot, asked, delivered, charge)
         work_s = per_expert(cell, served * (alone_s + compute_s), shape)
         self.backlog_s = np.maximum(self.backlog_s + work_s - config.slot_s, 0.0)
         self.load, self.last_expert = load, np.where(served, expert, -1)
@@ -371,9 +371,10 @@ class World:
                 f"actions should be integers of shape {(self.num_worlds, self.num_users)}, "
                 f"got {actions.dtype} of shape {actions.shape}"
             )
-        if actions.size and (actions.min() < 0 or actions.max() > self.num_experts):
+        chosen = actions.astype(np.int64, copy=False)
+        if chosen.view(np.uint64).max() > self.num_experts:  # unsigned, what is negative is too large as well
             raise ValueError(f"actions should lie in 0..{self.num_experts}, got {actions.min()}..{actions.max()}")
-        return actions.astype(np.int64, copy=False)
+        return chosen
 
     def _served(self, expert: NDArray, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
         places = self.config.experts.max_concurrent

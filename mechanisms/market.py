@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -126,6 +127,22 @@ class Market:
             if pairs is not None:
                 return pairs.shape[-2]
         return 0
+
+    def with_demand(self, demand: FloatArray) -> Market:
+        """This market with another demand of the same shape, (..., E) points/slot; nothing else is checked again.
+
+        Raises:
+            MarketError: a shape that is not this market's, an entry that is not finite or negative.
+        """
+        rule = _RULES["demand"]
+        array = _copy("demand", demand, rule)
+        if array.shape != self.demand.shape:
+            raise MarketError(f"demand has shape {array.shape}: must be {self.demand.shape}, as the market's")
+        _check_entries("demand", array, rule)
+        array.setflags(write=False)
+        market = copy(self)
+        object.__setattr__(market, "demand", array)
+        return market
 
     def world(self, index: int | tuple[int, ...]) -> Market:
         """The market at `index` along the leading axes, for solvers that take one problem at a time."""

@@ -137,6 +137,32 @@ def test_a_topic_is_kept_from_one_transferred_subtask_to_the_next_with_the_given
     assert same / asked == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / asked))
 
 
+@pytest.mark.parametrize("num_transferred", [1, 3, None])
+def test_requests_drawn_ahead_go_on_with_the_users_topic_and_arrive_in_the_order_drawn(
+    num_transferred: int | None,
+) -> None:
+    config = RequestConfig(topic_persistence=0.8, num_transferred=num_transferred)
+    requests = queue(config, num_users=20)
+    ahead = requests.drawn.shape[2]
+    assert ahead == {1: 16, 3: 13, None: 5}[num_transferred]  # at most 16 requests, and 8,192 subtasks of all 200 users
+    same = asked = renewed = 0
+    last = np.where(requests.pending, requests.topic, -1)
+    for _ in range(300):
+        before, was_last = requests.drawn.copy(), requests.completing & (requests.request == ahead - 1)
+        requests.advance()
+        changed = (requests.drawn != before).any(axis=(2, 3, 4))
+        np.testing.assert_array_equal(changed, was_last)  # drawn anew when all are behind the user, not before
+        assert (requests.request[was_last] == 0).all()
+        renewed += int(was_last.sum())
+        both = requests.pending & (last >= 0)
+        same += int((both & (requests.topic == last)).sum())
+        asked += int(both.sum())
+        last = np.where(requests.pending, requests.topic, last)
+    expected = 0.8 + 0.2 / 6
+    assert renewed > 500
+    assert same / asked == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / asked))
+
+
 def test_a_drawn_topic_does_not_depend_on_the_one_before_it() -> None:
     requests = queue(RequestConfig(num_transferred=1))
     before = requests.topic.ravel()

@@ -199,6 +199,21 @@ def test_the_market_of_one_world_has_that_worlds_entries(index: int) -> None:
     assert world.unit_cost.tolist() == fields["unit_cost"][index].tolist()
 
 
+def test_a_market_with_another_demand_shares_the_rest_and_checks_the_demand_alone() -> None:
+    market = Market(**fields_of_a_full_market())
+    told = 2.0 * market.demand
+    other = market.with_demand(told)
+    np.testing.assert_array_equal(other.demand, 2.0 * market.demand)
+    told[...] = 7.0  # reaches nobody
+    assert not (other.demand == 7.0).any()
+    assert other.unit_cost is market.unit_cost
+    assert not other.demand.flags.writeable
+    with pytest.raises(MarketError, match=r"demand\[.*\] = -1.0: must be finite and >= 0 points/slot"):
+        market.with_demand(np.full(market.demand.shape, -1.0))
+    with pytest.raises(MarketError, match="demand has shape"):
+        market.with_demand(market.demand[..., :-1])
+
+
 def test_a_market_survives_pickling() -> None:
     market = Market(**fields_of_a_full_market())
     copy = pickle.loads(pickle.dumps(market))
