@@ -3,7 +3,6 @@
 tensorboardX's SummaryWriter leaves the last ones to a thread, and a kill would lose epochs that the checkpoint keeps.
 """
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +23,9 @@ class TrainingEvents:
 
     def __init__(self, folder: Path, first_step: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._writer = EventsWriter(str(folder / "events"), filename_suffix=f".{os.getpid()}")
+        # TensorBoard reads files in the order of their names: the second they were begun in, then this number.
+        number = len(list(folder.iterdir()))
+        self._writer = EventsWriter(str(folder / "events"), filename_suffix=f".{number:04d}")
         self._writer.write_event(
             Event(wall_time=time.time(), step=first_step, session_log=SessionLog(status=SessionLog.START))
         )
