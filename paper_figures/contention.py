@@ -108,7 +108,7 @@ def _draw_panel(ax: Axes, intervals: pd.DataFrame, order: list[str], view: tuple
     ax.set_xscale("log", base=2)
     ax.set_xticks(numbers, [str(number) for number in numbers])
     ax.set_xticks([], minor=True)
-    ax.set_xlim(numbers[0] / 2**0.4, numbers[-1] * 2**0.4)
+    ax.set_xlim(numbers[0] / 2**0.5, numbers[-1] * 2**0.5)
     ax.set_xlabel("Number of users")
 
 
