@@ -5,11 +5,16 @@ expert. The first feature of a block is 1 where the expert may be chosen, so the
 observation. Every feature is bounded (`bounds`); nobody sees what others choose in the same slot.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.channel import db_to_linear, snr_gap, spectral_efficiency, subtask_bits
 from envs.config import WorldConfig
+
+if TYPE_CHECKING:
+    from envs.world import World
 
 USER_FEATURES = {
     "pending": "1 with a subtask to transfer, else 0",
@@ -65,40 +70,26 @@ def bounds(config: WorldConfig) -> tuple[NDArray[np.float32], NDArray[np.float32
     return low.astype(np.float32), high.astype(np.float32)
 
 
-def write(
-    config: WorldConfig,
-    *,
-    pending: NDArray[np.bool_],
-    weight: NDArray,
-    words: NDArray,
-    compute: NDArray,
-    usable: NDArray[np.bool_],
-    competence: NDArray[np.float32],
-    transmission_s: NDArray[np.float32],
-    compute_s: NDArray,
-    load: NDArray,
-    last_expert: NDArray[np.int64],
-    backlog_s: NDArray,
-    unit_price: NDArray,
-    recent_load: NDArray,
-    attraction: NDArray,
-) -> NDArray[np.float32]:
-    """Write the observations of N x U users, (N, U, D) float32, from values in natural units.
-
-    (N, U): pending, weight, words, compute, compute_s, last_expert (-1: none). (N, U, E) float32: competence,
-    transmission_s. (N, E): usable, load (served in the last slot, me included), backlog_s, unit_price, recent_load,
-    attraction (share of all requests).
-    """
-    num_worlds, num_users, num_experts = transmission_s.shape
+def write(world: "World") -> NDArray[np.float32]:
+    """Write what each user of a world sees in the present slot, (N, U, D) float32."""
+    config, requests = world.config, world.requests
+    num_worlds, num_users, num_experts = world.num_worlds, world.num_users, world.num_experts
     observation = np.empty((num_worlds, num_users, observation_size(num_experts)), np.float32)
-    observation[..., 0] = pending
-    observation[..., 1] = weight * config.requests.num_subtasks
-    observation[..., 2] = words / config.requests.words[1]
-    observation[..., 3] = compute / config.requests.compute_need[1]
+    observation[..., 0] = requests.pending
+    observation[..., 1] = requests.weight * config.requests.num_subtasks
+    observation[..., 2] = requests.words / config.requests.words[1]
+    observation[..., 3] = requests.compute / config.requests.compute_need[1]
     block = observation[..., NUM_USER_FEATURES:].reshape(num_worlds, num_users, num_experts, NUM_EXPERT_FEATURES)
     # A write into every tenth number is dear, so what users of a world see alike is written in one go.
     alike = np.zeros((num_worlds, 1, num_experts, NUM_EXPERT_FEATURES), np.float32)
-    for feature, seen in ((0, usable), (4, load), (6, backlog_s), (7, unit_price), (8, recent_load), (9, attraction)):
+    for feature, seen in (
+        (0, world.usable),
+        (4, world.load),
+        (6, world.backlog_s),
+        (7, world.market.unit_price),
+        (8, world.recent_load),
+        (9, world.attraction),
+    ):
         alike[:, 0, :, feature] = seen
     value = config.market.value or 1.0
     alike *= np.array(
@@ -106,17 +97,24 @@ def write(
     )
     np.minimum(alike, _LARGEST_ALIKE, out=alike)
     block[...] = alike
-    if not pending.all():
-        block[~pending, :, 0] = 0.0
+    if not requests.pending.all():
+        block[~requests.pending, :, 0] = 0.0
+    if config.information == "known":
+        competence = world.competence_of_topic()
+    else:
+        competence = (requests.topic[..., None] == world.pool.topic).astype(np.float32)
+    competence = competence * world.market.effort[:, None].astype(np.float32)
+    transmission_s = world.transmission_alone_s()
     np.minimum(np.maximum(competence, -COMPETENCE_BOUND), COMPETENCE_BOUND, out=block[..., 1])
     energy_cost = np.float32(config.reward.credits_per_joule * config.channel.tx_power_w)
     np.multiply(transmission_s, energy_cost, out=block[..., 2])
-    delay = transmission_s + compute_s[..., None].astype(np.float32)
+    delay = transmission_s + world.compute_s()[..., None].astype(np.float32)
     delay *= np.float32(1 / config.quality.deadline_s)
     np.minimum(delay, LARGEST, out=block[..., 3])
+    last_expert = world.last_expert
     row = (last_expert >= 0).ravel().nonzero()[0]  # users who were served, of all worlds in one row
     mine = last_expert.take(row)
-    others = load.take(row // num_users * num_experts + mine) - 1
+    others = world.load.take(row // num_users * num_experts + mine) - 1
     at = row * observation.shape[-1] + NUM_USER_FEATURES + mine * NUM_EXPERT_FEATURES
     flat = observation.reshape(-1)
     flat[at + 4] = np.minimum(others * (1 / LOAD_UNIT), LARGEST_LOAD)

@@ -11,10 +11,11 @@ from envs import channel as ch
 from envs import observation, quality
 from envs.accounts import RequestAccounts
 from envs.config import WorldConfig
+from envs.delivery import deliver
 from envs.experts import ExpertPool, attraction, draw_pool, lottery
 from envs.marketplace import Clearing, Marketplace
 from envs.requests import RequestQueue, topic_popularity
-from envs.sharing import band_share, per_expert
+from envs.sharing import per_expert
 from envs.state import OrNone, State, check, put, taken
 
 Float = NDArray[np.floating]
@@ -41,6 +42,8 @@ class World:
     """
 
     config: WorldConfig
+    worlds: NDArray[np.int64]  # (N, 1), indices
+    users: NDArray[np.int64]  # (1, U), indices
     pool: ExpertPool
     requests: RequestQueue
     channel: ch.FadingChannel
@@ -50,6 +53,8 @@ class World:
     available: NDArray[np.bool_]  # (N, E), experts up in this slot
     load: Float  # (N, E), users served in the last slot
     recent_load: Float  # (N, E), the same averaged over past slots
+    usable: NDArray[np.bool_]  # (N, E), those of them that take part
+    attraction: Float  # (N, E), share of all requests if users chose by competence alone (`experts.attraction`)
     last_expert: NDArray[np.int64]  # (N, U), who served each user in the last slot, -1: nobody
     backlog_s: Float  # (N, E), work left over, s
     _mask: NDArray[np.bool_]  # (N, U, E + 1)
@@ -67,8 +72,7 @@ class World:
         self.config = config if config is not None else WorldConfig()
         self.num_worlds = num_worlds
         self.mechanism = mechanism if mechanism is not None else mechanisms.make("none")
-        self._worlds = np.arange(num_worlds)[:, None]
-        self._users = np.arange(self.config.num_users)
+        self.worlds, self.users = np.ogrid[:num_worlds, : self.config.num_users]
         self._seed(seed)
         self._begin_episode()
         self._fresh = True  # the first reset hands out the episode begun here
@@ -118,44 +122,23 @@ class World:
         """
         actions = self._checked(actions)
         self._fresh = False
-        requests, config = self.requests, self.config
-        loss = self.loss
-        allowed = self._mask[self._worlds, self._users, actions]
+        requests = self.requests
+        allowed = self._mask[self.worlds, self.users, actions]
         wanted = allowed & (actions < self.num_experts)
         expert = np.where(wanted, actions, 0)
         served = self._served(expert, wanted)
         shape = (self.num_worlds, self.num_experts)
-        cell = self._worlds * self.num_experts + expert  # a flat index into (N, E)
-
+        cell = self.worlds * self.num_experts + expert  # a flat index into (N, E)
         load = per_expert(cell, served, shape)
-        bits = ch.subtask_bits(config.channel, requests.words)
-        snr = self.channel.snr_to((self._worlds, self._users, expert))
-        alone_s = ch.transmission_s(config.channel, bits, snr)
-        share = band_share(config.channel, bits, snr, cell, load, served)
-        if config.channel.noise_scaling:
-            transmission_s = ch.transmission_s(config.channel, bits, snr, share)
-        else:
-            transmission_s = alone_s / share
-        compute_s = self.compute_s()
-        delay_s = transmission_s + self.backlog_s.take(cell) + compute_s
-        energy_j = config.channel.tx_power_w * transmission_s
-        timely = quality.timeliness(config.quality, delay_s) * ch.word_survival(config.channel)
-        competence = self.pool.competence[self._worlds, expert, requests.topic]
-        effective = quality.effective_competence(competence * self.market.effort.take(cell), timely)
-        requested = quality.deliverable_points(config.quality, loss, competence) * wanted
-        points = requested * served
-        charge = self.market.charge(cell, points)
-        gain = served * quality.transfer_gain(
-            config.quality, config.reward, loss, effective, requests.words, energy_j, charge
-        )
-        local_gain = quality.local_gain(config.reward, loss, requests.words)
-        gain, local_gain, utility, local_utility = self.accounts.settle(requests, gain, local_gain)
+        slot = deliver(self, expert, cell, wanted, served, load)
 
-        asked = per_expert(cell, requested, shape)
-        delivered = asked if served is wanted else per_expert(cell, points, shape)
-        payment, edge_cost = self.market.settle(self.slot, asked, delivered, charge)
-        work_s = per_expert(cell, served * (alone_s + compute_s), shape)
-        self.backlog_s = np.maximum(self.backlog_s + work_s - config.slot_s, 0.0)
+        loss = self.loss
+        local_gain = quality.local_gain(self.config.reward, loss, requests.words)
+        gain, local_gain, utility, local_utility = self.accounts.settle(requests, slot.gain, local_gain)
+        asked = per_expert(cell, slot.requested, shape)
+        delivered = asked if served is wanted else per_expert(cell, slot.requested * served, shape)
+        payment, edge_cost = self.market.settle(self.slot, asked, delivered, slot.charge)
+        self.backlog_s = np.maximum(self.backlog_s + per_expert(cell, slot.work_s, shape) - self.config.slot_s, 0.0)
         self.load, self.last_expert = load, np.where(served, expert, -1)
         self.recent_load = self.recent_load + observation.RECENT_WEIGHT * (load - self.recent_load)
         info: Info = {
@@ -164,17 +147,17 @@ class World:
             "utility": utility,
             "local_utility": local_utility,
             "local_qos": loss,
-            "qos": served * config.quality.recovered_share * loss * effective,
-            "delay_s": served * delay_s,
-            "energy_j": served * energy_j,
-            "charge": charge,
+            "qos": slot.qos,
+            "delay_s": slot.delay_s,
+            "energy_j": slot.energy_j,
+            "charge": slot.charge,
             "transferred": served,
             "rejected": ~allowed | (wanted & ~served),
             "pending": requests.pending,
             "load": load,
             "payment": payment,
             "edge_cost": edge_cost,
-            "platform_balance": charge.sum(axis=-1) - payment.sum(axis=-1),
+            "platform_balance": slot.charge.sum(axis=-1) - payment.sum(axis=-1),
         }
         self._next_slot()
         return self.observe(), gain.astype(np.float32), info
@@ -182,7 +165,7 @@ class World:
     def observe(self) -> NDArray[np.float32]:
         """Observations of the present slot, (N, U, D) float32, written once a slot, not to be written to."""
         if self._seen is None:
-            self._seen = self._observation()
+            self._seen = observation.write(self)
         return self._seen
 
     def action_mask(self) -> NDArray[np.bool_]:
@@ -203,7 +186,7 @@ class World:
 
     def competence_of_topic(self) -> NDArray[np.float32]:
         """Competence of every expert for each user's topic, (N, U, E)."""
-        return self.pool.by_topic[self._worlds, self.requests.topic]
+        return self.pool.by_topic[self.worlds, self.requests.topic]
 
     def compute_s(self) -> Float:
         """Time an expert computes on each user's pending subtask, (N, U), s."""
@@ -292,7 +275,7 @@ class World:
         seen = self.pool.competence
         if self.config.information == "type":
             seen = np.broadcast_to(self.pool.topic[:, None] == np.arange(seen.shape[-1]), seen.shape)
-        self._attraction = attraction(seen, topic_popularity(self.config.requests))
+        self.attraction = attraction(seen, topic_popularity(self.config.requests))
 
     def _begin_episode(self) -> None:
         config, shape = self.config, (self.num_worlds, self.num_users, self.num_experts)
@@ -311,30 +294,6 @@ class World:
         self.available = self._drawn_availability(self.num_experts)
         self._refresh()
 
-    def _observation(self) -> NDArray[np.float32]:
-        requests = self.requests
-        if self.config.information == "known":
-            competence = self.competence_of_topic()
-        else:
-            competence = (requests.topic[..., None] == self.pool.topic).astype(np.float32)
-        return observation.write(
-            self.config,
-            pending=requests.pending,
-            weight=requests.weight,
-            words=requests.words,
-            compute=requests.compute,
-            usable=self._usable,
-            competence=competence * self._effort32,
-            transmission_s=self.transmission_alone_s(),
-            compute_s=self.compute_s(),
-            load=self.load,
-            last_expert=self.last_expert,
-            backlog_s=self.backlog_s,
-            unit_price=self.market.unit_price,
-            recent_load=self.recent_load,
-            attraction=self._attraction,
-        )
-
     def _next_slot(self) -> None:
         self.slot += 1
         self.requests.advance()
@@ -348,8 +307,7 @@ class World:
     def _refresh(self) -> None:
         """What several parts of a slot read, computed once."""
         self._seen = None
-        self._effort32 = self.market.effort.astype(np.float32)[:, None]
-        self._usable = usable = self.available & self.market.participates
+        self.usable = usable = self.available & self.market.participates
         self._mask = np.empty((self.num_worlds, self.num_users, self.num_experts + 1), bool)
         np.logical_and(usable[:, None], self.requests.pending[..., None], out=self._mask[..., :-1])
         self._mask[..., -1] = True
