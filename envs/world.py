@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import mechanisms
+from envs import actions as act
 from envs import channel as ch
 from envs import observation, quality
 from envs.accounts import RequestAccounts
@@ -120,7 +121,9 @@ class World:
 
         Raises ValueError for actions of a wrong shape, not integer or out of range; RuntimeError after the end.
         """
-        actions = self._checked(actions)
+        if self.done:
+            raise RuntimeError("the episode is over: call reset before the next step")
+        actions = act.checked(actions, (self.num_worlds, self.num_users), self.num_experts)
         self._fresh = False
         requests = self.requests
         allowed = self._mask[self.worlds, self.users, actions]
@@ -307,32 +310,14 @@ class World:
     def _refresh(self) -> None:
         """What several parts of a slot read, computed once."""
         self._seen = None
-        self.usable = usable = self.available & self.market.participates
-        self._mask = np.empty((self.num_worlds, self.num_users, self.num_experts + 1), bool)
-        np.logical_and(usable[:, None], self.requests.pending[..., None], out=self._mask[..., :-1])
-        self._mask[..., -1] = True
-        if not self.config.allow_abandon:
-            self._mask[..., -1] = ~(usable.any(axis=-1, keepdims=True) & self.requests.pending)
+        self.usable = self.available & self.market.participates
+        self._mask = act.mask(self.usable, self.requests.pending, self.config.allow_abandon)
 
     def _drawn_availability(self, num_experts: int) -> NDArray[np.bool_]:
         shape, probability = (self.num_worlds, num_experts), self.config.experts.availability_probability
         if probability < 1:
             return self._rng["availability"].random(shape) < probability
         return np.ones(shape, bool)
-
-    def _checked(self, actions: ArrayLike) -> NDArray[np.int64]:
-        if self.done:
-            raise RuntimeError("the episode is over: call reset before the next step")
-        actions = np.asarray(actions)
-        if actions.shape != (self.num_worlds, self.num_users) or actions.dtype.kind not in "iu":
-            raise ValueError(
-                f"actions should be integers of shape {(self.num_worlds, self.num_users)}, "
-                f"got {actions.dtype} of shape {actions.shape}"
-            )
-        chosen = actions.astype(np.int64, copy=False)
-        if chosen.view(np.uint64).max() > self.num_experts:  # unsigned, what is negative is too large as well
-            raise ValueError(f"actions should lie in 0..{self.num_experts}, got {actions.min()}..{actions.max()}")
-        return chosen
 
     def _served(self, expert: NDArray, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
         places = self.config.experts.max_concurrent
