@@ -84,6 +84,7 @@ def bars(table: pd.DataFrame, xlabel: str) -> Figure:
             ax.errorbar(bar.median, row, xerr=spread, color="black", elinewidth=0.6)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
+    ax.locator_params(axis="x", nbins=4)
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.set_xlabel(xlabel)
     return figure
