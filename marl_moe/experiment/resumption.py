@@ -11,7 +11,8 @@ from marl_moe.experiment.progress import Row
 from marl_moe.experiment.spec import ExperimentSpec
 
 LAYOUT = 1  # raised with every change to what a state holds
-LEAST_TRANSITIONS = 10_000  # trained on between two checkpoints
+TRAINED_PER_HELD = 3  # transitions trained on between two checkpoints, per transition that the replay holds
+LEAST_TRANSITIONS = 30_000  # trained on between two checkpoints
 
 
 class Resumption:
@@ -48,8 +49,8 @@ class Resumption:
     def is_due(self, algorithm: Any, rows: list[Row]) -> bool:
         """Whether to write a checkpoint now: every `checkpoint_frequency` epochs if that is given.
 
-        Otherwise once as many transitions were trained on as the replay holds: the time of writing goes with those
-        held, and so stays a small share of training.
+        Otherwise once `TRAINED_PER_HELD` times as many transitions were trained on as the replay holds: the time of
+        writing goes with those held, and so stays a small share of training.
         """
         if not self._resumable:
             return False
@@ -58,7 +59,7 @@ class Resumption:
             return bool(len(rows) % config.checkpoint_frequency == 0)
         an_update = config.total_train_batch_size * len(config.env_config["module_users"])
         transitions = (rows[-1]["updates"] - self._updates_at_last) * an_update
-        return bool(transitions >= max(len(algorithm.local_replay_buffer), LEAST_TRANSITIONS))
+        return bool(transitions >= max(TRAINED_PER_HELD * len(algorithm.local_replay_buffer), LEAST_TRANSITIONS))
 
     def write(self, rows: list[Row], algorithm_state: dict[str, Any] | None) -> None:
         """Write rows and state; no state where training is over."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from marl_moe.experiment.resumption import LEAST_TRANSITIONS, Resumption
+from marl_moe.experiment.resumption import LEAST_TRANSITIONS, TRAINED_PER_HELD, Resumption
 from marl_moe.experiment.spec import parse_experiment
 
 BATCH = 100
@@ -29,11 +29,12 @@ def resumption(tiny_experiment: dict[str, Any], tmp_path: Path) -> Resumption:
     return Resumption(parse_experiment(tiny_experiment, "tiny"), tmp_path)
 
 
-def test_by_default_a_checkpoint_is_due_once_as_many_transitions_were_trained_on_as_are_held(
+def test_by_default_a_checkpoint_is_due_once_three_times_as_many_transitions_were_trained_on_as_are_held(
     resumption: Resumption,
 ) -> None:
     held = 5 * LEAST_TRANSITIONS
-    enough = held // (2 * BATCH)  # updates: each trains two modules
+    assert TRAINED_PER_HELD == 3
+    enough = 3 * held // (2 * BATCH)  # updates: each trains two modules
     assert not resumption.is_due(algorithm_of(held), rows_of(7, enough - 1))
     assert resumption.is_due(algorithm_of(held), rows_of(7, enough))
     resumption.write(rows_of(7, enough), algorithm_state={})
