@@ -133,15 +133,15 @@ class World:
         shape = (self.num_worlds, self.num_experts)
         cell = self.worlds * self.num_experts + expert  # a flat index into (N, E)
         load = per_expert(cell, served, shape)
-        slot = deliver(self, expert, cell, wanted, served, load)
+        delivery = deliver(self, expert, cell, wanted, served, load)
 
         loss = self.loss
         local_gain = quality.local_gain(self.config.reward, loss, requests.words)
-        gain, local_gain, utility, local_utility = self.accounts.settle(requests, slot.gain, local_gain)
-        asked = per_expert(cell, slot.requested, shape)
-        delivered = asked if served is wanted else per_expert(cell, slot.requested * served, shape)
-        payment, edge_cost = self.market.settle(self.slot, asked, delivered, slot.charge)
-        self.backlog_s = np.maximum(self.backlog_s + per_expert(cell, slot.work_s, shape) - self.config.slot_s, 0.0)
+        gain, local_gain, utility, local_utility = self.accounts.settle(requests, delivery.gain, local_gain)
+        asked = per_expert(cell, delivery.requested, shape)
+        delivered = asked if served is wanted else per_expert(cell, delivery.requested * served, shape)
+        payment, edge_cost = self.market.settle(self.slot, asked, delivered, delivery.charge)
+        self.backlog_s = np.maximum(self.backlog_s + per_expert(cell, delivery.work_s, shape) - self.config.slot_s, 0.0)
         self.load, self.last_expert = load, np.where(served, expert, -1)
         self.recent_load = self.recent_load + observation.RECENT_WEIGHT * (load - self.recent_load)
         info: Info = {
@@ -150,17 +150,17 @@ class World:
             "utility": utility,
             "local_utility": local_utility,
             "local_qos": loss,
-            "qos": slot.qos,
-            "delay_s": slot.delay_s,
-            "energy_j": slot.energy_j,
-            "charge": slot.charge,
+            "qos": delivery.qos,
+            "delay_s": delivery.delay_s,
+            "energy_j": delivery.energy_j,
+            "charge": delivery.charge,
             "transferred": served,
             "rejected": ~allowed | (wanted & ~served),
             "pending": requests.pending,
             "load": load,
             "payment": payment,
             "edge_cost": edge_cost,
-            "platform_balance": slot.charge.sum(axis=-1) - payment.sum(axis=-1),
+            "platform_balance": delivery.charge.sum(axis=-1) - payment.sum(axis=-1),
         }
         self._next_slot()
         return self.observe(), gain.astype(np.float32), info
