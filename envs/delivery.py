@@ -16,13 +16,14 @@ Float = NDArray[np.floating]
 
 
 class Delivery(NamedTuple):
-    """What became of each user's choice in a slot, (N, U) each; where nobody served it, only `requested` counts."""
+    """What became of each user's choice in a slot, (N, U) each; all but `requested` are 0 where nobody served it."""
 
     delay_s: Float  # backlog, both ways over the shared band, and computing
     work_s: Float  # what it adds to the expert's backlog: both ways over the whole band, and computing
     energy_j: Float
     qos: Float  # points recovered
     requested: Float  # points deliverable at full effort; 0 where no expert was asked
+    points: Float  # the same where it was served
     charge: Float  # credits
     gain: Float  # credits over abandoning
 
@@ -63,7 +64,8 @@ def deliver(
     competence = world.pool.competence[world.worlds, expert, requests.topic]
     effective = quality.effective_competence(competence * world.market.effort.take(cell), timely)
     requested = quality.deliverable_points(config.quality, loss, competence) * wanted
-    charge = world.market.charge(cell, requested * served)
+    points = requested * served
+    charge = world.market.charge(cell, points)
     gain = quality.transfer_gain(config.quality, config.reward, loss, effective, requests.words, energy_j, charge)
     return Delivery(
         delay_s=served * delay_s,
@@ -71,6 +73,7 @@ def deliver(
         energy_j=served * energy_j,
         qos=served * config.quality.recovered_share * loss * effective,
         requested=requested,
+        points=points,
         charge=charge,
         gain=served * gain,
     )

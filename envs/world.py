@@ -139,7 +139,7 @@ class World:
         local_gain = quality.local_gain(self.config.reward, loss, requests.words)
         gain, local_gain, utility, local_utility = self.accounts.settle(requests, delivery.gain, local_gain)
         asked = per_expert(cell, delivery.requested, shape)
-        delivered = asked if served is wanted else per_expert(cell, delivery.requested * served, shape)
+        delivered = asked if served is wanted else per_expert(cell, delivery.points, shape)
         payment, edge_cost = self.market.settle(self.slot, asked, delivered, delivery.charge)
         self.backlog_s = np.maximum(self.backlog_s + per_expert(cell, delivery.work_s, shape) - self.config.slot_s, 0.0)
         self.load, self.last_expert = load, np.where(served, expert, -1)

@@ -189,10 +189,7 @@ def _sections_of_ours(algorithm: Any, calls: int) -> list[Measurement]:
     learner.compute_losses = watch.timed("forward", learner.compute_losses)
     learner.compute_gradients = watch.timed("backward", learner.compute_gradients)
     learner.apply_gradients = watch.timed("optimisers", learner.apply_gradients)
-    began = time.perf_counter()
-    for _ in range(calls):
-        algorithm._update(AT_ONCE)
-    return _milliseconds(OURS, watch, time.perf_counter() - began, calls)
+    return _sections(OURS, watch, algorithm._update, calls)
 
 
 def _sections_of_bare(bare: BareLoop, calls: int) -> list[Measurement]:
@@ -201,13 +198,15 @@ def _sections_of_bare(bare: BareLoop, calls: int) -> list[Measurement]:
     bare.losses = watch.timed("forward", bare.losses)
     bare.backward = watch.timed("backward", bare.backward)
     bare.step = watch.timed("optimisers", bare.step)
+    return _sections(BARE, watch, bare.update, calls)
+
+
+def _sections(variant: str, watch: Stopwatch, update: Callable[[int], Any], calls: int) -> list[Measurement]:
+    """Milliseconds an update that each section takes in so many calls; `rest` is what no section counts."""
     began = time.perf_counter()
     for _ in range(calls):
-        bare.update(AT_ONCE)
-    return _milliseconds(BARE, watch, time.perf_counter() - began, calls)
-
-
-def _milliseconds(variant: str, watch: Stopwatch, seconds: float, calls: int) -> list[Measurement]:
+        update(AT_ONCE)
+    seconds = time.perf_counter() - began
     spent = watch.seconds | {"rest": seconds - sum(watch.seconds.values())}
     return [
         single("updates", variant, section, "ms an update", 1000 * spent[section] / (calls * AT_ONCE))
