@@ -23,6 +23,7 @@ and its source.
 """
 
 from mechanisms.base import Mechanism, make, names, register
+from mechanisms.claims import Claims, Side
 from mechanisms.errors import MarketError, MechanismError
 from mechanisms.market import Market, Outcome
 from mechanisms.none import FreeExperts
@@ -30,6 +31,7 @@ from mechanisms.posted_price import PostedPrice
 from mechanisms.supply import best_response, cost, outcome_at_prices, welfare
 
 __all__ = [
+    "Claims",
     "FreeExperts",
     "Market",
     "MarketError",
@@ -37,6 +39,7 @@ __all__ = [
     "MechanismError",
     "Outcome",
     "PostedPrice",
+    "Side",
     "best_response",
     "cost",
     "make",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Protocol, TypeVar
 
+from mechanisms.claims import Claims
 from mechanisms.market import Market, Outcome
 
 
@@ -20,6 +21,14 @@ class Mechanism(Protocol):
     @property
     def voluntary(self) -> bool:
         """Whether edge devices answer the price with their best response; otherwise they give the outcome's effort."""
+
+    @property
+    def allocates(self) -> bool:
+        """Whether the outcome says who serves whom; such a mechanism needs the users' reports for the coming slot."""
+
+    @property
+    def claims(self) -> Claims:
+        """What it guarantees."""
 
     def clear(self, market: Market) -> Outcome:
         """Decide the market, all worlds of the batch at once.

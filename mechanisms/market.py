@@ -44,6 +44,7 @@ _RULES = {
     "value": _Rule("E", "credits/point"),
     "budget": _Rule("", "credits/slot", minimum=0.0),
     "user_value": _Rule("UE", "credits", optional=True),
+    "user_points": _Rule("UE", "points", minimum=0.0, optional=True),
     "capacity": _Rule("E", "subtasks", minimum=0, whole=True, optional=True),
     "bandwidth_need": _Rule("UE", "Hz", minimum=0.0, optional=True),
     "bandwidth_limit": _Rule("E", "Hz", minimum=0.0, optional=True),
@@ -66,7 +67,9 @@ class Market:
         demand: (..., E) points deliverable a slot at full effort, >= 0.
         value: (..., E) what a delivered point is worth to the users, credits/point.
         budget: (...) what the users can spend together, credits/slot, >= 0.
-        user_value: (..., U, E) what serving this user is worth, credits; negative where it does harm.
+        user_value: (..., U, E) what full service is worth to this user before any charge, credits; negative where it
+            does harm.
+        user_points: (..., U, E) points that full service delivers to this user, points, >= 0.
         capacity: (..., E) subtasks an expert can serve in a slot, >= 0.
         bandwidth_need: (..., U, E) band this user needs at this expert, Hz, >= 0.
         bandwidth_limit: (..., E) band the expert has, Hz, >= 0.
@@ -83,6 +86,7 @@ class Market:
     value: FloatArray
     budget: FloatArray
     user_value: FloatArray | None = None
+    user_points: FloatArray | None = None
     capacity: IntArray | None = None
     bandwidth_need: FloatArray | None = None
     bandwidth_limit: FloatArray | None = None
@@ -123,10 +127,16 @@ class Market:
         """U, or 0 where no field is given for each user."""
         if self.topic is not None:
             return self.topic.shape[-1]
-        for pairs in (self.user_value, self.bandwidth_need):
+        for pairs in (self.user_value, self.user_points, self.bandwidth_need):
             if pairs is not None:
                 return pairs.shape[-2]
         return 0
+
+    def require(self, mechanism: str, *fields: str) -> None:
+        """Raise MarketError, naming the mechanism and the first field that it needs and this market lacks."""
+        for field in fields:
+            if getattr(self, field) is None:
+                raise MarketError(f"{mechanism} needs {field}, which this market does not give")
 
     def with_demand(self, demand: FloatArray) -> Market:
         """This market with another demand of the same shape, (..., E) points/slot; nothing else is checked again.
@@ -154,10 +164,13 @@ class Market:
 class Outcome:
     """What a mechanism decides for a market, with the market's leading axes.
 
+    Edge devices are paid by the point, so payment = unit_price x points always.
+
     Attributes:
         unit_price: (..., E) paid for a delivered point, credits/point.
         effort: (..., E) of each edge device, from its reported costs, 0..1; 0 is not taking part.
-        points: (..., E) demand x effort, points/slot.
+        points: (..., E) delivered, points/slot: demand x effort, or where users are allocated the `user_points` of
+            those whom the expert serves, times effort.
         payment: (..., E) to the expert, credits/slot.
         welfare: (...) value less reported cost, credits/slot.
         status: one word for the whole clearing: "free", "closed_form", "optimal" ...

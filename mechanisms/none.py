@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from mechanisms.base import register
+from mechanisms.claims import Claims
 from mechanisms.market import Market, Outcome
 from mechanisms.supply import welfare
 
@@ -26,6 +27,8 @@ class FreeExperts:
 
     name: ClassVar[str] = "none"
     voluntary: ClassVar[bool] = False
+    allocates: ClassVar[bool] = False
+    claims: ClassVar[Claims] = Claims(budget_balanced=True, within_budget=True)
 
     def clear(self, market: Market) -> Outcome:
         """Serve all demand at price 0."""

@@ -10,8 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from mechanisms.base import register
-from mechanisms.errors import MechanismError
+from mechanisms.claims import Claims
 from mechanisms.market import FloatArray, Market, Outcome
+from mechanisms.program import compiled, solve
 from mechanisms.supply import outcome_at_prices
 
 # Profits closer than this share of the money at stake count as equal: rounding must not choose a price.
@@ -50,6 +51,12 @@ class PostedPrice:
 
     name: ClassVar[str] = "posted_price"
     voluntary: ClassVar[bool] = True
+    allocates: ClassVar[bool] = False
+    claims: ClassVar[Claims] = Claims(
+        strategic=frozenset({"edge_devices"}),
+        individually_rational=frozenset({"edge_devices"}),
+        budget_balanced=True,
+    )
 
     def clear(self, market: Market) -> Outcome:
         """Post the most profitable price in every world; status "closed_form"."""
@@ -128,10 +135,8 @@ class PostedPriceProgram:
         self._upper = cp.Parameter(nonneg=True, name="upper")
         profit = self._margin @ effort - self._curvature @ cp.square(effort) - self._full_points * self._price
         answers = self._grows * self._price == self._start + cp.multiply(self._slope, effort)
-        self._problem = cp.Problem(
-            cp.Maximize(profit), [answers, self._lower <= self._price, self._price <= self._upper]
-        )
-        assert self._problem.is_dcp(dpp=True)
+        within = [self._lower <= self._price, self._price <= self._upper]
+        self._problem = compiled(cp.Problem(cp.Maximize(profit), [answers, *within]), PostedPrice.name)
 
     def clear(self, market: Market) -> Outcome:
         """As `PostedPrice.clear`, world by world; status "optimal".
@@ -169,12 +174,6 @@ class PostedPriceProgram:
         self._slope.value = market.cost_slope
         self._full_points.value = (market.demand * full).sum()
         self._lower.value, self._upper.value = lower, upper
-        where = f"posted_price on the piece [{lower}, {upper}]"
-        try:
-            self._problem.solve(solver=cp.CLARABEL)
-        except cp.error.SolverError as error:
-            raise MechanismError(f"{where}: {error}") from error
-        if self._problem.status != cp.OPTIMAL:
-            raise MechanismError(f"{where}: solver says {self._problem.status}")
+        profit = solve(self._problem, f"posted_price on the piece [{lower}, {upper}]", cp.CLARABEL)
         full_value = (market.demand * market.value * full).sum()
-        return float(self._price.value), float(self._problem.value + full_value)
+        return float(self._price.value), profit + float(full_value)
