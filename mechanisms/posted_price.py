@@ -32,6 +32,9 @@ class PostedPrice:
         D, v         demand, points/slot, and value, credits/point
         kappa, slope reported unit cost and cost slope, credits/point
 
+    With `price` (credits/point) that price is posted instead, whatever it leaves: then only the answers of the edge
+    devices are decided, and neither optimum nor profit is claimed.
+
     Guarantee: a global optimum, and the lowest one where several are equal. x_e bends only at kappa_e and
         kappa_e + slope_e, so between neighbouring breakpoints the profit is a quadratic with leading
         coefficient -sum D_e / slope_e <= 0 over the experts whose effort grows there: concave on each piece,
@@ -58,12 +61,21 @@ class PostedPrice:
         budget_balanced=True,
     )
 
+    price: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.price is not None and not 0 <= self.price < np.inf:
+            raise ValueError(f"posted_price: price should be a finite number of at least 0, got {self.price}")
+
     def clear(self, market: Market) -> Outcome:
-        """Post the most profitable price in every world; status "closed_form"."""
+        """Post the most profitable price in every world (status "closed_form"), or the one given ("given")."""
         start = perf_counter()
-        price = most_profitable_price(market)
+        if self.price is None:
+            price, status = most_profitable_price(market), "closed_form"
+        else:
+            price, status = np.full(market.batch_shape, float(self.price)), "given"
         unit_price = np.repeat(price[..., np.newaxis], market.num_experts, axis=-1)
-        return outcome_at_prices(market, unit_price, status="closed_form", solve_seconds=perf_counter() - start)
+        return outcome_at_prices(market, unit_price, status=status, solve_seconds=perf_counter() - start)
 
 
 def most_profitable_price(market: Market) -> FloatArray:

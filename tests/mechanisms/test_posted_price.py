@@ -289,3 +289,23 @@ def test_the_time_to_solve_is_measured() -> None:
     outcome = clear(random_market(14))
     assert outcome.status == "closed_form"
     assert 0.0 < outcome.solve_seconds < 1.0
+
+
+def test_a_given_price_is_posted_to_all_and_answered_by_each() -> None:
+    market = Market(
+        unit_cost=np.array([[0.5, 1.0, 3.0], [2.0, 2.2, 0.0]]),
+        cost_slope=np.array([1.0, 2.0, 1.0]),
+        demand=np.array([2.0, 1.0, 4.0]),
+        value=np.full(3, 3.8),
+        budget=np.array(0.0),
+    )
+    outcome = mechanisms.make("posted_price", price=2.0).clear(market)
+    assert (outcome.unit_price == 2.0).all()
+    np.testing.assert_allclose(outcome.effort, [[1.0, 0.5, 0.0], [0.0, 0.0, 1.0]])
+    assert outcome.status == "given"
+
+
+@pytest.mark.parametrize("price", [-0.1, np.inf, np.nan])
+def test_an_impossible_price_is_refused(price: float) -> None:
+    with pytest.raises(ValueError, match="posted_price: price should be a finite number of at least 0, got"):
+        mechanisms.make("posted_price", price=price)
