@@ -1,0 +1,231 @@
+"""Who is served by whom: the assignment of greatest welfare, with or without bandwidth rows, exactly.
+
+Variables x[u, e] in {0, 1}: expert e serves user u. With w_ue the net value of the pair, in credits,
+
+    maximise   sum_(u,e) w_ue x_ue
+    subject to sum_e x_ue <= 1                  for every user
+               sum_u x_ue <= capacity_e         for every expert, subtasks
+               sum_u need_ue x_ue <= limit_e    for every expert, Hz: the bandwidth rows
+
+Pairs of net value <= 0 are never formed, nor any whose need alone is more than the band. Without bandwidth rows the
+relaxation 0 <= x <= 1 has whole vertices, and shortest augmenting paths find the optimum (Crouse 2016, as
+`scipy.optimize.linear_sum_assignment`). With them three programs are tried, each of which is exact where it answers:
+without the rows, if that answer keeps them; relaxed, if its vertex is whole; mixed-integer, to proven optimality.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mechanisms.highs import maximise
+from mechanisms.market import FloatArray, IntArray, Market
+
+# A band is kept up to this share of it, which is more than sums round by and what the solver keeps a row to.
+_BAND_TOLERANCE = 1e-8
+_WHOLE_TOLERANCE = 1e-6  # a share of a user's service this close to 0 or 1 is 0 or 1
+
+
+class Pairs(NamedTuple):
+    """What an assignment is decided by, for worlds along any leading axes."""
+
+    net: FloatArray  # (..., U, E) net value, credits
+    cost: FloatArray  # (..., U, E) of serving at full effort, credits, as reported
+    capacity: IntArray  # (..., E) subtasks
+    need: FloatArray | None  # (..., U, E) Hz; None without bandwidth rows
+    limit: FloatArray | None  # (..., E) Hz; None without bandwidth rows
+
+    def world(self, index: tuple[int, ...]) -> Pairs:
+        """Those at `index` along the leading axes."""
+        need, limit = (None if array is None else array[index] for array in (self.need, self.limit))
+        return Pairs(self.net[index], self.cost[index], self.capacity[index], need, limit)
+
+
+class Relaxation(NamedTuple):
+    """An optimal vertex of the relaxed program of one world, and its duals."""
+
+    share: FloatArray  # (U, E) of each pair's service, 0..1
+    place_price: FloatArray  # (E,) dual of capacity, credits a subtask
+    band_price: FloatArray  # (E,) dual of bandwidth, credits/Hz; 0 without bandwidth rows
+
+
+def pairs(market: Market, mechanism: str, *, bandwidth: bool) -> Pairs:
+    """Read the pairs of a market.
+
+    Raises:
+        MarketError: user_value, user_points, capacity or, with `bandwidth`, the band is not given; `mechanism` is who
+            needs it.
+    """
+    market.require(mechanism, "user_value", "user_points", "capacity")
+    if bandwidth:
+        market.require(mechanism, "bandwidth_need", "bandwidth_limit")
+    assert market.user_value is not None
+    assert market.user_points is not None
+    assert market.capacity is not None
+    cost = market.user_points * (market.unit_cost + market.cost_slope / 2)[..., np.newaxis, :]
+    net = market.user_value - cost
+    if market.topic is not None:
+        net *= (market.topic >= 0)[..., np.newaxis]
+    if not bandwidth:
+        return Pairs(net, cost, market.capacity, None, None)
+    return Pairs(net, cost, market.capacity, market.bandwidth_need, market.bandwidth_limit)
+
+
+def net_value(market: Market) -> FloatArray:
+    """What serving a pair is worth to society, (..., U, E) credits.
+
+    user_value - user_points x (kappa + slope / 2), the latter the reported cost of full effort; 0 for users without a
+    topic where topics are given.
+
+    Raises:
+        MarketError: user_value, user_points or capacity is not given.
+    """
+    return pairs(market, "a net value", bandwidth=False).net
+
+
+def optimal_welfare(market: Market, bandwidth: bool) -> FloatArray:
+    """The greatest welfare of any assignment, (...) credits/slot, at reported costs and values.
+
+    Raises:
+        MarketError: a field that the program needs is not given.
+        MechanismError: a mixed-integer program was not solved to proven optimality.
+    """
+    asked = pairs(market, "the welfare optimum", bandwidth=bandwidth)
+    return of_served(asked.net, optimal_allocation(asked)).sum(axis=-1)
+
+
+def of_served(amounts: FloatArray, allocation: IntArray) -> FloatArray:
+    """The entry of `amounts` (..., U, E) at each user's expert, (..., U); 0 for those whom nobody serves."""
+    if not amounts.shape[-1]:
+        return np.zeros(allocation.shape)
+    own = np.take_along_axis(amounts, np.maximum(allocation, 0)[..., np.newaxis], axis=-1)[..., 0]
+    own[allocation < 0] = 0.0
+    return own
+
+
+def load(amounts: FloatArray, allocation: IntArray) -> FloatArray:
+    """The sum of `amounts` (..., U, E) over the users whom each expert serves, (..., E)."""
+    *batch, num_users, num_experts = amounts.shape
+    rows = np.arange(int(np.prod(batch))).repeat(num_users) * num_experts
+    served = allocation.ravel() >= 0
+    cells = int(np.prod(batch)) * num_experts
+    own = of_served(amounts, allocation).ravel()[served]
+    total = np.bincount(rows[served] + allocation.ravel()[served], weights=own, minlength=cells)
+    return total.astype(np.float64).reshape(*batch, num_experts)
+
+
+def optimal_allocation(asked: Pairs) -> IntArray:
+    """The expert that serves each user at the welfare optimum, (..., U); -1 for none.
+
+    Raises:
+        MechanismError: a mixed-integer program was not solved to proven optimality.
+    """
+    asked = possible(asked)
+    allocation = _within_capacity(asked.net, asked.capacity)
+    if asked.need is None or asked.limit is None:
+        return allocation
+    overrun = load(asked.need, allocation) > asked.limit * (1 + _BAND_TOLERANCE)
+    for index in np.ndindex(overrun.shape[:-1]):
+        if overrun[index].any():
+            allocation[index] = _within_band(asked.world(index))
+    return allocation
+
+
+def possible(asked: Pairs) -> Pairs:
+    """The same with net value 0 for pairs that the band forbids even alone."""
+    if asked.need is None or asked.limit is None:
+        return asked
+    fits = asked.need <= asked.limit[..., np.newaxis, :] * (1 + _BAND_TOLERANCE)
+    return asked._replace(net=asked.net * fits)
+
+
+def _within_capacity(net: FloatArray, capacity: IntArray) -> IntArray:
+    from scipy.optimize import linear_sum_assignment
+
+    num_users = net.shape[-2]
+    places = min(int(capacity.max(initial=0)), num_users)
+    if not places or not net.size:
+        return np.full(net.shape[:-1], -1)
+    # A column a place. What is worth nothing and places that are closed cost 0, like being left out.
+    loss = -np.maximum(net, 0.0)
+    if places == 1:
+        loss *= (capacity > 0)[..., np.newaxis, :]
+    else:
+        is_open = np.arange(places) < capacity[..., np.newaxis]
+        loss = (loss[..., np.newaxis] * is_open[..., np.newaxis, :, :]).reshape(*net.shape[:-1], -1)
+    column = np.full((loss.size // (num_users * loss.shape[-1]), num_users), -1)
+    for row, table in zip(column, loss.reshape(-1, *loss.shape[-2:]), strict=True):
+        user, place = linear_sum_assignment(table)
+        row[user] = place
+    column = column.reshape(net.shape[:-1])
+    return np.where(of_served(loss, column) < 0, column // places, -1)
+
+
+def _within_band(asked: Pairs) -> IntArray:
+    """One world's optimal allocation (U,), by the relaxation or, where that is fractional, mixed-integer."""
+    share = relaxation(asked).share
+    if np.minimum(share, 1 - share).max() > _WHOLE_TOLERANCE:
+        share = relaxation(asked, whole=True).share
+    return np.where(share.max(axis=-1) > 0.5, share.argmax(axis=-1), -1)
+
+
+def relaxation(asked: Pairs, *, whole: bool = False) -> Relaxation:
+    """Solve the relaxed program of one world by the simplex method, or with `whole` the program itself.
+
+    Raises:
+        MechanismError: HiGHS did not prove an optimum.
+    """
+    from scipy.sparse import csc_array
+
+    asked = possible(asked)
+    num_users, num_experts = asked.net.shape
+    share, place_price, band_price = np.zeros_like(asked.net), np.zeros(num_experts), np.zeros(num_experts)
+    user, expert = np.nonzero((asked.net > 0) & (asked.capacity > 0))
+    if not user.size:
+        return Relaxation(share, place_price, band_price)
+    entries = [np.ones(user.size), np.ones(user.size)]
+    rows = [user, num_users + expert]
+    limits = [np.ones(num_users), asked.capacity.astype(np.float64)]
+    if asked.need is not None and asked.limit is not None:
+        # Rows in shares of the band and an objective in shares of the greatest value: all numbers are about 1.
+        band = np.where(asked.limit > 0, asked.limit, 1.0)
+        entries.append(asked.need[user, expert] / band[expert])
+        rows.append(num_users + num_experts + expert)
+        limits.append((asked.limit > 0).astype(np.float64))
+    scale = asked.net.max()
+    column = np.tile(np.arange(user.size), len(rows))
+    sizes = (sum(map(len, limits)), user.size)
+    found = maximise(
+        asked.net[user, expert] / scale,
+        csc_array((np.concatenate(entries), (np.concatenate(rows), column)), shape=sizes),
+        np.concatenate(limits),
+        f"assignment of {num_users} users to {num_experts} experts{'' if asked.need is None else ' within bandwidth'}",
+        whole=whole,
+    )
+    share[user, expert] = found.decision
+    place_price = scale * found.dual[num_users : num_users + num_experts]
+    if asked.need is not None:
+        band_price = scale * found.dual[num_users + num_experts :] / band
+    return Relaxation(share, place_price, band_price)
+
+
+def admitted(wish: FloatArray, asked: Pairs) -> IntArray:
+    """An allocation (U,) of one world that keeps every row, by falling wish (U, E): each that still fits is served.
+
+    Wishes of 0 are none. Ties go to the first user, then the first expert.
+    """
+    allocation = np.full(wish.shape[:-1], -1)
+    places = asked.capacity.copy()
+    band = None if asked.limit is None else asked.limit * (1 + _BAND_TOLERANCE)
+    user, expert = np.nonzero(wish > 0)
+    for pair in np.argsort(-wish[user, expert], kind="stable"):
+        u, e = user[pair], expert[pair]
+        need = 0.0 if asked.need is None else asked.need[u, e]
+        if allocation[u] >= 0 or not places[e] or (band is not None and need > band[e]):
+            continue
+        allocation[u] = e
+        places[e] -= 1
+        if band is not None:
+            band[e] -= need
+    return allocation
