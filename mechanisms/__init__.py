@@ -23,6 +23,7 @@ and its source.
 """
 
 from mechanisms.base import Mechanism, make, names, register
+from mechanisms.budgeted_price import BudgetedPrice
 from mechanisms.claims import Claims, Side
 from mechanisms.errors import MarketError, MechanismError
 from mechanisms.market import Market, Outcome
@@ -31,6 +32,7 @@ from mechanisms.posted_price import PostedPrice
 from mechanisms.supply import best_response, cost, outcome_at_prices, welfare
 
 __all__ = [
+    "BudgetedPrice",
     "Claims",
     "FreeExperts",
     "Market",
