@@ -8,6 +8,7 @@
 """
 
 from envs import edge_experts_v0, prospects
+from envs.clearing import Clearing
 from envs.config import (
     ChannelConfig,
     ExpertConfig,
@@ -17,7 +18,6 @@ from envs.config import (
     RewardConfig,
     WorldConfig,
 )
-from envs.marketplace import Clearing
 from envs.world import World
 
 __all__ = [

@@ -143,6 +143,12 @@ class ExpertConfig:
         default=(0.5, 3.0), description="Private cost kappa, credits a point, uniform"
     )
     cost_slope: PositiveInterval = Field(default=(0.5, 1.5), description="Private cost slope, credits a point, uniform")
+    cost_report: Literal["truthful", "scaled"] = Field(
+        default="truthful", description="Do edge devices report their costs, or the costs times a factor of their own?"
+    )
+    report_factor: PositiveInterval = Field(
+        default=(1.0, 1.5), description="That factor with cost_report: scaled, uniform, one a device"
+    )
 
     @model_validator(mode="after")
     def _one_pool(self) -> Self:
@@ -178,13 +184,30 @@ class RewardConfig:
 class MarketConfig:
     """When prices are set, and what the platform believes about demand and value."""
 
-    interval: int = Field(default=5, ge=1, description="Slots from one clearing to the next")
+    interval: int | None = Field(
+        default=None,
+        ge=1,
+        description="Slots from one clearing to the next; null: 5, or 1 if the mechanism allocates",
+    )
     demand_smoothing: float = Field(
         default=0.3, gt=0, le=1, description="Weight of the last slot in the demand average"
     )
     demand_floor: Probability = Field(default=0.05, description="Least demand of an expert, share of the mean demand")
     value: float = Field(default=3.8, ge=0, description="What a point is worth to the users, credits")
     budget_per_user: float = Field(default=0.5, ge=0, description="Budget of a mechanism, credits a slot and user")
+    capacity: int = Field(
+        default=1,
+        ge=1,
+        description="Users an expert is allocated a slot, where a mechanism allocates (at most max_concurrent)",
+    )
+
+    def slots_between(self, allocates: bool) -> int:
+        """Slots from one clearing to the next. Raises ValueError where an allocation would be older than its slot."""
+        if allocates and self.interval not in (None, 1):
+            raise ValueError(
+                f"env.market.interval should be 1 or null with a mechanism that allocates, got {self.interval}"
+            )
+        return self.interval or (1 if allocates else 5)
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -65,7 +65,7 @@ def deliver(
     effective = quality.effective_competence(competence * world.market.effort.take(cell), timely)
     requested = quality.deliverable_points(config.quality, loss, competence) * wanted
     points = requested * served
-    charge = world.market.charge(cell, points)
+    charge = world.market.charge(expert, cell, points)
     gain = quality.transfer_gain(config.quality, config.reward, loss, effective, requests.words, energy_j, charge)
     return Delivery(
         delay_s=served * delay_s,

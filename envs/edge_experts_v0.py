@@ -70,7 +70,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         self._window: Window | None = None
         self.possible_agents = [f"user_{u}" for u in range(config.num_users)]
         self.agents: list[str] = []
-        low, high = observation.bounds(config)
+        low, high = observation.bounds(config, self.world.mechanism.allocates)
         self.observation_spaces = {agent: spaces.Box(low, high, dtype=np.float32) for agent in self.possible_agents}
         self.action_spaces: dict[str, spaces.Discrete] = {
             agent: spaces.Discrete(config.num_experts + 1) for agent in self.possible_agents

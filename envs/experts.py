@@ -22,6 +22,7 @@ class ExpertPool:
     competence: NDArray[np.float64]  # (N, E, M), 1 recovers recovered_share of an abandoned subtask's loss
     unit_cost: NDArray[np.float64]  # (N, E), kappa, credits a point
     cost_slope: NDArray[np.float64]  # (N, E), credits a point
+    report_factor: NDArray[np.float64]  # (N, E), costs reported are this times the true ones
 
     @cached_property
     def by_topic(self) -> NDArray[np.float32]:
@@ -30,7 +31,7 @@ class ExpertPool:
 
     def get_state(self) -> State:
         """The experts."""
-        return taken(self, ("topic", "competence", "unit_cost", "cost_slope"))
+        return taken(self, ("topic", "competence", "unit_cost", "cost_slope", "report_factor"))
 
     @classmethod
     def from_state(cls, state: State) -> "ExpertPool":
@@ -44,6 +45,7 @@ class ExpertPool:
             competence=np.concatenate([self.competence, newcomers.competence], axis=1),
             unit_cost=np.concatenate([self.unit_cost, newcomers.unit_cost], axis=1),
             cost_slope=np.concatenate([self.cost_slope, newcomers.cost_slope], axis=1),
+            report_factor=np.concatenate([self.report_factor, newcomers.report_factor], axis=1),
         )
 
 
@@ -65,11 +67,15 @@ def draw_pool(
         competence = np.broadcast_to(table[topic], (drawn_worlds, num_experts, num_topics))
     unit_cost = rng.uniform(*config.unit_cost, (drawn_worlds, num_experts))
     cost_slope = rng.uniform(*config.cost_slope, (drawn_worlds, num_experts))
+    report_factor = np.ones((drawn_worlds, num_experts))
+    if config.cost_report == "scaled":
+        report_factor = rng.uniform(*config.report_factor, (drawn_worlds, num_experts))
     return ExpertPool(
         topic,
         np.broadcast_to(competence, (num_worlds, num_experts, num_topics)),
         np.broadcast_to(unit_cost, (num_worlds, num_experts)),
         np.broadcast_to(cost_slope, (num_worlds, num_experts)),
+        np.broadcast_to(report_factor, (num_worlds, num_experts)),
     )
 
 
@@ -103,13 +109,19 @@ def attraction(competence: NDArray, topic_popularity: NDArray[np.float64]) -> ND
 
 
 def lottery(
-    expert: NDArray[np.int64], wanted: NDArray[np.bool_], places: int, rng: np.random.Generator
+    expert: NDArray[np.int64],
+    wanted: NDArray[np.bool_],
+    places: int,
+    rng: np.random.Generator,
+    first: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
     """Who is served where every expert takes at most `places`, (N, U): a fair draw among those who ask it.
 
-    expert: whom each user asks, (N, U); wanted: who asks at all, (N, U).
+    expert: whom each user asks, (N, U); wanted: who asks at all, (N, U); first: who goes before all others, if anybody.
     """
     ticket = rng.random(wanted.shape)
+    if first is not None:
+        ticket -= first
     counter = np.where(wanted, expert, -1)  # who asks nobody queues apart
     order = np.lexsort((ticket, counter), axis=-1)
     queue = np.take_along_axis(counter, order, axis=-1)

@@ -1,91 +1,111 @@
 """The platform inside a world: it averages demand, clears the mechanism every few slots and keeps the books."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.clearing import FAILED, Clearing
 from envs.config import MarketConfig
 from envs.experts import ExpertPool
+from envs.reports import Reports
 from envs.state import State, copied
-from mechanisms import Market, Mechanism, MechanismError, best_response, cost
+from mechanisms import Market, Mechanism, MechanismError, best_response, cost, welfare
+from mechanisms.assignment import net_value, of_served, optimal_welfare
 
 Float = NDArray[np.floating]
 
 
-@dataclass(frozen=True)
-class Clearing:
-    """One clearing and what came of it until the next, for N worlds. Money in credits, summed over `num_slots`."""
+class Allocation(NamedTuple):
+    """Who is to serve whom."""
 
-    slot: int  # slot of the episode in which the prices were set
-    num_slots: int
-    unit_price: Float  # (N, E), credits a point
-    effort: Float  # (N, E), in 0..1, of the true costs
-    participates: NDArray[np.bool_]  # (N, E)
-    demand: Float  # (N, E), full-effort points a slot that the mechanism was told
-    points: Float  # (N, E), full-effort points served, times effort: points delivered
-    payment: Float  # (N, E)
-    cost: Float  # (N, E), true cost borne
-    charge: Float  # (N,), paid by all users
-    status: str
-    solve_seconds: float
-
-    @property
-    def edge_utility(self) -> Float:
-        """Payment less true cost, (N, E)."""
-        return self.payment - self.cost
-
-    @property
-    def balance(self) -> Float:
-        """What the platform keeps (negative: adds), (N,): charges less payments."""
-        return self.charge - self.payment.sum(axis=-1)
+    expert: NDArray[np.int64]  # (N, U), -1: nobody
+    charge: NDArray[np.float64]  # (N, U), credits: what the user pays if it takes that expert
 
 
 class Marketplace:
-    """Prices in force and the books of the interval under way.
+    """Prices and allocation in force, and the books of the interval under way.
 
-    Raises MechanismError when the first clearing of a pool fails; a later failure keeps the last prices and is
-    recorded in the status of its clearing.
+    Nothing is priced before the first `clear`. It raises MechanismError when the first clearing of a pool fails; a
+    later failure keeps the last prices, allocates nobody and is recorded in the status of its clearing.
     """
 
     unit_price: NDArray[np.float64]  # (N, E), credits a point
     effort: NDArray[np.float64]  # (N, E), in 0..1
     participates: NDArray[np.bool_]  # (N, E)
+    allocation: Allocation | None  # None where the mechanism only prices
+    due: bool  # whether the market is to be cleared before the next slot
+    _market: Market  # what of it stays from clearing to clearing
+    _priced: bool  # whether a clearing of this pool gave prices
 
     def __init__(
-        self,
-        mechanism: Mechanism,
-        config: MarketConfig,
-        pool: ExpertPool,
-        num_users: int,
-        initial_demand: float,
+        self, mechanism: Mechanism, config: MarketConfig, pool: ExpertPool, num_users: int, initial_demand: float
     ) -> None:
         self.mechanism = mechanism
         self.config = config
         self.num_users = num_users
+        self.interval = config.slots_between(mechanism.allocates)
         self.demand: NDArray[np.float64] = np.full(pool.unit_cost.shape, initial_demand)
-        self._open(pool, self.demand)
         self.closed: Clearing | None = None  # the clearing whose interval ended in the last slot
-        self._outcome_status, self._solve_seconds = "", 0.0
-        self._priced = False
-        self._clear(slot=0)
+        self.allocation = None
+        self._slots = 0
+        self._open(pool)
 
-    def admit(self, slot: int, pool: ExpertPool) -> None:
+    def admit(self, pool: ExpertPool) -> None:
         """Go on with a pool that has more experts: the interval under way ends, newcomers start at mean demand."""
         count = pool.unit_cost.shape[-1] - self.demand.shape[-1]
         if self._slots:
             self.close()
         newcomers = np.repeat(self.demand.mean(axis=-1, keepdims=True), count, axis=-1)
         self.demand = np.concatenate([self.demand, newcomers], axis=-1)
-        self._open(pool, self.demand)
-        self._priced = False
-        self._clear(slot)
+        self._open(pool)
 
-    def settle(self, slot: int, requested: Float, served: Float, charge: Float) -> tuple[Float, Float]:
-        """Book one slot and clear when the interval is over.
+    def clear(self, slot: int, reports: Reports | None) -> None:
+        """Set prices, and the allocation where the mechanism makes one, from this slot on.
 
-        requested, served: full-effort points asked of and served by each expert, (N, E). charge: paid by users, (N, U).
-        Returns payment and true cost of the slot, (N, E) credits.
+        reports: of the users about this slot; None where the mechanism only prices.
+        """
+        self.due = False
+        self._slot, self._slots = slot, 0
+        self._points, self._payment, self._cost = (np.zeros(self.demand.shape) for _ in range(3))
+        self._charge, self._gain = (np.zeros((len(self.demand), self.num_users)) for _ in range(2))
+        market = self.market(reports)
+        self._told = market.demand
+        if reports is not None:
+            self.allocation = Allocation(np.full(self._charge.shape, -1), np.zeros(self._charge.shape))
+        try:
+            outcome = self.mechanism.clear(market)
+        except MechanismError as error:
+            if not self._priced:
+                raise
+            self._outcome_status, self._solve_seconds = f"{FAILED}{error}", float("nan")
+        else:
+            self._priced = True
+            self.unit_price = outcome.unit_price
+            self._outcome_status, self._solve_seconds = outcome.status, outcome.solve_seconds
+            kappa, slope = self.pool.unit_cost, self.pool.cost_slope
+            voluntary = self.mechanism.voluntary
+            self.effort = best_response(outcome.unit_price, kappa, slope) if voluntary else outcome.effort
+            self.participates = self.effort > 0
+            self._cost_per_point = cost(self.effort, kappa, slope)
+            if outcome.allocation is not None and outcome.charge is not None:
+                self.allocation = Allocation(outcome.allocation, outcome.charge)
+        self._welfare, self._welfare_optimum = self._judge(market)
+
+    def market(self, reports: Reports | None) -> Market:
+        """The market as the platform knows it now; with users' reports, or without the fields that they fill."""
+        floor = self.config.demand_floor * self.demand.mean(axis=-1, keepdims=True)
+        demand = np.maximum(self.demand, floor)
+        if reports is None:
+            return self._market.with_demand(demand)
+        return replace(self._market, demand=demand, **reports._asdict())
+
+    def settle(self, requested: Float, served: Float, charge: Float, gain: Float) -> tuple[Float, Float]:
+        """Book one slot; when the interval is over the next clearing is `due`.
+
+        requested, served: full-effort points asked of and served by each expert, (N, E). charge, gain: paid by and left
+        to each user, (N, U) credits. Returns payment and true cost of the slot, (N, E) credits.
         """
         delivered = served * self.effort
         payment = self.unit_price * delivered
@@ -93,21 +113,34 @@ class Marketplace:
         self._points += delivered
         self._payment += payment
         self._cost += edge_cost
-        self._charge += charge.sum(axis=-1)
+        self._charge += charge
+        self._gain += gain
         self._slots += 1
         self.demand += self.config.demand_smoothing * (requested - self.demand)
         self.closed = None
-        if self._slots == self.config.interval:
+        if self._slots == self.interval:
             self.close()
-            self._clear(slot + 1)
+            self.due = True
         return payment, edge_cost
 
-    def charge(self, cell: NDArray[np.int64], served: Float) -> Float:
+    def charge(self, expert: NDArray[np.int64], cell: NDArray[np.int64], served: Float) -> Float:
         """What users pay for `served` full-effort points, (N, U): the unit price a delivered point.
 
-        cell: of whom, (N, U), as a flat index into (N, E).
+        A user served by the expert that it was allocated pays its own charge. expert: of whom, (N, U); cell: the same
+        as a flat index into (N, E).
         """
-        return (self.unit_price * self.effort).take(cell) * served
+        by_point = (self.unit_price * self.effort).take(cell) * served
+        if self.allocation is None:
+            return by_point
+        return np.where((expert == self.allocation.expert) & (served > 0), self.allocation.charge, by_point)
+
+    def asked(self, points: Float) -> Float:
+        """What each user would pay each expert for so many full-effort points, (..., N, U, E) credits."""
+        charge = (self.unit_price * self.effort)[:, None] * points
+        if self.allocation is not None:
+            world, user = np.nonzero(self.allocation.expert >= 0)
+            charge[..., world, user, self.allocation.expert[world, user]] = self.allocation.charge[world, user]
+        return charge
 
     def close(self) -> None:
         """End the interval under way; `closed` then tells what came of it."""
@@ -119,6 +152,7 @@ class Marketplace:
             "demand": self.demand.copy(),
             "priced": self._priced,
             "under_way": asdict(self._under_way()),
+            "allocated_charge": None if self.allocation is None else self.allocation.charge.copy(),
             "closed": asdict(self.closed) if self.closed is not None else None,
         }
 
@@ -126,29 +160,48 @@ class Marketplace:
         """Go on from what `get_state` gave, with the pool of that time."""
         state = copied(state)
         under_way, closed = state["under_way"], state["closed"]
-        self.demand, self._priced = state["demand"], state["priced"]
-        self._open(pool, under_way["demand"])
+        self._open(pool)
+        self._told = under_way["demand"]
+        self.demand, self._priced, self.due = state["demand"], state["priced"], False
         self.closed = None if closed is None else Clearing(**closed)
         self._slot, self._slots = under_way["slot"], under_way["num_slots"]
         self.unit_price, self.effort, self.participates = (
             under_way[key] for key in ("unit_price", "effort", "participates")
         )
-        self._points, self._payment, self._cost, self._charge = (
-            under_way[key] for key in ("points", "payment", "cost", "charge")
+        expert = under_way["allocation"]
+        self.allocation = None if expert is None else Allocation(expert, state["allocated_charge"])
+        self._points, self._payment, self._cost, self._charge, self._gain = (
+            under_way[key] for key in ("points", "payment", "cost", "user_charge", "user_gain")
         )
+        self._welfare, self._welfare_optimum = under_way["welfare"], under_way["welfare_optimum"]
         self._outcome_status, self._solve_seconds = under_way["status"], under_way["solve_seconds"]
         self._cost_per_point = cost(self.effort, pool.unit_cost, pool.cost_slope)
 
-    def _open(self, pool: ExpertPool, demand: NDArray[np.float64]) -> None:
-        """Serve a pool from now on: its market, of which only the demand changes from clearing to clearing."""
-        self.pool = pool
+    def _open(self, pool: ExpertPool) -> None:
+        """Serve a pool from now on."""
+        self.pool, shape = pool, pool.unit_cost.shape
+        self._priced, self.due = False, True
         self._market = Market(
-            unit_cost=pool.unit_cost,
-            cost_slope=pool.cost_slope,
-            demand=demand,
-            value=np.full(demand.shape, self.config.value),
-            budget=np.full(len(demand), self.config.budget_per_user * self.num_users),
+            unit_cost=pool.report_factor * pool.unit_cost,
+            cost_slope=pool.report_factor * pool.cost_slope,
+            demand=np.zeros(shape),
+            value=np.full(shape, self.config.value),
+            budget=np.full(shape[0], self.config.budget_per_user * self.num_users),
         )
+
+    def _judge(self, market: Market) -> tuple[Float, Float]:
+        """Welfare of the market as decided, and the greatest there could be, (N,) each, at true costs, credits a slot.
+
+        Of an allocation both count full effort, whatever the edge devices answer.
+        """
+        kappa, slope = self.pool.unit_cost, self.pool.cost_slope
+        if self.allocation is None:
+            demand, value = market.demand, market.value
+            best = best_response(value, kappa, slope)
+            return welfare(self.effort, demand, value, kappa, slope), welfare(best, demand, value, kappa, slope)
+        truth = replace(market, unit_cost=kappa, cost_slope=slope)
+        worth = of_served(net_value(truth), self.allocation.expert)
+        return worth.sum(axis=-1), optimal_welfare(truth, bandwidth=False)
 
     def _under_way(self) -> Clearing:
         return Clearing(
@@ -157,33 +210,15 @@ class Marketplace:
             unit_price=self.unit_price,
             effort=self.effort,
             participates=self.participates,
-            demand=self._market.demand,
+            demand=self._told,
             points=self._points,
             payment=self._payment,
             cost=self._cost,
-            charge=self._charge,
+            allocation=None if self.allocation is None else self.allocation.expert,
+            user_charge=self._charge,
+            user_gain=self._gain,
+            welfare=self._welfare,
+            welfare_optimum=self._welfare_optimum,
             status=self._outcome_status,
             solve_seconds=float(self._solve_seconds),
         )
-
-    def _clear(self, slot: int) -> None:
-        self._slot, self._slots = slot, 0
-        self._points, self._payment, self._cost = (np.zeros(self.demand.shape) for _ in range(3))
-        self._charge = np.zeros(len(self.demand))
-        floor = self.config.demand_floor * self.demand.mean(axis=-1, keepdims=True)
-        self._market = self._market.with_demand(np.maximum(self.demand, floor))
-        try:
-            outcome = self.mechanism.clear(self._market)
-        except MechanismError as error:
-            if not self._priced:
-                raise
-            self._outcome_status, self._solve_seconds = f"failed: {error}", float("nan")
-            return
-        self._priced = True
-        self.unit_price = outcome.unit_price
-        self._outcome_status, self._solve_seconds = outcome.status, outcome.solve_seconds
-        kappa, slope = self.pool.unit_cost, self.pool.cost_slope
-        voluntary = self.mechanism.voluntary
-        self.effort = best_response(outcome.unit_price, kappa, slope) if voluntary else outcome.effort
-        self.participates = self.effort > 0
-        self._cost_per_point = cost(self.effort, kappa, slope)

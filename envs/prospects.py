@@ -1,15 +1,19 @@
 """What a user may expect of each expert from what it knows. Functions of a world; the action mask is not applied."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from envs import quality
 from envs.channel import db_to_linear, snr_gap, spectral_efficiency, word_survival
 from envs.experts import other_topic_mean, own_topic_mean
-from envs.world import World
+
+if TYPE_CHECKING:
+    from envs.world import World
 
 
-def expected_competence(world: World) -> NDArray[np.float32]:
+def expected_competence(world: "World") -> NDArray[np.float32]:
     """Competence each user expects of each expert for its topic, (N, U, E); with types only, the mean of the type."""
     if world.config.information == "known":
         return world.competence_of_topic()
@@ -18,13 +22,25 @@ def expected_competence(world: World) -> NDArray[np.float32]:
     return np.where(world.requests.topic[..., None] == world.pool.topic, own, other).astype(np.float32)
 
 
-def expected_gain(world: World, load: ArrayLike = 1) -> NDArray[np.float32]:
+def expected_gain(world: "World", load: ArrayLike = 1) -> NDArray[np.float32]:
     """Gain each user expects of each expert if `load` users, itself among them, chose it, (..., N, U, E), credits.
 
     load: broadcasts against (N, U, E); at least 1. The band is shared equally among those served (under `min_delay`
     the shares depend on who the others are, and equal shares stand for them). Where more ask than an expert serves,
-    the gain is that of being served times the chance of it.
+    the gain is that of being served times the chance of it. At the efforts and charges of the market in force.
     """
+    points = quality.deliverable_points(world.config.quality, world.loss[..., None], expected_competence(world))
+    return _gain(world, load, world.market.effort[:, None], world.market.asked(points))
+
+
+def expected_value(world: "World", load: ArrayLike = 1) -> NDArray[np.float32]:
+    """As `expected_gain`, at full effort and before any charge."""
+    return _gain(world, load, effort=1.0, charge=0.0)
+
+
+def _gain(
+    world: "World", load: ArrayLike, effort: NDArray[np.floating] | float, charge: NDArray[np.floating] | float
+) -> NDArray[np.float32]:
     config = world.config
     load = np.asarray(load, np.float32)
     places = config.experts.max_concurrent
@@ -38,8 +54,7 @@ def expected_gain(world: World, load: ArrayLike = 1) -> NDArray[np.float32]:
     delay_s = transmission_s + world.compute_s()[..., None] + world.backlog_s[:, None]
     competence = expected_competence(world)
     timely = quality.timeliness(config.quality, delay_s) * word_survival(config.channel)
-    effective = quality.effective_competence(competence * world.market.effort[:, None], timely)
-    points = quality.deliverable_points(config.quality, loss, competence)
+    effective = quality.effective_competence(competence * effort, timely)
     gain = quality.transfer_gain(
         config.quality,
         config.reward,
@@ -47,6 +62,6 @@ def expected_gain(world: World, load: ArrayLike = 1) -> NDArray[np.float32]:
         effective,
         world.requests.words[..., None],
         config.channel.tx_power_w * transmission_s,
-        (world.market.unit_price * world.market.effort)[:, None] * points,
+        charge,
     )
     return (gain * (served / load)).astype(np.float32)

@@ -11,10 +11,12 @@ from envs import actions as act
 from envs import channel as ch
 from envs import observation, quality
 from envs.accounts import RequestAccounts
+from envs.clearing import Clearing
 from envs.config import WorldConfig
 from envs.delivery import deliver
 from envs.experts import ExpertPool, attraction, draw_pool, lottery
-from envs.marketplace import Clearing, Marketplace
+from envs.marketplace import Marketplace
+from envs.reports import user_reports
 from envs.requests import RequestQueue, topic_popularity
 from envs.sharing import per_expert
 from envs.state import OrNone, State, check, put, taken
@@ -140,7 +142,7 @@ class World:
         gain, local_gain, utility, local_utility = self.accounts.settle(requests, delivery.gain, local_gain)
         asked = per_expert(cell, delivery.requested, shape)
         delivered = asked if served is wanted else per_expert(cell, delivery.points, shape)
-        payment, edge_cost = self.market.settle(self.slot, asked, delivered, delivery.charge)
+        payment, edge_cost = self.market.settle(asked, delivered, delivery.charge, gain)
         self.backlog_s = np.maximum(self.backlog_s + per_expert(cell, delivery.work_s, shape) - self.config.slot_s, 0.0)
         self.load, self.last_expert = load, np.where(served, expert, -1)
         self.recent_load = self.recent_load + observation.RECENT_WEIGHT * (load - self.recent_load)
@@ -220,7 +222,7 @@ class World:
         self.load = np.pad(self.load, ((0, 0), (0, count)))
         self.recent_load = np.pad(self.recent_load, ((0, 0), (0, count)))
         self._expect_crowds()
-        self.market.admit(self.slot, self.pool)
+        self.market.admit(self.pool)
         self.available = np.concatenate([self.available, self._drawn_availability(count)], axis=-1)
         self._refresh()
 
@@ -308,8 +310,10 @@ class World:
         self._refresh()
 
     def _refresh(self) -> None:
-        """What several parts of a slot read, computed once."""
+        """Clear the market if that is due, and compute once what several parts of a slot read."""
         self._seen = None
+        if self.market.due:
+            self.market.clear(self.slot, user_reports(self) if self.mechanism.allocates else None)
         self.usable = self.available & self.market.participates
         self._mask = act.mask(self.usable, self.requests.pending, self.config.allow_abandon)
 
@@ -320,5 +324,8 @@ class World:
         return np.ones(shape, bool)
 
     def _served(self, expert: NDArray, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        places = self.config.experts.max_concurrent
-        return wanted if places is None else lottery(expert, wanted, places, self._rng["lottery"])
+        places, allocation = self.config.experts.max_concurrent, self.market.allocation
+        if places is None:
+            return wanted
+        first = None if allocation is None else expert == allocation.expert
+        return lottery(expert, wanted, places, self._rng["lottery"], first)

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from marl_moe.experiment.progress import shown_progress
-from marl_moe.experiment.spec import SpecError, experiment_schema, load_experiment, shipped_experiments, unknown_key
+from marl_moe.experiment.reading import load_experiment, shipped_experiments
+from marl_moe.experiment.spec import SpecError, experiment_schema, unknown_key
 
 app = typer.Typer(
     help="Mixture of Experts over mobile edge networks: train, evaluate and price edge experts.\n\n"

@@ -1,7 +1,7 @@
 """Evaluation: any policy in the same worlds, through `act(world)`, into the documented tables."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,14 @@ from marl_moe.policies.heuristics import Policy
 from mechanisms import Mechanism
 
 WORLDS_AT_ONCE = 250  # bounds the memory; part of what a seed means, since worlds of a batch share generators
+
+
+class Evaluation(NamedTuple):
+    """Rows of the tables of these names (see `records`), without seed, point and shares."""
+
+    evaluation: pd.DataFrame
+    market: pd.DataFrame
+    market_users: pd.DataFrame
 
 
 def evaluation_seed(seed: int, batch: int) -> int:
@@ -31,15 +39,14 @@ def make_heuristic(name: str, seed: int) -> Policy:
     return POLICIES[name](policy_generator(name, seed))
 
 
-def evaluate(
-    policy: Policy, config: WorldConfig, mechanism: Mechanism, seed: int, episodes: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def evaluate(policy: Policy, config: WorldConfig, mechanism: Mechanism, seed: int, episodes: int) -> Evaluation:
     """Play `episodes` episodes. Every policy meets the same worlds under the same seed.
 
-    Returns rows of `evaluation.parquet` and of `market.parquet` (see `records`), without seed, point and shares.
+    Free edge devices have no market to tell of.
     """
     rows: list[pd.DataFrame] = []
-    clearings: list[pd.DataFrame] = []
+    experts: list[pd.DataFrame] = []
+    users: list[pd.DataFrame] = []
     for batch, first in enumerate(range(0, episodes, WORLDS_AT_ONCE)):
         num_worlds = min(WORLDS_AT_ONCE, episodes - first)
         world = World(config, num_worlds, evaluation_seed(seed, batch), mechanism)
@@ -47,9 +54,10 @@ def evaluate(
         scores = _play(policy, world)
         rows.append(scores.frame(policy, episode))
         if mechanism.name != "none":
-            clearings.extend(_market_rows(policy, episode, clearing) for clearing in scores.clearings)
-    market = pd.concat(clearings, ignore_index=True) if clearings else pd.DataFrame()
-    return pd.concat(rows, ignore_index=True), market
+            experts.extend(_expert_rows(policy, episode, clearing) for clearing in scores.clearings)
+            users.extend(_user_rows(policy, episode, clearing) for clearing in scores.clearings)
+    frames = (pd.concat(parts, ignore_index=True) if parts else pd.DataFrame() for parts in (rows, experts, users))
+    return Evaluation(*(frame.assign(mechanism=mechanism.name) for frame in frames))
 
 
 def mean_gain(policy: Policy, config: WorldConfig, mechanism: Mechanism, seed: int, num_worlds: int) -> float:
@@ -100,6 +108,7 @@ class _Scores:
             | {name: sums[name] / agent_slots for name in per_agent}
             | {name: sums[name] / self.slots for name in per_slot}
             | {"requests": sums["requests"].astype(int), "regret": self.regret}
+            | {"clearings": len(self.clearings), "failed_clearings": sum(c.failed for c in self.clearings)}
             | {"converged": sums["converged"] / self.slots if "converged" in sums else np.nan}
         )
 
@@ -133,20 +142,39 @@ def _play(policy: Policy, world: World) -> _Scores:
     return scores
 
 
-def _market_rows(policy: Policy, episode: NDArray[np.int64], clearing: Clearing) -> pd.DataFrame:
+def _expert_rows(policy: Policy, episode: NDArray[np.int64], clearing: Clearing) -> pd.DataFrame:
     """A row for each world and expert of a clearing."""
-    num_worlds, num_experts = clearing.unit_price.shape
-    columns = ("unit_price", "effort", "participates", "demand", "points", "payment", "cost", "edge_utility")
+    num_experts = clearing.unit_price.shape[-1]
+    of_expert = ("unit_price", "effort", "participates", "demand", "points", "payment", "cost", "edge_utility")
+    of_world = {"platform_balance": clearing.balance} | {
+        name: getattr(clearing, name) for name in ("welfare", "welfare_optimum")
+    }
     return pd.DataFrame(
-        {
-            "policy": policy.name,
-            "episode": np.repeat(episode, num_experts),
-            "slot": clearing.slot,
-            "num_slots": clearing.num_slots,
-            "expert": np.tile(np.arange(num_experts), num_worlds),
-            "platform_balance": np.repeat(clearing.balance, num_experts),
-            "status": clearing.status,
-            "solve_seconds": clearing.solve_seconds,
-        }
-        | {name: getattr(clearing, name).ravel() for name in columns}
+        _clearing_columns(policy, episode, clearing, "expert", num_experts)
+        | {"status": clearing.status, "solve_seconds": clearing.solve_seconds}
+        | {name: np.repeat(column, num_experts) for name, column in of_world.items()}
+        | {name: getattr(clearing, name).ravel() for name in of_expert}
     )
+
+
+def _user_rows(policy: Policy, episode: NDArray[np.int64], clearing: Clearing) -> pd.DataFrame:
+    """A row for each world and user of a clearing."""
+    charge = clearing.user_charge
+    return pd.DataFrame(
+        _clearing_columns(policy, episode, clearing, "user", charge.shape[-1])
+        | {"charge": charge.ravel(), "utility": clearing.user_gain.ravel()}
+        | {"assigned": -1 if clearing.allocation is None else clearing.allocation.ravel()}
+    )
+
+
+def _clearing_columns(
+    policy: Policy, episode: NDArray[np.int64], clearing: Clearing, agent: str, num_agents: int
+) -> dict[str, Any]:
+    """The columns that tell a clearing's rows apart: a row for each world and agent."""
+    return {
+        "policy": policy.name,
+        "episode": np.repeat(episode, num_agents),
+        "slot": clearing.slot,
+        "num_slots": clearing.num_slots,
+        agent: np.tile(np.arange(num_agents), len(episode)),
+    }

@@ -51,6 +51,7 @@ TRAINING = POINT | {
 }
 
 EVALUATION = POINT | {
+    "mechanism": (pa.string(), "what sets prices and payments"),
     "policy": (
         pa.string(),
         "what learned, such as sac: likeliest action; sac_stochastic: drawn; or a policy that does not learn",
@@ -69,17 +70,23 @@ EVALUATION = POINT | {
     "requests": (pa.int64(), "requests completed"),
     "edge_utility": (pa.float64(), "payments less true costs of all edge devices, credits per slot"),
     "platform_balance": (pa.float64(), "charges less payments, credits per slot"),
+    "clearings": (pa.int64(), "clearings of the market"),
+    "failed_clearings": (pa.int64(), "of which the mechanism gave no answer and the last prices stood"),
     "share_of_equilibrium": (pa.float64(), "gain over the mean gain of nash at this seed and point; NaN without it"),
     "share_of_optimum": (pa.float64(), "gain over the mean gain of optimum at this seed and point; NaN without it"),
     "converged": (pa.float64(), "share of slots in which nash reached an equilibrium; NaN for other policies"),
     "regret": (pa.float64(), "most any user could gain by leaving nash alone in any slot, credits; NaN for others"),
 }
 
-MARKET = POINT | {
+CLEARING = POINT | {
+    "mechanism": (pa.string(), "what sets prices and payments"),
     "policy": (pa.string(), "policy under which the market was cleared"),
     "episode": (pa.int64(), "episode, from 0"),
     "slot": (pa.int64(), "slot in which the prices were set"),
     "num_slots": (pa.int64(), "slots they held for; sums below run over these"),
+}
+
+MARKET = CLEARING | {
     "expert": (pa.int64(), "edge device"),
     "unit_price": (pa.float64(), "credits per point"),
     "effort": (pa.float64(), "effort of the edge device at this price, 0..1"),
@@ -90,11 +97,25 @@ MARKET = POINT | {
     "cost": (pa.float64(), "its true cost, credits"),
     "edge_utility": (pa.float64(), "payment less cost, credits"),
     "platform_balance": (pa.float64(), "charges less payments of the whole clearing, credits"),
+    "welfare": (
+        pa.float64(),
+        "of the whole market as decided, value less true cost at the demand told, or of the users allocated at full "
+        "effort, credits per slot",
+    ),
+    "welfare_optimum": (pa.float64(), "the greatest that market allows, without regard to budget or band, as welfare"),
     "status": (pa.string(), "how the clearing was solved, or why it failed"),
     "solve_seconds": (pa.float64(), "time of the clearing, all worlds of a batch together, s"),
 }
 
-TABLES = {"training": TRAINING, "market": MARKET, "evaluation": EVALUATION}  # in the order they are written
+MARKET_USERS = CLEARING | {
+    "user": (pa.int64(), "user"),
+    "charge": (pa.float64(), "paid, credits"),
+    "utility": (pa.float64(), "gain over abandoning after the charge, credits"),
+    "assigned": (pa.int64(), "expert that the mechanism assigned, -1: none, or it only prices"),
+}
+
+# In the order they are written.
+TABLES = {"training": TRAINING, "market": MARKET, "market_users": MARKET_USERS, "evaluation": EVALUATION}
 Columns = dict[str, tuple[pa.DataType, str]]
 
 

@@ -17,6 +17,7 @@ from marl_moe.experiment import records
 from marl_moe.experiment.checkpoint import remove_checkpoint
 from marl_moe.experiment.jobs import run_jobs
 from marl_moe.experiment.progress import Progress
+from marl_moe.experiment.reading import load_experiment
 from marl_moe.experiment.seed_job import (
     SeedJob,
     Tables,
@@ -27,7 +28,7 @@ from marl_moe.experiment.seed_job import (
     run_seed,
     side_by_side,
 )
-from marl_moe.experiment.spec import ExperimentSpec, SpecError, load_experiment
+from marl_moe.experiment.spec import ExperimentSpec, SpecError
 from marl_moe.experiment.sweep import sweep_points
 from marl_moe.experiment.training import check_algorithm
 from marl_moe.experiment.video import record_video

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 import mechanisms
-from marl_moe.experiment.evaluation import evaluate, make_heuristic, policy_generator, with_shares
+from marl_moe.experiment.evaluation import Evaluation, evaluate, make_heuristic, policy_generator, with_shares
 from marl_moe.experiment.progress import Progress, Row
 from marl_moe.experiment.spec import ExperimentSpec, SpecError, unknown_key
 from marl_moe.experiment.training import algorithm_config, load_trained, train
@@ -79,16 +79,17 @@ def policy_of_job(job: SeedJob, name: str) -> Policy:
 def evaluate_policies(
     job: SeedJob, policies: Sequence[Policy], episodes: int, progress: Progress | None = None
 ) -> Tables:
-    """Evaluate policies in the same worlds: the rows of `evaluation.parquet` and `market.parquet`."""
-    scores, markets = [], []
+    """Evaluate policies in the same worlds: the rows of the tables that `Evaluation` names."""
+    evaluations = []
     for policy in policies:
         if progress is not None:
             progress.on_policy(job.seed, policy.name)
         mechanism = mechanisms.make(**job.spec.mechanism.parameters())
-        evaluation, market = evaluate(policy, job.spec.env, mechanism, job.seed, episodes)
-        scores.append(evaluation)
-        markets.append(market)
-    tables = {"evaluation": with_shares(pd.concat(scores)), "market": pd.concat(markets)}
+        evaluations.append(evaluate(policy, job.spec.env, mechanism, job.seed, episodes))
+    tables = {
+        name: pd.concat(frames) for name, frames in zip(Evaluation._fields, zip(*evaluations, strict=True), strict=True)
+    }
+    tables["evaluation"] = with_shares(tables["evaluation"])
     return {name: frame.assign(seed=job.seed, point=job.label) for name, frame in tables.items()}
 
 

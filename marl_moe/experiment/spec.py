@@ -1,21 +1,17 @@
-"""An experiment as written in YAML: read, overridden, and checked key by key.
+"""What an experiment is: its sections and keys, each checked where it is built.
 
-Sections: `name, kind, seeds, env, mechanism, algorithm, evaluation, sweep, figures`. `env` is `envs.WorldConfig`;
-`mechanism` names a mechanism and its parameters; under `algorithm`, sections other than `name`, `policies` and `stop`
-are RLlib's own and passed on.
+Sections: `name, kind, seeds, env, mechanism, algorithm, evaluation, audit, sweep, figures`. `env` is `WorldConfig` of
+`envs`; `mechanism` names a mechanism and its parameters; under `algorithm`, sections other than `name`, `policies` and
+`stop` are RLlib's own and passed on; `audit` is read by `kind: market_study` alone, which has no `algorithm`.
 """
 
 import json
-import re
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
-from math import isfinite
-from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 import mechanisms
 from envs import WorldConfig
@@ -112,11 +108,24 @@ class EvaluationSpec(BaseModel):
 
     @model_validator(mode="after")
     def _known_policies(self) -> Self:
-        from marl_moe.policies import POLICIES
+        _check_policies("policies", self.policies)
+        return self
 
-        for policy in self.policies:
-            if policy not in POLICIES:
-                raise ValueError(f"policies: {unknown_key(policy, list(POLICIES))}")
+
+class AuditSpec(BaseModel):
+    """Markets sampled from the world, and how hard to look for profitable lies in them."""
+
+    model_config = STRICT
+    markets: int = Field(1000, ge=1, description="Markets sampled, a seed")
+    policy: str = Field("greedy", description="Policy played, under free edge devices, where markets are sampled")
+    agents: int | None = Field(
+        2, ge=1, description="Agents a market and side whose misreports are tried, drawn by lot; null: all"
+    )
+    misreports: int = Field(24, ge=1, description="Misreports tried an agent: the search budget of the regret")
+
+    @model_validator(mode="after")
+    def _known_policy(self) -> Self:
+        _check_policies("policy", [self.policy])
         return self
 
 
@@ -125,7 +134,9 @@ class ExperimentSpec(BaseModel):
 
     model_config = STRICT
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="Names the run folder")
-    kind: Literal["train"] = Field("train", description="Train and evaluate a policy")
+    kind: Literal["train", "market_study"] = Field(
+        "train", description="Train and evaluate a policy; or audit a mechanism in markets sampled from the world"
+    )
     seeds: int | list[int] = Field(1, description="How many seeds (0, 1, ...), or the seeds themselves")
     env: WorldConfig = Field(default_factory=WorldConfig)
     mechanism: MechanismSpec = Field(default_factory=MechanismSpec)
@@ -133,6 +144,7 @@ class ExperimentSpec(BaseModel):
         default_factory=AlgorithmSpec, description="What learns; null only compares the policies of `evaluation`"
     )
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    audit: AuditSpec = Field(default_factory=AuditSpec)
     sweep: dict[str, Any] = Field(default={}, description="Lists of values in place of any key's value: a grid of runs")
     figures: list[str] = Field(default=[], description="Figures drawn at the end, see paper_figures")
 
@@ -142,6 +154,8 @@ class ExperimentSpec(BaseModel):
         if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
             raise ValueError(f"seeds should be a count of at least 1 or distinct seeds from 0 on, got {self.seeds}")
         if self.algorithm is not None:
+            if self.kind == "market_study":
+                raise ValueError("kind: market_study has no algorithm; leave that section out")
             self.algorithm.module_users(self.env.num_users)
         return self
 
@@ -159,59 +173,6 @@ class ExperimentSpec(BaseModel):
         return yaml.safe_dump(self.as_dict(), sort_keys=False)
 
 
-def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentSpec:
-    """Read an experiment from a file, or by the name of one that is shipped.
-
-    Args:
-        source: path of a YAML file, or a name such as `case_study`.
-        overrides: `key.key=value`, value in YAML, as of `--set`.
-
-    Raises:
-        SpecError: a line for each thing wrong.
-    """
-    path = find_experiment(source)
-    try:
-        raw = _parse(path.read_text(), str(path))
-    except UnicodeDecodeError:
-        raise SpecError(f"{path}: not a text file") from None
-    if not isinstance(raw, dict):
-        raise SpecError(f"{path}: should hold the sections of an experiment, got {type(raw).__name__}")
-    for override in overrides:
-        _override(raw, override)
-    return parse_experiment(raw, str(path))
-
-
-def parse_experiment(raw: dict[str, Any], where: str) -> ExperimentSpec:
-    """Check an experiment given as nested dictionaries. Raises SpecError, whose lines begin with `where`."""
-    _check_finite(raw, where)
-    try:
-        # Through JSON for its strictness: no string passes for a number, and lists may still be tuples.
-        return TypeAdapter(ExperimentSpec).validate_json(json.dumps(raw), strict=True)
-    except ValidationError as error:
-        raise SpecError("\n".join(_lines(error, where))) from None
-    except TypeError as error:
-        raise SpecError(f"{where}: {error}") from None
-
-
-def find_experiment(source: str) -> Path:
-    """The file of that path, or of a shipped experiment of that name. Raises SpecError if there is none."""
-    path = Path(source)
-    if path.is_file():
-        return path
-    shipped = shipped_experiments()
-    if source in shipped:
-        return shipped[source]
-    hint = get_close_matches(path.stem, shipped, n=1, cutoff=0.5)
-    nearest = f"; did you mean {hint[0]!r}?" if hint else ""
-    raise SpecError(f"{source}: no such file, and no shipped experiment of that name{nearest}")
-
-
-def shipped_experiments() -> dict[str, Path]:
-    """Experiments that come with the package, name -> file."""
-    folder = Path(__file__).parents[2] / "experiments"  # beside the packages, in a checkout and in a wheel alike
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-
-
 def unknown_key(key: str, valid: Sequence[str]) -> str:
     """A message for a name that does not exist."""
     nearest = get_close_matches(key, valid, n=1, cutoff=0.5)
@@ -223,82 +184,10 @@ def experiment_schema() -> dict[str, Any]:
     return TypeAdapter(ExperimentSpec).json_schema()
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2 numbers (1e-3 is one, which PyYAML's YAML 1.1 takes for a string), and no key given twice."""
+def _check_policies(key: str, names: Sequence[str]) -> None:
+    """Raise ValueError for the first name that is no policy."""
+    from marl_moe.policies import POLICIES
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """As SafeLoader's, but a key given twice is an error rather than the last one winning."""
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"),
-    list("-+0123456789."),
-)
-
-
-def _parse(text: str, where: str) -> Any:
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise SpecError(f"{where}{line}: not YAML: {getattr(error, 'problem', error)}") from None
-
-
-def _check_finite(value: Any, where: str, key: str = "") -> None:
-    """Refuse .nan and .inf in every section, those passed on to RLlib too."""
-    if isinstance(value, dict):
-        for name, part in value.items():
-            _check_finite(part, where, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list):
-        for part in value:
-            _check_finite(part, where, key)
-    elif isinstance(value, float) and not isfinite(value):
-        raise SpecError(f"{where}: {key}: should be a finite number, got {value}")
-
-
-def _override(raw: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals or not key.strip():
-        raise SpecError(f"--set {override}: should read key.key=value")
-    *parents, last = key.strip().split(".")
-    section = raw
-    for parent in parents:
-        section = section.setdefault(parent, {})
-        if not isinstance(section, dict):
-            raise SpecError(f"--set {override}: {parent!r} is a value, not a section")
-    section[last] = _parse(value, f"--set {override}")
-
-
-def _lines(error: ValidationError, where: str) -> list[str]:
-    """One line a mistake: file, key, what is wrong and what would be right."""
-    lines = []
-    for mistake in error.errors():
-        path = [str(part) for part in mistake["loc"] if not str(part).startswith(("dict[", "list[", "literal["))]
-        key = ".".join(path) or "experiment"
-        if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            message = unknown_key(path[-1], _valid_keys(path[:-1])) + " (unknown key)"
-        else:
-            given = mistake["input"]
-            shown = "" if isinstance(given, dict) else f", got {given!r}"
-            message = mistake["msg"].removeprefix("Value error, ") + shown
-        lines.append(f"{where}: {key}: {message}")
-    return list(dict.fromkeys(lines))
-
-
-def _valid_keys(path: Sequence[str]) -> list[str]:
-    """The keys of the section at `path`."""
-    section: Any = ExperimentSpec
-    for part in path:
-        types = section.model_fields if issubclass(section, BaseModel) else section.__pydantic_fields__
-        annotation = types[part].annotation
-        section = next(t for t in (annotation, *get_args(annotation)) if isinstance(t, type))
-    return [f.name for f in fields(section)] if is_dataclass(section) else list(section.model_fields)
+    for name in names:
+        if name not in POLICIES:
+            raise ValueError(f"{key}: {unknown_key(name, list(POLICIES))}")

@@ -19,6 +19,9 @@ def summary_table(title: str, evaluation: pd.DataFrame) -> Table:
     episodes = evaluation["episode"].nunique()
     over = f"{num_seeds} seeds" if num_seeds > 1 else f"{episodes} episodes of one seed"
     table = Table(title=rf"{title}: mean \[95 % interval over {over}]", title_justify="left")
+    if failed := int(evaluation["failed_clearings"].sum()):
+        total = int(evaluation["clearings"].sum())
+        table.caption = f"{failed} of {total} clearings of the market failed; the last prices stood"
     swept = evaluation["point"].nunique() > 1
     metrics = [metric for metric in COLUMNS if evaluation[metric].notna().any()]
     table.add_column("policy", no_wrap=True)

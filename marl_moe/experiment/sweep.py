@@ -3,11 +3,14 @@
 from itertools import product
 from typing import Any
 
-from marl_moe.experiment.spec import ExperimentSpec, SpecError, parse_experiment
+from marl_moe.experiment.reading import parse_experiment
+from marl_moe.experiment.spec import ExperimentSpec, SpecError
 
 
 def sweep_points(spec: ExperimentSpec) -> list[tuple[str, ExperimentSpec]]:
     """Each point's label, such as `env.num_users=8`, and its experiment; without a sweep one point without a label.
+
+    A value in a list may be a whole section: `mechanism: [{name: none}, {name: budgeted_price, budget: 4}]`.
 
     Raises SpecError, before anything is run, where a value does not fit its key.
     """
@@ -15,7 +18,7 @@ def sweep_points(spec: ExperimentSpec) -> list[tuple[str, ExperimentSpec]]:
     points = []
     for values in product(*axes.values()):
         setting = dict(zip(axes, values, strict=True))
-        label = " ".join(f"{key}={value}" for key, value in setting.items())
+        label = " ".join(_label(key, value) for key, value in setting.items())
         plain = spec.as_dict() | {"sweep": {}}
         for key, value in setting.items():
             *parents, last = key.split(".")
@@ -25,6 +28,13 @@ def sweep_points(spec: ExperimentSpec) -> list[tuple[str, ExperimentSpec]]:
             section[last] = value
         points.append((label, parse_experiment(plain, f"{spec.name}: sweep {label}") if axes else spec))
     return points
+
+
+def _label(key: str, value: Any) -> str:
+    """`env.num_users=8`; of a section as value each of its keys: `mechanism.name=posted_price mechanism.price=2.3`."""
+    if isinstance(value, dict):
+        return " ".join(_label(f"{key}.{name}", part) for name, part in value.items())
+    return f"{key}={value}"
 
 
 def _axes(sweep: dict[str, Any], prefix: str = "") -> dict[str, list[Any]]:

@@ -150,7 +150,7 @@ def _sac_config(spec: ExperimentSpec, model_config: Any) -> Any:
     from marl_moe.rllib.algorithm import WorldSacConfig
 
     assert spec.algorithm is not None
-    given = ("num_experts", "allow_abandon")  # by the world
+    given = ("num_experts", "allow_abandon", "num_expert_features")  # by the world
     check_model_config(model_config, [field.name for field in fields(NetworkConfig) if field.name not in given])
     users = spec.algorithm.module_users(spec.env.num_users)
     try:

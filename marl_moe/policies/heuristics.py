@@ -136,8 +136,27 @@ class LoadAware(Heuristic):
         return best_expert(world, tie - others - wrong_type * (world.num_users + 1))
 
 
+class FollowAssignment(Heuristic):
+    """The expert that the mechanism assigned; who is assigned none abandons, or is `greedy` where it may not.
+
+    So it plays what a mechanism that allocates decided, and nothing else. Under one that only prices nobody is assigned
+    anything.
+    """
+
+    name = "follow_assignment"
+
+    def act(self, world: World) -> Actions:
+        """Actions (N, U)."""
+        mask, allocation = world.action_mask(), world.market.allocation
+        assigned = np.full(mask.shape[:-1], -1) if allocation is None else allocation.expert
+        may = (assigned >= 0) & np.take_along_axis(mask, np.maximum(assigned, 0)[..., None], axis=-1)[..., 0]
+        otherwise = np.where(mask[..., -1], world.num_experts, best_expert(world, prospects.expected_gain(world)))
+        return np.where(may, assigned, otherwise)
+
+
 HEURISTICS: dict[str, type[Heuristic]] = {
-    policy.name: policy for policy in (Random, Abandon, Local, TopicMatch, MaxSnr, Greedy, RoundRobin, LoadAware)
+    policy.name: policy
+    for policy in (Random, Abandon, Local, TopicMatch, MaxSnr, Greedy, RoundRobin, LoadAware, FollowAssignment)
 }
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from envs import World
+from envs.observation import expert_features
 from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
 
 STOCHASTIC = "_stochastic"  # ends the name of a policy that draws its actions
@@ -50,15 +51,20 @@ class LearnedPolicy:
 
     @torch.no_grad()
     def act(self, world: World) -> NDArray[np.int64]:
-        """Actions (N, U). Raises ValueError for a world of a size that the networks cannot serve."""
+        """Actions (N, U). Raises ValueError for a world of a size or a mechanism that the networks cannot serve."""
         if self.network.network == "mlp" and world.num_experts != self.network.num_experts:
             raise ValueError(
                 f"{self.name}: an mlp trained with {self.network.num_experts} experts cannot act among "
                 f"{world.num_experts}; a pointer network could"
             )
+        if self.network.num_expert_features != len(expert_features(world.mechanism.allocates)):
+            raise ValueError(
+                f"{self.name}: trained with {self.network.num_expert_features} features an expert, it cannot act under "
+                f"the mechanism {world.mechanism.name!r}: one that allocates shows one feature more than others"
+            )
 
         def choose(module_id: str, batch: Tensor) -> NDArray[np.int64]:
-            mask = action_mask(batch, world.config.allow_abandon)
+            mask = action_mask(batch, world.config.allow_abandon, self.network.num_expert_features)
             score = masked_logits(self.actors[module_id], batch, mask).numpy()
             if self.rng is not None:
                 score = score + self.rng.gumbel(size=score.shape)

@@ -17,12 +17,16 @@ NEVER = -1e9  # a logit whose probability is exactly zero in single precision
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What a network is made of. `num_experts` binds only the mlp; a pointer network serves any number."""
+    """What a network is made of. `num_experts` binds only the mlp; a pointer network serves any number.
+
+    `num_expert_features`: length of an expert's block in an observation, one more where the mechanism allocates.
+    """
 
     num_experts: int
     allow_abandon: bool = True
     network: Literal["pointer", "mlp"] = "pointer"
     hidden: int = 64
+    num_expert_features: int = NUM_EXPERT_FEATURES
 
     def __post_init__(self) -> None:
         if self.network not in ("pointer", "mlp"):
@@ -33,8 +37,8 @@ class NetworkConfig:
     def build(self, copies: int) -> nn.Module:
         """A network of `copies` independent copies."""
         if self.network == "pointer":
-            return PointerNetwork(copies, self.hidden)
-        return MlpNetwork(copies, self.num_experts, self.hidden)
+            return PointerNetwork(copies, self.hidden, self.num_expert_features)
+        return MlpNetwork(copies, self.num_experts, self.hidden, self.num_expert_features)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as JSON writes them."""
@@ -71,9 +75,10 @@ class PointerNetwork(nn.Module):
     bias: that of the first layer is a column of ones in its input, that of the second comes with the context.
     """
 
-    def __init__(self, copies: int, hidden: int) -> None:
+    def __init__(self, copies: int, hidden: int, num_expert_features: int = NUM_EXPERT_FEATURES) -> None:
         super().__init__()
-        self.expert_in = CopiedLinear(copies, NUM_EXPERT_FEATURES + NUM_USER_FEATURES + 1, hidden, bias=False)
+        self.num_expert_features = num_expert_features
+        self.expert_in = CopiedLinear(copies, num_expert_features + NUM_USER_FEATURES + 1, hidden, bias=False)
         self.expert_hidden = CopiedLinear(copies, hidden, hidden, bias=False)
         self.context_hidden = CopiedLinear(copies, hidden, hidden)
         self.expert_out = CopiedLinear(copies, hidden, 1)
@@ -84,7 +89,7 @@ class PointerNetwork(nn.Module):
         """Scores of all actions, (B, D) -> (copies, B, E + 1)."""
         batch = observation.shape[0]
         user = observation[:, :NUM_USER_FEATURES]
-        experts = observation[:, NUM_USER_FEATURES:].reshape(batch, -1, NUM_EXPERT_FEATURES)
+        experts = observation[:, NUM_USER_FEATURES:].reshape(batch, -1, self.num_expert_features)
         num_experts = experts.shape[1]
         seen = torch.cat(
             [experts, user.unsqueeze(1).expand(-1, num_experts, -1), experts.new_ones(batch, num_experts, 1)], dim=-1
@@ -101,9 +106,9 @@ class PointerNetwork(nn.Module):
 class MlpNetwork(nn.Module):
     """Two hidden layers over the whole observation; bound to the number of experts it was built for."""
 
-    def __init__(self, copies: int, num_experts: int, hidden: int) -> None:
+    def __init__(self, copies: int, num_experts: int, hidden: int, num_expert_features: int) -> None:
         super().__init__()
-        size = NUM_USER_FEATURES + num_experts * NUM_EXPERT_FEATURES
+        size = NUM_USER_FEATURES + num_experts * num_expert_features
         self.first = CopiedLinear(copies, size, hidden)
         self.second = CopiedLinear(copies, hidden, hidden)
         self.out = CopiedLinear(copies, hidden, num_experts + 1)
@@ -114,9 +119,9 @@ class MlpNetwork(nn.Module):
         return self.out(torch.relu(self.second(hidden)))
 
 
-def action_mask(observation: Tensor, allow_abandon: bool) -> Tensor:
+def action_mask(observation: Tensor, allow_abandon: bool, num_expert_features: int = NUM_EXPERT_FEATURES) -> Tensor:
     """The action mask that an observation carries, (B, D) -> (B, E + 1) bool."""
-    usable = observation[:, NUM_USER_FEATURES::NUM_EXPERT_FEATURES] > 0.5
+    usable = observation[:, NUM_USER_FEATURES::num_expert_features] > 0.5
     abandon = torch.ones_like(usable[:, :1]) if allow_abandon else ~usable.any(dim=-1, keepdim=True)
     return torch.cat([usable, abandon], dim=-1)
 

@@ -20,12 +20,14 @@ from ray.rllib.utils.metrics import (
 )
 
 from envs import WorldConfig
+from envs.observation import expert_features
 from marl_moe.policies.networks import NetworkConfig
 from marl_moe.rllib.env_runner import WorldRunner
 from marl_moe.rllib.learner import DISCOUNTS, MaskedSacLearner
 from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
 from marl_moe.rllib.module import MaskedSacModule
 from marl_moe.rllib.replay import ReplayRing
+from mechanisms import make
 
 NUM_UPDATES_LIFETIME = "num_updates_lifetime"
 WITHOUT_EFFECT = {
@@ -103,7 +105,12 @@ class WorldSacConfig(SACConfig):
         self.environment(
             env=None, env_config={"world": config.as_dict(), "mechanism": mechanism, "module_users": module_users}
         )
-        model = NetworkConfig(num_experts=config.num_experts, allow_abandon=config.allow_abandon, **network)
+        model = NetworkConfig(
+            num_experts=config.num_experts,
+            allow_abandon=config.allow_abandon,
+            num_expert_features=len(expert_features(make(**mechanism).allocates)),
+            **network,
+        )
         spec = RLModuleSpec(module_class=MaskedSacModule, model_config=model.as_dict())
         self.multi_agent(policies=set(module_users), policy_mapping_fn=_no_mapping)
         return self.rl_module(rl_module_spec=MultiRLModuleSpec(rl_module_specs=dict.fromkeys(module_users, spec)))

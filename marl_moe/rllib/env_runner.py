@@ -75,7 +75,7 @@ class WorldRunner(EnvRunner, Checkpointable):
 
     def get_spaces(self) -> dict[str, tuple[gym.Space, gym.Space]]:
         """Observation and action space of each module."""
-        low, high = observation.bounds(self.world.config)
+        low, high = observation.bounds(self.world.config, self.world.mechanism.allocates)
         observations: gym.Space = gym.spaces.Box(low, high, dtype=np.float32)
         actions: gym.Space = gym.spaces.Discrete(self.world.num_experts + 1)
         return dict.fromkeys(self.module_users, (observations, actions))

@@ -50,16 +50,19 @@ class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
 
         Env runners call this rather than `forward_exploration`, which sets the mode of every submodule at each call.
         """
-        return masked_logits(self.actor, observation, action_mask(observation, self.network.allow_abandon))
+        return masked_logits(self.actor, observation, self._mask(observation))
+
+    def _mask(self, observation: Tensor) -> Tensor:
+        return action_mask(observation, self.network.allow_abandon, self.network.num_expert_features)
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Tensor]:
         return {Columns.ACTION_DIST_INPUTS: self.logits(batch[Columns.OBS])}
 
     def _forward_train(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Tensor]:
         observation, following = batch[Columns.OBS], batch[Columns.NEXT_OBS]
-        mask = action_mask(observation, self.network.allow_abandon)
+        mask = self._mask(observation)
         with torch.no_grad():
-            mask_next = action_mask(following, self.network.allow_abandon)
+            mask_next = self._mask(following)
             log_next = torch.log_softmax(masked_logits(self.actor, following, mask_next), dim=-1)
             q_next = self.forward_target(batch)
         return {

@@ -26,11 +26,13 @@ from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 from ray.rllib.core.rl_module.rl_module import RLModule, RLModuleSpec
 from ray.rllib.utils import force_list
 
-from envs import WorldConfig, observation
+from envs import WorldConfig
+from envs.observation import NUM_USER_FEATURES, expert_features
 from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
 from marl_moe.rllib.stock_env import EdgeExpertsEnv
 from marl_moe.rllib.stock_metrics import WorldMetrics
 from marl_moe.rllib.stock_modules import MaskedDqnModule, MaskedPpoModule, MaskedRllibSacModule
+from mechanisms import make
 
 NUM_ENVS = 4
 UNIFORM, PRIORITIZED = REPLAY_BUFFERS = ("MultiAgentEpisodeReplayBuffer", "MultiAgentPrioritizedEpisodeReplayBuffer")
@@ -111,7 +113,7 @@ class StockConfig(AlgorithmConfig):
     @classmethod
     def build_module(cls, num_experts: int, model_config: dict[str, Any]) -> RLModule:
         """A module that acts among so many experts, without what only learning needs."""
-        size = observation.observation_size(num_experts)
+        size = NUM_USER_FEATURES + num_experts * model_config["num_expert_features"]
         return cls.module_class(
             observation_space=gym.spaces.Box(-np.inf, np.inf, (size,), np.float32),
             action_space=gym.spaces.Discrete(num_experts + 1),
@@ -125,7 +127,11 @@ class StockConfig(AlgorithmConfig):
 
     @property
     def _model_config_auto_includes(self) -> dict[str, Any]:
-        return super()._model_config_auto_includes | {"allow_abandon": self.env_config["world"]["allow_abandon"]}
+        allocates = make(**self.env_config["mechanism"]).allocates
+        return super()._model_config_auto_includes | {
+            "allow_abandon": self.env_config["world"]["allow_abandon"],
+            "num_expert_features": len(expert_features(allocates)),
+        }
 
     def _size_by(self, world: WorldConfig) -> None:
         """Set the defaults that go with the length of an episode or the number of users or experts."""

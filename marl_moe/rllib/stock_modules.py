@@ -1,8 +1,9 @@
 """RLlib's default modules of PPO, DQN and SAC, masked by the action mask that an observation carries.
 
 All three are masked in full, in collecting, learning and acting; networks and losses are RLlib's. `model_config` is
-RLlib's, with `allow_abandon` of the world beside its keys. SAC's may be our networks' instead, `{network: pointer,
-hidden: 64}`: then these stand where RLlib's own would, which tells apart what network and engine give.
+RLlib's, with `allow_abandon` and `num_expert_features` of the world beside its keys. SAC's may be that of our networks,
+`{network: pointer, hidden: 64}`: then these stand where RLlib's own would, which tells apart what network and engine
+give.
 """
 
 from typing import Any
@@ -27,6 +28,11 @@ from marl_moe.policies.networks import NEVER, NetworkConfig, action_mask
 Batch = dict[str, Any]
 
 
+def mask_of(observation: Tensor, model_config: Batch) -> Tensor:
+    """The action mask that observations carry, (B, D) -> (B, E + 1) bool."""
+    return action_mask(observation, model_config["allow_abandon"], model_config["num_expert_features"])
+
+
 class MaskedPpoModule(DefaultPPOTorchRLModule):
     """PPO: a masked logit is `NEVER`, finite, so that entropy and Kullback-Leibler term are finite too."""
 
@@ -37,7 +43,7 @@ class MaskedPpoModule(DefaultPPOTorchRLModule):
         return self._masked(batch, super()._forward_train(batch, **kwargs))
 
     def _masked(self, batch: Batch, output: Batch) -> Batch:
-        mask = action_mask(batch[Columns.OBS], self.model_config["allow_abandon"])
+        mask = mask_of(batch[Columns.OBS], self.model_config)
         output[Columns.ACTION_DIST_INPUTS] = output[Columns.ACTION_DIST_INPUTS].masked_fill(~mask, NEVER)
         return output
 
@@ -47,7 +53,7 @@ class MaskedDqnModule(DefaultDQNTorchRLModule):
 
     def _qf_forward_helper(self, batch: Batch, encoder: Any, head: Any) -> Batch:
         output: Batch = super()._qf_forward_helper(batch, encoder, head)
-        mask = action_mask(batch[Columns.OBS], self.model_config["allow_abandon"])
+        mask = mask_of(batch[Columns.OBS], self.model_config)
         output[QF_PREDS] = output[QF_PREDS].masked_fill(~mask, -torch.inf)
         return output
 
@@ -80,7 +86,7 @@ class MaskedRllibSacModule(DefaultSACTorchRLModule):
 
     def _masked_logits(self, observation: Tensor) -> Tensor:
         logits = self.pi(self.pi_encoder({Columns.OBS: observation})[ENCODER_OUT])
-        return logits.masked_fill(~action_mask(observation, self.model_config["allow_abandon"]), NEVER)
+        return logits.masked_fill(~mask_of(observation, self.model_config), NEVER)
 
 
 class ScorerCatalog(SACCatalog):
@@ -103,7 +109,8 @@ class ScorerCatalog(SACCatalog):
         return self._scores()
 
     def _scores(self) -> nn.Module:
-        given = {key: self._model_config_dict[key] for key in ("network", "hidden") if key in self._model_config_dict}
+        keys = ("network", "hidden", "num_expert_features")
+        given = {key: self._model_config_dict[key] for key in keys if key in self._model_config_dict}
         return _Scores(NetworkConfig(num_experts=int(self.action_space.n) - 1, **given))
 
 

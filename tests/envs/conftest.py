@@ -16,6 +16,7 @@ class FixedPrices:
 
     name = "fixed_prices"
     voluntary = True
+    allocates = False
 
     def __init__(self, unit_price: float | list[float], fails_at: tuple[int, ...] = ()) -> None:
         self.unit_price = np.asarray(unit_price, float)

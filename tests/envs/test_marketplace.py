@@ -186,6 +186,7 @@ class HalfEffort:
 
     name = "half_effort"
     voluntary = False
+    allocates = False
 
     def clear(self, market: mechanisms.Market) -> Outcome:
         half = np.full(market.demand.shape, 0.5)

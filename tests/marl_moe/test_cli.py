@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from marl_moe.cli import app
-from marl_moe.experiment.spec import shipped_experiments
+from marl_moe.experiment.reading import shipped_experiments
 
 Yaml = dict[str, Any]
 Write = Callable[[Yaml | str], Path]

@@ -88,7 +88,7 @@ def test_rows_are_the_means_over_slots_users_and_requests(
     market_world: WorldConfig, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_batches(monkeypatch, batch)
-    rows, _ = evaluate(Anything(seed=1), market_world, mechanisms.make("posted_price"), SEED, episodes=5)
+    rows, _, _ = evaluate(Anything(seed=1), market_world, mechanisms.make("posted_price"), SEED, episodes=5)
     expected = by_hand(market_world, episodes=5, batch=batch, seed=SEED, actions_seed=1)
     assert rows["episode"].tolist() == [0, 1, 2, 3, 4]
     assert set(rows["policy"]) == {"anything"}
@@ -134,7 +134,7 @@ PAPER = WorldConfig(
 
 
 def test_running_all_locally_is_worth_43_5_credits_in_the_papers_case() -> None:
-    rows, _ = evaluate(make_heuristic("local", 0), PAPER, mechanisms.make("none"), 0, episodes=40)
+    rows, _, _ = evaluate(make_heuristic("local", 0), PAPER, mechanisms.make("none"), 0, episodes=40)
     # 5 credits x 8.80 points - 0.0025 credits x words ~ U(100, 300), of 2,000 requests.
     standard_error = 0.0025 * 200 / np.sqrt(12 * 2000)
     assert rows["requests"].sum() == 2000
@@ -143,7 +143,7 @@ def test_running_all_locally_is_worth_43_5_credits_in_the_papers_case() -> None:
 
 
 def test_dropping_is_worth_39_7_credits_in_the_papers_case() -> None:
-    rows, _ = evaluate(make_heuristic("abandon", 0), PAPER, mechanisms.make("none"), 0, episodes=3)
+    rows, _, _ = evaluate(make_heuristic("abandon", 0), PAPER, mechanisms.make("none"), 0, episodes=3)
     np.testing.assert_allclose(rows["utility"], 5 * (8.80 - 0.86), rtol=1e-12)
     np.testing.assert_array_equal(rows["gain"], 0)
 
@@ -153,7 +153,7 @@ def test_market_rows_add_up_to_the_evaluation_rows(
     market_world: WorldConfig, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_batches(monkeypatch, batch)
-    rows, market = evaluate(Anything(), market_world, mechanisms.make("posted_price"), SEED, episodes=4)
+    rows, market, _ = evaluate(Anything(), market_world, mechanisms.make("posted_price"), SEED, episodes=4)
     rows = rows.set_index("episode")
     by_episode = market.groupby("episode")
     of_clearing = market[market["expert"] == 0].groupby("episode")
@@ -168,7 +168,7 @@ def test_market_rows_add_up_to_the_evaluation_rows(
 
 
 def test_market_rows_are_one_for_each_clearing_and_expert_and_hold_together(market_world: WorldConfig) -> None:
-    _, market = evaluate(Anything(), market_world, mechanisms.make("posted_price"), SEED, episodes=4)
+    _, market, _ = evaluate(Anything(), market_world, mechanisms.make("posted_price"), SEED, episodes=4)
     keys = list(zip(market["episode"], market["slot"], market["num_slots"], market["expert"], strict=True))
     clearings = [(0, 5), (5, 5), (10, 2)]
     assert sorted(keys) == [(n, *held, e) for n in range(4) for held in clearings for e in range(5)]
@@ -186,24 +186,34 @@ def test_what_a_platform_keeps_is_told_with_the_episode_it_was_kept_in() -> None
         slot=5,
         num_slots=4,
         participates=rng.random((2, 3)) > 0.5,
-        charge=np.array([7.0, 9.0]),
+        allocation=np.array([[0, 2, -1, 1], [-1, -1, 0, 2]]),
+        user_charge=rng.random((2, 4)),
+        user_gain=rng.random((2, 4)),
+        welfare=np.array([7.0, 9.0]),
+        welfare_optimum=np.array([8.0, 9.0]),
         status="optimal",
         solve_seconds=0.1,
         **cells,
     )
-    rows = evaluation._market_rows(Anything(), np.array([10, 11]), clearing).set_index(["episode", "expert"])
+    rows = evaluation._expert_rows(Anything(), np.array([10, 11]), clearing).set_index(["episode", "expert"])
+    users = evaluation._user_rows(Anything(), np.array([10, 11]), clearing).set_index(["episode", "user"])
     for n in range(2):
         for e in range(3):
             row = rows.loc[(10 + n, e)]
             for name, values in cells.items():
                 assert row[name] == values[n, e]
             assert row["participates"] == clearing.participates[n, e]
-            assert row["platform_balance"] == pytest.approx(clearing.charge[n] - sum(cells["payment"][n]))
+            assert row["platform_balance"] == pytest.approx(sum(clearing.user_charge[n]) - sum(cells["payment"][n]))
+            assert row["welfare"] == clearing.welfare[n]
+            assert row["welfare_optimum"] == clearing.welfare_optimum[n]
+        for u in range(4):
+            told = users.loc[(10 + n, u), ["charge", "utility", "assigned"]].tolist()
+            assert told == [clearing.user_charge[n, u], clearing.user_gain[n, u], clearing.allocation[n, u]]
     assert (rows[["slot", "num_slots", "solve_seconds"]] == [5, 4, 0.1]).all(axis=None)
 
 
 def test_free_edge_devices_leave_no_market_rows(market_world: WorldConfig) -> None:
-    rows, market = evaluate(Anything(), market_world, mechanisms.make("none"), SEED, episodes=2)
+    rows, market, _ = evaluate(Anything(), market_world, mechanisms.make("none"), SEED, episodes=2)
     assert len(market) == 0
     assert (rows["charge"] == 0).all()
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from marl_moe.experiment.reading import parse_experiment
 from marl_moe.experiment.resumption import LEAST_TRANSITIONS, TRAINED_PER_HELD, Resumption
-from marl_moe.experiment.spec import parse_experiment
 
 BATCH = 100
 

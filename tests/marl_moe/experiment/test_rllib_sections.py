@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from marl_moe.experiment.spec import SpecError, parse_experiment
+from marl_moe.experiment.reading import parse_experiment
+from marl_moe.experiment.spec import SpecError
 from marl_moe.experiment.training import check_algorithm, train
 
 TRACKER = """

@@ -14,9 +14,10 @@ import pytest
 import mechanisms
 from marl_moe.experiment.evaluation import evaluate
 from marl_moe.experiment.progress import Progress
+from marl_moe.experiment.reading import load_experiment
 from marl_moe.experiment.records import TABLES
 from marl_moe.experiment.run import run_experiment
-from marl_moe.experiment.spec import SpecError, load_experiment
+from marl_moe.experiment.spec import SpecError
 from marl_moe.policies.learned import load_policy
 
 POLICIES = ["sac", "sac_stochastic", "local", "random", "abandon"]
@@ -32,6 +33,7 @@ def test_a_run_leaves_the_documented_files_and_no_others(finished: Any) -> None:
         "training.parquet",
         "evaluation.parquet",
         "market.parquet",
+        "market_users.parquet",
         "figures/policies.pdf",
         "figures/policies.png",
     }
@@ -73,7 +75,7 @@ def test_the_policy_saved_is_the_one_that_was_evaluated(finished: Any) -> None:
     spec = load_experiment(str(finished.source))
     for seed in (0, 1):
         policy = load_policy(finished.folder / "checkpoints" / f"seed_{seed}", "sac")
-        again, _ = evaluate(policy, spec.env, mechanisms.make("posted_price"), seed, episodes=3)
+        again, _, _ = evaluate(policy, spec.env, mechanisms.make("posted_price"), seed, episodes=3)
         recorded = finished.table("evaluation").query("policy == 'sac' and seed == @seed").reset_index(drop=True)
         pd.testing.assert_frame_equal(again, recorded[list(again)], check_dtype=False)
 
@@ -152,7 +154,7 @@ def test_a_sweep_without_training_compares_the_policies_at_every_point(finished:
     assert list(points.groups) == ["env.num_users=1", "env.num_users=3"]
     for users, (_, rows) in zip((1, 3), points, strict=True):
         spec = load_experiment(str(finished.source), [f"env.num_users={users}"])
-        expected, _ = evaluate(_abandon(), spec.env, mechanisms.make("posted_price"), 0, episodes=3)
+        expected, _, _ = evaluate(_abandon(), spec.env, mechanisms.make("posted_price"), 0, episodes=3)
         recorded = rows.query("policy == 'abandon'")[["utility", "requests"]]
         np.testing.assert_allclose(recorded, expected[["utility", "requests"]])
 

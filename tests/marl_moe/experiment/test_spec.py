@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from marl_moe.experiment.spec import SpecError, load_experiment, shipped_experiments
+from marl_moe.experiment.reading import load_experiment, shipped_experiments
+from marl_moe.experiment.spec import SpecError
 from marl_moe.experiment.sweep import sweep_points
 from marl_moe.experiment.training import algorithm_config
 

@@ -17,7 +17,8 @@ import mechanisms
 from envs import World, WorldConfig
 from envs.observation import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
 from marl_moe.experiment.evaluation import evaluate
-from marl_moe.experiment.spec import ExperimentSpec, SpecError, parse_experiment
+from marl_moe.experiment.reading import parse_experiment
+from marl_moe.experiment.spec import ExperimentSpec, SpecError
 from marl_moe.experiment.training import algorithm_config, load_trained, train
 from marl_moe.experiment.training_rows import LEARNER_COLUMNS, LEARNER_METRICS, training_row
 from marl_moe.policies.learned import LearnedPolicy
@@ -111,7 +112,7 @@ def test_each_algorithm_trains_and_is_evaluated_with_every_grouping(
     policy = run.policy()
     assert all(weight.isfinite().all() for module in policy.modules.values() for weight in module.parameters())
     for acting, called in ((policy, name), (policy.stochastic(np.random.default_rng(0)), f"{name}_stochastic")):
-        scores, market = evaluate(acting, run.spec.env, mechanisms.make("posted_price"), 0, episodes=3)
+        scores, market, _ = evaluate(acting, run.spec.env, mechanisms.make("posted_price"), 0, episodes=3)
         assert scores["policy"].tolist() == [called] * 3
         assert np.isfinite(scores["gain"]).all()
         assert (scores["rejected"] == 0).all()
@@ -197,7 +198,9 @@ def test_masked_actions_are_never_drawn_though_the_networks_favour_them(patchy_w
     config_class = STOCK[name]
     extras = {"twin_q": True, "dueling": False, "double_q": True, "num_atoms": 1, "epsilon": 1.0}
     torch.manual_seed(0)
-    module = config_class.build_module(5, {"fcnet_hiddens": [4], "allow_abandon": True, **extras})
+    module = config_class.build_module(
+        5, {"fcnet_hiddens": [4], "allow_abandon": True, "num_expert_features": NUM_EXPERT_FEATURES, **extras}
+    )
     head = module.af if name == "dqn" else module.pi
     with torch.no_grad():
         for parameter in head.parameters():
@@ -214,7 +217,8 @@ def test_masked_actions_are_never_drawn_though_the_networks_favour_them(patchy_w
 
 
 def test_stochastic_dqn_explores_as_at_the_end_of_its_training(patchy_world: WorldConfig) -> None:
-    model = {"fcnet_hiddens": [4], "allow_abandon": True, "dueling": False, "double_q": True, "num_atoms": 1}
+    model = {"fcnet_hiddens": [4], "allow_abandon": True, "num_expert_features": NUM_EXPERT_FEATURES}
+    model |= {"dueling": False, "double_q": True, "num_atoms": 1}
     module = STOCK["dqn"].build_module(5, model | {"epsilon": [[0, 1.0], [100, 0.2]]})
     world = World(patchy_world, num_worlds=4000, seed=0)
     allowed = world.action_mask().sum(axis=-1)

@@ -1,0 +1,151 @@
+"""Experiments read from YAML, overridden by key, and answered with a line for each mistake."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from math import isfinite
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from marl_moe.experiment.spec import ExperimentSpec, SpecError, unknown_key
+
+
+def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentSpec:
+    """Read an experiment from a file, or by the name of one that is shipped.
+
+    Args:
+        source: path of a YAML file, or a name such as `case_study`.
+        overrides: `key.key=value`, value in YAML, as of `--set`.
+
+    Raises:
+        SpecError: a line for each thing wrong.
+    """
+    path = find_experiment(source)
+    try:
+        raw = _parse(path.read_text(), str(path))
+    except UnicodeDecodeError:
+        raise SpecError(f"{path}: not a text file") from None
+    if not isinstance(raw, dict):
+        raise SpecError(f"{path}: should hold the sections of an experiment, got {type(raw).__name__}")
+    for override in overrides:
+        _override(raw, override)
+    return parse_experiment(raw, str(path))
+
+
+def parse_experiment(raw: dict[str, Any], where: str) -> ExperimentSpec:
+    """Check an experiment given as nested dictionaries. Raises SpecError, whose lines begin with `where`."""
+    _check_finite(raw, where)
+    if raw.get("kind") == "market_study":
+        raw = {"algorithm": None} | raw
+    try:
+        # Through JSON for its strictness: no string passes for a number, and lists may still be tuples.
+        return TypeAdapter(ExperimentSpec).validate_json(json.dumps(raw), strict=True)
+    except ValidationError as error:
+        raise SpecError("\n".join(_lines(error, where))) from None
+    except TypeError as error:
+        raise SpecError(f"{where}: {error}") from None
+
+
+def find_experiment(source: str) -> Path:
+    """The file of that path, or of a shipped experiment of that name. Raises SpecError if there is none."""
+    path = Path(source)
+    if path.is_file():
+        return path
+    shipped = shipped_experiments()
+    if source in shipped:
+        return shipped[source]
+    hint = get_close_matches(path.stem, shipped, n=1, cutoff=0.5)
+    nearest = f"; did you mean {hint[0]!r}?" if hint else ""
+    raise SpecError(f"{source}: no such file, and no shipped experiment of that name{nearest}")
+
+
+def shipped_experiments() -> dict[str, Path]:
+    """Experiments that come with the package, name -> file."""
+    folder = Path(__file__).parents[2] / "experiments"  # beside the packages, in a checkout and in a wheel alike
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2 numbers (1e-3 is one, which PyYAML's YAML 1.1 takes for a string), and no key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As SafeLoader's, but a key given twice is an error rather than the last one winning."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+$"),
+    list("-+0123456789."),
+)
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise SpecError(f"{where}{line}: not YAML: {getattr(error, 'problem', error)}") from None
+
+
+def _check_finite(value: Any, where: str, key: str = "") -> None:
+    """Refuse .nan and .inf in every section, those passed on to RLlib too."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            _check_finite(part, where, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for part in value:
+            _check_finite(part, where, key)
+    elif isinstance(value, float) and not isfinite(value):
+        raise SpecError(f"{where}: {key}: should be a finite number, got {value}")
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key.strip():
+        raise SpecError(f"--set {override}: should read key.key=value")
+    *parents, last = key.strip().split(".")
+    section = raw
+    for parent in parents:
+        section = section.setdefault(parent, {})
+        if not isinstance(section, dict):
+            raise SpecError(f"--set {override}: {parent!r} is a value, not a section")
+    section[last] = _parse(value, f"--set {override}")
+
+
+def _lines(error: ValidationError, where: str) -> list[str]:
+    """One line a mistake: file, key, what is wrong and what would be right."""
+    lines = []
+    for mistake in error.errors():
+        path = [str(part) for part in mistake["loc"] if not str(part).startswith(("dict[", "list[", "literal["))]
+        key = ".".join(path) or "experiment"
+        if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            message = unknown_key(path[-1], _valid_keys(path[:-1])) + " (unknown key)"
+        else:
+            given = mistake["input"]
+            shown = "" if isinstance(given, dict) else f", got {given!r}"
+            message = mistake["msg"].removeprefix("Value error, ") + shown
+        lines.append(f"{where}: {key}: {message}")
+    return list(dict.fromkeys(lines))
+
+
+def _valid_keys(path: Sequence[str]) -> list[str]:
+    """The keys of the section at `path`."""
+    section: Any = ExperimentSpec
+    for part in path:
+        types = section.model_fields if issubclass(section, BaseModel) else section.__pydantic_fields__
+        annotation = types[part].annotation
+        section = next(t for t in (annotation, *get_args(annotation)) if isinstance(t, type))
+    return [f.name for f in fields(section)] if is_dataclass(section) else list(section.model_fields)

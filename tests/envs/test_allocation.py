@@ -1,0 +1,228 @@
+"""Mechanisms that say who serves whom: what users report, who is served, who pays what, and what they see of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import mechanisms
+from envs import ChannelConfig, ExpertConfig, MarketConfig, RequestConfig, World, WorldConfig, edge_experts_v0
+from envs.observation import column_names
+from envs.reports import user_reports
+from mechanisms import Claims, Market, MechanismError, Outcome
+
+Actions = Callable[[World, np.random.Generator], np.ndarray]
+CONFIG = WorldConfig(
+    num_users=6,
+    num_experts=5,
+    episode_slots=8,
+    requests=RequestConfig(num_transferred=1, arrival_probability=0.7),
+    channel=ChannelConfig(bandwidth_hz=500.0),
+)
+EXACT = {"rtol": 1e-9, "atol": 1e-9}
+
+
+class Seats:
+    """Gives user u expert u mod (E + 1) while there are seats (the last seat is none), and charges u + 1 credits."""
+
+    name = "seats"
+    voluntary = False
+    allocates = True
+    claims = Claims()
+
+    def __init__(self, fails_at: tuple[int, ...] = ()) -> None:
+        self.fails_at = fails_at
+        self.markets: list[Market] = []
+
+    def clear(self, market: Market) -> Outcome:
+        self.markets.append(market)
+        if len(self.markets) - 1 in self.fails_at:
+            raise MechanismError("no convergence")
+        users, experts = market.num_users, market.num_experts
+        assert market.topic is not None
+        expert = np.arange(users) % (experts + 1)
+        expert = np.where((expert < experts) & (market.topic >= 0), expert, -1)
+        price = np.broadcast_to(np.arange(1.0, experts + 1), market.demand.shape)
+        return Outcome(
+            unit_price=price,
+            effort=np.ones(market.demand.shape),
+            points=np.zeros(market.demand.shape),
+            payment=np.zeros(market.demand.shape),
+            welfare=np.zeros(market.batch_shape),
+            status="seated",
+            solve_seconds=0.0,
+            charge=np.where(expert >= 0, np.arange(users) + 1.0, 0.0),
+            allocation=expert,
+        )
+
+
+def seated(world: World) -> np.ndarray:
+    """Whom the mechanism gave each user, (N, U)."""
+    assert world.market.allocation is not None
+    return world.market.allocation.expert
+
+
+def test_a_user_that_takes_its_expert_pays_its_charge_and_any_other_the_unit_price(any_actions: Actions) -> None:
+    world = World(CONFIG, num_worlds=40, seed=0, mechanism=Seats())
+    rng = np.random.default_rng(0)
+    paid_charge = paid_price = 0
+    while not world.done:
+        actions, expert = any_actions(world, rng), seated(world)
+        follows = rng.random(expert.shape) < 0.5
+        actions = np.where(follows & (expert >= 0), expert, actions)
+        pending, competence = world.requests.pending.copy(), world.competence_of_topic().astype(float)
+        *_, info = world.step(actions)
+        for n, u in np.ndindex(actions.shape):
+            e = int(actions[n, u])
+            points = 0.0 if e == 5 else 0.85 * 0.86 * max(competence[n, u, e], 0)
+            expected = u + 1.0 if e == expert[n, u] else (e + 1) * points
+            if not pending[n, u] or e == 5 or points == 0:
+                assert info["charge"][n, u] == 0
+                continue
+            assert info["charge"][n, u] == pytest.approx(expected, rel=1e-6)
+            paid_charge += e == expert[n, u]
+            paid_price += e != expert[n, u]
+        balance = info["charge"].sum(axis=1) - info["payment"].sum(axis=1)
+        np.testing.assert_allclose(info["platform_balance"], balance, **EXACT)
+        clearing = world.closed_clearing
+        assert clearing is not None
+        assert clearing.num_slots == 1
+        np.testing.assert_allclose(clearing.user_charge, info["charge"], **EXACT)
+        np.testing.assert_allclose(clearing.user_gain, info["gain"], **EXACT)
+        np.testing.assert_allclose(clearing.balance, balance, **EXACT)
+        np.testing.assert_array_equal(clearing.allocation, expert)
+    assert paid_charge > 100
+    assert paid_price > 100
+
+
+def test_who_follows_the_allocation_is_served_before_all_others() -> None:
+    config = replace(
+        CONFIG, requests=RequestConfig(num_transferred=1), experts=ExpertConfig(max_concurrent=1), num_experts=3
+    )
+    world = World(config, num_worlds=200, seed=0, mechanism=Seats())
+    *_, info = world.step(np.tile([0, 0, 0, 0, 1, 1], (200, 1)))  # seats: 0, 1, 2, none, 0, 1
+    served = info["transferred"]
+    assert served[:, 0].all()
+    assert not served[:, 1:4].any()
+    assert served[:, 5].all()
+    assert not served[:, 4].any()
+    *_, info = world.step(np.tile([2, 0, 0, 0, 3, 3], (200, 1)))  # nobody follows: a fair draw
+    share = info["transferred"][:, 1:4].mean(axis=0)
+    np.testing.assert_allclose(share, 1 / 3, atol=4 * np.sqrt(2 / 9 / 200))
+
+
+def test_users_see_whom_they_are_assigned_and_the_price_of_it_within_bounds() -> None:
+    env = edge_experts_v0.parallel_env(config=CONFIG, mechanism=Seats())
+    seen, _ = env.reset(seed=3)
+    names = column_names(5, allocates=True)
+    assert len(names) == len(set(names)) == 4 + 5 * 11
+    shown = 0
+    while env.agents:
+        world = env.world
+        expert, points = seated(world)[0], 0.85 * 0.86 * np.maximum(world.competence_of_topic()[0], 0)
+        for u, agent in enumerate(env.agents):
+            assert env.observation_space(agent).contains(seen[agent])
+            row = dict(zip(names, seen[agent].tolist(), strict=True))
+            for e in range(5):
+                assert row[f"expert_{e}.assigned"] == (expert[u] == e)
+                price = e + 1.0
+                if expert[u] == e:
+                    price = (u + 1) / points[u, e] if points[u, e] else np.inf
+                    shown += 1
+                assert row[f"expert_{e}.unit_price"] == pytest.approx(min(price / 3.8, 10), rel=1e-5)
+        seen, *_ = env.step(dict.fromkeys(env.agents, 0))
+    assert shown > 20
+
+
+def test_a_mechanism_that_only_prices_adds_no_feature() -> None:
+    world = World(CONFIG, seed=0, mechanism=mechanisms.make("posted_price"))
+    assert world.observe().shape[-1] == len(column_names(5)) == 4 + 5 * 10
+    assert world.market.allocation is None
+
+
+def test_an_allocation_is_cleared_every_slot_and_no_other_interval_is_accepted() -> None:
+    mechanism = Seats()
+    world = World(CONFIG, num_worlds=2, seed=0, mechanism=mechanism)
+    for cleared in range(1, 5):
+        assert len(mechanism.markets) == cleared
+        world.step(np.zeros((2, 6), int))
+    with pytest.raises(ValueError, match=r"env.market.interval should be 1 or null .* got 5"):
+        World(replace(CONFIG, market=MarketConfig(interval=5)), mechanism=Seats())
+
+
+def test_reported_values_are_what_a_user_alone_then_gains_before_its_charge() -> None:
+    world = World(replace(CONFIG, num_users=1), num_worlds=300, seed=0, mechanism=Seats())
+    while not world.done:
+        reports, pending = user_reports(world), world.requests.pending[:, 0].copy()
+        actions = np.full((300, 1), world.slot % 5)
+        *_, info = world.step(actions)
+        gross = (info["gain"] + info["charge"])[:, 0]
+        np.testing.assert_allclose(reports.user_value[:, 0, (world.slot - 1) % 5], gross, rtol=1e-4, atol=1e-4)
+        assert (reports.topic[~pending] == -1).all()
+        assert not reports.user_value[~pending].any()
+
+
+@pytest.mark.parametrize("information", ["known", "type"])
+def test_users_report_no_more_than_they_know(information: str) -> None:
+    worlds = [World(replace(CONFIG, information=information), seed=0, mechanism=Seats()) for _ in range(2)]
+    hidden = worlds[1].pool
+    other = replace(hidden, competence=np.roll(hidden.competence, 1, axis=-1))
+    worlds[1].pool = other
+    values = [user_reports(world).user_value for world in worlds]
+    assert np.array_equal(*values) == (information == "type")
+
+
+def test_on_the_band_that_a_user_needs_its_answer_comes_at_the_deadline() -> None:
+    world = World(CONFIG, num_worlds=50, seed=0, mechanism=Seats())
+    for _ in range(4):
+        reports, pending = user_reports(world), world.requests.pending
+        bits = 48 * (30 + world.requests.words)
+        efficiency = np.log2(1 + 10 ** (world.snr_db() / 10))
+        with np.errstate(divide="ignore"):
+            transmission_s = bits[..., None] / (reports.bandwidth_need * efficiency)
+        delay_s = transmission_s + world.backlog_s[:, None] + world.requests.words[..., None] / 100
+        in_time = pending[..., None] & (world.backlog_s[:, None] + world.requests.words[..., None] / 100 < 6)
+        np.testing.assert_allclose(delay_s[in_time], 6.0, rtol=1e-4)
+        assert in_time.mean() > 0.3
+        world.step(np.zeros((50, 6), int))
+
+
+def test_an_expert_that_is_down_has_no_capacity_and_none_has_more_than_its_places() -> None:
+    experts = ExpertConfig(availability_probability=0.5, max_concurrent=2)
+    for capacity, places in [(1, 1), (2, 2), (4, 2)]:
+        config = replace(CONFIG, experts=experts, market=MarketConfig(capacity=capacity))
+        world = World(config, num_worlds=30, seed=0, mechanism=Seats())
+        np.testing.assert_array_equal(user_reports(world).capacity, places * world.available)
+        assert 0 < world.available.mean() < 1
+
+
+def test_when_a_clearing_fails_prices_stand_and_nobody_is_allocated() -> None:
+    world = World(CONFIG, num_worlds=3, seed=0, mechanism=Seats(fails_at=(2,)))
+    for _ in range(2):
+        world.step(np.zeros((3, 6), int))
+    assert (seated(world) == -1).all()
+    np.testing.assert_array_equal(world.market.unit_price, np.tile(np.arange(1.0, 6), (3, 1)))
+    world.step(np.zeros((3, 6), int))
+    clearing = world.closed_clearing
+    assert clearing is not None
+    assert clearing.failed
+    assert clearing.status == "failed: no convergence"
+    assert (clearing.welfare == 0).all()
+    assert (seated(world) >= 0).any()
+
+
+def test_welfare_is_that_of_the_allocation_at_true_costs_and_never_above_the_optimum() -> None:
+    scaled = replace(CONFIG, experts=ExpertConfig(cost_report="scaled", report_factor=(2.0, 3.0)))
+    for config in (CONFIG, scaled):
+        world = World(config, num_worlds=20, seed=1, mechanism=Seats())
+        reports, pool = user_reports(world), world.pool
+        worth = reports.user_value - reports.user_points * (pool.unit_cost + pool.cost_slope / 2)[:, None]
+        expert = seated(world)
+        expected = [sum(worth[n, u, e] for u, e in enumerate(expert[n]) if e >= 0) for n in range(20)]
+        world.step(np.zeros((20, 6), int))
+        clearing = world.closed_clearing
+        assert clearing is not None
+        np.testing.assert_allclose(clearing.welfare, expected, rtol=1e-6)
+        assert (clearing.welfare <= clearing.welfare_optimum + 1e-9).all()
+        assert clearing.welfare_optimum.mean() > 1
