@@ -25,15 +25,19 @@ and its source.
 from mechanisms.base import Mechanism, make, names, register
 from mechanisms.budgeted_price import BudgetedPrice
 from mechanisms.claims import Claims, Side
+from mechanisms.contract import Contract
 from mechanisms.errors import MarketError, MechanismError
 from mechanisms.market import Market, Outcome
 from mechanisms.none import FreeExperts
 from mechanisms.posted_price import PostedPrice
 from mechanisms.supply import best_response, cost, outcome_at_prices, welfare
+from mechanisms.vcg import VCG
 
 __all__ = [
+    "VCG",
     "BudgetedPrice",
     "Claims",
+    "Contract",
     "FreeExperts",
     "Market",
     "MarketError",

@@ -62,9 +62,11 @@ class AssignmentProgram:
             band = np.where(asked.limit > 0, asked.limit, 1.0)
             for parameter, share in zip(self._share, np.where(formed, asked.need / band, 0.0).T, strict=True):
                 parameter.value = share
-        options = {"mip_rel_gap": 0.0} if self._whole else {}
-        solver = cp.HIGHS if self._whole else cp.CLARABEL
-        solve(self._problem, "assignment", solver, **options)
+        if self._whole:
+            # Started from the last answer, CVXPY's HiGHS calls some assignments optimal that are not.
+            solve(self._problem, "assignment", cp.HIGHS, warm_start=False, mip_rel_gap=0.0)
+        else:
+            solve(self._problem, "assignment", cp.CLARABEL)
         share = np.clip(self._x.value, 0.0, 1.0).reshape(self._shape)
         num_experts = self._shape[1]
         if self._whole:
