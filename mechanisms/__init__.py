@@ -22,6 +22,7 @@ and imported here; its docstring states its program, its guarantee and the condi
 and its source.
 """
 
+from mechanisms.auditing import AuditReport, Misreport, audit, violations
 from mechanisms.base import Mechanism, make, names, register
 from mechanisms.budgeted_price import BudgetedPrice
 from mechanisms.claims import Claims, Side
@@ -34,6 +35,7 @@ from mechanisms.supply import best_response, cost, outcome_at_prices, welfare
 from mechanisms.vcg import VCG
 
 __all__ = [
+    "AuditReport",
     "VCG",
     "BudgetedPrice",
     "Claims",
@@ -43,14 +45,17 @@ __all__ = [
     "MarketError",
     "Mechanism",
     "MechanismError",
+    "Misreport",
     "Outcome",
     "PostedPrice",
     "Side",
+    "audit",
     "best_response",
     "cost",
     "make",
     "names",
     "outcome_at_prices",
     "register",
+    "violations",
     "welfare",
 ]
