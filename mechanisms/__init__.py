@@ -31,12 +31,13 @@ from mechanisms.errors import MarketError, MechanismError
 from mechanisms.market import Market, Outcome
 from mechanisms.none import FreeExperts
 from mechanisms.posted_price import PostedPrice
+from mechanisms.shadow_price import ShadowPrice
 from mechanisms.supply import best_response, cost, outcome_at_prices, welfare
 from mechanisms.vcg import VCG
 
 __all__ = [
-    "AuditReport",
     "VCG",
+    "AuditReport",
     "BudgetedPrice",
     "Claims",
     "Contract",
@@ -48,6 +49,7 @@ __all__ = [
     "Misreport",
     "Outcome",
     "PostedPrice",
+    "ShadowPrice",
     "Side",
     "audit",
     "best_response",

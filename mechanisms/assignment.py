@@ -178,29 +178,25 @@ def relaxation(asked: Pairs, *, whole: bool = False) -> Relaxation:
     Raises:
         MechanismError: HiGHS did not prove an optimum.
     """
-    from scipy.sparse import csc_array
-
     asked = possible(asked)
     num_users, num_experts = asked.net.shape
     share, place_price, band_price = np.zeros_like(asked.net), np.zeros(num_experts), np.zeros(num_experts)
     user, expert = np.nonzero((asked.net > 0) & (asked.capacity > 0))
     if not user.size:
         return Relaxation(share, place_price, band_price)
-    entries = [np.ones(user.size), np.ones(user.size)]
-    rows = [user, num_users + expert]
+    rows, coefficients = [user, num_users + expert], [np.ones(user.size), np.ones(user.size)]
     limits = [np.ones(num_users), asked.capacity.astype(np.float64)]
     if asked.need is not None and asked.limit is not None:
         # Rows in shares of the band and an objective in shares of the greatest value: all numbers are about 1.
         band = np.where(asked.limit > 0, asked.limit, 1.0)
-        entries.append(asked.need[user, expert] / band[expert])
         rows.append(num_users + num_experts + expert)
+        coefficients.append(asked.need[user, expert] / band[expert])
         limits.append((asked.limit > 0).astype(np.float64))
-    scale = asked.net.max()
-    column = np.tile(np.arange(user.size), len(rows))
-    sizes = (sum(map(len, limits)), user.size)
+    scale = asked.net[user, expert].max()
     found = maximise(
         asked.net[user, expert] / scale,
-        csc_array((np.concatenate(entries), (np.concatenate(rows), column)), shape=sizes),
+        np.stack(rows, axis=-1),
+        np.stack(coefficients, axis=-1),
         np.concatenate(limits),
         f"assignment of {num_users} users to {num_experts} experts{'' if asked.need is None else ' within bandwidth'}",
         whole=whole,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mechanisms.errors import MechanismError
-from mechanisms.market import FloatArray
-
-if TYPE_CHECKING:
-    from scipy.sparse import csc_array
+from mechanisms.market import FloatArray, IntArray
 
 # Presolve is off: on assignments it takes longer than it saves, from 8 x 30 to 64 x 300.
 _OPTIONS: dict[str, bool | float | str] = {
@@ -32,15 +29,24 @@ class Optimum(NamedTuple):
 
 
 def maximise(
-    objective: FloatArray, rows: csc_array, limits: FloatArray, problem: str, *, whole: bool = False
+    objective: FloatArray,
+    row: IntArray,
+    coefficient: FloatArray,
+    limits: FloatArray,
+    problem: str,
+    *,
+    whole: bool = False,
 ) -> Optimum:
     """Maximise objective @ x subject to rows @ x <= limits and x >= 0; a vertex.
+
+    Every x occurs in the same number of rows, k.
 
     Tolerances are absolute, 1e-9 for rows and 1e-7 for duals: scale the numbers to about 1.
 
     Args:
         objective: (columns,).
-        rows: (rows, columns).
+        row: (columns, k) the rows that a column occurs in, rising.
+        coefficient: (columns, k) what it is multiplied by there.
         limits: (rows,).
         problem: what is solved, for messages.
         whole: every x is 0 or 1.
@@ -61,7 +67,8 @@ def maximise(
     program.row_upper_ = limits
     matrix = program.a_matrix_
     matrix.format_ = highspy.MatrixFormat.kColwise
-    matrix.start_, matrix.index_, matrix.value_ = rows.indptr, rows.indices, rows.data
+    matrix.start_ = np.arange(0, row.size + 1, row.shape[-1], dtype=np.int32)
+    matrix.index_, matrix.value_ = row.ravel().astype(np.int32), coefficient.ravel()
     if whole:
         program.integrality_ = [highspy.HighsVarType.kInteger] * objective.size
 

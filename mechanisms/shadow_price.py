@@ -1,0 +1,106 @@
+"""Prices of places and of band from the duals of the welfare program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import ClassVar
+
+import numpy as np
+
+from mechanisms.assignment import Pairs, Relaxation, admitted, of_served, outcome_at_full_effort, pairs, relaxation
+from mechanisms.assignment_program import AssignmentProgram
+from mechanisms.base import register
+from mechanisms.claims import Claims
+from mechanisms.errors import MechanismError
+from mechanisms.market import Market, Outcome
+
+
+@register("shadow_price")
+@dataclass(frozen=True)
+class ShadowPrice:
+    """Users pay what one more place, and with `bandwidth` one more hertz, would add to the greatest welfare.
+
+    Program, for each world: the relaxed assignment of `mechanisms.assignment`,
+
+        maximise   sum_(u,e) w_ue x_ue,    w_ue = user_value_ue - user_points_ue (kappa_e + slope_e / 2),  credits
+        subject to sum_e x_ue <= 1                                            dual: surplus_u, credits
+                   sum_u x_ue <= capacity_e                                   dual: place_price_e, credits a subtask
+                   sum_u need_ue x_ue <= limit_e, with `bandwidth` only       dual: band_price_e, credits/Hz
+                   x >= 0
+
+    A user is served by e where x_ue >= 1/2. Half services and more are rounded up in falling order, and one that then
+    finds no place or no band left is not served: every row is kept. A user served by e is charged
+
+        user_points_ue (kappa_e + slope_e / 2) + place_price_e + need_ue band_price_e   credits
+
+    the cost of serving it and the price of what it takes up. Experts get kappa + slope a point, the least price whose
+    best response is full effort.
+
+    Guarantee: nobody loses who reports the truth. x_ue > 0 makes the row of the pair tight in the dual, so a served
+        user's utility, value less charge, is surplus_u >= 0, also where x is fractional; edge devices earn slope / 2 a
+        point above their cost. Where x is whole, as it always is without bandwidth rows, the allocation is of
+        greatest welfare and no user would rather have another expert at its prices; elsewhere some welfare is lost.
+    Not incentive compatible: users who compete for a place set its price. Duals are not unique either; HiGHS gives a
+        vertex of them, not the least one, which without bandwidth rows would be `vcg`.
+    Strategic side: nobody. Users and edge devices are taken at their word.
+    The platform's balance has either sign; `Market.budget` is ignored.
+    No users, no experts, no capacity, no band, nothing worth serving: nobody is served or charged.
+    Source: Koopmans and Beckmann 1957 for prices that sustain an assignment; the bandwidth rows are this project's.
+    """
+
+    bandwidth: bool = True
+
+    name: ClassVar[str] = "shadow_price"
+    voluntary: ClassVar[bool] = True
+    allocates: ClassVar[bool] = True
+    claims: ClassVar[Claims] = Claims(individually_rational=frozenset({"users", "edge_devices"}))
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.bandwidth, bool):
+            raise ValueError(f"shadow_price: bandwidth should be true or false, got {self.bandwidth!r}")
+
+    def clear(self, market: Market) -> Outcome:
+        """Assign and price, world by world; status "optimal"."""
+        return _clear(market, self.bandwidth, relaxation)
+
+
+class ShadowPriceProgram:
+    """`ShadowPrice` in CVXPY, by an interior-point method: its duals lie between those of the vertices.
+
+    Compiled once for a size. For markets with one optimum: between several, shares may all be below 1/2. CVXPY is
+    imported on construction; needs a user and an expert at least.
+    """
+
+    def __init__(self, num_users: int, num_experts: int, *, bandwidth: bool = True) -> None:
+        self._bandwidth = bandwidth
+        self._program = AssignmentProgram(num_users, num_experts, bandwidth=bandwidth, whole=False)
+
+    def clear(self, market: Market) -> Outcome:
+        """As `ShadowPrice.clear`; status "optimal".
+
+        Raises:
+            MechanismError: the solver gave no optimum.
+        """
+        return _clear(market, self._bandwidth, self._program.solve)
+
+
+def _clear(market: Market, bandwidth: bool, solve: Callable[[Pairs], Relaxation]) -> Outcome:
+    start = perf_counter()
+    asked = pairs(market, ShadowPrice.name, bandwidth=bandwidth)
+    allocation = np.full(asked.net.shape[:-1], -1)
+    price = np.zeros_like(asked.net)
+    for index in np.ndindex(market.batch_shape):
+        world = asked.world(index)
+        try:
+            solved = solve(world)
+        except MechanismError as error:
+            raise MechanismError(f"shadow_price, world {index}: {error}") from error
+        allocation[index] = admitted(np.where(solved.share >= 0.5 - 1e-6, solved.share, 0.0), world)
+        price[index] = solved.place_price + (0.0 if world.need is None else world.need * solved.band_price)
+    # No served user's price is above its net value, except by what the solver rounds.
+    premium = of_served(np.minimum(price, asked.net), allocation)
+    return outcome_at_full_effort(
+        market, asked, allocation, premium, status="optimal", solve_seconds=perf_counter() - start
+    )
