@@ -31,6 +31,7 @@ from mechanisms.errors import MarketError, MechanismError
 from mechanisms.market import Market, Outcome
 from mechanisms.none import FreeExperts
 from mechanisms.posted_price import PostedPrice
+from mechanisms.proportional_share import ProportionalShare
 from mechanisms.shadow_price import ShadowPrice
 from mechanisms.supply import best_response, cost, outcome_at_prices, welfare
 from mechanisms.vcg import VCG
@@ -49,6 +50,7 @@ __all__ = [
     "Misreport",
     "Outcome",
     "PostedPrice",
+    "ProportionalShare",
     "ShadowPrice",
     "Side",
     "audit",

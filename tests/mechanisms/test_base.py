@@ -11,6 +11,9 @@ import pytest
 import mechanisms
 from mechanisms import Market, Outcome, base
 
+# Those that decide from costs, demand, value and budget, in closed form.
+PRICING = ("none", "posted_price", "budgeted_price", "contract", "proportional_share")
+
 
 @pytest.fixture
 def surcharge(monkeypatch: pytest.MonkeyPatch) -> type:
@@ -34,7 +37,7 @@ def surcharge(monkeypatch: pytest.MonkeyPatch) -> type:
 
 
 def test_importing_the_package_registers_its_mechanisms() -> None:
-    assert {"none", "posted_price", "budgeted_price", "contract"} <= set(mechanisms.names())
+    assert set(PRICING) <= set(mechanisms.names())
     assert list(mechanisms.names()) == sorted(mechanisms.names())
 
 
@@ -43,7 +46,7 @@ def test_every_mechanism_is_called_what_it_is_made_by(name: str) -> None:
     assert mechanisms.make(name).name == name
 
 
-@pytest.mark.parametrize("name", ["none", "posted_price", "budgeted_price", "contract"])
+@pytest.mark.parametrize("name", PRICING)
 def test_a_mechanism_is_voluntary_exactly_if_edge_devices_best_respond(name: str) -> None:
     rng = np.random.default_rng(0)
     shape = (8, 30)
@@ -103,7 +106,7 @@ def test_importing_and_clearing_loads_no_solver_and_no_learner() -> None:
     program = (
         "import sys, mechanisms\n"
         "market = mechanisms.Market([1.0], [1.0], [1.0], [3.0], 1.0)\n"
-        "for name in ('none', 'posted_price', 'budgeted_price', 'contract'): mechanisms.make(name).clear(market)\n"
+        f"for name in {PRICING}: mechanisms.make(name).clear(market)\n"
         "print(sorted({'cvxpy', 'ray', 'torch', 'scipy', 'pandas'} & set(sys.modules)))\n"
     )
     repository = Path(mechanisms.__file__).parents[1]
