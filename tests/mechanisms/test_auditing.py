@@ -182,9 +182,33 @@ def test_a_voluntary_edge_device_answers_with_its_true_costs() -> None:
     assert report.welfare == pytest.approx(3.875)
 
 
+def test_an_edge_device_that_would_not_work_at_its_own_price_envies_the_answer_it_would_give_to_a_better_one() -> None:
+    # At price 0 the second of cost x^2 / 2 does nothing; at the first's, 1/2, it would give effort 1/2 for 3 points.
+    nothing = {"effort": [0, 0], "points": [0, 0], "payment": [0, 0]}
+    market = prices_market(unit_cost=[1, 0], demand=[2, 3])
+    report = audit(Decreed({"unit_price": [0.5, 0]} | nothing), market)
+    assert report.envy_max == {"edge_devices": pytest.approx(3 * (0.5 * 0.5 - 0.125))}
+    assert report.participation == {"edge_devices": 0.0}
+
+
+def test_who_takes_part_is_seen_from_true_answers() -> None:
+    assert audit(TWO_PRICES, prices_market(unit_cost=[5, 1])).participation == {"edge_devices": 0.5}
+
+
+def test_money_is_that_of_the_outcome_at_the_truth() -> None:
+    market, vcg = random_users_market(10, 2, 4), mechanisms.make("vcg")
+    outcome, report = vcg.clear(market), audit(vcg, market, misreports=0)
+    assert report.budget_balance == pytest.approx(outcome.balance.mean())
+    assert report.budget_balance_min == pytest.approx(outcome.balance.min())
+    assert report.payments == pytest.approx(outcome.payment.sum() / 8)
+    assert report.welfare == pytest.approx(outcome.welfare.mean())
+    assert report.budget_balance_min < report.budget_balance
+
+
 def test_the_worst_market_of_a_batch_is_told_beside_the_mean() -> None:
     report = audit(TWO_PRICES, prices_market(budget=[3.0, 1.0], demand=[[2, 1], [2, 3]]), misreports=0)
     assert report.budget_excess_max == pytest.approx(4.75 - 1)
+    assert report.solve_seconds == 0.5 / 2
     assert report.min_utility == {"edge_devices": pytest.approx(0.125)}
     assert report.jain["edge_devices"] == pytest.approx(
         np.mean([1.125**2 / (2 * (1 + 0.125**2)), 1.375**2 / (2 * (1 + 0.375**2))])
@@ -356,6 +380,25 @@ def test_failed_clearings_are_counted_and_a_market_that_fails_at_the_truth_is_no
     assert others.regret_mean == report.regret_mean
     place = others.worst_misreport["edge_devices"].market
     assert report.worst_misreport["edge_devices"].market == keep[place]
+
+
+def test_the_outcome_of_a_market_that_failed_is_blank() -> None:
+    market, vcg = random_users_market(8, 2, 3), mechanisms.make("vcg")
+    bound = np.sort(market.unit_cost.max(axis=-1), axis=None)[3]
+    counted = regret.Clearings(Watched(vcg, fails=lambda asked: asked.unit_cost.max(axis=-1) > bound))
+    outcome, succeeded = counted.clear(market)
+    assert (counted.total, counted.failed, succeeded.sum()) == (6, 2, 4)
+    assert outcome is not None
+    assert outcome.allocation is not None
+    assert outcome.charge is not None
+    assert (outcome.allocation[~succeeded] == -1).all()
+    assert np.isnan(outcome.charge[~succeeded]).all()
+    expected = vcg.clear(market)
+    assert expected.allocation is not None
+    assert expected.charge is not None
+    assert (outcome.allocation[succeeded] == expected.allocation[succeeded]).all()
+    assert outcome.charge[succeeded] == pytest.approx(expected.charge[succeeded])
+    assert outcome.balance[succeeded] == pytest.approx(expected.balance[succeeded])
 
 
 def test_where_nothing_clears_there_is_an_error_and_no_report() -> None:

@@ -162,8 +162,9 @@ def sold(value: FloatArray, rank: int) -> tuple[IntArray, FloatArray]:
 
 
 @cache
-def audited(mechanism: Mechanism, market: Market, misreports: int = 200) -> AuditReport:
-    return mechanisms.audit(mechanism, market, rng=np.random.default_rng(1), misreports=misreports)
+def audited(mechanism: Mechanism, market: Market, *, misreports: int = 200, agents: int | None = None) -> AuditReport:
+    rng = np.random.default_rng(1)
+    return mechanisms.audit(mechanism, market, rng=rng, misreports=misreports, agents=agents)
 
 
 def one_sale(*bids: float) -> Market:
@@ -198,6 +199,13 @@ def test_regret_where_the_price_is_ones_own_bid_is_what_clarke_payments_would_ha
     report = audited(mechanism, scarce)
     assert 0.97 * regret.mean() <= report.regret_mean["users"] <= regret.mean() + 1e-9
     assert 0.97 * regret.max() <= report.regret_max["users"] <= regret.max() + 1e-9
+
+
+def test_users_regret_never_falls_as_the_budget_grows_and_the_same_users_are_drawn(scarce: Market) -> None:
+    reports = [audited(PayAsBid(), scarce, misreports=budget, agents=1) for budget in (0, 3, 5, 12, 20, 50, 90)]
+    means = [report.regret_mean["users"] for report in reports]
+    assert means == sorted(means)
+    assert means[0] == 0 < means[3] < means[-1]
 
 
 @pytest.mark.parametrize("mechanism", [OptimalClarke(), SecondPrice()])
