@@ -140,8 +140,8 @@ def audit(
     utility = {side: had for side, had in utilities(mechanism, truth, outcome).items() if had.size}
     envies = envy(mechanism, truth, outcome)
     searched: dict[Side, Regrets] = {
-        side: search_regrets(clearings, truth, side, had, misreports=misreports, agents=agents, rng=stream)
-        for (side, had), stream in zip(utility.items(), rng.spawn(len(utility)), strict=True)
+        side: search_regrets(clearings, truth, side, had, misreports=misreports, agents=agents, rng=rng)
+        for side, had in utility.items()
     }
     reached = realised_welfare(mechanism, truth, outcome)
     charges = outcome.balance + outcome.payment.sum(axis=-1)

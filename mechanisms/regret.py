@@ -98,6 +98,7 @@ def search_regrets(
         agents: drawn at random in each market; None takes all.
         rng: draws agents and misreports.
     """
+    # Agents are the first of a random order, and a chunk has a stream of its own: neither depends on the budget.
     drawn = rng.random(utility.shape).argsort(axis=1)[:, :agents]
     agent = drawn.reshape(-1)
     market = np.repeat(np.arange(len(drawn)), drawn.shape[1])
