@@ -26,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 140)
+wide = Console(soft_wrap=True, width=240)  # for a table that no terminal's width should fold
 complaints = Console(stderr=True, soft_wrap=True)
 INTERRUPTED = 130
 
@@ -154,13 +155,14 @@ def main() -> None:
 
 def _continue(folder: Path) -> None:
     """Do what is left of a run, print its table and draw its figures."""
+    from marl_moe.experiment.audit_table import audit_table, conditions
     from marl_moe.experiment.records import RecordError
     from marl_moe.experiment.run import continue_run, jobs_left, load_run
     from marl_moe.experiment.summary import summary_table
 
     try:
         spec = load_run(folder)
-        with shown_progress(sum(job.epochs for job in jobs_left(folder)), out) as progress:
+        with shown_progress(sum(job.steps for job in jobs_left(folder)), out) as progress:
             finished = continue_run(folder, progress)
     except KeyboardInterrupt:
         _complain(f"interrupted; to continue: marl-moe resume {folder}", INTERRUPTED)
@@ -168,7 +170,11 @@ def _continue(folder: Path) -> None:
         _complain(error, 2)
     except OSError as error:
         _complain(error, 1)
-    out.print(summary_table(spec.name, finished.evaluation))
+    if spec.kind == "market_study":
+        wide.print(audit_table(spec.name, finished.results))
+        out.print(*conditions(finished.results), sep="\n", markup=False, highlight=False)
+    else:
+        out.print(summary_table(spec.name, finished.results))
     out.print(f"records  {folder}")
     _draw(folder, spec.figures, None)
 

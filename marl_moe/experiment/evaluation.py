@@ -102,11 +102,13 @@ class _Scores:
             delay_s = sums["delay_s"] / sums["transferred"]
         per_agent = ("gain", "qos", "energy_j", "charge", "rejected", "transferred")
         per_slot = ("edge_utility", "platform_balance")
+        welfare = sums["gain"] + sums["edge_utility"] + sums["platform_balance"]
         return pd.DataFrame(
             {"policy": policy.name, "setting": getattr(policy, "setting", ""), "num_users": self.num_users}
             | {"episode": episode, "utility": utility, "delay_s": delay_s}
             | {name: sums[name] / agent_slots for name in per_agent}
             | {name: sums[name] / self.slots for name in per_slot}
+            | {"welfare": welfare / agent_slots}
             | {"requests": sums["requests"].astype(int), "regret": self.regret}
             | {"clearings": len(self.clearings), "failed_clearings": sum(c.failed for c in self.clearings)}
             | {"converged": sums["converged"] / self.slots if "converged" in sums else np.nan}

@@ -15,16 +15,20 @@ Row = dict[str, Any]  # a row of training.parquet
 
 @dataclass(frozen=True)
 class Progress:
-    """What a run calls as it goes on: epochs that it need not train again, epochs trained, policies evaluated."""
+    """What a run calls as it goes on: epochs that it need not train again, epochs trained, policies played, audits."""
 
     on_kept: Callable[[int], None] = lambda epochs: None
     on_epoch: Callable[[Row], None] = lambda row: None
     on_policy: Callable[[int, str], None] = lambda seed, policy: None
+    on_audit: Callable[[int, str], None] = lambda seed, mechanism: None
 
 
 @contextmanager
 def shown_progress(total: int, console: Console) -> Iterator[Progress]:
-    """A bar over `total` epochs with rates and time left; without a terminal, a line every tenth of the way."""
+    """A bar over `total` epochs (of a market study, audits) with rates and time left.
+
+    Without a terminal, a line every tenth of the way.
+    """
     bar = ProgressBar(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -44,19 +48,26 @@ def shown_progress(total: int, console: Console) -> Iterator[Progress]:
         total -= epochs
         bar.update(task, total=total)
 
-    def on_epoch(row: Row) -> None:
+    def advance(description: str, told: str, rate: str = "") -> None:
         nonlocal done
         done += 1
+        bar.update(task, completed=done, description=description, rate=rate)
+        if not console.is_terminal and done * 10 // total > (done - 1) * 10 // total:
+            left = (time.perf_counter() - began) * (total - done) / done
+            console.print(f"{told}  {left:,.0f} s left")
+
+    def on_epoch(row: Row) -> None:
         seconds = row["seconds"]
         rate = f"{row['agent_steps'] / seconds:,.0f} agent steps/s  {row['updates'] / seconds:,.0f} updates/s"
         gain = f"gain {row['gain']:.2f}"
-        bar.update(task, completed=done, description=f"seed {row['seed']}  {gain}", rate=rate)
-        if not console.is_terminal and done * 10 // total > (done - 1) * 10 // total:
-            left = (time.perf_counter() - began) * (total - done) / done
-            console.print(f"seed {row['seed']}  epoch {done}/{total}  {gain}  {rate}  {left:,.0f} s left")
+        seed = f"seed {row['seed']}"
+        advance(f"{seed}  {gain}", f"{seed}  epoch {done + 1}/{total}  {gain}  {rate}", rate)
 
     def on_policy(seed: int, policy: str) -> None:
         bar.update(task, description=f"seed {seed}  evaluating {policy}")
 
+    def on_audit(seed: int, mechanism: str) -> None:
+        advance(f"seed {seed}  {mechanism}", f"seed {seed}  {mechanism} audited  {done + 1}/{total}")
+
     with bar:
-        yield Progress(on_kept, on_epoch, on_policy)
+        yield Progress(on_kept, on_epoch, on_policy, on_audit)

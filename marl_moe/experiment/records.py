@@ -17,7 +17,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-POINT = {
+Columns = dict[str, tuple[pa.DataType, str]]
+
+
+def _by_side(name: str, kind: pa.DataType, doc: str) -> Columns:
+    """A column for each side; NaN for users where the mechanism only prices."""
+    return {f"{name}_{side}": (kind, f"{doc}; {side.replace('_', ' ')}") for side in ("edge_devices", "users")}
+
+
+POINT: Columns = {
     "seed": (pa.int64(), "seed of the training run"),
     "point": (pa.string(), "sweep point, empty without a sweep"),
 }
@@ -70,6 +78,7 @@ EVALUATION = POINT | {
     "requests": (pa.int64(), "requests completed"),
     "edge_utility": (pa.float64(), "payments less true costs of all edge devices, credits per slot"),
     "platform_balance": (pa.float64(), "charges less payments, credits per slot"),
+    "welfare": (pa.float64(), "gains, edge devices' utilities and platform balance, credits per slot and user"),
     "clearings": (pa.int64(), "clearings of the market"),
     "failed_clearings": (pa.int64(), "of which the mechanism gave no answer and the last prices stood"),
     "share_of_equilibrium": (pa.float64(), "gain over the mean gain of nash at this seed and point; NaN without it"),
@@ -114,9 +123,44 @@ MARKET_USERS = CLEARING | {
     "assigned": (pa.int64(), "expert that the mechanism assigned, -1: none, or it only prices"),
 }
 
-# In the order they are written.
-TABLES = {"training": TRAINING, "market": MARKET, "market_users": MARKET_USERS, "evaluation": EVALUATION}
-Columns = dict[str, tuple[pa.DataType, str]]
+AUDIT = POINT | {
+    "mechanism": (pa.string(), "mechanism audited"),
+    "strategic": (pa.string(), "sides whose reports it expects to be chosen in their own interest"),
+    "claims_incentive_compatible": (pa.string(), "sides for which it claims that the truth is best"),
+    "claims_individually_rational": (pa.string(), "sides on which it claims that nobody who is truthful loses"),
+    "claims_budget_balanced": (pa.bool_(), "claims that charges cover payments"),
+    "claims_within_budget": (pa.bool_(), "claims that charges keep the budget"),
+    "claims_efficient": (pa.bool_(), "claims the greatest welfare"),
+    "condition": (pa.string(), "what its claims ask of a market; empty: nothing"),
+    "violations": (pa.string(), "claims that the audit contradicts, with the number; empty: none"),
+    "markets": (pa.int64(), "markets measured: those whose truthful reports cleared"),
+    "misreports": (pa.int64(), "misreports tried for each agent searched"),
+    "clearings": (pa.int64(), "markets cleared in all"),
+    "failed_clearings": (pa.int64(), "of these, in which the solver gave no answer"),
+    **_by_side("agents", pa.float64(), "agents searched for a profitable misreport"),
+    **_by_side("regret_mean", pa.float64(), "mean gain by the best misreport found, credits per slot; a lower bound"),
+    **_by_side("regret_max", pa.float64(), "greatest such gain, credits per slot; a lower bound"),
+    **_by_side("min_utility", pa.float64(), "least utility of anyone who is truthful, credits per slot"),
+    "budget_balance": (pa.float64(), "charges less payments, mean over markets, credits per slot"),
+    "budget_balance_min": (pa.float64(), "the same in the worst market"),
+    "budget_excess_max": (pa.float64(), "charges above the budget in the worst market, credits per slot"),
+    "payments": (pa.float64(), "to all edge devices, mean over markets, credits per slot"),
+    "welfare": (pa.float64(), "value less true cost, mean over markets, credits per slot"),
+    "welfare_ratio": (pa.float64(), "welfare over the greatest possible"),
+    **_by_side("jain", pa.float64(), "Jain's fairness of utilities, mean over markets, 0..1"),
+    **_by_side("envy_max", pa.float64(), "most anyone would gain in another's place, credits per slot"),
+    **_by_side("participation", pa.float64(), "share with positive effort, share served"),
+    "solve_seconds": (pa.float64(), "to clear one market, s"),
+}
+
+# In the order they are written: a job is done when it has rows in `evaluation`, or, in a market study, in `audit`.
+TABLES = {
+    "training": TRAINING,
+    "market": MARKET,
+    "market_users": MARKET_USERS,
+    "evaluation": EVALUATION,
+    "audit": AUDIT,
+}
 
 
 def schema(table: str) -> pa.Schema:

@@ -1,7 +1,8 @@
 """Runs: an experiment in a folder of its own, begun, continued and finished.
 
-A run consists of jobs, one for each sweep point and seed. A job is done when its rows are in `evaluation.parquet`,
-which is written last; a run that was stopped keeps those jobs and goes on with the others from their checkpoints.
+A run consists of jobs, one for each sweep point and seed. A job is done when its rows are in `evaluation.parquet`, or
+in a market study in `audit.parquet`, which are written last; a run that was stopped keeps those jobs and goes on with
+the others from their checkpoints.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,10 +39,10 @@ EXPERIMENT = "experiment.yaml"
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its folder and the table of its evaluation."""
+    """A finished run: its folder and the table of its results, `audit` of a market study and else `evaluation`."""
 
     folder: Path
-    evaluation: pd.DataFrame
+    results: pd.DataFrame
 
 
 def run_experiment(spec: ExperimentSpec, out: Path, progress: Progress | None = None) -> Run:
@@ -96,11 +97,12 @@ def continue_run(folder: Path, progress: Progress | None = None) -> Run:
     for number, tables in run_jobs(run_seed, left, progress or Progress(), side_by_side(left), cores_of(left)):
         finished[left[number].label, left[number].seed] = tables
         for name in records.TABLES:
-            frames = [finished[job][name] for job in order if job in finished and len(finished[job][name])]
+            frames = [finished[job][name] for job in order if job in finished and len(finished[job].get(name, ()))]
             if frames:
                 records.write_table(folder, name, pd.concat(frames, ignore_index=True))
         _remove_checkpoints([left[number]])
-    return Run(folder, pd.concat([finished[job]["evaluation"] for job in order], ignore_index=True))
+    results = "audit" if jobs[0].spec.kind == "market_study" else "evaluation"
+    return Run(folder, pd.concat([finished[job][results] for job in order], ignore_index=True))
 
 
 def evaluate_run(folder: Path, names: Sequence[str] | None, episodes: int | None) -> pd.DataFrame:
@@ -111,7 +113,7 @@ def evaluate_run(folder: Path, names: Sequence[str] | None, episodes: int | None
     Raises SpecError for a policy that there is not, or that was not trained at every point with every seed.
     """
     rows = []
-    for job in run_jobs_of(load_run(folder), folder):
+    for job in _jobs_that_play(folder):
         policies = [policy_of_job(job, name) for name in (names or policy_names(job.spec))]
         rows.append(evaluate_policies(job, policies, episodes or job.spec.evaluation.episodes)["evaluation"])
     return pd.concat(rows, ignore_index=True)
@@ -122,7 +124,7 @@ def film_run(folder: Path, name: str | None, path: Path) -> None:
 
     Raises SpecError for a policy that there is not, or a suffix that cannot be written here.
     """
-    job = run_jobs_of(load_run(folder), folder)[0]
+    job = _jobs_that_play(folder)[0]
     policy = policy_of_job(job, name or policy_names(job.spec)[0])
     mechanism = mechanisms.make(**job.spec.mechanism.parameters())
     try:
@@ -131,21 +133,30 @@ def film_run(folder: Path, name: str | None, path: Path) -> None:
         raise SpecError(f"video: {error}") from None
 
 
+def _jobs_that_play(folder: Path) -> list[SeedJob]:
+    """The jobs of a run. Raises SpecError where it is a market study, in which no policy is compared."""
+    spec = load_run(folder)
+    if spec.kind == "market_study":
+        raise SpecError(f"{folder}: a market study compares no policies; its table is audit.parquet")
+    return run_jobs_of(spec, folder)
+
+
 def describe_run(spec: ExperimentSpec) -> str:
     """How large a run would be, a comment line in YAML; checks it as `create_run` does."""
     _check(spec)
     jobs = run_jobs_of(spec, Path())
+    size = f"# {len(jobs)} jobs (sweep points x seeds), {side_by_side(jobs)} side by side on this machine: "
+    if spec.kind == "market_study":
+        return size + f"{sum(job.spec.audit.markets for job in jobs):,} markets audited"
     played = sum(len(policy_names(job.spec)) * job.spec.evaluation.episodes for job in jobs)
-    return (
-        f"# {len(jobs)} jobs (sweep points x seeds), {side_by_side(jobs)} side by side on this machine: "
-        f"{sum(job.epochs for job in jobs):,} epochs of training, {played:,} episodes of evaluation"
-    )
+    return size + f"{sum(job.epochs for job in jobs):,} epochs of training, {played:,} episodes of evaluation"
 
 
 def _rows_by_job(folder: Path) -> dict[tuple[str, int], Tables]:
     """The tables of the jobs that are done, by sweep point and seed."""
     tables = {name: records.read_table(folder, name) for name in records.TABLES}
-    keys = tables["evaluation"][["point", "seed"]].drop_duplicates().itertuples(index=False)
+    results = pd.concat([tables[name][["point", "seed"]] for name in ("evaluation", "audit")])
+    keys = results.drop_duplicates().itertuples(index=False)
     return {
         (point, seed): {
             name: table[(table["point"] == point) & (table["seed"] == seed)] for name, table in tables.items()

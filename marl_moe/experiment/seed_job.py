@@ -11,6 +11,7 @@ import pandas as pd
 
 import mechanisms
 from marl_moe.experiment.evaluation import Evaluation, evaluate, make_heuristic, policy_generator, with_shares
+from marl_moe.experiment.market_study import study
 from marl_moe.experiment.progress import Progress, Row
 from marl_moe.experiment.spec import ExperimentSpec, SpecError, unknown_key
 from marl_moe.experiment.training import algorithm_config, load_trained, train
@@ -37,9 +38,18 @@ class SeedJob:
         """Training iterations of the job."""
         return 0 if self.spec.algorithm is None else self.spec.algorithm.stop.training_iteration
 
+    @property
+    def steps(self) -> int:
+        """What progress counts: training iterations, or the audit of a market study."""
+        return 1 if self.spec.kind == "market_study" else self.epochs
+
 
 def run_seed(job: SeedJob, progress: Progress) -> Tables:
-    """Train if the experiment does, and evaluate: the rows of each table."""
+    """Audit; or train if the experiment does, and evaluate: the rows of each table."""
+    if job.spec.kind == "market_study":
+        audit = study(job.spec, job.seed).assign(seed=job.seed, point=job.label)
+        progress.on_audit(job.seed, job.spec.mechanism.name)
+        return {"audit": audit}
     rows: list[Row] = []
     if job.spec.algorithm is not None:
         rows = train(job.spec, job.seed, job.checkpoint, progress)

@@ -8,13 +8,18 @@ from paper_figures.statistics import mean_interval
 COLUMNS = {
     "utility": "utility a request, credits",
     "gain": "gain a slot and user, credits",
+    "welfare": "welfare a slot and user, credits",
     "share_of_equilibrium": "of equilibrium",
     "share_of_optimum": "of optimum",
 }
 
 
 def summary_table(title: str, evaluation: pd.DataFrame) -> Table:
-    """Each policy at each sweep point, greatest utility first; the shares where equilibrium or optimum were played."""
+    """Each policy at each sweep point, greatest utility first.
+
+    The shares where equilibrium or optimum were played, the welfare (of users, edge devices and platform) where anybody
+    pays.
+    """
     num_seeds = evaluation["seed"].nunique()
     episodes = evaluation["episode"].nunique()
     over = f"{num_seeds} seeds" if num_seeds > 1 else f"{episodes} episodes of one seed"
@@ -24,6 +29,8 @@ def summary_table(title: str, evaluation: pd.DataFrame) -> Table:
         table.caption = f"{failed} of {total} clearings of the market failed; the last prices stood"
     swept = evaluation["point"].nunique() > 1
     metrics = [metric for metric in COLUMNS if evaluation[metric].notna().any()]
+    if not evaluation["charge"].any():
+        metrics.remove("welfare")  # nobody pays: what free edge devices bear is theirs
     table.add_column("policy", no_wrap=True)
     for metric in metrics:
         table.add_column(COLUMNS[metric], justify="right", no_wrap=True)

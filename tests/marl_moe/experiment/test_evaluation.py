@@ -153,7 +153,7 @@ def test_market_rows_add_up_to_the_evaluation_rows(
     market_world: WorldConfig, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_batches(monkeypatch, batch)
-    rows, market, _ = evaluate(Anything(), market_world, mechanisms.make("posted_price"), SEED, episodes=4)
+    rows, market, users = evaluate(Anything(), market_world, mechanisms.make("posted_price"), SEED, episodes=4)
     rows = rows.set_index("episode")
     by_episode = market.groupby("episode")
     of_clearing = market[market["expert"] == 0].groupby("episode")
@@ -165,6 +165,10 @@ def test_market_rows_add_up_to_the_evaluation_rows(
         by_episode["payment"].sum() + of_clearing["platform_balance"].sum(), rows["charge"] * agent_slots
     )
     assert (rows["charge"] > 0).all()
+    by_user = users.groupby("episode")[["charge", "utility"]].sum()
+    np.testing.assert_allclose(by_user, rows[["charge", "gain"]] * agent_slots)
+    worth = (rows["gain"] + rows["charge"]) * agent_slots - by_episode["cost"].sum()  # money only changes hands
+    np.testing.assert_allclose(rows["welfare"] * agent_slots, worth)
 
 
 def test_market_rows_are_one_for_each_clearing_and_expert_and_hold_together(market_world: WorldConfig) -> None:

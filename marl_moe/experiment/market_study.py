@@ -1,0 +1,85 @@
+"""A market study: markets sampled from the world, and a mechanism audited in them."""
+
+from dataclasses import fields
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+import mechanisms
+from envs import World, WorldConfig
+from envs.reports import user_reports
+from marl_moe.experiment.evaluation import WORLDS_AT_ONCE, evaluation_seed, make_heuristic
+from marl_moe.experiment.spec import ExperimentSpec
+from marl_moe.policies.heuristics import Policy
+from mechanisms import AuditReport, Market, Mechanism, Side, violations
+
+SETTLING_SLOTS = 10  # until demand forgets that it started uniform: 0.7^10 = 3 %
+
+
+def sample_markets(config: WorldConfig, policy: Policy, count: int, seed: int) -> Market:
+    """`count` markets as the platform of a world meets them, with all that users report, as one batch.
+
+    They are taken from slots spread over the second part of an episode (after `SETTLING_SLOTS`) in which `policy` acts
+    and edge devices are free, so that one sample serves every mechanism.
+
+    Raises ValueError for an episode too short to settle in.
+    """
+    if config.episode_slots <= SETTLING_SLOTS:
+        raise ValueError(f"env.episode_slots should be above {SETTLING_SLOTS} in a market study")
+    num_worlds = min(count, WORLDS_AT_ONCE)
+    world = World(config, num_worlds, seed, mechanisms.make("none"))
+    num_slots = -(-count // num_worlds)
+    slots = np.linspace(SETTLING_SLOTS, config.episode_slots - 1, num_slots).astype(int)
+    if len(set(slots.tolist())) < num_slots:
+        most = num_worlds * (config.episode_slots - SETTLING_SLOTS)
+        raise ValueError(f"audit.markets should be at most {most} with episodes of {config.episode_slots} slots")
+    samples = []
+    while not world.done:
+        if world.slot in slots:
+            samples.append(world.market.market(user_reports(world)))
+        world.step(policy.act(world))
+    return Market(
+        **{
+            field.name: np.concatenate([getattr(sample, field.name) for sample in samples])[:count]
+            for field in fields(Market)
+        }
+    )
+
+
+def study(spec: ExperimentSpec, seed: int) -> pd.DataFrame:
+    """Audit the mechanism of an experiment: the row of `audit.parquet` (see `records`), without seed and point.
+
+    Under one seed every mechanism meets the same markets, and misreports drawn from the same generator.
+    """
+    asked = spec.audit
+    policy = make_heuristic(asked.policy, seed)
+    market = sample_markets(spec.env, policy, asked.markets, evaluation_seed(seed, batch=0))
+    mechanism = mechanisms.make(**spec.mechanism.parameters())
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xA0D17,)))
+    report = mechanisms.audit(mechanism, market, rng=rng, misreports=asked.misreports, agents=asked.agents)
+    return pd.DataFrame([_row(mechanism, report)])
+
+
+def _row(mechanism: Mechanism, report: AuditReport) -> dict[str, object]:
+    """A report as a row: what is told by side in a column a side, what is claimed beside it."""
+    claims = mechanism.claims
+    row: dict[str, object] = {
+        "claims_incentive_compatible": " ".join(sorted(claims.incentive_compatible)),
+        "claims_individually_rational": " ".join(sorted(claims.individually_rational)),
+        "claims_budget_balanced": claims.budget_balanced,
+        "claims_within_budget": claims.within_budget,
+        "claims_efficient": claims.efficient,
+        "strategic": " ".join(sorted(claims.strategic)),
+        "condition": claims.condition,
+        "violations": "; ".join(violations(report, claims)),
+    }
+    for field in fields(AuditReport):
+        value = getattr(report, field.name)
+        if field.name == "worst_misreport":
+            continue  # evidence to clear again in Python, not a measurement
+        if isinstance(value, dict):
+            row |= {f"{field.name}_{side}": value.get(side, np.nan) for side in get_args(Side)}
+        else:
+            row[field.name] = value
+    return row
