@@ -49,8 +49,12 @@ def scarce_places(rng: np.random.Generator, shape: tuple[int, int, int] = (12, 9
 
 
 def shared_bands(rng: np.random.Generator, shape: tuple[int, int, int] = (12, 9, 5)) -> dict[str, Any]:
-    """Scarce by the band alone: each expert has places for all, and band for one user, two or three."""
-    return scarce_places(rng, shape) | {"capacity": np.full((shape[0], shape[2]), shape[1])}
+    """Scarce by the band alone: each expert has places for all, and band for one user, two or three; money for some."""
+    num_markets, num_users, num_experts = shape
+    return scarce_places(rng, shape) | {
+        "capacity": np.full((num_markets, num_experts), num_users),
+        "budget": rng.uniform(1.0, 5.0, num_markets) * num_users,
+    }
 
 
 def topics_of_equal_experts(rng: np.random.Generator) -> dict[str, Any]:
@@ -93,7 +97,7 @@ TRIALS = [
     Trial("double_auction", topics_of_equal_experts),
     Trial("shadow_price", scarce_places, misreports=40, agents=2, regretted_by=USERS),
     Trial("shadow_price", shared_bands, misreports=40, agents=1, regretted_by=USERS),
-    Trial("fisher", shared_bands, misreports=40, agents=1, regretted_by=USERS),
+    Trial("fisher", shared_bands, agents=1, regretted_by=USERS),
 ]
 
 
