@@ -27,6 +27,7 @@ from mechanisms.base import Mechanism, make, names, register
 from mechanisms.budgeted_price import BudgetedPrice
 from mechanisms.claims import Claims, Side
 from mechanisms.contract import Contract
+from mechanisms.double_auction import DoubleAuction
 from mechanisms.errors import MarketError, MechanismError
 from mechanisms.market import Market, Outcome
 from mechanisms.none import FreeExperts
@@ -42,6 +43,7 @@ __all__ = [
     "BudgetedPrice",
     "Claims",
     "Contract",
+    "DoubleAuction",
     "FreeExperts",
     "Market",
     "MarketError",

@@ -11,8 +11,8 @@ import pytest
 import mechanisms
 from mechanisms import Market, Outcome, base
 
-# Those that decide from costs, demand, value and budget, in closed form.
-PRICING = ("none", "posted_price", "budgeted_price", "contract", "proportional_share")
+# Those that no solver decides.
+CLOSED_FORM = ("none", "posted_price", "budgeted_price", "contract", "proportional_share", "double_auction")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def surcharge(monkeypatch: pytest.MonkeyPatch) -> type:
 
 
 def test_importing_the_package_registers_its_mechanisms() -> None:
-    assert set(PRICING) <= set(mechanisms.names())
+    assert set(CLOSED_FORM) <= set(mechanisms.names())
     assert list(mechanisms.names()) == sorted(mechanisms.names())
 
 
@@ -46,15 +46,27 @@ def test_every_mechanism_is_called_what_it_is_made_by(name: str) -> None:
     assert mechanisms.make(name).name == name
 
 
-@pytest.mark.parametrize("name", PRICING)
+@pytest.mark.parametrize("name", mechanisms.names())
 def test_a_mechanism_is_voluntary_exactly_if_edge_devices_best_respond(name: str) -> None:
     rng = np.random.default_rng(0)
-    shape = (8, 30)
-    unit_cost, slope = rng.uniform(0.5, 3.0, shape), rng.uniform(0.5, 1.5, shape)
-    market = Market(unit_cost, slope, rng.uniform(0.0, 1.0, shape), np.full(shape, 3.8), np.full(8, 4.0))
+    shape = (4, 12)
+    market = Market(
+        unit_cost=rng.uniform(0.5, 3.0, shape),
+        cost_slope=rng.uniform(0.5, 1.5, shape),
+        demand=rng.uniform(0.0, 1.0, shape),
+        value=np.full(shape, 3.8),
+        budget=np.full(4, 4.0),
+        user_value=rng.uniform(0.0, 5.0, (4, 8, 12)),
+        user_points=np.ones((4, 8, 12)),
+        capacity=np.ones(shape, dtype=int),
+        bandwidth_need=rng.uniform(300.0, 900.0, (4, 8, 12)),
+        bandwidth_limit=np.full(shape, 1000.0),
+        topic=rng.integers(0, 2, (4, 8)),
+        expert_topic=rng.integers(0, 2, shape),
+    )
     mechanism = mechanisms.make(name)
     outcome = mechanism.clear(market)
-    answer = mechanisms.best_response(outcome.unit_price, unit_cost, slope)
+    answer = mechanisms.best_response(outcome.unit_price, market.unit_cost, market.cost_slope)
     assert np.allclose(outcome.effort, answer, atol=1e-3) == mechanism.voluntary
 
 
@@ -105,8 +117,9 @@ def test_the_example_in_the_package_docstring_is_true() -> None:
 def test_importing_and_clearing_loads_no_solver_and_no_learner() -> None:
     program = (
         "import sys, mechanisms\n"
-        "market = mechanisms.Market([1.0], [1.0], [1.0], [3.0], 1.0)\n"
-        f"for name in {PRICING}: mechanisms.make(name).clear(market)\n"
+        "pairs = dict(user_value=[[3.0]], user_points=[[1.0]], capacity=[1], topic=[0], expert_topic=[0])\n"
+        "market = mechanisms.Market([1.0], [1.0], [1.0], [3.0], 1.0, **pairs)\n"
+        f"for name in {CLOSED_FORM}: mechanisms.make(name).clear(market)\n"
         "print(sorted({'cvxpy', 'ray', 'torch', 'scipy', 'pandas'} & set(sys.modules)))\n"
     )
     repository = Path(mechanisms.__file__).parents[1]
