@@ -159,6 +159,7 @@ def _continue(folder: Path) -> None:
     from marl_moe.experiment.records import RecordError
     from marl_moe.experiment.run import continue_run, jobs_left, load_run
     from marl_moe.experiment.summary import summary_table
+    from mechanisms import MechanismError
 
     try:
         spec = load_run(folder)
@@ -168,7 +169,7 @@ def _continue(folder: Path) -> None:
         _complain(f"interrupted; to continue: marl-moe resume {folder}", INTERRUPTED)
     except (SpecError, RecordError) as error:
         _complain(error, 2)
-    except OSError as error:
+    except (OSError, MechanismError) as error:
         _complain(error, 1)
     if spec.kind == "market_study":
         wide.print(audit_table(spec.name, finished.results))

@@ -197,6 +197,25 @@ def test_an_expert_that_is_down_has_no_capacity_and_none_has_more_than_its_place
         assert 0 < world.available.mean() < 1
 
 
+def test_vcg_in_a_world_reaches_the_optimum_of_each_slot_and_nobody_who_follows_loses() -> None:
+    config = replace(CONFIG, experts=ExpertConfig(max_concurrent=1), requests=RequestConfig(num_transferred=1))
+    world = World(config, num_worlds=30, seed=2, mechanism=mechanisms.make("vcg"))
+    while not world.done:
+        expert = seated(world)
+        actions = np.where(expert >= 0, expert, 5)
+        *_, info = world.step(actions)
+        clearing = world.closed_clearing
+        assert clearing is not None
+        np.testing.assert_allclose(clearing.welfare, clearing.welfare_optimum, rtol=1e-9, atol=1e-9)
+        # Reported values are the gains realised by who follows, since nobody shares a band here.
+        assert (info["gain"] >= -1e-5).all()
+        realised = (
+            info["gain"].sum(axis=1) + info["platform_balance"] + (info["payment"] - info["edge_cost"]).sum(axis=1)
+        )
+        np.testing.assert_allclose(realised, clearing.welfare, rtol=1e-5, atol=1e-5)
+        assert ((info["payment"] - info["edge_cost"]) >= -1e-9).all()
+
+
 def test_when_a_clearing_fails_prices_stand_and_nobody_is_allocated() -> None:
     world = World(CONFIG, num_worlds=3, seed=0, mechanism=Seats(fails_at=(2,)))
     for _ in range(2):

@@ -34,6 +34,7 @@ CORNERS = {  # config, mechanism; 3 and 5 do not divide 8 slots
     "queues_priced": (replace(QUEUES, market=MarketConfig(interval=3)), "posted_price"),
     "scarce_priced": (replace(SCARCE, market=MarketConfig(interval=5)), "posted_price"),
     "priced_each_slot": (replace(SCARCE, market=MarketConfig(interval=1)), "posted_price"),
+    "allocated": (SCARCE, "vcg"),
 }
 
 
