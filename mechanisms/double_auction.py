@@ -34,7 +34,7 @@ class DoubleAuction:
     pair with b_k > s_k and p = (b_(k+1) + s_(k+1)) / 2. If there is a pair k + 1, and s_k <= p <= b_k, the first k of
     either side trade at p. Otherwise only the first k - 1 trade, buyers at b_k and sellers at s_k: so where k is the
     last pair that can be formed at all. The first trading user, by its index, is served by the first trading expert,
-    the second by the second: who meets whom depends on nobody's report. If user u is served by expert e,
+    the second by the second: among those who trade, who meets whom depends on nobody's report. If e serves u,
 
         charge_u = buyers' price x user_points_ue,   payment_e = sellers' price x user_points_ue    credits
 
@@ -43,7 +43,7 @@ class DoubleAuction:
     Guarantee: a buyer's price is at most its bid, a seller's at least its ask, and neither moves with the report of
         one that trades, nor does anybody's partner: b_k and s_k are then others' reports, or p is. With a report that
         changes whether it trades, a user would pay a price above its bid or forgo one below it, a seller likewise
-        (McAfee 1992, theorem 1). Points of the pair scale all of this, so it holds whoever the partner is, if the
+        (McAfee 1992). Points of the pair scale all of this, so it holds whoever the partner is, if the
         utility of a user is what its bid says: user_points_ue (bid_u - price). That is the condition,
         user_value_ue = bid_u user_points_ue at all sellers of the topic. Experts of a topic that are worth the
         same to a user and bring it as many points meet it. For sellers the guarantee needs no condition.

@@ -51,3 +51,58 @@ def with_false_costs() -> Callable[[Market, int, int], Market]:
         return Market(**reported, **others)
 
     return report
+
+
+@pytest.fixture(scope="session")
+def traders() -> Callable[..., Market]:
+    """traders(bids, asks, points, **fields): one topic, bids and asks a point, `points` (U, E) of each pair."""
+
+    def draw(bids: list[float], asks: list[float], points: Any = 1.0, **fields: Any) -> Market:
+        shape = len(bids), len(asks)
+        user_points = np.broadcast_to(points, shape)
+        drawn = {
+            "unit_cost": np.array(asks, dtype=float) - 0.25,
+            "cost_slope": np.full(len(asks), 0.5),
+            "demand": np.ones(len(asks)),
+            "value": np.zeros(len(asks)),
+            "budget": 0.0,
+            "user_value": np.array(bids, dtype=float)[:, np.newaxis] * user_points,
+            "user_points": user_points,
+            "capacity": np.ones(len(asks), dtype=int),
+            "topic": np.zeros(len(bids), dtype=int),
+            "expert_topic": np.zeros(len(asks), dtype=int),
+        }
+        return Market(**(drawn | fields))
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def draw_topics() -> Callable[..., Market]:
+    """draw_topics(seed, leading, **fields): 9 users, 8 experts and 2 topics, some users idle, some experts full.
+
+    A user values a point alike at all experts of its topic.
+    """
+
+    def draw(seed: int, leading: tuple[int, ...] = (12,), **fields: Any) -> Market:
+        rng = np.random.default_rng(seed)
+        experts, users, pairs = (*leading, 8), (*leading, 9), (*leading, 9, 8)
+        topic, expert_topic = rng.integers(-1, 2, users), rng.integers(0, 2, experts)
+        points = rng.uniform(0.2, 1.0, pairs)
+        own = topic[..., np.newaxis] == expert_topic[..., np.newaxis, :]
+        worth = rng.uniform(-0.5, 5.0, (*users, 1)) * points
+        drawn = {
+            "unit_cost": rng.uniform(0.2, 3.0, experts),
+            "cost_slope": rng.uniform(0.1, 1.5, experts),
+            "demand": rng.uniform(0.0, 1.0, experts),
+            "value": np.full(experts, 3.8),
+            "budget": np.zeros(leading),
+            "user_value": np.where(own, worth, rng.uniform(-5.0, 5.0, pairs)),
+            "user_points": points,
+            "capacity": rng.integers(0, 4, experts),
+            "topic": topic,
+            "expert_topic": expert_topic,
+        }
+        return Market(**(drawn | fields))
+
+    return draw
