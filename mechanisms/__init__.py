@@ -29,6 +29,7 @@ from mechanisms.claims import Claims, Side
 from mechanisms.contract import Contract
 from mechanisms.double_auction import DoubleAuction
 from mechanisms.errors import MarketError, MechanismError
+from mechanisms.fisher import Fisher
 from mechanisms.market import Market, Outcome
 from mechanisms.none import FreeExperts
 from mechanisms.posted_price import PostedPrice
@@ -44,6 +45,7 @@ __all__ = [
     "Claims",
     "Contract",
     "DoubleAuction",
+    "Fisher",
     "FreeExperts",
     "Market",
     "MarketError",
