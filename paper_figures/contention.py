@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from paper_figures import style
 from paper_figures.statistics import mean_interval
-from paper_figures.tables import CannotDraw, Tables, require
+from paper_figures.tables import LEARNED, CannotDraw, Tables, require
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.7)}
 REFERENCE = "nash"
@@ -84,7 +84,7 @@ def _draw_panel(ax: Axes, intervals: pd.DataFrame, order: list[str], view: tuple
     for rank, policy in enumerate(order):
         rows = intervals[intervals["policy"] == policy]
         label, colour, line_style, marker = style.policy_style(policy)
-        learned = policy in style.LEARNED
+        learned = policy in LEARNED
         zorder = 3 - rank / len(order) + learned
         (line,) = ax.plot(
             rows["num_users"],

@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from paper_figures import contention, final_rewards, policies, reward_curves
+from paper_figures import contention, final_rewards, policies, price_response, pricing, reward_curves
 from paper_figures.tables import CannotDraw, load_tables
 
 # A figure is a module with `STYLE`, rcParams, and `plot(tables)`, which returns a figure or the axes in one.
@@ -19,6 +19,8 @@ FIGURES: dict[str, ModuleType] = {
     "final_rewards": final_rewards,
     "policies": policies,
     "contention": contention,
+    "pricing": pricing,
+    "price_response": price_response,
 }
 # The file formats and their metadata: without a date, the same tables give the same bytes.
 _FORMATS: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "png": {}}

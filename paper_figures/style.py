@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import pandas as pd
+from matplotlib.lines import Line2D
 
 from paper_figures.statistics import CONFIDENCE
 
@@ -53,8 +54,6 @@ METRIC_LABELS = {
     "gain": "Gain per slot and user (credits)",
     "share_of_equilibrium": "Share of the equilibrium's gain",
 }
-# Policies that were trained, which a figure may emphasise.
-LEARNED = frozenset({"sac", "rllib_sac", "ppo", "dqn"})
 
 
 class PolicyStyle(NamedTuple):
@@ -83,8 +82,9 @@ _POLICIES = {
     "round_robin": PolicyStyle("Round robin", "#777777", (0, (1, 0.6)), "+"),
     "topic_match": PolicyStyle("Topic match", "#44AA99", (0, (3, 1)), "<"),
     "max_snr": PolicyStyle("Strongest channel", "#999933", (0, (2, 1)), ">"),
+    "follow_assignment": PolicyStyle("Mechanism's assignment", "#225522", (0, (9, 1, 1, 1)), "H"),
 }
-_FALLBACK = list(_POLICIES.values())[4:]
+_FALLBACK = list(_POLICIES.values())[4:15]
 
 
 def policy_style(policy: str) -> PolicyStyle:
@@ -100,6 +100,23 @@ def policy_style(policy: str) -> PolicyStyle:
         return learned._replace(label=label, line_style=(0, (1, 1.5)), marker="x")
     like = _FALLBACK[crc32(policy.encode()) % len(_FALLBACK)]
     return like._replace(label=policy.replace("_", " ").capitalize())
+
+
+def point_label(point: str) -> str:
+    """A sweep point for an axis: `mechanism=budgeted_price budget=8` -> `Budgeted price, budget 8`.
+
+    Keys lose their sections, and a mechanism's name stands for itself.
+    """
+    settings = dict(setting.partition("=")[::2] for setting in point.split(" ") if setting)
+    name = settings.pop("mechanism", "") or settings.pop("mechanism.name", "")
+    parts = [name.replace("_", " ").capitalize()] if name else []
+    parts += [f"{key.rpartition('.')[2].replace('_', ' ')} {value}" for key, value in settings.items()]
+    return ", ".join(parts)
+
+
+def note(*parts: str) -> Line2D:
+    """A legend entry without a mark, for what holds of all that is drawn; empty parts are left out."""
+    return Line2D([], [], linestyle="", label="; ".join(filter(None, parts)))
 
 
 def interval_label(intervals: pd.DataFrame) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 Tables = Mapping[str, pd.DataFrame]
+LEARNED = ("sac", "rllib_sac", "ppo", "dqn")  # policies that were trained, which a figure may emphasise
 
 
 class CannotDraw(ValueError):  # noqa: N818 - reads as what it says: `except CannotDraw as reason`
@@ -56,6 +57,34 @@ def require_one_point(training: pd.DataFrame) -> None:
                 f"table 'training' has '{algorithm}' at {len(points)} sweep points ({', '.join(points)}); "
                 "this figure shows one"
             )
+
+
+def leading_policy(evaluation: pd.DataFrame) -> str:
+    """The policy that a figure of a single one shows: one that learned, else the equilibrium, else the first."""
+    policies = list(evaluation["policy"].unique())
+    return next((policy for policy in (*LEARNED, "nash") if policy in policies), policies[0])
+
+
+def with_outcomes(tables: Tables, policy: str) -> pd.DataFrame:
+    """The rows of a policy in the table "evaluation" with what the market made of them.
+
+    Columns added: `unit_price`, payments over points delivered, credits per point (0 where there is no market, NaN
+    where nothing was delivered); `edge_share` and `platform_share`, edge devices' utility and platform's balance, both
+    in credits per slot and user as `gain` is.
+    """
+    evaluation = tables["evaluation"]
+    rows = evaluation[evaluation["policy"] == policy].copy()
+    rows["edge_share"] = rows["edge_utility"] / rows["num_users"]
+    rows["platform_share"] = rows["platform_balance"] / rows["num_users"]
+    rows["unit_price"] = 0.0
+    if "market" in tables and len(tables["market"]):
+        key = ["seed", "point", "policy", "episode"]
+        totals = tables["market"].groupby(key)[["payment", "points"]].sum()
+        paid = totals["payment"] / totals["points"].where(totals["points"] > 0)
+        priced = pd.MultiIndex.from_frame(rows[key])
+        rows["unit_price"] = paid.reindex(priced).to_numpy()
+        rows.loc[~priced.isin(paid.index), "unit_price"] = 0.0
+    return rows
 
 
 def _quoted(names: Sequence[str]) -> str:

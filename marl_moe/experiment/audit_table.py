@@ -84,7 +84,7 @@ def _cells(rows: pd.DataFrame) -> list[str]:
 
     balance, excess, ratio = least["budget_balance_min"], worst["budget_excess_max"], rows["welfare_ratio"].mean()
     return [
-        row["point"].replace("mechanism.name=", "").replace("mechanism.", "") or row["mechanism"],
+        row["point"].removeprefix("mechanism=") or row["mechanism"],
         incentive("edge_devices"),
         incentive("users"),
         " / ".join(filter(None, (rational("edge_devices"), rational("users")))),

@@ -31,9 +31,11 @@ def sweep_points(spec: ExperimentSpec) -> list[tuple[str, ExperimentSpec]]:
 
 
 def _label(key: str, value: Any) -> str:
-    """`env.num_users=8`; of a section as value each of its keys: `mechanism.name=posted_price mechanism.price=2.3`."""
+    """`env.num_users=8`; of a section as value its name and the rest of its keys: `mechanism=posted_price price=2.3`."""
     if isinstance(value, dict):
-        return " ".join(_label(f"{key}.{name}", part) for name, part in value.items())
+        rest = {name: part for name, part in value.items() if name != "name"}
+        own = [f"{key}={value['name']}"] if "name" in value else []
+        return " ".join([*own, *(f"{name}={part}" for name, part in rest.items())])
     return f"{key}={value}"
 
 

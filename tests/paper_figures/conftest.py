@@ -1,6 +1,7 @@
 """Record tables as a run writes them, small."""
 
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -112,3 +113,47 @@ def make_contention() -> Callable[..., Tables]:
 @pytest.fixture
 def contention(make_contention: Callable[..., Tables]) -> Tables:
     return make_contention()
+
+
+PRICED = {  # sweep point: mechanism, status, unit price, points per slot and user, charge less payment per slot
+    "mechanism=none": ("none", "", 0.0, 0.7, 0.0),
+    "mechanism=posted_price price=1.0": ("posted_price", "given", 1.0, 0.1, 0.0),
+    "mechanism=posted_price price=2.0": ("posted_price", "given", 2.0, 0.5, 0.0),
+    "mechanism=posted_price price=3.0": ("posted_price", "given", 3.0, 0.6, 0.0),
+    "mechanism=posted_price": ("posted_price", "closed_form", 1.8, 0.45, 0.0),
+    "mechanism=vcg": ("vcg", "optimal", 2.5, 0.65, -1.2),
+}
+
+
+@pytest.fixture(scope="session")
+def make_pricing() -> Callable[..., Tables]:
+    """A sweep over mechanisms, 4 users and 3 experts, with the books of every clearing."""
+
+    def make(seeds: int = 3, episodes: int = 10, policies: Sequence[str] = ("sac", "nash")) -> Tables:
+        rng = np.random.default_rng(0)
+        evaluation, market = [], []
+        for (point, (mechanism, status, price, points, balance)), seed, policy in product(
+            PRICED.items(), range(seeds), policies
+        ):
+            key = {"seed": seed, "point": point, "policy": policy, "mechanism": mechanism}
+            noise = rng.normal(0, 0.02, episodes)
+            qos = points + noise
+            paid = price * qos  # per slot and user
+            rows = pd.DataFrame({"episode": np.arange(episodes), "qos": qos, "charge": paid + balance / 4})
+            rows["gain"] = 4 * qos - rows["charge"]
+            rows["edge_utility"] = 4 * (paid - 1.5 * qos)
+            evaluation.append(rows.assign(**key, num_users=4, platform_balance=balance, utility=39.7 + rows["gain"]))
+            if mechanism != "none":
+                share = np.array([0.5, 0.3, 0.2])
+                delivered = (4 * 20 * qos[:, None] * share).ravel()  # 20 slots
+                books = pd.DataFrame({"episode": np.repeat(np.arange(episodes), 3), "points": delivered})
+                books = books.assign(unit_price=price, payment=price * delivered, participates=price > 1.5)
+                market.append(books.assign(**key, status=status, expert=np.tile(np.arange(3), episodes)))
+        return {"evaluation": pd.concat(evaluation, ignore_index=True), "market": pd.concat(market, ignore_index=True)}
+
+    return make
+
+
+@pytest.fixture
+def pricing_tables(make_pricing: Callable[..., Tables]) -> Tables:
+    return make_pricing()

@@ -17,7 +17,10 @@ from paper_figures import FIGURES, draw, load_tables
 from paper_figures.style import policy_style
 
 Tables = dict[str, pd.DataFrame]
-WIDTHS = {"reward_curves": 3.5, "final_rewards": 3.5, "policies": 7.16, "contention": 7.16}
+WIDTHS = {"reward_curves": 3.5, "final_rewards": 3.5} | dict.fromkeys(
+    ("policies", "contention", "pricing", "price_response"), 7.16
+)
+OF_MARKETS = {"pricing", "price_response"}
 
 
 def write(tables: Tables, folder: Path) -> Path:
@@ -34,17 +37,22 @@ def run_folder(tables: Tables, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def folders(
-    make_tables: Callable[..., Tables], make_contention: Callable[..., Tables], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Path]:
-    """A run at one point, and a sweep over the number of users: together they have every figure."""
+    make_tables: Callable[..., Tables],
+    make_contention: Callable[..., Tables],
+    make_pricing: Callable[..., Tables],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, Path, Path]:
+    """A run at one point, sweeps over the number of users and over mechanisms: together they have every figure."""
     folder = tmp_path_factory.mktemp("runs")
-    return write(make_tables(), folder / "case_study"), write(make_contention(), folder / "contention")
+    made = {"case_study": make_tables(), "contention": make_contention(), "pricing": make_pricing()}
+    case_study, contention, pricing = (write(tables, folder / name) for name, tables in made.items())
+    return case_study, contention, pricing
 
 
 @pytest.fixture(scope="module")
-def written(folders: tuple[Path, Path]) -> list[Path]:
-    case_study, sweep = folders
-    return draw(case_study)[0] + draw(sweep, ["contention"])[0]
+def written(folders: tuple[Path, Path, Path]) -> list[Path]:
+    case_study, sweep, market = folders
+    return draw(case_study)[0] + draw(sweep, ["contention"])[0] + draw(market, sorted(OF_MARKETS, reverse=True))[0]
 
 
 def test_every_figure_is_written_as_pdf_and_png_into_the_run_folder(written: list[Path]) -> None:
@@ -54,14 +62,14 @@ def test_every_figure_is_written_as_pdf_and_png_into_the_run_folder(written: lis
         assert sorted(folder.iterdir()) == sorted(path for path in written if path.parent == folder)  # none is partial
 
 
-def test_a_run_without_a_sweep_refuses_contention_alone(run_folder: Path) -> None:
-    assert set(draw(run_folder)[1]) == {"contention"}
+def test_a_run_without_a_sweep_or_a_market_refuses_their_figures_alone(run_folder: Path) -> None:
+    assert set(draw(run_folder)[1]) == {"contention"} | OF_MARKETS
 
 
-def test_a_sweep_over_users_has_contention_and_policies(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_sweep_over_users_has_contention_and_policies(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
     drawn, refused = draw(folders[1], out=tmp_path)
     assert {path.stem for path in drawn} == {"contention", "policies"}
-    assert set(refused) == {"reward_curves", "final_rewards"}
+    assert set(refused) == {"reward_curves", "final_rewards"} | OF_MARKETS
 
 
 def test_pdf_and_png_have_the_width_of_a_column(written: list[Path]) -> None:
@@ -84,8 +92,11 @@ def test_pdf_embeds_truetype_fonts_and_no_type_3(written: list[Path]) -> None:
             assert b"/Type3" not in content
 
 
-def test_the_same_tables_give_the_same_bytes(written: list[Path], folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_same_tables_give_the_same_bytes(
+    written: list[Path], folders: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
     again = draw(folders[0], out=tmp_path)[0] + draw(folders[1], ["contention"], out=tmp_path)[0]
+    again += draw(folders[2], ["pricing", "price_response"], out=tmp_path)[0]
     for first, second in zip(written, again, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
         assert b"CreationDate" not in first.read_bytes()
@@ -110,7 +121,7 @@ def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(tables:
     folder = write({"evaluation": tables["evaluation"]}, tmp_path)
     written, refused = draw(folder)
     assert {path.stem for path in written} == {"policies"}
-    assert set(refused) == {"reward_curves", "final_rewards", "contention"}
+    assert set(refused) == {"reward_curves", "final_rewards", "contention"} | OF_MARKETS
     assert "no table 'training'" in refused["reward_curves"]
 
 
@@ -148,6 +159,8 @@ def colours_by_policy(ax: Axes) -> dict[str, str]:
 
 def test_a_policy_has_the_same_colour_in_every_figure(tables: Tables, contention: Tables) -> None:
     for name, module in FIGURES.items():
+        if name in OF_MARKETS:
+            continue  # of one policy
         shown = contention if name == "contention" else tables
         colours = colours_by_policy(module.plot(shown).get_figure(root=True).axes[0])
         for policy in ("local", "sac", "abandon", "random"):
@@ -157,10 +170,17 @@ def test_a_policy_has_the_same_colour_in_every_figure(tables: Tables, contention
 
 @pytest.mark.parametrize(("name", "sweep"), [(name, name == "contention") for name in FIGURES] + [("policies", True)])
 def test_no_text_overlaps_another_or_leaves_the_page(
-    make_tables: Callable[..., Tables], contention: Tables, name: str, sweep: bool, monkeypatch: pytest.MonkeyPatch
+    make_tables: Callable[..., Tables],
+    contention: Tables,
+    pricing_tables: Tables,
+    name: str,
+    sweep: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tables = contention if sweep else make_tables(seeds=1, algorithms=["sac", "ppo"], episodes=30)
-    if not sweep:
+    if name in OF_MARKETS:
+        tables = pricing_tables
+    elif not sweep:
         tables["training"]["point"] = tables["training"]["algorithm"]
     with matplotlib.rc_context(FIGURES[name].STYLE):
         figure = FIGURES[name].plot(tables).get_figure(root=True)

@@ -71,7 +71,7 @@ def test_a_study_leaves_one_row_a_mechanism_and_prints_one_table(study: tuple[Pa
     folder, printed = study
     rows = pd.read_parquet(folder / "audit.parquet")
     assert rows["mechanism"].tolist() == ["none", "posted_price", "vcg"]
-    assert rows["point"].tolist()[2] == "mechanism.name=vcg mechanism.bandwidth=True"
+    assert rows["point"].tolist()[2] == "mechanism=vcg bandwidth=True"
     assert (rows["markets"] == 6).all()
     assert (rows["failed_clearings"] == 0).all()
     assert {path.name for path in folder.iterdir()} >= {"experiment.yaml", "environment.json", "audit.parquet"}

@@ -1,0 +1,71 @@
+"""The figure of mechanisms side by side draws what the tables say, in the order of the experiment."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+
+from paper_figures import CannotDraw, pricing
+from paper_figures.style import point_label
+
+Tables = dict[str, pd.DataFrame]
+
+
+def drawn(ax: Axes, colour: str) -> np.ndarray:
+    """(x, row) of the markers of a colour."""
+    lines = [container.lines[0] for container in ax.containers]
+    return np.array([(line.get_xdata()[0], line.get_ydata()[0]) for line in lines if line.get_color() == colour])
+
+
+def test_each_mechanism_has_a_row_with_its_means(pricing_tables: Tables) -> None:
+    figure = pricing.plot(pricing_tables)
+    price, quality, utility = figure.axes
+    labels = [text.get_text() for text in price.get_yticklabels()]
+    assert labels == [
+        "None",
+        "Posted price, price 1.0",
+        "Posted price, price 2.0",
+        "Posted price, price 3.0",
+        "Posted price",
+        "Vcg",
+    ]
+    of_sac = pricing_tables["evaluation"].query("policy == 'sac'").groupby("point", sort=False)
+    np.testing.assert_allclose(drawn(price, "black")[:, 0], [0, 1, 2, 3, 1.8, 2.5], atol=1e-12)
+    np.testing.assert_allclose(drawn(quality, "black")[:, 0], of_sac["qos"].mean())
+    np.testing.assert_allclose(drawn(utility, "#004488")[:, 0], of_sac["gain"].mean())
+    np.testing.assert_allclose(drawn(utility, "#DDAA33")[:, 0], of_sac["edge_utility"].mean() / 4)
+    np.testing.assert_allclose(drawn(utility, "#BB5566")[:, 0], [0, 0, 0, 0, 0, -0.3])
+    np.testing.assert_allclose(drawn(quality, "black")[:, 1], np.arange(6))
+
+
+def test_the_legend_names_the_sides_the_policy_and_the_interval(pricing_tables: Tables) -> None:
+    named = [text.get_text() for text in pricing.plot(pricing_tables).legends[0].get_texts()]
+    assert named == ["Users", "Edge devices", "Platform", "SAC (proposed); 95% interval, 3 seeds"]
+
+
+def test_without_a_learned_policy_the_equilibrium_is_shown(make_pricing: Callable[..., Tables]) -> None:
+    tables = make_pricing(policies=("greedy", "nash"))
+    named = [text.get_text() for text in pricing.plot(tables).legends[0].get_texts()]
+    assert named[-1].startswith("Equilibrium")
+
+
+def test_what_is_missing_is_named(pricing_tables: Tables) -> None:
+    with pytest.raises(CannotDraw, match="no column 'mechanism'"):
+        pricing.plot({"evaluation": pricing_tables["evaluation"].drop(columns="mechanism")})
+    free = pricing_tables["evaluation"].query("mechanism == 'none'")
+    with pytest.raises(CannotDraw, match="free edge devices alone"):
+        pricing.plot({"evaluation": free})
+
+
+@pytest.mark.parametrize(
+    ("point", "label"),
+    [
+        ("mechanism=budgeted_price budget=8.0", "Budgeted price, budget 8.0"),
+        ("mechanism.name=vcg env.num_users=8", "Vcg, num users 8"),
+        ("", ""),
+    ],
+)
+def test_a_sweep_point_is_put_in_words(point: str, label: str) -> None:
+    assert point_label(point) == label
