@@ -193,6 +193,18 @@ def test_without_band_only_users_who_need_none_are_served() -> None:
     assert (allocation[:, 1:] == -1).all()
 
 
+def test_a_need_of_more_than_the_band_is_not_met_in_part_either() -> None:
+    asked = Pairs(
+        net=np.array([[9.0], [1.0]]),
+        cost=np.zeros((2, 1)),
+        capacity=np.array([2]),
+        need=np.array([[1500.0], [800.0]]),
+        limit=np.array([1000.0]),
+    )
+    assert relaxation(asked).share.tolist() == [[0.0], [1.0]]
+    assert optimal_allocation(asked).tolist() == [-1, 0]
+
+
 @pytest.mark.parametrize(("num_users", "num_experts"), [(0, 4), (5, 0), (0, 0)])
 @pytest.mark.parametrize("bandwidth", [False, True])
 def test_no_users_or_no_experts_gain_nothing(num_users: int, num_experts: int, bandwidth: bool) -> None:

@@ -104,6 +104,14 @@ def test_who_can_pay_for_only_a_part_of_its_need_buys_nothing() -> None:
     np.testing.assert_allclose(outcome.unit_price, [2.0])
 
 
+@pytest.mark.parametrize("budget", np.linspace(1.1, 5.0, 9))
+def test_a_need_of_the_whole_band_takes_all_money_and_not_a_rounding_more(budget: float) -> None:
+    outcome = clear(one_expert(value=6.0, need=1000.0, budget=budget))
+    assert outcome.allocation.tolist() == [0]
+    np.testing.assert_allclose(outcome.charge, [budget], rtol=1e-7)
+    assert outcome.charge[0] <= budget
+
+
 def test_users_alike_share_the_band_at_a_price_of_all_their_money() -> None:
     outcome = clear(one_expert(value=9.0, need=250.0, budget=8.0, num_users=4))
     assert outcome.allocation.tolist() == [0, 0, 0, 0]

@@ -88,6 +88,16 @@ def test_every_row_is_kept(seed: int, bandwidth: bool) -> None:
     assert within == bandwidth
 
 
+def test_half_a_service_and_more_is_rounded_up_and_less_is_dropped() -> None:
+    market = scarce(3)
+    asked, allocation = pairs(market, "test", bandwidth=True), clear(market).allocation
+    share = np.array([relaxation(asked.world((index,))).share for index in range(WORLDS)])
+    of_those_served = of_served(share, allocation)[allocation >= 0]
+    assert (of_those_served >= 0.5 - 1e-6).all()
+    assert (of_those_served < 0.99).any()
+    assert (allocation[(share > 1 - 1e-6).any(axis=-1)] >= 0).all()
+
+
 def test_welfare_is_the_optimum_where_the_program_is_whole_and_below_it_elsewhere() -> None:
     market = scarce(3)
     whole, optimum = is_whole(market, True), optimal_welfare(market, True)
