@@ -26,7 +26,8 @@ class BudgetedPrice:
         maximise   sum_e D_e ((v_e - kappa_e) x_e - slope_e x_e^2 / 2)
         subject to sum_e D_e (kappa_e + slope_e x_e) x_e <= B,   0 <= x_e <= 1
 
-        x            effort, 0..1; it is the edge device's best response to the price p_e = kappa_e + slope_e x_e
+        x            effort, 0..1; the edge device's best response to the price p_e = kappa_e + slope_e x_e, and to
+                     p_e = 0 where x_e = 0
         D, v         demand, points/slot, and value, credits/point
         kappa, slope reported unit cost and cost slope, credits/point
         B            budget, credits/slot: `budget`, or where that is None the market's own
@@ -38,7 +39,7 @@ class BudgetedPrice:
     Budget: charges are the payments (balance 0) and at most B, as long as edge devices answer as they reported. One
         that is cheaper than it reported answers the price with more effort, which nothing here foresees.
     Individual rationality: 0 effort is among the answers, so no edge device loses, whatever it reported.
-    No trade: with budget 0 effort is 0 and the price kappa, also for experts without demand. Where the budget does
+    No trade: with budget 0 effort and price are 0, also for experts without demand. Where the budget does
         not bind, effort is the best response to the value. An edge device that is worth no more than kappa gets 0.
     Strategic side: edge devices. Not incentive compatible: the price follows the reported cost, so reporting more
         than the truth pays until p_e = v_e. One edge device with kappa 1, slope 1 and value 3 gains 1 credit a point.
@@ -66,7 +67,9 @@ class BudgetedPrice:
         """The prices of greatest welfare within the budget, in every world at once; status "closed_form"."""
         start = perf_counter()
         budget = market.budget if self.budget is None else np.full(market.batch_shape, float(self.budget))
-        unit_price = market.unit_cost + market.cost_slope * efforts_within(budget, market)
+        effort = efforts_within(budget, market)
+        # Whoever is to give nothing is offered nothing: at the reported kappa an overstated one would be paid in full.
+        unit_price = np.where(effort > 0, market.unit_cost + market.cost_slope * effort, 0.0)
         return outcome_at_prices(market, unit_price, status="closed_form", solve_seconds=perf_counter() - start)
 
 

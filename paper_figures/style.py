@@ -102,6 +102,9 @@ def policy_style(policy: str) -> PolicyStyle:
     return like._replace(label=policy.replace("_", " ").capitalize())
 
 
+_MECHANISMS = {"none": "Free edge devices", "vcg": "VCG"}  # those whose name alone would not do
+
+
 def point_label(point: str) -> str:
     """A sweep point for an axis: `mechanism=budgeted_price budget=8` -> `Budgeted price, budget 8`.
 
@@ -109,7 +112,7 @@ def point_label(point: str) -> str:
     """
     settings = dict(setting.partition("=")[::2] for setting in point.split(" ") if setting)
     name = settings.pop("mechanism", "") or settings.pop("mechanism.name", "")
-    parts = [name.replace("_", " ").capitalize()] if name else []
+    parts = [_MECHANISMS.get(name, name.replace("_", " ").capitalize())] if name else []
     parts += [f"{key.rpartition('.')[2].replace('_', ' ')} {value}" for key, value in settings.items()]
     return ", ".join(parts)
 

@@ -71,7 +71,8 @@ def test_closed_form_and_program_agree(seed: int, draw_market: DrawMarket, progr
     np.testing.assert_allclose(exact.welfare, reference.welfare, rtol=1e-6)
     wanted = market.demand > 0
     np.testing.assert_allclose(exact.effort[wanted], reference.effort[wanted], atol=1e-3)
-    np.testing.assert_allclose(exact.unit_price[wanted], reference.unit_price[wanted], atol=2e-3)
+    bought = wanted & (exact.effort > 0)  # of nothing the solver leaves a trace, which has a price
+    np.testing.assert_allclose(exact.unit_price[bought], reference.unit_price[bought], atol=2e-3)
     assert (exact.status, reference.status) == ("closed_form", "optimal")
 
 
@@ -116,7 +117,7 @@ def test_most_random_budgets_bind_and_leave_efforts_between_nothing_and_full(dra
 def test_a_single_edge_device_gets_the_budget_until_it_gives_all(budget: float, effort: float) -> None:
     outcome = clear(one_expert(budget))
     assert outcome.effort[0] == pytest.approx(effort, abs=1e-12)
-    assert outcome.unit_price[0] == pytest.approx(1.0 + effort, abs=1e-12)
+    assert outcome.unit_price[0] == pytest.approx(1.0 + effort if effort else 0.0, abs=1e-12)
     assert spent(outcome) == pytest.approx(min(budget, 4.0), abs=1e-12)
 
 
@@ -155,7 +156,7 @@ def test_reporting_a_higher_cost_pays_up_to_the_value() -> None:
     honest = edge_utility(truth, clear(truth))[0]
     best = max(
         edge_utility(truth, clear(dataclasses.replace(truth, unit_cost=[reported])))[0]
-        for reported in np.linspace(0.0, 3.0, 301)
+        for reported in np.linspace(0.0, 50.0, 5001)
     )
     assert honest == pytest.approx(0.5)  # price 2, cost 1.5
     assert best - honest == pytest.approx(1.0)  # price 3, the value
@@ -180,12 +181,12 @@ def test_many_edge_devices_gain_by_reporting_other_costs(
         pytest.param({"value": np.full(30, -3.0)}, id="negative value"),
     ],
 )
-def test_where_nothing_is_bought_the_price_is_the_unit_cost(draw_market: DrawMarket, fields: dict[str, Any]) -> None:
+def test_where_nothing_is_bought_nothing_is_offered(draw_market: DrawMarket, fields: dict[str, Any]) -> None:
     market = draw_market(8, **fields)
     outcome = clear(market)
     assert not outcome.effort.any()
     assert not outcome.payment.any()
-    np.testing.assert_array_equal(outcome.unit_price, market.unit_cost)
+    assert not outcome.unit_price.any()
 
 
 def test_without_demand_prices_are_those_of_an_ample_budget_and_nothing_is_paid(draw_market: DrawMarket) -> None:

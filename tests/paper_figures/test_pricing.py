@@ -24,12 +24,12 @@ def test_each_mechanism_has_a_row_with_its_means(pricing_tables: Tables) -> None
     price, quality, utility = figure.axes
     labels = [text.get_text() for text in price.get_yticklabels()]
     assert labels == [
-        "None",
+        "Free edge devices",
         "Posted price, price 1.0",
         "Posted price, price 2.0",
         "Posted price, price 3.0",
         "Posted price",
-        "Vcg",
+        "VCG",
     ]
     of_sac = pricing_tables["evaluation"].query("policy == 'sac'").groupby("point", sort=False)
     np.testing.assert_allclose(drawn(price, "black")[:, 0], [0, 1, 2, 3, 1.8, 2.5], atol=1e-12)
@@ -63,7 +63,7 @@ def test_what_is_missing_is_named(pricing_tables: Tables) -> None:
     ("point", "label"),
     [
         ("mechanism=budgeted_price budget=8.0", "Budgeted price, budget 8.0"),
-        ("mechanism.name=vcg env.num_users=8", "Vcg, num users 8"),
+        ("mechanism.name=vcg env.num_users=8", "VCG, num users 8"),
         ("", ""),
     ],
 )
