@@ -132,7 +132,7 @@ class World:
         wanted = allowed & (actions < self.num_experts)
         expert = np.where(wanted, actions, 0)
         served = self._served(expert, wanted)
-        shape = (self.num_worlds, self.num_experts)
+        shape = self.num_worlds, self.num_experts
         cell = self.worlds * self.num_experts + expert  # a flat index into (N, E)
         load = per_expert(cell, served, shape)
         delivery = deliver(self, expert, cell, wanted, served, load)
@@ -324,8 +324,7 @@ class World:
         return np.ones(shape, bool)
 
     def _served(self, expert: NDArray, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        places, allocation = self.config.experts.max_concurrent, self.market.allocation
-        if places is None:
+        if (places := self.config.experts.max_concurrent) is None:
             return wanted
-        first = None if allocation is None else expert == allocation.expert
+        first = None if (allocation := self.market.allocation) is None else expert == allocation.expert
         return lottery(expert, wanted, places, self._rng["lottery"], first)

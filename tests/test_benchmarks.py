@@ -43,6 +43,7 @@ def setting() -> Any:
 def measured(setting: Any) -> tuple[list[Any], pd.DataFrame]:
     """Rows of every benchmark, and the learning curves."""
     import growth
+    import mechanism_speed
     import memory
     import quality_report
     import update_speed
@@ -57,6 +58,7 @@ def measured(setting: Any) -> tuple[list[Any], pd.DataFrame]:
         *update_speed.measure(num_users=2, num_experts=5, repeats=3, seconds=0),
         *memory.measure(capacity=100),
         *growth.measure(users=(1, 2), experts=(5, 6), repeats=1, seconds=0),
+        *mechanism_speed.measure(sizes=((2, 3),), repeats=1, seconds=0),
         *quality,
     ]
     return rows, curves
@@ -64,7 +66,7 @@ def measured(setting: Any) -> tuple[list[Any], pd.DataFrame]:
 
 def test_every_benchmark_yields_rows_that_say_what_was_measured_and_in_which_unit(measured: Any) -> None:
     rows, curves = measured
-    assert {row.benchmark for row in rows} == {"world", "updates", "memory", "growth", "quality"}
+    assert {row.benchmark for row in rows} == {"world", "updates", "memory", "growth", "mechanisms", "quality"}
     names = [(row.benchmark, row.variant, row.quantity, row.unit) for row in rows]
     assert len(set(names)) == len(names)
     for row in rows:
@@ -96,10 +98,17 @@ def test_make_bench_writes_table_csv_figures_and_the_machine_into_a_folder_of_it
 ) -> None:
     main = runpy.run_path(str(BENCHMARKS / "__main__.py"))
     rows, curves = measured
-    parts = {"world_speed": "world", "update_speed": "updates", "memory": "memory", "growth": "growth"}
+    parts = {
+        "world_speed": "world",
+        "update_speed": "updates",
+        "memory": "memory",
+        "growth": "growth",
+        "mechanism_speed": "mechanisms",
+    }
     for module, name in parts.items():
         part = [row for row in rows if row.benchmark == name]
         monkeypatch.setattr(main[module], "measure", lambda part=part, **kwargs: part)
+    monkeypatch.setattr(main["mechanism_speed"], "measure_training", lambda **kwargs: [])
     asked: list[Any] = []
     quality = [row for row in rows if row.benchmark == "quality"]
     monkeypatch.setattr(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import growth
+import mechanism_speed
 import memory
 import pandas as pd
 import quality_report
@@ -87,6 +88,14 @@ def growth_(out: Out = RESULTS) -> None:
     _report(out, rows)
 
 
+@app.command("mechanisms")
+def mechanisms_(out: Out = RESULTS) -> None:
+    """Cost of a clearing: own path, CVXPY's first and later solves, the solver alone; and of training under them."""
+    with _progress() as told:
+        rows = mechanism_speed.measure(told=told) + mechanism_speed.measure_training(told=told)
+    _report(out, rows)
+
+
 @app.command("all")
 def all_(
     out: Out = RESULTS,
@@ -98,6 +107,7 @@ def all_(
     with _progress() as told:
         rows = world_speed.measure(told=told) + update_speed.measure(told=told) + memory.measure(stock=long, told=told)
         rows += growth.measure(told=told)
+        rows += mechanism_speed.measure(told=told) + mechanism_speed.measure_training(told=told)
         quality_rows, curves = quality_report.measure(LONG if long else SHORT, told=told)
     _report(out, rows + quality_rows, curves)
 
