@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from mechanisms.base import register
+from mechanisms.budget import budget_of, check_amount
 from mechanisms.claims import Claims
 from mechanisms.market import FloatArray, Market, Outcome
 from mechanisms.program import compiled, solve
@@ -60,13 +61,12 @@ class BudgetedPrice:
     budget: float | None = None
 
     def __post_init__(self) -> None:
-        if self.budget is not None and not 0 <= self.budget < np.inf:
-            raise ValueError(f"budgeted_price: budget should be a finite number of at least 0, got {self.budget}")
+        check_amount(self.name, "budget", self.budget)
 
     def clear(self, market: Market) -> Outcome:
         """The prices of greatest welfare within the budget, in every world at once; status "closed_form"."""
         start = perf_counter()
-        budget = market.budget if self.budget is None else np.full(market.batch_shape, float(self.budget))
+        budget = budget_of(market, self.budget)
         effort = efforts_within(budget, market)
         # Whoever is to give nothing is offered nothing: at the reported kappa an overstated one would be paid in full.
         unit_price = np.where(effort > 0, market.unit_cost + market.cost_slope * effort, 0.0)

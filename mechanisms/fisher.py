@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mechanisms.assignment import Pairs, admitted, load, of_served, pairs
 from mechanisms.base import register
+from mechanisms.budget import budget_of, check_amount
 from mechanisms.claims import Claims
 from mechanisms.errors import MechanismError
 from mechanisms.fisher_equilibrium import Equilibrium, equilibrium
@@ -80,8 +81,7 @@ class Fisher:
     )
 
     def __post_init__(self) -> None:
-        if self.budget is not None and not 0 <= self.budget < np.inf:
-            raise ValueError(f"fisher: budget should be a finite number of at least 0, got {self.budget}")
+        check_amount(self.name, "budget", self.budget)
 
     def clear(self, market: Market) -> Outcome:
         """Find the equilibrium of all worlds at once and serve whole users; status "optimal"."""
@@ -105,7 +105,7 @@ def trade(market: Market, asked: Pairs, budget: float | None) -> Trade:
     assert asked.limit is not None
     limit = asked.limit[..., np.newaxis, :]
     full_effort_price = market.unit_cost + market.cost_slope
-    total = market.budget if budget is None else np.full(market.batch_shape, float(budget))
+    total = budget_of(market, budget)
     trades = (market.user_points > 0) & (asked.need > 0) & (asked.need <= limit)
     trades &= (asked.capacity > 0)[..., np.newaxis, :] & (total > 0)[..., np.newaxis, np.newaxis]
     trades &= market.user_value >= market.user_points * full_effort_price[..., np.newaxis, :]

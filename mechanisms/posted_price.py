@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from mechanisms.base import register
+from mechanisms.budget import check_amount
 from mechanisms.claims import Claims
 from mechanisms.market import FloatArray, Market, Outcome
 from mechanisms.program import compiled, solve
@@ -64,8 +65,7 @@ class PostedPrice:
     price: float | None = None
 
     def __post_init__(self) -> None:
-        if self.price is not None and not 0 <= self.price < np.inf:
-            raise ValueError(f"posted_price: price should be a finite number of at least 0, got {self.price}")
+        check_amount(self.name, "price", self.price)
 
     def clear(self, market: Market) -> Outcome:
         """Post the most profitable price in every world (status "closed_form"), or the one given ("given")."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechanisms.base import register
+from mechanisms.budget import budget_of, check_amount
 from mechanisms.claims import Claims
 from mechanisms.market import FloatArray, IntArray, Market, Outcome
 from mechanisms.program import compiled, solve
@@ -68,13 +69,12 @@ class ProportionalShare:
     budget: float | None = None
 
     def __post_init__(self) -> None:
-        if self.budget is not None and not 0 <= self.budget < np.inf:
-            raise ValueError(f"proportional_share: budget should be a finite number of at least 0, got {self.budget}")
+        check_amount(self.name, "budget", self.budget)
 
     def clear(self, market: Market) -> Outcome:
         """Who sells at what price, in every world at once; status "closed_form"."""
         start = perf_counter()
-        budget = market.budget if self.budget is None else np.full(market.batch_shape, float(self.budget))
+        budget = budget_of(market, self.budget)
         queue = _queue(market)
         sells = queue.is_seller & (queue.ask * queue.points_so_far <= budget[..., np.newaxis])
         return _outcome(market, queue, sells, budget, "closed_form", start)
@@ -173,5 +173,7 @@ class ProportionalShareProgram:
         self._budget.value = market.budget
         self._inverse_ask.value = 1 / queue.ask
         self._slack.value = np.max(1 / queue.ask) - 1 / queue.ask
-        solve(self._problem, f"proportional_share within {market.budget} credits/slot", cp.HIGHS, mip_rel_gap=0.0)
+        name = f"proportional_share within {market.budget} credits/slot"
+        # A warm start may end in a wrong answer that HiGHS calls optimal.
+        solve(self._problem, name, cp.HIGHS, warm_start=False, mip_rel_gap=0.0)
         return np.asarray(self._sells.value > 0.5)
