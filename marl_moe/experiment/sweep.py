@@ -31,7 +31,7 @@ def sweep_points(spec: ExperimentSpec) -> list[tuple[str, ExperimentSpec]]:
 
 
 def _label(key: str, value: Any) -> str:
-    """`env.num_users=8`; of a section as value its name and the rest of its keys: `mechanism=posted_price price=2.3`."""
+    """`env.num_users=8`; of a section its name and the rest of its keys: `mechanism=posted_price price=2.3`."""
     if isinstance(value, dict):
         rest = {name: part for name, part in value.items() if name != "name"}
         own = [f"{key}={value['name']}"] if "name" in value else []
