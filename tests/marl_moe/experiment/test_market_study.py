@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from rich.console import Console
@@ -19,6 +20,7 @@ from marl_moe.experiment.audit_table import audit_table, conditions
 from marl_moe.experiment.evaluation import make_heuristic
 from marl_moe.experiment.market_study import SETTLING_SLOTS, sample_markets
 from marl_moe.experiment.reading import load_experiment
+from marl_moe.experiment.records import TABLES
 from marl_moe.experiment.spec import SpecError
 from mechanisms import Market
 
@@ -70,6 +72,9 @@ def test_more_markets_than_worlds_are_spread_over_later_slots(monkeypatch: pytes
 def test_a_study_leaves_one_row_a_mechanism_and_prints_one_table(study: tuple[Path, str]) -> None:
     folder, printed = study
     rows = pd.read_parquet(folder / "audit.parquet")
+    written = pq.read_schema(folder / "audit.parquet")
+    assert written.names == list(TABLES["audit"])
+    assert all(column.metadata[b"doc"] for column in written)
     assert rows["mechanism"].tolist() == ["none", "posted_price", "vcg"]
     assert rows["point"].tolist()[2] == "mechanism=vcg bandwidth=True"
     assert (rows["markets"] == 6).all()
