@@ -29,17 +29,18 @@ def expected_gain(world: "World", load: ArrayLike = 1) -> NDArray[np.float32]:
     the shares depend on who the others are, and equal shares stand for them). Where more ask than an expert serves,
     the gain is that of being served times the chance of it. At the efforts and charges of the market in force.
     """
-    points = quality.deliverable_points(world.config.quality, world.loss[..., None], expected_competence(world))
-    return _gain(world, load, world.market.effort[:, None], world.market.asked(points))
+    competence = expected_competence(world)
+    points = quality.deliverable_points(world.config.quality, world.loss[..., None], competence)
+    return _gain(world, load, competence * world.market.effort[:, None], world.market.asked(points))
 
 
 def expected_value(world: "World", load: ArrayLike = 1) -> NDArray[np.float32]:
     """As `expected_gain`, at full effort and before any charge."""
-    return _gain(world, load, effort=1.0, charge=0.0)
+    return _gain(world, load, expected_competence(world), charge=0.0)
 
 
 def _gain(
-    world: "World", load: ArrayLike, effort: NDArray[np.floating] | float, charge: NDArray[np.floating] | float
+    world: "World", load: ArrayLike, competence: NDArray[np.floating], charge: NDArray[np.floating] | float
 ) -> NDArray[np.float32]:
     config = world.config
     load = np.asarray(load, np.float32)
@@ -52,9 +53,8 @@ def _gain(
         snr = db_to_linear(world.snr_db())
         transmission_s = transmission_s * spectral_efficiency(snr, gap) / spectral_efficiency(snr * served, gap)
     delay_s = transmission_s + world.compute_s()[..., None] + world.backlog_s[:, None]
-    competence = expected_competence(world)
     timely = quality.timeliness(config.quality, delay_s) * word_survival(config.channel)
-    effective = quality.effective_competence(competence * effort, timely)
+    effective = quality.effective_competence(competence, timely)
     gain = quality.transfer_gain(
         config.quality,
         config.reward,
