@@ -11,8 +11,7 @@ from envs.config import MarketConfig
 from envs.experts import ExpertPool
 from envs.reports import Reports
 from envs.state import State, copied
-from mechanisms import Market, Mechanism, MechanismError, best_response, cost, welfare
-from mechanisms.assignment import net_value, of_served, optimal_welfare
+from mechanisms import Market, Mechanism, MechanismError, best_response, cost
 
 Float = NDArray[np.floating]
 
@@ -71,7 +70,11 @@ class Marketplace:
         self._points, self._payment, self._cost = (np.zeros(self.demand.shape) for _ in range(3))
         self._charge, self._gain = (np.zeros((len(self.demand), self.num_users)) for _ in range(2))
         market = self.market(reports)
-        self._told = market.demand
+        self._cleared = (
+            market
+            if self._truthful
+            else replace(market, unit_cost=self.pool.unit_cost, cost_slope=self.pool.cost_slope)
+        )
         if reports is not None:
             self.allocation = Allocation(np.full(self._charge.shape, -1), np.zeros(self._charge.shape))
         try:
@@ -91,7 +94,6 @@ class Marketplace:
             self._cost_per_point = cost(self.effort, kappa, slope)
             if outcome.allocation is not None and outcome.charge is not None:
                 self.allocation = Allocation(outcome.allocation, outcome.charge)
-        self._welfare, self._welfare_optimum = self._judge(market)
 
     def market(self, reports: Reports | None) -> Market:
         """The market as the platform knows it now; with users' reports, or without the fields that they fill."""
@@ -161,9 +163,9 @@ class Marketplace:
         state = copied(state)
         under_way, closed = state["under_way"], state["closed"]
         self._open(pool)
-        self._told = under_way["demand"]
+        self._cleared = Market(**under_way["market"])
         self.demand, self._priced, self.due = state["demand"], state["priced"], False
-        self.closed = None if closed is None else Clearing(**closed)
+        self.closed = None if closed is None else Clearing(**closed | {"market": Market(**closed["market"])})
         self._slot, self._slots = under_way["slot"], under_way["num_slots"]
         self.unit_price, self.effort, self.participates = (
             under_way[key] for key in ("unit_price", "effort", "participates")
@@ -173,7 +175,6 @@ class Marketplace:
         self._points, self._payment, self._cost, self._charge, self._gain = (
             under_way[key] for key in ("points", "payment", "cost", "user_charge", "user_gain")
         )
-        self._welfare, self._welfare_optimum = under_way["welfare"], under_way["welfare_optimum"]
         self._outcome_status, self._solve_seconds = under_way["status"], under_way["solve_seconds"]
         self._cost_per_point = cost(self.effort, pool.unit_cost, pool.cost_slope)
 
@@ -181,6 +182,7 @@ class Marketplace:
         """Serve a pool from now on."""
         self.pool, shape = pool, pool.unit_cost.shape
         self._priced, self.due = False, True
+        self._truthful = bool((pool.report_factor == 1).all())
         self._market = Market(
             unit_cost=pool.report_factor * pool.unit_cost,
             cost_slope=pool.report_factor * pool.cost_slope,
@@ -189,36 +191,20 @@ class Marketplace:
             budget=np.full(shape[0], self.config.budget_per_user * self.num_users),
         )
 
-    def _judge(self, market: Market) -> tuple[Float, Float]:
-        """Welfare of the market as decided, and the greatest there could be, (N,) each, at true costs, credits a slot.
-
-        Of an allocation both count full effort, whatever the edge devices answer.
-        """
-        kappa, slope = self.pool.unit_cost, self.pool.cost_slope
-        if self.allocation is None:
-            demand, value = market.demand, market.value
-            best = best_response(value, kappa, slope)
-            return welfare(self.effort, demand, value, kappa, slope), welfare(best, demand, value, kappa, slope)
-        truth = replace(market, unit_cost=kappa, cost_slope=slope)
-        worth = of_served(net_value(truth), self.allocation.expert)
-        return worth.sum(axis=-1), optimal_welfare(truth, bandwidth=False)
-
     def _under_way(self) -> Clearing:
         return Clearing(
             slot=self._slot,
             num_slots=self._slots,
+            market=self._cleared,
             unit_price=self.unit_price,
             effort=self.effort,
             participates=self.participates,
-            demand=self._told,
             points=self._points,
             payment=self._payment,
             cost=self._cost,
             allocation=None if self.allocation is None else self.allocation.expert,
             user_charge=self._charge,
             user_gain=self._gain,
-            welfare=self._welfare,
-            welfare_optimum=self._welfare_optimum,
             status=self._outcome_status,
             solve_seconds=float(self._solve_seconds),
         )

@@ -185,7 +185,10 @@ def test_market_rows_are_one_for_each_clearing_and_expert_and_hold_together(mark
 
 def test_what_a_platform_keeps_is_told_with_the_episode_it_was_kept_in() -> None:
     rng = np.random.default_rng(0)
-    cells = {name: rng.random((2, 3)) for name in ("unit_price", "effort", "demand", "points", "payment", "cost")}
+    cells = {name: rng.random((2, 3)) for name in ("unit_price", "effort", "points", "payment", "cost")}
+    costs = {name: rng.uniform(0.5, 1.5, (2, 3)) for name in ("unit_cost", "cost_slope", "demand", "value")}
+    pairs = {"user_value": rng.uniform(2, 4, (2, 4, 3)), "user_points": rng.random((2, 4, 3))}
+    market = mechanisms.Market(**costs, budget=np.zeros(2), **pairs, capacity=np.ones(3, int))
     clearing = Clearing(
         slot=5,
         num_slots=4,
@@ -193,10 +196,9 @@ def test_what_a_platform_keeps_is_told_with_the_episode_it_was_kept_in() -> None
         allocation=np.array([[0, 2, -1, 1], [-1, -1, 0, 2]]),
         user_charge=rng.random((2, 4)),
         user_gain=rng.random((2, 4)),
-        welfare=np.array([7.0, 9.0]),
-        welfare_optimum=np.array([8.0, 9.0]),
         status="optimal",
         solve_seconds=0.1,
+        market=market,
         **cells,
     )
     rows = evaluation._expert_rows(Anything(), np.array([10, 11]), clearing).set_index(["episode", "expert"])
@@ -206,6 +208,7 @@ def test_what_a_platform_keeps_is_told_with_the_episode_it_was_kept_in() -> None
             row = rows.loc[(10 + n, e)]
             for name, values in cells.items():
                 assert row[name] == values[n, e]
+            assert row["demand"] == market.demand[n, e]
             assert row["participates"] == clearing.participates[n, e]
             assert row["platform_balance"] == pytest.approx(sum(clearing.user_charge[n]) - sum(cells["payment"][n]))
             assert row["welfare"] == clearing.welfare[n]
