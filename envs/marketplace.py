@@ -35,7 +35,8 @@ class Marketplace:
     participates: NDArray[np.bool_]  # (N, E)
     allocation: Allocation | None  # None where the mechanism only prices
     due: bool  # whether the market is to be cleared before the next slot
-    _market: Market  # what of it stays from clearing to clearing
+    _market: Market  # what of it stays from clearing to clearing, as reported
+    _cleared: Market  # the last one cleared, at true costs
     _priced: bool  # whether a clearing of this pool gave prices
 
     def __init__(
@@ -70,11 +71,9 @@ class Marketplace:
         self._points, self._payment, self._cost = (np.zeros(self.demand.shape) for _ in range(3))
         self._charge, self._gain = (np.zeros((len(self.demand), self.num_users)) for _ in range(2))
         market = self.market(reports)
-        self._cleared = (
-            market
-            if self._truthful
-            else replace(market, unit_cost=self.pool.unit_cost, cost_slope=self.pool.cost_slope)
-        )
+        self._cleared = market
+        if not self._truthful:
+            self._cleared = replace(market, unit_cost=self.pool.unit_cost, cost_slope=self.pool.cost_slope)
         if reports is not None:
             self.allocation = Allocation(np.full(self._charge.shape, -1), np.zeros(self._charge.shape))
         try:
