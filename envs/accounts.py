@@ -39,6 +39,10 @@ class RequestAccounts:
         self.gained_locally[completing] = 0.0
         return gain, local_gain, utility, local_utility
 
+    def reopen(self, world: int, user: int) -> None:
+        """Begin a user's account anew: its request gave way to another."""
+        self.gained[world, user] = self.gained_locally[world, user] = 0.0
+
     def abandoned_utility(self, requests: RequestQueue) -> Float:
         """Credits of each request if all its transferable subtasks are abandoned, (N, U)."""
         config = self.config

@@ -130,7 +130,8 @@ class ExpertConfig:
     mean_competence: float = Field(default=0.26, description="Mean over all experts and topics (calibrated assumption)")
     competence: str | None = Field(
         default=None,
-        description="JSON file with a measured table 'competence' [expert topic x topic], in place of draws",
+        description="In place of draws: a JSON file with a measured table 'competence' [expert topic x topic] "
+        "(`marl-moe calibrate` writes one), or `measured`, the table that comes with the package",
     )
     words_per_second: float | None = Field(default=100.0, gt=0, description="Speed, words/s; null: no compute delay")
     max_concurrent: int | None = Field(

@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from envs.config import ExpertConfig
 from envs.state import State, copied, taken
 
+MEASURED = "measured"  # names the table that comes with the package
 ATTRACTION_TEMPERATURE = 0.1  # competence; 0.2 was tried too and was no better
 
 
@@ -28,6 +31,19 @@ class ExpertPool:
     def by_topic(self) -> NDArray[np.float32]:
         """Competence for each topic of every expert, (N, M, E)."""
         return np.ascontiguousarray(self.competence.transpose(0, 2, 1), np.float32)
+
+    @cached_property
+    def type_means(self) -> tuple[float, float]:
+        """Mean competence on the own topic, and on others (NaN where there is but one topic)."""
+        own = self.topic[:, None] == np.arange(self.competence.shape[-1])
+        other = self.competence[:, ~own]
+        return float(self.competence[:, own].mean()), float(other.mean()) if other.size else float("nan")
+
+    def seen(self, information: str) -> NDArray:
+        """What users see of competence, (N, E, M): all of it where it is `known`, else whether the type matches."""
+        if information == "known":
+            return self.competence
+        return np.broadcast_to(self.topic[:, None] == np.arange(self.competence.shape[-1]), self.competence.shape)
 
     def get_state(self) -> State:
         """The experts."""
@@ -135,9 +151,9 @@ def lottery(
 def load_competence(path: str, num_topics: int) -> NDArray[np.float64]:
     """Read a measured table, competence [expert topic x subtask topic], from a JSON object's key 'competence'.
 
-    Raises ValueError naming the file and what is wrong with it.
+    `MEASURED` names the table that comes with the package. Raises ValueError naming the file and what is wrong with it.
     """
-    file = Path(path)
+    file: Path | Traversable = files("envs") / "measured_competence.json" if path == MEASURED else Path(path)
     try:
         table = np.asarray(json.loads(file.read_text())["competence"], dtype=float)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 
 
 def expected_competence(world: "World") -> NDArray[np.float32]:
-    """Competence each user expects of each expert for its topic, (N, U, E); with types only, the mean of the type."""
+    """Competence each user expects of each expert for its topic, (N, U, E); with types only, the mean of the type.
+
+    That is the mean it is drawn with, or that of the measured table.
+    """
     if world.config.information == "known":
         return world.competence_of_topic()
-    own = own_topic_mean(world.config.experts)
-    other = other_topic_mean(world.config.experts, world.config.requests.num_topics)
+    if world.config.experts.competence is None:
+        own = own_topic_mean(world.config.experts)
+        other = other_topic_mean(world.config.experts, world.config.requests.num_topics)
+    else:
+        own, other = world.pool.type_means
     return np.where(world.requests.topic[..., None] == world.pool.topic, own, other).astype(np.float32)
 
 

@@ -100,6 +100,30 @@ class RequestQueue:
         self.position += self.pending
         self._arrive()
 
+    def place(self, world: int, user: int, weight: float, words: float, compute: float, topic: int) -> None:
+        """Give a user a request with this one subtask to transfer in this slot, in place of the one it has.
+
+        Raises ValueError naming what lies outside the model: a weight or a topic that no request has, more words or
+        more compute than a subtask of `config` may need.
+        """
+        config = self.config
+        for name, value, limit in (
+            ("weight", weight, 1.0),
+            ("words", words, config.words[1]),
+            ("compute", compute, config.compute_need[1]),
+        ):
+            if not 0 < value <= limit:
+                raise ValueError(f"{name} should be greater than 0 and at most {limit:g}, got {value}")
+        if topic not in range(config.num_topics):
+            raise ValueError(f"topic should lie in 0..{config.num_topics - 1}, got {topic}")
+        request = self.request[world, user]
+        self.drawn[world, user, request, 0] = weight, words, compute, topic
+        self.drawn_count[world, user, request] = 1
+        self.drawn_weight[world, user, request] = weight
+        self.position[world, user] = 0
+        self.active[world, user] = True
+        self._select()
+
     def get_state(self) -> State:
         """The requests under way, and those drawn ahead."""
         return taken(self, _STATE)

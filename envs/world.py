@@ -24,6 +24,7 @@ from envs.state import OrNone, State, check, put, taken
 Float = NDArray[np.floating]
 Info = dict[str, NDArray[Any]]
 _STATE = ("slot", "available", "load", "recent_load", "last_expert", "backlog_s", "_fresh")  # beside those of the parts
+_STREAMS = ("pool", "channel", "requests", "availability", "lottery", "judge")  # of randomness, each its own
 
 
 class World:
@@ -112,9 +113,7 @@ class World:
         return self.observe()
 
     def step(self, actions: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32], Info]:
-        """Play one slot.
-
-        Returns observations (N, U, D) float32, rewards (N, U) float32 and a dictionary of arrays:
+        """Play one slot. Returns observations (N, U, D) float32, rewards (N, U) float32 and a dictionary:
 
         - (N, U): `gain` (the reward in double precision), `qos` (points recovered), `delay_s`, `energy_j`, `charge`,
           `transferred`, `rejected`, `pending`; `utility`, credits of the request completed in this slot, else NaN;
@@ -203,6 +202,16 @@ class World:
         """Points that abandoning the pending subtask loses, D, (N, U)."""
         return quality.abandon_loss(self.config.quality, self.requests.weight, self.config.requests.num_subtasks)
 
+    def place_subtask(self, world: int, user: int, weight: float, words: float, compute: float, topic: int) -> None:
+        """Have a user transfer this subtask in the present slot: a request of its own, in place of what it has.
+
+        A mechanism that allocates is cleared again, with it. Raises ValueError naming what lies outside the model.
+        """
+        self.requests.place(world, user, weight, words, compute, topic)
+        self.accounts.reopen(world, user)
+        self.market.due |= self.mechanism.allocates
+        self._refresh()
+
     def add_experts(self, count: int) -> None:
         """Add `count` experts to every world (the paper's model upgrade); topics go on as e mod M.
 
@@ -211,12 +220,8 @@ class World:
         """
         if count < 1:
             raise ValueError(f"count should be at least 1, got {count}")
-        config = self.config
-        newcomers = draw_pool(
-            config.experts, self.num_worlds, count, config.requests.num_topics, self._rng["pool"], self.num_experts
-        )
-        self.pool = self.pool.joined(newcomers)
-        self.config = self.accounts.config = replace(config, num_experts=config.num_experts + count)
+        self.pool = self.pool.joined(self._drawn_experts(count, self.num_experts))
+        self.config = self.accounts.config = replace(self.config, num_experts=self.num_experts + count)
         self.channel.add_experts(count)
         self.backlog_s = np.pad(self.backlog_s, ((0, 0), (0, count)))
         self.load = np.pad(self.load, ((0, 0), (0, count)))
@@ -229,7 +234,7 @@ class World:
     def get_state(self) -> State:
         """Everything that a world is in, mid-episode too: copies, from which `set_state` goes on bit for bit.
 
-        Nested dictionaries of arrays, numbers, strings and None. Configuration and mechanism are not among them.
+        Nested dictionaries of arrays, numbers, strings and None, without configuration and mechanism.
         """
         return taken(self, _STATE) | {
             "pool": self.pool.get_state(),
@@ -261,26 +266,23 @@ class World:
         self._refresh()
 
     def _seed(self, seed: int | None) -> None:
-        streams = ("pool", "channel", "requests", "availability", "lottery", "judge")
-        children = np.random.SeedSequence(seed).spawn(len(streams))
-        self._rng = {name: np.random.default_rng(child) for name, child in zip(streams, children, strict=True)}
+        children = np.random.SeedSequence(seed).spawn(len(_STREAMS))
+        self._rng = {name: np.random.default_rng(child) for name, child in zip(_STREAMS, children, strict=True)}
         if self.config.experts.pool_seed is not None:
             self._rng["pool"] = np.random.default_rng(self.config.experts.pool_seed)
         self._draw_pool()
 
     def _draw_pool(self) -> None:
-        config = self.config
-        self.pool = draw_pool(
-            config.experts, self.num_worlds, config.num_experts, config.requests.num_topics, self._rng["pool"]
-        )
+        self.pool = self._drawn_experts(self.num_experts, first=0)
         self._expect_crowds()
+
+    def _drawn_experts(self, count: int, first: int) -> ExpertPool:
+        config = self.config
+        return draw_pool(config.experts, self.num_worlds, count, config.requests.num_topics, self._rng["pool"], first)
 
     def _expect_crowds(self) -> None:
         """Where users may expect each other, from what they know of the pool; read by every slot's observation."""
-        seen = self.pool.competence
-        if self.config.information == "type":
-            seen = np.broadcast_to(self.pool.topic[:, None] == np.arange(seen.shape[-1]), seen.shape)
-        self.attraction = attraction(seen, topic_popularity(self.config.requests))
+        self.attraction = attraction(self.pool.seen(self.config.information), topic_popularity(self.config.requests))
 
     def _begin_episode(self) -> None:
         config, shape = self.config, (self.num_worlds, self.num_users, self.num_experts)
@@ -293,8 +295,7 @@ class World:
         self.load = np.zeros((self.num_worlds, self.num_experts))
         self.recent_load = np.zeros((self.num_worlds, self.num_experts))
         self.last_expert = np.full(shape[:2], -1)
-        average_points = config.quality.recovered_share * config.quality.drop_loss
-        initial_demand = average_points * self.num_users / self.num_experts
+        initial_demand = config.quality.recovered_share * config.quality.drop_loss * self.num_users / self.num_experts
         self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, initial_demand)
         self.available = self._drawn_availability(self.num_experts)
         self._refresh()
@@ -318,10 +319,8 @@ class World:
         self._mask = act.mask(self.usable, self.requests.pending, self.config.allow_abandon)
 
     def _drawn_availability(self, num_experts: int) -> NDArray[np.bool_]:
-        shape, probability = (self.num_worlds, num_experts), self.config.experts.availability_probability
-        if probability < 1:
-            return self._rng["availability"].random(shape) < probability
-        return np.ones(shape, bool)
+        drawn = self._rng["availability"].random((self.num_worlds, num_experts))
+        return drawn < self.config.experts.availability_probability
 
     def _served(self, expert: NDArray, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
         if (places := self.config.experts.max_concurrent) is None:

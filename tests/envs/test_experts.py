@@ -13,6 +13,7 @@ from scipy import stats
 
 from envs import ExpertConfig, RequestConfig, World, WorldConfig
 from envs.experts import draw_pool, load_competence, lottery, other_topic_mean
+from envs.prospects import expected_competence
 
 MEASURED = [[0.9, 0.1], [-0.2, 1.1]]
 
@@ -133,3 +134,17 @@ def test_a_missing_table_is_refused_when_the_world_is_built(tmp_path: Path) -> N
     path = str(tmp_path / "nowhere.json")
     with pytest.raises(ValueError, match=r"nowhere\.json"):
         World(WorldConfig(experts=ExpertConfig(competence=path)), seed=0)
+
+
+def test_a_user_who_sees_types_alone_expects_the_means_of_the_measured_table(tmp_path: Path) -> None:
+    table = [[1.0, 0.2], [0.4, 0.6]]
+    config = WorldConfig(
+        num_users=3,
+        num_experts=4,
+        information="type",
+        requests=RequestConfig(num_topics=2),
+        experts=ExpertConfig(competence=competence_file(tmp_path, {"competence": table})),
+    )
+    world = World(config, num_worlds=2, seed=0)
+    expected = np.where(world.requests.topic[..., None] == np.arange(4) % 2, (1.0 + 0.6) / 2, (0.2 + 0.4) / 2)
+    np.testing.assert_allclose(expected_competence(world), expected, rtol=1e-6)
