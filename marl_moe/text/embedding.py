@@ -21,7 +21,7 @@ class MissingExtraError(RuntimeError):
 class Embedding:
     """Texts to unit vectors, (texts, 384) float32; each text is embedded once and remembered.
 
-    The model is loaded with the first text, runs on one thread and asks no network. Raises MissingExtraError without it.
+    The model is loaded with the first text, runs on one thread and asks no network. Raises MissingExtraError.
     """
 
     name = "all-MiniLM-L6-v2"
