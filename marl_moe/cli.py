@@ -5,17 +5,17 @@ Exit codes: 0 done; 1 failed on the way (a full disk, an unwritable folder); 2 a
 """
 
 import json
-import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from marl_moe.experiment.progress import shown_progress
 from marl_moe.experiment.reading import load_experiment, shipped_experiments
 from marl_moe.experiment.spec import SpecError, experiment_schema, unknown_key
+from marl_moe.terminal import INTERRUPTED, complain, out, wide
+from marl_moe.text.commands import app as text_app
 
 app = typer.Typer(
     help="Mixture of Experts over mobile edge networks: train, evaluate and price edge experts.\n\n"
@@ -25,10 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 140)
-wide = Console(soft_wrap=True, width=240)  # for a table that no terminal's width should fold
-complaints = Console(stderr=True, soft_wrap=True)
-INTERRUPTED = 130
+app.add_typer(text_app)
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
@@ -63,9 +60,9 @@ def run(
         except SpecError as error:
             raise SpecError(f"{experiment}: {error}") from None
     except SpecError as error:
-        _complain(error, 2)
+        complain(error, 2)
     except OSError as error:
-        _complain(error, 1)
+        complain(error, 1)
     _continue(folder)
 
 
@@ -106,9 +103,9 @@ def evaluate(
             return
         evaluation = evaluate_run(run_folder, policy, episodes)
     except SpecError as error:
-        _complain(error, 2)
+        complain(error, 2)
     except OSError as error:
-        _complain(error, 1)
+        complain(error, 1)
     out.print(summary_table(load_run(run_folder).name, evaluation))
 
 
@@ -124,7 +121,7 @@ def figures(
         try:
             _draw(folder, None, out_folder if out_folder is None or len(runs) == 1 else out_folder / folder.name)
         except (OSError, ValueError) as error:
-            _complain(error, 2)
+            complain(error, 2)
 
 
 @app.command("list", epilog="Example: `marl-moe list`")
@@ -166,11 +163,11 @@ def _continue(folder: Path) -> None:
         with shown_progress(sum(job.steps for job in jobs_left(folder)), out) as progress:
             finished = continue_run(folder, progress)
     except KeyboardInterrupt:
-        _complain(f"interrupted; to continue: marl-moe resume {folder}", INTERRUPTED)
+        complain(f"interrupted; to continue: marl-moe resume {folder}", INTERRUPTED)
     except (SpecError, RecordError) as error:
-        _complain(error, 2)
+        complain(error, 2)
     except (OSError, MechanismError) as error:
-        _complain(error, 1)
+        complain(error, 1)
     if spec.kind == "market_study":
         wide.print(audit_table(spec.name, finished.results))
         out.print(*conditions(finished.results), sep="\n", markup=False, highlight=False)
@@ -196,8 +193,3 @@ def _draw(folder: Path, names: list[str] | None, out_folder: Path | None) -> Non
         out.print(f"figure   {path}")
     for name, reason in refused.items():
         out.print(f"not drawn: {name}: {reason}")
-
-
-def _complain(error: Exception | str, code: int) -> NoReturn:
-    complaints.print(str(error), style="red", markup=False, highlight=False)
-    raise typer.Exit(code)

@@ -113,7 +113,7 @@ def evaluate_run(folder: Path, names: Sequence[str] | None, episodes: int | None
     Raises SpecError for a policy that there is not, or that was not trained at every point with every seed.
     """
     rows = []
-    for job in _jobs_that_play(folder):
+    for job in jobs_that_play(folder):
         policies = [policy_of_job(job, name) for name in (names or policy_names(job.spec))]
         rows.append(evaluate_policies(job, policies, episodes or job.spec.evaluation.episodes)["evaluation"])
     return pd.concat(rows, ignore_index=True)
@@ -124,7 +124,7 @@ def film_run(folder: Path, name: str | None, path: Path) -> None:
 
     Raises SpecError for a policy that there is not, or a suffix that cannot be written here.
     """
-    job = _jobs_that_play(folder)[0]
+    job = jobs_that_play(folder)[0]
     policy = policy_of_job(job, name or policy_names(job.spec)[0])
     mechanism = mechanisms.make(**job.spec.mechanism.parameters())
     try:
@@ -133,7 +133,7 @@ def film_run(folder: Path, name: str | None, path: Path) -> None:
         raise SpecError(f"video: {error}") from None
 
 
-def _jobs_that_play(folder: Path) -> list[SeedJob]:
+def jobs_that_play(folder: Path) -> list[SeedJob]:
     """The jobs of a run. Raises SpecError where it is a market study, in which no policy is compared."""
     spec = load_run(folder)
     if spec.kind == "market_study":

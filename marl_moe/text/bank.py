@@ -1,6 +1,6 @@
 """Phrase banks: what a text expert of a topic knows, and the subtasks that it is measured on."""
 
-from importlib.resources import files
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -9,8 +9,7 @@ from pydantic.dataclasses import dataclass
 from envs.config import STRICT
 
 TOPICS = ("character", "landscape", "weather", "plot", "dialogue", "emotion")  # topic m is TOPICS[m]
-BANKS = Path(str(files("marl_moe.text"))) / "banks"
-OFF_TOPIC = BANKS / "off_topic.json"
+BANKS = Path(__file__).parent / "banks"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -30,15 +29,27 @@ class BankError(ValueError):
     """What is wrong with a bank's file: file, key, and what would be right."""
 
 
-def load_banks() -> tuple[Bank, ...]:
-    """The banks that come with the package, in the order of `TOPICS`."""
-    return tuple(load_bank(BANKS / f"{topic}.json") for topic in TOPICS)
+def load_banks(added: Sequence[str] = ()) -> tuple[Bank, ...]:
+    """The banks of `TOPICS`, and those of topics added to them.
+
+    added: files, or the names of banks that come with the package. Raises BankError where a topic is there already.
+    """
+    banks = [load_bank(BANKS / f"{topic}.json") for topic in TOPICS]
+    for source in added:
+        shipped = BANKS / f"{source}.json"
+        bank = load_bank(shipped if shipped.is_file() and not Path(source).is_file() else Path(source))
+        if bank.topic in [known.topic for known in banks]:
+            raise BankError(f"{source}: topic: there is a bank of the topic {bank.topic!r} already")
+        banks.append(bank)
+    return tuple(banks)
 
 
 def load_bank(file: Path) -> Bank:
-    """Read a bank. Raises BankError naming the file, the key and what is wrong with it; OSError without the file."""
+    """Read a bank. Raises BankError naming the file, the key and what is wrong with it."""
     try:
         return TypeAdapter(Bank).validate_json(file.read_bytes())
+    except OSError as error:
+        raise BankError(f"{file}: cannot be read: {error.strerror}") from None
     except ValidationError as error:
         raise BankError(
             "\n".join(f"{file}: {'.'.join(map(str, m['loc'])) or 'bank'}: {m['msg']}" for m in error.errors())

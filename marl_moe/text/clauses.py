@@ -14,7 +14,8 @@ _CLAUSE_END = re.compile(
 )
 _AROUND = " \t\r\n.,;:!?…—–-*•"  # a clause, with the marks of lists
 _REQUEST = re.compile(  # what asks for a text rather than saying what should be in it
-    r"^(?:please\s+)?(?:(?:can|could|would)\s+you\s+)?(?:write|tell|compose|generate|give|create|make)\s+(?:me\s+|us\s+)?"
+    r"^(?:please\s+)?(?:(?:can|could|would)\s+you\s+)?(?:please\s+)?"
+    r"(?:write|tell|compose|generate|give|create|make)\s+(?:me\s+|us\s+)?"
     r"(?:an?|the|some)?\s*(?:[\w-]+\s+){0,3}?(?:story|tale|scene|passage|paragraph|text|chapter|poem)\b"
     r"(?:\s+(?:about|of|with|in\s+which|on|set\s+in|that\s+has))?\s*",
     re.IGNORECASE,

@@ -40,7 +40,7 @@ class Request:
 def decompose(prompt: str, gate: Gate, embedding: Embedding, k: int = 1) -> Request:
     """Split a prompt and route its clauses, each to the k likeliest topics: a subtask each.
 
-    The gating weight of a subtask is the gate's probability of its topic, over the sum of all that were kept. The answer
+    The gating weight of a subtask is the gate's probability of its topic over the sum of all that were kept. The answer
     is asked to be of `WORDS` words times the clause's length over the mean, within 100..300 as in the model, and split
     by probability where k > 1; its compute need is words / `WORDS`, the model's 0.5..1.5.
 

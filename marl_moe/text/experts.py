@@ -11,6 +11,10 @@ from marl_moe.text.clauses import words_of
 from marl_moe.text.embedding import Embedding
 
 
+class ExpertError(RuntimeError):
+    """An expert, a fusion or a judge that could not do its part: which step, where, and why."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What an expert wrote."""
@@ -26,7 +30,7 @@ class Expert(Protocol):
     topic: str
 
     def generate(self, subtask: str, words: int) -> Answer:
-        """An answer of at most `words` words."""
+        """An answer of at most `words` words. Raises ExpertError where there is none to be had."""
 
 
 class PhraseExpert:

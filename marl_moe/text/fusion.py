@@ -10,6 +10,8 @@ from marl_moe.text.decomposition import Request
 class Fusion(Protocol):
     """Whoever can make one text of several."""
 
+    name: str
+
     def integrate(self, request: Request, answers: Sequence[str | None]) -> str:
         """One text from the answers in the prompt's order; None where a subtask was dropped."""
 

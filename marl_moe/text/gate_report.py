@@ -51,8 +51,8 @@ class UpgradeReport:
 
     old_before: GateReport
     old_after: GateReport
-    new_before: float  # accuracy on the new topic; 0, as the gate could not route there
-    new_after: float
+    new_subtasks: int
+    new_after: float  # accuracy on the new topic, where the old gate had none
     unknown_before: float  # share of the new topic's subtasks that the old gate took for no known topic
 
     @property
@@ -82,7 +82,7 @@ def upgrade(gate: Gate, banks: Sequence[Bank], new: Bank, embedding: Embedding) 
     return larger, UpgradeReport(
         old_before=report(gate, banks, embedding),
         old_after=report(larger, banks, embedding),
-        new_before=0.0,
+        new_subtasks=len(new.held_out),
         new_after=float((_routed(larger, new, embedding) == larger.topics.index(new.topic)).mean()),
         unknown_before=float((before == len(gate.topics)).mean()),
     )

@@ -19,11 +19,12 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
-from marl_moe.cli import INTERRUPTED, app
+from marl_moe.cli import app
 from marl_moe.experiment.checkpoint import CHECKPOINT, read_checkpoint
 from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.reading import load_experiment, parse_experiment, shipped_experiments
 from marl_moe.experiment.run import continue_run, create_run, jobs_left
+from marl_moe.terminal import INTERRUPTED
 
 SEEDS = 3
 EPOCHS = 80
