@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mechanisms
-from envs import WorldConfig
+from envs import World, WorldConfig
 from envs.experts import MEASURED
 from marl_moe.experiment.reading import load_experiment
 from marl_moe.experiment.run import jobs_that_play, run_jobs_of
@@ -67,7 +67,12 @@ def network_of(run: Path | None, point: str | None, policy: str | None, num_topi
         if run is None:
             world = replace(world, experts=replace(world.experts, competence=None))
     name = policy or (DEFAULT_POLICY if run is None else policy_names(job.spec)[0])
-    return Network(world, mechanisms.make(**job.spec.mechanism.parameters()), policy_of_job(job, name))
+    mechanism = mechanisms.make(**job.spec.mechanism.parameters())
+    try:
+        World(world, mechanism=mechanism)
+    except ValueError as error:
+        raise SpecError(str(error)) from None
+    return Network(world, mechanism, policy_of_job(job, name))
 
 
 def writers_of(

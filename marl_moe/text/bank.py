@@ -14,14 +14,16 @@ BANKS = Path(__file__).parent / "banks"
 
 @dataclass(frozen=True, config=STRICT)
 class Bank:
-    """A topic: who writes about it, phrases to write with, and held-out subtasks as a user would word them.
+    """A topic: who writes about it, phrases to write with, and subtasks as a user would word them.
 
-    The held-out subtasks are read by measurements alone: no gate and no expert is fitted to them.
+    The held-out subtasks are read by measurements alone: no gate and no expert is fitted to them. Those of the banks
+    that come with the package were written by someone who had seen neither the rest nor what a gate made of it.
     """
 
     topic: str = Field(min_length=1, description="Name of the topic")
     persona: str = Field(min_length=1, description="What a language model is told to be, one or two sentences")
     phrases: tuple[str, ...] = Field(min_length=1, description="Whole sentences of an answer")
+    clauses: tuple[str, ...] = Field(min_length=1, description="Subtasks that a gate is fitted to, beside the phrases")
     held_out: tuple[str, ...] = Field(min_length=1, description="Subtasks of this topic, clauses of a prompt")
 
 

@@ -3,15 +3,15 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import TypeAdapter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from marl_moe.terminal import INTERRUPTED, complain, complaints, out
+from marl_moe.terminal import INTERRUPTED, complain, complaints, out, wide
 
 app = typer.Typer()
 
@@ -85,6 +85,7 @@ def generate(
     from marl_moe.text.assembly import network_of, pipeline_of, writers_of
     from marl_moe.text.bank import BankError, load_banks
     from marl_moe.text.decomposition import PromptError
+    from marl_moe.text.pipeline import Result
 
     try:
         with _failures(SpecError, BankError, PromptError), complaints.status("loading") as status:
@@ -97,9 +98,10 @@ def generate(
         complain("interrupted", INTERRUPTED)
     names = {"policy": network.policy.name, "mechanism": network.mechanism.name}
     if as_json:
-        typer.echo(json.dumps(names | {"topics": pipeline.gate.topics} | asdict(result), indent=2))
+        plain = json.loads(TypeAdapter(Result).dump_json(result))  # with null for what is not a number
+        typer.echo(json.dumps(names | {"topics": pipeline.gate.topics} | plain, indent=2))
     else:
-        out.print(account(result, pipeline.gate.topics, **names))
+        out.print(account(result, pipeline.gate.topics, **names), soft_wrap=False)
 
 
 @app.command(
@@ -140,7 +142,7 @@ def calibrate(
                 table = measure(calibration, per_cell, file, lambda texts: bar.advance(task, texts))
     except KeyboardInterrupt:
         complain(f"interrupted; called again with the same options and --out {file} it goes on", INTERRUPTED)
-    out.print(competence_table(table))
+    wide.print(competence_table(table))
     out.print(f"table    {file}")
 
 

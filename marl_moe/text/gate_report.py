@@ -21,19 +21,18 @@ class GateReport:
 
     @property
     def recall(self) -> NDArray[np.float64]:
-        """Share of each topic's subtasks that are routed to it, (M,)."""
-        return self._hits / self.confusion.sum(axis=1)
+        """Share of each topic's subtasks that are routed to it, (M,); NaN where there are none."""
+        return _ratio(self._hits, self.confusion.sum(axis=1))
 
     @property
     def precision(self) -> NDArray[np.float64]:
-        """Share of what is routed to each topic that is of it, (M,); 1 where nothing is."""
-        routed = self.confusion[:, :-1].sum(axis=0)
-        return np.divide(self._hits, routed, out=np.ones(len(routed)), where=routed > 0)
+        """Share of what is routed to each topic that is of it, (M,); NaN where nothing is."""
+        return _ratio(self._hits, self.confusion[:, :-1].sum(axis=0))
 
     @property
     def f1(self) -> NDArray[np.float64]:
-        """Harmonic mean of precision and recall, (M,)."""
-        return 2 * self._hits / (self.confusion.sum(axis=1) + self.confusion[:, :-1].sum(axis=0))
+        """Harmonic mean of precision and recall, (M,); NaN where there is neither."""
+        return _ratio(2 * self._hits, self.confusion.sum(axis=1) + self.confusion[:, :-1].sum(axis=0))
 
     @property
     def accuracy(self) -> float:
@@ -92,3 +91,7 @@ def _routed(gate: Gate, bank: Bank, embedding: Embedding) -> NDArray[np.int64]:
     """Topic to which each held-out subtask goes, M where to none."""
     routing = gate.route(torch.from_numpy(embedding(bank.held_out)))
     return torch.where(routing.known, routing.topic[:, 0], len(gate.topics)).numpy()
+
+
+def _ratio(part: NDArray, whole: NDArray) -> NDArray[np.float64]:
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)

@@ -31,15 +31,17 @@ class Judge(Protocol):
 
 
 class EmbeddingJudge:
-    """10 x relevance x diversity x length, each in 0..1; an assumption of ours that stands in for readers.
+    """10 x diversity x the mean over clauses, by gating weight, of relevance x length; each in 0..1.
 
-    - relevance: the harmonic mean of coverage (how near the nearest sentence comes to each clause, by gating weight)
-      and focus (how near each sentence comes to its nearest clause): BERTScore (Zhang et al. 2020, eq. 1 to 3) over
-      clauses and sentences for tokens, cosines over `TO_THE_POINT` and at most 1.
-    - diversity: distinct-2 (Li et al. 2016), different pairs of adjacent words over all of them.
-    - length: words over those asked for, at most 1.
+    An assumption of ours that stands in for readers. Each sentence is taken to be about the clause that it is nearest
+    to. Of what is about a clause,
 
-    It tells on topic from off it, and repetition; it does not tell good style, nor sentences from shuffled words.
+    - relevance: how near it comes, the mean over words of cosine / `TO_THE_POINT`, at most 1; 0 where nothing is;
+    - length: its words over those asked for, at most 1.
+    - diversity, of the whole text: distinct-2 (Li et al. 2016), different pairs of adjacent words over all of them.
+
+    So a clause that nobody wrote about loses its share, and sentences about nothing in particular dilute what they land
+    on. It tells on topic from off it, and repetition; it does not tell good style, nor sentences from shuffled words.
     """
 
     name = "embedding"
@@ -48,24 +50,22 @@ class EmbeddingJudge:
         self._embedding = embedding
 
     def score(self, request: Request, text: str) -> Score:
-        """The verdict; 0 for an empty text."""
-        said, spoken = sentences_of(text), words_of(text)
-        if not said:
-            return Score(0.0, dict.fromkeys(("relevance", "coverage", "focus", "diversity", "length"), 0.0))
-        asked = self._embedding([subtask.clause for subtask in request.subtasks])
-        nearness = np.clip(asked @ self._embedding(said).T / TO_THE_POINT, 0, 1)  # (clauses, sentences)
+        """The verdict, with relevance and length as means over clauses by weight; 0 for an empty text."""
         weight = np.array([subtask.weight for subtask in request.subtasks])
-        coverage = float(weight @ nearness.max(axis=1) / weight.sum())
-        focus = float(nearness.max(axis=0).mean())
-        relevance = 2 * coverage * focus / (coverage + focus) if coverage + focus > 0 else 0.0
-        pairs = list(pairwise(spoken))
-        diversity = len(set(pairs)) / len(pairs) if pairs else 1.0
-        length = min(1.0, len(spoken) / sum(subtask.words for subtask in request.subtasks))
-        components = {
-            "relevance": relevance,
-            "coverage": coverage,
-            "focus": focus,
-            "diversity": diversity,
-            "length": length,
-        }
-        return Score(10 * relevance * diversity * length, components)
+        asked = np.array([subtask.words for subtask in request.subtasks])
+        said = sentences_of(text)
+        clauses = self._embedding([subtask.clause for subtask in request.subtasks])
+        nearness = np.clip(clauses @ self._embedding(said).T / TO_THE_POINT, 0, 1)  # (clauses, sentences)
+        num_words = np.array([len(words_of(sentence)) for sentence in said])
+        about = nearness.argmax(axis=0)
+        written = np.bincount(about, num_words, len(weight))
+        near = np.bincount(about, num_words * nearness.max(axis=0, initial=0), len(weight))
+        relevance = np.divide(near, written, out=np.zeros(len(weight)), where=written > 0)
+        length = np.minimum(1, written / asked)
+        pairs = list(pairwise(words_of(text)))
+        diversity = len(set(pairs)) / len(pairs) if pairs else 0.0
+        share = weight / weight.sum()
+        return Score(
+            10 * diversity * float(share @ (relevance * length)),
+            {"relevance": float(share @ relevance), "length": float(share @ length), "diversity": diversity},
+        )

@@ -38,10 +38,9 @@ def upgrade_table(report: UpgradeReport, new_topic: str) -> Table:
         scores = before.f1[topic], after.f1[topic], before.recall[topic], after.recall[topic]
         table.add_row(name, subtasks, *(f"{score:.3f}" for score in scores))
     table.add_section()
-    accuracy = f"{before.accuracy:.3f}", f"{after.accuracy:.3f}"
-    table.add_row(
-        "old topics", str(before.confusion.sum()), f"{before.f1.mean():.3f}", f"{after.f1.mean():.3f}", *accuracy
-    )
+    f1 = before.f1.mean(), after.f1[: len(before.topics)].mean()
+    means = (f"{mean:.3f}" for mean in (*f1, before.accuracy, after.accuracy))
+    table.add_row("old topics", str(before.confusion.sum()), *means)
     table.add_row(new_topic, str(report.new_subtasks), "", "", f"{0:.3f}", f"{report.new_after:.3f}")
     table.caption = (
         f"Forgotten: {report.forgotten:.1f} points of accuracy on the old topics. Before, {report.unknown_before:.0%} "

@@ -1,0 +1,49 @@
+"""Phrase experts: what they retrieve, and how much."""
+
+import numpy as np
+import pytest
+
+from marl_moe.text.bank import Bank
+from marl_moe.text.clauses import sentences_of, words_of
+from marl_moe.text.embedding import Embedding
+from marl_moe.text.experts import PhraseExpert
+
+
+def test_the_answer_is_the_nearest_phrases_of_its_bank_nearest_first(
+    banks: tuple[Bank, ...], embedding: Embedding
+) -> None:
+    bank = banks[2]
+    clause = bank.held_out[3]
+    answer = PhraseExpert(bank, embedding).generate(clause, 100)
+    said = [phrase for phrase in bank.phrases if phrase in answer.text]
+    cosine = {phrase: float(embedding([phrase])[0] @ embedding([clause])[0]) for phrase in bank.phrases}
+    nearest = sorted(bank.phrases, key=lambda phrase: -cosine[phrase])
+    assert sorted(said, key=answer.text.index) == nearest[: len(said)]
+    next_one = nearest[len(said)]
+    assert len(words_of(answer.text)) <= 100 < len(words_of(answer.text)) + len(words_of(next_one))
+
+
+@pytest.mark.parametrize("words", [1, 50, 300])
+def test_it_never_says_more_than_asked_nor_anything_twice(
+    banks: tuple[Bank, ...], embedding: Embedding, words: int
+) -> None:
+    for bank in banks:
+        answer = PhraseExpert(bank, embedding).generate(bank.held_out[0], words)
+        assert answer.tokens == len(words_of(answer.text)) <= words
+        said = sentences_of(answer.text)
+        assert len(set(said)) == len(said)
+
+
+def test_the_answer_repeats(banks: tuple[Bank, ...], embedding: Embedding) -> None:
+    texts = {PhraseExpert(banks[0], embedding).generate("a scar", 80).text for _ in range(3)}
+    assert len(texts) == 1
+
+
+def test_embeddings_are_unit_vectors_and_those_remembered_are_those_computed(embedding: Embedding) -> None:
+    texts = ["rain on the roof", "a quarrel", "rain on the roof"]
+    vectors = embedding(texts)
+    assert vectors.shape == (3, 384)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(vectors[0], vectors[2])
+    np.testing.assert_allclose(Embedding()(texts), vectors, atol=1e-6)
+    assert embedding([]).shape == (0, 384)
