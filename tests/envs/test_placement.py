@@ -59,6 +59,8 @@ def test_a_user_s_gains_before_it_are_not_in_its_utility() -> None:
     world = World(config, seed=1)
     world.step(np.array([[2]]))  # one of four subtasks is behind the user
     world.place_subtask(0, 0, **SUBTASK)
+    assert world.requests.weight[0, 0] == 0.2
+    assert world.requests.completing[0, 0]
     _, _, info = world.step(np.array([[world.num_experts]]))
     assert info["utility"][0, 0] == pytest.approx(5 * (8.8 - 0.86 * 8 * 0.2))
 

@@ -36,6 +36,18 @@ class Marked:
         return Answer(f"{self.topic} writes {subtask}.", 1, 0.0)
 
 
+class Failing(Marked):
+    """Fails after 5 subtasks of each topic."""
+
+    left = 5 * 3
+
+    def generate(self, subtask: str, words: int) -> Answer:
+        self.left -= 1
+        if self.left < 0:
+            raise ExpertError("expert a: endpoint down")
+        return super().generate(subtask, words)
+
+
 class TrueJudge:
     """Scores marked answers so that competence is `TRUE`: 9 less 2 points a dropped subtask, by its number."""
 
@@ -115,22 +127,12 @@ def test_it_tells_how_many_texts_are_scored() -> None:
 
 def test_what_failed_on_the_way_goes_on_where_it_was(tmp_path: Path) -> None:
     file = tmp_path / "table.json"
-
-    class Failing(Marked):
-        left = 14  # answers: a request takes 3 of each edge expert
-
-        def generate(self, subtask: str, words: int) -> Answer:
-            self.left -= 1
-            if self.left < 0:
-                raise ExpertError("expert a: endpoint down")
-            return super().generate(subtask, words)
-
     with pytest.raises(ExpertError, match="endpoint down"):
         calibrate(calibration(edge=[Failing("a"), Marked("b"), Marked("c")]), 8, file)
     assert not file.exists()
     judge, told = TrueJudge(), []
     table = calibrate(calibration(judge), 8, file, told.append)
-    assert judge.calls == calibration().num_texts(4)  # 4 of the 8 requests were measured before
+    assert judge.calls == calibration().num_texts(3)  # 5 of the 8 requests were measured before
     assert sum(told) == calibration().num_texts(8)
     assert table == calibrate(calibration(), 8, tmp_path / "other.json")
 
@@ -144,6 +146,12 @@ def test_a_line_that_was_cut_off_is_measured_again(tmp_path: Path) -> None:
     measured = [calibration().measure(request, lambda: None) for request in calibration().requests(2)]
     lines = [json.dumps(line) + "\n" for line in (calibration().settings(), *measured)]
     (tmp_path / "table.json.partial").write_text("".join(lines)[:-40])
+    failing = Failing("a")
+    failing.left = 3  # the subtasks of the request that was cut off
+    with pytest.raises(ExpertError):
+        calibrate(calibration(edge=[failing, Marked("b"), Marked("c")]), 3, file)
+    kept = (tmp_path / "table.json.partial").read_text().splitlines()
+    assert [json.loads(line) for line in kept] == [calibration().settings(), *measured]
     assert calibrate(calibration(), 3, file) == whole
 
 

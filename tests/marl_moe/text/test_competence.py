@@ -46,6 +46,19 @@ def test_the_interval_agrees_with_a_paired_bootstrap() -> None:
     assert measured.high == pytest.approx(resampled.high, abs=0.1 * width)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_interval_ends_where_fieller_says(seed: int) -> None:
+    """At its ends theta the mean of x - theta y is just significant, |mean| = t sd / sqrt(n): its definition."""
+    rng = np.random.default_rng(seed)
+    transferred, local, dropped = scores(rng, 6, 0.6)
+    local += rng.normal(0, 1.0, 6)  # a denominator in doubt
+    measured = competence(transferred, local, dropped, 0.85)
+    for end in (measured.low, measured.high):
+        rest = (transferred - dropped) - end * 0.85 * (local - dropped)
+        assert abs(rest.mean()) == pytest.approx(stats.t.ppf(0.975, 5) * rest.std(ddof=1) / np.sqrt(6))
+    assert measured.low < measured.mean < measured.high
+
+
 @pytest.mark.parametrize("ratio", [-0.3, 0.2, 1.1])
 def test_the_interval_holds_the_true_ratio_19_times_of_20(ratio: float) -> None:
     rng = np.random.default_rng(7)

@@ -34,6 +34,13 @@ def test_it_never_says_more_than_asked_nor_anything_twice(
         assert len(set(said)) == len(said)
 
 
+def test_words_that_hold_a_phrase_exactly_hold_it(banks: tuple[Bank, ...], embedding: Embedding) -> None:
+    expert = PhraseExpert(banks[1], embedding)
+    text = expert.generate(banks[1].held_out[0], 100).text
+    assert expert.generate(banks[1].held_out[0], len(words_of(text))).text == text
+    assert expert.generate(banks[1].held_out[0], len(words_of(text)) - 1).text != text
+
+
 def test_the_answer_repeats(banks: tuple[Bank, ...], embedding: Embedding) -> None:
     texts = {PhraseExpert(banks[0], embedding).generate("a scar", 80).text for _ in range(3)}
     assert len(texts) == 1

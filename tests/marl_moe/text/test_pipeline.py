@@ -153,6 +153,21 @@ def test_what_the_policy_abandons_is_dropped(make: Callable[..., Pipeline]) -> N
     assert all(transfer is None or transfer.expert is None for transfer in result.transfers)
 
 
+def test_whom_a_full_edge_device_rejects_gets_no_answer(make: Callable[..., Pipeline]) -> None:
+    class Crowd(FirstOfTopic):
+        """Everybody asks edge device 0, which serves one."""
+
+        def act(self, world: World) -> np.ndarray:
+            return np.zeros((1, world.num_users), int)
+
+    world = replace(WORLD, num_users=20, experts=ExpertConfig(max_concurrent=1))
+    result = make(world=world, policy=Crowd()).run(PROMPT, local_compute=0)
+    served = [transfer is not None and transfer.served for transfer in result.transfers]
+    assert sum(served) < 6
+    assert [answer is not None for answer in result.answers] == served
+    assert result.failures == (None,) * 6
+
+
 def test_experts_of_the_right_topic_recover_more_than_those_of_the_wrong(
     make: Callable[..., Pipeline], embedding: Embedding, banks: tuple[Bank, ...]
 ) -> None:
