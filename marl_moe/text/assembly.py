@@ -14,6 +14,7 @@ from marl_moe.experiment.spec import SpecError
 from marl_moe.policies.heuristics import Policy
 from marl_moe.text.bank import Bank
 from marl_moe.text.calibration import Calibration
+from marl_moe.text.decomposition import SPREAD
 from marl_moe.text.embedding import Embedding
 from marl_moe.text.experts import Expert, PhraseExpert
 from marl_moe.text.fusion import Fusion, Joined
@@ -111,6 +112,7 @@ def pipeline_of(
     network: Network,
     seed: int,
     k: int,
+    mean_words: int,
     on_step: Callable[[str], None],
 ) -> Pipeline:
     """A pipeline; the gate that comes with the package, or one fitted to the banks where they are others."""
@@ -120,6 +122,11 @@ def pipeline_of(
         gate = fit_gate(writers.banks, writers.embedding, start=gate)
     if k > len(gate.topics):
         raise SpecError(f"--topics {k}: the gate knows {len(gate.topics)} topics")
+    longest = network.world.requests.words[1]
+    if SPREAD[1] * mean_words > longest:
+        raise SpecError(
+            f"--words {mean_words}: at most {longest / SPREAD[1]:g}, as answers of the world have {longest:g}"
+        )
     return Pipeline(
         gate=gate,
         embedding=writers.embedding,
@@ -132,6 +139,7 @@ def pipeline_of(
         policy=network.policy,
         seed=seed,
         k=k,
+        mean_words=mean_words,
         on_step=on_step,
     )
 

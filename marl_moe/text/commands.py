@@ -1,6 +1,7 @@
 """The commands of the text pipeline: `marl-moe generate`, `calibrate`, `upgrade-gate` and `serve-local-llm`."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -75,6 +76,9 @@ def generate(
         typer.Option(metavar="N", min=0, help="Compute units of the device; 0.75 a subtask if left out."),
     ] = None,
     topics: Annotated[int, typer.Option(metavar="K", min=1, help="Topics a clause: k of the gate's top-k.")] = 1,
+    words: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Words of an answer to a clause of mean length.")
+    ] = 200,
     bank: BankOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the world and of the experts.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON instead.")] = False,
@@ -92,7 +96,7 @@ def generate(
             banks = load_banks(bank or ())
             network = network_of(run, point, policy, len(banks))
             writers = writers_of(backend, judge, base_url, model, seed, banks)
-            pipeline = pipeline_of(writers, network, seed, topics, on_step=status.update)
+            pipeline = pipeline_of(writers, network, seed, topics, words, on_step=status.update)
             result = pipeline.run(prompt, local_compute)
     except KeyboardInterrupt:
         complain("interrupted", INTERRUPTED)
@@ -178,6 +182,18 @@ def serve_local_llm(
     threads: Annotated[int, typer.Option(min=1, help="Threads of the model.")] = 2,
 ) -> None:
     """Serve SmolLM2 on loopback as an OpenAI-compatible endpoint until Ctrl-C, and print its address."""
+    from marl_moe.text.local_llm import LocalLLM, serve
+
+    def tell(server: LocalLLM) -> None:
+        out.print(f"model    {server.model}\naddress  {server.base_url}", highlight=False)
+        out.print(
+            f"try      marl-moe generate PROMPT --backend openai --base-url {server.base_url} --model {server.model}",
+            highlight=False,
+        )
+        sys.stdout.flush()
+
+    with _failures():
+        serve(port, threads, on_ready=tell)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from marl_moe.text.clauses import clauses_of, words_of
 from marl_moe.text.embedding import Embedding
 from marl_moe.text.gate import KNOWN_ABOVE, Gate
 
-WORDS = 200  # of the answer to a clause of mean length; compute units are counted by it (assumption)
-FEWEST_WORDS, MOST_WORDS = 100, 300
+WORDS = 200  # of the answer to a clause of mean length (assumption)
+SPREAD = 0.5, 1.5  # of the words of a request, over those of a clause of mean length: 100..300 and 0.5..1.5 compute
 
 
 class PromptError(ValueError):
@@ -37,12 +37,12 @@ class Request:
     left_out: tuple[str, ...]  # clauses of no known topic, which no expert answers
 
 
-def decompose(prompt: str, gate: Gate, embedding: Embedding, k: int = 1) -> Request:
+def decompose(prompt: str, gate: Gate, embedding: Embedding, k: int = 1, mean_words: int = WORDS) -> Request:
     """Split a prompt and route its clauses, each to the k likeliest topics: a subtask each.
 
-    The gating weight of a subtask is the gate's probability of its topic over the sum of all that were kept. The answer
-    is asked to be of `WORDS` words times the clause's length over the mean, within 100..300 as in the model, and split
-    by probability where k > 1; its compute need is words / `WORDS`, the model's 0.5..1.5.
+    The gating weight of a subtask is the gate's probability of its topic over the sum of all that were kept. Its answer
+    is asked to have `mean_words` times the clause's length over the mean, split by probability where k > 1, and within
+    `SPREAD` of it; its compute need is words / mean_words: by default the 100..300 words and 0.5..1.5 units of the model.
 
     Raises PromptError for an empty prompt, and for one without a clause of a known topic.
     """
@@ -62,15 +62,15 @@ def decompose(prompt: str, gate: Gate, embedding: Embedding, k: int = 1) -> Requ
     length = np.array([len(words_of(clauses[number])) for number in known])
     probability = routing.probability[known].double().numpy()
     share = k * probability / probability.sum(axis=1, keepdims=True)  # of the words that a clause is worth
-    words = np.clip(WORDS * share * (length / length.mean())[:, None], FEWEST_WORDS, MOST_WORDS).round().astype(int)
+    words = mean_words * np.clip(share * (length / length.mean())[:, None], *SPREAD)
     weight = probability / probability.sum()
     subtasks = tuple(
         Subtask(
             clause=clauses[number],
             topic=int(routing.topic[number, rank]),
             weight=float(weight[row, rank]),
-            compute_need=float(words[row, rank] / WORDS),
-            words=int(words[row, rank]),
+            compute_need=float(words[row, rank] / mean_words),
+            words=round(words[row, rank]),
         )
         for row, number in enumerate(known)
         for rank in range(k)

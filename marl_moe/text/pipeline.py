@@ -8,7 +8,7 @@ import numpy as np
 from envs import RequestConfig, WorldConfig
 from envs.requests import assess, assessment_order
 from marl_moe.policies.heuristics import Policy
-from marl_moe.text.decomposition import Request, decompose
+from marl_moe.text.decomposition import WORDS, Request, decompose
 from marl_moe.text.embedding import Embedding
 from marl_moe.text.experts import Answer, Expert, ExpertError
 from marl_moe.text.fusion import Fusion
@@ -63,6 +63,7 @@ class Pipeline:
     policy: Policy
     seed: int = 0
     k: int = 1  # topics a clause
+    mean_words: int = WORDS  # of an answer
     on_step: Callable[[str], None] = field(default=lambda step: None)  # told what is under way
 
     def __post_init__(self) -> None:
@@ -80,7 +81,7 @@ class Pipeline:
         Raises PromptError for a prompt without a clause of a known topic, ExpertError where the device's part fails.
         """
         self.on_step("decomposition")
-        request = decompose(prompt, self.gate, self.embedding, self.k)
+        request = decompose(prompt, self.gate, self.embedding, self.k, self.mean_words)
         subtasks = request.subtasks
         weight = np.array([subtask.weight for subtask in subtasks])
         compute = np.array([subtask.compute_need for subtask in subtasks])

@@ -81,6 +81,7 @@ def test_the_account_tells_every_step() -> None:
         ([STORM, "--run", "nowhere"], "nowhere: no run folder"),
         ([STORM, "--point", "env.num_users=3"], "--point env.num_users=3: no such sweep point; there are: none"),
         ([STORM, "--topics", "7"], "--topics 7: the gate knows 6 topics"),
+        ([STORM, "--words", "201"], "--words 201: at most 200, as answers of the world have 300"),
         ([STORM, "--bank", "nowhere.json"], "nowhere.json: cannot be read"),
         ([STORM, "--bank", "weather"], "there is a bank of the topic 'weather' already"),
         ([STORM, "--backend", "openai"], "--base-url URL --model NAME"),

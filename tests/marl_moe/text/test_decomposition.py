@@ -44,7 +44,10 @@ def test_words_follow_the_length_of_the_clause_and_compute_follows_words(gate: G
     """10, 4 and 3 words, mean 17 / 3: 200 x 10 / mean is above the 300 of the model, 200 x 3 / mean just above 100."""
     request = decompose(PROMPT, gate, embedding)
     assert [subtask.words for subtask in request.subtasks] == [300, 141, 106]
-    assert [subtask.compute_need for subtask in request.subtasks] == [1.5, 0.705, 0.53]
+    assert [subtask.compute_need for subtask in request.subtasks] == pytest.approx([1.5, 12 / 17, 9 / 17])
+    shorter = decompose(PROMPT, gate, embedding, mean_words=20)
+    assert [subtask.words for subtask in shorter.subtasks] == [30, 14, 11]
+    assert [s.compute_need for s in shorter.subtasks] == [s.compute_need for s in request.subtasks]
 
 
 def test_with_two_topics_a_clause_its_words_are_shared_by_probability(gate: Gate, embedding: Embedding) -> None:
