@@ -1,0 +1,35 @@
+"""Text experts that are a language model with a persona."""
+
+from marl_moe.text.bank import Bank
+from marl_moe.text.clauses import first_words
+from marl_moe.text.endpoint import Endpoint
+from marl_moe.text.experts import Answer
+
+TOKENS_PER_WORD = 2  # at most, of English prose; 1.3 is usual
+
+
+class OpenAIExpert:
+    """A bank's persona, played by the model of an endpoint.
+
+    The same seed gives the same text from a server that honours seeds. The bank's phrases are not used.
+    """
+
+    def __init__(self, bank: Bank, endpoint: Endpoint, seed: int) -> None:
+        self.topic = bank.topic
+        self._persona = bank.persona
+        self._endpoint = endpoint
+        self._seed = seed
+
+    def generate(self, subtask: str, words: int) -> Answer:
+        """An answer of at most `words` words: a longer one ends with its last sentence within them.
+
+        Raises EndpointError.
+        """
+        completion = self._endpoint.complete(
+            f"expert {self.topic}",
+            system=self._persona,
+            user=f"Write a passage of a story, of at most {words} words and nothing else, about this: {subtask}",
+            max_tokens=TOKENS_PER_WORD * words,
+            seed=self._seed,
+        )
+        return Answer(first_words(completion.text, words), completion.tokens, completion.seconds)
