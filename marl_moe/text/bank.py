@@ -17,7 +17,7 @@ class Bank:
     """A topic: who writes about it, phrases to write with, and subtasks as a user would word them.
 
     The held-out subtasks are read by measurements alone: no gate and no expert is fitted to them. Those of the banks
-    that come with the package were written by someone who had seen neither the rest nor what a gate made of it.
+    that come with the package were written last, and not changed after a gate had seen them.
     """
 
     topic: str = Field(min_length=1, description="Name of the topic")
