@@ -35,7 +35,7 @@ def test_the_gate_is_a_softmax_of_cosines() -> None:
     np.testing.assert_allclose(
         routing.probability.numpy(), np.take_along_axis(weight, routing.topic.numpy(), 1), rtol=1e-5
     )
-    assert routing.known.tolist() == [cosine[0].max() >= 0.23, True]
+    assert routing.known.tolist() == [cosine[0].max() >= 0.18, True]
 
 
 def test_all_topics_together_have_all_the_weight(gate: Gate, embedding: Embedding, banks: tuple[Bank, ...]) -> None:
