@@ -105,25 +105,23 @@ class Endpoint:
                 response, taken = self._send(self.retries - attempts, question | {"seed": seed})
             except _NoAnswerError as error:
                 attempts += error.attempts
-                problem = str(error)
+                problem = self._redacted(error)
                 break
             attempts += taken
             try:
-                text, tokens = _content(response)
-            except ValueError as error:
-                problem = str(error)
+                text, tokens = self._accepted(response, check)
+            except _NonsenseError as error:
+                problem = self._redacted(error)
                 if attempts <= self.retries:
                     time.sleep(wait_s)
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-                continue
-            try:
-                self._accept(text, check)
             except ValueError as error:
-                problem, seed = str(error), seed + 1
-                continue
-            return Completion(text, len(words_of(text)) if tokens is None else tokens, time.perf_counter() - began)
-        raise EndpointError(  # outside of every `except`: nothing of a request hangs on it
-            f"{step}: {self.base_url}, model {self.model}: {_redacted(problem, self._client.api_key)}; "
+                problem, seed = self._redacted(error), seed + 1
+            else:
+                return Completion(text, len(words_of(text)) if tokens is None else tokens, time.perf_counter() - began)
+        # Outside of every `except`, and with nothing of what a server said but redacted: a traceback tells no key.
+        raise EndpointError(
+            f"{step}: {self.base_url}, model {self.model}: {problem}; "
             f"gave up after {attempts} attempt{'s' if attempts > 1 else ''}"
         )
 
@@ -145,12 +143,18 @@ class Endpoint:
             ) from None
         return raw.http_response, raw.retries_taken + 1
 
-    def _accept(self, text: str, check: Callable[[str], object]) -> None:
+    def _accepted(self, response: Any, check: Callable[[str], object]) -> tuple[str, int | None]:
+        """Text and tokens of a response. Raises _NonsenseError for its form, another ValueError for its text."""
+        text, tokens = _content(response)
         if not words_of(text):
             raise ValueError("a text without a word")
         if self._client.api_key in text:
             raise ValueError("a text that repeats the key")
         check(text)
+        return text, tokens
+
+    def _redacted(self, error: Exception) -> str:
+        return _redacted(str(error), self._client.api_key)
 
 
 class _NoAnswerError(Exception):
@@ -159,6 +163,10 @@ class _NoAnswerError(Exception):
     def __init__(self, problem: str, attempts: int) -> None:
         super().__init__(problem)
         self.attempts = attempts
+
+
+class _NonsenseError(ValueError):
+    """A body that is not a chat completion."""
 
 
 def _checked_host(base_url: str) -> str:
@@ -184,15 +192,15 @@ def _key() -> str:
 
 
 def _content(response: Any) -> tuple[str, int | None]:
-    """Text and tokens of a chat completion. Raises ValueError saying what the body is instead."""
+    """Text and tokens of a chat completion. Raises _NonsenseError saying what the body is instead."""
     try:
         body = response.json()
     except (ValueError, RecursionError):
-        raise ValueError(f"a body that is not JSON: {response.text}") from None
+        raise _NonsenseError(f"a body that is not JSON: {response.text}") from None
     try:
         text = body["choices"][0]["message"]["content"]
     except (LookupError, TypeError):
-        raise ValueError(f"a body without choices: {response.text}") from None
+        raise _NonsenseError(f"a body without choices: {response.text}") from None
     usage = body.get("usage")
     tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
     return text if isinstance(text, str) else "", tokens if type(tokens) is int else None

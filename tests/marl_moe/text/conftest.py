@@ -1,9 +1,15 @@
 """What the tests of the text pipeline share."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from marl_moe.text.bank import Bank, load_banks
 from marl_moe.text.embedding import Embedding
+from marl_moe.text.endpoint import Endpoint
+from marl_moe.text.local_llm import LocalLLM
+
+from .misbehaving_server import MisbehavingServer
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +22,17 @@ def embedding() -> Embedding:
 def banks() -> tuple[Bank, ...]:
     """The banks that come with the package."""
     return load_banks()
+
+
+@pytest.fixture
+def server() -> Iterator[MisbehavingServer]:
+    """A server that does as it is told, good or bad."""
+    with MisbehavingServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Iterator[Endpoint]:
+    """The real SmolLM2 on loopback, started once."""
+    with LocalLLM() as llm:
+        yield Endpoint(llm.base_url, llm.model)
