@@ -1,6 +1,7 @@
 """`marl-moe generate`, `calibrate` and `upgrade-gate` as a user meets them."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from marl_moe.cli import app
+from marl_moe.text.clauses import words_of
+
+from .misbehaving_server import MisbehavingServer, ok, status
 
 STORM = "A sailor with a scarred face walks down the pier. Rain hammers the boats; grief overtakes her."
 PROMPTS = [
@@ -152,6 +156,60 @@ def test_a_trained_policy_picks_the_edge_device_in_the_world_it_was_trained_for(
     wrong = marl_moe(*arguments, "--point", "env.num_users=4")
     assert wrong.exit_code == 2
     assert "there are: env.num_users=2, env.num_users=3" in wrong.stderr
+
+
+def test_a_language_model_served_by_the_command_answers_through_it() -> None:
+    """The real SmolLM2 behind `serve-local-llm`, ended by Ctrl-C."""
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "marl_moe", "serve-local-llm"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert serving.stdout is not None
+    model, address = (serving.stdout.readline().split()[1] for _ in range(2))
+    options = ["--backend", "openai", "--base-url", address, "--model", model, "--words", "12"]
+    result = marl_moe(
+        "generate", "rain hammers the boats, and grief overtakes her", "--local-compute", "1", *options, "--json"
+    )
+    serving.send_signal(signal.SIGINT)
+    serving.communicate(timeout=20)
+    assert serving.returncode == 0
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert [answer["tokens"] > 0 for answer in told["answers"]] == [True, True]
+    assert words_of(told["all_local"]["text"])
+    assert marl_moe("generate", "rain hammers the boats", *options).exit_code == 1  # nobody serves any more
+
+
+def test_an_edge_device_whose_endpoint_fails_costs_its_subtask_and_the_device_s_own_costs_the_request(
+    server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-a-key-that-nobody-may-see")
+    prompt = "rain hammers the boats, and grief overtakes her"
+    options = [
+        "--backend",
+        "openai",
+        "--base-url",
+        server.base_url,
+        "--model",
+        "m",
+        "--local-compute",
+        "1",
+        "--words",
+        "12",
+    ]
+    server.will(ok("Rain fell."), ok("She wept."), status(401), ok("Rain fell while she wept."))
+    result = marl_moe("generate", prompt, *options, "--json")
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)
+    [failure] = filter(None, told["failures"])
+    assert failure.startswith(f"expert weather: {server.base_url}, model m: HTTP 401")
+    assert told["integrated"] == told["dropped"]
+    assert told["all_local"]["text"] == "Rain fell while she wept."
+    server.will(status(401))
+    failed = marl_moe("generate", prompt, *options)
+    assert failed.exit_code == 1
+    assert len(failed.stderr.splitlines()) == 1
+    assert "HTTP 401" in failed.stderr
+    assert all("sk-a-key" not in said for said in (result.stdout, result.stderr, failed.stdout, failed.stderr))
 
 
 def test_nothing_asks_the_network() -> None:
