@@ -42,7 +42,7 @@ def decompose(prompt: str, gate: Gate, embedding: Embedding, k: int = 1, mean_wo
 
     The gating weight of a subtask is the gate's probability of its topic over the sum of all that were kept. Its answer
     is asked to have `mean_words` times the clause's length over the mean, split by probability where k > 1, and within
-    `SPREAD` of it; its compute need is words / mean_words. The default is the model's 100..300 words and 0.5..1.5 units.
+    `SPREAD` of it; its compute need is words / mean_words. By default: the model's 100..300 words and 0.5..1.5 units.
 
     Raises PromptError for an empty prompt, and for one without a clause of a known topic.
     """
