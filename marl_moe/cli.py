@@ -41,6 +41,9 @@ def run(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. env.num_users=8.")
     ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One of the file's `sizes`, such as smoke or fast.")
+    ] = None,
     seeds: Annotated[int | None, typer.Option(help="Number of seeds, in place of the file's.", min=1)] = None,
     out_folder: Annotated[Path, typer.Option("--out", help="Where run folders are made.")] = Path("results"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the whole YAML and its size, stop.")] = False,
@@ -48,7 +51,7 @@ def run(
     """Run an experiment: train, evaluate beside the other policies, record, draw."""
     overrides = [*(set_ or ()), *([f"seeds={seeds}"] if seeds is not None else ())]
     try:
-        spec = load_experiment(experiment, overrides)
+        spec = load_experiment(experiment, overrides, size)
         _check_figures(spec.figures, experiment)
         from marl_moe.experiment.run import create_run, describe_run
 
@@ -131,9 +134,9 @@ def list_() -> None:
     from marl_moe.policies import POLICIES
     from paper_figures import FIGURES
 
-    table = Table("experiment", "file", box=None)
+    table = Table("experiment", "sizes", "file", box=None)
     for name, path in shipped_experiments().items():
-        table.add_row(name, str(path))
+        table.add_row(name, ", ".join(load_experiment(name).sizes), str(path))
     out.print(table)
     for kind, names in (("policies", POLICIES), ("mechanisms", mechanisms.names()), ("figures", FIGURES)):
         out.print(f"{kind}: {', '.join(names)}", highlight=False)

@@ -10,7 +10,16 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from paper_figures import contention, final_rewards, policies, price_response, pricing, reward_curves
+from paper_figures import (
+    contention,
+    fairness,
+    final_rewards,
+    policies,
+    price_response,
+    pricing,
+    reward_curves,
+    sensitivity,
+)
 from paper_figures.tables import CannotDraw, load_tables
 
 # A figure is a module with `STYLE`, rcParams, and `plot(tables)`, which returns a figure or the axes in one.
@@ -21,6 +30,8 @@ FIGURES: dict[str, ModuleType] = {
     "contention": contention,
     "pricing": pricing,
     "price_response": price_response,
+    "sensitivity": sensitivity,
+    "fairness": fairness,
 }
 # The file formats and their metadata: without a date, the same tables give the same bytes.
 _FORMATS: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "png": {}}

@@ -53,6 +53,8 @@ METRIC_LABELS = {
     "utility": "Utility of a request (credits)",
     "gain": "Gain per slot and user (credits)",
     "share_of_equilibrium": "Share of the equilibrium's gain",
+    "worst_gain": "Worst user's gain (credits)",
+    "jain": "Jain's index of users' gains",
 }
 
 

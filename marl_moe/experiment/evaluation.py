@@ -12,6 +12,7 @@ from marl_moe.policies import POLICIES
 from marl_moe.policies.equilibrium import Nash
 from marl_moe.policies.heuristics import Policy
 from mechanisms import Mechanism
+from mechanisms.utility import jain_index
 
 WORLDS_AT_ONCE = 250  # bounds the memory; part of what a seed means, since worlds of a batch share generators
 
@@ -88,6 +89,7 @@ class _Scores:
     num_users: int = 0
     sums: dict[str, NDArray[Any]] = field(default_factory=dict)
     clearings: list[Clearing] = field(default_factory=list)
+    user_gain: NDArray[Any] | float = 0.0  # (N, U), over the slots so far
     regret: NDArray[Any] | float = np.nan  # the worst of any slot; only of a policy that seeks an equilibrium
 
     def add(self, **values: NDArray[Any]) -> None:
@@ -109,10 +111,17 @@ class _Scores:
             | {name: sums[name] / agent_slots for name in per_agent}
             | {name: sums[name] / self.slots for name in per_slot}
             | {"welfare": welfare / agent_slots}
+            | {"worst_gain": np.min(self.user_gain, axis=-1) / self.slots}
+            | {"jain": _evenness(np.maximum(self.user_gain, 0.0))}
             | {"requests": sums["requests"].astype(int), "regret": self.regret}
             | {"clearings": len(self.clearings), "failed_clearings": sum(c.failed for c in self.clearings)}
             | {"converged": sums["converged"] / self.slots if "converged" in sums else np.nan}
         )
+
+
+def _evenness(gain: NDArray[Any]) -> NDArray[Any]:
+    """Jain's index over users, (N,); NaN where nobody gains anything, which is no fairness."""
+    return np.where(gain.any(axis=-1), jain_index(gain), np.nan)
 
 
 def _play(policy: Policy, world: World) -> _Scores:
@@ -122,11 +131,13 @@ def _play(policy: Policy, world: World) -> _Scores:
     while not world.done:
         _, _, info = world.step(policy.act(world))
         utility = info["local_utility" if runs_locally else "utility"]
+        gain = info["local_gain" if runs_locally else "gain"]
         scores.slots += 1
+        scores.user_gain = scores.user_gain + gain
         scores.add(
             utility=utility,
             requests=~np.isnan(utility),
-            gain=info["local_gain" if runs_locally else "gain"],
+            gain=gain,
             qos=info["local_qos" if runs_locally else "qos"],
             delay_s=info["delay_s"],
             energy_j=info["energy_j"],

@@ -12,15 +12,16 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from marl_moe.experiment.spec import ExperimentSpec, SpecError, unknown_key
+from marl_moe.experiment.spec import ExperimentSpec, SpecError, merged, unknown_key
 
 
-def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentSpec:
+def load_experiment(source: str, overrides: Sequence[str] = (), size: str | None = None) -> ExperimentSpec:
     """Read an experiment from a file, or by the name of one that is shipped.
 
     Args:
         source: path of a YAML file, or a name such as `case_study`.
-        overrides: `key.key=value`, value in YAML, as of `--set`.
+        overrides: `key.key=value`, value in YAML, as of `--set`; they come after what the size changes.
+        size: one of the file's `sizes`, which changes the keys that it holds and is added to the name.
 
     Raises:
         SpecError: a line for each thing wrong.
@@ -32,9 +33,20 @@ def load_experiment(source: str, overrides: Sequence[str] = ()) -> ExperimentSpe
         raise SpecError(f"{path}: not a text file") from None
     if not isinstance(raw, dict):
         raise SpecError(f"{path}: should hold the sections of an experiment, got {type(raw).__name__}")
+    if size is not None:
+        raw = _sized(raw, size, str(path))
     for override in overrides:
         _override(raw, override)
     return parse_experiment(raw, str(path))
+
+
+def _sized(raw: dict[str, Any], size: str, where: str) -> dict[str, Any]:
+    """The experiment at one of its sizes. Raises SpecError, naming those that there are, for another."""
+    sizes = parse_experiment(raw, where).sizes
+    if size not in sizes:
+        there_are = unknown_key(size, list(sizes)) if sizes else "the file has no sizes"
+        raise SpecError(f"{where}: --size {size}: {there_are}")
+    return merged(raw, sizes[size]) | {"name": f"{raw['name']}_{size}", "sizes": {}}
 
 
 def parse_experiment(raw: dict[str, Any], where: str) -> ExperimentSpec:
@@ -44,7 +56,10 @@ def parse_experiment(raw: dict[str, Any], where: str) -> ExperimentSpec:
         raw = {"algorithm": None} | raw
     try:
         # Through JSON for its strictness: no string passes for a number, and lists may still be tuples.
-        return TypeAdapter(ExperimentSpec).validate_json(json.dumps(raw), strict=True)
+        spec = TypeAdapter(ExperimentSpec).validate_json(json.dumps(raw), strict=True)
+        for size, changes in spec.sizes.items():
+            parse_experiment(merged(raw, changes) | {"sizes": {}}, f"{where}: sizes.{size}")
+        return spec
     except ValidationError as error:
         raise SpecError("\n".join(_lines(error, where))) from None
     except TypeError as error:

@@ -79,6 +79,11 @@ EVALUATION = POINT | {
     "edge_utility": (pa.float64(), "payments less true costs of all edge devices, credits per slot"),
     "platform_balance": (pa.float64(), "charges less payments, credits per slot"),
     "welfare": (pa.float64(), "gains, edge devices' utilities and platform balance, credits per slot and user"),
+    "worst_gain": (pa.float64(), "least gain of any user over the episode, credits per slot"),
+    "jain": (
+        pa.float64(),
+        "Jain's index of users' gains over the episode, below 0 as 0; 1: equal, NaN: nobody gains",
+    ),
     "clearings": (pa.int64(), "clearings of the market"),
     "failed_clearings": (pa.int64(), "of which the mechanism gave no answer and the last prices stood"),
     "share_of_equilibrium": (pa.float64(), "gain over the mean gain of nash at this seed and point; NaN without it"),

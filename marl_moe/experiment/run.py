@@ -128,7 +128,7 @@ def film_run(folder: Path, name: str | None, path: Path) -> None:
     policy = policy_of_job(job, name or policy_names(job.spec)[0])
     mechanism = mechanisms.make(**job.spec.mechanism.parameters())
     try:
-        record_video(policy, job.spec.env, mechanism, job.seed, path)
+        record_video(policy, job.spec.evaluated_env(), mechanism, job.seed, path)
     except ValueError as error:
         raise SpecError(f"video: {error}") from None
 
@@ -176,6 +176,7 @@ def _check(spec: ExperimentSpec) -> None:
     for _, point in sweep_points(spec):
         check_algorithm(point)
         try:
-            World(point.env, mechanism=mechanisms.make(**point.mechanism.parameters()))
+            for env in (point.env, point.evaluated_env()):
+                World(env, mechanism=mechanisms.make(**point.mechanism.parameters()))
         except ValueError as error:
             raise SpecError(str(error)) from None

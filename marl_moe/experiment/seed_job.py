@@ -74,7 +74,7 @@ def policy_of_job(job: SeedJob, name: str) -> Policy:
         raise SpecError(f"policy: {unknown_key(name, sorted(names))}")
     if name == BetterResponse.name:
         mechanism = mechanisms.make(**job.spec.mechanism.parameters())
-        return tuned_better_response(job.spec.env, mechanism, job.seed, policy_generator(name, job.seed))
+        return tuned_better_response(job.spec.evaluated_env(), mechanism, job.seed, policy_generator(name, job.seed))
     if name in POLICIES:
         return make_heuristic(name, job.seed)
     try:
@@ -95,7 +95,7 @@ def evaluate_policies(
         if progress is not None:
             progress.on_policy(job.seed, policy.name)
         mechanism = mechanisms.make(**job.spec.mechanism.parameters())
-        evaluations.append(evaluate(policy, job.spec.env, mechanism, job.seed, episodes))
+        evaluations.append(evaluate(policy, job.spec.evaluated_env(), mechanism, job.seed, episodes))
     tables = {
         name: pd.concat(frames) for name, frames in zip(Evaluation._fields, zip(*evaluations, strict=True), strict=True)
     }

@@ -1,8 +1,9 @@
 """What an experiment is: its sections and keys, each checked where it is built.
 
-Sections: `name, kind, seeds, env, mechanism, algorithm, evaluation, audit, sweep, figures`. `env` is `WorldConfig` of
-`envs`; `mechanism` names a mechanism and its parameters; under `algorithm`, sections other than `name`, `policies` and
-`stop` are RLlib's own and passed on; `audit` is read by `kind: market_study` alone, which has no `algorithm`.
+Sections: `name, kind, seeds, env, mechanism, algorithm, evaluation, audit, sweep, figures, sizes`. `env` is
+`WorldConfig` of `envs`; `mechanism` names a mechanism and its parameters; under `algorithm`, sections other than
+`name`, `policies` and `stop` are RLlib's own and passed on; `audit` is read by `kind: market_study` alone, which has no
+`algorithm`.
 """
 
 import json
@@ -11,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 import mechanisms
 from envs import WorldConfig
@@ -102,6 +103,9 @@ class EvaluationSpec(BaseModel):
 
     model_config = STRICT
     episodes: int = Field(100, ge=1, description="Episodes a policy and seed; every policy meets the same ones")
+    env: dict[str, Any] = Field(
+        default={}, description="Keys of `env` that differ in evaluation: other worlds than those trained in"
+    )
     policies: list[str] = Field(
         default=["local", "greedy", "topic_match", "max_snr", "random", "abandon"], description="Beside the learned one"
     )
@@ -147,6 +151,9 @@ class ExperimentSpec(BaseModel):
     audit: AuditSpec = Field(default_factory=AuditSpec)
     sweep: dict[str, Any] = Field(default={}, description="Lists of values in place of any key's value: a grid of runs")
     figures: list[str] = Field(default=[], description="Figures drawn at the end, see paper_figures")
+    sizes: dict[str, dict[str, Any]] = Field(
+        default={}, description="Smaller versions by name, each the keys that it changes: `marl-moe run --size NAME`"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -157,7 +164,18 @@ class ExperimentSpec(BaseModel):
             if self.kind == "market_study":
                 raise ValueError("kind: market_study has no algorithm; leave that section out")
             self.algorithm.module_users(self.env.num_users)
+        self.evaluated_env()
         return self
+
+    def evaluated_env(self) -> WorldConfig:
+        """The worlds of the evaluation. Raises ValueError for a key or a value of `evaluation.env` that cannot be."""
+        plain = json.dumps(merged(self.env.as_dict(), self.evaluation.env))
+        try:
+            return TypeAdapter(WorldConfig).validate_json(plain, strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, ("evaluation.env", *first["loc"])))
+            raise ValueError(f"{key}: {first['msg'].removeprefix('Value error, ')}, got {first['input']!r}") from None
 
     def seed_list(self) -> list[int]:
         """The seeds."""
@@ -171,6 +189,15 @@ class ExperimentSpec(BaseModel):
     def to_yaml(self) -> str:
         """The experiment as YAML, with every default written out."""
         return yaml.safe_dump(self.as_dict(), sort_keys=False)
+
+
+def merged(section: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A section with some of its keys changed; a section within is merged too, and anything else is replaced."""
+    changed = dict(section)
+    for key, value in changes.items():
+        old = changed.get(key)
+        changed[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return changed
 
 
 def unknown_key(key: str, valid: Sequence[str]) -> str:

@@ -63,6 +63,11 @@ def network_of(run: Path | None, point: str | None, policy: str | None, num_topi
         raise SpecError(f"--point {point}: no such sweep point; there are: {', '.join(filter(None, labels)) or 'none'}")
     job = next(job for job in jobs if point in (None, job.label))
     world = job.spec.env
+    if num_topics < world.requests.num_topics:
+        raise SpecError(
+            f"the world has {world.requests.num_topics} topics (env.requests.num_topics), there are text experts of "
+            f"{num_topics}; --bank FILE adds one"
+        )
     if num_topics > world.requests.num_topics:
         world = replace(world, requests=replace(world.requests, num_topics=num_topics))
         if run is None:

@@ -105,6 +105,7 @@ def make_contention() -> Callable[..., Tables]:
         of_equilibrium = table["policy"] == "nash"
         table["converged"] = np.where(of_equilibrium, 0.99, np.nan)
         table["regret"] = np.where(of_equilibrium, 0.01, np.nan)
+        table = table.assign(worst_gain=table["gain"] - 0.3, jain=0.9 + 0.01 * table["gain"])
         return {"training": pd.concat(training, ignore_index=True), "evaluation": table}
 
     return make

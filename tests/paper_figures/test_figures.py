@@ -18,8 +18,9 @@ from paper_figures.style import policy_style
 
 Tables = dict[str, pd.DataFrame]
 WIDTHS = {"reward_curves": 3.5, "final_rewards": 3.5} | dict.fromkeys(
-    ("policies", "contention", "pricing", "price_response"), 7.16
+    ("policies", "contention", "pricing", "price_response", "sensitivity", "fairness"), 7.16
 )
+OF_SWEEPS = {"contention", "sensitivity", "fairness"}
 OF_MARKETS = {"pricing", "price_response"}
 
 
@@ -52,7 +53,8 @@ def folders(
 @pytest.fixture(scope="module")
 def written(folders: tuple[Path, Path, Path]) -> list[Path]:
     case_study, sweep, market = folders
-    return draw(case_study)[0] + draw(sweep, ["contention"])[0] + draw(market, sorted(OF_MARKETS, reverse=True))[0]
+    drawn = draw(case_study)[0] + draw(sweep, ["contention"])[0] + draw(market, sorted(OF_MARKETS, reverse=True))[0]
+    return drawn + draw(sweep, ["sensitivity", "fairness"])[0]
 
 
 def test_every_figure_is_written_as_pdf_and_png_into_the_run_folder(written: list[Path]) -> None:
@@ -63,12 +65,14 @@ def test_every_figure_is_written_as_pdf_and_png_into_the_run_folder(written: lis
 
 
 def test_a_run_without_a_sweep_or_a_market_refuses_their_figures_alone(run_folder: Path) -> None:
-    assert set(draw(run_folder)[1]) == {"contention"} | OF_MARKETS
+    assert set(draw(run_folder)[1]) == OF_SWEEPS | OF_MARKETS
 
 
-def test_a_sweep_over_users_has_contention_and_policies(folders: tuple[Path, Path, Path], tmp_path: Path) -> None:
+def test_a_sweep_over_users_has_contention_policies_sensitivity_and_fairness(
+    folders: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
     drawn, refused = draw(folders[1], out=tmp_path)
-    assert {path.stem for path in drawn} == {"contention", "policies"}
+    assert {path.stem for path in drawn} == OF_SWEEPS | {"policies"}
     assert set(refused) == {"reward_curves", "final_rewards"} | OF_MARKETS
 
 
@@ -97,6 +101,7 @@ def test_the_same_tables_give_the_same_bytes(
 ) -> None:
     again = draw(folders[0], out=tmp_path)[0] + draw(folders[1], ["contention"], out=tmp_path)[0]
     again += draw(folders[2], ["pricing", "price_response"], out=tmp_path)[0]
+    again += draw(folders[1], ["sensitivity", "fairness"], out=tmp_path)[0]
     for first, second in zip(written, again, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
         assert b"CreationDate" not in first.read_bytes()
@@ -121,7 +126,7 @@ def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(tables:
     folder = write({"evaluation": tables["evaluation"]}, tmp_path)
     written, refused = draw(folder)
     assert {path.stem for path in written} == {"policies"}
-    assert set(refused) == {"reward_curves", "final_rewards", "contention"} | OF_MARKETS
+    assert set(refused) == {"reward_curves", "final_rewards"} | OF_SWEEPS | OF_MARKETS
     assert "no table 'training'" in refused["reward_curves"]
 
 
@@ -161,14 +166,14 @@ def test_a_policy_has_the_same_colour_in_every_figure(tables: Tables, contention
     for name, module in FIGURES.items():
         if name in OF_MARKETS:
             continue  # of one policy
-        shown = contention if name == "contention" else tables
+        shown = contention if name in OF_SWEEPS else tables
         colours = colours_by_policy(module.plot(shown).get_figure(root=True).axes[0])
         for policy in ("local", "sac", "abandon", "random"):
             look = policy_style(policy)
             assert colours[look.label] == look.colour.lower(), (module.__name__, policy)
 
 
-@pytest.mark.parametrize(("name", "sweep"), [(name, name == "contention") for name in FIGURES] + [("policies", True)])
+@pytest.mark.parametrize(("name", "sweep"), [(name, name in OF_SWEEPS) for name in FIGURES] + [("policies", True)])
 def test_no_text_overlaps_another_or_leaves_the_page(
     make_tables: Callable[..., Tables],
     contention: Tables,

@@ -230,3 +230,23 @@ def test_an_episode_without_a_finished_request_has_no_utility_rather_than_zero()
     rows: Any = evaluate(Anything(), config, mechanisms.make("none"), SEED, episodes=2)[0]
     assert rows["requests"].tolist() == [0, 0]
     assert rows[["utility", "delay_s"]].isna().all(axis=None)
+
+
+def test_the_worst_user_and_the_evenness_of_gains_are_those_of_the_users_one_by_one() -> None:
+    """Jain's index is 1 where all gain alike, 1 / n where one has everything (Jain, Chiu and Hawe 1984)."""
+    config = WorldConfig(num_users=4, num_experts=6, episode_slots=7)
+    rows = evaluate(Anything(), config, mechanisms.make("none"), SEED, episodes=3).evaluation
+    world, policy = World(config, 3, evaluation_seed(SEED, 0), mechanisms.make("none")), Anything()
+    total = np.zeros((3, 4))
+    while not world.done:
+        total += world.step(policy.act(world))[2]["gain"]
+    np.testing.assert_allclose(rows["worst_gain"], total.min(axis=1) / 7)
+    gains = np.maximum(total, 0)
+    some = gains.any(axis=1)
+    expected = gains[some].sum(axis=1) ** 2 / (4 * (gains[some] ** 2).sum(axis=1))
+    np.testing.assert_allclose(rows["jain"][some], expected)
+    assert some.any()
+    assert rows["jain"][~some].isna().all()
+    nobody = evaluate(make_heuristic("abandon", 0), config, mechanisms.make("none"), SEED, episodes=2).evaluation
+    assert nobody["jain"].isna().all()
+    assert (nobody["worst_gain"] == 0).all()

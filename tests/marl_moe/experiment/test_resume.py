@@ -26,13 +26,13 @@ from marl_moe.experiment.reading import load_experiment, parse_experiment, shipp
 from marl_moe.experiment.run import continue_run, create_run, jobs_left
 from marl_moe.terminal import INTERRUPTED
 
-SEEDS = 3
+SEEDS = 4  # so many that a busy machine has not done them all when the first is seen to be done
 EPOCHS = 80
 SEED_FOLDER = Path("checkpoints") / "seed_0"
 
 
 @pytest.fixture
-def three_seeds(tiny_experiment: dict[str, Any], tmp_path: Path) -> Path:
+def several_seeds(tiny_experiment: dict[str, Any], tmp_path: Path) -> Path:
     source = tmp_path / "tiny.yaml"
     source.write_text(yaml.safe_dump(tiny_experiment | {"seeds": SEEDS}))
     return source
@@ -46,12 +46,12 @@ def facts(folder: Path, name: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_stopped_after_a_seed_continues_to_the_tables_of_one_that_was_not(
-    ray_started: None, three_seeds: Path, tmp_path: Path, sent: signal.Signals
+    ray_started: None, several_seeds: Path, tmp_path: Path, sent: signal.Signals
 ) -> None:
     out = tmp_path / "stopped"
-    command = [sys.executable, "-m", "marl_moe", "run", str(three_seeds), "--out", str(out)]
+    command = [sys.executable, "-m", "marl_moe", "run", str(several_seeds), "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    folder = out / load_experiment(str(three_seeds)).name
+    folder = out / load_experiment(str(several_seeds)).name
     deadline = time.monotonic() + 120
     while not (folder / "evaluation.parquet").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -65,7 +65,7 @@ def test_a_run_stopped_after_a_seed_continues_to_the_tables_of_one_that_was_not(
 
     result = CliRunner().invoke(app, ["resume", str(folder)])
     assert result.exit_code == 0, result.output
-    whole = continue_run(create_run(load_experiment(str(three_seeds)), tmp_path / "whole")).folder
+    whole = continue_run(create_run(load_experiment(str(several_seeds)), tmp_path / "whole")).folder
     for name in ("training", "evaluation", "market"):
         pd.testing.assert_frame_equal(facts(folder, name), facts(whole, name))
     assert len(kept) < len(facts(folder, "evaluation"))
@@ -276,12 +276,12 @@ def test_a_torn_table_is_named_and_nothing_is_overwritten(finished: Any, tmp_pat
 
 
 def test_a_dry_run_prints_the_whole_experiment_and_its_size_and_writes_nothing(
-    three_seeds: Path, tmp_path: Path
+    several_seeds: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "nothing"
-    result = CliRunner().invoke(app, ["run", str(three_seeds), "--out", str(out), "--dry-run"])
+    result = CliRunner().invoke(app, ["run", str(several_seeds), "--out", str(out), "--dry-run"])
     assert result.exit_code == 0, result.output
-    spec = load_experiment(str(three_seeds))
+    spec = load_experiment(str(several_seeds))
     assert yaml.safe_load(result.stdout) == spec.as_dict()
     assert spec.algorithm is not None
     assert f"{SEEDS} jobs" in result.stdout

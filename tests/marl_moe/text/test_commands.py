@@ -100,6 +100,17 @@ def test_a_mistake_is_one_line_on_stderr_and_exit_code_2(arguments: list[str], s
     assert result.stdout == ""
 
 
+def test_a_world_of_more_topics_than_there_are_experts_is_refused(
+    tiny_experiment: dict, write_experiment: Callable[..., Path], tmp_path: Path
+) -> None:
+    experiment = tiny_experiment | {"seeds": 1, "algorithm": None}
+    experiment["env"] = {**experiment["env"], "requests": {"num_topics": 8}}
+    assert marl_moe("run", write_experiment(experiment), "--out", tmp_path).exit_code == 0
+    result = marl_moe("generate", STORM, "--run", tmp_path / "tiny", "--policy", "greedy")
+    assert result.exit_code == 2
+    assert "the world has 8 topics (env.requests.num_topics), there are text experts of 6" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

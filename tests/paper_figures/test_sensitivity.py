@@ -1,0 +1,103 @@
+"""Figures of a sweep: the axes that are found, and that what is drawn is what was recorded."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from paper_figures import CannotDraw, fairness, sensitivity
+from paper_figures.statistics import mean_interval
+from paper_figures.style import policy_style
+from paper_figures.sweeps import axes, settings
+
+Tables = dict[str, pd.DataFrame]
+SPLITS, BANDS = ("equal", "min_delay"), ("500", "250", "8000")
+POINTS = [f"env.channel.split={split} env.channel.bandwidth_hz={hz}" for split in SPLITS for hz in BANDS]
+
+
+@pytest.fixture
+def swept(make_tables: Callable[..., Tables]) -> Tables:
+    return make_tables(seeds=2, epochs=2, episodes=5, points=POINTS)
+
+
+def lines(ax: Axes) -> dict[str, np.ndarray]:
+    return {str(line.get_label()): line.get_xydata() for line in ax.get_lines()}
+
+
+def test_a_point_is_read_key_by_key_and_a_section_stays_whole() -> None:
+    assert settings("mechanism=fisher budget=8 env.num_users=4") == {
+        "mechanism": "fisher budget=8",
+        "env.num_users": "4",
+    }
+    assert settings("") == {}
+
+
+def test_the_key_of_most_values_is_the_axis_and_numbers_are_in_order() -> None:
+    other, axis = axes(pd.Series(POINTS))
+    assert (axis.key, axis.values, axis.numbers) == (
+        "env.channel.bandwidth_hz",
+        ["250", "500", "8000"],
+        [250, 500, 8000],
+    )
+    assert (other.key, other.values, other.numbers) == ("env.channel.split", ["equal", "min_delay"], None)
+    assert axis.label == "Band of an edge device (Hz)"
+
+
+def test_every_mean_is_drawn_at_its_value_in_the_panel_of_its_setting(swept: Tables) -> None:
+    figure = sensitivity.plot(swept)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
+        "Band shared: equally",
+        "Band shared: for the least delay",
+    ]
+    means = mean_interval(swept["evaluation"], "gain", by=("point", "policy")).set_index(["point", "policy"])["mean"]
+    for ax, split in zip(figure.axes, SPLITS, strict=True):
+        drawn = lines(ax)
+        assert set(drawn) == {policy_style(policy).label for policy in swept["evaluation"]["policy"].unique()}
+        for policy in swept["evaluation"]["policy"].unique():
+            expected = [
+                (hz, means[f"env.channel.split={split} env.channel.bandwidth_hz={hz}", policy])
+                for hz in (250, 500, 8000)
+            ]
+            np.testing.assert_allclose(drawn[policy_style(policy).label], expected)
+        assert ax.get_xlabel() == "Band of an edge device (Hz)"
+        assert ax.get_xscale() == "log"
+    assert figure.axes[0].get_ylabel() == "Gain per slot and user (credits)"
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[-1] == "95% interval, 2 seeds"
+
+
+def test_values_that_are_no_numbers_stand_side_by_side_without_a_line(make_tables: Callable[..., Tables]) -> None:
+    figure = sensitivity.plot(make_tables(points=["env.information=known", "env.information=type"], episodes=3))
+    [ax] = figure.axes
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["known", "type"]
+    assert {line.get_linestyle() for line in ax.get_lines()} == {"None"}
+
+
+def test_fairness_has_a_row_for_each_metric(make_tables: Callable[..., Tables]) -> None:
+    tables = make_tables(points=["env.num_users=2", "env.num_users=4"], episodes=3)
+    tables["evaluation"] = tables["evaluation"].assign(worst_gain=-1.0, jain=0.5)
+    figure = fairness.plot(tables)
+    assert [ax.get_ylabel() for ax in figure.axes] == [
+        "Gain per slot and user (credits)",
+        "Worst user's gain (credits)",
+        "Jain's index of users' gains",
+    ]
+    assert all((data[:, 1] == 0.5).all() for data in lines(figure.axes[2]).values())
+    with pytest.raises(CannotDraw, match="no column 'worst_gain'"):
+        fairness.plot(make_tables(points=["env.num_users=2", "env.num_users=4"]))
+
+
+def test_a_table_without_a_sweep_or_with_too_wide_a_one_is_refused(make_tables: Callable[..., Tables]) -> None:
+    with pytest.raises(CannotDraw, match="needs a sweep"):
+        sensitivity.plot(make_tables(epochs=2, episodes=2))
+    wide = [f"env.a={a} env.b={b}" for a in range(5) for b in range(6)]
+    with pytest.raises(CannotDraw, match=r"5 settings beside env\.b; this figure shows 4"):
+        sensitivity.plot(make_tables(seeds=1, epochs=2, episodes=2, points=wide))
+
+
+def test_a_figure_given_is_drawn_on(swept: Tables) -> None:
+    figure = Figure()
+    assert sensitivity.plot(swept, figure) is figure
