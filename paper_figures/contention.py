@@ -58,9 +58,10 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     right.set_ylabel(style.METRIC_LABELS["share_of_equilibrium"])
 
     handles = [line for line in left.get_lines() if not str(line.get_label()).startswith("_")]
-    if interval := style.interval_label(pd.concat([gain, share])):
-        handles.append(Line2D([], [], color="black", marker="|", markersize=9, linestyle="", label=interval))
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    key = style.interval_key(
+        pd.concat([gain, share]), Line2D([], [], color="black", marker="|", markersize=9, linestyle="")
+    )
+    figure.legend(handles=[*handles, *key], loc="outside upper center", ncols=4)
     return figure
 
 

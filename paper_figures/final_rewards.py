@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib import rcParams
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -47,16 +48,14 @@ def summarise(tables: Tables) -> pd.DataFrame:
     evaluation = require(tables, "evaluation", ("seed", "policy", "episode", "utility"), [*baselines, *algorithms])
     require_one_point(training)
 
-    # Epochs follow one another and are no repetitions: one value a seed, so that a single seed has no interval.
     epochs = training.rename(columns={"algorithm": "policy"})
-    trained = epochs.groupby(["policy", "seed"], as_index=False)[["utility"]].mean()
     learned = evaluation["policy"].isin(algorithms)
     sampled = evaluation["policy"].isin([f"{algorithm}_stochastic" for algorithm in algorithms])
     fixed = evaluation[~learned & ~sampled]
     num_episodes = fixed.groupby(["policy", "seed"])["episode"].transform("max") + 1
     last_tenth = fixed["episode"] >= num_episodes - (num_episodes // 10).clip(lower=1)
     samples = [
-        trained.assign(quantity="mean"),
+        epochs.assign(quantity="mean"),
         evaluation[learned].assign(quantity="final"),
         fixed.assign(quantity="mean"),
         fixed[last_tenth].assign(quantity="final"),
@@ -92,22 +91,21 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     ax.set_ylim(len(policies) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(style.METRIC_LABELS["utility"])
-    _add_legend(ax, style.interval_label(summary))
+    _add_legend(ax, summary)
     return ax
 
 
-def _add_legend(ax: Axes, interval: str) -> None:
+def _add_legend(ax: Axes, summary: pd.DataFrame) -> None:
     """Name the markers, in black since colour stands for the policy."""
     black: dict[str, Any] = {"xdata": [], "ydata": [], "color": "black"}
-    ours = [
+    ours: list[Artist] = [
         Line2D(**black, linestyle="", marker=marker, label=quantity.capitalize())
         for quantity, marker in _MARKER.items()
     ]
-    papers = [
+    papers: list[Artist] = [
         Line2D(**black, linestyle="", marker=marker, fillstyle="none", label=f"{quantity.capitalize()}, paper")
         for quantity, marker in _MARKER.items()
     ]
-    if interval:
-        ours.append(Line2D(**black, label=interval))
+    ours += style.interval_key(summary, Line2D(**black))
     # Flush right, over the policies' names: centred it would be wider than the axes, and narrow them.
     ax.legend(handles=ours + papers, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)

@@ -59,8 +59,8 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
                 ax.xaxis.set_major_locator(MaxNLocator(5))
     for ax in pairs[len(points) :].flat:
         ax.remove()
-    if interval := style.interval_label(pd.concat(intervals.values())):
-        figure.legend(handles=[Line2D([], [], color="black", label=interval)], loc="outside upper right")
+    if key := style.interval_key(pd.concat(intervals.values()), Line2D([], [], color="black")):
+        figure.legend(handles=key, loc="outside upper right")
     return figure
 
 

@@ -49,9 +49,8 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("Epoch")
     ax.set_ylabel(style.METRIC_LABELS["utility"])
     handles, _ = ax.get_legend_handles_labels()
-    if interval := style.interval_label(pd.concat(curves.values())):
-        handles.append(Patch(color="0.8", label=interval))
-    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    key = style.interval_key(pd.concat(curves.values()), Patch(color="0.8"))
+    ax.legend(handles=[*handles, *key], loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return ax
 
 
@@ -61,6 +60,4 @@ def _baseline_curve(rows: pd.DataFrame, num_epochs: int, window: int) -> pd.Data
         epochs = rows.assign(epoch=rows["episode"] + 1)
         return learning_curve(epochs[epochs["epoch"] <= num_epochs], "utility", "epoch", window)
     level = mean_interval(rows, "utility")
-    if level["unit"].item() == "episodes":
-        level[["low", "high"]] = float("nan")  # bands here are over seeds
     return pd.concat([level, level])[["mean", "low", "high", "num_seeds"]].set_axis([1, num_epochs])

@@ -60,10 +60,10 @@ def plot_metrics(tables: Tables, metrics: Sequence[str], figure: Figure | None =
             if line == len(metrics) - 1:
                 ax.set_xlabel(axis.label)
         grid[line, 0].set_ylabel(style.METRIC_LABELS.get(metric, metric))
-    extra = []
-    if interval := style.interval_label(pd.concat(intervals)):
-        extra = [Line2D([], [], color="black", marker="|", markersize=9, linestyle="", label=interval)]
-    figure.legend(handles=[*handles.values(), *extra], loc="outside upper center", ncols=4)
+    key = style.interval_key(
+        pd.concat(intervals), Line2D([], [], color="black", marker="|", markersize=9, linestyle="")
+    )
+    figure.legend(handles=[*handles.values(), *key], loc="outside upper center", ncols=4)
     return figure
 
 

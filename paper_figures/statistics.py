@@ -1,7 +1,7 @@
 """The statistics behind the figures: means with Student t intervals, and learning curves.
 
 Seeds are the independent repetitions, so intervals are over the means of seeds: episodes of one seed share its
-policy, and more of them say nothing about training anew.
+policy, and more of them say nothing about training anew. One seed has no interval.
 """
 
 from collections.abc import Sequence
@@ -23,22 +23,17 @@ def mean_interval(
     completed) is dropped first.
 
     Returns one row per group, in order of appearance, with the columns of `by` and
-        mean, low, high  in the units of `metric`; NaN where nothing is left, an interval of a single value is NaN
+        mean, low, high  in the units of `metric`; NaN where nothing is left, and an interval of one seed is NaN
         num_seeds, num_episodes  that had a value
-        unit  what the interval is over: "seeds", the means of two or more seeds, or "episodes", those of a single
-              seed, which then leaves out how much training itself varies.
     """
     rows = []
     for key, group in frame.groupby(list(by), sort=False):
         values = group.dropna(subset=[metric])
         seed_means = values.groupby("seed")[metric].mean()
-        over_seeds = len(seed_means) >= 2
-        sample = seed_means if over_seeds else values[metric]
-        mean, standard_error = sample.mean(), sample.std() / np.sqrt(len(sample))
-        margin = stdtrit(len(sample) - 1, (1 + confidence) / 2) * standard_error
-        unit = "seeds" if over_seeds else "episodes"
-        rows.append((*key, mean, mean - margin, mean + margin, len(seed_means), len(values), unit))
-    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "num_seeds", "num_episodes", "unit"])
+        mean, standard_error = seed_means.mean(), seed_means.std() / np.sqrt(len(seed_means))
+        margin = stdtrit(len(seed_means) - 1, (1 + confidence) / 2) * standard_error
+        rows.append((*key, mean, mean - margin, mean + margin, len(seed_means), len(values)))
+    return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "num_seeds", "num_episodes"])
 
 
 def smoothing_window(num_epochs: int) -> int:

@@ -12,9 +12,9 @@ mean over their episodes. Two assumptions are rliable's as well: runs of a seed 
 policies, are drawn independently. They share a seed and often the worlds evaluated in, and where they rise and fall
 together intervals over many points are too narrow, and those of a probability of improvement too wide.
 
-Five seeds or more are recommended, and still are few: of intervals that say 95 %, measured on normal scores at one
-point, 83 % held the truth with 5 seeds, 90 % with 10 and 93 % with 20. A point with one seed has nothing to resample,
-and then there is no interval: NaN.
+Five seeds or more are recommended, and still are few: of the intervals of interquartile means that say 95 %, in 1,500
+to 3,000 simulated studies with 20 episodes a seed, 85 % held the truth with 5 seeds at one point, 91 % with 10, 93 %
+with 20, and 91 % with 5 at each of six points. A point with one seed has nothing to resample: the interval is NaN.
 """
 
 from collections.abc import Callable, Sequence

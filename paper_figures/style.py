@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 
 from paper_figures.statistics import CONFIDENCE
@@ -125,11 +126,19 @@ def note(*parts: str) -> Line2D:
 
 
 def interval_label(intervals: pd.DataFrame) -> str:
-    """What the intervals of a result of `statistics` are over, for a legend; "" where there is none."""
+    """What the intervals of a result of `statistics` are over, or why there is none; "" where nothing has a value."""
     drawn = intervals[intervals["low"].notna()]
     if drawn.empty:
-        return ""
+        return "one seed: no interval" if intervals["num_seeds"].eq(1).any() else ""
     fewest, most = drawn["num_seeds"].min(), drawn["num_seeds"].max()
     seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
-    sample = "episodes of one seed" if most == 1 else f"{seeds} seeds"
-    return f"{CONFIDENCE:.0%} interval, {sample}"
+    return f"{CONFIDENCE:.0%} interval, {seeds} seeds"
+
+
+def interval_key(intervals: pd.DataFrame, mark: Artist) -> list[Artist]:
+    """The legend's entry for the intervals, beside the mark that stands for them, or beside none if none is drawn."""
+    label = interval_label(intervals)
+    if intervals["low"].isna().all():
+        return [note(label)] if label else []
+    mark.set_label(label)
+    return [mark]

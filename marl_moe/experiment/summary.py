@@ -35,6 +35,8 @@ def summary_table(title: str, evaluation: pd.DataFrame) -> Table:
     for metric in metrics:
         table.add_column(COLUMNS[metric], justify="right", no_wrap=True)
     by = ["point", "policy"]
+    if num_seeds == 1:  # as the title says
+        evaluation = evaluation.assign(seed=evaluation["episode"])
     intervals = {metric: mean_interval(evaluation, metric, by).set_index(by) for metric in metrics}
     for point in evaluation["point"].unique():
         if swept:

@@ -157,9 +157,12 @@ def test_the_legend_hides_no_data(tables: Tables) -> None:
         assert figure.legends[0].get_window_extent().y0 >= top
 
 
-def test_one_seed_has_bars_over_its_episodes_and_says_so(make_contention: Callable[..., Tables]) -> None:
-    legend = contention.plot(make_contention(seeds=1)).legends[0].get_texts()
-    assert legend[-1].get_text() == "95% interval, episodes of one seed"
+def test_one_seed_has_no_bars_and_says_so(make_contention: Callable[..., Tables]) -> None:
+    figure = contention.plot(make_contention(seeds=1))
+    for ax in figure.axes:
+        assert all(np.isnan(path.vertices[:, 1]).all() for bars in ax.collections for path in bars.get_paths())
+        assert np.isfinite(line(ax, "nash").get_ydata()).all()
+    assert figure.legends[0].get_texts()[-1].get_text() == "one seed: no interval"
 
 
 def test_where_the_equilibrium_was_not_evaluated_the_share_has_a_gap_and_the_gain_has_none(tables: Tables) -> None:

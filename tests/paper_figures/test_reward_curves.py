@@ -71,7 +71,8 @@ def test_a_baseline_of_few_episodes_is_a_level_line_over_all_epochs(make_tables:
 def test_one_seed_has_no_band(make_tables: Callable[..., Tables], episodes: int) -> None:
     ax = reward_curves.plot(make_tables(seeds=1, episodes=episodes))
     assert all(np.isnan(path.vertices).all() for band in ax.collections for path in band.get_paths())
-    assert len(legend(ax)) == 4
+    assert len(legend(ax)) == 5
+    assert legend(ax)[-1] == "one seed: no interval"
 
 
 def test_epochs_without_a_completed_request_do_not_break_the_curve(tables: Tables) -> None:

@@ -3,8 +3,17 @@ import itertools
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
 
-from paper_figures.style import DOUBLE_COLUMN, PRINT, SINGLE_COLUMN, PolicyStyle, interval_label, policy_style
+from paper_figures.style import (
+    DOUBLE_COLUMN,
+    PRINT,
+    SINGLE_COLUMN,
+    PolicyStyle,
+    interval_key,
+    interval_label,
+    policy_style,
+)
 
 KNOWN = (
     *("local", "sac", "abandon", "random", "rllib_sac", "ppo", "dqn", "nash", "optimum", "better_response"),
@@ -95,9 +104,16 @@ def test_widths_are_those_of_ieee_columns_and_text_is_8_pt() -> None:
     [
         ([1.0, 1.0], [5, 5], "95% interval, 5 seeds"),
         ([1.0, 1.0], [3, 5], "95% interval, 3 to 5 seeds"),
-        ([1.0, float("nan")], [1, 1], "95% interval, episodes of one seed"),
-        ([float("nan")] * 2, [1, 1], ""),
+        ([1.0, float("nan")], [3, 1], "95% interval, 3 seeds"),
+        ([float("nan")] * 2, [1, 1], "one seed: no interval"),
+        ([float("nan")] * 2, [0, 1], "one seed: no interval"),
+        ([float("nan")] * 2, [0, 0], ""),
     ],
 )
 def test_the_legend_says_what_an_interval_is_over(low: list[float], num_seeds: list[int], label: str) -> None:
-    assert interval_label(pd.DataFrame({"low": low, "num_seeds": num_seeds})) == label
+    intervals = pd.DataFrame({"low": low, "num_seeds": num_seeds})
+    assert interval_label(intervals) == label
+    bar = Line2D([], [], color="black")
+    key = interval_key(intervals, bar)
+    assert [entry.get_label() for entry in key] == ([label] if label else [])
+    assert (bar in key) == label.startswith("95%")  # a mark stands for what is drawn, and for nothing else
