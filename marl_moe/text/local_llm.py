@@ -63,6 +63,8 @@ class LocalLLM:
         except RuntimeError as error:
             where = f"port {self.port} of {HOST}, which may be taken" if self.port else HOST
             raise LocalLLMError(f"local LLM: no server on {where}: {error}") from None
+        # Stopped before it has begun to take requests, llama.cpp waits for ever: so it answers one first.
+        self._server.handle_completions({"prompt": "A", "n_predict": 1})
         return self
 
     def __exit__(

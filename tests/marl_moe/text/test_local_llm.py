@@ -61,6 +61,12 @@ def test_after_it_nobody_listens_there() -> None:
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
+def test_it_stops_however_early_it_is_told_to() -> None:
+    """In a process of its own, which a server that never stops would hold up for ever."""
+    code = "from marl_moe.text.local_llm import LocalLLM\nfor _ in range(3):\n    with LocalLLM(): pass"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_a_port_that_is_taken_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
