@@ -17,6 +17,7 @@ from paper_figures import (
     policies,
     price_response,
     pricing,
+    reliability,
     reward_curves,
     sensitivity,
 )
@@ -27,6 +28,7 @@ FIGURES: dict[str, ModuleType] = {
     "reward_curves": reward_curves,
     "final_rewards": final_rewards,
     "policies": policies,
+    "reliability": reliability,
     "contention": contention,
     "pricing": pricing,
     "price_response": price_response,

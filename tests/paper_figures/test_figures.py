@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ from paper_figures.style import policy_style
 
 Tables = dict[str, pd.DataFrame]
 WIDTHS = {"reward_curves": 3.5, "final_rewards": 3.5} | dict.fromkeys(
-    ("policies", "contention", "pricing", "price_response", "sensitivity", "fairness"), 7.16
+    ("policies", "contention", "pricing", "price_response", "sensitivity", "fairness", "reliability"), 7.16
 )
 OF_SWEEPS = {"contention", "sensitivity", "fairness"}
 OF_MARKETS = {"pricing", "price_response"}
@@ -68,11 +69,11 @@ def test_a_run_without_a_sweep_or_a_market_refuses_their_figures_alone(run_folde
     assert set(draw(run_folder)[1]) == OF_SWEEPS | OF_MARKETS
 
 
-def test_a_sweep_over_users_has_contention_policies_sensitivity_and_fairness(
+def test_a_sweep_over_users_has_its_figures_and_those_of_any_evaluation(
     folders: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
     drawn, refused = draw(folders[1], out=tmp_path)
-    assert {path.stem for path in drawn} == OF_SWEEPS | {"policies"}
+    assert {path.stem for path in drawn} == OF_SWEEPS | {"policies", "reliability"}
     assert set(refused) == {"reward_curves", "final_rewards"} | OF_MARKETS
 
 
@@ -125,7 +126,7 @@ def test_a_failed_write_leaves_the_earlier_figure_whole(run_folder: Path, monkey
 def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(tables: Tables, tmp_path: Path) -> None:
     folder = write({"evaluation": tables["evaluation"]}, tmp_path)
     written, refused = draw(folder)
-    assert {path.stem for path in written} == {"policies"}
+    assert {path.stem for path in written} == {"policies", "reliability"}
     assert set(refused) == {"reward_curves", "final_rewards"} | OF_SWEEPS | OF_MARKETS
     assert "no table 'training'" in refused["reward_curves"]
 
@@ -201,6 +202,32 @@ def test_no_text_overlaps_another_or_leaves_the_page(
         assert page.x0 <= box.x0 <= box.x1 <= page.x1, texts[index]
         assert page.y0 <= box.y0 <= box.y1 <= page.y1, texts[index]
         assert not any(box.overlaps(other) for other in boxes[index + 1 :]), texts[index]
+
+
+def widest_interval(figure: Figure) -> float:
+    """The greatest extent of any bar or band along an axis, in units of data; 0 where none is drawn."""
+    shapes = [path.vertices for ax in figure.axes for drawn in ax.collections for path in drawn.get_paths()]
+    return max((np.nan_to_num(np.ptp(shape, axis=0)).max() for shape in shapes if len(shape) == 2), default=0.0) + max(
+        (np.nan_to_num(np.ptp(shape[:, 1])) for shape in shapes if len(shape) > 2), default=0.0
+    )
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_one_seed_is_drawn_without_an_interval_and_the_legend_says_so(
+    make_tables: Callable[..., Tables],
+    make_contention: Callable[..., Tables],
+    make_pricing: Callable[..., Tables],
+    name: str,
+) -> None:
+    make = make_contention if name in OF_SWEEPS else make_pricing if name in OF_MARKETS else make_tables
+    texts: dict[int, list[str]] = {}
+    for seeds in (1, 2):
+        figure = FIGURES[name].plot(make(seeds=seeds, episodes=8)).get_figure(root=True)
+        legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
+        texts[seeds] = [text.get_text() for legend in legends for text in legend.get_texts()]
+        assert (widest_interval(figure) > 0) == (seeds > 1)
+    assert [sum("one seed: no interval" in text for text in texts[seeds]) for seeds in (1, 2)] == [1, 0]
+    assert [sum("95% interval, 2 seeds" in text for text in texts[seeds]) for seeds in (1, 2)] == [0, 1]
 
 
 def test_drawing_leaves_no_global_state_and_needs_no_display_ray_or_torch(run_folder: Path) -> None:

@@ -1,0 +1,153 @@
+"""How far the differences between policies can be relied on, by the rliable protocol (arXiv 2108.13264).
+
+What is resampled, and how often the intervals hold the truth, is told in `stratified_bootstrap`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib import rcParams
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+
+from paper_figures import style
+from paper_figures.stratified_bootstrap import (
+    RECOMMENDED_SEEDS,
+    interquartile_means,
+    performance_profiles,
+    probability_of_improvement,
+)
+from paper_figures.tables import LEARNED, CannotDraw, Tables, leading_policy, require
+
+STYLE = style.PRINT | style.DOUBLE_COLUMN
+SEED = 0  # of the bootstrap, so that the same tables give the same figure
+NUM_THRESHOLDS = 201
+# Shares to which the profiles are drawn; a policy below 0 does worse than to drop every subtask.
+VIEW = (-0.5, 1.5)
+
+
+def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+    """Draw interquartile means, probabilities of improvement and performance profiles of every policy.
+
+    (a) Interquartile mean over the episodes of all seeds and tasks, of the share of the equilibrium's gain where it is
+    known everywhere, else of the gain per slot and user (credits). (b) Probability that a run of the learned policy
+    (`leading_policy`) has a greater mean than one of the policy in that row. (c) Share of episodes above a threshold,
+    `VIEW` at the most. All with 95 % intervals of a stratified bootstrap over seeds; a task is a sweep point without
+    its settings of `algorithm`, so that algorithms meet.
+
+    Raises CannotDraw, a ValueError, that says what is missing: at least two policies, each at every task.
+    """
+    evaluation = require(tables, "evaluation", ("seed", "point", "policy", "episode", "gain"))
+    metric, scores = _scores(evaluation)
+    policy = leading_policy(scores)
+    rng = np.random.default_rng(SEED)
+    means = interquartile_means(scores, metric, rng).sort_values("mean", ascending=False)
+    improvement = probability_of_improvement(scores, metric, policy, rng)
+    profiles = performance_profiles(scores, metric, _thresholds(scores[metric], metric), rng)
+    order = list(means["policy"])
+    if figure is None:
+        size = (rcParams["figure.figsize"][0], max(2.2, 1.25 + 0.17 * len(order)))
+        figure = Figure(size, layout="constrained")
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 0.8, 1.3))
+    middle.sharey(left)
+
+    label = style.METRIC_LABELS[metric]
+    _draw_rows(left, means, "mean", order)
+    left.set_xlabel(f"{label},\ninterquartile mean")
+    left.set_yticks(range(len(order)), [style.policy_style(name).label for name in order])
+    left.set_ylim(len(order) - 0.5, -0.5)
+    middle.axvline(0.5, color="0.4", linewidth=0.6)
+    _draw_rows(middle, improvement, "probability", order)
+    middle.tick_params(axis="y", labelleft=False)
+    middle.set_xlim(-0.05, 1.05)
+    middle.set_xlabel(f"Probability that\n{style.policy_style(policy).label} is better")
+    _draw_profiles(right, profiles, order)
+    right.set_xlabel(label)
+    right.set_ylabel("Share of episodes above")
+    for ax, letter in zip((left, middle, right), "abc", strict=True):
+        ax.set_title(f"({letter})", loc="left")
+    figure.legend(handles=_key(means), loc="outside upper right")
+    return figure
+
+
+def _scores(evaluation: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """The metric shown, and the rows that have it, each policy once a task, seed and episode."""
+    shares = "share_of_equilibrium"
+    metric = shares if shares in evaluation and evaluation[shares].notna().all() else "gain"
+    tasks = {point: _task(point) for point in evaluation["point"].unique()}
+    scores = evaluation.assign(point=evaluation["point"].map(tasks)).dropna(subset=[metric])
+    scores = scores.drop_duplicates(["point", "policy", "seed", "episode"])
+    policies = scores["policy"].unique()
+    if len(policies) < 2:
+        raise CannotDraw(f"table 'evaluation' has policy '{policies[0]}' alone; this figure compares at least two")
+    for task, rows in scores.groupby("point", sort=False):
+        if absent := set(policies) - set(rows["policy"]):
+            raise CannotDraw(
+                f"table 'evaluation' has no rows of policy {', '.join(map(repr, sorted(absent)))} at sweep point "
+                f"'{task}'; policies are compared over the same points"
+            )
+    return metric, scores
+
+
+def _task(point: str) -> str:
+    """A sweep point without what is set of the algorithm."""
+    return " ".join(setting for setting in point.split(" ") if not setting.startswith("algorithm."))
+
+
+def _thresholds(values: pd.Series, metric: str) -> np.ndarray:
+    """From the least value to the greatest, of shares within `VIEW`."""
+    low, high = values.min(), values.max()
+    if metric == "share_of_equilibrium":
+        low, high = max(low, VIEW[0]), min(high, VIEW[1])
+    return np.linspace(low, high, NUM_THRESHOLDS)
+
+
+def _draw_rows(ax: Axes, intervals: pd.DataFrame, column: str, order: Sequence[str]) -> None:
+    """A point and its interval for each policy, from the top; a percentile interval need not be symmetric."""
+    for policy, centre, low, high in intervals[["policy", column, "low", "high"]].to_numpy():
+        look = style.policy_style(policy)
+        row = order.index(policy)
+        ax.errorbar(
+            centre, row, xerr=[[centre - low], [high - centre]], elinewidth=0.9, color=look.colour, marker=look.marker
+        )
+    ax.tick_params(axis="y", length=0)
+
+
+def _draw_profiles(ax: Axes, profiles: pd.DataFrame, order: Sequence[str]) -> None:
+    """A curve and its band for each policy, the best on top and learned ones over all others.
+
+    Each has one marker, the better the higher, so that those of curves that lie together are apart.
+    """
+    levels = np.linspace(0.9, 0.1, len(order))
+    for rank, (policy, level) in enumerate(zip(order, levels, strict=True)):
+        rows = profiles[profiles["policy"] == policy]
+        label, colour, line_style, marker = style.policy_style(policy)
+        learned = policy in LEARNED
+        zorder = 3 - rank / len(order) + learned
+        ax.fill_between(
+            rows["threshold"], rows["low"], rows["high"], color=colour, alpha=0.2, linewidth=0, zorder=zorder
+        )
+        ax.plot(
+            rows["threshold"],
+            rows["share"],
+            color=colour,
+            linestyle=line_style,
+            linewidth=1.7 if learned else 0.9,
+            marker=marker,
+            markevery=[int((rows["share"] - level).abs().argmin())],
+            label=label,
+            zorder=zorder,
+        )
+    ax.margins(x=0)
+    ax.set_ylim(-0.02, 1.02)
+
+
+def _key(means: pd.DataFrame) -> list[Artist]:
+    """What the intervals are over, and where these are few seeds, that more are recommended."""
+    key = style.interval_key(means, Line2D([], [], color="black"))
+    if means["num_seeds"].min() < RECOMMENDED_SEEDS:
+        key[0].set_label(f"{key[0].get_label()}; at least {RECOMMENDED_SEEDS} are recommended")
+    return key
