@@ -1,0 +1,165 @@
+"""Parts of pages that are written when the site is built: `<!-- generated: NAME -->` becomes what `PARTS` gives.
+
+So keys, columns, features and parameters are documented once, where they are defined.
+"""
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parents[1]
+SCHEMA = DOCS.parent / "experiments" / "schema.json"
+_MARKER = re.compile(r"<!-- generated: ([a-z ]+) -->")
+_LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Replace the markers of a page. Raises KeyError for a part that there is not."""
+    return _MARKER.sub(lambda found: PARTS[found[1]](), markdown)
+
+
+def keys() -> str:
+    """Every key of an experiment's YAML, a table a section, from the JSON Schema."""
+    schema = json.loads(SCHEMA.read_text())
+    sections = list(_sections(schema, schema["properties"], ""))
+    return "\n\n".join(
+        (f"### `{path}`\n\n{description}\n\n" if path else "### Top level\n\n")
+        + _table(("key", "type", "default", ""), rows)
+        for path, description, rows in sections
+    )
+
+
+def records() -> str:
+    """Every column of every table of a run folder."""
+    from marl_moe.experiment.records import TABLES
+
+    return "\n\n".join(
+        f"## {table}.parquet\n\n"
+        + _table(("column", "type", ""), ((f"`{name}`", str(kind), doc) for name, (kind, doc) in columns.items()))
+        for table, columns in TABLES.items()
+    )
+
+
+def features() -> str:
+    """What a user observes."""
+    from envs.observation import ALLOCATION_FEATURES, EXPERT_FEATURES, USER_FEATURES
+
+    parts = {
+        "of the user": USER_FEATURES,
+        "of each expert": EXPERT_FEATURES,
+        "of each expert, where a mechanism allocates": ALLOCATION_FEATURES,
+    }
+    return _table(
+        ("feature", "", "what it says"),
+        ((f"`{name}`", where, doc) for where, part in parts.items() for name, doc in part.items()),
+    )
+
+
+def policies() -> str:
+    """Policies that do not learn, with the first paragraph of their documentation."""
+    from marl_moe.policies import POLICIES
+
+    return _table(("policy", ""), ((f"`{name}`", _first_paragraph(policy)) for name, policy in POLICIES.items()))
+
+
+def parameters() -> str:
+    """Parameters of the mechanisms."""
+    import mechanisms
+
+    rows = []
+    for name in mechanisms.names():
+        signature = inspect.signature(type(mechanisms.make(name)))
+        taken = ", ".join(f"`{key}: {_plain(parameter.default)}`" for key, parameter in signature.parameters.items())
+        rows.append((f"`{name}`", taken or "none", _first_paragraph(type(mechanisms.make(name)))))
+    return _table(("mechanism", "parameters and defaults", ""), rows)
+
+
+def tour() -> str:
+    """The notebook `tour.ipynb` as a page: its text, and its code unexecuted."""
+    cells = json.loads((DOCS / "tour.ipynb").read_text())["cells"]
+    return "\n\n".join(
+        text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```"
+        for cell in cells
+        if (text := "".join(cell["source"]))
+    )
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "keys": keys,
+    "records": records,
+    "features": features,
+    "policies": policies,
+    "mechanism parameters": parameters,
+    "tour": tour,
+}
+
+Section = tuple[str, str, list[tuple[str, str, str, str]]]
+
+
+def _sections(schema: dict[str, Any], properties: dict[str, Any], path: str, doc: str = "") -> Iterator[Section]:
+    """A section with its keys, then the sections in it: (path, description, rows)."""
+    rows, inner = [], []
+    for name, entry in properties.items():
+        key = f"{path}.{name}" if path else name
+        section = _section_of(schema, entry)
+        described = entry.get("description", (section or {}).get("description", ""))
+        if section is None:
+            rows.append((f"`{key}`", _type(entry), _default(entry), described))
+        else:
+            rows.append((f"`{key}`", "section, or null" if "anyOf" in entry else "section", "", described))
+            inner.append((key, section))
+    yield path, doc, rows
+    for key, section in inner:
+        yield from _sections(schema, section["properties"], key, section.get("description", ""))
+
+
+def _section_of(schema: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any] | None:
+    """What the entry refers to, if that is a section of keys."""
+    for choice in (entry, *entry.get("anyOf", ())):
+        if "$ref" in choice:
+            section: dict[str, Any] = schema["$defs"][choice["$ref"].rpartition("/")[2]]
+            return section
+    return None
+
+
+def _type(entry: dict[str, Any]) -> str:
+    """A type with its limits in words."""
+    if "anyOf" in entry:
+        return " or ".join(_type(choice) for choice in entry["anyOf"])
+    if "enum" in entry:
+        return " or ".join(f"`{value}`" for value in entry["enum"])
+    kind = entry.get("type", "any")
+    if "prefixItems" in entry:
+        kind = f"[{', '.join(_type(item) for item in entry['prefixItems'])}]"
+    elif kind == "array":
+        kind = f"list of {_type(entry['items'])}"
+    elif kind == "object":
+        values = entry.get("additionalProperties")
+        kind = f"{{name: {_type(values)}}}" if isinstance(values, dict) else "mapping"
+    limits = [f"{sign} {entry[name]:g}" for name, sign in _LIMITS.items() if name in entry]
+    if "pattern" in entry:
+        limits.append(f"`{entry['pattern']}`")
+    return " ".join([kind, ", ".join(limits)]) if limits else kind
+
+
+def _default(entry: dict[str, Any]) -> str:
+    return f"`{_plain(entry['default'])}`" if "default" in entry else "required"
+
+
+def _plain(value: Any) -> str:
+    """A value as YAML in one line."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value).replace('"', "")
+
+
+def _first_paragraph(documented: type) -> str:
+    return " ".join((inspect.getdoc(documented) or "").split("\n\n")[0].split())
+
+
+def _table(header: tuple[str, ...], rows: Any) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

@@ -1,0 +1,27 @@
+"""Equations written as LaTeX between dollars become MathML when a page is built; browsers set it without a script."""
+
+import html
+import re
+from typing import Any
+
+from latex2mathml.converter import convert
+
+# What pymdownx.arithmatex leaves: \( ... \) in a span, \[ ... \] in a div.
+_EQUATION = re.compile(r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<latex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL)
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Replace each equation of a page. Raises an error that names the equation which cannot be read."""
+    return _EQUATION.sub(_mathml, content)
+
+
+def _mathml(found: re.Match[str]) -> str:
+    tag, latex = found["tag"], html.unescape(found["latex"]).strip()
+    try:
+        mathml = convert(latex, display="block" if tag == "div" else "inline")
+    except Exception as error:
+        error.add_note(f"in the equation {latex!r}")
+        raise
+    if unknown := re.search(r">(\\[A-Za-z]+)<", mathml):
+        raise ValueError(f"latex2mathml does not know {unknown[1]} in the equation {latex!r}")
+    return f'<{tag} class="arithmatex">{mathml}</{tag}>'
