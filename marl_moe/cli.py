@@ -6,7 +6,7 @@ Exit codes: 0 done; 1 failed on the way (a full disk, an unwritable folder); 2 a
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -125,6 +125,30 @@ def figures(
             _draw(folder, None, out_folder if out_folder is None or len(runs) == 1 else out_folder / folder.name)
         except (OSError, ValueError) as error:
             complain(error, 2)
+
+
+@app.command(epilog="Example: `marl-moe export results/contention --out contention.json`")
+def export(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],
+    format_: Annotated[Literal["marl-eval"], typer.Option("--format", help="Layout of the file.")] = "marl-eval",
+) -> None:
+    """Write the results of a run for another program: as JSON for InstaDeep's marl-eval."""
+    from marl_moe.experiment.records import write_text
+    from marl_moe.experiment.run import load_run
+    from paper_figures import load_tables
+    from paper_figures.export import marl_eval
+
+    layouts = {"marl-eval": marl_eval}
+    try:
+        name = load_run(run_folder).name
+        results = layouts[format_](load_tables(run_folder), name)
+        write_text(out_file, json.dumps(results, allow_nan=False) + "\n")
+    except (FileNotFoundError, ValueError) as error:
+        complain(error, 2)
+    except OSError as error:
+        complain(error, 1)
+    out.print(f"exported {out_file}")
 
 
 @app.command("list", epilog="Example: `marl-moe list`")

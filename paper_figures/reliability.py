@@ -20,6 +20,7 @@ from paper_figures.stratified_bootstrap import (
     performance_profiles,
     probability_of_improvement,
 )
+from paper_figures.sweeps import by_task
 from paper_figures.tables import LEARNED, CannotDraw, Tables, leading_policy, require
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN
@@ -74,27 +75,14 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
 
 
 def _scores(evaluation: pd.DataFrame) -> tuple[str, pd.DataFrame]:
-    """The metric shown, and the rows that have it, each policy once a task, seed and episode."""
+    """The metric shown, and the rows that have it, by task."""
     shares = "share_of_equilibrium"
     metric = shares if shares in evaluation and evaluation[shares].notna().all() else "gain"
-    tasks = {point: _task(point) for point in evaluation["point"].unique()}
-    scores = evaluation.assign(point=evaluation["point"].map(tasks)).dropna(subset=[metric])
-    scores = scores.drop_duplicates(["point", "policy", "seed", "episode"])
+    scores = by_task(evaluation.dropna(subset=[metric]))
     policies = scores["policy"].unique()
     if len(policies) < 2:
         raise CannotDraw(f"table 'evaluation' has policy '{policies[0]}' alone; this figure compares at least two")
-    for task, rows in scores.groupby("point", sort=False):
-        if absent := set(policies) - set(rows["policy"]):
-            raise CannotDraw(
-                f"table 'evaluation' has no rows of policy {', '.join(map(repr, sorted(absent)))} at sweep point "
-                f"'{task}'; policies are compared over the same points"
-            )
     return metric, scores
-
-
-def _task(point: str) -> str:
-    """A sweep point without what is set of the algorithm."""
-    return " ".join(setting for setting in point.split(" ") if not setting.startswith("algorithm."))
 
 
 def _thresholds(values: pd.Series, metric: str) -> np.ndarray:

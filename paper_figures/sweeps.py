@@ -17,6 +17,7 @@ AXIS_LABELS = {
     "split": "Band shared",
     "mechanism": "Mechanism",
 }
+SECTIONS = ("mechanism", "algorithm")  # may be swept whole, by name with the rest of their keys behind it
 
 
 class Axis(NamedTuple):
@@ -40,7 +41,8 @@ def settings(point: str) -> dict[str, str]:
     last = ""
     for token in point.split():
         key, _, value = token.partition("=")
-        if last == "mechanism" and "." not in key:  # a parameter of the section before it
+        begins = "=" in token and ("." in key or key in SECTIONS)
+        if last in SECTIONS and not begins:  # a parameter of the section before it
             found[last] += f" {token}"
         else:
             found[key] = value
@@ -76,3 +78,27 @@ def with_axes(table: pd.DataFrame, varying: list[Axis]) -> pd.DataFrame:
         axis.key: table["point"].map({point: by_point[point][axis.key] for point in by_point}) for axis in varying
     }
     return table.assign(**columns)
+
+
+def task(point: str) -> str:
+    """A sweep point without what it sets of the algorithm: where algorithms of points of their own meet."""
+    return " ".join(f"{key}={value}" for key, value in settings(point).items() if key.split(".")[0] != "algorithm")
+
+
+def by_task(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """The table "evaluation" with tasks for points, and each policy once a task, seed and episode.
+
+    Policies that do not learn were evaluated once for every algorithm, in the same worlds. Raises CannotDraw where one
+    policy was not evaluated at a task where others were.
+    """
+    tasks = {point: task(point) for point in evaluation["point"].unique()}
+    rows = evaluation.assign(point=evaluation["point"].map(tasks))
+    rows = rows.drop_duplicates(["point", "policy", "seed", "episode"])
+    policies = set(rows["policy"])
+    for name, here in rows.groupby("point", sort=False):
+        if absent := sorted(policies - set(here["policy"])):
+            raise CannotDraw(
+                f"table 'evaluation' has no rows of policy {', '.join(map(repr, absent))} at sweep point '{name}'; "
+                "policies are compared over the same points"
+            )
+    return rows

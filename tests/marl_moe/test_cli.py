@@ -1,6 +1,7 @@
 """The command as a user meets it: exit codes, one line for each mistake, nothing left behind."""
 
 import copy
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -132,6 +133,30 @@ def test_figures_of_no_run_are_one_line_and_exit_code_2(tmp_path: Path) -> None:
     assert str(tmp_path / "nowhere") in result.stderr
 
 
+def test_results_are_exported_for_marl_eval(quick: Path, tmp_path: Path) -> None:
+    marl_moe("run", quick, "--out", tmp_path, "--set", "figures=[]")
+    result = marl_moe("export", tmp_path / "tiny", "--format", "marl-eval", "--out", tmp_path / "tiny.json")
+    assert (result.exit_code, result.stdout) == (0, f"exported {tmp_path / 'tiny.json'}\n")
+    evaluation = pd.read_parquet(tmp_path / "tiny" / "evaluation.parquet").query("policy == 'random'")
+    run = json.loads((tmp_path / "tiny.json").read_text())["tiny"]["tiny"]["random"]["seed_0"]
+    assert run["absolute_metrics"]["gain"] == evaluation["gain"].to_list()
+
+
+def test_an_export_that_cannot_be_is_one_line_exit_code_2_and_no_file(quick: Path, tmp_path: Path) -> None:
+    marl_moe("run", quick, "--out", tmp_path, "--set", "figures=[]")
+    file = tmp_path / "tiny.json"
+    for run, out, named in (("tiny", tmp_path / "nowhere" / "a.json", "nowhere"), ("absent", file, "absent")):
+        result = marl_moe("export", tmp_path / run, "--out", out)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert len(result.stderr.splitlines()) == 1
+        assert str(tmp_path / named) in result.stderr
+    (tmp_path / "tiny" / "evaluation.parquet").unlink()
+    result = marl_moe("export", tmp_path / "tiny", "--out", file)
+    assert result.exit_code == 2
+    assert "there is no table 'evaluation'" in result.stderr
+    assert not file.exists()
+
+
 def test_list_names_every_shipped_experiment_and_its_file() -> None:
     result = marl_moe("list")
     assert result.exit_code == 0
@@ -140,13 +165,13 @@ def test_list_names_every_shipped_experiment_and_its_file() -> None:
         assert str(path) in result.stdout.replace("\n", "")
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("figures",), ("list",)])
+@pytest.mark.parametrize("command", [(), ("run",), ("figures",), ("export",), ("list",)])
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     result = marl_moe(*command, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.stdout
     if not command:
-        assert all(name in result.stdout for name in ("run", "figures", "list"))
+        assert all(name in result.stdout for name in ("run", "figures", "export", "list"))
 
 
 def test_the_command_without_a_word_shows_its_help() -> None:

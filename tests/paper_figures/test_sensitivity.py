@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from paper_figures import CannotDraw, fairness, sensitivity
 from paper_figures.statistics import mean_interval
 from paper_figures.style import policy_style
-from paper_figures.sweeps import axes, settings
+from paper_figures.sweeps import axes, settings, task
 
 Tables = dict[str, pd.DataFrame]
 SPLITS, BANDS = ("equal", "min_delay"), ("500", "250", "8000")
@@ -32,7 +32,25 @@ def test_a_point_is_read_key_by_key_and_a_section_stays_whole() -> None:
         "mechanism": "fisher budget=8",
         "env.num_users": "4",
     }
+    assert settings("algorithm=ppo training={'lr': 0.1} mechanism=vcg env.num_users=4") == {
+        "algorithm": "ppo training={'lr': 0.1}",
+        "mechanism": "vcg",
+        "env.num_users": "4",
+    }
     assert settings("") == {}
+
+
+@pytest.mark.parametrize(
+    ("point", "shared"),
+    [
+        ("", ""),
+        ("algorithm.name=ppo", ""),
+        ("env.num_users=4 algorithm.name=ppo mechanism=fisher budget=8", "env.num_users=4 mechanism=fisher budget=8"),
+        ("algorithm=ppo training={'lr': 0.1} env.num_users=4", "env.num_users=4"),
+    ],
+)
+def test_a_task_is_a_point_without_its_algorithm(point: str, shared: str) -> None:
+    assert task(point) == shared
 
 
 def test_the_key_of_most_values_is_the_axis_and_numbers_are_in_order() -> None:
