@@ -17,11 +17,12 @@ def on_page_content(content: str, **_: Any) -> str:
 
 def _mathml(found: re.Match[str]) -> str:
     tag, latex = found["tag"], html.unescape(found["latex"]).strip()
-    try:
-        mathml = convert(latex, display="block" if tag == "div" else "inline")
+    try:  # latex2mathml has align*, which inside of an equation only GitHub, where pages are read too, calls aligned
+        mathml = convert(latex.replace("{aligned}", "{align*}"), display="block" if tag == "div" else "inline")
     except Exception as error:
         error.add_note(f"in the equation {latex!r}")
         raise
     if unknown := re.search(r">(\\[A-Za-z]+)<", mathml):
         raise ValueError(f"latex2mathml does not know {unknown[1]} in the equation {latex!r}")
+    mathml = mathml.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")  # "is drawn from" is a relation
     return f'<{tag} class="arithmatex">{mathml}</{tag}>'
