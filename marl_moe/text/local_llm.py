@@ -53,7 +53,7 @@ class LocalLLM:
         parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = self.threads
         parameters.n_ctx = CONTEXT
         parameters.n_parallel = 1
-        # What was asked before would be kept, up to 8 GiB of it, and would change an answer in its last digits.
+        # llama.cpp keeps what it was asked, up to 8 GiB of it, and does not promise the same answer from what it kept.
         parameters.cache_prompt = False
         parameters.cache_ram_mib = 0
         parameters.ui = False

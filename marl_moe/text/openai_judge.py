@@ -1,7 +1,7 @@
 """A language model as the judge."""
 
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 from marl_moe.text.decomposition import Request
 from marl_moe.text.endpoint import Endpoint
@@ -59,19 +59,15 @@ def parse_score(text: str) -> Score:
     Raises ValueError, saying what is wrong, for everything else: no number is guessed.
     """
     try:
-        verdict = json.loads(text, parse_constant=_refuse, object_pairs_hook=_distinct)
+        verdict = json.loads(text, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"a verdict that is not JSON alone ({error}): {text}") from None
     if not isinstance(verdict, dict) or set(verdict) != set(VERDICT):
         raise ValueError(f"a verdict that is not an object of {', '.join(VERDICT)}: {text}")
     for name, points in verdict.items():
-        if type(points) not in (int, float) or not 0 <= points <= MOST:
+        if type(points) not in (int, float) or not 0 <= points <= MOST:  # no NaN is
             raise ValueError(f"a verdict whose {name} is not a number from 0 to {MOST}: {text}")
     return Score(float(verdict["score"]), {name: float(verdict[name]) for name in COMPONENTS})
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

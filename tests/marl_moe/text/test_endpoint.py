@@ -277,7 +277,12 @@ def test_no_piece_of_a_key_survives_wherever_it_stands(text: str, key: str, data
     length = min(8, len(key))
     assert all(key[i : i + length] not in line.replace("[redacted]", " ") for i in range(len(key) - length + 1))
     assert len(line.splitlines()) <= 1
-    assert "\x1b" not in line
+
+
+def test_what_a_server_says_cannot_steer_a_terminal(server: MisbehavingServer) -> None:
+    server.will(status(400, "no \x1b[2Jsuch\r\n\x07model"))
+    with pytest.raises(EndpointError, match=r"HTTP 400: no \[2Jsuch model; gave up"):
+        ask(server.base_url)
 
 
 def test_without_a_key_a_placeholder_is_sent(server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,12 +53,13 @@ def test_a_verdict_is_read() -> None:
         GOOD.replace(', "style": 0', ""),
         GOOD.replace("style", "Style"),
         GOOD.replace("}", ', "comment": "good"}'),
+        GOOD.replace("}", ', "wit": 5}'),
         GOOD.replace("}", ', "score": 1}'),
         GOOD.removesuffix("}"),
         "[" * 100_000,
         '{"score": ' * 100_000,
     ],
-    ids=range(24),
+    ids=range(25),
 )
 def test_what_is_no_verdict_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^a verdict "):
