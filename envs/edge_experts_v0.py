@@ -1,5 +1,6 @@
 """PettingZoo view of one world: `edge_experts_v0.parallel_env(num_users=8)`."""
 
+import secrets
 from dataclasses import replace
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
             raise ValueError(f"render_mode should be None or one of {RENDER_MODES}, got {render_mode!r}")
         config = WorldConfig(**fields) if config is None else replace(config, **fields)
         self.world = World(config, num_worlds=1, mechanism=mechanism)
+        self._seeded = False
         self.render_mode = render_mode
         self._renderer: WorldRenderer | None = None  # made at the first reset, where there is a mode
         self._window: Window | None = None
@@ -75,6 +77,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         self.action_spaces: dict[str, spaces.Discrete] = {
             agent: spaces.Discrete(config.num_experts + 1) for agent in self.possible_agents
         }
+        self.state_space = spaces.Box(np.tile(low, config.num_users), np.tile(high, config.num_users), dtype=np.float32)
 
     def observation_space(self, agent: str) -> spaces.Box:
         """Box (D,) of `agent`; the same object at every call."""
@@ -87,7 +90,14 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observations, dict[str, dict[str, Any]]]:
-        """Begin an episode; with a seed, the whole of it repeats bit for bit under the same actions."""
+        """Begin an episode; with a seed, the whole of it repeats bit for bit under the same actions.
+
+        The first reset without a seed draws one from the operating system: vector environments are made of copies of
+        one that was never reset, and would all play the same world.
+        """
+        if seed is None and not self._seeded:
+            seed = secrets.randbits(64)
+        self._seeded = True
         self.agents = list(self.possible_agents)
         seen = self.world.reset(seed)[0].copy()
         self._look()
@@ -126,7 +136,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         )
 
     def state(self) -> NDArray[np.float32]:
-        """All users' observations in one vector, (U D,)."""
+        """All users' observations in one vector, (U D,), in `state_space`."""
         return self.world.observe()[0].ravel()
 
     def render(self) -> NDArray[np.uint8] | None:
