@@ -14,7 +14,7 @@ Tables = dict[str, pd.DataFrame]
 @pytest.fixture
 def tables(make_contention: Callable[..., Tables]) -> Tables:
     made = make_contention(episodes=4)
-    made["training"]["env_steps"] = 100 * made["training"]["epoch"]
+    made["training"]["env_steps"] = 100 * made["training"]["epoch"] * (1 + made["training"]["seed"])
     made["training"]["share_of_equilibrium"] = made["training"]["gain"] / 3
     return made
 
@@ -102,8 +102,13 @@ def test_every_run_has_as_many_steps_as_the_shortest_training_and_its_last_epoch
         seed: [run[f"step_{number}"]["step_count"] for number in (1, 2, 3, 4)]
         for seed, run in results["contention"]["env.num_users=8"]["sac"].items()
     }
-    assert counts["seed_1"] == [100, 200, 300, 400]
+    assert counts["seed_1"] == [200, 400, 600, 800]
     assert counts["seed_0"] == [100, 900, 1600, 2400]  # epochs 1, 8 2/3, 16 1/3 and 24
+
+    tables["training"] = training[~short | (training["epoch"] <= 1)]
+    one_step = marl_eval(tables, "contention")["contention"]["env.num_users=8"]["sac"]["seed_0"]
+    assert one_step.keys() == {"step_1", "absolute_metrics"}
+    assert one_step["step_1"]["step_count"] == 2400
 
 
 def test_algorithms_trained_at_points_of_their_own_are_compared_at_one_task(

@@ -1,12 +1,13 @@
 from collections.abc import Callable
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from paper_figures import CannotDraw, contention, reliability
@@ -23,6 +24,13 @@ Tables = dict[str, pd.DataFrame]
 @pytest.fixture
 def swept(make_contention: Callable[..., Tables]) -> Tables:
     return make_contention(seeds=5)
+
+
+def computed(tables: Tables, thresholds: ArrayLike = (0.0,)) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Means, probabilities and profiles of the share, with the generator of the figure."""
+    scores, rng = (tables["evaluation"], "share_of_equilibrium"), np.random.default_rng(reliability.SEED)
+    means = interquartile_means(*scores, rng).sort_values("mean", ascending=False)
+    return means, probability_of_improvement(*scores, "sac", rng), performance_profiles(*scores, thresholds, rng)
 
 
 def rows(ax: Axes) -> dict[int, tuple[str, float, float, float]]:
@@ -45,8 +53,7 @@ def curve(ax: Axes, policy: str) -> Line2D:
 
 def test_panel_a_draws_the_interquartile_mean_of_the_share_and_its_interval_best_first(swept: Tables) -> None:
     evaluation = swept["evaluation"]
-    expected = interquartile_means(evaluation, "share_of_equilibrium", np.random.default_rng(reliability.SEED))
-    expected = expected.sort_values("mean", ascending=False)
+    expected, _, _ = computed(swept)
     ax = reliability.plot(swept).axes[0]
     assert labels(ax) == [policy_style(policy).label for policy in expected["policy"]]
     drawn = rows(ax)
@@ -60,19 +67,16 @@ def test_panel_a_draws_the_interquartile_mean_of_the_share_and_its_interval_best
 
 
 def test_panel_b_draws_how_probable_it_is_that_the_learned_policy_does_better_than_each_other(swept: Tables) -> None:
-    evaluation = swept["evaluation"]
-    expected = probability_of_improvement(evaluation, "share_of_equilibrium", "sac", np.random.default_rng(0))
-    expected = expected.set_index("policy")
+    _, expected, _ = computed(swept)
     names, ax, _ = reliability.plot(swept).axes
     order = {text: row for row, text in enumerate(labels(names))}
     drawn = rows(ax)
     assert len(drawn) == len(expected)
     assert order["SAC (proposed)"] not in drawn
-    for policy, row in expected.iterrows():
-        colour, probability, low, high = drawn[order[policy_style(str(policy)).label]]
-        assert colour == policy_style(str(policy)).colour
-        assert probability == pytest.approx(row["probability"])
-        assert (low, high) == pytest.approx((row["low"], row["high"]), abs=0.04)  # another stream of resamples
+    for policy, probability, low, high in expected[["policy", "probability", "low", "high"]].to_numpy():
+        colour, *values = drawn[order[policy_style(policy).label]]
+        assert colour == policy_style(policy).colour
+        assert values == pytest.approx([probability, low, high])
         assert 0 <= low <= probability <= high <= 1
     assert ax.get_xlabel() == "Probability that\nSAC (proposed) is better"
     assert any(list(line.get_xdata()) == [0.5, 0.5] for line in ax.get_lines())
@@ -81,16 +85,15 @@ def test_panel_b_draws_how_probable_it_is_that_the_learned_policy_does_better_th
 def test_panel_c_draws_1_less_the_distribution_function_of_every_policy_and_its_band(swept: Tables) -> None:
     evaluation = swept["evaluation"]
     ax = reliability.plot(swept).axes[2]
-    bands = {matplotlib.colors.to_hex(band.get_facecolor()[0]).upper(): band for band in ax.collections}
-    for policy, group in evaluation.groupby("policy"):
-        line = curve(ax, str(policy))
-        thresholds = line.get_xdata()
-        cdf = stats.ecdf(group["share_of_equilibrium"]).cdf
-        np.testing.assert_allclose(line.get_ydata(), 1 - cdf.evaluate(thresholds), atol=1e-12)
-        rng = np.random.default_rng(1)
-        profile = performance_profiles(group, "share_of_equilibrium", thresholds, rng)
-        edge = bands[policy_style(str(policy)).colour.upper()].get_paths()[0].vertices[:, 1]
-        assert (edge.min(), edge.max()) == pytest.approx((profile["low"].min(), profile["high"].max()), abs=0.03)
+    bands = {to_hex(band.get_facecolor()[0]).upper(): band.get_paths()[0].vertices for band in ax.collections}
+    _, _, profiles = computed(swept, curve(ax, "sac").get_xdata())
+    for policy, profile in profiles.groupby("policy"):
+        line, band = curve(ax, str(policy)), bands[policy_style(str(policy)).colour.upper()]
+        cdf = stats.ecdf(evaluation.loc[evaluation["policy"] == policy, "share_of_equilibrium"]).cdf
+        np.testing.assert_allclose(line.get_ydata(), 1 - cdf.evaluate(line.get_xdata()), atol=1e-12)
+        # A polygon: along one edge, and back along the other.
+        corners = np.concatenate([profile[["threshold", edge]].to_numpy() for edge in ("low", "high")])
+        assert {tuple(corner) for corner in corners.round(9)} == {tuple(corner) for corner in band.round(9)}
     assert ax.get_xlabel() == "Share of the equilibrium's gain"
     assert ax.get_ylabel() == "Share of episodes above"
 
