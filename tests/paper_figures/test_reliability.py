@@ -23,7 +23,7 @@ Tables = dict[str, pd.DataFrame]
 
 @pytest.fixture
 def swept(make_contention: Callable[..., Tables]) -> Tables:
-    return make_contention(seeds=5)
+    return make_contention(seeds=5, episodes=8)
 
 
 def computed(tables: Tables, thresholds: ArrayLike = (0.0,)) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
