@@ -52,9 +52,17 @@ def first_words(text: str, count: int) -> str:
     kept = ""
     for begin, end in _sentence_spans(text):
         if len(words_of(text[:end])) > count:
-            return kept or " ".join(text[begin:end].split()[:count])
+            return kept or _cut_short(text[begin:end], count)
         kept = text[:end].strip()
     return kept
+
+
+def _cut_short(sentence: str, count: int) -> str:
+    """The pieces between blanks that hold at most `count` words together; one such as "rain/snow" holds several."""
+    pieces = sentence.split()
+    while pieces and len(words_of(" ".join(pieces))) > count:
+        pieces.pop()
+    return " ".join(pieces)
 
 
 def _sentence_spans(text: str) -> list[tuple[int, int]]:

@@ -179,7 +179,7 @@ def upgrade_gate(
 @app.command("serve-local-llm", epilog="Example: `marl-moe serve-local-llm --port 8080`")
 def serve_local_llm(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0: a free one.")] = 0,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the model.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the model.")] = 1,
 ) -> None:
     """Serve SmolLM2 on loopback as an OpenAI-compatible endpoint until Ctrl-C, and print its address."""
     from marl_moe.text.local_llm import LocalLLM, serve

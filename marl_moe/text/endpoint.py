@@ -43,13 +43,13 @@ class Endpoint:
     Args:
         base_url: http or https, ending in /v1 as a rule; without user, password or query.
         model: the name by which the server knows it.
-        timeout_s: longest silence of the server.
+        timeout_s: longest silence of the server, which says nothing until an answer is whole.
         retries: attempts after the first.
 
     Raises SpecError for an address or a key that cannot be one, MissingExtraError where `openai` is not installed.
     """
 
-    def __init__(self, base_url: str, model: str, timeout_s: float = 60.0, retries: int = 4) -> None:
+    def __init__(self, base_url: str, model: str, timeout_s: float = 180.0, retries: int = 4) -> None:
         host = _checked_host(base_url)
         try:
             import openai

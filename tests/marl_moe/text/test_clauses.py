@@ -99,3 +99,5 @@ def test_a_text_is_shortened_to_whole_sentences_or_else_to_words() -> None:
     assert first_words(text, 2) == "One two"
     assert first_words(text, 8) == text
     assert first_words("", 5) == ""
+    assert first_words("rain/snow and hail fell at once", 3) == "rain/snow and"
+    assert first_words("rain/snow and hail", 1) == ""

@@ -266,7 +266,7 @@ def test_a_server_that_tells_the_key_is_not_repeated(
 
 def test_an_endpoint_does_not_show_its_key() -> None:
     endpoint = Endpoint("https://llm.example/v1", "m")
-    assert repr(endpoint) == "Endpoint('https://llm.example/v1', 'm', timeout_s=60.0, retries=4)"
+    assert repr(endpoint) == "Endpoint('https://llm.example/v1', 'm', timeout_s=180.0, retries=4)"
     assert not pieces_of_the_key(f"{endpoint} {endpoint!r} {vars(endpoint)}")
 
 
