@@ -22,7 +22,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from paper_figures.statistics import CONFIDENCE
 
@@ -148,6 +147,8 @@ def _interval(
     """
     if min(seeds) < 2:
         return np.nan, np.nan
+    from scipy.stats import bootstrap  # slow to import, and the other figures do without
+
     strata = np.split(np.arange(sum(seeds)), np.cumsum(seeds)[:-1])
 
     def of_draws(*drawn: NDArray[np.generic], axis: int) -> Array:
@@ -156,7 +157,7 @@ def _interval(
         counts = np.bincount((row * sum(seeds) + clusters).ravel(), minlength=clusters.size)
         return statistic(counts.reshape(clusters.shape))
 
-    result = stats.bootstrap(
+    result = bootstrap(
         strata,
         of_draws,
         n_resamples=RESAMPLES,
