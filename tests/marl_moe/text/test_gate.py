@@ -1,6 +1,7 @@
 """The gate: a softmax that is one, weights that are those shipped, and what it makes of texts that it never saw."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,18 @@ def test_held_out_subtasks_are_routed_with_an_f1_of_0_9_in_every_topic(
     np.testing.assert_allclose(found.f1, f1)
     assert found.accuracy == pytest.approx(np.mean(np.equal(truth, routed)))
     assert (found.f1 >= 0.9).all(), dict(zip(found.topics, found.f1.round(3), strict=True))
+
+
+def test_subtasks_by_somebody_who_saw_nothing_are_routed_as_well(
+    gate: Gate, embedding: Embedding, banks: tuple[Bank, ...]
+) -> None:
+    """Written by an author who had seen neither a bank nor a result, after everything was fitted and chosen."""
+    blind = json.loads((Path(__file__).parent / "blind_subtasks.json").read_text())
+    found = report(gate, [replace(bank, held_out=tuple(blind[bank.topic])) for bank in banks], embedding)
+    assert found.confusion.sum() == 6 * 48
+    assert (found.f1 >= 0.9).all(), dict(zip(found.topics, found.f1.round(3), strict=True))
+    known = gate.route(torch.from_numpy(embedding(blind["off_topic"]))).known
+    assert known.float().mean() < 0.15
 
 
 def test_clauses_of_no_topic_are_known_for_that(gate: Gate, embedding: Embedding) -> None:
