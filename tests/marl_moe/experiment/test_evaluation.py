@@ -235,8 +235,8 @@ def test_an_episode_without_a_finished_request_has_no_utility_rather_than_zero()
 def test_the_worst_user_and_the_evenness_of_gains_are_those_of_the_users_one_by_one() -> None:
     """Jain's index is 1 where all gain alike, 1 / n where one has everything (Jain, Chiu and Hawe 1984)."""
     config = WorldConfig(num_users=4, num_experts=6, episode_slots=7)
-    rows = evaluate(Anything(), config, mechanisms.make("none"), SEED, episodes=3).evaluation
-    world, policy = World(config, 3, evaluation_seed(SEED, 0), mechanisms.make("none")), Anything()
+    rows = evaluate(make_heuristic("greedy", 0), config, mechanisms.make("none"), SEED, episodes=3).evaluation
+    world, policy = World(config, 3, evaluation_seed(SEED, 0), mechanisms.make("none")), make_heuristic("greedy", 0)
     total = np.zeros((3, 4))
     while not world.done:
         total += world.step(policy.act(world))[2]["gain"]

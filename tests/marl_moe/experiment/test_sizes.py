@@ -106,6 +106,6 @@ def test_evaluation_may_be_in_other_worlds_than_those_trained_in(
 def test_worlds_that_cannot_be_are_refused(
     tiny_experiment: Yaml, write_experiment: Write, env: Yaml, said: str
 ) -> None:
-    tiny_experiment["evaluation"]["env"] = env
+    evaluation = {**tiny_experiment["evaluation"], "env": env}
     with pytest.raises(SpecError, match=said):
-        load_experiment(str(write_experiment(tiny_experiment)))
+        load_experiment(str(write_experiment(tiny_experiment | {"evaluation": evaluation})))
