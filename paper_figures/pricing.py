@@ -33,7 +33,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     Raises CannotDraw, a ValueError, that says what is missing.
     """
     columns = ("seed", "point", "mechanism", "policy", "episode", "num_users", "gain", "qos", "edge_utility")
-    evaluation = require(tables, "evaluation", (*columns, "platform_balance"))
+    evaluation = require(tables, "evaluation", (*columns, "unit_price", "platform_balance"))
     if (evaluation["mechanism"] == "none").all():
         raise CannotDraw("table 'evaluation' has free edge devices alone; this figure shows what they are paid")
     policy = leading_policy(evaluation)

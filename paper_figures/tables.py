@@ -66,24 +66,15 @@ def leading_policy(evaluation: pd.DataFrame) -> str:
 
 
 def with_outcomes(tables: Tables, policy: str) -> pd.DataFrame:
-    """The rows of a policy in the table "evaluation" with what the market made of them.
+    """The rows of a policy in the table "evaluation" with what was left to others than users.
 
-    Columns added: `unit_price`, payments over points delivered, credits per point (0 where there is no market, NaN
-    where nothing was delivered); `edge_share` and `platform_share`, edge devices' utility and platform's balance, both
-    in credits per slot and user as `gain` is.
+    Columns added: `edge_share` and `platform_share`, edge devices' utility and platform's balance, both in credits per
+    slot and user as `gain` is.
     """
     evaluation = tables["evaluation"]
     rows = evaluation[evaluation["policy"] == policy].copy()
     rows["edge_share"] = rows["edge_utility"] / rows["num_users"]
     rows["platform_share"] = rows["platform_balance"] / rows["num_users"]
-    rows["unit_price"] = 0.0
-    if "market" in tables and len(tables["market"]):
-        key = ["seed", "point", "policy", "episode"]
-        totals = tables["market"].groupby(key)[["payment", "points"]].sum()
-        paid = totals["payment"] / totals["points"].where(totals["points"] > 0)
-        priced = pd.MultiIndex.from_frame(rows[key])
-        rows["unit_price"] = paid.reindex(priced).to_numpy()
-        rows.loc[~priced.isin(paid.index), "unit_price"] = 0.0
     return rows
 
 

@@ -40,10 +40,17 @@ def make_heuristic(name: str, seed: int) -> Policy:
     return POLICIES[name](policy_generator(name, seed))
 
 
-def evaluate(policy: Policy, config: WorldConfig, mechanism: Mechanism, seed: int, episodes: int) -> Evaluation:
+def evaluate(
+    policy: Policy,
+    config: WorldConfig,
+    mechanism: Mechanism,
+    seed: int,
+    episodes: int,
+    market_episodes: int | None = None,
+) -> Evaluation:
     """Play `episodes` episodes. Every policy meets the same worlds under the same seed.
 
-    Free edge devices have no market to tell of.
+    Clearings are told of the first `market_episodes`, of all if None. Free edge devices have no market to tell of.
     """
     rows: list[pd.DataFrame] = []
     experts: list[pd.DataFrame] = []
@@ -55,8 +62,11 @@ def evaluate(policy: Policy, config: WorldConfig, mechanism: Mechanism, seed: in
         scores = _play(policy, world)
         rows.append(scores.frame(policy, episode))
         if mechanism.name != "none":
-            experts.extend(_expert_rows(policy, episode, clearing) for clearing in scores.clearings)
-            users.extend(_user_rows(policy, episode, clearing) for clearing in scores.clearings)
+            told = episodes if market_episodes is None else market_episodes
+            for clearing in scores.clearings if first < told else ():
+                for told_of, of in ((experts, _expert_rows), (users, _user_rows)):
+                    books = of(policy, episode, clearing)
+                    told_of.append(books[books["episode"] < told])
     frames = (pd.concat(parts, ignore_index=True) if parts else pd.DataFrame() for parts in (rows, experts, users))
     return Evaluation(*(frame.assign(mechanism=mechanism.name) for frame in frames))
 
@@ -104,13 +114,18 @@ class _Scores:
             delay_s = sums["delay_s"] / sums["transferred"]
         per_agent = ("gain", "qos", "energy_j", "charge", "rejected", "transferred")
         per_slot = ("edge_utility", "platform_balance")
+        points, payment = (
+            sum(getattr(clearing, name).sum(axis=-1) for clearing in self.clearings) for name in ("points", "payment")
+        )
+        with np.errstate(invalid="ignore"):
+            unit_price = payment / points
         welfare = sums["gain"] + sums["edge_utility"] + sums["platform_balance"]
         return pd.DataFrame(
             {"policy": policy.name, "setting": getattr(policy, "setting", ""), "num_users": self.num_users}
             | {"episode": episode, "utility": utility, "delay_s": delay_s}
             | {name: sums[name] / agent_slots for name in per_agent}
             | {name: sums[name] / self.slots for name in per_slot}
-            | {"welfare": welfare / agent_slots}
+            | {"welfare": welfare / agent_slots, "unit_price": unit_price}
             | {"worst_gain": np.min(self.user_gain, axis=-1) / self.slots}
             | {"jain": _evenness(np.maximum(self.user_gain, 0.0))}
             | {"requests": sums["requests"].astype(int), "regret": self.regret}

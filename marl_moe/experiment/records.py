@@ -73,6 +73,10 @@ EVALUATION = POINT | {
     "delay_s": (pa.float64(), "mean delay of transferred subtasks, s; NaN if none was"),
     "energy_j": (pa.float64(), "mean energy, J per slot and user"),
     "charge": (pa.float64(), "mean charge, credits per slot and user"),
+    "unit_price": (
+        pa.float64(),
+        "payments over points delivered, credits per point; 0: free edge devices, NaN: nothing was delivered",
+    ),
     "rejected": (pa.float64(), "share of slots and users with a rejected action"),
     "transferred": (pa.float64(), "share of slots and users with a transfer"),
     "requests": (pa.int64(), "requests completed"),

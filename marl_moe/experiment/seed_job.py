@@ -35,8 +35,9 @@ class SeedJob:
 
     @property
     def epochs(self) -> int:
-        """Training iterations of the job."""
-        return 0 if self.spec.algorithm is None else self.spec.algorithm.stop.training_iteration
+        """Training iterations of the job, those of a pretraining among them."""
+        phases = [phase.algorithm for phase in (self.spec, self.spec.pretraining()) if phase is not None]
+        return sum(algorithm.stop.training_iteration for algorithm in phases if algorithm is not None)
 
     @property
     def steps(self) -> int:
@@ -95,7 +96,8 @@ def evaluate_policies(
         if progress is not None:
             progress.on_policy(job.seed, policy.name)
         mechanism = mechanisms.make(**job.spec.mechanism.parameters())
-        evaluations.append(evaluate(policy, job.spec.evaluated_env(), mechanism, job.seed, episodes))
+        told = job.spec.evaluation.market_episodes
+        evaluations.append(evaluate(policy, job.spec.evaluated_env(), mechanism, job.seed, episodes, told))
     tables = {
         name: pd.concat(frames) for name, frames in zip(Evaluation._fields, zip(*evaluations, strict=True), strict=True)
     }

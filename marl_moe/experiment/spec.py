@@ -56,8 +56,19 @@ class StopSpec(BaseModel):
 
     model_config = STRICT
     training_iteration: int = Field(
-        100, ge=1, description="Epochs: training iterations of RLlib; with sac an episode in every world each"
+        100,
+        ge=0,
+        description="Epochs: training iterations of RLlib; with sac an episode in every world each. 0 only after a "
+        "pretraining",
     )
+
+
+class PretrainingSpec(BaseModel):
+    """Worlds trained in before those of `env`: training there begins with the networks that come out of it."""
+
+    model_config = STRICT
+    env: dict[str, Any] = Field(description="Keys of `env` that differ in pretraining, as {num_experts: 30}")
+    stop: StopSpec = Field(default_factory=StopSpec)
 
 
 class AlgorithmSpec(BaseModel):
@@ -71,6 +82,20 @@ class AlgorithmSpec(BaseModel):
         "shared", description="One policy for all users, one for each, or {group: [users]}"
     )
     stop: StopSpec = Field(default_factory=StopSpec)
+    pretraining: PretrainingSpec | None = Field(
+        None, description="sac alone: train in other worlds first, and go on in those of `env` with its networks"
+    )
+
+    @model_validator(mode="after")
+    def _trains(self) -> Self:
+        if self.pretraining is None and self.stop.training_iteration < 1:
+            raise ValueError("stop.training_iteration should be at least 1 where nothing was trained before, got 0")
+        if self.pretraining is not None:
+            if self.name != "sac":
+                raise ValueError(f"pretraining is for sac; {self.name} is RLlib's own and starts from nothing")
+            if self.pretraining.stop.training_iteration < 1:
+                raise ValueError("pretraining.stop.training_iteration should be at least 1, got 0")
+        return self
 
     @model_validator(mode="after")
     def _known_sections(self) -> Self:
@@ -105,6 +130,9 @@ class EvaluationSpec(BaseModel):
     episodes: int = Field(100, ge=1, description="Episodes a policy and seed; every policy meets the same ones")
     env: dict[str, Any] = Field(
         default={}, description="Keys of `env` that differ in evaluation: other worlds than those trained in"
+    )
+    market_episodes: int | None = Field(
+        None, ge=1, description="Of these, the first whose clearings are recorded, a policy and seed; null: all"
     )
     policies: list[str] = Field(
         default=["local", "greedy", "topic_match", "max_snr", "random", "abandon"], description="Beside the learned one"
@@ -164,17 +192,41 @@ class ExperimentSpec(BaseModel):
             if self.kind == "market_study":
                 raise ValueError("kind: market_study has no algorithm; leave that section out")
             self.algorithm.module_users(self.env.num_users)
+            if self.algorithm.pretraining is not None:
+                pretrained = self.pretrained_env()
+                if self.algorithm.policies == "independent" and pretrained.num_users != self.env.num_users:
+                    raise ValueError(
+                        f"algorithm.pretraining.env.num_users: independent policies of {pretrained.num_users} users "
+                        f"cannot go on as those of {self.env.num_users}"
+                    )
+                self.algorithm.module_users(pretrained.num_users)
         self.evaluated_env()
         return self
 
     def evaluated_env(self) -> WorldConfig:
         """The worlds of the evaluation. Raises ValueError for a key or a value of `evaluation.env` that cannot be."""
-        plain = json.dumps(merged(self.env.as_dict(), self.evaluation.env))
+        return self._changed_env("evaluation.env", self.evaluation.env)
+
+    def pretrained_env(self) -> WorldConfig:
+        """The worlds of the pretraining. Raises ValueError for a key or a value there that cannot be."""
+        assert self.algorithm is not None
+        assert self.algorithm.pretraining is not None
+        return self._changed_env("algorithm.pretraining.env", self.algorithm.pretraining.env)
+
+    def pretraining(self) -> "ExperimentSpec | None":
+        """The experiment as it is in pretraining, or None where training starts from nothing."""
+        if self.algorithm is None or self.algorithm.pretraining is None:
+            return None
+        algorithm = self.algorithm.model_copy(update={"pretraining": None, "stop": self.algorithm.pretraining.stop})
+        return self.model_copy(update={"env": self.pretrained_env(), "algorithm": algorithm})
+
+    def _changed_env(self, section: str, changes: dict[str, Any]) -> WorldConfig:
+        plain = json.dumps(merged(self.env.as_dict(), changes))
         try:
             return TypeAdapter(WorldConfig).validate_json(plain, strict=True)
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(map(str, ("evaluation.env", *first["loc"])))
+            key = ".".join(map(str, (section, *first["loc"])))
             raise ValueError(f"{key}: {first['msg'].removeprefix('Value error, ')}, got {first['input']!r}") from None
 
     def seed_list(self) -> list[int]:

@@ -1,42 +1,69 @@
 """The points of a sweep: one experiment for each cell of the grid that `sweep:` spans."""
 
+import re
 from itertools import product
 from typing import Any
 
 from marl_moe.experiment.reading import parse_experiment
-from marl_moe.experiment.spec import ExperimentSpec, SpecError
+from marl_moe.experiment.spec import ExperimentSpec, SpecError, merged
+
+LABEL = "label"
+WORDS = re.compile(r"[\w-]+(=[\w.-]+)?( [\w-]+(=[\w.-]+)?)*")  # what a label may hold: it names a folder too
 
 
 def sweep_points(spec: ExperimentSpec) -> list[tuple[str, ExperimentSpec]]:
     """Each point's label, such as `env.num_users=8`, and its experiment; without a sweep one point without a label.
 
-    A value in a list may be a whole section: `mechanism: [{name: none}, {name: budgeted_price, budget: 4}]`.
+    A value in a list may be a section. One with a name takes the place of the whole section, `mechanism: [{name: none},
+    {name: budgeted_price, budget: 4}]`; one without changes the keys that it holds. The `label` in a section stands for
+    the rest of its keys in the point's label: `algorithm: [{label: network=mlp, rl_module: ...}]` is
+    `algorithm=sac network=mlp`.
 
-    Raises SpecError, before anything is run, where a value does not fit its key.
+    Raises SpecError, before anything is run, where a value does not fit its key, or two points have the same label.
     """
     axes = _axes(spec.sweep)
-    points = []
+    points: dict[str, ExperimentSpec] = {}
     for values in product(*axes.values()):
-        setting = dict(zip(axes, values, strict=True))
-        label = " ".join(_label(key, value) for key, value in setting.items())
         plain = spec.as_dict() | {"sweep": {}}
-        for key, value in setting.items():
-            *parents, last = key.split(".")
-            section = plain
-            for parent in parents:
-                section = section.setdefault(parent, {})
-            section[last] = value
-        points.append((label, parse_experiment(plain, f"{spec.name}: sweep {label}") if axes else spec))
-    return points
+        labels = [_set(plain, key, value) for key, value in zip(axes, values, strict=True)]
+        label = " ".join(labels)
+        where = f"{spec.name}: sweep {label}"
+        if label in points:
+            raise SpecError(f"{where}: two points have this label; give their sections a `label` each")
+        points[label] = parse_experiment(plain, where) if axes else spec
+    return list(points.items())
 
 
-def _label(key: str, value: Any) -> str:
-    """`env.num_users=8`; of a section its name and the rest of its keys: `mechanism=posted_price price=2.3`."""
-    if isinstance(value, dict):
-        rest = {name: part for name, part in value.items() if name != "name"}
-        own = [f"{key}={value['name']}"] if "name" in value else []
-        return " ".join([*own, *(f"{name}={part}" for name, part in rest.items())])
-    return f"{key}={value}"
+def _set(plain: dict[str, Any], key: str, value: Any) -> str:
+    """Set a key of an experiment, and return how the point's label tells of it."""
+    *parents, last = key.split(".")
+    section = plain
+    for parent in parents:
+        section = section.setdefault(parent, {})
+    if not isinstance(value, dict):
+        section[last] = value
+        return f"{key}={value}"
+    changes = {name: part for name, part in value.items() if name != LABEL}
+    section[last] = changes if "name" in changes else merged(section.get(last) or {}, changes)
+    name = section[last].get("name", "")
+    rest = _checked_label(key, value[LABEL]) if LABEL in value else _words(key, changes, named=bool(name))
+    if name:
+        return f"{key}={name} {rest}".strip()
+    return f"{key}={rest}" if LABEL in value else rest
+
+
+def _words(key: str, changes: dict[str, Any], named: bool) -> str:
+    """The keys of a section but its name, `price=2.3`, or in full, `env.channel.split=equal`, where it has none."""
+    for name, part in changes.items():
+        if isinstance(part, dict | list):
+            raise SpecError(f"sweep.{key}: a section that sets {name!r} needs a label, as in `label: {name}=small`")
+    return " ".join(f"{name if named else f'{key}.{name}'}={part}" for name, part in changes.items() if name != "name")
+
+
+def _checked_label(key: str, label: Any) -> str:
+    if not isinstance(label, str) or not WORDS.fullmatch(label):
+        raise SpecError(f"sweep.{key}: label: should be words or word=value, as `network=mlp`, got {label!r}")
+    return label
 
 
 def _axes(sweep: dict[str, Any], prefix: str = "") -> dict[str, list[Any]]:

@@ -22,6 +22,10 @@ from marl_moe.policies.equilibrium import Nash
 from marl_moe.policies.heuristics import Policy
 from marl_moe.policies.learned import load_policy, save_policy
 from marl_moe.policies.networks import NetworkConfig
+from marl_moe.policies.weights import read_weights, write_weights
+
+NETWORKS = "networks.safetensors"  # what a training in other worlds may begin with
+PRETRAINING = "pretraining"  # folder of that training, within the one of the training that follows
 
 
 class TrainedPolicy(Policy, Protocol):
@@ -55,15 +59,17 @@ def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
 
 def check_algorithm(spec: ExperimentSpec) -> None:
     """Raise SpecError where RLlib, or our part of it, does not take what the experiment passes on to it."""
-    if spec.algorithm is not None:
-        algorithm_config(spec, seed=0)
+    for phase in (spec, spec.pretraining()):
+        if phase is not None and phase.algorithm is not None:
+            algorithm_config(phase, seed=0)
 
 
 def train(spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | None = None) -> list[Row]:
     """Train with one seed and save the policy into `folder`.
 
     A training that was killed goes on from the last checkpoint in `folder`, to the weights and rows that it would have
-    had; RLlib's stock algorithms begin again. What is left at the end is a checkpoint of the rows alone.
+    had; RLlib's stock algorithms begin again. What is left at the end is a checkpoint of the rows alone. A pretraining
+    comes first, as a training of its own in a folder of its own.
 
     Args:
         spec: the experiment.
@@ -72,7 +78,7 @@ def train(spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | No
         progress: told each row of `training.parquet` as it comes, and of the epochs kept from before.
 
     Returns:
-        The rows. The policy is read by `load_trained`.
+        The rows, those of the pretraining not among them. The policy is read by `load_trained`.
 
     Raises CheckpointError where there is a checkpoint that training cannot go on from.
     """
@@ -81,6 +87,9 @@ def train(spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | No
     resumption = Resumption(spec, folder)
     rows, state = resumption.read()
     progress.on_kept(len(rows))
+    pretraining = spec.pretraining()
+    if pretraining is not None:
+        train(pretraining, seed, folder / PRETRAINING, progress)
     if rows and state is None:
         return rows
     start_ray()
@@ -89,11 +98,14 @@ def train(spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | No
         if state is not None:
             algorithm.set_state(state)
             del state
+        elif pretraining is not None:
+            algorithm.begin_with(read_weights(folder / PRETRAINING / NETWORKS))
         _train_on(spec, seed, algorithm, rows, resumption, folder, progress)
-        _save(spec, algorithm, rows[-1]["env_steps"], folder)
+        _save(spec, algorithm, rows[-1]["env_steps"] if rows else 0, folder)
     finally:
         algorithm.stop()
-    resumption.write(rows, algorithm_state=None)
+    if rows:
+        resumption.write(rows, algorithm_state=None)
     return rows
 
 
@@ -188,6 +200,7 @@ def _save(spec: ExperimentSpec, algorithm: Any, env_steps: int, folder: Path) ->
             module_id: {key.removeprefix(prefix): value for key, value in module.items() if key.startswith(prefix)}
             for module_id, module in modules.items()
         }
+        write_weights(folder / NETWORKS, algorithm.networks())
         save_policy(folder, actors, NetworkConfig(**network), users)
     else:
         from marl_moe.rllib.stock_policy import save_stock_policy

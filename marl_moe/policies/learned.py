@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from envs import World
 from envs.observation import expert_features
 from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
+from marl_moe.policies.weights import Weights, read_weights, write_weights
 
 STOCHASTIC = "_stochastic"  # ends the name of a policy that draws its actions
 WEIGHTS, ARCHITECTURE = "policy.safetensors", "policy.json"
@@ -103,11 +103,11 @@ def act_by_module(
 
 def save_policy(
     folder: Path,
-    weights: Mapping[str, Mapping[str, Tensor]],
+    weights: Weights,
     network: NetworkConfig,
     module_users: Mapping[str, list[int]],
 ) -> None:
-    """Write actors' weights, {module: {parameter: tensor}}, and what they are into a folder."""
+    """Write actors' weights and what they are into a folder."""
     users = {module_id: list(members) for module_id, members in module_users.items()}
     write_policy(folder, weights, {"network": network.as_dict(), "module_users": users})
 
@@ -124,17 +124,9 @@ def load_policy(folder: Path, name: str) -> LearnedPolicy:
     return LearnedPolicy(name, actors, network, architecture["module_users"])
 
 
-def write_policy(folder: Path, weights: Mapping[str, Mapping[str, Tensor]], architecture: Mapping[str, Any]) -> None:
-    """Write weights, {module: {parameter: tensor}}, as safetensors and what they belong to as JSON."""
-    folder.mkdir(parents=True, exist_ok=True)
-    flat = {
-        f"{module_id}/{name}": tensor.detach().cpu().contiguous()
-        for module_id, module in weights.items()
-        for name, tensor in module.items()
-    }
-    partial = folder / f".{WEIGHTS}.partial"
-    save_file(flat, partial)
-    os.replace(partial, folder / WEIGHTS)
+def write_policy(folder: Path, weights: Weights, architecture: Mapping[str, Any]) -> None:
+    """Write weights as safetensors and what they belong to as JSON."""
+    write_weights(folder / WEIGHTS, weights)
     partial = folder / f".{ARCHITECTURE}.partial"
     partial.write_text(json.dumps(architecture, indent=2) + "\n")
     os.replace(partial, folder / ARCHITECTURE)
@@ -143,11 +135,4 @@ def write_policy(folder: Path, weights: Mapping[str, Mapping[str, Tensor]], arch
 def read_policy(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
     """What `write_policy` wrote: the architecture and the weights. Raises FileNotFoundError where there is none."""
     architecture: dict[str, Any] = json.loads((folder / ARCHITECTURE).read_text())
-    flat = load_file(folder / WEIGHTS)
-    weights = {
-        module_id: {
-            key.removeprefix(f"{module_id}/"): tensor for key, tensor in flat.items() if key.startswith(f"{module_id}/")
-        }
-        for module_id in architecture["module_users"]
-    }
-    return architecture, weights
+    return architecture, read_weights(folder / WEIGHTS)

@@ -119,6 +119,35 @@ class MlpNetwork(nn.Module):
         return self.out(torch.relu(self.second(hidden)))
 
 
+def carried_over(name: str, trained: Tensor, fresh: Tensor) -> Tensor:
+    """A parameter trained among one number of experts, for a network among another.
+
+    A pointer network's fit as they are. An mlp keeps what it learnt of the experts that are in both, and of abandoning;
+    further experts have the fresh inputs and outputs that they would have begun with.
+
+    Args:
+        name: of the parameter, such as `actor.out.weight`.
+        trained, fresh: the parameter in the network that was trained, and in the one to be trained.
+
+    Raises ValueError where one does not fit the other even so.
+    """
+    if trained.shape == fresh.shape:
+        return trained
+    layer = ".".join(name.split(".")[-2:])
+    value = fresh.clone()
+    if layer == "first.weight" and trained.shape[-1] == fresh.shape[-1]:  # (copies, user and experts, hidden)
+        inputs = min(trained.shape[-2], fresh.shape[-2])
+        value[..., :inputs, :] = trained[..., :inputs, :]
+    elif (
+        layer in ("out.weight", "out.bias") and trained.shape[:-1] == fresh.shape[:-1]
+    ):  # (..., E + 1), abandoning last
+        experts = min(trained.shape[-1], fresh.shape[-1]) - 1
+        value[..., :experts], value[..., -1] = trained[..., :experts], trained[..., -1]
+    else:
+        raise ValueError(f"{name}: trained as {tuple(trained.shape)}, cannot go on as {tuple(fresh.shape)}")
+    return value
+
+
 def action_mask(observation: Tensor, allow_abandon: bool, num_expert_features: int = NUM_EXPERT_FEATURES) -> Tensor:
     """The action mask that an observation carries, (B, D) -> (B, E + 1) bool."""
     usable = observation[:, NUM_USER_FEATURES::num_expert_features] > 0.5

@@ -18,12 +18,14 @@ from ray.rllib.utils.metrics import (
     NUM_AGENT_STEPS_SAMPLED_LIFETIME,
     NUM_ENV_STEPS_SAMPLED_LIFETIME,
 )
+from torch import Tensor
 
 from envs import WorldConfig
 from envs.observation import expert_features
-from marl_moe.policies.networks import NetworkConfig
+from marl_moe.policies.networks import NetworkConfig, carried_over
+from marl_moe.policies.weights import Weights
 from marl_moe.rllib.env_runner import WorldRunner
-from marl_moe.rllib.learner import DISCOUNTS, MaskedSacLearner
+from marl_moe.rllib.learner import DISCOUNTS, LOG_ALPHA, MaskedSacLearner
 from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
 from marl_moe.rllib.module import MaskedSacModule
 from marl_moe.rllib.replay import ReplayRing
@@ -223,6 +225,31 @@ class WorldSac(SAC):
                     runner.set_worlds(worlds[runner.worker_index])
 
             self.env_runner_group.foreach_env_runner(put_back, local_env_runner=self._collects_here)
+
+    def networks(self) -> dict[str, dict[str, Tensor]]:
+        """What a training elsewhere may begin with: actor, critics, targets and log temperature of each module."""
+        state = self.learner_group.get_state(components="learner/rl_module", inference_only=False)["learner"]
+        return {
+            module_id: {name: torch.as_tensor(value) for name, value in module.items()}
+            | {LOG_ALPHA: torch.tensor(state[LOG_ALPHA][module_id])}
+            for module_id, module in state["rl_module"].items()
+        }
+
+    def begin_with(self, networks: Weights) -> None:
+        """Begin with networks trained elsewhere, maybe among another number of experts (see `carried_over`).
+
+        Optimisers and replay begin anew. Raises ValueError where a network is of another kind.
+        """
+        begun = {
+            module_id: {name: carried_over(name, networks[module_id][name], value) for name, value in module.items()}
+            for module_id, module in self.networks().items()
+        }
+        temperatures = {module_id: module.pop(LOG_ALPHA).item() for module_id, module in begun.items()}
+        self.learner_group.set_state({"learner": {"rl_module": begun, LOG_ALPHA: temperatures}})
+        if not self._shares_module:
+            self.env_runner_group.sync_weights(
+                from_worker_or_learner_group=self.learner_group, policies=list(begun), inference_only=True
+            )
 
     def _setup_logdir(self) -> None:
         """Only Tune needs a folder of its own; without it RLlib would leave empty ones in the home folder."""

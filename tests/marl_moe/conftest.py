@@ -1,7 +1,6 @@
-"""Small worlds, small networks and one Ray for all tests of the package."""
+"""Small worlds and small networks for all tests of the package."""
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +44,6 @@ def patchy_world() -> WorldConfig:
 
 
 @pytest.fixture(scope="session")
-def ray_started() -> Iterator[None]:
-    """Ray with room for remote runners, whatever the machine has."""
-    import ray
-
-    from marl_moe.experiment import training
-
-    training._quieten_ray()
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    yield
-    ray.shutdown()
-
-
-@pytest.fixture(scope="session")
 def sac_config() -> Callable[..., Any]:
     """A small WorldSacConfig: `sac_config(world, network={...}, users={...}, seed=0, **training keys)`."""
 
@@ -85,27 +71,6 @@ def sac_config() -> Callable[..., Any]:
         return config.debugging(seed=seed)
 
     return build
-
-
-@pytest.fixture(scope="session")
-def tiny_experiment() -> Yaml:
-    """A whole experiment that runs in a second or two."""
-    return yaml.safe_load(
-        """
-        name: tiny
-        seeds: 2
-        env: {num_users: 2, num_experts: 6, episode_slots: 10, requests: {num_topics: 2}}
-        mechanism: {name: posted_price}
-        algorithm:
-          name: sac
-          stop: {training_iteration: 2}
-          env_runners: {num_envs_per_env_runner: 2, rollout_fragment_length: 5}
-          rl_module: {model_config: {network: pointer, hidden: 8}}
-          training: {train_batch_size_per_learner: 16, num_steps_sampled_before_learning_starts: 20}
-        evaluation: {episodes: 3, policies: [local, random, abandon]}
-        figures: [policies]
-        """
-    )
 
 
 @pytest.fixture

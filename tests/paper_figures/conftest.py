@@ -141,6 +141,7 @@ def make_pricing() -> Callable[..., Tables]:
             qos = points + noise
             paid = price * qos  # per slot and user
             rows = pd.DataFrame({"episode": np.arange(episodes), "qos": qos, "charge": paid + balance / 4})
+            rows["unit_price"] = price
             rows["gain"] = 4 * qos - rows["charge"]
             rows["edge_utility"] = 4 * (paid - 1.5 * qos)
             evaluation.append(rows.assign(**key, num_users=4, platform_balance=balance, utility=39.7 + rows["gain"]))

@@ -167,8 +167,25 @@ def test_market_rows_add_up_to_the_evaluation_rows(
     assert (rows["charge"] > 0).all()
     by_user = users.groupby("episode")[["charge", "utility"]].sum()
     np.testing.assert_allclose(by_user, rows[["charge", "gain"]] * agent_slots)
+    np.testing.assert_allclose(rows["unit_price"], by_episode["payment"].sum() / by_episode["points"].sum())
     worth = (rows["gain"] + rows["charge"]) * agent_slots - by_episode["cost"].sum()  # money only changes hands
     np.testing.assert_allclose(rows["welfare"] * agent_slots, worth)
+
+
+@pytest.mark.parametrize("batch", [4, 2])
+def test_clearings_may_be_told_of_the_first_episodes_alone(
+    market_world: WorldConfig, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_batches(monkeypatch, batch)
+    vcg = mechanisms.make("vcg")
+    rows, market, users = evaluate(make_heuristic("greedy", 0), market_world, vcg, SEED, episodes=4)
+    same, first, of_users = evaluate(make_heuristic("greedy", 0), market_world, vcg, SEED, 4, market_episodes=3)
+    pd.testing.assert_frame_equal(rows, same)
+    untimed = [column for column in market if column != "solve_seconds"]
+    key = ["episode", "slot"]
+    for whole, told, columns, agent in ((market, first, untimed, "expert"), (users, of_users, list(users), "user")):
+        kept = whole[whole["episode"] < 3].sort_values([*key, agent], ignore_index=True)
+        pd.testing.assert_frame_equal(kept[columns], told.sort_values([*key, agent], ignore_index=True)[columns])
 
 
 def test_market_rows_are_one_for_each_clearing_and_expert_and_hold_together(market_world: WorldConfig) -> None:

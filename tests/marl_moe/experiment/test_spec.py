@@ -236,9 +236,43 @@ def test_a_sweep_is_the_grid_of_its_lists(tiny_experiment: Yaml, write_experimen
     }
 
 
+def test_a_section_with_a_name_takes_the_place_of_all_and_one_without_changes_its_keys(
+    tiny_experiment: Yaml, write_experiment: Write
+) -> None:
+    sections = [
+        {"name": "ppo"},
+        {"label": "network=mlp", "rl_module": {"model_config": {"network": "mlp"}}},
+        {"label": "long", "name": "sac", "stop": {"training_iteration": 7}},
+    ]
+    sweep = {
+        "algorithm": sections,
+        "env": {"channel": [{"split": "min_delay"}, {"label": "wide", "bandwidth_hz": 2e3}]},
+    }
+    spec = load_experiment(str(write_experiment(changed(tiny_experiment, "sweep", sweep))))
+    points = dict(sweep_points(spec))
+    first = ["algorithm=ppo", "algorithm=sac network=mlp", "algorithm=sac long"]
+    then = ["env.channel.split=min_delay", "env.channel=wide"]
+    assert list(points) == [f"{one} {other}" for one in first for other in then]
+    base = tiny_experiment["algorithm"]
+    ppo, mlp, long = (points[f"{label} env.channel=wide"].algorithm for label in first)
+    assert (ppo.stop.training_iteration, ppo.sections()) == (100, {})  # the defaults, nothing of the base
+    assert mlp.sections()["training"] == base["training"]
+    assert mlp.sections()["rl_module"] == {"model_config": {"network": "mlp", "hidden": 8}}
+    assert (long.stop.training_iteration, long.sections()) == (7, {})
+    assert points["algorithm=ppo env.channel=wide"].env.channel.bandwidth_hz == 2000
+    assert points["algorithm=ppo env.channel=wide"].env.channel.split == "equal"
+
+
 @pytest.mark.parametrize(
     ("sweep", "said"),
     [
+        (
+            {"algorithm": [{"stop": {"training_iteration": 3}}]},
+            "sweep.algorithm: a section that sets 'stop' needs a label",
+        ),
+        ({"algorithm": [{"label": "../up", "name": "ppo"}]}, "label: should be words or word=value, as `network=mlp`"),
+        ({"algorithm": [{"label": 3, "name": "ppo"}]}, "sweep.algorithm: label: should be words"),
+        ({"algorithm": [{"name": "ppo"}, {"name": "ppo"}]}, "algorithm=ppo: two points have this label"),
         ({"env": {"num_users": 3}}, "sweep.env.num_users: should be a list of values, got 3"),
         ({"env": {"num_users": []}}, "sweep.env.num_users: should be a list of values"),
         ({"env": {"num_users": [1, 0]}}, "env.num_users"),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import mechanisms
 from envs import World, WorldConfig
 from envs.observation import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
-from marl_moe.policies.networks import NetworkConfig, PointerNetwork, action_mask, masked_logits
+from marl_moe.policies.networks import NetworkConfig, PointerNetwork, action_mask, carried_over, masked_logits
 
 
 def observations(num_experts: int, batch: int = 4, seed: int = 0) -> Tensor:
@@ -133,3 +133,30 @@ def test_allowed_actions_share_the_probability_as_a_softmax_over_them_alone() ->
 def test_an_impossible_network_is_refused_by_name(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         NetworkConfig(num_experts=3, **wrong)
+
+
+@pytest.mark.parametrize("network", ["pointer", "mlp"])
+def test_networks_carried_over_to_more_experts_score_those_they_know_as_before(network: str) -> None:
+    """While the further experts show nothing but zeros; and back among fewer, all that is left as before."""
+    few, many = (NetworkConfig(num_experts, network=network, hidden=8).build(copies=2) for num_experts in (5, 9))  # type: ignore[arg-type]
+    fresh = many.state_dict()
+    grown = {name: carried_over(f"critic.{name}", few.state_dict()[name], value) for name, value in fresh.items()}
+    many.load_state_dict(grown)
+    seen = observations(5)
+    wider = torch.cat([seen, torch.zeros(len(seen), 4 * NUM_EXPERT_FEATURES)], dim=-1)
+    if network == "mlp":
+        scores = many(wider)
+        torch.testing.assert_close(scores[..., [0, 1, 2, 3, 4, 9]], few(seen))
+        torch.testing.assert_close(grown["out.weight"][..., 5:9], fresh["out.weight"][..., 5:9])
+    else:
+        torch.testing.assert_close(many(observations(9)), few(observations(9)))
+    small = NetworkConfig(5, network=network, hidden=8).build(copies=2)  # type: ignore[arg-type]
+    small.load_state_dict({name: carried_over(name, grown[name], value) for name, value in small.state_dict().items()})
+    torch.testing.assert_close(small(seen), few(seen))
+
+
+def test_a_network_of_another_width_is_not_carried_over() -> None:
+    narrow, wide = (NetworkConfig(5, network="mlp", hidden=hidden).build(copies=1).state_dict() for hidden in (8, 16))
+    for name in ("first.weight", "second.weight", "second.bias", "out.weight"):
+        with pytest.raises(ValueError, match=name):
+            carried_over(name, narrow[name], wide[name])

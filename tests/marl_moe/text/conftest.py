@@ -18,6 +18,13 @@ def embedding() -> Embedding:
     return Embedding()
 
 
+@pytest.fixture
+def shared_embedding(embedding: Embedding, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands embed with the MiniLM of the tests, which is loaded and remembers the banks."""
+    for module in ("assembly", "embedding"):
+        monkeypatch.setattr(f"marl_moe.text.{module}.Embedding", lambda: embedding)
+
+
 @pytest.fixture(scope="session")
 def banks() -> tuple[Bank, ...]:
     """The banks that come with the package."""

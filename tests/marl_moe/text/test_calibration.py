@@ -185,6 +185,7 @@ def test_a_judge_that_does_not_care_is_refused_with_the_topic(tmp_path: Path) ->
         calibrate(calibration(Indifferent()), 4, tmp_path / "table.json")
 
 
+@pytest.mark.usefixtures("shared_embedding")
 def test_a_killed_measurement_goes_on_to_the_same_table(tmp_path: Path) -> None:
     """The command itself, with the phrases that are shipped, killed by SIGKILL after two requests."""
     options = ["calibrate", "--per-cell", "5", "--words", "60", "--out"]

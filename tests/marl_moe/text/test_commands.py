@@ -15,6 +15,7 @@ from marl_moe.text.clauses import words_of
 
 from .misbehaving_server import MisbehavingServer, ok, status
 
+pytestmark = pytest.mark.usefixtures("shared_embedding")  # all but the processes load no model of their own
 STORM = "A sailor with a scarred face walks down the pier. Rain hammers the boats; grief overtakes her."
 PROMPTS = [
     "fog swallows the harbor",

@@ -1,0 +1,32 @@
+"""Weights on disk: the parameters of modules in one safetensors file, written whole or not at all."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+Weights = Mapping[str, Mapping[str, Tensor]]  # {module: {parameter: tensor}}
+
+
+def write_weights(path: Path, weights: Weights) -> None:
+    """Write weights, and the folder they go to where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flat = {
+        f"{module_id}/{name}": tensor.detach().cpu().contiguous()
+        for module_id, module in weights.items()
+        for name, tensor in module.items()
+    }
+    partial = path.with_name(f".{path.name}.partial")
+    save_file(flat, partial)
+    os.replace(partial, path)
+
+
+def read_weights(path: Path) -> dict[str, dict[str, Tensor]]:
+    """What `write_weights` wrote. Raises FileNotFoundError where there is nothing."""
+    weights: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in load_file(path).items():
+        module_id, _, name = key.rpartition("/")
+        weights.setdefault(module_id, {})[name] = tensor
+    return weights
