@@ -14,7 +14,8 @@ from matplotlib.patches import Rectangle
 
 from paper_figures import style
 from paper_figures.statistics import mean_interval
-from paper_figures.tables import LEARNED, CannotDraw, Tables, require
+from paper_figures.sweeps import require_users_vary_alone
+from paper_figures.tables import Tables, require
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.7)}
 REFERENCE = "nash"
@@ -34,7 +35,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     point, and the policy "nash".
     """
     evaluation = require(tables, "evaluation", ("seed", "point", "num_users", "policy", "gain"))
-    _require_users_vary_alone(evaluation)
+    require_users_vary_alone(evaluation)
     require(tables, "evaluation", (), [REFERENCE])
     require(tables, "evaluation", ("share_of_equilibrium",))
     gain, share = (
@@ -65,51 +66,22 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     return figure
 
 
-def _require_users_vary_alone(evaluation: pd.DataFrame) -> None:
-    """Raise CannotDraw unless there are several numbers of users, and each stands at one sweep point."""
-    points = evaluation.groupby("num_users")["point"].unique()
-    if len(points) < 2:
-        raise CannotDraw(
-            f"table 'evaluation' has num_users {points.index[0]} alone; this figure needs at least two numbers of users"
-        )
-    for num_users, names in points.items():
-        if len(names) > 1:
-            raise CannotDraw(
-                f"table 'evaluation' has num_users {num_users} at {len(names)} sweep points ({', '.join(names)}); "
-                "in this figure nothing else may vary"
-            )
-
-
 def _draw_panel(ax: Axes, intervals: pd.DataFrame, order: list[str], view: tuple[float, float] | None = None) -> None:
     """A line for each policy, the best on top and learned ones over all others; drawn within `view` only."""
     for rank, policy in enumerate(order):
         rows = intervals[intervals["policy"] == policy]
-        label, colour, line_style, marker = style.policy_style(policy)
-        learned = policy in LEARNED
-        zorder = 3 - rank / len(order) + learned
-        (line,) = ax.plot(
-            rows["num_users"],
-            rows["mean"],
-            color=colour,
-            linestyle=line_style,
-            linewidth=1.7 if learned else 0.9,
-            marker=marker,
-            markersize=5 if learned else 4,
-            markevery=None if view is None else rows["mean"].between(*view).tolist(),
-            label=label,
-            zorder=zorder,
+        look = style.curve(policy, depth=rank / len(order))
+        shown = None if view is None else rows["mean"].between(*view).tolist()
+        (line,) = ax.plot(rows["num_users"], rows["mean"], markevery=shown, **look)
+        bars = ax.vlines(
+            rows["num_users"], rows["low"], rows["high"], color=look["color"], linewidth=0.9, zorder=look["zorder"]
         )
-        bars = ax.vlines(rows["num_users"], rows["low"], rows["high"], color=colour, linewidth=0.9, zorder=zorder)
         if view is not None:
             low, high = view
             window = Rectangle((0, low), 1, high - low, transform=ax.get_yaxis_transform())
             line.set_clip_path(window)
             bars.set_clip_path(window)
-    numbers = sorted(intervals["num_users"].unique())
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(numbers, [str(number) for number in numbers])
-    ax.set_xticks([], minor=True)
-    ax.set_xlim(numbers[0] / 2**0.5, numbers[-1] * 2**0.5)
+    style.binary_axis(ax, sorted(intervals["num_users"].unique()))
     ax.set_xlabel("Number of users")
 
 

@@ -21,7 +21,7 @@ from paper_figures.stratified_bootstrap import (
     probability_of_improvement,
 )
 from paper_figures.sweeps import by_task
-from paper_figures.tables import LEARNED, CannotDraw, Tables, leading_policy, require
+from paper_figures.tables import CannotDraw, Tables, leading_policy, require
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN
 SEED = 0  # of the bootstrap, so that the same tables give the same figure
@@ -112,23 +112,18 @@ def _draw_profiles(ax: Axes, profiles: pd.DataFrame, order: Sequence[str]) -> No
     levels = np.linspace(0.9, 0.1, len(order))
     for rank, (policy, level) in enumerate(zip(order, levels, strict=True)):
         rows = profiles[profiles["policy"] == policy]
-        label, colour, line_style, marker = style.policy_style(policy)
-        learned = policy in LEARNED
-        zorder = 3 - rank / len(order) + learned
+        look = style.curve(policy, depth=rank / len(order))
         ax.fill_between(
-            rows["threshold"], rows["low"], rows["high"], color=colour, alpha=0.2, linewidth=0, zorder=zorder
-        )
-        ax.plot(
             rows["threshold"],
-            rows["share"],
-            color=colour,
-            linestyle=line_style,
-            linewidth=1.7 if learned else 0.9,
-            marker=marker,
-            markevery=[int((rows["share"] - level).abs().argmin())],
-            label=label,
-            zorder=zorder,
+            rows["low"],
+            rows["high"],
+            color=look["color"],
+            alpha=0.2,
+            linewidth=0,
+            zorder=look["zorder"],
         )
+        at = int((rows["share"] - level).abs().argmin())
+        ax.plot(rows["threshold"], rows["share"], markevery=[at], **look)
     ax.margins(x=0)
     ax.set_ylim(-0.02, 1.02)
 

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from paper_figures import style
 from paper_figures.statistics import mean_interval
 from paper_figures.sweeps import Axis, axes, with_axes
-from paper_figures.tables import LEARNED, CannotDraw, Tables, require
+from paper_figures.tables import CannotDraw, Tables, require
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.0)}
 MOST_PANELS = 4
@@ -81,20 +81,9 @@ def _draw(ax: Axes, intervals: pd.DataFrame, axis: Axis) -> dict[str, Line2D]:
     for policy in intervals["policy"].unique():
         rows = intervals[intervals["policy"] == policy]
         rows = rows.assign(place=rows[axis.key].map(place)).sort_values("place")
-        label, colour, line_style, marker = style.policy_style(policy)
-        learned = policy in LEARNED
-        (handles[label],) = ax.plot(
-            rows["place"],
-            rows["mean"],
-            color=colour,
-            linestyle=line_style if axis.numbers else "",
-            linewidth=1.7 if learned else 0.9,
-            marker=marker,
-            markersize=5 if learned else 4,
-            label=label,
-            zorder=4 if learned else 3,
-        )
-        ax.vlines(rows["place"], rows["low"], rows["high"], color=colour, linewidth=0.9, zorder=3)
+        look = style.curve(policy) | ({} if axis.numbers else {"linestyle": ""})
+        (handles[look["label"]],) = ax.plot(rows["place"], rows["mean"], **look)
+        ax.vlines(rows["place"], rows["low"], rows["high"], color=look["color"], linewidth=0.9, zorder=3)
     places = list(place.values())
     if axis.numbers is None:
         ax.set_xlim(-0.5, len(places) - 0.5)

@@ -6,14 +6,17 @@ To draw with them on one's own:
         ax = reward_curves.plot(tables)
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from zlib import crc32
 
 import pandas as pd
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from paper_figures.statistics import CONFIDENCE
+from paper_figures.tables import LEARNED
 
 # IEEE: columns of 3.5 in and 7.16 in, text of 8 pt. The STIX fonts match Times and come with matplotlib, so a figure
 # is the same on every machine; font type 42 embeds them as TrueType, since publishers refuse Type 3.
@@ -103,6 +106,32 @@ def policy_style(policy: str) -> PolicyStyle:
         return learned._replace(label=label, line_style=(0, (1, 1.5)), marker="x")
     like = _FALLBACK[crc32(policy.encode()) % len(_FALLBACK)]
     return like._replace(label=policy.replace("_", " ").capitalize())
+
+
+def curve(policy: str, depth: float = 0.0) -> dict[str, Any]:
+    """Keywords of `Axes.plot` for the line of a policy; learned ones are heavier, and over all others.
+
+    depth: 0 for the topmost of either kind, below 1 for those under it.
+    """
+    label, colour, line_style, marker = policy_style(policy)
+    learned = policy in LEARNED
+    return {
+        "label": label,
+        "color": colour,
+        "linestyle": line_style,
+        "linewidth": 1.7 if learned else 0.9,
+        "marker": marker,
+        "markersize": 5 if learned else 4,
+        "zorder": 3 - depth + learned,
+    }
+
+
+def binary_axis(ax: Axes, numbers: Sequence[float]) -> None:
+    """A logarithmic x axis with a tick at each of the rising `numbers`, and half an octave beyond them."""
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(numbers, [f"{number:g}" for number in numbers])
+    ax.set_xticks([], minor=True)
+    ax.set_xlim(numbers[0] / 2**0.5, numbers[-1] * 2**0.5)
 
 
 _MECHANISMS = {"none": "Free edge devices", "vcg": "VCG"}  # those whose name alone would not do

@@ -102,3 +102,18 @@ def by_task(evaluation: pd.DataFrame) -> pd.DataFrame:
                 "policies are compared over the same points"
             )
     return rows
+
+
+def require_users_vary_alone(evaluation: pd.DataFrame) -> None:
+    """Raise CannotDraw unless there are several numbers of users, and each stands at one sweep point."""
+    points = evaluation.groupby("num_users")["point"].unique()
+    if len(points) < 2:
+        raise CannotDraw(
+            f"table 'evaluation' has num_users {points.index[0]} alone; this figure needs at least two numbers of users"
+        )
+    for num_users, names in points.items():
+        if len(names) > 1:
+            raise CannotDraw(
+                f"table 'evaluation' has num_users {num_users} at {len(names)} sweep points ({', '.join(names)}); "
+                "in this figure nothing else may vary"
+            )

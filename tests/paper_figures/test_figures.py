@@ -18,10 +18,10 @@ from paper_figures import FIGURES, draw, load_tables
 from paper_figures.style import policy_style
 
 Tables = dict[str, pd.DataFrame]
-WIDTHS = {"reward_curves": 3.5, "final_rewards": 3.5} | dict.fromkeys(
+WIDTHS = dict.fromkeys(("reward_curves", "final_rewards", "price_of_anarchy"), 3.5) | dict.fromkeys(
     ("policies", "contention", "pricing", "price_response", "sensitivity", "fairness", "reliability"), 7.16
 )
-OF_SWEEPS = {"contention", "sensitivity", "fairness"}
+OF_SWEEPS = {"contention", "price_of_anarchy", "sensitivity", "fairness"}
 OF_MARKETS = {"pricing", "price_response"}
 
 
@@ -54,7 +54,11 @@ def folders(
 @pytest.fixture(scope="module")
 def written(folders: tuple[Path, Path, Path]) -> list[Path]:
     case_study, sweep, market = folders
-    drawn = draw(case_study)[0] + draw(sweep, ["contention"])[0] + draw(market, sorted(OF_MARKETS, reverse=True))[0]
+    drawn = (
+        draw(case_study)[0]
+        + draw(sweep, ["contention", "price_of_anarchy"])[0]
+        + draw(market, sorted(OF_MARKETS, reverse=True))[0]
+    )
     return drawn + draw(sweep, ["sensitivity", "fairness"])[0]
 
 
@@ -100,7 +104,8 @@ def test_pdf_embeds_truetype_fonts_and_no_type_3(written: list[Path]) -> None:
 def test_the_same_tables_give_the_same_bytes(
     written: list[Path], folders: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
-    again = draw(folders[0], out=tmp_path)[0] + draw(folders[1], ["contention"], out=tmp_path)[0]
+    again = draw(folders[0], out=tmp_path)[0]
+    again += draw(folders[1], ["contention", "price_of_anarchy"], out=tmp_path)[0]
     again += draw(folders[2], ["pricing", "price_response"], out=tmp_path)[0]
     again += draw(folders[1], ["sensitivity", "fairness"], out=tmp_path)[0]
     for first, second in zip(written, again, strict=True):
@@ -165,8 +170,8 @@ def colours_by_policy(ax: Axes) -> dict[str, str]:
 
 def test_a_policy_has_the_same_colour_in_every_figure(tables: Tables, contention: Tables) -> None:
     for name, module in FIGURES.items():
-        if name in OF_MARKETS:
-            continue  # of one policy
+        if name in OF_MARKETS | {"price_of_anarchy"}:
+            continue  # of one policy, and of a few
         shown = contention if name in OF_SWEEPS else tables
         colours = colours_by_policy(module.plot(shown).get_figure(root=True).axes[0])
         for policy in ("local", "sac", "abandon", "random"):
