@@ -177,9 +177,9 @@ def test_clearings_may_be_told_of_the_first_episodes_alone(
     market_world: WorldConfig, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_batches(monkeypatch, batch)
-    vcg = mechanisms.make("vcg")
-    rows, market, users = evaluate(make_heuristic("greedy", 0), market_world, vcg, SEED, episodes=4)
-    same, first, of_users = evaluate(make_heuristic("greedy", 0), market_world, vcg, SEED, 4, market_episodes=3)
+    posted = mechanisms.make("posted_price")
+    rows, market, users = evaluate(make_heuristic("greedy", 0), market_world, posted, SEED, episodes=4)
+    same, first, of_users = evaluate(make_heuristic("greedy", 0), market_world, posted, SEED, 4, market_episodes=3)
     pd.testing.assert_frame_equal(rows, same)
     untimed = [column for column in market if column != "solve_seconds"]
     key = ["episode", "slot"]

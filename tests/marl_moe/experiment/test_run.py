@@ -26,7 +26,8 @@ POLICIES = ["sac", "sac_stochastic", "local", "random", "abandon"]
 def test_a_run_leaves_the_documented_files_and_no_others(finished: Any) -> None:
     files = {str(path.relative_to(finished.folder)) for path in finished.folder.rglob("*") if path.is_file()}
     events = {name for name in files if "tensorboard" in name}
-    checkpoints = {f"checkpoints/seed_{seed}/policy.{kind}" for seed in (0, 1) for kind in ("json", "safetensors")}
+    policy = ("policy.json", "policy.safetensors", "networks.safetensors")
+    checkpoints = {f"checkpoints/seed_{seed}/{name}" for seed in (0, 1) for name in policy}
     assert files - events == checkpoints | {
         "experiment.yaml",
         "environment.json",
