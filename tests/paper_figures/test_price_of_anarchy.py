@@ -29,6 +29,18 @@ def by_hand(evaluation: pd.DataFrame, numerator: str, denominator: str, num_user
     return ratios
 
 
+def recorded(**gains: list[float]) -> Tables:
+    """Two episodes at 2 and at 4 users, in which each policy gains with each seed what is given."""
+    rows = [
+        {"seed": seed, "point": f"env.num_users={n}", "num_users": n, "policy": policy, "gain": gain + spread}
+        for n in (2, 4)
+        for policy, of_seeds in gains.items()
+        for seed, gain in enumerate(of_seeds)
+        for spread in (-0.5, 0.5)
+    ]
+    return {"evaluation": pd.DataFrame(rows)}
+
+
 def line(ax: Axes, policy: str) -> Line2D:
     return next(line for line in ax.get_lines() if line.get_label() == policy_style(policy).label)
 
@@ -38,14 +50,7 @@ def legend(figure: Figure) -> list[str]:
 
 
 def test_the_price_of_anarchy_of_two_seeds_is_the_mean_of_their_ratios_and_not_the_ratio_of_means() -> None:
-    gains = {("optimum", 0): 2.5, ("nash", 0): 2.0, ("optimum", 1): 2.2, ("nash", 1): 2.2}
-    rows = [
-        {"seed": seed, "point": f"env.num_users={n}", "num_users": n, "policy": policy, "gain": gain + spread}
-        for n in (2, 4)
-        for (policy, seed), gain in (gains | {("sac", 0): 1.0, ("sac", 1): 1.1}).items()
-        for spread in (-0.5, 0.5)
-    ]
-    summary = summarise({"evaluation": pd.DataFrame(rows)})
+    summary = summarise(recorded(optimum=[2.5, 2.2], nash=[2.0, 2.2], sac=[1.0, 1.1]))
     row = summary.iloc[0]
     assert row[["price", "numerator", "denominator", "num_users", "num_seeds"]].to_list() == [
         *("Price of anarchy", "optimum", "nash", 2, 2)
@@ -87,6 +92,7 @@ def test_each_line_is_the_table_and_has_its_policys_look(contention: Tables) -> 
         assert any(list(mark.get_ydata()) == [1, 1] for mark in ax.get_lines())
         assert ax.xaxis.get_transform().base == 2
         assert list(ax.get_xticks()) == USERS
+        assert ax.get_xlim()[0] < 1 < 32 < ax.get_xlim()[1]
 
 
 def test_axes_say_what_is_divided_by_what_and_the_legend_who_is_compared(contention: Tables) -> None:
@@ -120,6 +126,15 @@ def test_a_gain_not_surely_above_0_has_no_ratio_and_leaves_a_gap_that_the_legend
     assert list(np.isnan(line(figure.axes[1], "sac").get_ydata())) == [False] * 5 + [True]
     assert legend(figure)[-1] == "gap: a gain not surely above 0"
     assert list(figure.axes[1].get_xticks()) == USERS
+
+
+@pytest.mark.parametrize("sac", [[-0.1], [2.0, 2.1] * 10 + [-0.1]])
+def test_a_seed_that_loses_has_no_ratio_even_where_no_interval_reaches_0(sac: list[float]) -> None:
+    low = stats.t.interval(0.95, len(sac) - 1, np.mean(sac), stats.sem(sac))[0] if len(sac) > 1 else np.nan
+    assert not low <= 0
+    summary = summarise(recorded(optimum=[3.0] * len(sac), nash=[2.9] * len(sac), sac=sac)).set_index("denominator")
+    assert summary.loc["sac", "mean"].isna().all()
+    assert summary.loc["nash", "mean"].to_list() == pytest.approx([3.0 / 2.9] * 2)
 
 
 def test_an_equilibrium_that_gains_nothing_is_no_denominator_and_no_numerator(contention: Tables) -> None:
