@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("envs", "experiments", "marl_moe", "mechanisms", "paper_figures")
-PAGES = ["getting_started.md", "ecosystem.md", *(f"extending/{page}.md" for page in ("policy", "mechanism", "channel", "network"))]
+EXTENDING = [f"extending/{page}.md" for page in ("policy", "mechanism", "channel", "network")]
+PAGES = ["getting_started.md", "ecosystem.md", *EXTENDING]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
