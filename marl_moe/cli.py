@@ -127,23 +127,29 @@ def figures(
             complain(error, 2)
 
 
-@app.command(epilog="Example: `marl-moe export results/contention --out contention.json`")
+@app.command(epilog="Example: `marl-moe export results/contention --format csv --out contention.csv`")
 def export(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
     out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],
-    format_: Annotated[Literal["marl-eval"], typer.Option("--format", help="Layout of the file.")] = "marl-eval",
+    format_: Annotated[
+        Literal["marl-eval", "csv"],
+        typer.Option("--format", help="marl-eval: JSON for InstaDeep's marl-eval; csv: means with their intervals."),
+    ] = "marl-eval",
 ) -> None:
-    """Write the results of a run for another program: as JSON for InstaDeep's marl-eval."""
+    """Write the results of a run for another program: for marl-eval, or as a table of means with 95 % intervals."""
     from marl_moe.experiment.records import write_text
     from marl_moe.experiment.run import load_run
     from paper_figures import load_tables
     from paper_figures.export import marl_eval
+    from paper_figures.means import means
 
-    layouts = {"marl-eval": marl_eval}
     try:
-        name = load_run(run_folder).name
-        results = layouts[format_](load_tables(run_folder), name)
-        write_text(out_file, json.dumps(results, allow_nan=False) + "\n")
+        name, tables = load_run(run_folder).name, load_tables(run_folder)
+        if format_ == "csv":
+            results = means(tables).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        else:
+            results = json.dumps(marl_eval(tables, name), allow_nan=False) + "\n"
+        write_text(out_file, results)
     except (FileNotFoundError, ValueError) as error:
         complain(error, 2)
     except OSError as error:

@@ -1,5 +1,7 @@
 """What a budget buys: welfare against the budget of mechanisms that have one, and how much of it is spent."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -12,7 +14,7 @@ from paper_figures.tables import CannotDraw, Tables, leading_policy, require, wi
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN
 BUDGET = "budget="
-_LOOKS = (  # of mechanisms in the order of the experiment
+_LOOKS: tuple[dict[str, Any], ...] = (  # of mechanisms in the order of the experiment
     {"color": "#004488", "linestyle": "-", "marker": "o"},
     {"color": "#BB5566", "linestyle": (0, (5, 1.5)), "marker": "s"},
     {"color": "#DDAA33", "linestyle": (0, (1, 1)), "marker": "^"},

@@ -44,7 +44,7 @@ def paths(tables: Tables) -> tuple[str, pd.DataFrame]:
     for (mechanism, point), of_point in totals.groupby(["mechanism", "point"], sort=False):
         curve = learning_curve(of_point, "price", "slot", window=1).reset_index()
         held = until.loc[point].reindex(curve["slot"]).to_numpy()
-        found.append(curve.assign(mechanism=mechanism, point=point, until=held))
+        found.append(curve.assign(mechanism=str(mechanism), point=str(point), until=held))
     return policy, pd.concat(found, ignore_index=True)
 
 

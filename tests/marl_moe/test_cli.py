@@ -142,6 +142,15 @@ def test_results_are_exported_for_marl_eval(quick: Path, tmp_path: Path) -> None
     assert run["absolute_metrics"]["gain"] == evaluation["gain"].to_list()
 
 
+def test_results_are_exported_as_a_table_of_means(quick: Path, tmp_path: Path) -> None:
+    assert marl_moe("run", quick, "--out", tmp_path).exit_code == 0
+    result = marl_moe("export", tmp_path / "tiny", "--format", "csv", "--out", tmp_path / "tiny.csv")
+    assert (result.exit_code, result.stdout) == (0, f"exported {tmp_path / 'tiny.csv'}\n")
+    table = pd.read_csv(tmp_path / "tiny.csv").set_index(["policy", "metric"])
+    gains = pd.read_parquet(tmp_path / "tiny" / "evaluation.parquet").groupby("policy")["gain"].mean()
+    assert table.xs("gain", level="metric")["mean"].to_dict() == pytest.approx(gains.to_dict(), rel=1e-5)
+
+
 def test_an_export_that_cannot_be_is_one_line_exit_code_2_and_no_file(quick: Path, tmp_path: Path) -> None:
     marl_moe("run", quick, "--out", tmp_path, "--set", "figures=[]")
     file = tmp_path / "tiny.json"
