@@ -39,11 +39,10 @@ def paths(tables: Tables) -> tuple[str, pd.DataFrame]:
     key = ["mechanism", "point", "seed", "slot", "until"]
     totals = rows.groupby(key, sort=False)[["payment", "points"]].sum().reset_index()
     totals["price"] = totals["payment"] / totals["points"].where(totals["points"] > 0)
-    until = totals.drop_duplicates(["point", "slot"]).set_index(["point", "slot"])["until"]
     found = []
     for (mechanism, point), of_point in totals.groupby(["mechanism", "point"], sort=False):
         curve = learning_curve(of_point, "price", "slot", window=1).reset_index()
-        held = until.loc[point].reindex(curve["slot"]).to_numpy()
+        held = of_point.drop_duplicates("slot").set_index("slot")["until"].reindex(curve["slot"]).to_numpy()
         found.append(curve.assign(mechanism=str(mechanism), point=str(point), until=held))
     return policy, pd.concat(found, ignore_index=True)
 
