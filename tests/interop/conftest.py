@@ -1,7 +1,4 @@
-"""A world with masks of all kinds, one torch thread, and Ray where a test file needs it."""
-
-import logging
-from collections.abc import Iterator
+"""A world with masks of all kinds, and one torch thread."""
 
 import pytest
 import torch
@@ -25,16 +22,3 @@ def patchy_world() -> WorldConfig:
         channel=ChannelConfig(process="gauss_markov", correlation=0.9),
         experts=ExpertConfig(availability_probability=0.5),
     )
-
-
-@pytest.fixture(scope="module")
-def ray_started() -> Iterator[None]:
-    """Ray in this process; ended with the test file that started it."""
-    import ray
-
-    ran = ray.is_initialized()
-    if not ran:
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
-    yield
-    if not ran:
-        ray.shutdown()

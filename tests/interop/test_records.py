@@ -1,6 +1,7 @@
 """The tables of a run folder opened with pandas, polars and DuckDB: the same rows, kinds and means in each."""
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -16,23 +17,12 @@ from marl_moe.cli import app
 from marl_moe.experiment.records import TABLES
 
 pytestmark = pytest.mark.usefixtures("ray_started")
-EXPERIMENTS = """
-- name: trained
-  seeds: 2
-  env: {num_users: 2, num_experts: 6, episode_slots: 10, requests: {num_topics: 2}}
-  mechanism: {name: posted_price}
-  algorithm:
-    name: sac
-    stop: {training_iteration: 2}
-    env_runners: {num_envs_per_env_runner: 2, rollout_fragment_length: 5}
-    rl_module: {model_config: {network: pointer, hidden: 8}}
-    training: {train_batch_size_per_learner: 16, num_steps_sampled_before_learning_starts: 20}
-  evaluation: {episodes: 3, policies: [local, random, abandon]}
-- name: audited
-  kind: market_study
-  env: {num_users: 4, num_experts: 6, episode_slots: 12, requests: {num_transferred: 1}}
-  audit: {markets: 10, policy: random, misreports: 4}
-  sweep: {mechanism: [{name: posted_price}, {name: vcg}, {name: double_auction}]}
+AUDITED = """
+name: audited
+kind: market_study
+env: {num_users: 4, num_experts: 6, episode_slots: 12, requests: {num_transferred: 1}}
+audit: {markets: 10, policy: random, misreports: 4}
+sweep: {mechanism: [{name: posted_price}, {name: vcg}, {name: double_auction}]}
 """
 KINDS = {  # of an Arrow type: what each calls it
     pa.int64(): (types.is_integer_dtype, pl.Int64, "BIGINT"),
@@ -43,10 +33,10 @@ KINDS = {  # of an Arrow type: what each calls it
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory, ray_started: None) -> Path:
+def results(tmp_path_factory: pytest.TempPathFactory, tiny_experiment: dict[str, Any]) -> Path:
     """The folder of two runs made by the command: one that trains and evaluates, one that audits."""
     folder = tmp_path_factory.mktemp("results")
-    for experiment in yaml.safe_load(EXPERIMENTS):
+    for experiment in (tiny_experiment, yaml.safe_load(AUDITED)):
         source = folder / f"{experiment['name']}.yaml"
         source.write_text(yaml.safe_dump(experiment))
         with pytest.MonkeyPatch.context() as patch:

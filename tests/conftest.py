@@ -1,0 +1,48 @@
+"""What tests of the package and of what works with it share: one Ray, and an experiment that runs in seconds."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+
+@pytest.fixture(scope="session")
+def ray_started() -> Iterator[None]:
+    """Ray with room for remote runners, whatever the machine has."""
+    import ray
+
+    from marl_moe.experiment import training
+
+    training._quieten_ray()
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seeds and sweep points of a run one after another, in this process; the results are the same."""
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+
+
+@pytest.fixture(scope="session")
+def tiny_experiment() -> dict[str, Any]:
+    """A whole experiment that runs in a second or two."""
+    return yaml.safe_load(
+        """
+        name: tiny
+        seeds: 2
+        env: {num_users: 2, num_experts: 6, episode_slots: 10, requests: {num_topics: 2}}
+        mechanism: {name: posted_price}
+        algorithm:
+          name: sac
+          stop: {training_iteration: 2}
+          env_runners: {num_envs_per_env_runner: 2, rollout_fragment_length: 5}
+          rl_module: {model_config: {network: pointer, hidden: 8}}
+          training: {train_batch_size_per_learner: 16, num_steps_sampled_before_learning_starts: 20}
+        evaluation: {episodes: 3, policies: [local, random, abandon]}
+        figures: [policies]
+        """
+    )
