@@ -20,6 +20,7 @@ from paper_figures import (
     pricing,
     reliability,
     reward_curves,
+    sample_efficiency,
     sensitivity,
 )
 from paper_figures.tables import CannotDraw, load_tables
@@ -27,6 +28,7 @@ from paper_figures.tables import CannotDraw, load_tables
 # A figure is a module with `STYLE`, rcParams, and `plot(tables)`, which returns a figure or the axes in one.
 FIGURES: dict[str, ModuleType] = {
     "reward_curves": reward_curves,
+    "sample_efficiency": sample_efficiency,
     "final_rewards": final_rewards,
     "policies": policies,
     "reliability": reliability,
