@@ -52,6 +52,22 @@ def smooth(values: ArrayLike, window: int) -> NDArray[np.float64]:
     return pd.Series(values, dtype=float).rolling(window, min_periods=1, center=True).mean().to_numpy()
 
 
+def aligned(frame: pd.DataFrame, metric: str, step: str) -> pd.DataFrame:
+    """`metric` of every seed at the same steps: those that any seed has within the range that all of them cover.
+
+    frame: one row per seed and step, with the columns `seed`, `step` and `metric`. Between its own steps a seed is
+    interpolated linearly. Returns these columns, without a row where there is no such range.
+    """
+    seeds = {seed: rows.sort_values(step) for seed, rows in frame.groupby("seed")}
+    first = max(rows[step].iloc[0] for rows in seeds.values())
+    last = min(rows[step].iloc[-1] for rows in seeds.values())
+    steps = np.unique(frame.loc[frame[step].between(first, last), step])
+    return pd.concat(
+        pd.DataFrame({"seed": seed, step: steps, metric: np.interp(steps, rows[step], rows[metric])})
+        for seed, rows in seeds.items()
+    )
+
+
 def learning_curve(frame: pd.DataFrame, metric: str, step: str, window: int) -> pd.DataFrame:
     """Mean over seeds of `metric` against `step`, smoothed within each seed.
 

@@ -85,6 +85,16 @@ def task(point: str) -> str:
     return " ".join(f"{key}={value}" for key, value in settings(point).items() if key.split(".")[0] != "algorithm")
 
 
+def ways_of_training(point: str) -> str:
+    """What a sweep point sets of the algorithm beside its name: `algorithm=sac network=mlp` -> `network=mlp`."""
+    ways = []
+    for key, value in settings(point).items():
+        section, _, parameter = key.partition(".")
+        if section == "algorithm" and parameter != "name":
+            ways.append(f"{key.rpartition('.')[2]}={value}" if parameter else value.partition(" ")[2])
+    return " ".join(filter(None, ways))
+
+
 def by_task(evaluation: pd.DataFrame) -> pd.DataFrame:
     """The table "evaluation" with tasks for points, and each policy once a task, seed and episode.
 

@@ -32,7 +32,7 @@ def make_tables() -> Callable[..., Tables]:
                     utility = 42.5 - 2.9 * np.exp(-8 * epoch / epochs) + rng.normal(0, 0.5, epochs)
                     training.append(
                         pd.DataFrame({"epoch": epoch, "utility": utility, "gain": utility - 39.7}).assign(
-                            seed=seed, point=point, algorithm=algorithm, entropy=0.1
+                            seed=seed, point=point, algorithm=algorithm, agent_steps=200 * epoch, seconds=0.5 * epoch
                         )
                     )
                 for policy, level in levels.items():
@@ -159,3 +159,47 @@ def make_pricing() -> Callable[..., Tables]:
 @pytest.fixture
 def pricing_tables(make_pricing: Callable[..., Tables]) -> Tables:
     return make_pricing()
+
+
+# Sweep point -> agent steps and seconds of an epoch, and the share of the equilibrium's gain it comes to.
+TRAININGS = {
+    "algorithm=sac network=pointer": (6400, 1.0, 0.96),
+    "algorithm=sac network=mlp": (6400, 0.7, 0.8),
+    "algorithm=ppo network=mlp": (1600, 1.3, 0.6),
+}
+
+
+@pytest.fixture(scope="session")
+def make_algorithms() -> Callable[..., Tables]:
+    """A sweep over algorithms and networks of one world; no seed is as fast as another."""
+
+    def make(seeds: int = 3, epochs: int = 60, episodes: int = 10) -> Tables:
+        rng = np.random.default_rng(0)
+        training, evaluation = [], []
+        for (point, (steps, seconds, level)), seed in product(TRAININGS.items(), range(seeds)):
+            algorithm = point.split()[0].removeprefix("algorithm=")
+            key = {"seed": seed, "point": point}
+            rows = pd.DataFrame({"epoch": np.arange(1, epochs + 1)})
+            rows["agent_steps"] = steps * rows["epoch"]
+            rows["seconds"] = seconds * (1 + 0.1 * seed) * rows["epoch"]
+            rows["share_of_equilibrium"] = level * (1 - np.exp(-6 * rows["epoch"] / epochs)) + rng.normal(
+                0, 0.02, epochs
+            )
+            rows["gain"] = 2.8 * rows["share_of_equilibrium"]
+            training.append(rows.assign(**key, algorithm=algorithm, utility=39.7 + rows["gain"]))
+            for policy, share in {algorithm: level, "nash": 1.0, "greedy": 0.86}.items():
+                rows = pd.DataFrame({"share_of_equilibrium": share + 0.01 * seed + rng.normal(0, 0.03, episodes)})
+                rows["gain"] = 2.8 * rows["share_of_equilibrium"]
+                rows = rows.assign(**key, policy=policy, episode=np.arange(episodes), num_users=8)
+                evaluation.append(rows.assign(utility=39.7 + rows["gain"]))
+        return {
+            "training": pd.concat(training, ignore_index=True),
+            "evaluation": pd.concat(evaluation, ignore_index=True),
+        }
+
+    return make
+
+
+@pytest.fixture
+def algorithms(make_algorithms: Callable[..., Tables]) -> Tables:
+    return make_algorithms()

@@ -19,8 +19,13 @@ from paper_figures.style import policy_style
 
 Tables = dict[str, pd.DataFrame]
 WIDTHS = dict.fromkeys(("reward_curves", "final_rewards", "price_of_anarchy"), 3.5) | dict.fromkeys(
-    ("policies", "contention", "pricing", "price_response", "sensitivity", "fairness", "reliability"), 7.16
+    (
+        *("sample_efficiency", "policies", "reliability", "contention"),
+        *("pricing", "price_response", "sensitivity", "fairness"),
+    ),
+    7.16,
 )
+OF_TRAINING = {"reward_curves", "sample_efficiency", "final_rewards"}
 OF_SWEEPS = {"contention", "price_of_anarchy", "sensitivity", "fairness"}
 OF_MARKETS = {"pricing", "price_response"}
 
@@ -37,29 +42,28 @@ def run_folder(tables: Tables, tmp_path: Path) -> Path:
     return write(tables, tmp_path / "run")
 
 
+def folder_of(name: str, folder: Path) -> Path:
+    """The run that has a figure."""
+    return folder / ("contention" if name in OF_SWEEPS else "pricing" if name in OF_MARKETS else "case_study")
+
+
 @pytest.fixture(scope="module")
-def folders(
+def runs(
     make_tables: Callable[..., Tables],
     make_contention: Callable[..., Tables],
     make_pricing: Callable[..., Tables],
     tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Path, Path, Path]:
+) -> Path:
     """A run at one point, sweeps over the number of users and over mechanisms: together they have every figure."""
     folder = tmp_path_factory.mktemp("runs")
-    made = {"case_study": make_tables(), "contention": make_contention(), "pricing": make_pricing()}
-    case_study, contention, pricing = (write(tables, folder / name) for name, tables in made.items())
-    return case_study, contention, pricing
+    for name, make in {"case_study": make_tables, "contention": make_contention, "pricing": make_pricing}.items():
+        write(make(), folder / name)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def written(folders: tuple[Path, Path, Path]) -> list[Path]:
-    case_study, sweep, market = folders
-    drawn = (
-        draw(case_study)[0]
-        + draw(sweep, ["contention", "price_of_anarchy"])[0]
-        + draw(market, sorted(OF_MARKETS, reverse=True))[0]
-    )
-    return drawn + draw(sweep, ["sensitivity", "fairness"])[0]
+def written(runs: Path) -> list[Path]:
+    return [path for name in FIGURES for path in draw(folder_of(name, runs), [name])[0]]
 
 
 def test_every_figure_is_written_as_pdf_and_png_into_the_run_folder(written: list[Path]) -> None:
@@ -73,12 +77,10 @@ def test_a_run_without_a_sweep_or_a_market_refuses_their_figures_alone(run_folde
     assert set(draw(run_folder)[1]) == OF_SWEEPS | OF_MARKETS
 
 
-def test_a_sweep_over_users_has_its_figures_and_those_of_any_evaluation(
-    folders: tuple[Path, Path, Path], tmp_path: Path
-) -> None:
-    drawn, refused = draw(folders[1], out=tmp_path)
+def test_a_sweep_over_users_has_its_figures_and_those_of_any_evaluation(runs: Path, tmp_path: Path) -> None:
+    drawn, refused = draw(runs / "contention", out=tmp_path)
     assert {path.stem for path in drawn} == OF_SWEEPS | {"policies", "reliability"}
-    assert set(refused) == {"reward_curves", "final_rewards"} | OF_MARKETS
+    assert set(refused) == OF_TRAINING | OF_MARKETS
 
 
 def test_pdf_and_png_have_the_width_of_a_column(written: list[Path]) -> None:
@@ -101,13 +103,8 @@ def test_pdf_embeds_truetype_fonts_and_no_type_3(written: list[Path]) -> None:
             assert b"/Type3" not in content
 
 
-def test_the_same_tables_give_the_same_bytes(
-    written: list[Path], folders: tuple[Path, Path, Path], tmp_path: Path
-) -> None:
-    again = draw(folders[0], out=tmp_path)[0]
-    again += draw(folders[1], ["contention", "price_of_anarchy"], out=tmp_path)[0]
-    again += draw(folders[2], ["pricing", "price_response"], out=tmp_path)[0]
-    again += draw(folders[1], ["sensitivity", "fairness"], out=tmp_path)[0]
+def test_the_same_tables_give_the_same_bytes(written: list[Path], runs: Path, tmp_path: Path) -> None:
+    again = [path for name in FIGURES for path in draw(folder_of(name, runs), [name], out=tmp_path)[0]]
     for first, second in zip(written, again, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
         assert b"CreationDate" not in first.read_bytes()
@@ -132,7 +129,7 @@ def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(tables:
     folder = write({"evaluation": tables["evaluation"]}, tmp_path)
     written, refused = draw(folder)
     assert {path.stem for path in written} == {"policies", "reliability"}
-    assert set(refused) == {"reward_curves", "final_rewards"} | OF_SWEEPS | OF_MARKETS
+    assert set(refused) == OF_TRAINING | OF_SWEEPS | OF_MARKETS
     assert "no table 'training'" in refused["reward_curves"]
 
 
@@ -170,8 +167,8 @@ def colours_by_policy(ax: Axes) -> dict[str, str]:
 
 def test_a_policy_has_the_same_colour_in_every_figure(tables: Tables, contention: Tables) -> None:
     for name, module in FIGURES.items():
-        if name in OF_MARKETS | {"price_of_anarchy"}:
-            continue  # of one policy, and of a few
+        if name in OF_MARKETS | {"price_of_anarchy", "sample_efficiency"}:
+            continue  # of some policies alone
         shown = contention if name in OF_SWEEPS else tables
         colours = colours_by_policy(module.plot(shown).get_figure(root=True).axes[0])
         for policy in ("local", "sac", "abandon", "random"):
@@ -192,7 +189,7 @@ def test_no_text_overlaps_another_or_leaves_the_page(
     if name in OF_MARKETS:
         tables = pricing_tables
     elif not sweep:
-        tables["training"]["point"] = tables["training"]["algorithm"]
+        tables["training"]["point"] = "algorithm=" + tables["training"]["algorithm"]
     with matplotlib.rc_context(FIGURES[name].STYLE):
         figure = FIGURES[name].plot(tables).get_figure(root=True)
         figure.draw_without_rendering()  # lays the figure out

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from paper_figures import CannotDraw, fairness, sensitivity
 from paper_figures.statistics import mean_interval
 from paper_figures.style import policy_style
-from paper_figures.sweeps import axes, settings, task
+from paper_figures.sweeps import axes, settings, task, ways_of_training
 
 Tables = dict[str, pd.DataFrame]
 SPLITS, BANDS = ("equal", "min_delay"), ("500", "250", "8000")
@@ -41,16 +41,19 @@ def test_a_point_is_read_key_by_key_and_a_section_stays_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("point", "shared"),
+    ("point", "shared", "way"),
     [
-        ("", ""),
-        ("algorithm.name=ppo", ""),
-        ("env.num_users=4 algorithm.name=ppo mechanism=fisher budget=8", "env.num_users=4 mechanism=fisher budget=8"),
-        ("algorithm=ppo training={'lr': 0.1} env.num_users=4", "env.num_users=4"),
+        ("", "", ""),
+        ("algorithm.name=ppo", "", ""),
+        ("env.num_users=4 algorithm.name=ppo mechanism=vcg slots=8", "env.num_users=4 mechanism=vcg slots=8", ""),
+        ("algorithm=ppo training={'lr': 0.1} env.num_users=4", "env.num_users=4", "training={'lr': 0.1}"),
+        ("algorithm=sac network=mlp start=scratch env.num_users=4", "env.num_users=4", "network=mlp start=scratch"),
+        ("algorithm.training.gamma=0.3 algorithm.name=sac algorithm.seed=1", "", "gamma=0.3 seed=1"),
+        ("algorithm=sac", "", ""),
     ],
 )
-def test_a_task_is_a_point_without_its_algorithm(point: str, shared: str) -> None:
-    assert task(point) == shared
+def test_a_point_is_a_task_and_an_algorithm_trained_in_some_way(point: str, shared: str, way: str) -> None:
+    assert (task(point), ways_of_training(point)) == (shared, way)
 
 
 def test_the_key_of_most_values_is_the_axis_and_numbers_are_in_order() -> None:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from paper_figures.statistics import learning_curve, mean_interval, smooth, smoothing_window
+from paper_figures.statistics import aligned, learning_curve, mean_interval, smooth, smoothing_window
 
 # Extra hours of sleep under two drugs, ten patients: differences of the pairs, Student (1908). R's documentation of
 # t.test prints this interval for them.
@@ -105,3 +105,21 @@ def test_the_band_of_a_curve_is_the_interval_over_seeds_at_each_epoch() -> None:
     frame = pd.DataFrame({"seed": range(10), "epoch": 1, "utility": STUDENT_1908})
     row = learning_curve(frame, "utility", "epoch", window=1).loc[1]
     assert (row["low"], row["high"]) == pytest.approx((0.7001142, 2.4598858), abs=1e-7)
+
+
+def test_seeds_are_aligned_by_interpolation_over_the_steps_that_all_of_them_passed() -> None:
+    # Two straight lines, which linear interpolation leaves as they are: 2 t and 10 - t.
+    slow, fast = [4.0, 1.0, 8.0], [2.0, 3.0, 5.0]
+    frame = pd.DataFrame({"seed": [0] * 3 + [1] * 3, "seconds": [*slow, *fast]})
+    frame["gain"] = np.where(frame["seed"] == 0, 2 * frame["seconds"], 10 - frame["seconds"])
+    found = aligned(frame, "gain", "seconds")
+    assert found["seed"].to_list() == [0] * 4 + [1] * 4
+    assert found["seconds"].to_list() == [2, 3, 4, 5] * 2
+    np.testing.assert_allclose(found.loc[found["seed"] == 0, "gain"], [4, 6, 8, 10])
+    np.testing.assert_allclose(found.loc[found["seed"] == 1, "gain"], [8, 7, 6, 5])
+
+
+def test_seeds_at_the_same_steps_are_aligned_as_they_are_and_those_that_never_meet_are_not() -> None:
+    frame = pd.DataFrame({"seed": [0, 0, 1, 1], "agent_steps": [8, 16, 8, 16], "gain": [1.0, 2.0, 3.0, 5.0]})
+    pd.testing.assert_frame_equal(aligned(frame, "gain", "agent_steps").reset_index(drop=True), frame)
+    assert aligned(frame.assign(agent_steps=[1, 2, 3, 4]), "gain", "agent_steps").empty
