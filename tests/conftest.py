@@ -16,6 +16,7 @@ def ray_started() -> Iterator[None]:
     from marl_moe.experiment import training
 
     training._quieten_ray()
+    ray.shutdown()  # a smaller one, where a run has started it without asking for this
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     yield
     ray.shutdown()

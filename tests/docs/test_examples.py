@@ -51,7 +51,7 @@ def test_the_examples_of_a_page_run(page: str, docs: Path, tmp_path: Path) -> No
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert ran.returncode == 0, ran.stderr
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,14 +29,23 @@ from marl_moe.terminal import INTERRUPTED
 
 SEEDS = 4  # so many that a busy machine has not done them all when the first is seen to be done
 EPOCHS = 80
+PATIENCE_S = 300.0  # with a process that should be quick, on a machine that may be busy
 SEED_FOLDER = Path("checkpoints") / "seed_0"
 
 
-@pytest.fixture
-def several_seeds(tiny_experiment: dict[str, Any], tmp_path: Path) -> Path:
-    source = tmp_path / "tiny.yaml"
+@pytest.fixture(scope="module")
+def several_seeds(tiny_experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source = tmp_path_factory.mktemp("several") / "tiny.yaml"
     source.write_text(yaml.safe_dump(tiny_experiment | {"seeds": SEEDS}))
     return source
+
+
+@pytest.fixture(scope="module")
+def several_whole(several_seeds: Path, tmp_path_factory: pytest.TempPathFactory, ray_started: None) -> Path:
+    """The run folder of those seeds, none stopped, one after another in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.cpu_count", lambda: 1)
+        return continue_run(create_run(load_experiment(str(several_seeds)), tmp_path_factory.mktemp("whole"))).folder
 
 
 def facts(folder: Path, name: str) -> pd.DataFrame:
@@ -44,30 +54,36 @@ def facts(folder: Path, name: str) -> pd.DataFrame:
     return table.drop(columns=[column for column in table if "seconds" in column])
 
 
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(("sent", "side_by_side"), [(signal.SIGKILL, 2), (signal.SIGINT, 1)])
 def test_a_run_stopped_after_a_seed_continues_to_the_tables_of_one_that_was_not(
-    ray_started: None, several_seeds: Path, tmp_path: Path, sent: signal.Signals
+    several_seeds: Path,
+    several_whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sent: signal.Signals,
+    side_by_side: int,
 ) -> None:
+    """Stopped as it runs on this machine, continued with the other seeds side by side or one after another."""
     out = tmp_path / "stopped"
     command = [sys.executable, "-m", "marl_moe", "run", str(several_seeds), "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     folder = out / load_experiment(str(several_seeds)).name
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE_S
     while not (folder / "evaluation.parquet").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, sent)
-    _, complaint = process.communicate(timeout=60)
+    _, complaint = process.communicate(timeout=PATIENCE_S)
     if sent == signal.SIGINT:
         assert process.returncode == INTERRUPTED
         assert f"marl-moe resume {folder}" in complaint
     assert 0 < len(jobs_left(folder)) < SEEDS
     kept = facts(folder, "evaluation")
 
+    monkeypatch.setattr("os.cpu_count", lambda: side_by_side)
     result = CliRunner().invoke(app, ["resume", str(folder)])
     assert result.exit_code == 0, result.output
-    whole = continue_run(create_run(load_experiment(str(several_seeds)), tmp_path / "whole")).folder
     for name in ("training", "evaluation", "market"):
-        pd.testing.assert_frame_equal(facts(folder, name), facts(whole, name))
+        pd.testing.assert_frame_equal(facts(folder, name), facts(several_whole, name))
     assert len(kept) < len(facts(folder, "evaluation"))
     assert not jobs_left(folder)
 
@@ -109,7 +125,7 @@ def kill(process: subprocess.Popen[str], folder: Path, after: int, delay: float 
     """Kill a run once it has written so many checkpoints: `delay` seconds later, or within the next write if None."""
     path = folder / SEED_FOLDER / CHECKPOINT
     seen = {path.stat().st_mtime_ns} if path.exists() else {0}
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE_S
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(FileNotFoundError):
             seen.add(path.stat().st_mtime_ns)
@@ -153,12 +169,14 @@ def test_a_run_repeats_bit_for_bit_in_another_process_with_another_hash_seed(
     long_seed: Path, long_whole: Path, tmp_path: Path
 ) -> None:
     process = started("run", str(long_seed), "--out", str(tmp_path))
-    assert process.wait(timeout=120) == 0
+    assert process.wait(timeout=PATIENCE_S) == 0
     assert_same_run(tmp_path / "tiny", long_whole)
 
 
-@pytest.fixture
-def half_trained(tiny_experiment: dict[str, Any], tmp_path: Path, ray_started: None) -> Path:
+@pytest.fixture(scope="module")
+def stopped_in_an_epoch(
+    tiny_experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, ray_started: None
+) -> Path:
     """The folder of a run that stopped in its third epoch of four, two checkpoints behind it."""
 
     def stop(row: dict[str, Any]) -> None:
@@ -170,10 +188,16 @@ def half_trained(tiny_experiment: dict[str, Any], tmp_path: Path, ray_started: N
         "checkpointing": {"checkpoint_frequency": 1},
     }
     spec = parse_experiment(tiny_experiment | {"seeds": 1, "algorithm": algorithm}, "tiny")
-    folder = create_run(spec, tmp_path)
+    folder = create_run(spec, tmp_path_factory.mktemp("stopped"))
     with pytest.raises(KeyboardInterrupt):
         continue_run(folder, Progress(on_epoch=stop))
     return folder
+
+
+@pytest.fixture
+def half_trained(stopped_in_an_epoch: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return shutil.copytree(stopped_in_an_epoch, tmp_path / stopped_in_an_epoch.name)
 
 
 def test_resume_trains_only_the_epochs_after_the_checkpoint(half_trained: Path) -> None:

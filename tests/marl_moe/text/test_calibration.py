@@ -192,7 +192,7 @@ def test_a_killed_measurement_goes_on_to_the_same_table(tmp_path: Path) -> None:
     killed, whole = tmp_path / "killed.json", tmp_path / "whole.json"
     process = subprocess.Popen([sys.executable, "-m", "marl_moe", *options, killed], stderr=subprocess.PIPE)
     partial = tmp_path / "killed.json.partial"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (partial.exists() and partial.read_text().count("\n") >= 3):
         assert process.poll() is None, process.stderr.read().decode() if process.stderr else ""
         assert time.monotonic() < deadline

@@ -149,6 +149,7 @@ def test_the_upgrade_of_the_gate_is_shown_before_and_after() -> None:
         assert said in result.stdout
 
 
+@pytest.mark.usefixtures("ray_started", "one_core")
 def test_a_trained_policy_picks_the_edge_device_in_the_world_it_was_trained_for(
     tiny_experiment: dict, write_experiment: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -182,7 +183,7 @@ def test_a_language_model_served_by_the_command_answers_through_it() -> None:
         "generate", "rain hammers the boats, and grief overtakes her", "--local-compute", "1", *options, "--json"
     )
     serving.send_signal(signal.SIGINT)
-    serving.communicate(timeout=20)
+    serving.communicate(timeout=120)
     assert serving.returncode == 0
     assert result.exit_code == 0, result.stderr
     told = json.loads(result.stdout)
