@@ -5,18 +5,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from paper_figures.sweeps import by_task, task
+from paper_figures.sweeps import by_task, named, task
 from paper_figures.tables import LEARNED, CannotDraw, Tables, require
 
 # Columns of both "training" and "evaluation".
 METRICS = ("gain", "utility", "qos", "charge", "energy_j", "transferred", "rejected", "share_of_equilibrium")
-Steps = dict[tuple[str, str, str], pd.DataFrame]  # by task, algorithm and seed
+Steps = dict[tuple[str, str, str], pd.DataFrame]  # by task, algorithm (`sweeps.named`) and seed
 
 
 def marl_eval(tables: Tables, experiment: str) -> dict[str, Any]:
     """{experiment: {task: {policy: {seed_k: {step_i: {step_count, metric: [value]}, absolute_metrics: {...}}}}}}.
 
     A task is a sweep point without its settings of `algorithm`, or the experiment's name where nothing else is swept.
+    An algorithm trained in several ways is as many policies, `sac network=mlp` one of them.
     `absolute_metrics` are the values of the evaluation's episodes; those without one (no request was completed) are
     left out. Steps are epochs of training, of the exploring policy, counted in slots of all worlds. marl-eval asks for
     the same number of them everywhere: as many as the shortest training has, evenly spaced and the last among them. A
@@ -62,7 +63,8 @@ def _steps(tables: Tables) -> Steps:
     if "training" not in tables or tables["training"].empty:
         return {}
     training = tables["training"]
-    trained = training.groupby([training["point"].map(task), "algorithm", "seed"], sort=False)
+    names = [named(*key) for key in zip(training["algorithm"], training["point"], strict=True)]
+    trained = training.groupby([training["point"].map(task), pd.Index(names), "seed"], sort=False)
     num_steps = int(trained.size().min())
     steps: Steps = {}
     for (point, algorithm, seed), epochs in trained:
@@ -73,10 +75,10 @@ def _steps(tables: Tables) -> Steps:
 
 def _steps_of(policy: str, training: Steps, point: str, seed: str, means: pd.Series) -> pd.DataFrame:
     """The steps of a policy: its training's, or `means` at each step of the first algorithm of that task and seed."""
-    learned = policy.removesuffix("_stochastic")
+    learned = policy.replace("_stochastic", "", 1)
     if (point, learned, seed) in training:
         return training[point, learned, seed]
-    if learned in LEARNED:
+    if learned.partition(" ")[0] in LEARNED:
         raise CannotDraw(f"table 'training' has no rows of '{learned}' with seed {seed} at sweep point '{point}'")
     beside = (steps["env_steps"] for (at, _, of), steps in training.items() if (at, of) == (point, seed))
     return pd.DataFrame({"env_steps": next(beside, pd.Series([0]))} | means.to_dict())

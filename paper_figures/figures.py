@@ -22,6 +22,7 @@ from paper_figures import (
     reward_curves,
     sample_efficiency,
     sensitivity,
+    upgrade,
 )
 from paper_figures.tables import CannotDraw, load_tables
 
@@ -37,6 +38,7 @@ FIGURES: dict[str, ModuleType] = {
     "pricing": pricing,
     "price_response": price_response,
     "sensitivity": sensitivity,
+    "upgrade": upgrade,
     "fairness": fairness,
 }
 # The file formats and their metadata: without a date, the same tables give the same bytes.

@@ -3,7 +3,7 @@
 What is resampled, and how often the intervals hold the truth, is told in `stratified_bootstrap`.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from paper_figures import style
+from paper_figures import style, variants
 from paper_figures.stratified_bootstrap import (
     RECOMMENDED_SEEDS,
     interquartile_means,
@@ -28,6 +28,7 @@ SEED = 0  # of the bootstrap, so that the same tables give the same figure
 NUM_THRESHOLDS = 201
 # Shares to which the profiles are drawn; a policy below 0 does worse than to drop every subtask.
 VIEW = (-0.5, 1.5)
+Looks = dict[str, dict[str, Any]]  # of every policy, best first
 
 
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
@@ -37,7 +38,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     known everywhere, else of the gain per slot and user (credits). (b) Probability that a run of the learned policy
     (`leading_policy`) has a greater mean than one of the policy in that row. (c) Share of episodes above a threshold,
     `VIEW` at the most. All with 95 % intervals of a stratified bootstrap over seeds; a task is a sweep point without
-    its settings of `algorithm`, so that algorithms meet.
+    its settings of `algorithm`, so that algorithms meet, and one trained in several ways is as many policies.
 
     Raises CannotDraw, a ValueError, that says what is missing: at least two policies, each at every task.
     """
@@ -49,6 +50,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     improvement = probability_of_improvement(scores, metric, policy, rng)
     profiles = performance_profiles(scores, metric, _thresholds(scores[metric], metric), rng)
     order = list(means["policy"])
+    looks = variants.curves(order)
     if figure is None:
         size = (rcParams["figure.figsize"][0], max(2.2, 1.25 + 0.17 * len(order)))
         figure = Figure(size, layout="constrained")
@@ -56,16 +58,16 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     middle.sharey(left)
 
     label = style.METRIC_LABELS[metric]
-    _draw_rows(left, means, "mean", order)
+    _draw_rows(left, means, "mean", looks)
     left.set_xlabel(f"{label},\ninterquartile mean")
-    left.set_yticks(range(len(order)), [style.policy_style(name).label for name in order])
+    left.set_yticks(range(len(order)), [look["label"] for look in looks.values()])
     left.set_ylim(len(order) - 0.5, -0.5)
     middle.axvline(0.5, color="0.4", linewidth=0.6)
-    _draw_rows(middle, improvement, "probability", order)
+    _draw_rows(middle, improvement, "probability", looks)
     middle.tick_params(axis="y", labelleft=False)
     middle.set_xlim(-0.05, 1.05)
-    middle.set_xlabel(f"Probability that\n{style.policy_style(policy).label} is better")
-    _draw_profiles(right, profiles, order)
+    middle.set_xlabel(f"Probability that\n{looks[policy]['label']} is better")
+    _draw_profiles(right, profiles, looks)
     right.set_xlabel(label)
     right.set_ylabel("Share of episodes above")
     for ax, letter in zip((left, middle, right), "abc", strict=True):
@@ -93,37 +95,29 @@ def _thresholds(values: pd.Series, metric: str) -> np.ndarray:
     return np.linspace(low, high, NUM_THRESHOLDS)
 
 
-def _draw_rows(ax: Axes, intervals: pd.DataFrame, column: str, order: Sequence[str]) -> None:
+def _draw_rows(ax: Axes, intervals: pd.DataFrame, column: str, looks: Looks) -> None:
     """A point and its interval for each policy, from the top; a percentile interval need not be symmetric."""
+    rows = {policy: row for row, policy in enumerate(looks)}
     for policy, centre, low, high in intervals[["policy", column, "low", "high"]].to_numpy():
-        look = style.policy_style(policy)
-        row = order.index(policy)
-        ax.errorbar(
-            centre, row, xerr=[[centre - low], [high - centre]], elinewidth=0.9, color=look.colour, marker=look.marker
-        )
+        mark = {key: looks[policy][key] for key in ("color", "marker", "markerfacecolor")}
+        ax.errorbar(centre, rows[policy], xerr=[[centre - low], [high - centre]], elinewidth=0.9, **mark)
     ax.tick_params(axis="y", length=0)
 
 
-def _draw_profiles(ax: Axes, profiles: pd.DataFrame, order: Sequence[str]) -> None:
+def _draw_profiles(ax: Axes, profiles: pd.DataFrame, looks: Looks) -> None:
     """A curve and its band for each policy, the best on top and learned ones over all others.
 
     Each has one marker, the better the higher, so that those of curves that lie together are apart.
     """
-    levels = np.linspace(0.9, 0.1, len(order))
-    for rank, (policy, level) in enumerate(zip(order, levels, strict=True)):
+    levels = np.linspace(0.9, 0.1, len(looks))
+    for rank, ((policy, look), level) in enumerate(zip(looks.items(), levels, strict=True)):
         rows = profiles[profiles["policy"] == policy]
-        look = style.curve(policy, depth=rank / len(order))
+        zorder = look["zorder"] - rank / len(looks)
         ax.fill_between(
-            rows["threshold"],
-            rows["low"],
-            rows["high"],
-            color=look["color"],
-            alpha=0.2,
-            linewidth=0,
-            zorder=look["zorder"],
+            rows["threshold"], rows["low"], rows["high"], color=look["color"], alpha=0.2, linewidth=0, zorder=zorder
         )
         at = int((rows["share"] - level).abs().argmin())
-        ax.plot(rows["threshold"], rows["share"], markevery=[at], **look)
+        ax.plot(rows["threshold"], rows["share"], markevery=[at], **look | {"zorder": zorder})
     ax.margins(x=0)
     ax.set_ylim(-0.02, 1.02)
 

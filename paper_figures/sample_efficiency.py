@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 
 from paper_figures import style, variants
 from paper_figures.statistics import aligned, learning_curve, mean_interval, smooth, smoothing_window
-from paper_figures.sweeps import task, ways_of_training
+from paper_figures.sweeps import named, task
 from paper_figures.tables import CannotDraw, Tables, require
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.0)}
@@ -65,7 +65,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     metric = SHARE if everywhere else "gain"
     training = _training(tables, metric)
     trained = {
-        (str(algorithm), ways_of_training(str(point))): epochs
+        named(str(algorithm), str(point)): epochs
         for (point, algorithm), epochs in training.groupby(["point", "algorithm"], sort=False)
     }
     looks = variants.curves(list(trained))
@@ -73,29 +73,29 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         figure = Figure(rcParams["figure.figsize"], layout="constrained")
     panels: Sequence[Axes] = figure.subplots(1, 2, sharey=True)
     drawn = []
-    for ax, letter, (clock, name) in zip(panels, "ab", CLOCKS.items(), strict=True):
-        for number, (key, epochs) in enumerate(trained.items()):
+    for ax, letter, (clock, axis) in zip(panels, "ab", CLOCKS.items(), strict=True):
+        for number, (name, epochs) in enumerate(trained.items()):
             together = aligned(epochs, metric, clock)
             if together.empty:
-                raise CannotDraw(f"table 'training' has no {clock} that all seeds of '{looks[key]['label']}' passed")
+                raise CannotDraw(f"table 'training' has no {clock} that all seeds of '{looks[name]['label']}' passed")
             curve = learning_curve(together, metric, clock, window=1)
             drawn.append(curve)
-            colour, zorder = looks[key]["color"], looks[key]["zorder"]
+            colour, zorder = looks[name]["color"], looks[name]["zorder"]
             ax.fill_between(
                 curve.index, curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0, zorder=zorder
             )
             apart = number / len(trained)  # so that the markers of curves that lie together are
-            ax.plot(curve.index, curve["mean"], markevery=(0.1 * apart, 0.1), **looks[key])
+            ax.plot(curve.index, curve["mean"], markevery=(0.1 * apart, 0.1), **looks[name])
         if metric == SHARE:
             ax.axhline(1, color="0.4", linewidth=0.6)
         ax.set_xscale("log")
         ax.margins(x=0.02)
         ax.set_title(f"({letter})", loc="left")
-        ax.set_xlabel(name)
+        ax.set_xlabel(axis)
     panels[0].set_ylabel(f"{style.METRIC_LABELS[metric]},\nmean of an epoch while exploring")
     handles, _ = panels[0].get_legend_handles_labels()
-    key_of_bands = style.interval_key(pd.concat(drawn), Patch(color="0.8"))
-    figure.legend(handles=[*handles, *key_of_bands], loc="outside upper center", ncols=4)
+    key = style.interval_key(pd.concat(drawn), Patch(color="0.8"))
+    figure.legend(handles=[*handles, *key], loc="outside upper center", ncols=4)
     return figure
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from paper_figures.tables import CannotDraw
+from paper_figures.tables import LEARNED, CannotDraw
 
 AXIS_LABELS = {
     "bandwidth_hz": "Band of an edge device (Hz)",
@@ -85,25 +85,35 @@ def task(point: str) -> str:
     return " ".join(f"{key}={value}" for key, value in settings(point).items() if key.split(".")[0] != "algorithm")
 
 
-def ways_of_training(point: str) -> str:
-    """What a sweep point sets of the algorithm beside its name: `algorithm=sac network=mlp` -> `network=mlp`."""
-    ways = []
+def named(policy: str, point: str) -> str:
+    """A policy by name and, where it learned, by how: what the sweep point sets of the algorithm beside its name.
+
+    `sac` at `algorithm=sac network=mlp env.num_users=4` is `sac network=mlp`.
+    """
+    if policy.removesuffix("_stochastic") not in LEARNED:
+        return policy
+    parts = [policy]
     for key, value in settings(point).items():
         section, _, parameter = key.partition(".")
         if section == "algorithm" and parameter != "name":
-            ways.append(f"{key.rpartition('.')[2]}={value}" if parameter else value.partition(" ")[2])
-    return " ".join(filter(None, ways))
+            parts.append(f"{key.rpartition('.')[2]}={value}" if parameter else value.partition(" ")[2])
+    return " ".join(filter(None, parts))
+
+
+def once_a_task(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """The table "evaluation" with tasks for points and policies `named`, each once a task, seed and episode.
+
+    Policies that do not learn were evaluated once for every algorithm, in the same worlds.
+    """
+    points = pd.MultiIndex.from_frame(evaluation[["policy", "point"]])
+    names = {key: named(*key) for key in points.unique()}
+    rows = evaluation.assign(policy=points.map(names), point=evaluation["point"].map(task))
+    return rows.drop_duplicates(["point", "policy", "seed", "episode"])
 
 
 def by_task(evaluation: pd.DataFrame) -> pd.DataFrame:
-    """The table "evaluation" with tasks for points, and each policy once a task, seed and episode.
-
-    Policies that do not learn were evaluated once for every algorithm, in the same worlds. Raises CannotDraw where one
-    policy was not evaluated at a task where others were.
-    """
-    tasks = {point: task(point) for point in evaluation["point"].unique()}
-    rows = evaluation.assign(point=evaluation["point"].map(tasks))
-    rows = rows.drop_duplicates(["point", "policy", "seed", "episode"])
+    """As `once_a_task`. Raises CannotDraw where one policy was not evaluated at a task where others were."""
+    rows = once_a_task(evaluation)
     policies = set(rows["policy"])
     for name, here in rows.groupby("point", sort=False):
         if absent := sorted(policies - set(here["policy"])):

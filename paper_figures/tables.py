@@ -62,7 +62,8 @@ def require_one_point(training: pd.DataFrame) -> None:
 def leading_policy(evaluation: pd.DataFrame) -> str:
     """The policy that a figure of a single one shows: one that learned, else the equilibrium, else the first."""
     policies = list(evaluation["policy"].unique())
-    return next((policy for policy in (*LEARNED, "nash") if policy in policies), policies[0])
+    first = {policy.partition(" ")[0]: policy for policy in reversed(policies)}  # of several ways of training
+    return next((first[name] for name in (*LEARNED, "nash") if name in first), policies[0])
 
 
 def with_outcomes(tables: Tables, policy: str) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """One policy trained in several ways: how its curves are named and told apart.
 
-All have the policy's colour, and the first its line and marker too. Among the others the line tells them apart, and so
-do, for every policy alike, filled or open markers by the setting of fewest values and the marker's form by the rest.
+All have the policy's colour, and the first its line too; the others have a line of their own. Markers stand for the
+settings, for every policy alike: filled or open for one that has two values, and the form for the rest.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,9 @@ MARKERS = ("s", "^", "v", "D", "P", "h")
 _WORDS = {"mlp": "MLP", "zero_shot": "zero-shot", "fine_tuned": "fine-tuned"}
 
 
-def label(policy: str, way: str) -> str:
-    """`sac`, `network=mlp` -> `SAC, MLP`; values that are no words keep their key: `gamma=0.3` -> `gamma 0.3`."""
+def label(name: str) -> str:
+    """`sac network=mlp` -> `SAC, MLP`; values that are no words keep their key: `gamma=0.3` -> `gamma 0.3`."""
+    policy, _, way = name.partition(" ")
     plain = style.policy_style(policy).label
     if not way:
         return plain
@@ -23,26 +24,34 @@ def label(policy: str, way: str) -> str:
     for setting in way.split():
         key, _, value = setting.rpartition("=")
         words = _WORDS.get(value, value.replace("_", " "))
-        parts.append(words if value[0].isalpha() and value not in ("True", "False", "None") else f"{key} {words}")
+        parts.append(words if value[:1].isalpha() and value not in ("True", "False", "None") else f"{key} {words}")
     return ", ".join([plain.removesuffix(" (proposed)"), *parts])
 
 
-def curves(trained: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Keywords of `Axes.plot` for each policy and way of training (`sweeps.ways_of_training`), as `style.curve`."""
-    ways = [dict(setting.rpartition("=")[::2] for setting in way.split()) for _, way in trained]
-    values = {key: list(dict.fromkeys(way.get(key, "") for way in ways)) for way in ways for key in way}
-    varying = [key for key in values if len(values[key]) > 1]
-    filling = min(varying, key=lambda key: len(values[key]), default="")
-    forms = list(dict.fromkeys(tuple(way.get(key, "") for key in varying if key != filling) for way in ways))
-    looks: dict[tuple[str, str], dict[str, Any]] = {}
-    for (policy, way), settings in zip(trained, ways, strict=True):
-        look = style.curve(policy) | {"label": label(policy, way), "markeredgecolor": style.policy_style(policy).colour}
-        earlier = sum(other == policy for other, _ in looks)
-        if earlier:
-            look["linestyle"] = LINES[(earlier - 1) % len(LINES)]
-        if form := forms.index(tuple(settings.get(key, "") for key in varying if key != filling)):
-            look["marker"] = MARKERS[(form - 1) % len(MARKERS)]
-        if filling and values[filling].index(settings.get(filling, "")):
-            look["markerfacecolor"] = "white"
-        looks[policy, way] = look
+def curves(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Keywords of `Axes.plot`, as those of `style.curve`, for each policy by name and way (`sweeps.named`)."""
+    policy_of = {name: name.partition(" ")[0] for name in names}
+    several = {policy_of[name] for name in names if " " in name}
+    ways = {
+        name: dict(setting.rpartition("=")[::2] for setting in name.split()[1:])
+        for name in names
+        if policy_of[name] in several
+    }
+    keys = dict.fromkeys(key for way in ways.values() for key in way)
+    values = {key: list(dict.fromkeys(way.get(key, "") for way in ways.values())) for key in keys}
+    filling = next((key for key in keys if len(values[key]) == 2), None)
+    rest = {name: tuple(way.get(key, "") for key in keys if key != filling) for name, way in ways.items()}
+    forms = list(dict.fromkeys(rest.values()))
+    looks: dict[str, dict[str, Any]] = {}
+    for name in names:
+        look = style.curve(policy_of[name]) | {"label": label(name)}
+        look["markerfacecolor"] = look["color"]
+        if name in ways:
+            if earlier := sum(policy_of[other] == policy_of[name] for other in looks):
+                look["linestyle"] = LINES[(earlier - 1) % len(LINES)]
+            if form := forms.index(rest[name]):
+                look["marker"] = MARKERS[(form - 1) % len(MARKERS)]
+            if filling is not None and values[filling].index(ways[name].get(filling, "")):
+                look["markerfacecolor"] = "white"
+        looks[name] = look
     return looks

@@ -118,7 +118,7 @@ def test_algorithms_trained_at_points_of_their_own_are_compared_at_one_task(
         name: make_tables(epochs=3 + index, episodes=2, algorithms=[name]) for index, name in enumerate(("sac", "ppo"))
     }
     for name, tables in made.items():
-        tables["training"] = tables["training"].assign(point=f"algorithm={name} stop={{'training_iteration': 3}}")
+        tables["training"] = tables["training"].assign(point=f"algorithm={name}")
         keep = tables["evaluation"]["policy"].isin([name, "random"])
         tables["evaluation"] = tables["evaluation"][keep].assign(point=tables["training"]["point"].iloc[0])
         tables["training"]["env_steps"] = 50 * tables["training"]["epoch"]
@@ -127,6 +127,22 @@ def test_algorithms_trained_at_points_of_their_own_are_compared_at_one_task(
     assert_has_the_layout_of_marl_eval(results)
     assert set(results["algorithms"]["algorithms"]) == {"sac", "ppo", "random"}
     assert len(results["algorithms"]["algorithms"]["random"]["seed_0"]["absolute_metrics"]["gain"]) == 2
+
+
+def test_an_algorithm_trained_in_two_ways_is_two_policies_with_a_training_each(algorithms: Tables) -> None:
+    training = algorithms["training"]
+    training["env_steps"] = training["agent_steps"] // 8
+    results = marl_eval(algorithms, "algorithms")
+    assert_has_the_layout_of_marl_eval(results)
+    policies = results["algorithms"]["algorithms"]
+    assert set(policies) == {"sac network=pointer", "sac network=mlp", "ppo network=mlp", "nash", "greedy"}
+    for network in ("pointer", "mlp"):
+        point = f"algorithm=sac network={network}"
+        run = policies[f"sac network={network}"]["seed_1"]
+        epochs = training[(training["point"] == point) & (training["seed"] == 1)]
+        assert [run[f"step_{epoch}"]["gain"] for epoch in epochs["epoch"]] == [[gain] for gain in epochs["gain"]]
+        rows = algorithms["evaluation"].query(f"point == '{point}' and policy == 'sac' and seed == 1")
+        assert run["absolute_metrics"]["gain"] == rows["gain"].to_list()
 
 
 def test_without_training_there_is_one_step_at_slot_0(tables: Tables) -> None:

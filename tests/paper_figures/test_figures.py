@@ -21,12 +21,12 @@ Tables = dict[str, pd.DataFrame]
 WIDTHS = dict.fromkeys(("reward_curves", "final_rewards", "price_of_anarchy"), 3.5) | dict.fromkeys(
     (
         *("sample_efficiency", "policies", "reliability", "contention"),
-        *("pricing", "price_response", "sensitivity", "fairness"),
+        *("pricing", "price_response", "sensitivity", "upgrade", "fairness"),
     ),
     7.16,
 )
 OF_TRAINING = {"reward_curves", "sample_efficiency", "final_rewards"}
-OF_SWEEPS = {"contention", "price_of_anarchy", "sensitivity", "fairness"}
+OF_SWEEPS = {"contention", "price_of_anarchy", "sensitivity", "upgrade", "fairness"}
 OF_MARKETS = {"pricing", "price_response"}
 
 

@@ -143,6 +143,22 @@ def test_algorithms_trained_at_points_of_their_own_meet_at_the_task_they_share(
     assert drawn[1] == pytest.approx(stats.trim_mean(once, 0.25))
 
 
+def test_an_algorithm_trained_in_two_ways_is_two_policies_and_none_is_lost(algorithms: Tables) -> None:
+    names, _, profiles = reliability.plot({"evaluation": algorithms["evaluation"]}).axes
+    assert set(labels(names)) == {"SAC, pointer", "SAC, MLP", "PPO, MLP", "Greedy", "Equilibrium (full information)"}
+    drawn = rows(names)
+    evaluation = algorithms["evaluation"].query("policy == 'sac'")
+    for label, network in (("SAC, pointer", "pointer"), ("SAC, MLP", "mlp")):
+        shares = evaluation.loc[evaluation["point"] == f"algorithm=sac network={network}", "share_of_equilibrium"]
+        row = labels(names).index(label)
+        assert drawn[row][1] == pytest.approx(stats.trim_mean(shares, 0.25))
+        mark = next(c.lines[0] for c in names.containers if c.lines[0].get_ydata()[0] == row)
+        assert (mark.get_markerfacecolor() == "white") == (network == "mlp")
+        line = next(line for line in profiles.get_lines() if line.get_label() == label)
+        assert line.get_markerfacecolor() == mark.get_markerfacecolor()
+    assert "SAC, pointer is better" in reliability.plot({"evaluation": algorithms["evaluation"]}).axes[1].get_xlabel()
+
+
 @pytest.mark.parametrize(
     ("seeds", "said"),
     [

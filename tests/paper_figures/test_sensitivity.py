@@ -1,17 +1,19 @@
 """Figures of a sweep: the axes that are found, and that what is drawn is what was recorded."""
 
 from collections.abc import Callable
+from types import ModuleType
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from paper_figures import CannotDraw, fairness, sensitivity
+from paper_figures import CannotDraw, fairness, sensitivity, upgrade
 from paper_figures.statistics import mean_interval
 from paper_figures.style import policy_style
-from paper_figures.sweeps import axes, settings, task, ways_of_training
+from paper_figures.sweeps import axes, named, settings, task
 
 Tables = dict[str, pd.DataFrame]
 SPLITS, BANDS = ("equal", "min_delay"), ("500", "250", "8000")
@@ -53,7 +55,10 @@ def test_a_point_is_read_key_by_key_and_a_section_stays_whole() -> None:
     ],
 )
 def test_a_point_is_a_task_and_an_algorithm_trained_in_some_way(point: str, shared: str, way: str) -> None:
-    assert (task(point), ways_of_training(point)) == (shared, way)
+    assert task(point) == shared
+    assert named("sac", point) == f"sac {way}".strip()
+    assert named("ppo_stochastic", point) == f"ppo_stochastic {way}".strip()
+    assert named("greedy", point) == "greedy"  # which does not learn
 
 
 def test_the_key_of_most_values_is_the_axis_and_numbers_are_in_order() -> None:
@@ -95,6 +100,78 @@ def test_values_that_are_no_numbers_stand_side_by_side_without_a_line(make_table
     [ax] = figure.axes
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["known", "type"]
     assert {line.get_linestyle() for line in ax.get_lines()} == {"None"}
+
+
+START = ("scratch", "zero_shot")
+TRAINED = [f"algorithm=sac start={start} env.num_experts={n}" for start in START for n in (45, 300)]
+
+
+@pytest.fixture
+def upgraded(make_tables: Callable[..., Tables]) -> Tables:
+    """SAC trained in two ways, evaluated in two worlds; who does not learn is the same in a world for both."""
+    tables = make_tables(seeds=2, epochs=2, episodes=5, points=TRAINED)
+    rows = tables["evaluation"]
+    learned = rows["policy"].isin(["sac", "sac_stochastic"])
+    world = rows["point"].str.rpartition("=")[2].astype(float)
+    rows.loc[~learned, "gain"] = world / 100 + 0.1 * rows["seed"]
+    rows["share_of_equilibrium"] = rows["gain"] / 4
+    return tables
+
+
+@pytest.mark.parametrize(("module", "metric"), [(sensitivity, "gain"), (upgrade, "share_of_equilibrium")])
+def test_ways_of_training_are_lines_beside_policies_drawn_once(
+    upgraded: Tables, module: ModuleType, metric: str
+) -> None:
+    figure = module.plot(upgraded)
+    [ax] = figure.axes
+    assert ax.get_xlabel() == "Number of edge devices"
+    drawn = lines(ax)
+    evaluation = upgraded["evaluation"]
+    assert list(drawn)[:2] == ["SAC, scratch", "SAC, zero-shot"]
+    others = sorted(policy_style(policy).label for policy in ("local", "abandon", "random", "greedy"))
+    assert sorted(list(drawn)[2:]) == others
+    for start in START:
+        by_hand = [
+            (
+                n,
+                evaluation.query(f"policy == 'sac' and point == 'algorithm=sac start={start} env.num_experts={n}'")[
+                    metric
+                ].mean(),
+            )
+            for n in (45, 300)
+        ]
+        np.testing.assert_allclose(drawn[f"SAC, {start.replace('_', '-')}"], by_hand)
+    once = [(45, 0.5), (300, 3.05)]
+    np.testing.assert_allclose(drawn["Greedy"], once if metric == "gain" else [(n, gain / 4) for n, gain in once])
+    assert figure.legends[0].get_texts()[-1].get_text() == "95% interval, 2 seeds"
+
+
+def test_ways_of_training_stand_beside_each_other_and_their_intervals_with_them(upgraded: Tables) -> None:
+    with matplotlib.rc_context(sensitivity.STYLE):
+        figure = sensitivity.plot(upgraded)
+        figure.draw_without_rendering()
+    [ax] = figure.axes
+    places = {}
+    for line, bars in zip(ax.get_lines(), ax.collections, strict=True):
+        at = line.get_transform().transform(line.get_xydata())[:, 0] * 72 / figure.dpi
+        of_bars = bars.get_transform().transform([segment[0] for segment in bars.get_segments()])[:, 0]
+        np.testing.assert_allclose(of_bars * 72 / figure.dpi, at)
+        places[line.get_label()] = at
+    np.testing.assert_allclose(places["SAC, zero-shot"] - places["SAC, scratch"], sensitivity.ASIDE)
+    np.testing.assert_allclose((places["SAC, zero-shot"] + places["SAC, scratch"]) / 2, places["Greedy"])
+
+
+def test_a_way_of_training_that_a_world_lacks_has_no_mark_there(upgraded: Tables) -> None:
+    gone = upgraded["evaluation"]["point"] == TRAINED[3]
+    [ax] = sensitivity.plot({"evaluation": upgraded["evaluation"][~gone]}).axes
+    assert [len(lines(ax)[name]) for name in ("SAC, scratch", "SAC, zero-shot", "Greedy")] == [2, 1, 2]
+
+
+def test_where_the_algorithm_alone_varies_it_is_the_axis(make_tables: Callable[..., Tables]) -> None:
+    points = [f"algorithm.training.gamma={gamma}" for gamma in (0.9, 0.3)]
+    [ax] = sensitivity.plot(make_tables(points=points, episodes=3)).axes
+    assert ax.get_xlabel() == "Gamma"
+    assert list(lines(ax)["SAC (proposed)"][:, 0]) == [0.3, 0.9]
 
 
 def test_fairness_has_a_row_for_each_metric(make_tables: Callable[..., Tables]) -> None:
