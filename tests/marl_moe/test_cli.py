@@ -97,6 +97,7 @@ def test_an_out_folder_that_cannot_be_made_is_one_line_and_exit_code_1(quick: Pa
     assert f"{tmp_path}/file" in result.stderr
 
 
+@pytest.mark.usefixtures("one_core")
 def test_what_is_set_on_the_command_line_counts_and_is_written_down(quick: Path, tmp_path: Path) -> None:
     result = marl_moe(
         "run", quick, "--out", tmp_path, "--seeds", "2", "--set", "env.num_users=3", "--set", "name=other"

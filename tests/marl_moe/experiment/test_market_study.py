@@ -98,6 +98,7 @@ def test_what_is_recorded_is_what_the_mechanisms_are_known_for(study: tuple[Path
     assert (rows["violations"] == "").all()
 
 
+@pytest.mark.usefixtures("one_core")
 def test_a_study_repeats_and_resumes_from_the_audits_that_are_done(study: tuple[Path, str], tmp_path: Path) -> None:
     folder, _ = study
     whole = pd.read_parquet(folder / "audit.parquet")
