@@ -49,10 +49,10 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     means = interquartile_means(scores, metric, rng).sort_values("mean", ascending=False)
     improvement = probability_of_improvement(scores, metric, policy, rng)
     profiles = performance_profiles(scores, metric, _thresholds(scores[metric], metric), rng)
-    order = list(means["policy"])
-    looks = variants.curves(order)
+    curves = variants.curves(list(scores["policy"].unique()))  # in the order of the experiment, as in other figures
+    looks = {name: curves[name] for name in means["policy"]}
     if figure is None:
-        size = (rcParams["figure.figsize"][0], max(2.2, 1.25 + 0.17 * len(order)))
+        size = (rcParams["figure.figsize"][0], max(2.2, 1.25 + 0.17 * len(looks)))
         figure = Figure(size, layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 0.8, 1.3))
     middle.sharey(left)
@@ -60,8 +60,8 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     label = style.METRIC_LABELS[metric]
     _draw_rows(left, means, "mean", looks)
     left.set_xlabel(f"{label},\ninterquartile mean")
-    left.set_yticks(range(len(order)), [look["label"] for look in looks.values()])
-    left.set_ylim(len(order) - 0.5, -0.5)
+    left.set_yticks(range(len(looks)), [look["label"] for look in looks.values()])
+    left.set_ylim(len(looks) - 0.5, -0.5)
     middle.axvline(0.5, color="0.4", linewidth=0.6)
     _draw_rows(middle, improvement, "probability", looks)
     middle.tick_params(axis="y", labelleft=False)
