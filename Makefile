@@ -1,6 +1,6 @@
-# On a machine with Python 3.11 (or later) and make: `make run`, `make test` (two tests at once), `make docs` (the site, into
-# build/docs), `make studies-fast` (every study at its size fast), `make bench` (minutes on 2 cores, best on an idle
-# machine) and `make bench-long` (in which runs of RLlib's stock SAC take 15 minutes each).
+# On a machine with Python 3.11 (or later) and make: `make run`, `make test` (two tests at once), `make docs` (the site,
+# into build/docs), `make studies-fast` (every study at its size fast), `make bench` (minutes on 2 cores, best on an
+# idle machine) and `make bench-long` (in which runs of RLlib's stock SAC take 15 minutes each).
 # All set everything up in .venv first, and again only when pyproject.toml or constraints.txt changed.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
