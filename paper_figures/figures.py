@@ -11,11 +11,13 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from paper_figures import (
+    budgets,
     contention,
     fairness,
     final_rewards,
     policies,
     price_of_anarchy,
+    price_paths,
     price_response,
     pricing,
     reliability,
@@ -37,6 +39,8 @@ FIGURES: dict[str, ModuleType] = {
     "price_of_anarchy": price_of_anarchy,
     "pricing": pricing,
     "price_response": price_response,
+    "price_paths": price_paths,
+    "budgets": budgets,
     "sensitivity": sensitivity,
     "upgrade": upgrade,
     "fairness": fairness,

@@ -150,6 +150,7 @@ def make_pricing() -> Callable[..., Tables]:
                 delivered = (4 * 20 * qos[:, None] * share).ravel()  # 20 slots
                 books = pd.DataFrame({"episode": np.repeat(np.arange(episodes), 3), "points": delivered})
                 books = books.assign(unit_price=price, payment=price * delivered, participates=price > 1.5)
+                books = books.assign(slot=0, num_slots=20)
                 market.append(books.assign(**key, status=status, expert=np.tile(np.arange(3), episodes)))
         return {"evaluation": pd.concat(evaluation, ignore_index=True), "market": pd.concat(market, ignore_index=True)}
 

@@ -21,13 +21,13 @@ Tables = dict[str, pd.DataFrame]
 WIDTHS = dict.fromkeys(("reward_curves", "final_rewards", "price_of_anarchy"), 3.5) | dict.fromkeys(
     (
         *("sample_efficiency", "policies", "reliability", "contention"),
-        *("pricing", "price_response", "sensitivity", "upgrade", "fairness"),
+        *("pricing", "price_response", "price_paths", "budgets", "sensitivity", "upgrade", "fairness"),
     ),
     7.16,
 )
 OF_TRAINING = {"reward_curves", "sample_efficiency", "final_rewards"}
 OF_SWEEPS = {"contention", "price_of_anarchy", "sensitivity", "upgrade", "fairness"}
-OF_MARKETS = {"pricing", "price_response"}
+OF_MARKETS = {"pricing", "price_response", "price_paths", "budgets"}
 
 
 def write(tables: Tables, folder: Path) -> Path:
@@ -44,6 +44,8 @@ def run_folder(tables: Tables, tmp_path: Path) -> Path:
 
 def folder_of(name: str, folder: Path) -> Path:
     """The run that has a figure."""
+    if name == "budgets":
+        return folder / name
     return folder / ("contention" if name in OF_SWEEPS else "pricing" if name in OF_MARKETS else "case_study")
 
 
@@ -54,10 +56,14 @@ def runs(
     make_pricing: Callable[..., Tables],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """A run at one point, sweeps over the number of users and over mechanisms: together they have every figure."""
+    """A run at one point, sweeps over the number of users, mechanisms and budgets: together they have every figure."""
     folder = tmp_path_factory.mktemp("runs")
     for name, make in {"case_study": make_tables, "contention": make_contention, "pricing": make_pricing}.items():
         write(make(), folder / name)
+    tables = make_pricing()
+    point = tables["evaluation"]["point"].str.replace("posted_price price", "budgeted_price budget")
+    evaluation = tables["evaluation"].assign(point=point, welfare=tables["evaluation"]["gain"] + 0.1)
+    write({"evaluation": evaluation}, folder / "budgets")
     return folder
 
 
