@@ -72,6 +72,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         if number + columns >= len(names):
             ax.set_xlabel("Slot")
             ax.tick_params(labelbottom=True)
+    grid[0, 0].set_ylim(bottom=0)  # of all, once all are drawn
     figure.supylabel("Unit price paid (credits per point)", fontsize=rcParams["axes.labelsize"])
     note = style.note(style.policy_style(policy).label, style.interval_label(prices))
     figure.legend(handles=[note], loc="outside upper right")
@@ -91,4 +92,3 @@ def _draw(ax: Axes, prices: pd.DataFrame) -> None:
     if len(points) > 1:
         ax.legend(loc="best", fontsize="small")
     ax.margins(x=0)
-    ax.set_ylim(bottom=0)

@@ -49,6 +49,13 @@ def folder_of(name: str, folder: Path) -> Path:
     return folder / ("contention" if name in OF_SWEEPS else "pricing" if name in OF_MARKETS else "case_study")
 
 
+def with_budgets(tables: Tables) -> Tables:
+    """Posted prices of 1, 2 and 3 as budgets."""
+    evaluation = tables["evaluation"]
+    point = evaluation["point"].str.replace("posted_price price", "budgeted_price budget")
+    return {"evaluation": evaluation.assign(point=point, welfare=evaluation["gain"] + 0.1)}
+
+
 @pytest.fixture(scope="module")
 def runs(
     make_tables: Callable[..., Tables],
@@ -60,10 +67,7 @@ def runs(
     folder = tmp_path_factory.mktemp("runs")
     for name, make in {"case_study": make_tables, "contention": make_contention, "pricing": make_pricing}.items():
         write(make(), folder / name)
-    tables = make_pricing()
-    point = tables["evaluation"]["point"].str.replace("posted_price price", "budgeted_price budget")
-    evaluation = tables["evaluation"].assign(point=point, welfare=tables["evaluation"]["gain"] + 0.1)
-    write({"evaluation": evaluation}, folder / "budgets")
+    write(with_budgets(make_pricing()), folder / "budgets")
     return folder
 
 
@@ -193,7 +197,7 @@ def test_no_text_overlaps_another_or_leaves_the_page(
 ) -> None:
     tables = contention if sweep else make_tables(seeds=1, algorithms=["sac", "ppo"], episodes=30)
     if name in OF_MARKETS:
-        tables = pricing_tables
+        tables = with_budgets(pricing_tables) if name == "budgets" else pricing_tables
     elif not sweep:
         tables["training"]["point"] = "algorithm=" + tables["training"]["algorithm"]
     with matplotlib.rc_context(FIGURES[name].STYLE):
@@ -230,7 +234,8 @@ def test_one_seed_is_drawn_without_an_interval_and_the_legend_says_so(
     make = make_contention if name in OF_SWEEPS else make_pricing if name in OF_MARKETS else make_tables
     texts: dict[int, list[str]] = {}
     for seeds in (1, 2):
-        figure = FIGURES[name].plot(make(seeds=seeds, episodes=8)).get_figure(root=True)
+        tables = make(seeds=seeds, episodes=8)
+        figure = FIGURES[name].plot(with_budgets(tables) if name == "budgets" else tables).get_figure(root=True)
         legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
         texts[seeds] = [text.get_text() for legend in legends for text in legend.get_texts()]
         assert (widest_interval(figure) > 0) == (seeds > 1)

@@ -84,3 +84,14 @@ def test_what_is_missing_is_named(tables: Tables) -> None:
     many = pd.concat([tables["market"].assign(point=f"mechanism=fisher budget={budget}") for budget in range(1, 6)])
     with pytest.raises(CannotDraw, match="fisher at 5 sweep points; a panel of this figure shows 4"):
         price_paths.plot({"market": many.assign(mechanism="fisher")})
+
+
+def test_every_price_is_within_the_axis_that_all_panels_share(tables: Tables) -> None:
+    dear = tables["market"]["mechanism"] == "fisher"
+    market = tables["market"].assign(payment=lambda t: t["payment"] * np.where(dear, 10, 1))
+    figure = price_paths.plot({"market": market})
+    for ax in figure.axes:
+        low, high = ax.get_ylim()
+        assert low == 0
+        for line in ax.get_lines():
+            assert np.max(line.get_ydata()) <= high
