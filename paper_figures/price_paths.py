@@ -62,7 +62,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     columns = min(COLUMNS, len(names))
     lines = -(-len(names) // columns)
     if figure is None:
-        figure = Figure((rcParams["figure.figsize"][0], 0.55 + 1.35 * lines), layout="constrained")
+        figure = Figure((rcParams["figure.figsize"][0], 0.55 + 1.65 * lines), layout="constrained")
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for ax in grid.flat[len(names) :]:
         ax.set_visible(False)
@@ -90,5 +90,5 @@ def _draw(ax: Axes, prices: pd.DataFrame) -> None:
         ax.fill_between(slots, low, high, step="post", color=look["color"], alpha=0.2, linewidth=0)
         ax.step(slots, mean, where="post", linewidth=1.0, label=label, **look)
     if len(points) > 1:
-        ax.legend(loc="best", fontsize="small")
+        ax.legend(loc="lower right", fontsize="small", labelspacing=0.1, borderaxespad=0.1)
     ax.margins(x=0)

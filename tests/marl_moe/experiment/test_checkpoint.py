@@ -55,7 +55,10 @@ def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
 
 
-@pytest.mark.parametrize("value", [{1, 2}, np.array([object()]), b"bytes", {(1, 2): 3}], ids=str)
+REFUSED = {"set": {1, 2}, "objects": np.array([object()]), "bytes": b"bytes", "tuple key": {(1, 2): 3}}
+
+
+@pytest.mark.parametrize("value", REFUSED.values(), ids=REFUSED)
 def test_what_would_need_a_pickle_is_refused_and_the_last_state_stays(tmp_path: Path, value: Any) -> None:
     write_checkpoint(tmp_path, {"epoch": 1})
     with pytest.raises(TypeError, match="a checkpoint holds no"):
