@@ -22,24 +22,37 @@ class FadingChannel:
     x' = mu + rho (x - mu) + sqrt(1 - rho^2) sigma w with w ~ N(0, 1) (Gudmundson 1991), stationary about mu ~ U(range),
     which is drawn once a pair. The SNR is the latent x clipped to the range; the latent itself never is.
 
-    Attributes, (N, U, E) float32: `mean_db`, mu, and `latent_db`, x; `efficiency`, bit/s/Hz alone on the band.
+    Attributes, (N, U, C) float32, a column for each candidate of a user (`envs.candidates`): `mean_db`, mu, and
+    `latent_db`, x; `efficiency`, bit/s/Hz alone on the band.
+
+    Args:
+        config: the channel's configuration.
+        shape: (N, U, C).
+        correlation: rho from one slot to the next.
+        rng: of all draws.
+        mean_db: (N, U, C) mu, where it was drawn before; of no effect under `iid`.
     """
 
     def __init__(
-        self, config: ChannelConfig, shape: tuple[int, int, int], correlation: float, rng: np.random.Generator
+        self,
+        config: ChannelConfig,
+        shape: tuple[int, int, int],
+        correlation: float,
+        rng: np.random.Generator,
+        mean_db: NDArray[np.float32] | None = None,
     ) -> None:
         self.config = config
         self._correlation = correlation
         self._rng = rng
         self._gap = snr_gap(config)
-        self.mean_db, self.latent_db = self._first_slot(shape)
+        self.mean_db, self.latent_db = self._first_slot(shape, mean_db)
         self._measure()
 
     def advance(self) -> None:
         """Go on to the next slot."""
         config = self.config
         if config.process == "iid":
-            self.latent_db = self._uniform_db(self.latent_db.shape)
+            self.latent_db = uniform_db(self.config, self._rng, self.latent_db.shape)
         else:
             following = standard_normal(self._rng, self.latent_db.shape)
             following *= np.float32(np.sqrt(1 - self._correlation**2) * config.sigma_db)
@@ -55,16 +68,23 @@ class FadingChannel:
         self.latent_db = np.concatenate([self.latent_db, latent_db], axis=-1)
         self._measure()
 
+    def keep(self, column: NDArray[np.int64]) -> None:
+        """Go on with these columns alone, (N, U, C)."""
+        self.mean_db, self.latent_db = (
+            np.take_along_axis(array, column, axis=-1) for array in (self.mean_db, self.latent_db)
+        )
+        self._measure()
+
     def snr_db(self) -> NDArray[np.float32]:
-        """SNR of this slot, (N, U, E), dB."""
+        """SNR of this slot, (N, U, C), dB."""
         return clip_snr_db(self.config, self.latent_db)
 
     def snr_to(self, cell: tuple[NDArray, NDArray, NDArray]) -> Array:
-        """Linear SNR at the cells (world, user, expert), in double precision."""
+        """Linear SNR at the cells (world, user, column), in double precision."""
         return db_to_linear(clip_snr_db(self.config, self.latent_db[cell]).astype(float))
 
     def get_state(self) -> State:
-        """Mean and latent, (N, U, E) dB."""
+        """Mean and latent, (N, U, C) dB."""
         return taken(self, _STATE)
 
     def set_state(self, state: State) -> None:
@@ -81,20 +101,26 @@ class FadingChannel:
         efficiency *= np.float32(1 / log(2))
         self.efficiency = efficiency
 
-    def _first_slot(self, shape: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _first_slot(
+        self, shape: tuple[int, ...], mean_db: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mean, and a latent from the stationary distribution, dB."""
-        mean_db = self._uniform_db(shape)
         if self.config.process == "iid":
-            return mean_db, mean_db
+            latent_db = uniform_db(self.config, self._rng, shape)
+            return latent_db, latent_db
+        if mean_db is None:
+            mean_db = uniform_db(self.config, self._rng, shape)
         spread = np.float32(self.config.sigma_db)
         return mean_db, mean_db + spread * standard_normal(self._rng, shape)
 
-    def _uniform_db(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        low, high = self.config.snr_db
-        draws = self._rng.random(shape, np.float32)
-        draws *= np.float32(high - low)
-        draws += np.float32(low)
-        return draws
+
+def uniform_db(config: ChannelConfig, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Draws from the configured range of the SNR, dB."""
+    low, high = config.snr_db
+    draws = rng.random(shape, np.float32)
+    draws *= np.float32(high - low)
+    draws += np.float32(low)
+    return draws
 
 
 def standard_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:

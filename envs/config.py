@@ -212,6 +212,18 @@ class MarketConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class ObservationConfig:
+    """Whom of the experts a user sees and may choose."""
+
+    candidates: int | None = Field(
+        default=None,
+        ge=1,
+        description="Experts on each user's list, of every topic those of the best mean SNR (`envs.candidates`); null: "
+        "all experts",
+    )
+
+
+@dataclass(frozen=True, config=STRICT)
 class WorldConfig:
     """A world: users, experts and everything between them. The section `env:` of an experiment."""
 
@@ -225,11 +237,25 @@ class WorldConfig:
         description="Do users know each expert's competence, or only whether its type matches (the paper)?",
     )
     requests: RequestConfig = Field(default_factory=RequestConfig)
+    observation: ObservationConfig = Field(default_factory=ObservationConfig)
     channel: ChannelConfig = Field(default_factory=ChannelConfig)
     experts: ExpertConfig = Field(default_factory=ExpertConfig)
     quality: QualityConfig = Field(default_factory=QualityConfig)
     reward: RewardConfig = Field(default_factory=RewardConfig)
     market: MarketConfig = Field(default_factory=MarketConfig)
+
+    @model_validator(mode="after")
+    def _candidates_exist(self) -> Self:
+        if (self.observation.candidates or 0) > self.num_experts:
+            raise ValueError(
+                f"observation.candidates {self.observation.candidates} is above num_experts {self.num_experts}"
+            )
+        return self
+
+    @property
+    def num_candidates(self) -> int:
+        """Experts that a user sees and may choose, C: all of them where there are no lists."""
+        return self.observation.candidates or self.num_experts
 
     def as_dict(self) -> dict[str, Any]:
         """Plain nested dictionaries, as YAML writes them."""

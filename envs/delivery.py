@@ -30,6 +30,7 @@ class Delivery(NamedTuple):
 
 def deliver(
     world: "World",
+    column: NDArray[np.int64],
     expert: NDArray[np.int64],
     cell: NDArray[np.int64],
     wanted: NDArray[np.bool_],
@@ -40,7 +41,8 @@ def deliver(
 
     Args:
         world: before anything of the slot is booked.
-        expert: whom each user asks, (N, U); any where it asks nobody.
+        column: of its candidates whom each user asks, (N, U); any where it asks nobody.
+        expert: who that is, (N, U).
         cell: the same as a flat index into (N, E).
         wanted: who asks at all, (N, U).
         served: who of them is served, (N, U).
@@ -48,7 +50,7 @@ def deliver(
     """
     config, requests = world.config, world.requests
     bits = ch.subtask_bits(config.channel, requests.words)
-    snr = world.channel.snr_to((world.worlds, world.users, expert))
+    snr = world.channel.snr_to((world.worlds, world.users, column))
     alone_s = ch.transmission_s(config.channel, bits, snr)
     share = band_share(config.channel, bits, snr, cell, load, served)
     if config.channel.noise_scaling:

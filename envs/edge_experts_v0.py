@@ -35,9 +35,10 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
     """Users compete for a shared pool of edge experts.
 
     Agents `user_0` ... `user_{U-1}`, present from the first slot to the last. Observation `Box` (D,) float32, laid out
-    in `envs.observation`; action `Discrete(E + 1)`: transfer the pending subtask to expert e < E, or abandon it (E).
+    in `envs.observation`; action `Discrete(C + 1)`: transfer the pending subtask to candidate c < C, or abandon it
+    (C); every expert is a candidate unless there are candidate lists.
     Reward: gain over abandoning, credits. Nobody terminates; all are truncated after `episode_slots` slots.
-    `infos[agent]` holds `action_mask` (E + 1,) int8 and the user's entries of `World.step`'s info; `utility` and
+    `infos[agent]` holds `action_mask` (C + 1,) int8 and the user's entries of `World.step`'s info; `utility` and
     `local_utility` only in the slot that completes a request.
 
     Args:
@@ -75,7 +76,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         low, high = observation.bounds(config, self.world.mechanism.allocates)
         self.observation_spaces = {agent: spaces.Box(low, high, dtype=np.float32) for agent in self.possible_agents}
         self.action_spaces: dict[str, spaces.Discrete] = {
-            agent: spaces.Discrete(config.num_experts + 1) for agent in self.possible_agents
+            agent: spaces.Discrete(config.num_candidates + 1) for agent in self.possible_agents
         }
         self.state_space = spaces.Box(np.tile(low, config.num_users), np.tile(high, config.num_users), dtype=np.float32)
 
@@ -84,7 +85,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> spaces.Discrete:
-        """Discrete(E + 1) of `agent`; the same object at every call."""
+        """Discrete(C + 1) of `agent`; the same object at every call."""
         return self.action_spaces[agent]
 
     def reset(

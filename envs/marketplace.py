@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.candidates import Candidates
 from envs.clearing import FAILED, Clearing
 from envs.config import MarketConfig
 from envs.experts import ExpertPool
@@ -135,12 +136,13 @@ class Marketplace:
             return by_point
         return np.where((expert == self.allocation.expert) & (served > 0), self.allocation.charge, by_point)
 
-    def asked(self, points: Float) -> Float:
-        """What each user would pay each expert for so many full-effort points, (..., N, U, E) credits."""
-        charge = (self.unit_price * self.effort)[:, None] * points
+    def asked(self, points: Float, candidates: Candidates) -> Float:
+        """What each user would pay each candidate for so many full-effort points, (..., N, U, C) credits."""
+        charge = candidates.of(self.unit_price * self.effort) * points
         if self.allocation is not None:
-            world, user = np.nonzero(self.allocation.expert >= 0)
-            charge[..., world, user, self.allocation.expert[world, user]] = self.allocation.charge[world, user]
+            column = candidates.column(self.allocation.expert)
+            world, user = np.nonzero(column >= 0)
+            charge[..., world, user, column[world, user]] = self.allocation.charge[world, user]
         return charge
 
     def close(self) -> None:

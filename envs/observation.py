@@ -1,9 +1,9 @@
 """What a user sees: the layout of the flat observation, with every column's scale, and the mask inside it.
 
 A vector of `NUM_USER_FEATURES` features of the user's pending subtask, then one block of `NUM_EXPERT_FEATURES` for each
-expert, with one more, `assigned`, where the mechanism allocates. The first feature of a block is 1 where the expert may
-be chosen, so the action mask is part of the observation. Every feature is bounded (`bounds`); nobody sees what others
-choose in the same slot.
+of its candidates (all experts, or those on its list), with one more, `assigned`, where the mechanism allocates. The
+first feature of a block is 1 where the expert may be chosen, so the action mask is part of the observation. Every
+feature is bounded (`bounds`); nobody sees what others choose in the same slot.
 """
 
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from envs.channel import db_to_linear, snr_gap, spectral_efficiency, subtask_bits
 from envs.config import WorldConfig
-from envs.prospects import expected_competence
+from envs.prospects import expected_competence, right_type
 from envs.quality import deliverable_points
 
 if TYPE_CHECKING:
@@ -54,15 +54,15 @@ def expert_features(allocates: bool) -> dict[str, str]:
     return EXPERT_FEATURES | ALLOCATION_FEATURES if allocates else EXPERT_FEATURES
 
 
-def observation_size(num_experts: int, allocates: bool = False) -> int:
+def observation_size(num_candidates: int, allocates: bool = False) -> int:
     """Length D of an observation."""
-    return NUM_USER_FEATURES + num_experts * len(expert_features(allocates))
+    return NUM_USER_FEATURES + num_candidates * len(expert_features(allocates))
 
 
-def column_names(num_experts: int, allocates: bool = False) -> list[str]:
-    """The name of each column, `words` or `expert_3.energy`."""
+def column_names(num_candidates: int, allocates: bool = False) -> list[str]:
+    """The name of each column, `words` or `expert_3.energy`: with candidate lists, of the fourth on the list."""
     features = expert_features(allocates)
-    return [*USER_FEATURES, *(f"expert_{e}.{feature}" for e in range(num_experts) for feature in features)]
+    return [*USER_FEATURES, *(f"expert_{c}.{feature}" for c in range(num_candidates) for feature in features)]
 
 
 def bounds(config: WorldConfig, allocates: bool = False) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -78,8 +78,8 @@ def bounds(config: WorldConfig, allocates: bool = False) -> tuple[NDArray[np.flo
     if allocates:
         expert_low.append(0.0)
         expert_high.append(1.0)
-    low = np.concatenate([np.zeros(NUM_USER_FEATURES), np.tile(expert_low, config.num_experts)])
-    high = np.concatenate([user_high, np.tile(expert_high, config.num_experts)]) * _ROUNDING
+    low = np.concatenate([np.zeros(NUM_USER_FEATURES), np.tile(expert_low, config.num_candidates)])
+    high = np.concatenate([user_high, np.tile(expert_high, config.num_candidates)]) * _ROUNDING
     return low.astype(np.float32), high.astype(np.float32)
 
 
@@ -89,15 +89,16 @@ def write(world: "World") -> NDArray[np.float32]:
     num_worlds, num_users, num_experts = world.num_worlds, world.num_users, world.num_experts
     allocation = world.market.allocation
     num_features = len(expert_features(allocation is not None))
-    size = NUM_USER_FEATURES + num_experts * num_features
+    num_candidates = world.num_candidates
+    size = NUM_USER_FEATURES + num_candidates * num_features
     observation = np.empty((num_worlds, num_users, size), np.float32)
     observation[..., 0] = requests.pending
     observation[..., 1] = requests.weight * config.requests.num_subtasks
     observation[..., 2] = requests.words / config.requests.words[1]
     observation[..., 3] = requests.compute / config.requests.compute_need[1]
-    block = observation[..., NUM_USER_FEATURES:].reshape(num_worlds, num_users, num_experts, num_features)
+    block = observation[..., NUM_USER_FEATURES:].reshape(num_worlds, num_users, num_candidates, num_features)
     # A write into every tenth number is dear, so what users of a world see alike is written in one go.
-    alike = np.zeros((num_worlds, 1, num_experts, NUM_EXPERT_FEATURES), np.float32)
+    alike = np.zeros((num_worlds, num_experts, NUM_EXPERT_FEATURES), np.float32)
     for feature, seen in (
         (0, world.usable),
         (4, world.load),
@@ -106,20 +107,20 @@ def write(world: "World") -> NDArray[np.float32]:
         (8, world.recent_load),
         (9, world.attraction),
     ):
-        alike[:, 0, :, feature] = seen
+        alike[..., feature] = seen
     value = config.market.value or 1.0
     alike *= np.array(
         [1, 0, 0, 0, 1 / LOAD_UNIT, 0, 1 / config.slot_s, 1 / value, 1 / LOAD_UNIT, num_experts], np.float32
     )
     np.minimum(alike, _LARGEST_ALIKE, out=alike)
-    block[..., :NUM_EXPERT_FEATURES] = alike
+    if world.candidates.listed:
+        block[..., :NUM_EXPERT_FEATURES] = alike.reshape(-1, NUM_EXPERT_FEATURES).take(world.candidates.cell, axis=0)
+    else:
+        block[..., :NUM_EXPERT_FEATURES] = alike[:, None]
     if not requests.pending.all():
         block[~requests.pending, :, 0] = 0.0
-    if config.information == "known":
-        competence = world.competence_of_topic()
-    else:
-        competence = (requests.topic[..., None] == world.pool.topic).astype(np.float32)
-    competence = competence * world.market.effort[:, None].astype(np.float32)
+    competence = world.competence_of_topic() if config.information == "known" else right_type(world)
+    competence = competence * world.candidates.of(world.market.effort).astype(np.float32)
     transmission_s = world.transmission_alone_s()
     np.minimum(np.maximum(competence, -COMPETENCE_BOUND), COMPETENCE_BOUND, out=block[..., 1])
     energy_cost = np.float32(config.reward.credits_per_joule * config.channel.tx_power_w)
@@ -127,11 +128,10 @@ def write(world: "World") -> NDArray[np.float32]:
     delay = transmission_s + world.compute_s()[..., None].astype(np.float32)
     delay *= np.float32(1 / config.quality.deadline_s)
     np.minimum(delay, LARGEST, out=block[..., 3])
-    last_expert = world.last_expert
-    row = (last_expert >= 0).ravel().nonzero()[0]  # users who were served, of all worlds in one row
-    mine = last_expert.take(row)
-    others = world.load.take(row // num_users * num_experts + mine) - 1
-    at = row * size + NUM_USER_FEATURES + mine * num_features
+    mine = world.candidates.column(world.last_expert)
+    row = (mine >= 0).ravel().nonzero()[0]  # users who were served by one they see, of all worlds in one row
+    others = world.load.take(row // num_users * num_experts + world.last_expert.take(row)) - 1
+    at = row * size + NUM_USER_FEATURES + mine.take(row) * num_features
     flat = observation.reshape(-1)
     flat[at + 4] = np.minimum(others * (1 / LOAD_UNIT), LARGEST_LOAD)
     flat[at + 5] = 1.0
@@ -142,11 +142,12 @@ def write(world: "World") -> NDArray[np.float32]:
 
 def _show_allocation(world: "World", allocation: "Allocation", block: NDArray[np.float32], value: float) -> None:
     """Write which expert is assigned to a user, and what that one costs it: its charge a delivered point."""
-    block[..., NUM_EXPERT_FEATURES] = allocation.expert[..., None] == np.arange(world.num_experts)
-    n, u = np.nonzero(allocation.expert >= 0)
-    e = allocation.expert[n, u]
-    competence = expected_competence(world)[n, u, e]
+    block[..., NUM_EXPERT_FEATURES] = allocation.expert[..., None] == world.candidates.expert
+    column = world.candidates.column(allocation.expert)
+    n, u = np.nonzero(column >= 0)
+    c, e = column[n, u], allocation.expert[n, u]
+    competence = expected_competence(world)[n, u, c]
     points = world.market.effort[n, e] * deliverable_points(world.config.quality, world.loss[n, u], competence)
     dearest = np.full(points.shape, LARGEST)  # also of what delivers nothing
     price = np.divide(allocation.charge[n, u], points * value, out=dearest, where=points > 0)
-    block[n, u, e, 7] = np.minimum(price, LARGEST)
+    block[n, u, c, 7] = np.minimum(price, LARGEST)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def expected_competence(world: "World") -> NDArray[np.float32]:
-    """Competence each user expects of each expert for its topic, (N, U, E); with types only, the mean of the type.
+    """Competence each user expects of each expert for its topic, (N, U, C); with types only, the mean of the type.
 
     That is the mean it is drawn with, or that of the measured table.
     """
@@ -25,19 +25,25 @@ def expected_competence(world: "World") -> NDArray[np.float32]:
         other = other_topic_mean(world.config.experts, world.config.requests.num_topics)
     else:
         own, other = world.pool.type_means
-    return np.where(world.requests.topic[..., None] == world.pool.topic, own, other).astype(np.float32)
+    return np.where(right_type(world), own, other).astype(np.float32)
+
+
+def right_type(world: "World") -> NDArray[np.bool_]:
+    """Whether each candidate's topic is that of the user's subtask, (N, U, C)."""
+    return world.requests.topic[..., None] == world.pool.topic[world.candidates.expert]
 
 
 def expected_gain(world: "World", load: ArrayLike = 1) -> NDArray[np.float32]:
-    """Gain each user expects of each expert if `load` users, itself among them, chose it, (..., N, U, E), credits.
+    """Gain each user expects of each candidate if `load` users, itself among them, chose it, (..., N, U, C), credits.
 
-    load: broadcasts against (N, U, E); at least 1. The band is shared equally among those served (under `min_delay`
+    load: broadcasts against (N, U, C); at least 1. The band is shared equally among those served (under `min_delay`
     the shares depend on who the others are, and equal shares stand for them). Where more ask than an expert serves,
     the gain is that of being served times the chance of it. At the efforts and charges of the market in force.
     """
     competence = expected_competence(world)
     points = quality.deliverable_points(world.config.quality, world.loss[..., None], competence)
-    return _gain(world, load, competence * world.market.effort[:, None], world.market.asked(points))
+    effort = world.candidates.of(world.market.effort)
+    return _gain(world, load, competence * effort, world.market.asked(points, world.candidates))
 
 
 def expected_value(world: "World", load: ArrayLike = 1) -> NDArray[np.float32]:
@@ -58,7 +64,7 @@ def _gain(
         gap = snr_gap(config.channel)
         snr = db_to_linear(world.snr_db())
         transmission_s = transmission_s * spectral_efficiency(snr, gap) / spectral_efficiency(snr * served, gap)
-    delay_s = transmission_s + world.compute_s()[..., None] + world.backlog_s[:, None]
+    delay_s = transmission_s + world.compute_s()[..., None] + world.candidates.of(world.backlog_s)
     timely = quality.timeliness(config.quality, delay_s) * word_survival(config.channel)
     effective = quality.effective_competence(competence, timely)
     gain = quality.transfer_gain(

@@ -16,10 +16,10 @@ Float = NDArray[np.floating]
 class Reports(NamedTuple):
     """The fields of a `mechanisms.Market` that only users who report can fill, for N worlds."""
 
-    user_value: Float  # (N, U, E), credits: gain over abandoning at full effort, before any charge
-    user_points: Float  # (N, U, E), points deliverable at full effort
+    user_value: Float  # (N, U, C), credits: gain over abandoning at full effort, before any charge
+    user_points: Float  # (N, U, C), points deliverable at full effort
     capacity: NDArray[np.int64]  # (N, E), users
-    bandwidth_need: Float  # (N, U, E), Hz: the share of the band on which the answer comes by the deadline
+    bandwidth_need: Float  # (N, U, C), Hz: the share of the band on which the answer comes by the deadline
     bandwidth_limit: Float  # (N, E), Hz
     topic: NDArray[np.int64]  # (N, U), -1: nothing to transfer
     expert_topic: NDArray[np.int64]  # (N, E)
@@ -39,7 +39,7 @@ def user_reports(world: "World") -> Reports:
     value = prospects.expected_value(world, load=min(places, world.num_users))
     points = quality.deliverable_points(config.quality, world.loss[..., None], prospects.expected_competence(world))
     band, shape = config.channel.bandwidth_hz, (world.num_worlds, world.num_experts)
-    left_s = config.quality.deadline_s - world.compute_s()[..., None] - world.backlog_s[:, None]
+    left_s = config.quality.deadline_s - world.compute_s()[..., None] - world.candidates.of(world.backlog_s)
     alone_s = world.transmission_alone_s()
     share = np.divide(alone_s, left_s, out=np.ones(alone_s.shape), where=left_s > 0)
     asking = pending[..., None]

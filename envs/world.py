@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 import mechanisms
 from envs import actions as act
 from envs import channel as ch
-from envs import observation, quality
+from envs import observation, quality, snapshot
 from envs.accounts import RequestAccounts
+from envs.candidates import Candidates
 from envs.clearing import Clearing
 from envs.config import WorldConfig
 from envs.delivery import deliver
@@ -19,19 +20,19 @@ from envs.marketplace import Marketplace
 from envs.reports import user_reports
 from envs.requests import RequestQueue, topic_popularity
 from envs.sharing import per_expert
-from envs.state import OrNone, State, check, put, taken
+from envs.state import State
 
 Float = NDArray[np.floating]
 Info = dict[str, NDArray[Any]]
-_STATE = ("slot", "available", "load", "recent_load", "last_expert", "backlog_s", "_fresh")  # beside those of the parts
-_STREAMS = ("pool", "channel", "requests", "availability", "lottery", "judge")  # of randomness, each its own
+_STREAMS = ("pool", "channel", "requests", "availability", "lottery", "judge", "candidates")  # of randomness
 
 
 class World:
     """Users who transfer subtasks to edge experts over fading channels, N worlds in lockstep.
 
-    One step is one slot. Actions are integers (N, U): e < E transfers the pending subtask to expert e, E abandons it.
-    A masked action is scored as abandoning and marked `rejected`; only an integer out of range raises.
+    One step is one slot. Actions are integers (N, U): c < C transfers the pending subtask to the expert in column c of
+    the user's candidates, C abandons it. Without candidate lists C = E and column e is expert e. A masked action is
+    scored as abandoning and marked `rejected`; only an integer out of range raises.
     Rewards (N, U) float32 are gains over abandoning, credits. Episodes last `config.episode_slots` and only truncate:
     `done` turns true and the next call must be `reset`.
 
@@ -49,6 +50,7 @@ class World:
     worlds: NDArray[np.int64]  # (N, 1), indices
     users: NDArray[np.int64]  # (1, U), indices
     pool: ExpertPool
+    candidates: Candidates  # whom each user can choose from
     requests: RequestQueue
     channel: ch.FadingChannel
     market: Marketplace
@@ -61,7 +63,8 @@ class World:
     attraction: Float  # (N, E), share of all requests if users chose by competence alone (`experts.attraction`)
     last_expert: NDArray[np.int64]  # (N, U), who served each user in the last slot, -1: nobody
     backlog_s: Float  # (N, E), work left over, s
-    _mask: NDArray[np.bool_]  # (N, U, E + 1)
+    rng: dict[str, np.random.Generator]  # one for each of `_STREAMS`
+    _mask: NDArray[np.bool_]  # (N, U, C + 1)
     _seen: NDArray[np.float32] | None  # (N, U, D), written when first asked for
 
     def __init__(
@@ -79,7 +82,7 @@ class World:
         self.worlds, self.users = np.ogrid[:num_worlds, : self.config.num_users]
         self._seed(seed)
         self._begin_episode()
-        self._fresh = True  # the first reset hands out the episode begun here
+        self.fresh = True  # the first reset hands out the episode begun here
 
     @property
     def num_users(self) -> int:
@@ -90,6 +93,11 @@ class World:
     def num_experts(self) -> int:
         """E; grows with `add_experts`."""
         return self.config.num_experts
+
+    @property
+    def num_candidates(self) -> int:
+        """C, the experts that a user can choose from; abandoning is the action of that number."""
+        return self.candidates.count
 
     @property
     def done(self) -> bool:
@@ -105,11 +113,11 @@ class World:
         """Begin an episode; with a seed, all randomness starts anew from it. Returns observations (N, U, D)."""
         if seed is not None:
             self._seed(seed)
-        if seed is not None or not self._fresh:
+        if seed is not None or not self.fresh:
             if seed is None and self.config.experts.resample == "episode":
                 self._draw_pool()
             self._begin_episode()
-        self._fresh = False
+        self.fresh = False
         return self.observe()
 
     def step(self, actions: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32], Info]:
@@ -124,17 +132,18 @@ class World:
         """
         if self.done:
             raise RuntimeError("the episode is over: call reset before the next step")
-        actions = act.checked(actions, (self.num_worlds, self.num_users), self.num_experts)
-        self._fresh = False
+        actions = act.checked(actions, (self.num_worlds, self.num_users), self.num_candidates)
+        self.fresh = False
         requests = self.requests
         allowed = self._mask[self.worlds, self.users, actions]
-        wanted = allowed & (actions < self.num_experts)
-        expert = np.where(wanted, actions, 0)
+        wanted = allowed & (actions < self.num_candidates)
+        column = np.where(wanted, actions, 0)
+        expert = self.candidates.at(column)
         served = self._served(expert, wanted)
         shape = self.num_worlds, self.num_experts
         cell = self.worlds * self.num_experts + expert  # a flat index into (N, E)
         load = per_expert(cell, served, shape)
-        delivery = deliver(self, expert, cell, wanted, served, load)
+        delivery = deliver(self, column, expert, cell, wanted, served, load)
 
         loss = self.loss
         local_gain = quality.local_gain(self.config.reward, loss, requests.words)
@@ -173,24 +182,28 @@ class World:
         return self._seen
 
     def action_mask(self) -> NDArray[np.bool_]:
-        """What each user may do in this slot, (N, U, E + 1): experts that are available and participate; abandoning.
+        """What each user may do in this slot, (N, U, C + 1): experts that are available and participate; abandoning.
 
         Without a pending subtask only abandoning. With `allow_abandon: false` abandoning only when nothing else is.
         """
         return self._mask.copy()
 
     def snr_db(self) -> NDArray[np.float32]:
-        """SNR of each user and expert in this slot, (N, U, E), dB."""
+        """SNR of each user and candidate in this slot, (N, U, C), dB."""
         return self.channel.snr_db()
 
     def transmission_alone_s(self) -> NDArray[np.float32]:
-        """Time to send prompt and answer of the pending subtask alone on each expert's band, (N, U, E), s."""
+        """Time to send prompt and answer of the pending subtask alone on each candidate's band, (N, U, C), s."""
         bits = ch.subtask_bits(self.config.channel, self.requests.words) * self.requests.pending
         return (bits / self.config.channel.bandwidth_hz).astype(np.float32)[..., None] / self.channel.efficiency
 
     def competence_of_topic(self) -> NDArray[np.float32]:
-        """Competence of every expert for each user's topic, (N, U, E)."""
-        return self.pool.by_topic[self.worlds, self.requests.topic]
+        """Competence of every candidate for each user's topic, (N, U, C)."""
+        by_topic, topic = self.pool.by_topic, self.requests.topic
+        if not self.candidates.listed:
+            return by_topic[self.worlds, topic]
+        row = self.worlds * by_topic.shape[1] + topic  # of all worlds' rows
+        return by_topic.reshape(-1).take(row[..., None] * self.num_experts + self.candidates.expert)
 
     def compute_s(self) -> Float:
         """Time an expert computes on each user's pending subtask, (N, U), s."""
@@ -210,40 +223,37 @@ class World:
         self.requests.place(world, user, weight, words, compute, topic)
         self.accounts.reopen(world, user)
         self.market.due |= self.mechanism.allocates
-        self._refresh()
+        self.refresh()
 
     def add_experts(self, count: int) -> None:
         """Add `count` experts to every world (the paper's model upgrade); topics go on as e mod M.
 
         What the world is in goes on: requests, slot, channels and backlog of the experts present. Prices are set
-        anew, since the market is another. Observations and actions have the new size from now on.
+        anew, since the market is another. Observations and actions have the new size from now on; on candidate lists,
+        which keep theirs, newcomers take the place of those that the rule no longer puts there.
         """
         if count < 1:
             raise ValueError(f"count should be at least 1, got {count}")
         self.pool = self.pool.joined(self._drawn_experts(count, self.num_experts))
         self.config = self.accounts.config = replace(self.config, num_experts=self.num_experts + count)
         self.channel.add_experts(count)
+        self.candidates, kept = self.candidates.joined(self.config, self.pool.topic, self.channel.mean_db, self.rng)
+        if kept is not None:
+            self.channel.keep(kept)
         self.backlog_s = np.pad(self.backlog_s, ((0, 0), (0, count)))
         self.load = np.pad(self.load, ((0, 0), (0, count)))
         self.recent_load = np.pad(self.recent_load, ((0, 0), (0, count)))
-        self._expect_crowds()
+        self.expect_crowds()
         self.market.admit(self.pool)
         self.available = np.concatenate([self.available, self._drawn_availability(count)], axis=-1)
-        self._refresh()
+        self.refresh()
 
     def get_state(self) -> State:
         """Everything that a world is in, mid-episode too: copies, from which `set_state` goes on bit for bit.
 
         Nested dictionaries of arrays, numbers, strings and None, without configuration and mechanism.
         """
-        return taken(self, _STATE) | {
-            "pool": self.pool.get_state(),
-            "channel": self.channel.get_state(),
-            "requests": self.requests.get_state(),
-            "accounts": self.accounts.get_state(),
-            "market": self.market.get_state(),
-            "rng": {name: rng.bit_generator.state for name, rng in self._rng.items()},
-        }
+        return snapshot.taken_of(self)
 
     def set_state(self, state: State) -> None:
         """Go on as the world that gave `state` would, if it was built with this one's config, size and mechanism.
@@ -251,46 +261,35 @@ class World:
         Raises ValueError naming the entry that does not fit, before anything has changed: a world to which experts
         were added needs one whose config has as many.
         """
-        like = self.get_state()
-        like["market"]["closed"] = OrNone(like["market"]["under_way"])
-        check(state, like)
-        for name, rng in self._rng.items():
-            rng.bit_generator.state = state["rng"][name]
-        put(self, _STATE, state)
-        self.pool = ExpertPool.from_state(state["pool"])
-        self.channel.set_state(state["channel"])
-        self.requests.set_state(state["requests"])
-        self.accounts.set_state(state["accounts"])
-        self.market.set_state(state["market"], self.pool)
-        self._expect_crowds()
-        self._refresh()
+        snapshot.put_into(self, state)
 
     def _seed(self, seed: int | None) -> None:
         children = np.random.SeedSequence(seed).spawn(len(_STREAMS))
-        self._rng = {name: np.random.default_rng(child) for name, child in zip(_STREAMS, children, strict=True)}
+        self.rng = {name: np.random.default_rng(child) for name, child in zip(_STREAMS, children, strict=True)}
         if self.config.experts.pool_seed is not None:
-            self._rng["pool"] = np.random.default_rng(self.config.experts.pool_seed)
+            self.rng["pool"] = np.random.default_rng(self.config.experts.pool_seed)
         self._draw_pool()
 
     def _draw_pool(self) -> None:
         self.pool = self._drawn_experts(self.num_experts, first=0)
-        self._expect_crowds()
+        self.expect_crowds()
 
     def _drawn_experts(self, count: int, first: int) -> ExpertPool:
         config = self.config
-        return draw_pool(config.experts, self.num_worlds, count, config.requests.num_topics, self._rng["pool"], first)
+        return draw_pool(config.experts, self.num_worlds, count, config.requests.num_topics, self.rng["pool"], first)
 
-    def _expect_crowds(self) -> None:
+    def expect_crowds(self) -> None:
         """Where users may expect each other, from what they know of the pool; read by every slot's observation."""
         self.attraction = attraction(self.pool.seen(self.config.information), topic_popularity(self.config.requests))
 
     def _begin_episode(self) -> None:
-        config, shape = self.config, (self.num_worlds, self.num_users, self.num_experts)
+        config, shape = self.config, (self.num_worlds, self.num_users, self.config.num_candidates)
         self.slot = 0
+        self.candidates = Candidates.drawn(config, self.num_worlds, self.pool.topic, self.rng)
         correlation = config.channel.slot_correlation(config.slot_s)
-        self.channel = ch.FadingChannel(config.channel, shape, correlation, self._rng["channel"])
-        self.requests = RequestQueue(config.requests, self.num_worlds, self.num_users, self._rng["requests"])
-        self.accounts = RequestAccounts(config, shape[:2], self._rng["judge"])
+        self.channel = ch.FadingChannel(config.channel, shape, correlation, self.rng["channel"], self.candidates.rank)
+        self.requests = RequestQueue(config.requests, self.num_worlds, self.num_users, self.rng["requests"])
+        self.accounts = RequestAccounts(config, shape[:2], self.rng["judge"])
         self.backlog_s = np.zeros((self.num_worlds, self.num_experts))
         self.load = np.zeros((self.num_worlds, self.num_experts))
         self.recent_load = np.zeros((self.num_worlds, self.num_experts))
@@ -298,7 +297,7 @@ class World:
         initial_demand = config.quality.recovered_share * config.quality.drop_loss * self.num_users / self.num_experts
         self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, initial_demand)
         self.available = self._drawn_availability(self.num_experts)
-        self._refresh()
+        self.refresh()
 
     def _next_slot(self) -> None:
         self.slot += 1
@@ -308,22 +307,22 @@ class World:
             self.available = self._drawn_availability(self.num_experts)
         if self.done and self.market.closed is None:
             self.market.close()
-        self._refresh()
+        self.refresh()
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         """Clear the market if that is due, and compute once what several parts of a slot read."""
         self._seen = None
         if self.market.due:
             self.market.clear(self.slot, user_reports(self) if self.mechanism.allocates else None)
         self.usable = self.available & self.market.participates
-        self._mask = act.mask(self.usable, self.requests.pending, self.config.allow_abandon)
+        self._mask = act.mask(self.candidates.of(self.usable), self.requests.pending, self.config.allow_abandon)
 
     def _drawn_availability(self, num_experts: int) -> NDArray[np.bool_]:
-        drawn = self._rng["availability"].random((self.num_worlds, num_experts))
+        drawn = self.rng["availability"].random((self.num_worlds, num_experts))
         return drawn < self.config.experts.availability_probability
 
     def _served(self, expert: NDArray, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
         if (places := self.config.experts.max_concurrent) is None:
             return wanted
         first = None if (allocation := self.market.allocation) is None else expert == allocation.expert
-        return lottery(expert, wanted, places, self._rng["lottery"], first)
+        return lottery(expert, wanted, places, self.rng["lottery"], first)

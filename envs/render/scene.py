@@ -64,10 +64,11 @@ class Play:
     @classmethod
     def of(cls, world: World, index: int, actions: NDArray[np.integer], info: Info) -> Self:
         """The slot that world `index` has just played: the arguments and the info of its last `step`."""
-        chosen = np.asarray(actions)[index]
-        num_experts = info["load"].shape[-1]
+        actions = np.asarray(actions)
+        asks = actions < world.num_candidates
+        expert = np.where(asks, world.candidates.at(np.where(asks, actions, 0)), -1)
         return cls(
-            expert=np.where(chosen < num_experts, chosen, -1),
+            expert=expert[index],
             gain=info["gain"][index],
             transferred=info["transferred"][index],
             rejected=info["rejected"][index],

@@ -206,7 +206,7 @@ def _save(spec: ExperimentSpec, algorithm: Any, env_steps: int, folder: Path) ->
         from marl_moe.rllib.stock_policy import save_stock_policy
 
         config = algorithm.config.model_config
-        save_stock_policy(folder, spec.algorithm.name, modules, config, users, spec.env.num_experts, env_steps)
+        save_stock_policy(folder, spec.algorithm.name, modules, config, users, spec.env.num_candidates, env_steps)
 
 
 def _quieten_ray() -> None:

@@ -47,7 +47,7 @@ class Random(Heuristic):
 
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
-        return best_expert(world, self.rng.random((world.num_worlds, world.num_users, world.num_experts)))
+        return best_expert(world, self.rng.random((world.num_worlds, world.num_users, world.num_candidates)))
 
 
 class Abandon(Heuristic):
@@ -57,7 +57,7 @@ class Abandon(Heuristic):
 
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
-        return np.full((world.num_worlds, world.num_users), world.num_experts)
+        return np.full((world.num_worlds, world.num_users), world.num_candidates)
 
 
 class Local(Abandon):
@@ -101,10 +101,10 @@ class Greedy(Heuristic):
         """Actions (N, U)."""
         gain = prospects.expected_gain(world)
         chosen = best_expert(world, gain)
-        expert = np.minimum(chosen, world.num_experts - 1)
-        expected = np.take_along_axis(gain, expert[..., None], axis=-1)[..., 0]
+        column = np.minimum(chosen, world.num_candidates - 1)
+        expected = np.take_along_axis(gain, column[..., None], axis=-1)[..., 0]
         worthwhile = (expected > 0) | ~world.action_mask()[..., -1]
-        return np.where(worthwhile, chosen, world.num_experts)
+        return np.where(worthwhile, chosen, world.num_candidates)
 
 
 class RoundRobin(Heuristic):
@@ -115,8 +115,8 @@ class RoundRobin(Heuristic):
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
         turn = np.arange(world.num_users)[:, None] + world.slot
-        waiting = (np.arange(world.num_experts) - turn) % world.num_experts
-        return best_expert(world, np.broadcast_to(-waiting, (world.num_worlds, *waiting.shape)))
+        waiting = (world.candidates.expert - turn) % world.num_experts
+        return best_expert(world, np.broadcast_to(-waiting, (world.num_worlds, *waiting.shape[1:])))
 
 
 class LoadAware(Heuristic):
@@ -129,8 +129,8 @@ class LoadAware(Heuristic):
 
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
-        others = world.load[:, None] - (world.last_expert[..., None] == np.arange(world.num_experts))
-        wrong_type = world.requests.topic[..., None] != world.pool.topic
+        others = world.candidates.of(world.load) - (world.last_expert[..., None] == world.candidates.expert)
+        wrong_type = ~prospects.right_type(world)
         gain = prospects.expected_gain(world)
         tie = 0.5 * (gain - gain.min()) / max(float(np.ptp(gain)), 1e-9)
         return best_expert(world, tie - others - wrong_type * (world.num_users + 1))
@@ -148,9 +148,9 @@ class FollowAssignment(Heuristic):
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
         mask, allocation = world.action_mask(), world.market.allocation
-        assigned = np.full(mask.shape[:-1], -1) if allocation is None else allocation.expert
+        assigned = np.full(mask.shape[:-1], -1) if allocation is None else world.candidates.column(allocation.expert)
         may = (assigned >= 0) & np.take_along_axis(mask, np.maximum(assigned, 0)[..., None], axis=-1)[..., 0]
-        otherwise = np.where(mask[..., -1], world.num_experts, best_expert(world, prospects.expected_gain(world)))
+        otherwise = np.where(mask[..., -1], world.num_candidates, best_expert(world, prospects.expected_gain(world)))
         return np.where(may, assigned, otherwise)
 
 
@@ -161,6 +161,6 @@ HEURISTICS: dict[str, type[Heuristic]] = {
 
 
 def best_expert(world: World, score: NDArray) -> Actions:
-    """The expert of highest score among those that may be chosen, the abandon action where there is none, (N, U)."""
+    """The candidate of highest score among those that may be chosen, the abandon action where there is none, (N, U)."""
     may = world.action_mask()[..., :-1]
-    return np.where(may.any(axis=-1), np.where(may, score, -np.inf).argmax(axis=-1), world.num_experts)
+    return np.where(may.any(axis=-1), np.where(may, score, -np.inf).argmax(axis=-1), world.num_candidates)

@@ -52,10 +52,10 @@ class LearnedPolicy:
     @torch.no_grad()
     def act(self, world: World) -> NDArray[np.int64]:
         """Actions (N, U). Raises ValueError for a world of a size or a mechanism that the networks cannot serve."""
-        if self.network.network == "mlp" and world.num_experts != self.network.num_experts:
+        if self.network.network == "mlp" and world.num_candidates != self.network.num_experts:
             raise ValueError(
                 f"{self.name}: an mlp trained with {self.network.num_experts} experts cannot act among "
-                f"{world.num_experts}; a pointer network could"
+                f"{world.num_candidates}; a pointer network could"
             )
         if self.network.num_expert_features != len(expert_features(world.mechanism.allocates)):
             raise ValueError(

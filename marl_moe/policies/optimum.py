@@ -6,15 +6,9 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array, vstack
 
 from envs import World
-from marl_moe.policies.equilibrium import (
-    TIE,
-    allowed_actions,
-    deviations,
-    loads,
-    payoffs,
-    sequential_best_response,
-)
-from marl_moe.policies.heuristics import Actions, Heuristic, best_expert
+from marl_moe.policies.equilibrium import allowed_actions
+from marl_moe.policies.heuristics import Actions, Heuristic
+from marl_moe.policies.slot_game import TIE, Payoff, SlotGame
 
 EXACT_USERS = 8  # the program of a slot takes about 10 ms up to here
 
@@ -30,38 +24,38 @@ class Optimum(Heuristic):
 
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
-        payoff = payoffs(world)
+        game = SlotGame.of(world)
         if world.num_users <= EXACT_USERS:
             self.setting = "milp"
-            return np.array([best_assignment(of_world) for of_world in payoff])
+            return np.concatenate([best_assignment(game.worlds(np.array([n]))) for n in range(world.num_worlds)])
         self.setting = "local_search"
-        start, _ = sequential_best_response(payoff, best_expert(world, payoff[..., 1, :-1]))
-        return allowed_actions(world, local_search(payoff, start))
+        start, _ = game.equilibrium(game.alone())
+        return allowed_actions(world, local_search(game, start))
 
 
-def best_assignment(payoff: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The actions (U,) of greatest total gain in one world, exactly.
-
-    payoff: gain of each user for each action at each load, (U, U + 1, A), as `payoffs` gives it for a world.
+def best_assignment(game: SlotGame) -> Actions:
+    """The actions (1, U) of greatest total gain in the one world of a game, exactly.
 
     Program: maximise sum_uek g[u, e, k] x[u, e, k] with binary x (user u is one of the k at e) and z (e serves k),
-    subject to sum_ek x[u, e, k] = 1, sum_u x[u, e, k] = k z[e, k], sum_k z[e, k] <= 1; abandoning has no load. Loads
-    run up to U, so nothing is truncated. Cells of negative gain are left out: where a user may abandon, the optimum
-    uses none, since abandoning would serve that user and those who share with it.
+    subject to sum_ek x[u, e, k] = 1, sum_u x[u, e, k] = k z[e, k], sum_k z[e, k] <= 1; abandoning has no load. Cells
+    of negative gain are left out: where a user may abandon, the optimum uses none, since abandoning would serve that
+    user and those who share with it. So no load beyond the game's is missed.
 
     Raises RuntimeError where HiGHS finds no optimum.
     """
+    (payoff,) = game.payoff
+    experts = np.broadcast_to(game.resource, (1, len(payoff), payoff.shape[-1]))[0]
     num_users, _, num_actions = payoff.shape
     may_abandon = np.isfinite(payoff[:, 1, -1])
-    gain = payoff[:, 1:, :-1].transpose(0, 2, 1)  # (U, E, K), load k at index k - 1
+    gain = payoff[:, 1:, :-1].transpose(0, 2, 1)  # (U, C, K), load k at index k - 1
     worth = np.isfinite(gain) & ((gain > 0) | ~may_abandon[:, None, None])
-    user, expert, load = np.nonzero(worth)
-    num_cells, num_pairs = len(user), gain.shape[1] * gain.shape[2]
+    user, action, load = np.nonzero(worth)
+    num_cells, num_pairs = len(user), game.num_experts * gain.shape[2]
     idle = np.flatnonzero(may_abandon)
     size = num_cells + len(idle) + num_pairs
     objective = np.zeros(size)
     objective[:num_cells] = -gain[worth]
-    pair = expert * gain.shape[2] + load
+    pair = experts[user, action] * gain.shape[2] + load
 
     def rows(row: NDArray, column: NDArray, value: NDArray, count: int) -> coo_array:
         return coo_array((value, (row, column)), shape=(count, size))
@@ -77,7 +71,7 @@ def best_assignment(payoff: NDArray[np.float32]) -> NDArray[np.int64]:
         np.concatenate([np.ones(num_cells), -(pairs % gain.shape[2] + 1.0)]),
         num_pairs,
     )
-    one_load_each = rows(pairs // gain.shape[2], z_column, np.ones(num_pairs), gain.shape[1])
+    one_load_each = rows(pairs // gain.shape[2], z_column, np.ones(num_pairs), game.num_experts)
     equal = np.concatenate([np.ones(num_users), np.zeros(num_pairs)])
     constraints = [
         LinearConstraint(vstack([each_user_once, as_many_as_said]).tocsr(), equal, equal),
@@ -88,62 +82,77 @@ def best_assignment(payoff: NDArray[np.float32]) -> NDArray[np.int64]:
         raise RuntimeError(f"optimum: HiGHS found none: {solution.message}")
     chosen = np.full(num_users, num_actions - 1)
     taken = solution.x[:num_cells] > 0.5
-    chosen[user[taken]] = expert[taken]
-    return chosen
+    chosen[user[taken]] = action[taken]
+    return chosen[None]
 
 
-def local_search(payoff: NDArray[np.float32], start: NDArray[np.int64]) -> NDArray[np.int64]:
+def local_search(game: SlotGame, start: Actions) -> Actions:
     """Raise each world's sum of gains by the best move of one user or swap of two until none helps, (N, U)."""
-    num_users, num_actions = payoff.shape[1], payoff.shape[3]
+    num_actions = game.payoff.shape[-1]
     chosen = start.copy()
     searching = np.arange(len(chosen))
     while len(searching):
-        now, table = chosen[searching], payoff[searching]
-        move, swap = _move_gains(table, now), _swap_gains(table, now)
-        rows = np.arange(len(searching))
-        best_move = move.reshape(len(rows), -1).argmax(axis=-1)
-        best_swap = swap.reshape(len(rows), -1).argmax(axis=-1)
-        user, action = np.divmod(best_move, num_actions)
-        first, second = np.divmod(best_swap, num_users)
-        by_move, by_swap = move[rows, user, action], swap[rows, first, second]
-        moved, swapped = now.copy(), now.copy()
+        there, now = game.worlds(searching), chosen[searching]
+        move = _move_gains(there, now).reshape(len(searching), -1)
+        by_swap, swapped = _best_swaps(there, now)
+        rows, best_move = np.arange(len(searching)), move.argmax(axis=-1)
+        by_move, (user, action) = move[rows, best_move], np.divmod(best_move, num_actions)
+        moved = now.copy()
         moved[rows, user] = action
-        swapped[rows, first], swapped[rows, second] = now[rows, second], now[rows, first]
-        chosen[searching] = np.where((by_move >= by_swap)[:, None], moved, swapped)
         improves = np.maximum(by_move, by_swap) > TIE
-        chosen[searching[~improves]] = now[~improves]
+        chosen[searching] = np.where(improves[:, None], np.where((by_move >= by_swap)[:, None], moved, swapped), now)
         searching = searching[improves]
     return chosen
 
 
-def _move_gains(payoff: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What the sum of gains wins when one user takes another action, (N, U, A)."""
-    num_worlds, _, max_load, num_actions = payoff.shape
-    gain, present = deviations(payoff, chosen)
-    load = loads(chosen, num_actions)
-    worlds, users = np.arange(num_worlds)[:, None], np.arange(payoff.shape[1])
-    mine = np.take_along_axis(load, chosen, axis=-1)
-
-    def at(other_load: NDArray[np.int64]) -> NDArray[np.float32]:
-        return payoff[worlds, users, np.clip(other_load, 1, max_load - 1), chosen]
-
-    joined, left = at(mine + 1) - present, at(mine - 1) - present  # to a user, when another comes or goes
-    cell = (worlds * num_actions + chosen).ravel()
-    size = num_worlds * num_actions
-    come = np.bincount(cell, joined.ravel(), size).reshape(num_worlds, num_actions)
-    go = np.bincount(cell, left.ravel(), size).reshape(num_worlds, num_actions)
-    others_go = np.take_along_axis(go, chosen, axis=-1) - left
-    win = gain - present[..., None] + come[:, None] + others_go[..., None]
+def _move_gains(game: SlotGame, chosen: Actions) -> Payoff:
+    """What the sum of gains wins when one user takes another action, (N, U, C + 1)."""
+    num_worlds, num_users = chosen.shape
+    gain, present = game.deviations(chosen)
+    used, load = game.used(chosen), game.loads(chosen)
+    mine = np.take_along_axis(load, used, axis=-1)
+    users = np.arange(num_users)
+    joined = game.at(users, mine + 1, chosen) - present  # to a user, when another comes
+    left = game.at(users, mine - 1, chosen) - present  # or goes
+    cell = (np.arange(num_worlds)[:, None] * load.shape[-1] + used).ravel()
+    come, go = (np.bincount(cell, change.ravel(), load.size).reshape(load.shape) for change in (joined, left))
+    others_go = np.take_along_axis(go, used, axis=-1) - left
+    win = gain - present[..., None] + come[np.arange(num_worlds)[:, None, None], game.resource] + others_go[..., None]
     np.put_along_axis(win, chosen[..., None], -np.inf, axis=-1)
     return win.astype(np.float32)
 
 
-def _swap_gains(payoff: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What the sum of gains wins when two users trade their actions, (N, U, U)."""
-    num_worlds, num_users, _, num_actions = payoff.shape
-    load = np.take_along_axis(loads(chosen, num_actions), chosen, axis=-1)
-    worlds, users = np.arange(num_worlds)[:, None, None], np.arange(num_users)[:, None]
-    taking = payoff[worlds, users, load[:, None], chosen[:, None]]  # user u in the place of user v
-    present = np.diagonal(taking, axis1=1, axis2=2)
-    win = taking - present[:, :, None]
-    return win + win.transpose(0, 2, 1)
+def _best_swaps(game: SlotGame, chosen: Actions) -> tuple[Payoff, Actions]:
+    """What the sum of gains wins when the best two users of each world trade what they use, (N,), and the actions then.
+
+    Looked at are pairs of whom each can do what the other does: every user with those who are where it could go.
+    """
+    num_worlds, num_users = chosen.shape
+    used, load = game.used(chosen), game.loads(chosen)
+    # Users in the order of what they use, and where in that order each resource begins.
+    order = np.argsort((np.arange(num_worlds)[:, None] * load.shape[-1] + used).ravel(), kind="stable")
+    begins = (np.cumsum(load) - load.ravel()).reshape(load.shape)
+    resource = np.broadcast_to(game.resource, (*chosen.shape, game.resource.shape[-1])).ravel()
+    row, action = np.divmod(np.arange(resource.size), game.resource.shape[-1])
+    there = load[row // num_users, resource]
+    nth = np.arange(there.sum()) - np.repeat(np.cumsum(there) - there, there)
+    first, action = np.repeat(row, there), np.repeat(action, there)
+    second = order[np.repeat(begins[row // num_users, resource], there) + nth]
+    back = game.action(second, used.ravel()[first])
+    trades = (first < second) & (back >= 0)
+    first, second, action, back = first[trades], second[trades], action[trades], back[trades]
+
+    world, (_, present) = first // num_users, game.deviations(chosen)
+    at_first, at_second = (load[world, used.ravel()[user]] for user in (first, second))
+    payoff = game.payoff.reshape(-1, *game.payoff.shape[2:])
+    then = payoff[first, np.minimum(at_second, game.max_load), action]
+    then = then + payoff[second, np.minimum(at_first, game.max_load), back]
+    win = then - present.ravel()[first] - present.ravel()[second]
+
+    best = np.full(num_worlds, -np.inf, np.float32)
+    np.maximum.at(best, world, win)
+    swapped = chosen.copy().ravel()
+    pair = np.flatnonzero(win == best[world])
+    pair = pair[np.unique(world[pair], return_index=True)[1]]  # one in each world
+    swapped[first[pair]], swapped[second[pair]] = action[pair], back[pair]
+    return best, swapped.reshape(chosen.shape)

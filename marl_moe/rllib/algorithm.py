@@ -108,7 +108,7 @@ class WorldSacConfig(SACConfig):
             env=None, env_config={"world": config.as_dict(), "mechanism": mechanism, "module_users": module_users}
         )
         model = NetworkConfig(
-            num_experts=config.num_experts,
+            num_experts=config.num_candidates,
             allow_abandon=config.allow_abandon,
             num_expert_features=len(expert_features(make(**mechanism).allocates)),
             **network,

@@ -77,7 +77,7 @@ class WorldRunner(EnvRunner, Checkpointable):
         """Observation and action space of each module."""
         low, high = observation.bounds(self.world.config, self.world.mechanism.allocates)
         observations: gym.Space = gym.spaces.Box(low, high, dtype=np.float32)
-        actions: gym.Space = gym.spaces.Discrete(self.world.num_experts + 1)
+        actions: gym.Space = gym.spaces.Discrete(self.world.num_candidates + 1)
         return dict.fromkeys(self.module_users, (observations, actions))
 
     def sample(self, **kwargs: Any) -> Fragment:

@@ -105,21 +105,26 @@ class StockConfig(AlgorithmConfig):
             raise ValueError("rl_module.model_config.use_lstm should be false: evaluation keeps no memory of a policy")
         with torch.random.fork_rng(devices=[]):
             try:
-                self.build_module(self.env_config["world"]["num_experts"], self.model_config)
+                self.build_module(self.world_config.num_candidates, self.model_config)
             except Exception as error:  # RLlib raises whatever it stumbles over
                 raise ValueError(f"rl_module.model_config: {error}") from None
         super().validate()
 
     @classmethod
-    def build_module(cls, num_experts: int, model_config: dict[str, Any]) -> RLModule:
+    def build_module(cls, num_candidates: int, model_config: dict[str, Any]) -> RLModule:
         """A module that acts among so many experts, without what only learning needs."""
-        size = NUM_USER_FEATURES + num_experts * model_config["num_expert_features"]
+        size = NUM_USER_FEATURES + num_candidates * model_config["num_expert_features"]
         return cls.module_class(
             observation_space=gym.spaces.Box(-np.inf, np.inf, (size,), np.float32),
-            action_space=gym.spaces.Discrete(num_experts + 1),
+            action_space=gym.spaces.Discrete(num_candidates + 1),
             inference_only=True,
             model_config=model_config,
         )
+
+    @property
+    def world_config(self) -> WorldConfig:
+        """The world that is learned in."""
+        return WorldConfig(**self.env_config["world"])
 
     def get_default_rl_module_spec(self) -> RLModuleSpec:
         """The masked module."""
@@ -225,7 +230,7 @@ class StockSacConfig(StockConfig, SACConfig):
         if not self.twin_q:
             raise ValueError("training.twin_q should be true: RLlib's discrete SAC fails without")
         if self.target_entropy in ("auto", None):
-            self.target_entropy = TARGET_ENTROPY_RATIO * log(self.env_config["world"]["num_experts"] + 1)
+            self.target_entropy = TARGET_ENTROPY_RATIO * log(self.world_config.num_candidates + 1)
         if not is_number(self.target_entropy):
             raise ValueError(f"training.target_entropy should be a number or auto, got {self.target_entropy!r}")
         super().validate()

@@ -54,9 +54,9 @@ class StockPolicy:
 
     def act(self, world: World) -> NDArray[np.int64]:
         """Actions (N, U). Raises ValueError for a world of a size that the modules cannot serve."""
-        if world.num_experts != self.num_experts:
+        if world.num_candidates != self.num_experts:
             raise ValueError(
-                f"{self.name}: trained with {self.num_experts} experts, it cannot act among {world.num_experts}"
+                f"{self.name}: trained with {self.num_experts} experts, it cannot act among {world.num_candidates}"
             )
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             if self.rng is not None:

@@ -58,16 +58,14 @@ class UserOfWorld:
         weight = subtask.weight * num_subtasks / world.config.requests.num_subtasks
         world.place_subtask(0, 0, weight, subtask.words, subtask.compute_need, subtask.topic)
         slot, actions = world.slot, self._policy.act(world)
-        expert = int(actions[0, 0])
-        asked = expert < world.num_experts
-        snr_db, price, effort, competence = (
-            float(table[0, expert]) if asked else np.nan
-            for table in (
-                world.snr_db()[:, 0],
-                world.market.unit_price,
-                world.market.effort,
-                world.competence_of_topic()[:, 0],
-            )
+        column = int(actions[0, 0])
+        asked = column < world.num_candidates
+        expert = int(world.candidates.at(actions)[0, 0]) if asked else -1
+        snr_db, competence = (
+            float(pairs[0, 0, column]) if asked else np.nan for pairs in (world.snr_db(), world.competence_of_topic())
+        )
+        price, effort = (
+            float(table[0, expert]) if asked else np.nan for table in (world.market.unit_price, world.market.effort)
         )
         _, _, info = world.step(actions)
         told = {

@@ -73,7 +73,7 @@ def test_expected_gain_where_more_ask_than_are_served_is_the_mean_over_the_lotte
     gains = []
     for seed in range(3000):
         played = deepcopy(world)
-        played._rng["lottery"] = np.random.default_rng(seed)
+        played.rng["lottery"] = np.random.default_rng(seed)
         *_, info = played.step(np.full((3, 4), 2))
         gains.append(info["gain"])
     mean, error = np.mean(gains, axis=0), np.std(gains, axis=0) / np.sqrt(len(gains))

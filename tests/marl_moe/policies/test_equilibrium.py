@@ -8,8 +8,9 @@ import pytest
 
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
-from marl_moe.policies.equilibrium import BetterResponse, Nash, payoffs, sequential_best_response, social_gain
+from marl_moe.policies.equilibrium import BetterResponse, Nash
 from marl_moe.policies.optimum import Optimum, best_assignment, local_search
+from marl_moe.policies.slot_game import SlotGame
 
 ONE = RequestConfig(num_transferred=1, zipf_exponent=1, topic_persistence=0.8)
 SMALL = WorldConfig(
@@ -42,12 +43,12 @@ def worlds(config: WorldConfig = SMALL, num_worlds: int = WORLDS, slots: int = 3
 
 @pytest.mark.parametrize("mechanism", ["none", "posted_price"])
 def test_payoffs_are_what_the_world_pays_for_every_joint_action(mechanism: str) -> None:
-    payoff = payoffs(worlds(mechanism=mechanism))
+    game = SlotGame.of(worlds(mechanism=mechanism))
     for joint in product(range(5), repeat=3):
         world = worlds(mechanism=mechanism)
         allowed = np.take_along_axis(world.action_mask(), np.tile(joint, (WORLDS, 1))[..., None], axis=-1).all((1, 2))
         *_, info = world.step(np.tile(joint, (WORLDS, 1)))
-        expected = social_gain(payoff, np.tile(joint, (WORLDS, 1)))
+        expected = game.social_gain(np.tile(joint, (WORLDS, 1)))
         np.testing.assert_allclose(expected[allowed], info["gain"].sum(axis=-1)[allowed], rtol=1e-4, atol=1e-4)
         assert np.isneginf(expected[~allowed]).all()
 
@@ -65,9 +66,9 @@ def test_no_user_gains_by_leaving_an_equilibrium_alone() -> None:
 
 
 def test_users_who_wait_for_nobody_may_cycle_and_the_regret_says_how_far_they_are() -> None:
-    payoff = payoffs(worlds(contention(8), slots=0))
+    game = SlotGame.of(worlds(contention(8), slots=0))
     start = np.full((WORLDS, 8), 30)
-    _, converged = sequential_best_response(payoff, start, max_sweeps=1)
+    _, converged = game.equilibrium(start, max_sweeps=1)
     policy = Nash(np.random.default_rng(0))
     policy.act(worlds(contention(8), slots=0))
     assert policy.converged.all()
@@ -78,18 +79,18 @@ def test_users_who_wait_for_nobody_may_cycle_and_the_regret_says_how_far_they_ar
 @pytest.mark.parametrize("allow_abandon", [True, False])
 def test_the_optimum_is_the_best_of_all_joint_actions_in_every_slot(allow_abandon: bool) -> None:
     config = replace(SMALL, allow_abandon=allow_abandon)
-    payoff = payoffs(worlds(config))
-    best = np.max([social_gain(payoff, np.tile(j, (WORLDS, 1))) for j in product(range(5), repeat=3)], axis=0)
+    game = SlotGame.of(worlds(config))
+    best = np.max([game.social_gain(np.tile(j, (WORLDS, 1))) for j in product(range(5), repeat=3)], axis=0)
     policy = Optimum(np.random.default_rng(0))
-    np.testing.assert_allclose(social_gain(payoff, policy.act(worlds(config))), best, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(game.social_gain(policy.act(worlds(config))), best, rtol=1e-5, atol=1e-5)
     assert policy.setting == "milp"
 
 
 def test_local_search_lies_between_equilibrium_and_optimum_in_every_slot() -> None:
-    payoff = payoffs(worlds())
+    game = SlotGame.of(worlds())
     nash = Nash(np.random.default_rng(0)).act(worlds())
-    equilibrium, found = social_gain(payoff, nash), social_gain(payoff, local_search(payoff, nash))
-    optimum = social_gain(payoff, np.array([best_assignment(of_world) for of_world in payoff]))
+    equilibrium, found = game.social_gain(nash), game.social_gain(local_search(game, nash))
+    optimum = game.social_gain(np.concatenate([best_assignment(game.worlds(np.array([n]))) for n in range(WORLDS)]))
     assert (equilibrium <= found + 1e-5).all()
     assert (found <= optimum + 1e-4).all()
     assert found.sum() > equilibrium.sum() + 0.1
@@ -98,25 +99,25 @@ def test_local_search_lies_between_equilibrium_and_optimum_in_every_slot() -> No
 
 def test_the_optimum_of_many_users_says_that_it_is_local_search_and_beats_the_equilibrium() -> None:
     world = worlds(contention(16), num_worlds=8, slots=1)
-    payoff = payoffs(world)
+    game = SlotGame.of(world)
     policy = Optimum(np.random.default_rng(0))
     optimum, equilibrium = policy.act(world), Nash(np.random.default_rng(0)).act(world)
     assert policy.setting == "local_search"
-    assert (social_gain(payoff, optimum) >= social_gain(payoff, equilibrium) - 1e-4).all()
+    assert (game.social_gain(optimum) >= game.social_gain(equilibrium) - 1e-4).all()
 
 
 def test_local_search_ends_where_no_move_and_no_swap_helps() -> None:
-    payoff = payoffs(worlds(slots=1))
-    chosen = local_search(payoff, np.full((WORLDS, 3), 4))
-    reached = social_gain(payoff, chosen)
+    game = SlotGame.of(worlds(slots=1))
+    chosen = local_search(game, np.full((WORLDS, 3), 4))
+    reached = game.social_gain(chosen)
     for user, action in product(range(3), range(5)):
         other = chosen.copy()
         other[:, user] = action
-        assert (social_gain(payoff, other) <= reached + 1e-4).all()
+        assert (game.social_gain(other) <= reached + 1e-4).all()
     for first, second in ((0, 1), (0, 2), (1, 2)):
         other = chosen.copy()
         other[:, [first, second]] = chosen[:, [second, first]]
-        assert (social_gain(payoff, other) <= reached + 1e-4).all()
+        assert (game.social_gain(other) <= reached + 1e-4).all()
 
 
 @pytest.mark.parametrize(
