@@ -20,7 +20,7 @@ from envs.config import ChannelConfig, WorldConfig
 from envs.state import State
 
 Float = NDArray[np.floating]
-PAIRS_AT_ONCE = 2_000_000  # of user and expert, looked at together while lists are made
+PAIRS_AT_ONCE = 250_000  # of user and expert, looked at together while lists are made
 
 
 class Candidates:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import mechanisms
-from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
+from envs import ChannelConfig, ExpertConfig, ObservationConfig, RequestConfig, World, WorldConfig, prospects
 from marl_moe.policies.equilibrium import BetterResponse, Nash
 from marl_moe.policies.optimum import Optimum, best_assignment, local_search
 from marl_moe.policies.slot_game import SlotGame
@@ -20,6 +20,8 @@ SMALL = WorldConfig(
     channel=ChannelConfig(bandwidth_hz=500),
     experts=ExpertConfig(availability_probability=0.9),
 )
+LISTED = replace(SMALL, num_experts=5, observation=ObservationConfig(candidates=4))
+both = pytest.mark.parametrize("config", [SMALL, LISTED], ids=["all experts", "candidate lists"])
 WORLDS = 40
 
 
@@ -37,15 +39,17 @@ def worlds(config: WorldConfig = SMALL, num_worlds: int = WORLDS, slots: int = 3
     world = World(config, num_worlds, seed=3, mechanism=mechanisms.make(mechanism))
     rng = np.random.default_rng(0)
     for _ in range(slots):
-        world.step(rng.integers(config.num_experts + 1, size=(num_worlds, config.num_users)))
+        world.step(rng.integers(config.num_candidates + 1, size=(num_worlds, config.num_users)))
     return world
 
 
+@both
 @pytest.mark.parametrize("mechanism", ["none", "posted_price"])
-def test_payoffs_are_what_the_world_pays_for_every_joint_action(mechanism: str) -> None:
-    game = SlotGame.of(worlds(mechanism=mechanism))
+def test_payoffs_are_what_the_world_pays_for_every_joint_action(config: WorldConfig, mechanism: str) -> None:
+    game = SlotGame.of(worlds(config, mechanism=mechanism))
+    assert game.max_load == 3
     for joint in product(range(5), repeat=3):
-        world = worlds(mechanism=mechanism)
+        world = worlds(config, mechanism=mechanism)
         allowed = np.take_along_axis(world.action_mask(), np.tile(joint, (WORLDS, 1))[..., None], axis=-1).all((1, 2))
         *_, info = world.step(np.tile(joint, (WORLDS, 1)))
         expected = game.social_gain(np.tile(joint, (WORLDS, 1)))
@@ -53,16 +57,27 @@ def test_payoffs_are_what_the_world_pays_for_every_joint_action(mechanism: str) 
         assert np.isneginf(expected[~allowed]).all()
 
 
-def test_no_user_gains_by_leaving_an_equilibrium_alone() -> None:
-    world = worlds()
+def test_loads_that_are_left_out_of_a_game_are_worth_less_than_abandoning() -> None:
+    world = worlds(contention(16), num_worlds=4)
+    game = SlotGame.of(world)
+    assert 2 <= game.max_load < 16
+    assert all(prospects.expected_gain(world, load).max() < 0 for load in range(game.max_load, 17))
+    assert prospects.expected_gain(world, game.max_load - 1).max() > 0
+    whole = SlotGame.of(worlds(replace(contention(16), allow_abandon=False), num_worlds=4))
+    assert whole.max_load == 16
+
+
+@both
+def test_no_user_gains_by_leaving_an_equilibrium_alone(config: WorldConfig) -> None:
+    world = worlds(config)
     policy = Nash(np.random.default_rng(0))
     chosen = policy.act(world)
     assert policy.converged.all()
-    present = _gains(chosen)
+    present = _gains(chosen, config)
     for user, action in product(range(3), range(5)):
         other = chosen.copy()
         other[:, user] = action
-        assert (_gains(other)[:, user] <= present[:, user] + 1e-5).all()
+        assert (_gains(other, config)[:, user] <= present[:, user] + 1e-5).all()
 
 
 def test_users_who_wait_for_nobody_may_cycle_and_the_regret_says_how_far_they_are() -> None:
@@ -76,9 +91,10 @@ def test_users_who_wait_for_nobody_may_cycle_and_the_regret_says_how_far_they_ar
     assert not converged.all()  # one sweep from nowhere is not enough to be sure
 
 
+@both
 @pytest.mark.parametrize("allow_abandon", [True, False])
-def test_the_optimum_is_the_best_of_all_joint_actions_in_every_slot(allow_abandon: bool) -> None:
-    config = replace(SMALL, allow_abandon=allow_abandon)
+def test_the_optimum_is_the_best_of_all_joint_actions_in_every_slot(config: WorldConfig, allow_abandon: bool) -> None:
+    config = replace(config, allow_abandon=allow_abandon)
     game = SlotGame.of(worlds(config))
     best = np.max([game.social_gain(np.tile(j, (WORLDS, 1))) for j in product(range(5), repeat=3)], axis=0)
     policy = Optimum(np.random.default_rng(0))
@@ -86,9 +102,10 @@ def test_the_optimum_is_the_best_of_all_joint_actions_in_every_slot(allow_abando
     assert policy.setting == "milp"
 
 
-def test_local_search_lies_between_equilibrium_and_optimum_in_every_slot() -> None:
-    game = SlotGame.of(worlds())
-    nash = Nash(np.random.default_rng(0)).act(worlds())
+@both
+def test_local_search_lies_between_equilibrium_and_optimum_in_every_slot(config: WorldConfig) -> None:
+    game = SlotGame.of(worlds(config))
+    nash = Nash(np.random.default_rng(0)).act(worlds(config))
     equilibrium, found = game.social_gain(nash), game.social_gain(local_search(game, nash))
     optimum = game.social_gain(np.concatenate([best_assignment(game.worlds(np.array([n]))) for n in range(WORLDS)]))
     assert (equilibrium <= found + 1e-5).all()
@@ -106,17 +123,25 @@ def test_the_optimum_of_many_users_says_that_it_is_local_search_and_beats_the_eq
     assert (game.social_gain(optimum) >= game.social_gain(equilibrium) - 1e-4).all()
 
 
-def test_local_search_ends_where_no_move_and_no_swap_helps() -> None:
-    game = SlotGame.of(worlds(slots=1))
+@both
+def test_local_search_ends_where_no_move_and_no_swap_helps(config: WorldConfig) -> None:
+    game = SlotGame.of(worlds(config, slots=1))
     chosen = local_search(game, np.full((WORLDS, 3), 4))
     reached = game.social_gain(chosen)
     for user, action in product(range(3), range(5)):
         other = chosen.copy()
         other[:, user] = action
         assert (game.social_gain(other) <= reached + 1e-4).all()
+    rows = np.arange(WORLDS)
     for first, second in ((0, 1), (0, 2), (1, 2)):
+        used = game.used(chosen)
+        takes, gives = (
+            game.action(rows * 3 + user, used[:, other]) for user, other in ((first, second), (second, first))
+        )
+        can = (takes >= 0) & (gives >= 0)
+        assert can.any()
         other = chosen.copy()
-        other[:, [first, second]] = chosen[:, [second, first]]
+        other[can, first], other[can, second] = takes[can], gives[can]
         assert (game.social_gain(other) <= reached + 1e-4).all()
 
 
@@ -145,7 +170,7 @@ def test_without_a_chance_to_move_users_stay_where_it_is_still_worth_it() -> Non
     assert gain[stayed].mean() > 1
 
 
-def _gains(chosen: np.ndarray) -> np.ndarray:
+def _gains(chosen: np.ndarray, config: WorldConfig) -> np.ndarray:
     """Gains of all users if `chosen` is played in a copy of the worlds."""
-    *_, info = worlds().step(chosen)
+    *_, info = worlds(config).step(chosen)
     return info["gain"]

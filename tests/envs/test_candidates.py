@@ -1,0 +1,162 @@
+"""Candidate lists: whom the rule puts on them, and that a listed world is the same world seen through a list."""
+
+import tracemalloc
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import mechanisms
+from envs import ChannelConfig, ExpertConfig, ObservationConfig, RequestConfig, World, WorldConfig, candidates
+from envs.candidates import best_of_each_topic
+
+FADING = ChannelConfig(process="gauss_markov", correlation=0.9)
+LISTED = WorldConfig(
+    num_users=7,
+    num_experts=40,
+    observation=ObservationConfig(candidates=9),
+    channel=FADING,
+    experts=ExpertConfig(availability_probability=0.8),
+)
+
+
+def by_hand(rank: np.ndarray, topic: np.ndarray, count: int) -> list[int]:
+    """The rule, told again: round after round the best that is left of each topic; the last round by rank."""
+    left = {t: sorted(np.flatnonzero(topic == t), key=lambda e: -rank[e]) for t in set(topic.tolist())}
+    chosen: list[int] = []
+    while len(chosen) < count:
+        round_ = sorted((experts.pop(0) for experts in left.values() if experts), key=lambda e: -rank[e])
+        chosen += [int(e) for e in round_[: count - len(chosen)]]
+    return sorted(chosen)
+
+
+@pytest.mark.parametrize("count", [1, 4, 6, 9, 29, 31])
+def test_a_list_holds_the_best_of_each_topic(count: int) -> None:
+    rng = np.random.default_rng(count)
+    rank, topic = rng.uniform(5, 20, (50, 31)).astype(np.float32), np.arange(31) % 6
+    chosen = best_of_each_topic(rank, topic, count)
+    assert [row.tolist() for row in chosen] == [by_hand(row, topic, count) for row in rank]
+
+
+def test_lists_are_of_the_means_that_the_world_without_lists_draws() -> None:
+    everybody = World(replace(LISTED, observation=ObservationConfig()), num_worlds=3, seed=4)
+    world = World(LISTED, num_worlds=3, seed=4)
+    means = everybody.channel.mean_db
+    for n, u in np.ndindex(3, 7):
+        chosen = by_hand(means[n, u], world.pool.topic, 9)
+        assert world.candidates.expert[n, u].tolist() == chosen
+        np.testing.assert_array_equal(world.channel.mean_db[n, u], means[n, u, chosen])
+
+
+@pytest.mark.parametrize("mechanism", ["none", "posted_price"])
+def test_a_list_of_everybody_is_the_world_without_lists_bit_for_bit(
+    mechanism: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "PAIRS_AT_ONCE", 100)  # lists of two users at a time
+    config = replace(LISTED, observation=ObservationConfig(candidates=40))
+    listed, plain = (
+        World(c, 3, 5, mechanisms.make(mechanism)) for c in (config, replace(config, observation=ObservationConfig()))
+    )
+    assert listed.candidates.listed
+    assert not plain.candidates.listed
+    rng = np.random.default_rng(0)
+    while not plain.done:
+        np.testing.assert_array_equal(listed.action_mask(), plain.action_mask())
+        actions = rng.integers(41, size=(3, 7))
+        (seen, reward, info), (as_seen, as_reward, as_info) = (world.step(actions) for world in (listed, plain))
+        np.testing.assert_array_equal(seen, as_seen)
+        np.testing.assert_array_equal(reward, as_reward)
+        for name, value in as_info.items():
+            np.testing.assert_array_equal(info[name], value)
+
+
+def test_a_slot_pays_what_the_formulas_say_of_the_experts_in_the_columns_chosen() -> None:
+    config = replace(LISTED, requests=RequestConfig(num_transferred=1), experts=ExpertConfig(words_per_second=None))
+    world = World(config, num_worlds=2, seed=0)
+    actions = np.random.default_rng(1).integers(9, size=(2, 7))
+    pool, words, topic = world.pool, world.requests.words.copy(), world.requests.topic.copy()
+    expert = world.candidates.expert.copy()
+    snr_db = world.snr_db()
+    *_, info = world.step(actions)
+    for n, u in np.ndindex(2, 7):
+        asked = expert[n, u, actions[n, u]]
+        with_me = sum(expert[n, v, actions[n, v]] == asked for v in range(7))
+        rate = 1000 / with_me * np.log2(1 + 10 ** (snr_db[n, u, actions[n, u]] / 10))
+        delay_s = 48 * (30 + words[n, u]) / rate
+        late = np.exp(-max(delay_s - 6, 0) / 3)
+        competence = pool.competence[n, asked, topic[n, u]]
+        effective = competence * late if competence > 0 else competence
+        gain = 5 * 0.85 * 0.86 * effective - 0.0025 * words[n, u] - 2 * 0.1 * delay_s
+        assert info["delay_s"][n, u] == pytest.approx(delay_s, rel=1e-5)
+        assert info["gain"][n, u] == pytest.approx(gain, rel=1e-4, abs=1e-5)
+        assert info["load"][n, asked] == with_me
+
+
+def test_lots_put_every_expert_of_a_topic_on_lists_alike() -> None:
+    config = replace(LISTED, num_users=200, channel=ChannelConfig(), observation=ObservationConfig(candidates=6))
+    world = World(config, num_worlds=20, seed=0)
+    drawn = Counter(world.candidates.expert.ravel().tolist())
+    for expert in range(40):
+        of_topic = len(range(expert % 6, 40, 6))
+        expected = 4000 / of_topic
+        assert drawn[expert] == pytest.approx(expected, abs=5 * np.sqrt(expected * (1 - 1 / of_topic)))
+
+
+@pytest.mark.parametrize("process", [FADING, ChannelConfig()])
+def test_newcomers_take_the_places_that_the_rule_gives_them_and_channels_go_on(process: ChannelConfig) -> None:
+    world = World(replace(LISTED, channel=process), num_worlds=2, seed=1)
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        world.step(rng.integers(10, size=(2, 7)))
+    before = world.candidates.expert.copy()
+    latent = world.channel.latent_db.copy()
+    world.add_experts(60)
+    after = world.candidates.expert
+    assert after.shape == before.shape
+    assert (np.diff(after, axis=-1) > 0).all()
+    stayed = 0
+    for n, u in np.ndindex(2, 7):
+        assert Counter((after[n, u] % 6).tolist()).most_common()[-1][1] >= 1
+        for column, expert in enumerate(after[n, u]):
+            if expert < 40:
+                was = before[n, u].tolist().index(expert)  # no expert comes back that the rule had left out
+                assert world.channel.latent_db[n, u, column] == latent[n, u, was]
+                stayed += 1
+    assert 0 < stayed < 2 * 7 * 9 * 0.6  # 60 of 100 are new
+    seen, *_ = world.step(rng.integers(10, size=(2, 7)))
+    assert seen.shape == (2, 7, 4 + 9 * 10)
+
+
+def test_a_listed_world_goes_on_from_its_state_bit_for_bit() -> None:
+    config = replace(LISTED, channel=ChannelConfig())
+    world, other = World(config, 2, seed=1), World(config, 2, seed=9)
+    world.step(np.zeros((2, 7), int))
+    other.set_state(world.get_state())
+    rng = np.random.default_rng(0)
+    for _ in range(70):  # into the next episode, where lists are drawn again
+        actions = rng.integers(10, size=(2, 7))
+        for first, second in zip(world.step(actions)[:2], other.step(actions)[:2], strict=True):
+            np.testing.assert_array_equal(first, second)
+        if world.done:
+            np.testing.assert_array_equal(world.reset(), other.reset())
+
+
+def test_more_candidates_than_experts_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"observation\.candidates 41 is above num_experts 40"):
+        replace(LISTED, observation=ObservationConfig(candidates=41))
+
+
+def test_no_array_has_a_cell_for_each_user_and_expert() -> None:
+    config = replace(LISTED, num_users=1000, num_experts=3000, observation=ObservationConfig(candidates=30))
+    tracemalloc.start()
+    world = World(config, seed=0)
+    rng = np.random.default_rng(0)
+    world.reset()
+    for _ in range(3):
+        world.step(rng.integers(31, size=(1, 1000)))
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    single = 1000 * 3000 * 4  # bytes of one such array in single precision
+    assert held < single / 2
+    assert peak < 2 * single  # while lists are made, of a few users at a time
