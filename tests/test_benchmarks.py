@@ -46,6 +46,7 @@ def measured(setting: Any) -> tuple[list[Any], pd.DataFrame]:
     import mechanism_speed
     import memory
     import quality_report
+    import scale
     import update_speed
     import world_speed
     from time_to_quality import Caps
@@ -58,6 +59,7 @@ def measured(setting: Any) -> tuple[list[Any], pd.DataFrame]:
         *update_speed.measure(num_users=2, num_experts=5, repeats=3, seconds=0),
         *memory.measure(capacity=100),
         *growth.measure(users=(1, 2), experts=(5, 6), repeats=1, seconds=0),
+        *scale.measure(sizes=((2, 6, None), (2, 6, 3)), repeats=1),
         *mechanism_speed.measure(sizes=((2, 3),), repeats=1, seconds=0),
         *quality,
     ]
@@ -66,7 +68,7 @@ def measured(setting: Any) -> tuple[list[Any], pd.DataFrame]:
 
 def test_every_benchmark_yields_rows_that_say_what_was_measured_and_in_which_unit(measured: Any) -> None:
     rows, curves = measured
-    assert {row.benchmark for row in rows} == {"world", "updates", "memory", "growth", "mechanisms", "quality"}
+    assert {row.benchmark for row in rows} == {"world", "updates", "memory", "growth", "scale", "mechanisms", "quality"}
     names = [(row.benchmark, row.variant, row.quantity, row.unit) for row in rows]
     assert len(set(names)) == len(names)
     for row in rows:
@@ -103,6 +105,7 @@ def test_make_bench_writes_table_csv_figures_and_the_machine_into_a_folder_of_it
         "update_speed": "updates",
         "memory": "memory",
         "growth": "growth",
+        "scale": "scale",
         "mechanism_speed": "mechanisms",
     }
     for module, name in parts.items():
@@ -119,7 +122,7 @@ def test_make_bench_writes_table_csv_figures_and_the_machine_into_a_folder_of_it
     result = CliRunner().invoke(main["app"], [*command.split(), "--out", str(folder)], catch_exceptions=False)
     assert result.exit_code == 0
     assert [caps.rllib_s for caps in asked] == [rllib_cap]
-    figures = ("growth", "memory", "time_to_quality", "updates", "world")
+    figures = ("growth", "memory", "scale", "time_to_quality", "updates", "world")
     pictures = {f"{name}.{suffix}" for name in figures for suffix in ("pdf", "png")}
     tables = {"benchmarks.csv", "learning_curves.csv", "environment.json"}
     assert {path.name for path in (tmp_path / "benchmarks-2").iterdir()} == pictures | tables

@@ -18,6 +18,7 @@ import memory
 import pandas as pd
 import quality_report
 import report
+import scale
 import tuning
 import typer
 import update_speed
@@ -88,6 +89,14 @@ def growth_(out: Out = RESULTS) -> None:
     _report(out, rows)
 
 
+@app.command("scale")
+def scale_(out: Out = RESULTS) -> None:
+    """What a slot, a reset and an equilibrium cost up to 3,000 users and 10,000 experts, with lists or without."""
+    with _progress() as told:
+        rows = scale.measure(told=told)
+    _report(out, rows)
+
+
 @app.command("mechanisms")
 def mechanisms_(out: Out = RESULTS) -> None:
     """Cost of a clearing: own path, CVXPY's first and later solves, the solver alone; and of training under them."""
@@ -106,7 +115,7 @@ def all_(
     """Everything above, one after the other."""
     with _progress() as told:
         rows = world_speed.measure(told=told) + update_speed.measure(told=told) + memory.measure(stock=long, told=told)
-        rows += growth.measure(told=told)
+        rows += growth.measure(told=told) + scale.measure(told=told)
         rows += mechanism_speed.measure(told=told) + mechanism_speed.measure_training(told=told)
         quality_rows, curves = quality_report.measure(LONG if long else SHORT, told=told)
     _report(out, rows + quality_rows, curves)
@@ -135,7 +144,8 @@ def _report(out: Path, rows: list[Measurement], curves: pd.DataFrame | None = No
     if curves is not None:
         tables["learning_curves"] = curves
         figures["time_to_quality"] = lambda: quality_report.draw(curves)
-    for module, name in ((growth, "growth"), (update_speed, "updates"), (world_speed, "world"), (memory, "memory")):
+    drawn = {"growth": growth, "scale": scale, "updates": update_speed, "world": world_speed, "memory": memory}
+    for name, module in drawn.items():
         if (table["benchmark"] == name).any():
             figures[name] = lambda module=module: module.draw(table)
     folder = create_run_folder(out.parent, out.name)
