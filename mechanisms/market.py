@@ -18,17 +18,12 @@ IntArray = NDArray[np.int64]
 class _Rule(NamedTuple):
     """What one field of a market must be."""
 
-    axes: str  # the last axes, one letter each: U users, E experts
+    axes: str  # the last axes, one letter each: U users, E experts, C candidates, which without lists are all experts
     unit: str
     minimum: float = -np.inf
     strict: bool = False  # the minimum itself is refused
     whole: bool = False  # integers
     optional: bool = False
-
-    @property
-    def shape(self) -> str:
-        """The shape in words, for messages."""
-        return f"must be ({', '.join(['...', *self.axes])})"
 
     @property
     def limit(self) -> str:
@@ -43,13 +38,14 @@ _RULES = {
     "demand": _Rule("E", "points/slot", minimum=0.0),
     "value": _Rule("E", "credits/point"),
     "budget": _Rule("", "credits/slot", minimum=0.0),
-    "user_value": _Rule("UE", "credits", optional=True),
-    "user_points": _Rule("UE", "points", minimum=0.0, optional=True),
+    "user_value": _Rule("UC", "credits", optional=True),
+    "user_points": _Rule("UC", "points", minimum=0.0, optional=True),
     "capacity": _Rule("E", "subtasks", minimum=0, whole=True, optional=True),
-    "bandwidth_need": _Rule("UE", "Hz", minimum=0.0, optional=True),
+    "bandwidth_need": _Rule("UC", "Hz", minimum=0.0, optional=True),
     "bandwidth_limit": _Rule("E", "Hz", minimum=0.0, optional=True),
     "topic": _Rule("U", "", minimum=-1, whole=True, optional=True),
     "expert_topic": _Rule("E", "", minimum=0, whole=True, optional=True),
+    "candidates": _Rule("UC", "", minimum=0, whole=True, optional=True),
 }
 
 
@@ -61,23 +57,28 @@ class Market:
     construction every array is a read-only copy with the full batch shape; float fields are float64, whole
     ones int64. A market without experts (E = 0) and one without demand are legal.
 
+    Where each user can reach a few of many experts, `candidates` lists them, C a user, and the fields of pairs have a
+    column for each of these; all else, allocations too, counts experts as ever. Such a market takes memory for U x C
+    pairs and E experts, never for U x E. Without lists C = E, and column e is expert e.
+
     Attributes:
         unit_cost: (..., E) reported cost kappa of the first bit of effort, credits/point, >= 0.
         cost_slope: (..., E) reported growth of that cost up to full effort, credits/point, > 0.
         demand: (..., E) points deliverable a slot at full effort, >= 0.
         value: (..., E) what a delivered point is worth to the users, credits/point.
         budget: (...) what the users can spend together, credits/slot, >= 0.
-        user_value: (..., U, E) what full service is worth to this user before any charge, credits; negative where it
+        user_value: (..., U, C) what full service is worth to this user before any charge, credits; negative where it
             does harm.
-        user_points: (..., U, E) points that full service delivers to this user, points, >= 0.
+        user_points: (..., U, C) points that full service delivers to this user, points, >= 0.
         capacity: (..., E) subtasks an expert can serve in a slot, >= 0.
-        bandwidth_need: (..., U, E) band this user needs at this expert, Hz, >= 0.
+        bandwidth_need: (..., U, C) band this user needs at this expert, Hz, >= 0.
         bandwidth_limit: (..., E) band the expert has, Hz, >= 0.
         topic: (..., U) topic of the pending subtask, -1 where there is none.
         expert_topic: (..., E) topic of the expert, >= 0.
+        candidates: (..., U, C) the expert of each of this user's columns, 0 <= candidate < E, none twice.
 
     Raises:
-        MarketError: a shape that does not fit, an entry that is not finite or below its limit.
+        MarketError: a shape that does not fit, an entry that is not finite or outside its limits.
     """
 
     unit_cost: FloatArray
@@ -92,6 +93,7 @@ class Market:
     bandwidth_limit: FloatArray | None = None
     topic: IntArray | None = None
     expert_topic: IntArray | None = None
+    candidates: IntArray | None = None
 
     def __post_init__(self) -> None:
         arrays: dict[str, NDArray[Any]] = {}
@@ -102,9 +104,12 @@ class Market:
             if given is None and rule.optional:
                 continue
             array = _copy(name, given, rule)
-            leading[name] = _leading_shape(name, array, rule, sizes)
+            axes = rule.axes if self.candidates is not None else rule.axes.replace("C", "E")
+            leading[name] = _leading_shape(name, array, axes, sizes)
             _check_entries(name, array, rule)
             arrays[name] = array
+        if "candidates" in arrays:
+            _check_lists(arrays["candidates"], sizes["E"])
         batch_shape = _broadcast(leading)
         for name, array in arrays.items():
             if leading[name] != batch_shape:
@@ -127,7 +132,7 @@ class Market:
         """U, or 0 where no field is given for each user."""
         if self.topic is not None:
             return self.topic.shape[-1]
-        for pairs in (self.user_value, self.user_points, self.bandwidth_need):
+        for pairs in (self.user_value, self.user_points, self.bandwidth_need, self.candidates):
             if pairs is not None:
                 return pairs.shape[-2]
         return 0
@@ -210,15 +215,16 @@ def _copy(name: str, given: object, rule: _Rule) -> NDArray[Any]:
     return array.astype(np.int64, copy=False)
 
 
-def _leading_shape(name: str, array: NDArray[Any], rule: _Rule, sizes: dict[str, int]) -> tuple[int, ...]:
-    """Shape without the last axes, whose sizes must agree with `sizes`, the fields seen before."""
-    split = array.ndim - len(rule.axes)
+def _leading_shape(name: str, array: NDArray[Any], axes: str, sizes: dict[str, int]) -> tuple[int, ...]:
+    """Shape without the last `axes`, whose sizes must agree with `sizes`, the fields seen before."""
+    split = array.ndim - len(axes)
     if split < 0:
-        raise MarketError(f"{name} has shape {array.shape}: {rule.shape}")
-    for axis, size in zip(rule.axes, array.shape[split:], strict=True):
+        raise MarketError(f"{name} has shape {array.shape}: must be ({', '.join(['...', *axes])})")
+    for axis, size in zip(axes, array.shape[split:], strict=True):
         expected = sizes.setdefault(axis, size)
         if size != expected:
-            raise MarketError(f"{name} has shape {array.shape}: {rule.shape} with {axis} = {expected}")
+            shape = ", ".join(["...", *axes])
+            raise MarketError(f"{name} has shape {array.shape}: must be ({shape}) with {axis} = {expected}")
     return array.shape[:split]
 
 
@@ -231,9 +237,26 @@ def _check_entries(name: str, array: NDArray[Any], rule: _Rule) -> None:
     if above and high < np.inf:
         return
     allowed = np.isfinite(array) & ((array > rule.minimum) if rule.strict else (array >= rule.minimum))
-    index = tuple(int(i) for i in np.argwhere(~allowed)[0])
-    place = f"{name}[{', '.join(map(str, index))}]" if index else name
-    raise MarketError(f"{place} = {array[index]}: {rule.limit}")
+    raise MarketError(f"{_first(name, array, ~allowed)}: {rule.limit}")
+
+
+def _check_lists(candidates: IntArray, num_experts: int) -> None:
+    """Each user's list names experts that there are, none of them twice."""
+    if candidates.size and candidates.max() >= num_experts:
+        place = _first("candidates", candidates, candidates >= num_experts)
+        raise MarketError(f"{place}: must be < {num_experts}, the number of experts")
+    ascending = np.sort(candidates, axis=-1)
+    if (ascending[..., 1:] == ascending[..., :-1]).any():
+        order = np.argsort(candidates, axis=-1, kind="stable")
+        again = np.zeros(candidates.shape, dtype=bool)
+        np.put_along_axis(again, order[..., 1:], ascending[..., 1:] == ascending[..., :-1], axis=-1)
+        raise MarketError(f"{_first('candidates', candidates, again)}: must be once in the list of a user")
+
+
+def _first(name: str, array: NDArray[Any], wrong: NDArray[np.bool_]) -> str:
+    """The first entry that is wrong, by name, place and value."""
+    index = tuple(int(i) for i in np.argwhere(wrong)[0])
+    return f"{name}[{', '.join(map(str, index))}] = {array[index]}" if index else f"{name} = {array[index]}"
 
 
 def _broadcast(leading: dict[str, tuple[int, ...]]) -> tuple[int, ...]:

@@ -244,3 +244,85 @@ def test_the_balance_has_one_entry_a_world() -> None:
     one = outcome([2.0, 4.0], [1.0])
     batch = dataclasses.replace(one, payment=np.array([[1.0, 1.0], [2.0, 3.0]]), charge=np.array([[2.5], [4]]))
     assert batch.balance.tolist() == [0.5, -1.0]
+
+
+def fields_with_lists() -> dict[str, Any]:
+    """Three worlds, two users, four experts, of which each user reaches three; columns in no order."""
+    fields = fields_of_a_full_market()
+    for name in ("user_value", "bandwidth_need"):
+        fields[name] = fields[name][..., :3]
+    fields["candidates"] = np.array([[[3, 0, 1], [2, 1, 0]], [[0, 1, 2], [1, 3, 0]], [[1, 2, 3], [2, 0, 3]]])
+    return fields
+
+
+def test_fields_of_pairs_have_a_column_for_each_candidate() -> None:
+    market = Market(**fields_with_lists())
+    assert (market.num_users, market.num_experts) == (USERS, EXPERTS)
+    assert market.user_value is not None
+    assert market.user_value.shape == (WORLDS, USERS, 3)
+    assert market.candidates is not None
+    assert market.candidates.dtype == np.int64
+    assert not market.candidates.flags.writeable
+    assert market.world(1).candidates.tolist() == [[0, 1, 2], [1, 3, 0]]
+
+
+def test_candidates_alone_tell_the_number_of_users() -> None:
+    fields = fields_with_lists()
+    priced = {name: fields[name] for name in ("unit_cost", "cost_slope", "demand", "value", "budget", "candidates")}
+    assert Market(**priced).num_users == USERS
+
+
+def test_lists_that_all_worlds_share_are_broadcast() -> None:
+    fields = fields_with_lists() | {"candidates": [[3, 0, 1], [2, 1, 0]]}
+    assert Market(**fields).candidates.tolist() == [[[3, 0, 1], [2, 1, 0]]] * WORLDS
+
+
+def test_lists_of_nobody_are_legal() -> None:
+    fields = fields_with_lists() | {"candidates": np.zeros((WORLDS, USERS, 0), dtype=int)}
+    none = {name: fields[name][..., :0] for name in ("user_value", "bandwidth_need")}
+    assert Market(**(fields | none)).candidates.shape == (WORLDS, USERS, 0)
+
+
+@pytest.mark.parametrize(
+    ("index", "bad", "message"),
+    [
+        ((1, 0, 2), 4, r"candidates\[1, 0, 2\] = 4: must be < 4, the number of experts"),
+        ((2, 1, 0), -1, r"candidates\[2, 1, 0\] = -1: must be finite and >= 0"),
+        ((0, 1, 2), 2, r"candidates\[0, 1, 2\] = 2: must be once in the list of a user"),
+        ((0, 1, 0), 0, r"candidates\[0, 1, 2\] = 0: must be once in the list of a user"),
+    ],
+)
+def test_a_candidate_that_there_is_not_or_that_comes_twice_is_named(
+    index: tuple[int, ...], bad: int, message: str
+) -> None:
+    fields = fields_with_lists()
+    fields["candidates"][index] = bad
+    with pytest.raises(MarketError, match=f"^{message}$"):
+        Market(**fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "expected"),
+    [
+        ("candidates", (WORLDS, USERS, 2), r"must be \(\.\.\., U, C\) with C = 3"),
+        ("candidates", (WORLDS, USERS + 1, 3), r"must be \(\.\.\., U, C\) with U = 2"),
+        ("bandwidth_need", (WORLDS, USERS, EXPERTS), r"must be \(\.\.\., U, C\) with C = 3"),
+        ("candidates", (3,), r"must be \(\.\.\., U, C\)"),
+    ],
+)
+def test_lists_and_fields_of_pairs_must_fit(name: str, shape: tuple[int, ...], expected: str) -> None:
+    fields = fields_with_lists()
+    fields[name] = np.ones(shape, dtype=fields[name].dtype)
+    with pytest.raises(MarketError, match=f"^{name} has shape .*{expected}"):
+        Market(**fields)
+
+
+def test_replacing_lists_is_checked_too_and_whole_numbers_are_asked_for() -> None:
+    market = Market(**fields_with_lists())
+    assert market.candidates is not None
+    reversed_lists = dataclasses.replace(market, candidates=market.candidates[..., ::-1])
+    assert reversed_lists.candidates[0, 0].tolist() == [1, 0, 3]
+    with pytest.raises(MarketError, match=r"candidates\[0, 0, 0\] = 13: must be < 4"):
+        dataclasses.replace(market, candidates=market.candidates + 10)
+    with pytest.raises(MarketError, match="candidates has dtype float64: must be whole numbers"):
+        dataclasses.replace(market, candidates=market.candidates + 0.5)
