@@ -16,6 +16,7 @@ Float = NDArray[np.floating]
 class Reports(NamedTuple):
     """The fields of a `mechanisms.Market` that only users who report can fill, for N worlds."""
 
+    candidates: NDArray[np.int64] | None  # (N, U, C), experts; None without candidate lists, where C = E
     user_value: Float  # (N, U, C), credits: gain over abandoning at full effort, before any charge
     user_points: Float  # (N, U, C), points deliverable at full effort
     capacity: NDArray[np.int64]  # (N, E), users
@@ -44,6 +45,7 @@ def user_reports(world: "World") -> Reports:
     share = np.divide(alone_s, left_s, out=np.ones(alone_s.shape), where=left_s > 0)
     asking = pending[..., None]
     return Reports(
+        candidates=world.candidates.expert if world.candidates.listed else None,
         user_value=value * asking,
         user_points=points * asking,
         capacity=places * world.available.astype(np.int64),

@@ -43,6 +43,7 @@ def sample_markets(config: WorldConfig, policy: Policy, count: int, seed: int) -
         **{
             field.name: np.concatenate([getattr(sample, field.name) for sample in samples])[:count]
             for field in fields(Market)
+            if getattr(samples[0], field.name) is not None
         }
     )
 
