@@ -1,7 +1,8 @@
 """Scale: what a slot costs among thousands of users and experts, with candidate lists and without.
 
 Each size in a process of its own, so that its memory is its own: what resets and steps under random actions take above
-a process that has imported everything. The equilibrium of a slot is timed after that.
+a process that has imported everything. After that come the equilibria of the first slots: their time, and the gain a
+user, by which lists can be held against seeing all experts.
 """
 
 from dataclasses import replace
@@ -81,7 +82,7 @@ def _measured(size: Size, repeats: int) -> list[Measurement]:
     config = replace(contention_world(num_users, num_experts), observation=ObservationConfig(candidates=candidates))
     world = World(config, seed=0)
     actions = np.random.default_rng(0).integers(world.num_candidates + 1, size=(SLOTS, 1, num_users))
-    resets, steps, equilibria = [], [], []
+    resets, steps, equilibria, gains = [], [], [], []
     for _ in range(repeats):
         began = perf_counter()
         world.reset(seed=0)
@@ -91,17 +92,18 @@ def _measured(size: Size, repeats: int) -> list[Measurement]:
             world.step(actions[world.slot])
         steps.append(1000 * (perf_counter() - began) / SLOTS)
     peak = peak_bytes()
-    world.reset()
+    world.reset(seed=0)
     policy = Nash(np.random.default_rng(0))
     for _ in range(repeats):
         began = perf_counter()
         chosen = policy.act(world)
         equilibria.append(1000 * (perf_counter() - began))
-        world.step(chosen)
+        gains.append(float(world.step(chosen)[2]["gain"].mean()))
     name = name_of(size)
     return [
         summary("scale", name, "step", "ms", steps),
         summary("scale", name, "reset", "ms", resets),
         summary("scale", name, "equilibrium", "ms", equilibria),
+        summary("scale", name, "gain of the equilibrium", "credits", gains),
         single("scale", name, "memory", "MiB", (peak - idle) / MEBIBYTE),
     ]
