@@ -9,10 +9,13 @@ from dataclasses import asdict
 from math import exp
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+# Least and greatest size of a number that is not 0: what comes of any of them together, single precision can hold.
+SIZES = 1e-9, 1e6
+SIZES_OF = {"snr_db": (1e-9, 60.0), "bandwidth_hz": (1e-3, 1e12), "pool_seed": (1, 2**128 - 1)}
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -40,7 +43,21 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True, config=STRICT)
-class RequestConfig:
+class Section:
+    """What all sections have in common."""
+
+    @field_validator("*")
+    @classmethod
+    def _computable(cls, value: Any, info: ValidationInfo) -> Any:
+        least, most = SIZES_OF.get(str(info.field_name), SIZES)
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, int | float) and number and not least <= abs(number) <= most:
+                raise ValueError(f"should be {least:g} to {most:g} in size, or 0")
+        return value
+
+
+@dataclass(frozen=True, config=STRICT)
+class RequestConfig(Section):
     """What users ask for: prompts of `num_subtasks` subtasks, part of which the device cannot afford."""
 
     num_subtasks: int = Field(default=8, ge=1, description="Subtasks of a request, K")
@@ -74,7 +91,7 @@ class RequestConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class ChannelConfig:
+class ChannelConfig(Section):
     """Fading channels between each user and each expert, and how an expert's band is shared."""
 
     process: Literal["iid", "gauss_markov"] = Field(default="iid", description="SNR from slot to slot")
@@ -118,7 +135,7 @@ class ChannelConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class ExpertConfig:
+class ExpertConfig(Section):
     """Edge devices: competence, speed, capacity, availability and private costs."""
 
     own_competence: Interval = Field(
@@ -159,7 +176,7 @@ class ExpertConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class QualityConfig:
+class QualityConfig(Section):
     """Points of the judge (0..10, not clipped), and what dropping, transferring and lateness cost."""
 
     local_score: float = Field(default=8.80, gt=0, description="Score when every subtask runs on the device, points")
@@ -173,7 +190,7 @@ class QualityConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class RewardConfig:
+class RewardConfig(Section):
     """What points, words and energy are worth to a user, in credits."""
 
     credits_per_point: float = Field(default=5.0, gt=0, description="Credits a judge point")
@@ -182,7 +199,7 @@ class RewardConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class MarketConfig:
+class MarketConfig(Section):
     """When prices are set, and what the platform believes about demand and value."""
 
     interval: int | None = Field(
@@ -212,7 +229,7 @@ class MarketConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class ObservationConfig:
+class ObservationConfig(Section):
     """Whom of the experts a user sees and may choose."""
 
     candidates: int | None = Field(
@@ -224,7 +241,7 @@ class ObservationConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class WorldConfig:
+class WorldConfig(Section):
     """A world: users, experts and everything between them. The section `env:` of an experiment."""
 
     num_users: int = Field(default=1, ge=1, description="User devices, U")

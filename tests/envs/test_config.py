@@ -73,6 +73,13 @@ IMPOSSIBLE: list[tuple[Callable[..., Any], str, Any]] = [
     (MarketConfig, "demand_floor", 1.2),
     (MarketConfig, "value", -1),
     (MarketConfig, "budget_per_user", nan),
+    (WorldConfig, "num_users", 10**7),
+    (RequestConfig, "words", (100, 1e7)),
+    (ChannelConfig, "snr_db", (5, 400)),
+    (ChannelConfig, "bandwidth_hz", 1e-6),
+    (ExpertConfig, "pool_seed", 2**128),
+    (ExpertConfig, "cost_slope", (1e-300, 1)),
+    (RewardConfig, "credits_per_joule", 1e300),
     *((section, "bandwith", 1) for section in (WorldConfig, RequestConfig, ChannelConfig, ExpertConfig)),
     *((section, "bandwith", 1) for section in (QualityConfig, RewardConfig, MarketConfig)),
 ]
