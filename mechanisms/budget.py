@@ -6,11 +6,15 @@ import numpy as np
 
 from mechanisms.market import FloatArray, Market
 
+LARGEST = 1e9  # credits, of a parameter: sums and squares of such numbers are still finite
 
-def check_amount(mechanism: str, parameter: str, amount: float | None) -> None:
-    """Raise ValueError, naming mechanism and parameter, unless `amount` is None or a finite number of at least 0."""
-    if amount is not None and not 0 <= amount < np.inf:
-        raise ValueError(f"{mechanism}: {parameter} should be a finite number of at least 0, got {amount}")
+
+def check_amount(mechanism: str, parameter: str, amount: object) -> None:
+    """Raise ValueError, naming mechanism and parameter, unless `amount` is None or a number in 0..`LARGEST`."""
+    if amount is None:
+        return
+    if isinstance(amount, bool) or not isinstance(amount, int | float | np.number) or not 0 <= amount <= LARGEST:
+        raise ValueError(f"{mechanism}: {parameter} should be a finite number in 0..{LARGEST:g}, got {amount!r}")
 
 
 def budget_of(market: Market, own: float | None) -> FloatArray:

@@ -10,10 +10,14 @@ from typing import ClassVar
 import numpy as np
 
 from mechanisms.base import register
+from mechanisms.budget import LARGEST
 from mechanisms.claims import Claims
 from mechanisms.market import FloatArray, Market, Outcome
 from mechanisms.program import compiled, solve
 from mechanisms.supply import cost, welfare
+
+MOST_TYPES = 1000
+LEAST_SLOPE = 1e-9  # credits/point: efforts are a quotient by it
 
 
 @register("contract")
@@ -74,12 +78,12 @@ class Contract:
     cost_slope: tuple[float, float] = (0.5, 1.5)
 
     def __post_init__(self) -> None:
-        if isinstance(self.types, bool) or not isinstance(self.types, int) or self.types < 1:
-            raise ValueError(f"contract: types should be a whole number of at least 1, got {self.types!r}")
+        if isinstance(self.types, bool) or not isinstance(self.types, int) or not 1 <= self.types <= MOST_TYPES:
+            raise ValueError(f"contract: types should be a whole number in 1..{MOST_TYPES}, got {self.types!r}")
         object.__setattr__(self, "unit_cost", _cost_range("unit_cost", self.unit_cost))
         object.__setattr__(self, "cost_slope", _cost_range("cost_slope", self.cost_slope))
-        if self.cost_slope[0] == 0:
-            raise ValueError("contract: cost_slope should begin above 0, got 0")
+        if self.cost_slope[0] < LEAST_SLOPE:
+            raise ValueError(f"contract: cost_slope should begin at {LEAST_SLOPE:g} or above, got {self.cost_slope[0]}")
 
     @property
     def base_cost(self) -> tuple[float, float]:
@@ -141,12 +145,12 @@ class Contract:
 
 
 def _cost_range(name: str, given: object) -> tuple[float, float]:
-    try:
-        low, high = (float(bound) for bound in given)  # type: ignore[attr-defined]
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"contract: {name} should be two numbers, lowest and highest, got {given!r}") from error
-    if not 0 <= low <= high < np.inf:
-        raise ValueError(f"contract: {name} should be finite with 0 <= lowest <= highest, got {given!r}")
+    bounds = list(given) if isinstance(given, tuple | list) else []
+    if len(bounds) != 2 or not all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in bounds):
+        raise ValueError(f"contract: {name} should be two numbers, lowest and highest, got {given!r}")
+    low, high = map(float, bounds)
+    if not 0 <= low <= high <= LARGEST:
+        raise ValueError(f"contract: {name} should be finite with 0 <= lowest <= highest <= {LARGEST:g}, got {given!r}")
     return low, high
 
 

@@ -252,14 +252,20 @@ def test_any_leading_axes_are_allowed(draw_market: DrawMarket, leading: tuple[in
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"types": 0}, "types should be a whole number of at least 1, got 0"),
-        ({"types": 2.5}, "types should be a whole number of at least 1, got 2.5"),
+        ({"types": 0}, "types should be a whole number in 1..1000, got 0"),
+        ({"types": 2.5}, "types should be a whole number in 1..1000, got 2.5"),
+        ({"types": 10**12}, "types should be a whole number in 1..1000, got 1000000000000"),
+        ({"unit_cost": ["1", "2"]}, "unit_cost should be two numbers, lowest and highest, got"),
+        ({"unit_cost": [0.0, 1e300]}, r"unit_cost should be finite with 0 <= lowest <= highest <= 1e\+09"),
         ({"unit_cost": 1.0}, "unit_cost should be two numbers, lowest and highest, got 1.0"),
         ({"unit_cost": [1.0, 2.0, 3.0]}, r"unit_cost should be two numbers, lowest and highest, got \[1.0, 2.0, 3.0\]"),
-        ({"unit_cost": [2.0, 1.0]}, r"unit_cost should be finite with 0 <= lowest <= highest, got \[2.0, 1.0\]"),
+        (
+            {"unit_cost": [2.0, 1.0]},
+            r"unit_cost should be finite with 0 <= lowest <= highest <= 1e\+09, got \[2.0, 1.0\]",
+        ),
         ({"cost_slope": [-1.0, 1.0]}, "cost_slope should be finite with 0 <= lowest"),
         ({"cost_slope": [0.5, np.nan]}, "cost_slope should be finite"),
-        ({"cost_slope": [0.0, 1.0]}, "cost_slope should begin above 0, got 0"),
+        ({"cost_slope": [0.0, 1.0]}, "cost_slope should begin at 1e-09 or above, got 0"),
     ],
 )
 def test_an_impossible_parameter_is_refused(params: dict[str, Any], message: str) -> None:

@@ -318,5 +318,5 @@ def test_a_market_without_what_users_report_is_refused(missing: str) -> None:
 
 @pytest.mark.parametrize("budget", [-1.0, np.inf, np.nan])
 def test_a_budget_that_nobody_can_have_is_refused(budget: float) -> None:
-    with pytest.raises(ValueError, match="fisher: budget should be a finite number of at least 0, got"):
+    with pytest.raises(ValueError, match=r"fisher: budget should be a finite number in 0\.\.1e\+09, got"):
         mechanisms.make("fisher", budget=budget)
