@@ -6,6 +6,8 @@ from typing import NoReturn
 import typer
 from rich.console import Console
 
+from marl_moe.experiment.secrets import redacted
+
 INTERRUPTED = 130  # the exit code of a command that was interrupted and can go on
 
 out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 140)
@@ -14,6 +16,6 @@ complaints = Console(stderr=True, soft_wrap=True)
 
 
 def complain(error: Exception | str, code: int) -> NoReturn:
-    """Say on stderr what is wrong, and exit."""
-    complaints.print(str(error), style="red", markup=False, highlight=False)
+    """Say on stderr what is wrong, without secrets, and exit."""
+    complaints.print(redacted(str(error)), style="red", markup=False, highlight=False)
     raise typer.Exit(code)

@@ -17,6 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from marl_moe.experiment.secrets import redacted
+
 Columns = dict[str, tuple[pa.DataType, str]]
 
 
@@ -241,7 +243,7 @@ def describe_environment(seeds: Iterable[int]) -> dict[str, Any]:
         "cpu_count": os.cpu_count(),
         "commit": _commit(),
         "seeds": list(seeds),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": redacted("\0".join([Path(sys.argv[0]).name, *sys.argv[1:]])).split("\0"),
     }
 
 
