@@ -70,11 +70,23 @@ def run(
 
 
 @app.command(epilog="Example: `marl-moe resume results/case_study`")
-def resume(run_folder: RunFolder) -> None:
+def resume(
+    run_folder: RunFolder,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Import and run the code that the run's experiment names (its callbacks).")
+    ] = False,
+) -> None:
     """Continue a run that was interrupted or killed: what is done is kept, what was under way goes on.
 
     Training goes on from its last checkpoint to the same weights; RLlib's stock algorithms begin a seed again.
     """
+    from marl_moe.experiment.run import check_trusted
+
+    try:
+        if not trust:
+            check_trusted(run_folder)
+    except SpecError as error:
+        complain(error, 2)
     _continue(run_folder)
 
 
@@ -96,6 +108,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Play policies again in the worlds of a run, the trained ones loaded from it, and print the table."""
+    from marl_moe.experiment.records import RecordError
     from marl_moe.experiment.run import evaluate_run, film_run, load_run
     from marl_moe.experiment.summary import summary_table
 
@@ -105,7 +118,7 @@ def evaluate(
             out.print(f"video    {video}")
             return
         evaluation = evaluate_run(run_folder, policy, episodes)
-    except SpecError as error:
+    except (SpecError, RecordError) as error:
         complain(error, 2)
     except OSError as error:
         complain(error, 1)
@@ -193,6 +206,7 @@ def _continue(folder: Path) -> None:
 
     try:
         spec = load_run(folder)
+        _check_figures(spec.figures, str(folder))
         with shown_progress(sum(job.steps for job in jobs_left(folder)), out) as progress:
             finished = continue_run(folder, progress)
     except KeyboardInterrupt:

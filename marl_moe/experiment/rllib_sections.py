@@ -1,48 +1,73 @@
-"""An experiment's `algorithm` sections, passed on to RLlib's configuration key by key."""
+"""An experiment's `algorithm` sections, passed on to RLlib's configuration key by key.
+
+RLlib makes objects of strings: a dotted path is imported, a path of a file is read. So a string that is passed on is a
+word, such as `truncate_episodes`, and keys that take code are not for YAML to set. The one exception is the section
+`callbacks`, whose values are dotted paths: see `named_code`.
+"""
 
 import inspect
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from importlib import import_module
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
-from marl_moe.experiment.spec import SpecError, unknown_key
+from marl_moe.experiment.spec import ExperimentSpec, SpecError, unknown_key
+
+CALLBACKS = "callbacks"
+WORD = re.compile(r"[\w-]*")
+KINDS: dict[type, str] = {  # plain types of RLlib's annotations, and what a value of each is called
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a word",
+    dict: "a section",
+    list: "a list",
+    tuple: "a list",
+    type(None): "null",
+}
 
 
 def apply_section(config: Any, section: str, keys: dict[str, Any]) -> None:
-    """Call RLlib's method of a section. Raises SpecError for the first key that it does not take."""
-    known: list[str] = []
+    """Call RLlib's method of a section. Raises SpecError for the first key or value that it does not take."""
+    known: dict[str, Any] = {}
     for owner in type(config).__mro__:
         if section in vars(owner):
-            known += [
-                name
-                for name, parameter in inspect.signature(vars(owner)[section]).parameters.items()
-                if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-                and name != "self"
-                and not name.startswith("_")
-            ]
+            known = _parameters(vars(owner)[section]) | known
     if section == "rl_module":
-        known = ["model_config"]  # the modules themselves are ours to set
-    check_keys(f"algorithm.{section}", keys, known)
-    if section == "callbacks":
+        known = {"model_config": Any}  # the modules themselves are ours to set
+    check_keys(f"algorithm.{section}", keys, list(known))
+    if section == CALLBACKS:
         keys = {key: _imported(f"algorithm.callbacks.{key}", value) for key, value in keys.items()}
+    else:
+        for key, value in keys.items():
+            check_plain(f"algorithm.{section}.{key}", value)
+            _check_kind(f"algorithm.{section}.{key}", value, known[key])
     try:
         getattr(config, section)(**keys)
     except Exception as error:
         raise SpecError(f"algorithm.{section}: {first_line(error)}") from None
 
 
-def _imported(key: str, paths: Any) -> Any:
-    """What a dotted path names, as `tracking.WandbCallback`, or a list of them: YAML cannot hold classes.
+def named_code(spec: ExperimentSpec) -> list[str]:
+    """What an experiment has imported that is none of ours or RLlib's, as `key: dotted path`."""
+    callbacks = {} if spec.algorithm is None else spec.algorithm.sections().get(CALLBACKS, {})
+    return [f"algorithm.callbacks.{key}: {path}" for key, paths in callbacks.items() for path in _listed(paths)]
 
-    Raises SpecError where it names nothing.
-    """
-    if isinstance(paths, list):
-        return [_imported(key, path) for path in paths]
-    module, _, name = str(paths).rpartition(".")
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, ValueError, AttributeError) as error:
-        raise SpecError(f"{key}: should be the dotted path of a class or function, {paths!r} is not: {error}") from None
+
+def check_plain(key: str, value: Any) -> None:
+    """Raise SpecError for a string in a value, however deep, that is more than a word."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            check_plain(key, name)
+            check_plain(f"{key}.{name}", part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            check_plain(key, part)
+    elif isinstance(value, str) and not WORD.fullmatch(value):
+        raise SpecError(
+            f"{key}: should be a word, of which RLlib can neither import code nor read a file, got {value!r}"
+        )
 
 
 def check_model_config(keys: Any, valid: Sequence[str]) -> None:
@@ -50,6 +75,7 @@ def check_model_config(keys: Any, valid: Sequence[str]) -> None:
     if not isinstance(keys, dict):
         raise SpecError(f"algorithm.rl_module.model_config: should hold {', '.join(valid)}, got {keys!r}")
     check_keys("algorithm.rl_module.model_config", keys, valid)
+    check_plain("algorithm.rl_module.model_config", keys)
 
 
 def check_keys(section: str, keys: dict[str, Any], valid: Sequence[str]) -> None:
@@ -62,3 +88,53 @@ def check_keys(section: str, keys: dict[str, Any], valid: Sequence[str]) -> None
 def first_line(error: Exception) -> str:
     """What an error says, without RLlib's advice on further lines."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _parameters(method: Any) -> dict[str, Any]:
+    """The keys that a section's method takes, and the annotation of each; Any where there is none."""
+    return {
+        name: Any if parameter.annotation is parameter.empty else parameter.annotation
+        for name, parameter in inspect.signature(method).parameters.items()
+        if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        and name != "self"
+        and not name.startswith("_")
+    }
+
+
+def _check_kind(key: str, value: Any, annotation: Any) -> None:
+    """Raise SpecError for a value of another kind than RLlib's annotation, and for a key that takes code."""
+    kinds = list(dict.fromkeys(_kinds(annotation)))
+    if not kinds:
+        raise SpecError(f"{key}: takes code, which an experiment cannot hold (but see algorithm.callbacks)")
+    if "anything" not in kinds and KINDS.get(type(value)) not in kinds:
+        raise SpecError(f"{key}: should be {' or '.join(kinds)}, got {value!r}")
+
+
+def _kinds(annotation: Any) -> Iterator[str]:
+    """What an annotation takes of what YAML holds."""
+    if annotation is Any:
+        yield "anything"
+    elif get_origin(annotation) in (Union, UnionType):
+        members = [kind for member in get_args(annotation) for kind in _kinds(member)]
+        if set(members) - {KINDS[type(None)]}:
+            yield from members
+    elif (kind := get_origin(annotation) or annotation) in KINDS:
+        yield KINDS[kind]
+
+
+def _imported(key: str, paths: Any) -> Any:
+    """What a dotted path names, as `tracking.WandbCallback`, or a list of them: YAML cannot hold classes.
+
+    Raises SpecError where it names nothing.
+    """
+    if isinstance(paths, list):
+        return [_imported(key, path) for path in paths]
+    module, _, name = str(paths).rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except Exception as error:  # of whatever the module does when it is imported
+        raise SpecError(f"{key}: should be the dotted path of a class or function, {paths!r} is not: {error}") from None
+
+
+def _listed(paths: Any) -> list[Any]:
+    return [path for part in paths for path in _listed(part)] if isinstance(paths, list) else [paths]

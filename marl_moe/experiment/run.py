@@ -19,6 +19,8 @@ from marl_moe.experiment.checkpoint import remove_checkpoint
 from marl_moe.experiment.jobs import run_jobs
 from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.reading import load_experiment
+from marl_moe.experiment.rllib_sections import named_code
+from marl_moe.experiment.secrets import redacted
 from marl_moe.experiment.seed_job import (
     SeedJob,
     Tables,
@@ -30,7 +32,7 @@ from marl_moe.experiment.seed_job import (
     side_by_side,
 )
 from marl_moe.experiment.spec import ExperimentSpec, SpecError
-from marl_moe.experiment.sweep import sweep_points
+from marl_moe.experiment.sweep import folder_of, sweep_points
 from marl_moe.experiment.training import check_algorithm
 from marl_moe.experiment.video import record_video
 
@@ -56,8 +58,10 @@ def create_run(spec: ExperimentSpec, out: Path) -> Path:
     Raises SpecError before anything is written where RLlib or the world does not take the experiment.
     """
     _check(spec)
+    if (written := spec.to_yaml()) != redacted(written):
+        raise SpecError("holds a key, token or password, and experiments are written down; leave it to the environment")
     folder = records.create_run_folder(out, spec.name)
-    records.write_text(folder / EXPERIMENT, spec.to_yaml())
+    records.write_text(folder / EXPERIMENT, written)
     records.write_environment(folder, spec.seed_list())
     return folder
 
@@ -69,10 +73,20 @@ def load_run(folder: Path) -> ExperimentSpec:
     return load_experiment(str(folder / EXPERIMENT))
 
 
+def check_trusted(folder: Path) -> None:
+    """Raise SpecError where a run's experiment names code, which going on would import."""
+    points = [point for _, point in sweep_points(load_run(folder))]
+    if code := list(dict.fromkeys(path for point in points for path in named_code(point))):
+        raise SpecError(
+            f"{folder}: its {EXPERIMENT} names code that would be imported and run: {'; '.join(code)}; "
+            "if you trust whoever wrote it, say --trust"
+        )
+
+
 def run_jobs_of(spec: ExperimentSpec, folder: Path) -> list[SeedJob]:
     """The jobs of a run, in the order of their rows."""
     return [
-        SeedJob(point, label, seed, folder / "checkpoints" / label / f"seed_{seed}")
+        SeedJob(point, label, seed, folder / "checkpoints" / folder_of(label) / f"seed_{seed}")
         for (label, point), seed in product(sweep_points(spec), spec.seed_list())
     ]
 

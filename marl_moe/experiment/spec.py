@@ -9,10 +9,10 @@ Sections: `name, kind, seeds, env, mechanism, algorithm, evaluation, audit, swee
 import json
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 import mechanisms
 from envs import WorldConfig
@@ -31,8 +31,23 @@ RLLIB_SECTIONS = (
 )
 
 
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # of what becomes a folder, or a key in a file
+LONGEST_NAME = 100
+# Names of devices on Windows, which no folder there can have.
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+
+
 class SpecError(ValueError):
     """What is wrong with an experiment, a line each: file, key, and what would be right."""
+
+
+def _not_reserved(name: str) -> str:
+    if name.lower() in RESERVED:
+        raise ValueError("should not be the name of a device on Windows")
+    return name
+
+
+Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME), AfterValidator(_not_reserved)]
 
 
 class MechanismSpec(BaseModel):
@@ -78,7 +93,7 @@ class AlgorithmSpec(BaseModel):
     name: Literal["sac", "rllib_sac", "ppo", "dqn"] = Field(
         "sac", description="Our SAC on RLlib; or RLlib's stock SAC, PPO or DQN"
     )
-    policies: Literal["shared", "independent"] | dict[str, list[int]] = Field(
+    policies: Literal["shared", "independent"] | dict[Name, list[int]] = Field(
         "shared", description="One policy for all users, one for each, or {group: [users]}"
     )
     stop: StopSpec = Field(default_factory=StopSpec)
@@ -165,7 +180,7 @@ class ExperimentSpec(BaseModel):
     """A whole experiment."""
 
     model_config = STRICT
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="Names the run folder")
+    name: Name = Field(description="Names the run folder")
     kind: Literal["train", "market_study"] = Field(
         "train", description="Train and evaluate a policy; or audit a mechanism in markets sampled from the world"
     )
@@ -179,7 +194,7 @@ class ExperimentSpec(BaseModel):
     audit: AuditSpec = Field(default_factory=AuditSpec)
     sweep: dict[str, Any] = Field(default={}, description="Lists of values in place of any key's value: a grid of runs")
     figures: list[str] = Field(default=[], description="Figures drawn at the end, see paper_figures")
-    sizes: dict[str, dict[str, Any]] = Field(
+    sizes: dict[Name, dict[str, Any]] = Field(
         default={}, description="Smaller versions by name, each the keys that it changes: `marl-moe run --size NAME`"
     )
 

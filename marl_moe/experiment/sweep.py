@@ -1,6 +1,7 @@
 """The points of a sweep: one experiment for each cell of the grid that `sweep:` spans."""
 
 import re
+from hashlib import sha256
 from itertools import product
 from typing import Any
 
@@ -8,6 +9,8 @@ from marl_moe.experiment.reading import parse_experiment
 from marl_moe.experiment.spec import ExperimentSpec, SpecError, merged
 
 LABEL = "label"
+IN_FOLDERS = re.compile(r"[^\w=.,+\- ]")  # what no folder's name holds: a separator, a drive's colon, a quote
+LONGEST_FOLDER = 120  # letters; the tightest of common file systems takes 143 bytes
 WORDS = re.compile(r"[\w-]+(=[\w.-]+)?( [\w-]+(=[\w.-]+)?)*")  # what a label may hold: it names a folder too
 
 
@@ -32,6 +35,15 @@ def sweep_points(spec: ExperimentSpec) -> list[tuple[str, ExperimentSpec]]:
             raise SpecError(f"{where}: two points have this label; give their sections a `label` each")
         points[label] = parse_experiment(plain, where) if axes else spec
     return list(points.items())
+
+
+def folder_of(label: str) -> str:
+    """The name of a point's folder: its label, where no part of that could lead elsewhere or be too long.
+
+    Otherwise what is left of it, and a digest that tells it from others.
+    """
+    name = IN_FOLDERS.sub("_", label)[:LONGEST_FOLDER].rstrip(" .")
+    return name if name == label else f"{name} {sha256(label.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def _set(plain: dict[str, Any], key: str, value: Any) -> str:

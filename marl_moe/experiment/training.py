@@ -52,7 +52,7 @@ def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
     config.debugging(seed=seed)
     try:
         config.validate()
-    except (ValueError, AssertionError) as error:
+    except Exception as error:  # RLlib raises whatever it stumbles over
         raise SpecError(f"algorithm: {first_line(error)}") from None
     return config
 

@@ -1,5 +1,7 @@
 """What the sections under `algorithm` reach in RLlib."""
 
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from marl_moe.experiment.reading import parse_experiment
+from marl_moe.experiment.rllib_sections import named_code
 from marl_moe.experiment.spec import SpecError
 from marl_moe.experiment.training import check_algorithm, train
 
@@ -42,6 +45,64 @@ def test_a_tracker_that_there_is_not_is_named(tiny_experiment: dict[str, Any], p
     spec = parse_experiment(tiny_experiment | {"algorithm": algorithm}, "tiny")
     with pytest.raises(SpecError, match=r"algorithm\.callbacks\.callbacks_class: should be the dotted path"):
         check_algorithm(spec)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("training.replay_buffer_config", {"type": "planted.Thing", "capacity": 9}, "replay_buffer_config.type"),
+        ("training.replay_buffer_config", {"type": "planted.yaml", "capacity": 9}, "replay_buffer_config.type"),
+        (
+            "training.replay_buffer_config",
+            {"type": "{type: planted.Thing}", "capacity": 9},
+            "replay_buffer_config.type",
+        ),
+        ("training.optimizer", {"deep": [{"type": "planted.Thing"}]}, "training.optimizer.deep.type"),
+        ("training.learner_class", "planted.Thing", "training.learner_class"),
+        ("training.learner_connector", "planted.Thing", "training.learner_connector"),
+        ("training.learner_config_dict", {"planted.Thing": 1}, "training.learner_config_dict"),
+        ("training.model", {"custom_model": "planted.Thing"}, "training.model.custom_model"),
+        ("learners.learner_class", "planted.Thing", "learners.learner_class"),
+        ("env_runners.env_runner_cls", "planted.Thing", "env_runners.env_runner_cls"),
+        ("env_runners.sample_collector", "planted", "env_runners.sample_collector"),
+        ("env_runners.env_to_module_connector", "planted", "env_runners.env_to_module_connector"),
+        ("env_runners.exploration_config", {"type": "planted.Thing"}, "env_runners.exploration_config.type"),
+        ("env_runners.observation_filter", "../planted.py", "env_runners.observation_filter"),
+        ("reporting.custom_stats_cls_lookup", {"a": "planted.Thing"}, "reporting.custom_stats_cls_lookup.a"),
+        ("rl_module.model_config", {"network": "planted.Thing"}, "rl_module.model_config.network"),
+    ],
+)
+@pytest.mark.parametrize("name", ["sac", "rllib_sac", "ppo", "dqn"])
+def test_no_string_outside_of_callbacks_becomes_code_or_a_file(
+    tiny_experiment: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    key: str,
+    value: object,
+    said: str,
+) -> None:
+    (tmp_path / "planted.py").write_text("raise SystemExit('imported')\n")
+    (tmp_path / "planted.yaml").write_text("type: planted.Thing\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    section, _, last = key.partition(".")
+    algorithm = {"name": name, section: {last: value}}
+    spec = parse_experiment(tiny_experiment | {"algorithm": algorithm}, "tiny")
+    with pytest.raises(SpecError, match=re.escape(said) + "|unknown"):
+        check_algorithm(spec)
+    assert "planted" not in sys.modules
+
+
+def test_code_that_an_experiment_names_is_listed_with_its_key(tiny_experiment: dict[str, Any]) -> None:
+    algorithm = {"callbacks": {"callbacks_class": ["a.B", "c.D"], "on_train_result": "e.f"}}
+    spec = parse_experiment(tiny_experiment | {"algorithm": algorithm}, "tiny")
+    assert named_code(spec) == [
+        "algorithm.callbacks.callbacks_class: a.B",
+        "algorithm.callbacks.callbacks_class: c.D",
+        "algorithm.callbacks.on_train_result: e.f",
+    ]
+    assert named_code(parse_experiment(tiny_experiment, "tiny")) == []
 
 
 def test_the_modules_themselves_are_not_for_yaml_to_set(tiny_experiment: dict[str, Any]) -> None:

@@ -302,8 +302,13 @@ def test_a_sweep_over_what_is_no_list_no_key_or_no_value_is_refused(
         ("env_runners.num_envs_per_env_runner", 0, "num_envs_per_env_runner"),
         ("debugging.seed", 3, "algorithm.debugging.seed: seeds are set by the key 'seeds'"),
         ("training.n_step", 0, "training.n_step should be an integer of at least 1, got 0"),
-        ("training.gamma", "high", "training.gamma should lie in 0..1, got 'high'"),
-        ("training.replay_buffer_config", 5, "training.replay_buffer_config should hold a capacity"),
+        ("training.gamma", 7, "training.gamma should lie in 0..1, got 7"),
+        ("training.gamma", "high", "algorithm.training.gamma: should be a number or null, got 'high'"),
+        ("training.replay_buffer_config", 5, "algorithm.training.replay_buffer_config: should be a section or null"),
+        ("training.replay_buffer_config", {"size": 5}, "training.replay_buffer_config should hold a capacity"),
+        ("env_runners.num_env_runners", "two", "algorithm.env_runners.num_env_runners: should be a number or null"),
+        ("env_runners.num_env_runners", [2], "algorithm.env_runners.num_env_runners: should be a number or null"),
+        ("env_runners.explore", 1, "algorithm.env_runners.explore: should be true or false or null, got 1"),
     ],
 )
 def test_what_rllib_does_not_take_is_a_line_too(
