@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from envs import World
 from envs.observation import expert_features
+from marl_moe.experiment.records import RecordError
 from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
 from marl_moe.policies.weights import Weights, read_weights, write_weights
 
 STOCHASTIC = "_stochastic"  # ends the name of a policy that draws its actions
 WEIGHTS, ARCHITECTURE = "policy.safetensors", "policy.json"
+_USERS = TypeAdapter(dict[str, list[NonNegativeInt]])
 
 
 class LearnedPolicy:
@@ -113,15 +116,26 @@ def save_policy(
 
 
 def load_policy(folder: Path, name: str) -> LearnedPolicy:
-    """Read what `save_policy` wrote. Raises FileNotFoundError where there is none."""
+    """Read what `save_policy` wrote.
+
+    Raises FileNotFoundError where there is none, RecordError where it is damaged.
+    """
     architecture, weights = read_policy(folder)
-    network = NetworkConfig(**architecture["network"])
-    actors = {}
-    for module_id in architecture["module_users"]:
+    users = architecture["module_users"]
+    try:
+        network = NetworkConfig(**architecture["network"])
+        actors = {module_id: _loaded(network, weights[module_id]) for module_id in users}
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise RecordError(f"{folder / ARCHITECTURE}: not what {WEIGHTS} are the weights of ({error})") from None
+    return LearnedPolicy(name, actors, network, users)
+
+
+def _loaded(network: NetworkConfig, weights: Mapping[str, Tensor]) -> nn.Module:
+    """An actor with these weights. No memory is taken for a network that they do not fill."""
+    with torch.device("meta"):
         actor = network.build(copies=1)
-        actor.load_state_dict(weights[module_id])
-        actors[module_id] = actor.requires_grad_(False).eval()
-    return LearnedPolicy(name, actors, network, architecture["module_users"])
+    actor.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
+    return actor.requires_grad_(False).eval()
 
 
 def write_policy(folder: Path, weights: Weights, architecture: Mapping[str, Any]) -> None:
@@ -133,6 +147,14 @@ def write_policy(folder: Path, weights: Weights, architecture: Mapping[str, Any]
 
 
 def read_policy(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
-    """What `write_policy` wrote: the architecture and the weights. Raises FileNotFoundError where there is none."""
-    architecture: dict[str, Any] = json.loads((folder / ARCHITECTURE).read_text())
+    """What `write_policy` wrote: the architecture, users of each module in it, and the weights.
+
+    Raises FileNotFoundError where there is none, RecordError where it is damaged.
+    """
+    path = folder / ARCHITECTURE
+    try:
+        architecture = json.loads(path.read_text())
+        _USERS.validate_python(architecture["module_users"], strict=True)
+    except (ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RecordError(f"{path}: not a policy ({str(error).splitlines()[0]})") from None
     return architecture, read_weights(folder / WEIGHTS)

@@ -4,8 +4,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from marl_moe.experiment.records import RecordError
 
 Weights = Mapping[str, Mapping[str, Tensor]]  # {module: {parameter: tensor}}
 
@@ -24,9 +27,15 @@ def write_weights(path: Path, weights: Weights) -> None:
 
 
 def read_weights(path: Path) -> dict[str, dict[str, Tensor]]:
-    """What `write_weights` wrote. Raises FileNotFoundError where there is nothing."""
+    """What `write_weights` wrote. Raises FileNotFoundError where there is nothing, RecordError where it is damaged."""
     weights: dict[str, dict[str, Tensor]] = {}
-    for key, tensor in load_file(path).items():
+    try:
+        flat = load_file(path)
+    except FileNotFoundError:
+        raise
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{path}: not whole weights ({error})") from None
+    for key, tensor in flat.items():
         module_id, _, name = key.rpartition("/")
         weights.setdefault(module_id, {})[name] = tensor
     return weights

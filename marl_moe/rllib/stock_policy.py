@@ -12,7 +12,9 @@ from ray.rllib.core.rl_module.rl_module import RLModule
 from torch import Tensor
 
 from envs import World
-from marl_moe.policies.learned import STOCHASTIC, act_by_module, read_policy, write_policy
+from marl_moe.experiment.records import RecordError
+from marl_moe.experiment.rllib_sections import check_plain
+from marl_moe.policies.learned import ARCHITECTURE, STOCHASTIC, WEIGHTS, act_by_module, read_policy, write_policy
 from marl_moe.rllib.stock import STOCK
 
 
@@ -97,13 +99,21 @@ def save_stock_policy(
 
 
 def load_stock_policy(folder: Path, name: str) -> StockPolicy:
-    """Read what `save_stock_policy` wrote. Raises FileNotFoundError where there is none."""
+    """Read what `save_stock_policy` wrote.
+
+    Raises FileNotFoundError where there is none, RecordError where it is damaged.
+    """
     architecture, weights = read_policy(folder)
-    num_experts = architecture["num_experts"]
-    config_class = STOCK[architecture["algorithm"]]
-    modules = {}
-    for module_id in architecture["module_users"]:
-        module = config_class.build_module(num_experts, architecture["model_config"])
-        module.set_state(weights[module_id])
-        modules[module_id] = module.requires_grad_(False)
-    return StockPolicy(name, modules, architecture["module_users"], num_experts, architecture["env_steps"])
+    users = architecture["module_users"]
+    try:
+        num_experts, env_steps = int(architecture["num_experts"]), int(architecture["env_steps"])
+        check_plain("model_config", architecture["model_config"])
+        config_class = STOCK[architecture["algorithm"]]
+        modules = {}
+        for module_id in users:
+            module = config_class.build_module(num_experts, architecture["model_config"])
+            module.set_state(weights[module_id])
+            modules[module_id] = module.requires_grad_(False)
+    except Exception as error:  # RLlib raises whatever it stumbles over
+        raise RecordError(f"{folder / ARCHITECTURE}: not what {WEIGHTS} are the weights of ({error})") from None
+    return StockPolicy(name, modules, users, num_experts, env_steps)
