@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from math import isfinite
@@ -51,7 +51,7 @@ def _sized(raw: dict[str, Any], size: str, where: str) -> dict[str, Any]:
 
 def parse_experiment(raw: dict[str, Any], where: str) -> ExperimentSpec:
     """Check an experiment given as nested dictionaries. Raises SpecError, whose lines begin with `where`."""
-    _check_finite(raw, where)
+    _check_values(raw, where)
     if raw.get("kind") == "market_study":
         raw = {"algorithm": None} | raw
     try:
@@ -62,8 +62,6 @@ def parse_experiment(raw: dict[str, Any], where: str) -> ExperimentSpec:
         return spec
     except ValidationError as error:
         raise SpecError("\n".join(_lines(error, where))) from None
-    except TypeError as error:
-        raise SpecError(f"{where}: {error}") from None
 
 
 def find_experiment(source: str) -> Path:
@@ -85,6 +83,12 @@ def shipped_experiments() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
+MOST_VALUES = 100_000  # in an experiment, each alias counted as often as it stands
+DEEPEST = 50  # sections in sections
+DIGITS = 40
+LARGEST_WHOLE = 10**DIGITS
+
+
 class _Loader(yaml.SafeLoader):
     """YAML 1.2 numbers (1e-3 is one, which PyYAML's YAML 1.1 takes for a string), and no key given twice."""
 
@@ -93,10 +97,19 @@ class _Loader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a key should be a word", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """As SafeLoader's, but `<<` takes one section: of several, which hold several each, there is no end."""
+        merged_in = [value for key, value in node.value if key.tag == "tag:yaml.org,2002:merge"]
+        if len(merged_in) > 1 or not all(isinstance(value, yaml.MappingNode) for value in merged_in):
+            raise yaml.constructor.ConstructorError(None, None, "<< should hold one section", node.start_mark)
+        super().flatten_mapping(node)
 
 
 _Loader.add_implicit_resolver(
@@ -112,19 +125,53 @@ def _parse(text: str, where: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise SpecError(f"{where}{line}: not YAML: {getattr(error, 'problem', error)}") from None
+        problem = str(getattr(error, "problem", None) or error).partition("\n")[0]
+        raise SpecError(f"{where}{line}: not YAML: {problem}") from None
+    except RecursionError:
+        raise SpecError(f"{where}: nested too deeply") from None
+    except (ValueError, OverflowError) as error:  # a date that there is not, a number of thousands of digits
+        raise SpecError(f"{where}: not YAML: {error}") from None
 
 
-def _check_finite(value: Any, where: str, key: str = "") -> None:
-    """Refuse .nan and .inf in every section, those passed on to RLlib too."""
-    if isinstance(value, dict):
-        for name, part in value.items():
-            _check_finite(part, where, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list):
-        for part in value:
-            _check_finite(part, where, key)
-    elif isinstance(value, float) and not isfinite(value):
-        raise SpecError(f"{where}: {key}: should be a finite number, got {value}")
+def _check_values(raw: dict[str, Any], where: str) -> None:
+    """Refuse what JSON has no way to write, in every section: those passed on to RLlib too.
+
+    That is .nan and .inf, dates, bytes and sets, and text that is no Unicode. Aliases in aliases may stand for more
+    values than fit any memory: those are counted.
+    """
+    left = MOST_VALUES
+
+    def check(value: Any, key: str, depth: int) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0 or depth > DEEPEST:
+            raise SpecError(
+                f"{where}: {key.partition('.')[0]}: holds more values than any experiment, or none but itself"
+            )
+        if isinstance(value, dict):
+            for name, part in value.items():
+                if not isinstance(name, str) and type(name) is not int:
+                    raise SpecError(
+                        f"{where}: {key or 'experiment'}: the key {name!r} should be a word; put it in quotes"
+                    )
+                check(str(name), f"{key}.{name}" if key else str(name), depth + 1)
+                check(part, f"{key}.{name}" if key else str(name), depth + 1)
+        elif isinstance(value, list):
+            for part in value:
+                check(part, key, depth + 1)
+        elif isinstance(value, float):
+            if not isfinite(value):
+                raise SpecError(f"{where}: {key}: should be a finite number, got {value}")
+        elif isinstance(value, str):
+            if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+                raise SpecError(f"{where}: {key!a}: should be text, got {value!a}")
+        elif isinstance(value, int):
+            if abs(value) >= LARGEST_WHOLE:
+                raise SpecError(f"{where}: {key}: should be a number of at most {DIGITS} digits")
+        elif value is not None:
+            raise SpecError(f"{where}: {key}: should be a number, text, list or section, got a {type(value).__name__}")
+
+    check(raw, "", 0)
 
 
 def _override(raw: dict[str, Any], override: str) -> None:

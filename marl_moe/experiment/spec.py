@@ -33,6 +33,8 @@ RLLIB_SECTIONS = (
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # of what becomes a folder, or a key in a file
 LONGEST_NAME = 100
+MOST_SEEDS = 10_000
+LARGEST_SEED = 2**32 - 1  # of NumPy's global generator, which RLlib seeds too
 # Names of devices on Windows, which no folder there can have.
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 
@@ -200,9 +202,13 @@ class ExperimentSpec(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if isinstance(self.seeds, int) and self.seeds > MOST_SEEDS:
+            raise ValueError(f"seeds should be at most {MOST_SEEDS} in number, got {self.seeds}")
         seeds = self.seed_list()
-        if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-            raise ValueError(f"seeds should be a count of at least 1 or distinct seeds from 0 on, got {self.seeds}")
+        if not seeds or min(seeds) < 0 or max(seeds) > LARGEST_SEED or len(set(seeds)) < len(seeds):
+            raise ValueError(
+                f"seeds should be a count of at least 1 or distinct seeds in 0..{LARGEST_SEED}, got {self.seeds}"
+            )
         if self.algorithm is not None:
             if self.kind == "market_study":
                 raise ValueError("kind: market_study has no algorithm; leave that section out")

@@ -3,12 +3,14 @@
 import re
 from hashlib import sha256
 from itertools import product
+from math import prod
 from typing import Any
 
 from marl_moe.experiment.reading import parse_experiment
 from marl_moe.experiment.spec import ExperimentSpec, SpecError, merged
 
 LABEL = "label"
+MOST_POINTS = 10_000
 IN_FOLDERS = re.compile(r"[^\w=.,+\- ]")  # what no folder's name holds: a separator, a drive's colon, a quote
 LONGEST_FOLDER = 120  # letters; the tightest of common file systems takes 143 bytes
 WORDS = re.compile(r"[\w-]+(=[\w.-]+)?( [\w-]+(=[\w.-]+)?)*")  # what a label may hold: it names a folder too
@@ -25,6 +27,8 @@ def sweep_points(spec: ExperimentSpec) -> list[tuple[str, ExperimentSpec]]:
     Raises SpecError, before anything is run, where a value does not fit its key, or two points have the same label.
     """
     axes = _axes(spec.sweep)
+    if (count := prod(map(len, axes.values()))) > MOST_POINTS:
+        raise SpecError(f"{spec.name}: sweep: should have at most {MOST_POINTS:,} points, got {count:,}")
     points: dict[str, ExperimentSpec] = {}
     for values in product(*axes.values()):
         plain = spec.as_dict() | {"sweep": {}}
@@ -52,11 +56,16 @@ def _set(plain: dict[str, Any], key: str, value: Any) -> str:
     section = plain
     for parent in parents:
         section = section.setdefault(parent, {})
+        if not isinstance(section, dict):
+            raise SpecError(f"sweep.{key}: {parent!r} is a value, not a section")
     if not isinstance(value, dict):
         section[last] = value
         return f"{key}={value}"
     changes = {name: part for name, part in value.items() if name != LABEL}
-    section[last] = changes if "name" in changes else merged(section.get(last) or {}, changes)
+    before = section.get(last) or {}
+    if not isinstance(before, dict):
+        raise SpecError(f"sweep.{key}: is a value, not a section that keys could be changed of")
+    section[last] = changes if "name" in changes else merged(before, changes)
     name = section[last].get("name", "")
     rest = _checked_label(key, value[LABEL]) if LABEL in value else _words(key, changes, named=bool(name))
     if name:
