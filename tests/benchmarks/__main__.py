@@ -12,6 +12,7 @@ from math import inf
 from pathlib import Path
 from typing import Annotated
 
+import array_api
 import growth
 import mechanism_speed
 import memory
@@ -102,6 +103,17 @@ def mechanisms_(out: Out = RESULTS) -> None:
     """Cost of a clearing: own path, CVXPY's first and later solves, the solver alone; and of training under them."""
     with _progress() as told:
         rows = mechanism_speed.measure(told=told) + mechanism_speed.measure_training(told=told)
+    _report(out, rows)
+
+
+@app.command("array_api")
+def array_api_(
+    out: Out = RESULTS,
+    device: Annotated[str, typer.Option(help="Where torch's arrays lie: cpu, cuda.")] = "cpu",
+) -> None:
+    """Cost of a slot: the world, its port to array-API code on NumPy and on torch, two processes. Not part of `all`."""
+    with _progress() as told:
+        rows = array_api.measure(device=device, told=told)
     _report(out, rows)
 
 
