@@ -175,7 +175,7 @@ def test_the_array_api_port_is_measured_beside_the_world_and_two_processes_and_b
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])
-@pytest.mark.parametrize("kind", ["contention", "default"])
+@pytest.mark.parametrize("kind", ["contention", "default", "persistent"])
 def test_the_array_api_port_plays_the_episodes_of_the_world_with_the_same_draws(
     device: str | None, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +194,8 @@ def test_the_array_api_port_plays_the_episodes_of_the_world_with_the_same_draws(
 
     monkeypatch.setattr(array_step, "TorchDraws", lent)
     config = contention_world(7, 12) if kind == "contention" else WorldConfig(num_users=7, num_experts=12)
+    if kind == "persistent":  # where requests have several subtasks
+        config = replace(config, requests=replace(config.requests, zipf_exponent=1.0, topic_persistence=0.6))
     config = replace(config, episode_slots=8, experts=replace(config.experts, resample="episode"))
     world, port = World(config, num_worlds=3, seed=5), array_step.ArrayWorld(config, 3, 5, device)
     rng = np.random.default_rng(0)
