@@ -16,15 +16,22 @@ class CannotDraw(ValueError):  # noqa: N818 - reads as what it says: `except Can
 def load_tables(run_folder: str | Path) -> dict[str, pd.DataFrame]:
     """Read every `*.parquet` of a run folder, by its stem: "training", "evaluation", ...
 
-    Raises FileNotFoundError if there is no such folder or no table in it.
+    Raises FileNotFoundError if there is no such folder or no table in it, CannotDraw where one is damaged.
     """
     folder = Path(run_folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"no run folder {folder}")
-    tables = {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+    tables = {path.stem: _read(path) for path in sorted(folder.glob("*.parquet"))}
     if not tables:
         raise FileNotFoundError(f"run folder {folder} holds no record table (*.parquet)")
     return tables
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except Exception as error:  # Arrow raises many kinds over bytes that are no table
+        raise CannotDraw(f"{path}: not a whole table: {error}") from None
 
 
 def require(tables: Tables, name: str, columns: Sequence[str], policies: Sequence[str] = ()) -> pd.DataFrame:

@@ -17,6 +17,11 @@ from numpy.typing import NDArray
 from marl_moe.experiment.records import RecordError
 
 CHECKPOINT = "resume.npz"
+# What NumPy, zipfile and json raise over bytes that nobody meant to be read by them.
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, MemoryError),
+    *(ValueError, TypeError, LookupError, AttributeError, OverflowError, SyntaxError, RecursionError),
+)
 
 
 class CheckpointError(RecordError):
@@ -50,15 +55,23 @@ def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The last state written into a folder, or None. Raises CheckpointError where the file was damaged since."""
+    """The last state written into a folder, or None. Raises CheckpointError where the file was damaged since.
+
+    Nothing in it is compressed, so that it takes no more memory than disk.
+    """
     path = folder / CHECKPOINT
     if not path.exists():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("compressed")
         with np.load(path, allow_pickle=False) as archive:
             *arrays, tree = (archive[name] for name in archive.files)
-        state: dict[str, Any] = _unpacked(json.loads(tree.tobytes()), arrays)
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, IndexError, OSError, EOFError) as error:
+        state: Any = _unpacked(json.loads(tree.tobytes()), arrays)
+        if not isinstance(state, dict):
+            raise ValueError(f"a {type(state).__name__}")
+    except DAMAGED as error:
         raise CheckpointError.of(folder, f"no whole checkpoint ({error})") from None
     return state
 

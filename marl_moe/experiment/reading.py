@@ -83,6 +83,7 @@ def shipped_experiments() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
+LONGEST = 200_000  # letters of an experiment
 MOST_VALUES = 100_000  # in an experiment, each alias counted as often as it stands
 DEEPEST = 50  # sections in sections
 DIGITS = 40
@@ -91,6 +92,19 @@ LARGEST_WHOLE = 10**DIGITS
 
 class _Loader(yaml.SafeLoader):
     """YAML 1.2 numbers (1e-3 is one, which PyYAML's YAML 1.1 takes for a string), and no key given twice."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """As SafeLoader's, but no deeper than any experiment."""
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise yaml.composer.ComposerError(None, None, "nested too deeply", self.peek_event().start_mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """As SafeLoader's, but a key given twice is an error rather than the last one winning."""
@@ -120,6 +134,8 @@ _Loader.add_implicit_resolver(
 
 
 def _parse(text: str, where: str) -> Any:
+    if len(text) > LONGEST:
+        raise SpecError(f"{where}: longer than any experiment, {LONGEST:,} letters")
     try:
         return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
@@ -127,8 +143,6 @@ def _parse(text: str, where: str) -> Any:
         line = f", line {mark.line + 1}" if mark else ""
         problem = str(getattr(error, "problem", None) or error).partition("\n")[0]
         raise SpecError(f"{where}{line}: not YAML: {problem}") from None
-    except RecursionError:
-        raise SpecError(f"{where}: nested too deeply") from None
     except (ValueError, OverflowError) as error:  # a date that there is not, a number of thousands of digits
         raise SpecError(f"{where}: not YAML: {error}") from None
 

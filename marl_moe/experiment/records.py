@@ -207,7 +207,7 @@ def read_table(folder: Path, table: str) -> pd.DataFrame:
         return schema(table).empty_table().to_pandas()
     try:
         frame = pq.read_table(path, schema=schema(table)).to_pandas()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError, MemoryError) as error:
         raise RecordError(f"{path}: not a whole {table} table of this version: {error}") from None
     return frame
 

@@ -40,11 +40,14 @@ class Resumption:
             return [], None
         if state.get("versions") != _versions():
             raise CheckpointError.of(self._folder, f"written by {state.get('versions')}, this is {_versions()}")
-        if other := _difference(state["experiment"], self._experiment):
+        if other := _difference(state.get("experiment"), self._experiment):
             raise CheckpointError.of(self._folder, f"experiment.yaml has changed since, {other}: put that back")
-        rows = _rows(state["rows"])
-        self._updates_at_last = rows[-1]["updates"]
-        return rows, state["algorithm"]
+        try:
+            rows = _rows(state["rows"])
+            self._updates_at_last = rows[-1]["updates"]
+            return rows, state["algorithm"]
+        except (LookupError, AttributeError, TypeError, ValueError) as error:
+            raise CheckpointError.of(self._folder, f"no checkpoint of a training ({error})") from None
 
     def is_due(self, algorithm: Any, rows: list[Row]) -> bool:
         """Whether to write a checkpoint now: every `checkpoint_frequency` epochs if that is given.

@@ -131,10 +131,13 @@ def load_policy(folder: Path, name: str) -> LearnedPolicy:
 
 
 def _loaded(network: NetworkConfig, weights: Mapping[str, Tensor]) -> nn.Module:
-    """An actor with these weights. No memory is taken for a network that they do not fill."""
-    with torch.device("meta"):
-        actor = network.build(copies=1)
-    actor.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, assign=True)
+    """An actor with these weights. Raises ValueError before memory is taken for a network that they cannot fill."""
+    experts = network.num_experts if network.network == "mlp" else 1
+    least = network.hidden * max(network.hidden, experts * network.num_expert_features)
+    if not 0 < least <= sum(tensor.numel() for tensor in weights.values()):
+        raise ValueError(f"{network} has more parameters than are there")
+    actor = network.build(copies=1)
+    actor.load_state_dict(weights)
     return actor.requires_grad_(False).eval()
 
 
