@@ -156,7 +156,7 @@ def load_competence(path: str, num_topics: int) -> NDArray[np.float64]:
     file: Path | Traversable = files("envs") / "measured_competence.json" if path == MEASURED else Path(path)
     try:
         table = np.asarray(json.loads(file.read_text())["competence"], dtype=float)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = "there is no key 'competence'" if isinstance(error, KeyError) else error
         raise ValueError(f"env.experts.competence: cannot read {file}: {reason}") from error
     if table.shape != (num_topics, num_topics) or not np.isfinite(table).all():
