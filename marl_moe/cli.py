@@ -46,10 +46,15 @@ def run(
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Number of seeds, in place of the file's.", min=1)] = None,
     out_folder: Annotated[Path, typer.Option("--out", help="Where run folders are made.")] = Path("results"),
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to run on, in place of the file's: host:port, auto, or local.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the whole YAML and its size, stop.")] = False,
 ) -> None:
     """Run an experiment: train, evaluate beside the other policies, record, draw."""
     overrides = [*(set_ or ()), *([f"seeds={seeds}"] if seeds is not None else ())]
+    if address is not None:
+        overrides.append(f"cluster.address={json.dumps(address)}")
     try:
         spec = load_experiment(experiment, overrides, size)
         _check_figures(spec.figures, experiment)
@@ -66,12 +71,16 @@ def run(
         complain(error, 2)
     except OSError as error:
         complain(error, 1)
-    _continue(folder)
+    _continue(folder, spec.cluster.address)
 
 
-@app.command(epilog="Example: `marl-moe resume results/case_study`")
+@app.command(epilog="Examples: `marl-moe resume results/case_study` · `marl-moe resume results/cluster --address auto`")
 def resume(
     run_folder: RunFolder,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Ray cluster to go on with: host:port or auto; this machine if left out, wherever it began."),
+    ] = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Import and run the code that the run's experiment names (its callbacks).")
     ] = False,
@@ -87,7 +96,7 @@ def resume(
             check_trusted(run_folder)
     except SpecError as error:
         complain(error, 2)
-    _continue(run_folder)
+    _continue(run_folder, address)
 
 
 @app.command(
@@ -196,30 +205,37 @@ def main() -> None:
     app()
 
 
-def _continue(folder: Path) -> None:
+def _continue(folder: Path, address: str | None) -> None:
     """Do what is left of a run, print its table and draw its figures."""
     from marl_moe.experiment.audit_table import audit_table, conditions
-    from marl_moe.experiment.records import RecordError
+    from marl_moe.experiment.cluster import address_of, start_ray, where
+    from marl_moe.experiment.records import RecordError, read_table
     from marl_moe.experiment.run import continue_run, jobs_left, load_run
-    from marl_moe.experiment.summary import summary_table
+    from marl_moe.experiment.summary import lost_line, summary_table
+    from marl_moe.rllib.failures import TrainingError
     from mechanisms import MechanismError
 
     try:
-        spec = load_run(folder)
+        spec = load_run(folder).at(address)
         _check_figures(spec.figures, str(folder))
+        if address_of(spec.cluster) is not None:
+            start_ray(spec.cluster)
+            out.print(f"cluster  {where(spec.cluster)}", highlight=False)
         with shown_progress(sum(job.steps for job in jobs_left(folder)), out) as progress:
-            finished = continue_run(folder, progress)
+            finished = continue_run(folder, progress, address)
     except KeyboardInterrupt:
         complain(f"interrupted; to continue: marl-moe resume {folder}", INTERRUPTED)
     except (SpecError, RecordError) as error:
         complain(error, 2)
-    except (OSError, MechanismError) as error:
+    except (OSError, MechanismError, TrainingError) as error:
         complain(error, 1)
     if spec.kind == "market_study":
         wide.print(audit_table(spec.name, finished.results))
         out.print(*conditions(finished.results), sep="\n", markup=False, highlight=False)
     else:
         out.print(summary_table(spec.name, finished.results))
+    if (lost := lost_line(read_table(folder, "training"))) is not None:
+        out.print(f"lost     {lost}", highlight=False)
     out.print(f"records  {folder}")
     _draw(folder, spec.figures, None)
 

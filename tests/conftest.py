@@ -18,9 +18,9 @@ def ray_started() -> Iterator[None]:
     """Ray with room for remote runners, whatever the machine has."""
     import ray
 
-    from marl_moe.experiment import training
+    from marl_moe.experiment import cluster
 
-    training._quieten_ray()
+    cluster.quieten_ray()
     ray.shutdown()  # a smaller one, where a run has started it without asking for this
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     yield

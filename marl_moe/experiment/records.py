@@ -37,6 +37,11 @@ TRAINING = POINT | {
     "epoch": (pa.int64(), "training iteration of RLlib, from 1; with sac an episode in every world"),
     "env_steps": (pa.int64(), "slots of all worlds so far"),
     "agent_steps": (pa.int64(), "slots of all users of all worlds so far"),
+    "lost_slots": (
+        pa.float64(),
+        "slots of all worlds that the epoch should have collected, less those that arrived: env runners were dead or "
+        "silent; NaN: RLlib's stock algorithms, which collect others in their place",
+    ),
     "updates": (pa.int64(), "gradient updates so far"),
     "seconds": (pa.float64(), "wall clock since training began, s"),
     "gain": (pa.float64(), "mean gain of the epoch, exploring policy, credits per slot and user"),

@@ -16,6 +16,7 @@ import mechanisms
 from envs import World
 from marl_moe.experiment import records
 from marl_moe.experiment.checkpoint import remove_checkpoint
+from marl_moe.experiment.cluster import address_of, start_ray
 from marl_moe.experiment.jobs import run_jobs
 from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.reading import load_experiment
@@ -24,12 +25,12 @@ from marl_moe.experiment.secrets import redacted
 from marl_moe.experiment.seed_job import (
     SeedJob,
     Tables,
-    cores_of,
+    bundles_of_jobs,
     evaluate_policies,
+    how_many_at_once,
     policy_names,
     policy_of_job,
     run_seed,
-    side_by_side,
 )
 from marl_moe.experiment.spec import ExperimentSpec, SpecError
 from marl_moe.experiment.sweep import folder_of, sweep_points
@@ -49,17 +50,20 @@ class Run:
 
 def run_experiment(spec: ExperimentSpec, out: Path, progress: Progress | None = None) -> Run:
     """Create a run below `out` and do all of it; see `create_run` and `continue_run`."""
-    return continue_run(create_run(spec, out), progress)
+    return continue_run(create_run(spec, out), progress, spec.cluster.address)
 
 
 def create_run(spec: ExperimentSpec, out: Path) -> Path:
     """Check everything, and create a run folder with the experiment and its environment in it.
 
-    Raises SpecError before anything is written where RLlib or the world does not take the experiment.
+    Raises SpecError before anything is written where RLlib or the world does not take the experiment; ConnectionError
+    where there is no cluster at its address, which the folder does not keep.
     """
     _check(spec)
-    if (written := spec.to_yaml()) != redacted(written):
+    if (written := spec.at(None).to_yaml()) != redacted(written):
         raise SpecError("holds a key, token or password, and experiments are written down; leave it to the environment")
+    if address_of(spec.cluster) is not None:
+        start_ray(spec.cluster)
     folder = records.create_run_folder(out, spec.name)
     records.write_text(folder / EXPERIMENT, written)
     records.write_environment(folder, spec.seed_list())
@@ -97,18 +101,20 @@ def jobs_left(folder: Path) -> list[SeedJob]:
     return [job for job in run_jobs_of(load_run(folder), folder) if (job.label, job.seed) not in done]
 
 
-def continue_run(folder: Path, progress: Progress | None = None) -> Run:
+def continue_run(folder: Path, progress: Progress | None = None, address: str | None = None) -> Run:
     """Do the jobs of a run that are not done.
 
-    Seeds and points run side by side where the cores allow, with the same results. The tables are written anew after
-    each of them, so that what is done is never lost.
+    Seeds and points run side by side where the cores allow, with the same results, on the Ray cluster of that address
+    or else on this machine. The tables are written anew after each of them, so that what is done is never lost.
     """
     finished = _rows_by_job(folder)
-    jobs = run_jobs_of(load_run(folder), folder)
+    spec = load_run(folder).at(address)
+    jobs = run_jobs_of(spec, folder.resolve())
     order = [(job.label, job.seed) for job in jobs]
     left = [job for job in jobs if (job.label, job.seed) not in finished]
     _remove_checkpoints(job for job in jobs if (job.label, job.seed) in finished)
-    for number, tables in run_jobs(run_seed, left, progress or Progress(), side_by_side(left), cores_of(left)):
+    at_once, needs = how_many_at_once(left), bundles_of_jobs(left)
+    for number, tables in run_jobs(run_seed, left, progress or Progress(), at_once, needs, folder, spec.cluster):
         finished[left[number].label, left[number].seed] = tables
         for name in records.TABLES:
             frames = [finished[job][name] for job in order if job in finished and len(finished[job].get(name, ()))]
@@ -159,7 +165,8 @@ def describe_run(spec: ExperimentSpec) -> str:
     """How large a run would be, a comment line in YAML; checks it as `create_run` does."""
     _check(spec)
     jobs = run_jobs_of(spec, Path())
-    size = f"# {len(jobs)} jobs (sweep points x seeds), {side_by_side(jobs)} side by side on this machine: "
+    place = "this machine" if address_of(spec.cluster) is None else "the cluster"
+    size = f"# {len(jobs)} jobs (sweep points x seeds), {how_many_at_once(jobs)} side by side on {place}: "
     if spec.kind == "market_study":
         return size + f"{sum(job.spec.audit.markets for job in jobs):,} markets audited"
     played = sum(len(policy_names(job.spec)) * job.spec.evaluation.episodes for job in jobs)

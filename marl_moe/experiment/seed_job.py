@@ -1,18 +1,18 @@
 """One job of a run: train with one seed at one sweep point, and evaluate."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import mechanisms
+from marl_moe.experiment.cluster import resources
 from marl_moe.experiment.evaluation import Evaluation, evaluate, make_heuristic, policy_generator, with_shares
 from marl_moe.experiment.market_study import study
 from marl_moe.experiment.progress import Progress, Row
+from marl_moe.experiment.resources import Bundles, bundles_of, side_by_side
 from marl_moe.experiment.spec import ExperimentSpec, SpecError, unknown_key
 from marl_moe.experiment.training import algorithm_config, load_trained, train
 from marl_moe.experiment.tuning import tuned_better_response
@@ -105,20 +105,19 @@ def evaluate_policies(
     return {name: frame.assign(seed=job.seed, point=job.label) for name, frame in tables.items()}
 
 
-def cores_of(jobs: Sequence[SeedJob]) -> int:
-    """CPU cores that each of these jobs is given: the most threads that any of them learns with."""
-    return max((config.torch_threads for config in _configs(jobs)), default=1)
+def bundles_of_jobs(jobs: Sequence[SeedJob]) -> list[Bundles]:
+    """What each job asks of Ray; the seeds of a sweep point ask for the same."""
+    points = {job.label: job for job in jobs}
+    needs = {
+        label: bundles_of(None if job.spec.algorithm is None else algorithm_config(job.spec, job.seed))
+        for label, job in points.items()
+    }
+    return [needs[job.label] for job in jobs]
 
 
-def side_by_side(jobs: Sequence[SeedJob]) -> int:
-    """How many jobs fit on this machine's cores; 1 where any has remote runners or learners, or a GPU."""
-    for config in _configs(jobs):
-        if config.num_env_runners or config.num_learners or config.num_gpus_per_learner:
-            return 1
-    return max(1, min(len(jobs), (os.cpu_count() or 1) // cores_of(jobs)))
-
-
-def _configs(jobs: Sequence[SeedJob]) -> list[Any]:
-    """RLlib's configurations of the jobs that train, one a sweep point: its seeds ask for the same."""
-    points = {job.label: job for job in jobs}.values()
-    return [algorithm_config(job.spec, job.seed) for job in points if job.spec.algorithm is not None]
+def how_many_at_once(jobs: Sequence[SeedJob]) -> int:
+    """How many of the jobs run side by side, on this machine or the cluster, which is joined."""
+    if not jobs:
+        return 1
+    cluster = jobs[0].spec.cluster
+    return side_by_side(bundles_of_jobs(jobs), resources(cluster), cluster.max_concurrent_trials)

@@ -1,6 +1,6 @@
 """What an experiment is: its sections and keys, each checked where it is built.
 
-Sections: `name, kind, seeds, env, mechanism, algorithm, evaluation, audit, sweep, figures, sizes`. `env` is
+Sections: `name, kind, seeds, env, mechanism, algorithm, evaluation, audit, cluster, sweep, figures, sizes`. `env` is
 `WorldConfig` of `envs`; `mechanism` names a mechanism and its parameters; under `algorithm`, sections other than
 `name`, `policies` and `stop` are RLlib's own and passed on; `audit` is read by `kind: market_study` alone, which has no
 `algorithm`.
@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 import mechanisms
 from envs import WorldConfig
+from marl_moe.experiment.cluster_spec import ClusterSpec
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 RLLIB_SECTIONS = (
@@ -194,6 +195,7 @@ class ExperimentSpec(BaseModel):
     )
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     audit: AuditSpec = Field(default_factory=AuditSpec)
+    cluster: ClusterSpec = Field(default_factory=ClusterSpec)
     sweep: dict[str, Any] = Field(default={}, description="Lists of values in place of any key's value: a grid of runs")
     figures: list[str] = Field(default=[], description="Figures drawn at the end, see paper_figures")
     sizes: dict[Name, dict[str, Any]] = Field(
@@ -221,6 +223,8 @@ class ExperimentSpec(BaseModel):
                         f"cannot go on as those of {self.env.num_users}"
                     )
                 self.algorithm.module_users(pretrained.num_users)
+        if "cluster" in self.sweep:
+            raise ValueError("sweep.cluster: all jobs of a run share one Ray")
         self.evaluated_env()
         return self
 
@@ -253,6 +257,14 @@ class ExperimentSpec(BaseModel):
     def seed_list(self) -> list[int]:
         """The seeds."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
+
+    def at(self, address: str | None) -> "ExperimentSpec":
+        """The experiment on the Ray of that address. Raises SpecError where it can be none."""
+        try:
+            cluster = ClusterSpec(**(self.cluster.model_dump() | {"address": address}))
+        except ValidationError as error:
+            raise SpecError(f"--{error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+        return self.model_copy(update={"cluster": cluster})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, with every default written out."""

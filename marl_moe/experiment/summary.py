@@ -48,5 +48,15 @@ def summary_table(title: str, evaluation: pd.DataFrame) -> Table:
     return table
 
 
+def lost_line(training: pd.DataFrame) -> str | None:
+    """What env runners that died or were silent did not send, in words; None where nothing was lost."""
+    lost = training["lost_slots"].sum()
+    if not lost:
+        return None
+    due = lost + training.groupby(["point", "seed"])["env_steps"].max().sum()
+    epochs = int((training["lost_slots"] > 0).sum())
+    return f"{lost:,.0f} of {due:,.0f} slots in {epochs} epochs: env runners were dead or silent (lost_slots)"
+
+
 def _cell(row: pd.Series) -> str:
     return rf"{row['mean']:.3f} \[{row['low']:.3f}, {row['high']:.3f}]"

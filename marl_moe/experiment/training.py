@@ -1,9 +1,6 @@
 """Training a policy on RLlib as an experiment asks, epoch by epoch."""
 
-import logging
-import os
 import time
-import warnings
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,7 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 
 import mechanisms
+from marl_moe.experiment.cluster import nodes, quieten_ray, start_ray
 from marl_moe.experiment.progress import Progress, Row
+from marl_moe.experiment.resources import bundles_of, check_fits
 from marl_moe.experiment.resumption import Resumption
 from marl_moe.experiment.rllib_sections import apply_section, check_model_config, first_line
 from marl_moe.experiment.spec import ExperimentSpec, SpecError
@@ -23,6 +22,7 @@ from marl_moe.policies.heuristics import Policy
 from marl_moe.policies.learned import load_policy, save_policy
 from marl_moe.policies.networks import NetworkConfig
 from marl_moe.policies.weights import read_weights, write_weights
+from marl_moe.rllib.failures import TrainingError
 
 NETWORKS = "networks.safetensors"  # what a training in other worlds may begin with
 PRETRAINING = "pretraining"  # folder of that training, within the one of the training that follows
@@ -40,7 +40,7 @@ def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
 
     Raises SpecError for a key or a value that RLlib, or our part of it, does not take.
     """
-    _quieten_ray()
+    quieten_ray()
     assert spec.algorithm is not None
     sections = {section: dict(keys) for section, keys in spec.algorithm.sections().items()}
     if "seed" in sections.get("debugging", {}):
@@ -80,7 +80,8 @@ def train(spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | No
     Returns:
         The rows, those of the pretraining not among them. The policy is read by `load_trained`.
 
-    Raises CheckpointError where there is a checkpoint that training cannot go on from.
+    Raises CheckpointError where there is a checkpoint that training cannot go on from; SpecError where Ray has not what
+    the experiment asks for; TrainingError where a process died that training cannot do without.
     """
     assert spec.algorithm is not None
     progress = progress or Progress()
@@ -92,8 +93,12 @@ def train(spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | No
         train(pretraining, seed, folder / PRETRAINING, progress)
     if rows and state is None:
         return rows
-    start_ray()
-    algorithm = algorithm_config(spec, seed).build_algo()
+    start_ray(spec.cluster)
+    from ray.exceptions import RayError
+
+    config = algorithm_config(spec, seed)
+    check_fits(bundles_of(config)[1:], nodes())
+    algorithm = config.build_algo()
     try:
         if state is not None:
             algorithm.set_state(state)
@@ -102,6 +107,12 @@ def train(spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | No
             algorithm.begin_with(read_weights(folder / PRETRAINING / NETWORKS))
         _train_on(spec, seed, algorithm, rows, resumption, folder, progress)
         _save(spec, algorithm, rows[-1]["env_steps"] if rows else 0, folder)
+    except RayError as error:
+        cause = getattr(error, "cause", None) or error
+        raise TrainingError(
+            f"seed {seed}: a process that training cannot do without failed ({type(cause).__name__}: "
+            f"{first_line(cause)}); `marl-moe resume` goes on from the last checkpoint"
+        ) from error
     finally:
         algorithm.stop()
     if rows:
@@ -142,19 +153,10 @@ def load_trained(spec: ExperimentSpec, folder: Path) -> TrainedPolicy:
     assert spec.algorithm is not None
     if spec.algorithm.name == "sac":
         return load_policy(folder, spec.algorithm.name)
-    _quieten_ray()
+    quieten_ray()
     from marl_moe.rllib.stock_policy import load_stock_policy
 
     return load_stock_policy(folder, spec.algorithm.name)
-
-
-def start_ray() -> None:
-    """Start Ray on this machine if it is not running in this process yet."""
-    _quieten_ray()
-    import ray
-
-    if not ray.is_initialized():
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
 
 def _sac_config(spec: ExperimentSpec, model_config: Any) -> Any:
@@ -207,14 +209,3 @@ def _save(spec: ExperimentSpec, algorithm: Any, env_steps: int, folder: Path) ->
 
         config = algorithm.config.model_config
         save_stock_policy(folder, spec.algorithm.name, modules, config, users, spec.env.num_candidates, env_steps)
-
-
-def _quieten_ray() -> None:
-    """Import RLlib with its notices off the terminal; what fails still raises."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray.rllib  # noqa: F401 - importing it sets the levels that are set again below
-
-    warnings.filterwarnings("ignore", message=".*Overriding environment rllib-multi-agent-env")  # of each further build
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    logging.getLogger("ray.rllib").setLevel(logging.ERROR)

@@ -6,6 +6,7 @@ import numpy as np
 
 from marl_moe.experiment.progress import Row
 from marl_moe.experiment.records import TRAINING
+from marl_moe.rllib.failures import TrainingError
 
 AGENT_MEANS = ("gain", "qos", "charge", "energy_j", "transferred", "rejected", "platform_balance")
 SLOT_MEANS = ("unit_price", "participation")
@@ -49,10 +50,12 @@ def training_row(
         seconds: since training began.
         equilibrium: gain of the equilibrium that the epoch's gain is a share of, NaN without.
 
-    Raises RuntimeError where no env runner was left to report.
+    Raises TrainingError where no env runner was left to report.
     """
+    from marl_moe.rllib.algorithm import NUM_ENV_STEPS_LOST, NUM_UPDATES_LIFETIME
+
     if "env_runners" not in result:
-        raise RuntimeError(f"epoch {epoch}: no env runner returned anything; are all remote ones dead or out of cores?")
+        raise TrainingError(f"epoch {epoch}: no env runner returned anything; are all remote ones dead?")
     runners = result["env_runners"]
     modules = [metrics for module, metrics in result.get("learners", {}).items() if module != "__all_modules__"]
     row: Row = {
@@ -62,12 +65,13 @@ def training_row(
         "epoch": epoch,
         "env_steps": int(runners["num_env_steps_sampled_lifetime"]),
         "agent_steps": int(sum(runners["num_agent_steps_sampled_lifetime"].values())),
-        "updates": _updates(result, config, modules),
+        "updates": _updates(result.get(NUM_UPDATES_LIFETIME), config, modules),
         "seconds": seconds,
         "utility": runners["utility"] / runners["num_requests"] if runners["num_requests"] else np.nan,
     }
     row |= {name: runners[name] / runners["num_agent_slots"] for name in AGENT_MEANS}
     row |= {name: runners[name] / runners["num_slots"] for name in SLOT_MEANS}
+    row["lost_slots"] = float(result.get(NUM_ENV_STEPS_LOST, np.nan))
     row["share_of_equilibrium"] = row["gain"] / equilibrium
     for column in LEARNER_COLUMNS:
         keys = LEARNER_METRICS[algorithm].get(column, ())
@@ -77,11 +81,9 @@ def training_row(
     return row
 
 
-def _updates(result: dict[str, Any], config: Any, modules: list[dict[str, Any]]) -> int:
+def _updates(counted: int | None, config: Any, modules: list[dict[str, Any]]) -> int:
     """Gradient updates so far; RLlib itself counts the steps trained on, of the first module here."""
-    from marl_moe.rllib.algorithm import NUM_UPDATES_LIFETIME
-
-    if NUM_UPDATES_LIFETIME in result or not modules:
-        return int(result.get(NUM_UPDATES_LIFETIME, 0))
+    if counted is not None or not modules:
+        return int(counted or 0)
     an_update = (config.minibatch_size or config.train_batch_size_per_learner) * max(1, config.num_learners)
     return round(modules[0].get("num_module_steps_trained_lifetime", 0) / an_update)

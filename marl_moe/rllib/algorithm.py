@@ -10,7 +10,6 @@ from ray.rllib.algorithms.sac import SAC, SACConfig
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
-from ray.rllib.execution.rollout_ops import synchronous_parallel_sample
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 from ray.rllib.utils.metrics import (
     ENV_RUNNER_RESULTS,
@@ -24,7 +23,9 @@ from envs import WorldConfig
 from envs.observation import expert_features
 from marl_moe.policies.networks import NetworkConfig, carried_over
 from marl_moe.policies.weights import Weights
+from marl_moe.rllib.collection import collect
 from marl_moe.rllib.env_runner import WorldRunner
+from marl_moe.rllib.failures import TrainingError
 from marl_moe.rllib.learner import DISCOUNTS, LOG_ALPHA, MaskedSacLearner
 from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
 from marl_moe.rllib.module import MaskedSacModule
@@ -32,6 +33,7 @@ from marl_moe.rllib.replay import ReplayRing
 from mechanisms import make
 
 NUM_UPDATES_LIFETIME = "num_updates_lifetime"
+NUM_ENV_STEPS_LOST = "num_env_steps_lost"  # that an iteration should have collected, less those that arrived
 WITHOUT_EFFECT = {
     "target_entropy": "the entropy is set by target_entropy_ratio",
     "target_network_update_freq": "targets move with every update by tau",
@@ -169,20 +171,20 @@ class WorldSac(SAC):
             self.env_runner.module = learner.module
 
     def training_step(self) -> None:
-        """One episode in every world: collect a fragment, store it, update as often as the replay ratio asks."""
+        """One episode in every world: collect a fragment, store it, update as often as the replay ratio asks.
+
+        Env runners that are dead or silent send nothing: the slots that they should have sent are counted as lost, and
+        not made up for. Raises TrainingError where none is left, or none sent anything.
+        """
+        world = self.config.env_config["world"]
+        runners = max(1, self.env_runner_group.num_remote_workers())
+        missing = due = runners * self.config.num_envs_per_env_runner * world["episode_slots"]
         for _ in range(self._rounds()):
-            fragments, results = synchronous_parallel_sample(
-                worker_set=self.env_runner_group,
-                concat=False,
-                sample_timeout_s=self.config.sample_timeout_s,
-                _uses_new_env_runners=True,
-                _return_metrics=True,
-            )
-            self.metrics.aggregate(results, key=ENV_RUNNER_RESULTS)
             collected = 0
-            for fragment in fragments:
+            for fragment in collect(self):
                 self.local_replay_buffer.add(fragment)
                 collected += int(fragment.starts.sum()) * fragment.action[0].size
+            missing -= collected // world["num_users"]
             if self._agent_steps() < self.config.num_steps_sampled_before_learning_starts:
                 continue
             trained_an_update = self.config.total_train_batch_size * len(self.config.env_config["module_users"])
@@ -190,6 +192,21 @@ class WorldSac(SAC):
             updates, self._updates_due = divmod(self._updates_due, 1.0)
             if updates:
                 self._update(int(updates))
+        if missing == due:
+            raise TrainingError(
+                "no env runner sent anything for a whole episode; if they are slow, raise env_runners.sample_timeout_s"
+            )
+        self.metrics.log_value(NUM_ENV_STEPS_LOST, missing, reduce="sum")
+
+    def restore_env_runners(self, env_runner_group: Any) -> list[int]:
+        """As RLlib's. A runner that is back begins worlds of its own, not those again that the dead one began with."""
+        restored: list[int] = super().restore_env_runners(env_runner_group)
+        if restored:
+            collected = self._env_steps()
+            env_runner_group.foreach_env_runner(
+                lambda runner: runner.make_env(collected), remote_worker_ids=restored, local_env_runner=False
+            )
+        return restored
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """RLlib's state, the replay with its generator, and the worlds of each runner by its index.
@@ -266,6 +283,9 @@ class WorldSac(SAC):
         slots = self.config.env_config["world"]["episode_slots"]
         return ceil(slots / self.config.get_rollout_fragment_length())
 
+    def _env_steps(self) -> int:
+        return int(self.metrics.peek((ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME), default=0))
+
     def _agent_steps(self) -> int:
         counts = self.metrics.peek((ENV_RUNNER_RESULTS, NUM_AGENT_STEPS_SAMPLED_LIFETIME), default={})
         return sum(counts.values())
@@ -284,11 +304,7 @@ class WorldSac(SAC):
             batch=MultiAgentBatch(batches, env_steps=updates * size),
             minibatch_size=self.config.train_batch_size_per_learner,
             num_epochs=1,
-            timesteps={
-                NUM_ENV_STEPS_SAMPLED_LIFETIME: self.metrics.peek(
-                    (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME), default=0
-                )
-            },
+            timesteps={NUM_ENV_STEPS_SAMPLED_LIFETIME: self._env_steps()},
         )
         self.metrics.aggregate(results, key=LEARNER_RESULTS)
         self.metrics.log_value(NUM_UPDATES_LIFETIME, updates, reduce="lifetime_sum")

@@ -50,12 +50,16 @@ class WorldRunner(EnvRunner, Checkpointable):
         self.make_env()
         self.make_module()
 
-    def make_env(self) -> None:
-        """Build the worlds from `env_config`."""
+    def make_env(self, collected: int = 0) -> None:
+        """Build the worlds from `env_config`.
+
+        collected: env steps of all runners before this one took the place of one that died, so that it begins worlds
+        of its own.
+        """
         from mechanisms import make
 
         index = self.worker_index or 0
-        sequence = np.random.SeedSequence(self.config.seed, spawn_key=(index,))
+        sequence = np.random.SeedSequence(self.config.seed, spawn_key=(index, collected) if collected else (index,))
         world_seed, explore_seed = (int(word) for word in sequence.generate_state(2))
         env_config = self.config.env_config
         self.world = World(

@@ -33,6 +33,10 @@ class MaskedSacLearner(SACTorchLearner):
 
     Episodes only truncate, so V(s') is always bootstrapped. The losses touch disjoint parameters: the gradients of
     their sum are the gradients of each.
+
+    Several learners train on equal shares of a batch: the mean of their gradients is the gradient of the whole. Of the
+    networks PyTorch's DistributedDataParallel takes the mean within the backward pass, of the temperatures, which are
+    no part of a module, `compute_gradients` does.
     """
 
     def build(self) -> None:
@@ -96,6 +100,12 @@ class MaskedSacLearner(SACTorchLearner):
         for optimizer in self._optimizer_parameters:
             optimizer.zero_grad(set_to_none=True)
         torch.stack(list(loss_per_module.values())).sum().backward()
+        if self.distributed:
+            temperatures = [self.curr_log_alpha[module_id] for module_id in sorted(self.curr_log_alpha)]
+            slopes = torch.cat([log_alpha.grad for log_alpha in temperatures])
+            torch.distributed.all_reduce(slopes)  # their sum
+            for log_alpha, slope in zip(temperatures, slopes / self.config.num_learners, strict=True):
+                log_alpha.grad = slope[None]
         return {key: parameter.grad for key, parameter in self._params.items()}
 
     def apply_gradients(self, gradients_dict: dict[Any, Tensor]) -> None:

@@ -23,7 +23,7 @@ class Fragment:
     reward: NDArray[np.float32]  # (rows, N, U), credits
     starts: NDArray[np.bool_]  # (rows,)
     runner: int  # who collected it
-    continues: bool  # whether its first row is the last row of the runner's fragment before
+    continues: bool  # whether its first row is the last row of the fragment that the runner collected before
 
 
 class ReplayRing:
@@ -57,7 +57,7 @@ class ReplayRing:
             rows, *shape = fragment.observation.shape
             agents = fragment.action[0].size
             self._allocate(max(self.capacity // agents, 2 * rows), shape)
-        if fragment.continues and self._last_runner == fragment.runner:
+        if fragment.continues and self._last_runner == fragment.runner and self._ends_with(fragment.observation[0]):
             self._cursor -= 1  # the open end of the fragment before is the first row of this one
         rows = (self._cursor + np.arange(len(fragment.starts))) % self._num_rows
         self._observation[rows] = fragment.observation
@@ -117,6 +117,10 @@ class ReplayRing:
             for name, column in columns.items():
                 getattr(self, f"_{name}")[: self._filled] = column
         self._cursor, self._last_runner = state["cursor"], state["last_runner"]
+
+    def _ends_with(self, observation: NDArray[np.float32]) -> bool:
+        """Whether that is the last row: it is not where a fragment between was lost, with its runner or on the way."""
+        return np.array_equal(self._observation[self._cursor - 1], observation)
 
     def _allocate(self, num_rows: int, shape: Sequence[int]) -> None:
         """Room for rows of observations (N, U, D)."""

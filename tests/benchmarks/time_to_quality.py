@@ -15,9 +15,10 @@ import numpy as np
 from contention import contention_spec
 
 import mechanisms
+from marl_moe.experiment.cluster import start_ray
 from marl_moe.experiment.evaluation import evaluation_seed, mean_gain
 from marl_moe.experiment.spec import ExperimentSpec
-from marl_moe.experiment.training import algorithm_config, start_ray
+from marl_moe.experiment.training import algorithm_config
 from marl_moe.policies.equilibrium import Nash
 from marl_moe.policies.heuristics import Policy
 from marl_moe.policies.learned import LearnedPolicy

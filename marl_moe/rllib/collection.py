@@ -1,0 +1,45 @@
+"""What env runners send in a call, and what is done where none is left."""
+
+import time
+from typing import Any
+
+from ray.rllib.execution.rollout_ops import synchronous_parallel_sample
+from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS
+
+from marl_moe.rllib.failures import TrainingError
+from marl_moe.rllib.replay import Fragment
+
+PAUSE_S = 0.5  # between two looks for an env runner that is back
+
+
+def collect(algorithm: Any) -> list[Fragment]:
+    """A fragment of each env runner that is alive and answers in time; their metrics go to the algorithm's.
+
+    Where none is alive, returns once one is back. Raises TrainingError where none is to be restarted, or none was back
+    in time, as `fault_tolerance` says.
+    """
+    group, config = algorithm.env_runner_group, algorithm.config
+    fragments: list[Fragment]
+    fragments, results = synchronous_parallel_sample(
+        worker_set=group,
+        concat=False,
+        sample_timeout_s=config.sample_timeout_s,
+        _uses_new_env_runners=True,
+        _return_metrics=True,
+    )
+    algorithm.metrics.aggregate(results, key=ENV_RUNNER_RESULTS)
+    if group.num_remote_workers():
+        deadline = time.monotonic() + config.env_runner_restore_timeout_s
+        while not group.num_healthy_remote_workers():
+            if not config.restart_failed_env_runners:
+                raise _all_dead("fault_tolerance.restart_failed_env_runners is false")
+            if time.monotonic() > deadline:
+                allowed = f"fault_tolerance.env_runner_restore_timeout_s ({config.env_runner_restore_timeout_s:g} s)"
+                raise _all_dead(f"none was back within {allowed}")
+            time.sleep(PAUSE_S)
+            algorithm.restore_env_runners(group)
+    return fragments
+
+
+def _all_dead(reason: str) -> TrainingError:
+    return TrainingError(f"all env runners are dead, and {reason}; `marl-moe resume` goes on from the last checkpoint")
