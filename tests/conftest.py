@@ -1,12 +1,16 @@
 """What tests of the package and of what works with it share: one Ray, and an experiment that runs in seconds."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
 import pytest
 import yaml
+
+from envs import ExpertConfig, RequestConfig, WorldConfig
+
+Yaml = dict[str, Any]
 
 # No example is timed: other processes may have the cores.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -52,3 +56,45 @@ def tiny_experiment() -> dict[str, Any]:
         figures: [policies]
         """
     )
+
+
+@pytest.fixture(scope="session")
+def small_world() -> WorldConfig:
+    """2 users, 6 experts of 2 topics, 10 slots; everybody has something to transfer in every slot."""
+    return WorldConfig(
+        num_users=2,
+        num_experts=6,
+        episode_slots=10,
+        requests=RequestConfig(num_topics=2, num_transferred=1),
+        experts=ExpertConfig(words_per_second=None),
+    )
+
+
+@pytest.fixture(scope="session")
+def sac_config() -> Callable[..., Any]:
+    """A small WorldSacConfig: `sac_config(world, network={...}, users={...}, seed=0, **training keys)`."""
+
+    def build(
+        world: WorldConfig,
+        *,
+        users: dict[str, list[int]] | None = None,
+        network: Yaml | None = None,
+        mechanism: str = "none",
+        seed: int = 0,
+        num_envs: int = 3,
+        fragment: int = 5,
+        runners: int = 0,
+        learners: int = 0,
+        **training: Any,
+    ) -> Any:
+        from marl_moe.rllib.algorithm import WorldSacConfig
+
+        everybody = {"shared": list(range(world.num_users))}
+        config = WorldSacConfig().world(world, {"name": mechanism}, users or everybody, {"hidden": 8} | (network or {}))
+        defaults = {"train_batch_size_per_learner": 16, "num_steps_sampled_before_learning_starts": 0}
+        config.training(**(defaults | training))
+        config.env_runners(num_envs_per_env_runner=num_envs, rollout_fragment_length=fragment, num_env_runners=runners)
+        config.learners(num_learners=learners)
+        return config.debugging(seed=seed)
+
+    return build

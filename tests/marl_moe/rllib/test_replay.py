@@ -3,7 +3,7 @@
 import tracemalloc
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -157,6 +157,24 @@ def test_n_steps_end_with_the_fragment_where_another_runner_came_between() -> No
     assert total == pytest.approx(first.reward[2, 0, 0], rel=1e-5)
     assert bootstrap == first.observation[3, 0, 0, 0]
     assert discount == pytest.approx(GAMMA)
+
+
+@pytest.mark.parametrize("n_step", [1, 3])
+@pytest.mark.parametrize("lost", ["on the way", "with its runner"])
+def test_no_transition_reaches_across_a_fragment_that_was_lost(n_step: int, lost: str) -> None:
+    """A runner that was too late goes on where it was; one that was restarted begins anew, under the same number."""
+    runner, ring = new_runners(episode_slots=100)[0], ReplayRing(1000, n_step, GAMMA)
+    first = runner.fragment(3)
+    if lost == "with its runner":
+        runner = Runner(runner.index, 100, runner.clock, runner.rng)
+    runner.fragment(3)  # never arrives
+    third = runner.fragment(3)
+    assert third.continues
+    oracle = Episodes(n_step)
+    for fragment in (first, replace(third, continues=False)):
+        ring.add(fragment if fragment is first else third)
+        oracle.add(fragment)
+    assert_same(drawn(ring), oracle.expected())
 
 
 @pytest.mark.parametrize("episode_slots", [6, 50])

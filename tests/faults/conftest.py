@@ -1,0 +1,118 @@
+"""A real Ray cluster on this machine, and an experiment that trains on it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+PATIENCE_S = 120.0  # with what should be quick, on a machine that may be busy
+STORE = 80 * 2**20  # bytes of a node's object store
+
+
+class Nodes:
+    """A head without cores, and worker nodes that come and go."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        self._cluster = Cluster(
+            initialize_head=True,
+            head_node_args={"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False},
+        )
+        self.address: str = self._cluster.address
+
+    def add(self, cores: int) -> Any:
+        return self._cluster.add_node(num_cpus=cores, object_store_memory=STORE)
+
+    def kill(self, node: Any) -> None:
+        """At once, with all of its processes, as by a power cut."""
+        processes = [psutil.Process(info.process.pid) for infos in node.all_processes.values() for info in infos]
+        workers = [child for process in processes for child in process.children(recursive=True)]
+        self._cluster.remove_node(node, allow_graceful=False)
+        for worker in workers:
+            if worker.is_running():
+                worker.kill()
+
+    def stop(self) -> None:
+        self._cluster.shutdown()
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
+    """In a folder of its own: Ray writes down there where a cluster is, for others to join."""
+    import ray
+
+    ray.shutdown()
+    folder = tempfile.mkdtemp(prefix="ray_", dir="/tmp")  # not tmp_path: sockets' paths must be short
+    monkeypatch.setenv("RAY_TMPDIR", folder)
+    made = Nodes()
+    yield made
+    ray.shutdown()
+    made.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def write(tiny_experiment: dict[str, Any], tmp_path: Path) -> Callable[..., Path]:
+    """Write the tiny experiment with other sections of `algorithm`, and other keys beside."""
+
+    def write(algorithm: dict[str, Any] | None = None, **keys: Any) -> Path:
+        path = tmp_path / "tiny.yaml"
+        path.write_text(
+            yaml.safe_dump(tiny_experiment | {"algorithm": tiny_experiment["algorithm"] | (algorithm or {})} | keys)
+        )
+        return path
+
+    return write
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `marl-moe` in a process of its own, killed at the end if it still runs."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "marl_moe", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def run(command: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> Callable[..., str]:
+    """Run `marl-moe` to its end, and return what it printed."""
+
+    def run(*arguments: str, code: int = 0, **environment: str) -> str:
+        process = command(*arguments, **environment)
+        printed, complaint = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == code, printed + complaint
+        return printed + complaint
+
+    return run
+
+
+def wait_until(happened: Callable[[], Any], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.05)
