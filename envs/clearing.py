@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechanisms import Market, best_response, welfare
-from mechanisms.assignment import net_value, of_served, optimal_welfare
+from mechanisms.assignment import net_value, optimal_welfare
+from mechanisms.candidates import of_served
 
 Float = NDArray[np.floating]
 FAILED = "failed: "  # begins the status of a clearing that the mechanism gave no answer to
@@ -46,7 +47,7 @@ class Clearing:
         """Of the market as decided, at true costs, (N,) credits a slot; an allocation counts at full effort."""
         if self.allocation is None:
             return self._welfare_at(self.effort)
-        return of_served(net_value(self.market), self.allocation).sum(axis=-1)
+        return of_served(net_value(self.market), self.allocation, self.market.candidates).sum(axis=-1)
 
     @property
     def welfare_optimum(self) -> Float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mechanisms.assignment import Pairs, Relaxation, possible
+from mechanisms.errors import MarketError
 from mechanisms.program import compiled, solve
 
 
@@ -48,10 +49,15 @@ class AssignmentProgram:
         """Shares of service and duals (NaN where decisions are whole) of one world.
 
         Raises:
+            MarketError: users list candidates.
             MechanismError: the solver gave no proven optimum.
         """
         import cvxpy as cp
 
+        if asked.candidates is not None:
+            raise MarketError(
+                "the assignment in CVXPY has a column for every expert: it takes no market with candidates"
+            )
         asked = possible(asked)
         # No gain is a loss here, so that a pair that must not be formed is not a matter of indifference.
         formed = (asked.net > 0) & (asked.capacity > 0)

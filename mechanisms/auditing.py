@@ -26,7 +26,7 @@ class Misreport:
     Attributes:
         market: index of the market in the batch, its leading axes flattened.
         agent: index of the edge device or user.
-        report: (unit_cost, cost_slope), credits/point, or the row of `user_value`, credits.
+        report: (unit_cost, cost_slope), credits/point, or the row of `user_value`, credits, by column.
         gain: over the truth, credits/slot.
     """
 

@@ -9,8 +9,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mechanisms.assignment import load, of_served
 from mechanisms.base import register
+from mechanisms.candidates import greatest, load, of_pairs, of_served
 from mechanisms.claims import Claims
 from mechanisms.market import FloatArray, IntArray, Market, Outcome
 
@@ -40,6 +40,10 @@ class DoubleAuction:
 
     Experts that trade give effort 1; all others give 0, at price 0.
 
+    Where users list candidates, the sellers of a topic are those that some user with this topic lists, a user's bid is
+    over those in its list, and each trading user, in the order of their index, is served by the first trading expert
+    of its list that is not taken. One that finds none does not trade after all, nor does an expert that nobody takes.
+
     Guarantee: a buyer's price is at most its bid, a seller's at least its ask, and neither moves with the report of
         one that trades, nor does anybody's partner: b_k and s_k are then others' reports, or p is. With a report that
         changes whether it trades, a user would pay a price above its bid or forgo one below it, a seller likewise
@@ -47,9 +51,11 @@ class DoubleAuction:
         utility of a user is what its bid says: user_points_ue (bid_u - price). That is the condition,
         user_value_ue = bid_u user_points_ue at all sellers of the topic. Experts of a topic that are worth the
         same to a user and bring it as many points meet it. For sellers the guarantee needs no condition.
+        Lists are nobody's report: they leave partners to those who trade, and prices, as independent of all reports.
     Budget: each pair's charge is at least its payment, in every market; the platform keeps the difference.
         `Market.budget` is ignored.
-    Welfare: at most one trade a topic, the least profitable one, is lost against the efficient k.
+    Welfare: at most one trade a topic, the least profitable one, is lost against the efficient k; with lists also
+        those between users and experts of which none is in the other's reach any more.
     No trade: without users, experts, capacity or a bid above an ask, nobody trades; neither where one pair is all.
     Strategic side: both. Edge devices must give effort 1, which a price below kappa + slope would not be answered with.
     Source: McAfee, A Dominant Strategy Double Auction (Journal of Economic Theory 56, 1992), with k - 1 trades where
@@ -80,33 +86,43 @@ class DoubleAuction:
         assert market.capacity is not None
         assert market.topic is not None
         assert market.expert_topic is not None
-        has_capacity = market.capacity > 0
-        sold = (market.topic[..., np.newaxis] == market.expert_topic[..., np.newaxis, :]) & has_capacity[
-            ..., np.newaxis, :
-        ]
+        is_seller = market.capacity > 0
+        sold = market.topic[..., np.newaxis] == of_pairs(market.expert_topic, market.candidates)
+        sold &= of_pairs(is_seller, market.candidates)
+        if market.candidates is not None:
+            is_seller = greatest(sold, market.candidates, market.num_experts) > 0
         worth = np.einsum("...ue,...ue->...u", market.user_value, sold)
-        points = np.einsum("...ue,...ue->...u", market.user_points, sold)
-        bid = np.divide(worth, points, out=np.zeros_like(worth), where=points > 0)
+        offered = np.einsum("...ue,...ue->...u", market.user_points, sold)
+        bid = np.divide(worth, offered, out=np.zeros_like(worth), where=offered > 0)
         ask = market.unit_cost + market.cost_slope / 2
 
         # The topics that are sold, on an axis before all others: in each, bids and asks of the others count for none.
         topics = np.unique(market.expert_topic).reshape(-1, *(1 for _ in market.expert_topic.shape))
         bids = np.where((market.topic == topics) & (bid > 0), bid, -np.inf)
-        asks = np.where((market.expert_topic == topics) & has_capacity, ask, np.inf)
+        asks = np.where((market.expert_topic == topics) & is_seller, ask, np.inf)
         trade = mcafee(bids, asks)
-        allocation = _in_order_of_index(trade.buys, trade.sells).max(axis=0, initial=-1)
+        if market.candidates is None:
+            allocation = _in_order_of_index(trade.buys, trade.sells).max(axis=0, initial=-1)
+        else:
+            buys, sells = np.asarray(trade.buys.any(axis=0)), np.asarray(trade.sells.any(axis=0))
+            allocation = _within_reach(buys, sells, sold, market.candidates)
+            trade = trade._replace(
+                sells=trade.sells & (load(np.ones(allocation.shape), allocation, market.num_experts) > 0)
+            )
         buyers_price = np.where(trade.buys, trade.buyers_price[..., np.newaxis], 0.0).sum(axis=0)
         unit_price = np.where(trade.sells, trade.sellers_price[..., np.newaxis], 0.0).sum(axis=0)
-        points_served = load(market.user_points, allocation)
+        points = of_served(market.user_points, allocation, market.candidates)
+        value = of_served(market.user_value, allocation, market.candidates)
+        points_served = load(points, allocation, market.num_experts)
         return Outcome(
             unit_price=unit_price,
             effort=np.where(trade.sells.any(axis=0), 1.0, 0.0),
             points=points_served,
             payment=unit_price * points_served,
-            welfare=of_served(market.user_value, allocation).sum(axis=-1) - (ask * points_served).sum(axis=-1),
+            welfare=value.sum(axis=-1) - (ask * points_served).sum(axis=-1),
             status="closed_form",
             solve_seconds=perf_counter() - start,
-            charge=buyers_price * of_served(market.user_points, allocation),
+            charge=buyers_price * points,
             allocation=allocation,
         )
 
@@ -147,3 +163,27 @@ def _in_order_of_index(buys: NDArray[np.bool_], sells: NDArray[np.bool_]) -> Int
     sellers = np.argsort(~sells, axis=-1, kind="stable")
     place = np.maximum(np.cumsum(buys, axis=-1) - 1, 0)
     return np.where(buys, np.take_along_axis(sellers, place, axis=-1), -1)
+
+
+def _within_reach(
+    buys: NDArray[np.bool_], sells: NDArray[np.bool_], sold: NDArray[np.bool_], candidates: IntArray
+) -> IntArray:
+    """The expert of each user (..., U) where users list candidates (..., U, C), -1 for none, by `DoubleAuction`'s rule.
+
+    Args:
+        buys: (..., U).
+        sells: (..., E).
+        sold: (..., U, C) whether the expert of the pair has the user's topic.
+        candidates: (..., U, C).
+    """
+    allocation = np.full(buys.shape, -1)
+    meets = sold & of_pairs(sells, candidates)
+    for index in np.ndindex(buys.shape[:-1]):
+        taken: set[int] = set()
+        for user in np.flatnonzero(buys[index]):
+            for expert in np.sort(candidates[index][user][meets[index][user]]).tolist():
+                if expert not in taken:
+                    allocation[(*index, user)] = expert
+                    taken.add(expert)
+                    break
+    return allocation

@@ -10,18 +10,19 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mechanisms.assignment import Pairs, admitted, load, of_served, pairs
+from mechanisms.assignment import Pairs, admitted, pairs
 from mechanisms.base import register
 from mechanisms.budget import budget_of, check_amount
+from mechanisms.candidates import greatest, load, of_pairs, of_served
 from mechanisms.claims import Claims
 from mechanisms.errors import MechanismError
 from mechanisms.fisher_equilibrium import Equilibrium, equilibrium
-from mechanisms.market import FloatArray, Market, Outcome
+from mechanisms.market import FloatArray, IntArray, Market, Outcome
 
 _ROUNDING = 1e-8  # what is dearer by this share of a user's money is still paid with all of it
 _SPENT = 1e-3  # a smaller share of a user's money does not count as spent: it may be the solver's rounding
 
-Solver = Callable[[FloatArray, FloatArray], Equilibrium]
+Solver = Callable[[FloatArray, FloatArray, IntArray | None], Equilibrium]
 
 
 @register("fisher")
@@ -91,9 +92,9 @@ class Fisher:
 class Trade(NamedTuple):
     """What a Fisher market is made of, from what users and experts report."""
 
-    trades: NDArray[np.bool_]  # (..., U, E)
+    trades: NDArray[np.bool_]  # (..., U, C)
     money: FloatArray  # (...) each user's, credits; 1 where nothing trades
-    worth: FloatArray  # (..., U, E) of the whole band, credits; 1 where a pair does not trade
+    worth: FloatArray  # (..., U, C) of the whole band, credits; 1 where a pair does not trade
     reserve: FloatArray  # (..., E) least price of the whole band, credits; `money` where nobody asks
 
 
@@ -103,18 +104,18 @@ def trade(market: Market, asked: Pairs, budget: float | None) -> Trade:
     assert market.user_points is not None
     assert asked.need is not None
     assert asked.limit is not None
-    limit = asked.limit[..., np.newaxis, :]
+    limit = of_pairs(asked.limit, asked.candidates)
     full_effort_price = market.unit_cost + market.cost_slope
     total = budget_of(market, budget)
     trades = (market.user_points > 0) & (asked.need > 0) & (asked.need <= limit)
-    trades &= (asked.capacity > 0)[..., np.newaxis, :] & (total > 0)[..., np.newaxis, np.newaxis]
-    trades &= market.user_value >= market.user_points * full_effort_price[..., np.newaxis, :]
+    trades &= of_pairs(asked.capacity > 0, asked.candidates) & (total > 0)[..., np.newaxis, np.newaxis]
+    trades &= market.user_value >= market.user_points * of_pairs(full_effort_price, asked.candidates)
     if market.topic is not None:
         trades &= (market.topic >= 0)[..., np.newaxis]
     buyers = trades.any(axis=-1).sum(axis=-1)
     money = np.where(buyers > 0, total, 1.0) / np.maximum(buyers, 1)
     per_need = np.divide(limit, asked.need, out=np.zeros_like(asked.need), where=trades)
-    points = (market.user_points * per_need).max(axis=-2, initial=0.0)
+    points = greatest(market.user_points * per_need, asked.candidates, market.num_experts)
     reserve = np.where(points > 0, full_effort_price * points, money[..., np.newaxis])
     return Trade(trades, money, np.where(trades, market.user_value * per_need, 1.0), reserve)
 
@@ -131,17 +132,19 @@ def clear_by(solve: Solver, market: Market, budget: float | None) -> Outcome:
     offered = trade(market, asked, budget)
     money = offered.money[..., np.newaxis]
     log_worth = np.full_like(offered.worth, -np.inf)
-    np.log(offered.worth / offered.reserve[..., np.newaxis, :], out=log_worth, where=offered.trades)
+    reserve = of_pairs(offered.reserve, asked.candidates)
+    np.log(offered.worth / reserve, out=log_worth, where=offered.trades)
     try:
-        log_markup, spending = solve(log_worth, offered.reserve / money)
+        log_markup, spending = solve(log_worth, offered.reserve / money, asked.candidates)
     except MechanismError as error:
         raise MechanismError(f"fisher: {error}") from error
 
     markup = np.exp(np.maximum(log_markup, 0.0))
     assert asked.need is not None
     assert asked.limit is not None
-    share = np.divide(asked.need, asked.limit[..., np.newaxis, :], out=np.zeros_like(asked.need), where=offered.trades)
-    due = share * (offered.reserve * markup)[..., np.newaxis, :]
+    limit = of_pairs(asked.limit, asked.candidates)
+    share = np.divide(asked.need, limit, out=np.zeros_like(asked.need), where=offered.trades)
+    due = share * of_pairs(offered.reserve * markup, asked.candidates)
     spent = spending.sum(axis=-1) * money
     covered = (spending > _SPENT) & (due <= (spent + _ROUNDING * money)[..., np.newaxis]) & offered.trades
     wish = np.where(covered, spending, 0.0)
@@ -151,7 +154,9 @@ def clear_by(solve: Solver, market: Market, budget: float | None) -> Outcome:
 
     due = np.minimum(due, money[..., np.newaxis])
     assert market.user_points is not None
-    points, paid = load(market.user_points, allocation), load(due, allocation)
+    charge = of_served(due, allocation, asked.candidates)
+    points = load(of_served(market.user_points, allocation, asked.candidates), allocation, market.num_experts)
+    paid = load(charge, allocation, market.num_experts)
     unit_price = (market.unit_cost + market.cost_slope) * markup
     unit_price = np.divide(paid, points, out=unit_price, where=points > 0)
     return Outcome(
@@ -159,9 +164,9 @@ def clear_by(solve: Solver, market: Market, budget: float | None) -> Outcome:
         effort=np.ones_like(unit_price),
         points=points,
         payment=unit_price * points,
-        welfare=of_served(asked.net, allocation).sum(axis=-1),
+        welfare=of_served(asked.net, allocation, asked.candidates).sum(axis=-1),
         status="optimal",
         solve_seconds=perf_counter() - start,
-        charge=of_served(due, allocation),
+        charge=charge,
         allocation=allocation,
     )

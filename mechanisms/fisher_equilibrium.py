@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mechanisms.candidates import of_pairs, total
 from mechanisms.errors import MechanismError
-from mechanisms.market import FloatArray
+from mechanisms.market import FloatArray, IntArray
+from mechanisms.network_step import Network, network_step
 
 _TOLERANCE = 1e-11  # of a product that should be 0, on average, in shares of what one user has
 _RESIDUAL = 1e-8  # of a sum, in shares of it: rounding does not let it be much less where many users are equal
@@ -20,10 +22,10 @@ class Equilibrium(NamedTuple):
     """Prices and what is spent at them."""
 
     log_markup: FloatArray  # (..., E) log of the price over the reserve, >= 0
-    spending: FloatArray  # (..., U, E) share of its money that a user spends at an expert
+    spending: FloatArray  # (..., U, C) share of its money that a user spends at an expert
 
 
-def equilibrium(log_worth: FloatArray, reserve: FloatArray) -> Equilibrium:
+def equilibrium(log_worth: FloatArray, reserve: FloatArray, candidates: IntArray | None = None) -> Equilibrium:
     """Minimise sum_e reserve_e exp(z_e) - sum_u y_u subject to y_u <= z_e - log_worth_ue, y_u <= 0, z_e >= 0.
 
     The optimality conditions, with multipliers b (spending), k (money kept) and r (what the unsold would bring),
@@ -32,36 +34,36 @@ def equilibrium(log_worth: FloatArray, reserve: FloatArray) -> Equilibrium:
         b_ue (z_e - log_worth_ue - y_u) = 0,    k_u y_u = 0,    r_e z_e = 0,
 
     are solved by Newton steps with a falling mu in place of 0: the primal-dual interior-point method (Boyd and
-    Vandenberghe 2004, section 11.7). Steps in z and b are eliminated, so a step solves U equations a world.
+    Vandenberghe 2004, section 11.7). Steps in b are eliminated, which leaves a network (`mechanisms.network_step`).
 
     Args:
-        log_worth: (..., U, E) log of what the whole band is worth to the user, over its reserve price; -inf for pairs
+        log_worth: (..., U, C) log of what the whole band is worth to the user, over its reserve price; -inf for pairs
             that do not trade.
         reserve: (..., E) least price of the whole band, in units of what one user has, > 0.
+        candidates: (..., U, C) the expert of each column; None where column e is expert e.
 
     Raises:
         MechanismError: no convergence, in the worlds that the message tells.
     """
     trades = np.isfinite(log_worth)
     worth = np.where(trades, log_worth, 0.0)
-    num_users, num_experts = worth.shape[-2:]
+    num_users, num_experts = worth.shape[-2], reserve.shape[-1]
 
     # All slacks are positive from the start and stay so. Prices start above where an even spread of all money would put
     # them, by so little where the reserve is high that r z is nowhere far from 1.
     z = np.maximum(np.log(max(num_users, 1) / max(num_experts, 1) / reserve), 0.0) + 1.0 / (1.0 + reserve)
-    y = np.minimum((z[..., np.newaxis, :] - worth).min(axis=-1, where=trades, initial=0.0), 0.0) - 1.0
-    slack = np.where(trades, z[..., np.newaxis, :] - worth - y[..., np.newaxis], 1.0)
+    y = np.minimum((of_pairs(z, candidates) - worth).min(axis=-1, where=trades, initial=0.0), 0.0) - 1.0
+    slack = np.where(trades, of_pairs(z, candidates) - worth - y[..., np.newaxis], 1.0)
     k = 1.0 / (1.0 + trades.sum(axis=-1))
     b = trades * k[..., np.newaxis]
-    r = np.maximum(reserve * np.exp(z) - b.sum(axis=-2), 0.1 * reserve * np.exp(z))
-    users = np.arange(num_users)
+    r = np.maximum(reserve * np.exp(z) - total(b, candidates, num_experts), 0.1 * reserve * np.exp(z))
     conditions = np.maximum(trades.sum(axis=(-2, -1)) + num_users + num_experts, 1)
 
     for _ in range(_MAX_STEPS):
         price = reserve * np.exp(z)
         gap = (b * slack).sum(axis=(-2, -1)) - (k * y).sum(axis=-1) + (r * z).sum(axis=-1)
         unspent = b.sum(axis=-1) + k - 1.0
-        unpaid = (price - b.sum(axis=-2) - r) / price
+        unpaid = (price - total(b, candidates, num_experts) - r) / price
         error = np.maximum(np.abs(unspent).max(axis=-1, initial=0.0), np.abs(unpaid).max(axis=-1, initial=0.0))
         done = (gap / conditions < _TOLERANCE) & (error < _RESIDUAL)
         if done.all():
@@ -72,18 +74,11 @@ def equilibrium(log_worth: FloatArray, reserve: FloatArray) -> Equilibrium:
         stiffness = b / slack
         user_stiffness = stiffness.sum(axis=-1) - k / y
         user_pull = 1.0 - pull.sum(axis=-1) + mu / y
-        expert_pull = pull.sum(axis=-2) + mu / z - price
-        expert_stiffness = price + stiffness.sum(axis=-2) + r / z
-        passed_on = stiffness / expert_stiffness[..., np.newaxis, :]
-        matrix = -np.matmul(passed_on, np.swapaxes(stiffness, -1, -2))
-        matrix[..., users, users] += user_stiffness
-        force = user_pull + np.matmul(passed_on, expert_pull[..., np.newaxis])[..., 0]
-        try:
-            step_y = np.linalg.solve(matrix, force[..., np.newaxis])[..., 0]
-        except np.linalg.LinAlgError as error:
-            raise MechanismError(f"no step towards an equilibrium: {error}") from error
-        step_z = expert_pull / expert_stiffness + np.matmul(step_y[..., np.newaxis, :], passed_on)[..., 0, :]
-        step_slack = trades * (step_z[..., np.newaxis, :] - step_y[..., np.newaxis])
+        expert_pull = total(pull, candidates, num_experts) + mu / z - price
+        expert_stiffness = price + total(stiffness, candidates, num_experts) + r / z
+        network = Network(stiffness, user_stiffness, expert_stiffness, user_pull, expert_pull)
+        step_y, step_z = network_step(network, candidates)
+        step_slack = trades * (of_pairs(step_z, candidates) - step_y[..., np.newaxis])
         step_b = pull - b - stiffness * step_slack
         step_k = -mu / y - k + k / -y * step_y
         step_r = mu / z - r - r / z * step_z

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from mechanisms.errors import MarketError
 from mechanisms.fisher import clear_by
 from mechanisms.fisher_equilibrium import Equilibrium
-from mechanisms.market import FloatArray, Market, Outcome
+from mechanisms.market import FloatArray, IntArray, Market, Outcome
 from mechanisms.program import compiled, solve
 
 
@@ -42,14 +43,19 @@ class FisherProgram:
         """
         return clear_by(self.equilibrium, market, budget)
 
-    def equilibrium(self, log_worth: FloatArray, reserve: FloatArray) -> Equilibrium:
+    def equilibrium(
+        self, log_worth: FloatArray, reserve: FloatArray, candidates: IntArray | None = None
+    ) -> Equilibrium:
         """As `mechanisms.fisher_equilibrium.equilibrium`.
 
         Raises:
+            MarketError: users list candidates.
             MechanismError: the solver gave no optimum.
         """
         import cvxpy as cp
 
+        if candidates is not None:
+            raise MarketError("the fisher market in CVXPY has a column for every expert: it takes no candidates")
         log_markup, spending = np.zeros(reserve.shape), np.zeros(log_worth.shape)
         # Worth less than the reserve: the row of a pair that does not trade never binds.
         worth = np.where(np.isfinite(log_worth), log_worth, -1.0)

@@ -19,6 +19,7 @@ _OPTIONS: dict[str, bool | float | str] = {
     "mip_rel_gap": 0.0,
     "mip_abs_gap": 0.0,
 }
+_PRIMAL = 4  # HiGHS's number of the primal simplex method
 
 
 class Optimum(NamedTuple):
@@ -36,6 +37,7 @@ def maximise(
     problem: str,
     *,
     whole: bool = False,
+    from_nothing: bool = False,
 ) -> Optimum:
     """Maximise objective @ x subject to rows @ x <= limits and x >= 0; a vertex.
 
@@ -50,6 +52,7 @@ def maximise(
         limits: (rows,).
         problem: what is solved, for messages.
         whole: every x is 0 or 1.
+        from_nothing: by the primal simplex method, which starts at x = 0, instead of the dual one.
 
     Raises:
         MechanismError: HiGHS did not prove an optimum. A good answer that is not proven best does not count.
@@ -76,6 +79,8 @@ def maximise(
     solver = _core._Highs()
     for option, setting in _OPTIONS.items():
         solver.setOptionValue(option, setting)
+    if from_nothing:
+        solver.setOptionValue("simplex_strategy", _PRIMAL)
     solver.passModel(program)
     solver.run()
     status = solver.getModelStatus()

@@ -102,7 +102,8 @@ def search_regrets(
     drawn = rng.random(utility.shape).argsort(axis=1)[:, :agents]
     agent = drawn.reshape(-1)
     market = np.repeat(np.arange(len(drawn)), drawn.shape[1])
-    entries = max(truth.num_users if clearings.mechanism.allocates else 1, 1) * truth.num_experts
+    users = max(truth.num_users if clearings.mechanism.allocates else 1, 1)
+    entries = users * (truth.num_experts if truth.candidates is None else truth.candidates.shape[-1])
     chunk = max(1, CHUNK_ENTRIES // (ROUND * entries))
     gains, reports = [], []
     for start in range(0, len(agent), chunk):

@@ -9,9 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from mechanisms.assignment import Pairs, Relaxation, admitted, of_served, outcome_at_full_effort, pairs, relaxation
+from mechanisms.assignment import Pairs, Relaxation, admitted, outcome_at_full_effort, pairs, relaxation
 from mechanisms.assignment_program import AssignmentProgram
 from mechanisms.base import register
+from mechanisms.candidates import of_pairs, of_served
 from mechanisms.claims import Claims
 from mechanisms.errors import MechanismError
 from mechanisms.market import Market, Outcome
@@ -98,9 +99,11 @@ def _clear(market: Market, bandwidth: bool, solve: Callable[[Pairs], Relaxation]
         except MechanismError as error:
             raise MechanismError(f"shadow_price, world {index}: {error}") from error
         allocation[index] = admitted(np.where(solved.share >= 0.5 - 1e-6, solved.share, 0.0), world)
-        price[index] = solved.place_price + (0.0 if world.need is None else world.need * solved.band_price)
+        price[index] = of_pairs(solved.place_price, world.candidates)
+        if world.need is not None:
+            price[index] += world.need * of_pairs(solved.band_price, world.candidates)
     # No served user's price is above its net value, except by what the solver rounds.
-    premium = of_served(np.minimum(price, asked.net), allocation)
+    premium = of_served(np.minimum(price, asked.net), allocation, asked.candidates)
     return outcome_at_full_effort(
         market, asked, allocation, premium, status="optimal", solve_seconds=perf_counter() - start
     )

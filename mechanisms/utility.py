@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mechanisms.assignment import load, of_served
 from mechanisms.base import Mechanism
+from mechanisms.candidates import load, of_served
 from mechanisms.claims import Side
 from mechanisms.market import FloatArray, IntArray, Market, Outcome
 from mechanisms.supply import best_response, cost, welfare
@@ -24,7 +24,7 @@ def full_points(mechanism: Mechanism, truth: Market, outcome: Outcome) -> FloatA
         return truth.demand
     assert outcome.allocation is not None
     assert truth.user_points is not None
-    return load(_to_batch_of(outcome.allocation, truth.user_points), outcome.allocation)
+    return load(_of_served(truth, truth.user_points, outcome.allocation), outcome.allocation, truth.num_experts)
 
 
 def utilities(mechanism: Mechanism, truth: Market, outcome: Outcome) -> dict[Side, FloatArray]:
@@ -46,9 +46,7 @@ def utilities(mechanism: Mechanism, truth: Market, outcome: Outcome) -> dict[Sid
         assert outcome.allocation is not None
         assert outcome.charge is not None
         assert truth.user_value is not None
-        found["users"] = (
-            of_served(_to_batch_of(outcome.allocation, truth.user_value), outcome.allocation) - outcome.charge
-        )
+        found["users"] = _of_served(truth, truth.user_value, outcome.allocation) - outcome.charge
     return found
 
 
@@ -59,7 +57,7 @@ def realised_welfare(mechanism: Mechanism, truth: Market, outcome: Outcome) -> F
         return welfare(effort, truth.demand, truth.value, truth.unit_cost, truth.cost_slope)
     assert outcome.allocation is not None
     assert truth.user_value is not None
-    served = of_served(_to_batch_of(outcome.allocation, truth.user_value), outcome.allocation).sum(axis=-1)
+    served = _of_served(truth, truth.user_value, outcome.allocation).sum(axis=-1)
     borne = full_points(mechanism, truth, outcome) * cost(effort, truth.unit_cost, truth.cost_slope)
     return np.asarray(served - borne.sum(axis=-1))
 
@@ -68,7 +66,8 @@ def envy(mechanism: Mechanism, truth: Market, outcome: Outcome) -> dict[Side, Fl
     """The most each agent would gain by changing places with another of its side, credits/slot, never negative.
 
     An edge device would have the other's price and effort (its own best response where that is voluntary) for
-    the points that it is asked for itself, (..., E); a user the other's allocation and charge, (..., U).
+    the points that it is asked for itself, (..., E); a user the other's allocation and charge, (..., U): an expert
+    that it does not list is worth nothing to it.
     """
     own = utilities(mechanism, truth, outcome)
     most = {side: np.zeros_like(had) for side, had in own.items()}
@@ -85,7 +84,7 @@ def envy(mechanism: Mechanism, truth: Market, outcome: Outcome) -> dict[Side, Fl
         assert truth.user_value is not None
         for other in range(truth.num_users):
             allocation = np.broadcast_to(outcome.allocation[..., [other]], own["users"].shape)
-            would_have = of_served(truth.user_value, allocation) - outcome.charge[..., [other]]
+            would_have = of_served(truth.user_value, allocation, truth.candidates) - outcome.charge[..., [other]]
             most["users"] = np.maximum(most["users"], would_have - own["users"])
     return most
 
@@ -99,5 +98,6 @@ def jain_index(utility: FloatArray) -> FloatArray:
     return np.divide(utility.sum(axis=-1) ** 2, squares, out=np.ones_like(squares), where=squares > 0)
 
 
-def _to_batch_of(allocation: IntArray, pairs: FloatArray) -> FloatArray:
-    return np.broadcast_to(pairs, (*allocation.shape, pairs.shape[-1]))
+def _of_served(truth: Market, amounts: FloatArray, allocation: IntArray) -> FloatArray:
+    """`of_served` where leading axes of the truth, and of its `amounts`, broadcast to those of the allocation."""
+    return of_served(np.broadcast_to(amounts, (*allocation.shape, amounts.shape[-1])), allocation, truth.candidates)

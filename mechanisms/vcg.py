@@ -8,9 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from mechanisms.assignment import Pairs, of_served, optimal_allocation, outcome_at_full_effort, pairs
+from mechanisms.assignment import Pairs, optimal_allocation, outcome_at_full_effort, pairs
 from mechanisms.assignment_program import AssignmentProgram
 from mechanisms.base import register
+from mechanisms.candidates import cells, of_served
 from mechanisms.claims import Claims
 from mechanisms.errors import MechanismError
 from mechanisms.market import FloatArray, IntArray, Market, Outcome
@@ -81,7 +82,7 @@ class VCG:
         )
 
 
-def least_prices(net: FloatArray, allocation: IntArray) -> FloatArray:
+def least_prices(asked: Pairs, allocation: IntArray) -> FloatArray:
     """The least prices (..., E), credits a subtask, at which an optimal assignment without bandwidth rows is stable.
 
     The price of an expert is what one more place there would add to welfare: the user who would gain most takes it
@@ -90,10 +91,12 @@ def least_prices(net: FloatArray, allocation: IntArray) -> FloatArray:
     longer by one user; no chain that gains visits an expert twice, so there are E rounds at most.
 
     Args:
-        net: (..., U, E) net values.
+        asked: the pairs, without bandwidth rows.
         allocation: (..., U) an assignment of greatest welfare.
     """
-    num_experts = net.shape[-1]
+    if asked.candidates is not None:
+        return _least_prices_of_lists(asked, asked.candidates, allocation)
+    net, num_experts = asked.net, asked.num_experts
     price = np.zeros((*net.shape[:-2], num_experts))
     if not net.size:
         return price
@@ -114,9 +117,33 @@ def least_prices(net: FloatArray, allocation: IntArray) -> FloatArray:
     return price
 
 
+def _least_prices_of_lists(asked: Pairs, candidates: IntArray, allocation: IntArray) -> FloatArray:
+    """The same by pairs that gain, in the order of their experts: none is looked for among all users."""
+    num_users, num_experts = allocation.shape[-1], asked.num_experts
+    price = np.zeros(asked.capacity.shape)
+    user, column = np.nonzero(asked.net.reshape(-1, asked.net.shape[-1]) > 0)
+    cell = cells(candidates, num_experts).reshape(-1, asked.net.shape[-1])[user, column]
+    by_expert = np.argsort(cell, kind="stable")
+    net, user = asked.net.reshape(-1, asked.net.shape[-1])[user, column][by_expert], user[by_expert]
+    expert, first = np.unique(cell[by_expert], return_index=True)
+    if not expert.size:
+        return price
+    served = allocation.ravel() >= 0
+    own = of_served(asked.net, allocation, candidates).ravel()
+    place = np.maximum(allocation.ravel(), 0) + np.arange(own.size) // num_users * num_experts
+    flat = price.reshape(-1)
+    for _ in range(num_experts):
+        surplus = own - flat[place] * served
+        risen = np.maximum(np.maximum.reduceat(net - surplus[user], first), 0.0)
+        if (risen == flat[expert]).all():
+            break
+        flat[expert] = risen
+    return price
+
+
 def _loss_by_prices(asked: Pairs, allocation: IntArray) -> FloatArray:
     """What others lose by each served user, (..., U) credits: the price of its place."""
-    price = least_prices(asked.net, allocation)
+    price = least_prices(asked, allocation)
     if not asked.net.size:
         return np.zeros(allocation.shape)
     return np.take_along_axis(price, np.maximum(allocation, 0), axis=-1)
@@ -124,14 +151,14 @@ def _loss_by_prices(asked: Pairs, allocation: IntArray) -> FloatArray:
 
 def _loss_by_removal(asked: Pairs, allocation: IntArray) -> FloatArray:
     """What others lose by each served user, (..., U) credits: the optimum without it, less what they have with it."""
-    own = of_served(asked.net, allocation)
+    own = of_served(asked.net, allocation, asked.candidates)
     loss = np.zeros(allocation.shape)
     for index in np.ndindex(allocation.shape[:-1]):
         world, value = asked.world(index), own[index]
         for user in np.flatnonzero(allocation[index] >= 0):
             net = world.net.copy()
             net[user] = 0.0
-            without = of_served(net, optimal_allocation(world._replace(net=net))).sum()
+            without = of_served(net, optimal_allocation(world._replace(net=net)), world.candidates).sum()
             # Others keep what they have, or gain its place and not more: the rest is rounding.
             loss[(*index, user)] = np.clip(without - (value.sum() - value[user]), 0.0, value[user])
     return loss

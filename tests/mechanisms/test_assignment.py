@@ -9,18 +9,9 @@ import numpy as np
 import pytest
 
 from mechanisms import Market, MarketError, MechanismError
-from mechanisms.assignment import (
-    Pairs,
-    admitted,
-    load,
-    net_value,
-    of_served,
-    optimal_allocation,
-    optimal_welfare,
-    pairs,
-    relaxation,
-)
+from mechanisms.assignment import Pairs, admitted, net_value, optimal_allocation, optimal_welfare, pairs, relaxation
 from mechanisms.assignment_program import AssignmentProgram
+from mechanisms.candidates import load, of_served
 from mechanisms.market import IntArray
 
 USERS, EXPERTS = 5, 4
@@ -62,9 +53,12 @@ def best_by_enumeration(market: Market, bandwidth: bool) -> float:
 
 
 def assert_feasible(allocation: IntArray, market: Market, bandwidth: bool) -> None:
-    assert (load(np.ones_like(market.user_value), allocation) <= market.capacity).all()
+    assert (load(np.ones(allocation.shape), allocation, market.num_experts) <= market.capacity).all()
     if bandwidth:
-        assert (load(market.bandwidth_need, allocation) <= market.bandwidth_limit * (1 + 1e-8)).all()
+        assert (
+            load(of_served(market.bandwidth_need, allocation), allocation, market.num_experts)
+            <= market.bandwidth_limit * (1 + 1e-8)
+        ).all()
     assert (allocation[market.topic == -1] == -1).all()
     assert (of_served(net_value(market), allocation)[allocation >= 0] > 0).all()
 

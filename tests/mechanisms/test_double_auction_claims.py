@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import mechanisms
 from mechanisms import Market, Outcome
-from mechanisms.assignment import of_served
+from mechanisms.candidates import of_served
 from mechanisms.market import FloatArray
 
 DrawMarket = Callable[..., Market]

@@ -9,7 +9,8 @@ import pytest
 
 import mechanisms
 from mechanisms import Market, MarketError, MechanismError, Outcome, fisher_equilibrium
-from mechanisms.assignment import load, net_value, of_served, pairs
+from mechanisms.assignment import net_value, pairs
+from mechanisms.candidates import load, of_served
 from mechanisms.fisher import trade
 from mechanisms.fisher_equilibrium import equilibrium
 from mechanisms.fisher_program import FisherProgram
@@ -176,13 +177,18 @@ def test_nobody_loses_and_the_users_pay_the_payments_within_the_budget(seed: int
 def test_places_and_bands_are_kept_and_points_and_welfare_are_those_of_the_served(seed: int) -> None:
     market = random_market(seed)
     outcome = clear(market)
-    assert (load(np.ones_like(market.user_value), outcome.allocation) <= market.capacity).all()
-    assert (load(market.bandwidth_need, outcome.allocation) <= market.bandwidth_limit * (1 + 1e-8)).all()
+    assert (load(np.ones(outcome.allocation.shape), outcome.allocation, market.num_experts) <= market.capacity).all()
+    assert (
+        load(of_served(market.bandwidth_need, outcome.allocation), outcome.allocation, market.num_experts)
+        <= market.bandwidth_limit * (1 + 1e-8)
+    ).all()
     assert (outcome.allocation[market.topic == -1] == -1).all()
     net = of_served(net_value(market), outcome.allocation)
     assert (net[outcome.allocation >= 0] > 0).all()
     np.testing.assert_allclose(outcome.welfare, net.sum(axis=-1))
-    np.testing.assert_allclose(outcome.points, load(market.user_points, outcome.allocation))
+    np.testing.assert_allclose(
+        outcome.points, load(of_served(market.user_points, outcome.allocation), outcome.allocation, market.num_experts)
+    )
 
 
 def test_counting_in_another_currency_changes_no_decision() -> None:

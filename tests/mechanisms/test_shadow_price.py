@@ -10,7 +10,8 @@ import pytest
 
 import mechanisms
 from mechanisms import Market, MarketError, MechanismError, Outcome, highs
-from mechanisms.assignment import load, of_served, optimal_welfare, pairs, relaxation
+from mechanisms.assignment import optimal_welfare, pairs, relaxation
+from mechanisms.candidates import load, of_served
 from mechanisms.market import FloatArray
 from mechanisms.shadow_price import ShadowPriceProgram
 
@@ -82,9 +83,12 @@ def test_nobody_who_tells_the_truth_loses(seed: int, bandwidth: bool) -> None:
 def test_every_row_is_kept(seed: int, bandwidth: bool) -> None:
     market = scarce(seed)
     allocation = clear(market, bandwidth=bandwidth).allocation
-    assert (load(np.ones_like(market.user_value), allocation) <= market.capacity).all()
+    assert (load(np.ones(allocation.shape), allocation, market.num_experts) <= market.capacity).all()
     assert (allocation[market.topic == -1] == -1).all()
-    within = (load(market.bandwidth_need, allocation) <= market.bandwidth_limit * (1 + 1e-8)).all()
+    within = (
+        load(of_served(market.bandwidth_need, allocation), allocation, market.num_experts)
+        <= market.bandwidth_limit * (1 + 1e-8)
+    ).all()
     assert within == bandwidth
 
 

@@ -9,7 +9,8 @@ from scipy.optimize import linprog
 
 import mechanisms
 from mechanisms import Market, MarketError, MechanismError, Outcome, highs
-from mechanisms.assignment import load, net_value, of_served, optimal_welfare
+from mechanisms.assignment import net_value, optimal_welfare, pairs
+from mechanisms.candidates import load, of_served
 from mechanisms.market import FloatArray
 from mechanisms.vcg import VCGProgram, least_prices
 
@@ -87,7 +88,7 @@ def test_with_one_place_each_clarke_payments_are_the_least_dual_prices() -> None
             A_eq=np.ones((1, EXPERTS + USERS)),
             b_eq=[outcome.welfare[world]],
         )
-        prices = least_prices(net[world], outcome.allocation[world])
+        prices = least_prices(pairs(market.world(world), "test", bandwidth=False), outcome.allocation[world])
         np.testing.assert_allclose(prices, found.x[:EXPERTS], atol=1e-7)
         user = np.flatnonzero(outcome.allocation[world] >= 0)
         expert = outcome.allocation[world, user]
@@ -166,15 +167,22 @@ def test_welfare_is_the_optimum_and_is_what_all_gain_together(bandwidth: bool) -
     np.testing.assert_allclose(outcome.welfare, optimal_welfare(market, bandwidth))
     experts = (outcome.payment - outcome.points * (market.unit_cost + market.cost_slope / 2)).sum(axis=-1)
     np.testing.assert_allclose(utility(market, outcome).sum(axis=-1) + experts + outcome.balance, outcome.welfare)
-    np.testing.assert_allclose(outcome.points, load(market.user_points, outcome.allocation))
+    np.testing.assert_allclose(
+        outcome.points, load(of_served(market.user_points, outcome.allocation), outcome.allocation, market.num_experts)
+    )
     np.testing.assert_array_equal(outcome.payment, outcome.unit_price * outcome.points)
 
 
 def test_the_band_is_kept_only_where_it_is_asked_for() -> None:
     market = random_market(9, capacity=np.full(EXPERTS, 3)).world(slice(0, 4))
     within, without = clear(market, bandwidth=True), clear(market)
-    assert (load(market.bandwidth_need, within.allocation) <= 1000.0 * (1 + 1e-8)).all()
-    assert (load(market.bandwidth_need, without.allocation) > 1000.0).any()
+    assert (
+        load(of_served(market.bandwidth_need, within.allocation), within.allocation, market.num_experts)
+        <= 1000.0 * (1 + 1e-8)
+    ).all()
+    assert (
+        load(of_served(market.bandwidth_need, without.allocation), without.allocation, market.num_experts) > 1000.0
+    ).any()
     assert (within.welfare <= without.welfare + 1e-9).all()
 
 
