@@ -74,33 +74,41 @@ def _by_forest(network: Network, candidates: IntArray) -> tuple[FloatArray, Floa
     from scipy.sparse.csgraph import minimum_spanning_tree
     from scipy.sparse.linalg import LinearOperator, cg, splu
 
-    num_users = network.of_users.size
-    diagonal = np.concatenate([network.of_users, network.of_experts])
-    root, size = np.sqrt(diagonal), diagonal.size
-
-    def scaled(user: IntArray, expert: IntArray, stiffness: FloatArray) -> csc_array[np.float64]:
-        """The matrix with these pairs, each row and column divided by the root of its diagonal."""
-        node, coupling = num_users + expert, -stiffness / (root[user] * root[num_users + expert])
-        each = np.arange(size)
-        row, column = np.concatenate([each, user, node]), np.concatenate([each, node, user])
-        return csc_array((np.concatenate([np.ones(size), coupling, coupling]), (row, column)), shape=(size, size))
-
+    num_users, num_experts = network.of_users.size, network.of_experts.size
+    size = num_users + num_experts
+    # Every row and column is divided by the root of its diagonal: `coupling` is what is then beside it.
+    root = np.sqrt(np.concatenate([network.of_users, network.of_experts]))
     user, column = np.nonzero(network.stiffness)
     expert, stiffness = candidates[user, column], network.stiffness[user, column]
-    graph = csr_array((-stiffness, (user, num_users + expert)), shape=(size, size))
+    start = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=num_users))])
+    coupling = csr_array(
+        (stiffness / (root[user] * root[num_users + expert]), expert, start), shape=(num_users, num_experts)
+    )
+
+    graph = csr_array((-stiffness, num_users + expert, np.append(start, np.full(num_experts, start[-1]))), (size, size))
     forest = minimum_spanning_tree(graph).tocoo()
+    each, near, far = np.arange(size), forest.row, forest.col
+    beside = forest.data / (root[near] * root[far])
+    entries = np.concatenate([np.ones(size), beside, beside])
+    places = np.concatenate([each, near, far]), np.concatenate([each, far, near])
     factors = splu(
-        scaled(forest.row.astype(np.int64), forest.col.astype(np.int64) - num_users, -forest.data),
+        csc_array((entries, places), shape=(size, size)),
         permc_spec="MMD_AT_PLUS_A",
         diag_pivot_thresh=0.0,
         options={"SymmetricMode": True},
     )
+
+    def multiply(step: FloatArray) -> FloatArray:
+        step = step.ravel()
+        users, experts = step[:num_users], step[num_users:]
+        return np.concatenate([users - coupling @ experts, experts - coupling.T @ users])
+
     step, _ = cg(
-        scaled(user, expert, stiffness),
+        LinearOperator((size, size), matvec=multiply, dtype=np.float64),
         np.concatenate([network.user_pull, network.expert_pull]) / root,
         rtol=_RESIDUAL,
         maxiter=_MAX_ITERATIONS,
-        M=LinearOperator((size, size), matvec=factors.solve),
+        M=LinearOperator((size, size), matvec=factors.solve, dtype=np.float64),
     )
     step /= root
     return step[:num_users], step[num_users:]

@@ -64,19 +64,25 @@ def _heaviest_matching(user: IntArray, place: IntArray, gain: FloatArray, num_us
     """The place (U,) of each user in a matching of greatest gain; num_places + u where user u is better left alone.
 
     Args:
-        user, place, gain: of each edge, gain > 0.
+        user, place, gain: of each edge, gain > 0, by rising user.
         num_users: U.
         num_places: all places together.
     """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-    # Every user has a place of its own of gain 0, so a full matching exists; weights of 0 would be no edges.
-    alone = np.arange(num_users)
-    row, column = np.concatenate([user, alone]), np.concatenate([place, num_places + alone])
+    # Every user has a place of its own of gain 0, the last edge of its row, so that a full matching exists. Weights
+    # begin above 0, which would be no edge.
+    row = np.zeros(num_users + 1, dtype=np.int32)
+    np.cumsum(np.bincount(user, minlength=num_users) + 1, out=row[1:])
     most = 2 * gain.max()
-    weight = np.concatenate([most - gain, np.full(num_users, most)])
-    graph = csr_array((weight, (row, column)), shape=(num_users, num_places + num_users))
+    weight = np.full(row[-1], most)
+    column = np.empty(row[-1], dtype=np.int32)
+    edge = np.arange(user.size) + user
+    weight[edge] -= gain
+    column[edge] = place
+    column[row[1:] - 1] = num_places + np.arange(num_users)
+    graph = csr_array((weight, column, row), shape=(num_users, num_places + num_users))
     matched, chosen = min_weight_full_bipartite_matching(graph)
     found = np.empty(num_users, dtype=np.int64)
     found[matched] = chosen

@@ -119,15 +119,16 @@ def least_prices(asked: Pairs, allocation: IntArray) -> FloatArray:
 
 def _least_prices_of_lists(asked: Pairs, candidates: IntArray, allocation: IntArray) -> FloatArray:
     """The same by pairs that gain, in the order of their experts: none is looked for among all users."""
-    num_users, num_experts = allocation.shape[-1], asked.num_experts
+    (num_users, listed), num_experts = asked.net.shape[-2:], asked.num_experts
     price = np.zeros(asked.capacity.shape)
-    user, column = np.nonzero(asked.net.reshape(-1, asked.net.shape[-1]) > 0)
-    cell = cells(candidates, num_experts).reshape(-1, asked.net.shape[-1])[user, column]
-    by_expert = np.argsort(cell, kind="stable")
-    net, user = asked.net.reshape(-1, asked.net.shape[-1])[user, column][by_expert], user[by_expert]
-    expert, first = np.unique(cell[by_expert], return_index=True)
-    if not expert.size:
+    pair = np.flatnonzero(asked.net > 0)
+    if not pair.size:
         return price
+    cell = cells(candidates, num_experts).reshape(-1)[pair]
+    by_expert = np.argsort(cell, kind="stable")
+    expert, first = np.unique(cell[by_expert], return_index=True)
+    pair = pair[by_expert]
+    net, user = asked.net.reshape(-1)[pair], pair // listed
     served = allocation.ravel() >= 0
     own = of_served(asked.net, allocation, candidates).ravel()
     place = np.maximum(allocation.ravel(), 0) + np.arange(own.size) // num_users * num_experts

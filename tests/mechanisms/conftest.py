@@ -1,6 +1,7 @@
 """Markets that several test files draw from, and what edge devices might report in their place."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -106,3 +107,56 @@ def draw_topics() -> Callable[..., Market]:
         return Market(**(drawn | fields))
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def draw_lists() -> Callable[..., Market]:
+    """draw_lists(seed, leading, users, experts, listed, **fields): each user lists some experts, in any order.
+
+    Users crowd: the first experts are on most lists. Each has a place, or two, or none, and band for a few users. Some
+    users are idle, some pairs are not worth forming.
+    """
+
+    def draw(
+        seed: int, leading: tuple[int, ...] = (6,), users: int = 8, experts: int = 30, listed: int = 6, **fields: Any
+    ) -> Market:
+        rng = np.random.default_rng(seed)
+        each, pairs = (*leading, experts), (*leading, users, listed)
+        score = rng.random((*leading, users, experts)) + np.linspace(1.0, 0.0, experts)
+        lists = rng.permuted(np.argsort(-score, axis=-1)[..., :listed], axis=-1)
+        drawn = {
+            "unit_cost": rng.uniform(0.5, 3.0, each),
+            "cost_slope": rng.uniform(0.5, 1.5, each),
+            "demand": rng.uniform(0.2, 1.0, each),
+            "value": np.full(each, 3.8),
+            "budget": np.full(leading, 2.0 * users),
+            "user_value": rng.uniform(-1.0, 6.0, pairs),
+            "user_points": rng.uniform(0.2, 0.6, pairs),
+            "capacity": rng.integers(0, 3, each),
+            "bandwidth_need": rng.uniform(200.0, 600.0, pairs),
+            "bandwidth_limit": np.full(each, 1000.0),
+            "topic": rng.integers(-1, 3, (*leading, users)),
+            "expert_topic": np.arange(experts) % 3,
+            "candidates": lists,
+        }
+        return Market(**(drawn | fields))
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def with_all_experts() -> Callable[[Market], Market]:
+    """with_all_experts(market): without lists; a pair that no list holds does such harm that nobody forms it."""
+
+    def widen(market: Market) -> Market:
+        assert market.candidates is not None
+        shape = (*market.candidates.shape[:-1], market.num_experts)
+        unlisted = {"user_value": -1e3, "user_points": 1.0, "bandwidth_need": 100.0}
+        given = {entry.name: getattr(market, entry.name) for entry in fields(market)}
+        for name, otherwise in unlisted.items():
+            everywhere = np.full(shape, otherwise)
+            np.put_along_axis(everywhere, market.candidates, given[name], axis=-1)
+            given[name] = everywhere
+        return Market(**(given | {"candidates": None}))
+
+    return widen
