@@ -134,10 +134,7 @@ def possible(asked: Pairs) -> Pairs:
 def _within_capacity(asked: Pairs) -> IntArray:
     if asked.candidates is None:
         return _within_capacity_of_all(asked.net, asked.capacity)
-    column = np.full(asked.net.shape[:-1], -1)
-    for index in np.ndindex(column.shape[:-1]):
-        column[index] = within_capacity(asked.net[index], asked.candidates[index], asked.capacity[index])
-    return expert_of(column, asked.candidates)
+    return expert_of(within_capacity(asked.net, asked.candidates, asked.capacity), asked.candidates)
 
 
 def _within_capacity_of_all(net: FloatArray, capacity: IntArray) -> IntArray:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mechanisms.candidates import cells
 from mechanisms.errors import MechanismError
 from mechanisms.market import FloatArray, IntArray
 
@@ -40,13 +41,7 @@ def network_step(network: Network, candidates: IntArray | None) -> tuple[FloatAr
         MechanismError: the equations are singular, which only rounding can make them.
     """
     try:
-        if candidates is None:
-            return _by_elimination(network)
-        step_y, step_z = np.zeros_like(network.user_pull), np.zeros_like(network.expert_pull)
-        for index in np.ndindex(candidates.shape[:-2]):
-            one = Network(*(array[index] for array in network))
-            step_y[index], step_z[index] = _by_forest(one, candidates[index])
-        return step_y, step_z
+        return _by_elimination(network) if candidates is None else _by_forest(network, candidates)
     except (np.linalg.LinAlgError, RuntimeError) as error:  # the latter is what SuperLU raises
         raise MechanismError(f"no step towards an equilibrium: {error}") from error
 
@@ -63,23 +58,24 @@ def _by_elimination(network: Network) -> tuple[FloatArray, FloatArray]:
 
 
 def _by_forest(network: Network, candidates: IntArray) -> tuple[FloatArray, FloatArray]:
-    """One world, by conjugate gradients preconditioned with the stiffest forest and the whole diagonal.
+    """By conjugate gradients, preconditioned with the stiffest forest and the whole diagonal; all worlds at once.
 
     The factors of a forest are as sparse as it is. Near an equilibrium the pairs at which users spend form one, and
     all others are slack beside it: the closer the optimum, the more the forest is the whole. (Resende and Veiga 1993,
-    for the interior-point steps of assignment and transport; here 13 iterations at most and 2 at the end, where a
+    for interior-point steps in assignment and transport; here 13 iterations at most and 2 at the end, where a
     diagonal alone needs thousands.)
     """
     from scipy.sparse import csc_array, csr_array
     from scipy.sparse.csgraph import minimum_spanning_tree
     from scipy.sparse.linalg import LinearOperator, cg, splu
 
-    num_users, num_experts = network.of_users.size, network.of_experts.size
+    num_users, num_experts, listed = network.of_users.size, network.of_experts.size, candidates.shape[-1]
     size = num_users + num_experts
     # Every row and column is divided by the root of its diagonal: `coupling` is what is then beside it.
-    root = np.sqrt(np.concatenate([network.of_users, network.of_experts]))
-    user, column = np.nonzero(network.stiffness)
-    expert, stiffness = candidates[user, column], network.stiffness[user, column]
+    root = np.sqrt(np.concatenate([network.of_users.ravel(), network.of_experts.ravel()]))
+    pair = np.flatnonzero(network.stiffness)
+    user, expert = pair // listed, cells(candidates, network.of_experts.shape[-1]).reshape(-1)[pair]
+    stiffness = network.stiffness.reshape(-1)[pair]
     start = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=num_users))])
     coupling = csr_array(
         (stiffness / (root[user] * root[num_users + expert]), expert, start), shape=(num_users, num_experts)
@@ -105,10 +101,10 @@ def _by_forest(network: Network, candidates: IntArray) -> tuple[FloatArray, Floa
 
     step, _ = cg(
         LinearOperator((size, size), matvec=multiply, dtype=np.float64),
-        np.concatenate([network.user_pull, network.expert_pull]) / root,
+        np.concatenate([network.user_pull.ravel(), network.expert_pull.ravel()]) / root,
         rtol=_RESIDUAL,
         maxiter=_MAX_ITERATIONS,
         M=LinearOperator((size, size), matvec=factors.solve, dtype=np.float64),
     )
     step /= root
-    return step[:num_users], step[num_users:]
+    return step[:num_users].reshape(network.of_users.shape), step[num_users:].reshape(network.of_experts.shape)

@@ -1,0 +1,112 @@
+"""On markets whose users list candidates every mechanism that reads pairs keeps what it claims, and is measured alike."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import mechanisms
+from mechanisms import Market, Side
+from mechanisms.utility import utilities
+
+DrawMarket = Callable[..., Market]
+
+EDGE_DEVICES, USERS = frozenset[Side]({"edge_devices"}), frozenset[Side]({"users"})
+
+
+def scarce(draw: DrawMarket) -> Market:
+    """Nine users list three of five experts, which have one place each."""
+    return draw(0, leading=(12,), users=9, experts=5, listed=3, capacity=np.ones(5, dtype=int))
+
+
+def shared_bands(draw: DrawMarket, leading: tuple[int, ...] = (12,), users: int = 9) -> Market:
+    """Places for all, and band for two users an expert or three; money for some."""
+    places = np.full(5, users)
+    budget = np.full(leading, 4.0 * users)
+    return draw(1, leading=leading, users=users, experts=5, listed=3, capacity=places, budget=budget)
+
+
+def one_worth_a_point(draw: DrawMarket) -> Market:
+    """Two topics; a point is worth the same to a user at all experts of its list, and each brings as many points."""
+    sizes = {"leading": (40,), "users": 12, "experts": 8, "listed": 4}
+    rng = np.random.default_rng(2)
+    points, worth = rng.uniform(0.3, 0.9, (40, 12, 1)), rng.uniform(0.0, 5.0, (40, 12, 1))
+    each = np.ones((40, 12, 4))
+    return draw(
+        2,
+        **sizes,
+        user_points=points * each,
+        user_value=worth * points * each,
+        capacity=np.ones(8, dtype=int),
+        topic=np.arange(12) % 2,
+        expert_topic=np.arange(8) % 2,
+    )
+
+
+class Trial(NamedTuple):
+    """A mechanism, markets that meet its condition, and how long to search them."""
+
+    name: str
+    market: Callable[[DrawMarket], Market]
+    misreports: int = 100
+    agents: int | None = None
+    regretted_by: frozenset[Side] = frozenset()  # sides on which lies must be seen to pay
+    params: Mapping[str, Any] = MappingProxyType({})
+
+
+TRIALS = [
+    Trial("vcg", scarce, regretted_by=EDGE_DEVICES),
+    Trial("vcg", lambda draw: shared_bands(draw, (2,), 5), misreports=15, agents=1, params={"bandwidth": True}),
+    Trial("double_auction", one_worth_a_point),
+    Trial("shadow_price", scarce, misreports=40, agents=2, regretted_by=USERS, params={"bandwidth": False}),
+    Trial("fisher", shared_bands, misreports=60, agents=1, regretted_by=USERS),
+]
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.name)
+def test_a_mechanism_keeps_what_it_claims_and_shows_the_regret_it_does_not_deny(
+    trial: Trial, draw_lists: DrawMarket
+) -> None:
+    mechanism, market = mechanisms.make(trial.name, **trial.params), trial.market(draw_lists)
+    rng = np.random.default_rng(1)
+    report = mechanisms.audit(mechanism, market, rng=rng, misreports=trial.misreports, agents=trial.agents)
+    assert mechanisms.violations(report, mechanism.claims) == []
+    assert report.failed_clearings == 0
+    assert report.payments > 0
+    assert report.participation["users"] > 0.1
+    for side in trial.regretted_by:
+        assert report.regret_max[side] > 0.1
+
+
+def test_a_misreport_is_told_by_column_and_gains_what_is_told(draw_lists: DrawMarket) -> None:
+    market, mechanism = scarce(draw_lists), mechanisms.make("shadow_price", bandwidth=False)
+    report = mechanisms.audit(mechanism, market, rng=np.random.default_rng(3), misreports=40, agents=2)
+    found = report.worst_misreport["users"]
+    truth = market.world(found.market)
+    lie = truth.user_value.copy()
+    assert len(found.report) == lie.shape[-1] == 3
+    lie[found.agent] = found.report
+    honest, lying = (
+        utilities(mechanism, truth, mechanism.clear(asked))["users"][found.agent]
+        for asked in (truth, replace(truth, user_value=lie))
+    )
+    assert lying - honest == pytest.approx(found.gain, rel=1e-6)
+    assert found.gain > 0.1
+
+
+@pytest.mark.parametrize("name", ["vcg", "fisher"])
+def test_what_is_measured_at_the_truth_is_what_the_market_of_all_experts_shows(
+    name: str, draw_lists: DrawMarket, with_all_experts: Callable[[Market], Market]
+) -> None:
+    market, mechanism = shared_bands(draw_lists), mechanisms.make(name)
+    ours, theirs = (
+        mechanisms.audit(mechanism, asked, rng=np.random.default_rng(0), misreports=0)
+        for asked in (market, with_all_experts(market))
+    )
+    for field in ("min_utility", "jain", "envy_max", "participation"):
+        assert getattr(ours, field) == pytest.approx(getattr(theirs, field), rel=1e-5, abs=1e-7)
+    for field in ("welfare", "welfare_ratio", "payments", "budget_balance_min", "budget_excess_max"):
+        assert getattr(ours, field) == pytest.approx(getattr(theirs, field), rel=1e-5, abs=1e-7)
