@@ -98,7 +98,8 @@ def efforts_within(budget: FloatArray, market: Market) -> FloatArray:
 
     # Effort leaves 0 at `starts` and reaches 1 at `full`; what does not happen up to t = 1 is put there.
     bends = np.ones((2, *shape))
-    np.divide([value, value + cost_slope], rise, out=bends, where=value > unit_cost)
+    with np.errstate(over="ignore"):
+        np.divide([value, value + cost_slope], rise, out=bends, where=value > unit_cost)
     starts, full = np.minimum(bends, 1.0, out=bends)
     ends = np.empty((worlds, 2 * experts + 2))
     ends[:, 0], ends[:, -1] = 0.5, 1.0

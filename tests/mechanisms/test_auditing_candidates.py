@@ -1,4 +1,4 @@
-"""On markets whose users list candidates every mechanism that reads pairs keeps what it claims, and is measured alike."""
+"""Mechanisms that read pairs keep what they claim where users list candidates, and are measured as among all experts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
