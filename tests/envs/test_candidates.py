@@ -49,7 +49,7 @@ def test_lists_are_of_the_means_that_the_world_without_lists_draws() -> None:
         np.testing.assert_array_equal(world.channel.mean_db[n, u], means[n, u, chosen])
 
 
-@pytest.mark.parametrize("mechanism", ["none", "posted_price"])
+@pytest.mark.parametrize("mechanism", ["none", "posted_price", "vcg"])
 def test_a_list_of_everybody_is_the_world_without_lists_bit_for_bit(
     mechanism: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
