@@ -6,6 +6,7 @@ each belongs.
 
 import json
 import os
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,6 +22,7 @@ CHECKPOINT = "resume.npz"
 DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, MemoryError),
     *(ValueError, TypeError, LookupError, AttributeError, OverflowError, SyntaxError, RecursionError),
+    tokenize.TokenError,
 )
 
 

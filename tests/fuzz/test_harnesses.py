@@ -37,9 +37,7 @@ def bitten(draw: DrawFn, whole: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(("name", "find"), FINDS)
-def test_what_was_found_once_is_refused(
-    name: str, find: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_found_once_is_refused(name: str, find: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     harnesses.HARNESSES[name]((harnesses.CORPUS / name / find).read_bytes())
     assert list(tmp_path.iterdir()) == []  # no bomb of the corpus went off
