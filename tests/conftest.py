@@ -1,6 +1,7 @@
 """What tests of the package and of what works with it share: one Ray, and an experiment that runs in seconds."""
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,9 +13,10 @@ from envs import ExpertConfig, RequestConfig, WorldConfig
 
 Yaml = dict[str, Any]
 
-# No example is timed: other processes may have the cores.
+# No example is timed: other processes may have the cores. `--hypothesis-profile` and HYPOTHESIS_PROFILE take another.
 hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+hypothesis.settings.register_profile("nightly", deadline=None, max_examples=10_000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "untimed"))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,197 @@
+"""Any valid world and mechanism, drawn field by field from what the configuration's dataclasses say of themselves."""
+
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, get_type_hints
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+from pydantic import TypeAdapter, ValidationError
+
+import mechanisms
+from envs import WorldConfig
+from envs.experts import MEASURED
+
+Plain = dict[str, Any]
+MOST = {  # sizes at which 200 slots still take an instant
+    "num_users": 6,
+    "num_experts": 12,
+    "episode_slots": 80,
+    "num_subtasks": 10,
+    "num_topics": 8,
+    "num_transferred": 10,
+    "max_concurrent": 6,
+    "interval": 20,
+    "capacity": 6,
+    "types": 12,
+}
+# Limits that numbers have; a field's own are the first of each that it takes.
+LOWEST = (-1e6, -60.0, 0.0, 1e-9, 1e-3)
+HIGHEST = (1e12, 1e9, 1e6, 60.0, 1.0, 0.2 - 1e-9)
+MEASURED_TOPICS = 6
+
+
+class Case(NamedTuple):
+    """A world to play: the sections `env` and `mechanism` of an experiment, how many worlds, and a seed."""
+
+    env: Plain
+    mechanism: Plain
+    num_worlds: int
+    seed: int
+
+
+class Leaf(NamedTuple):
+    """A field that holds a value rather than a section."""
+
+    key: str  # dotted, below `env`
+    schema: Plain  # JSON Schema of the value
+    default: Any
+    is_taken: Callable[[Any], bool]
+
+
+def leaves(section: Any = WorldConfig, prefix: str = "") -> Iterator[Leaf]:
+    """Every field of a dataclass and of those in it."""
+    adapter = TypeAdapter(section)
+    schemas = adapter.json_schema()["properties"]
+    for name, info in section.__pydantic_fields__.items():
+        if is_dataclass(info.annotation):
+            yield from leaves(info.annotation, f"{prefix}{name}.")
+            continue
+
+        def is_taken(value: Any, name: str = name) -> bool:
+            try:
+                adapter.validate_json(json.dumps({name: value}), strict=True)
+            except ValidationError as error:  # what is wrong of several fields together has no place
+                return all(mistake["loc"] == () for mistake in error.errors())
+            return True
+
+        yield Leaf(f"{prefix}{name}", schemas[name], info.get_default(call_default_factory=True), is_taken)
+
+
+@pytest.fixture(scope="session")
+def fields() -> list[Leaf]:
+    """Every field below `env`."""
+    return list(leaves())
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], SearchStrategy[Case]]:
+    """Any valid world, small, under the mechanism of a name with any parameters."""
+    tables = tmp_path_factory.mktemp("competence")
+    for topics in range(1, MOST["num_topics"] + 1):
+        table = [[1.0 if e == m else 0.5 - 0.2 * e for m in range(topics)] for e in range(topics)]
+        (tables / f"{topics}.json").write_text(json.dumps({"competence": table}))
+    by_key = {wild: {leaf.key: _of_field(leaf, wild) for leaf in leaves()} for wild in (False, True)}
+    return lambda name: _cases(name, by_key, tables)
+
+
+def _cases(name: str, by_key: dict[bool, dict[str, SearchStrategy[Any]]], tables: Path) -> SearchStrategy[Case]:
+    parameters = _mechanism(name)
+
+    @st.composite
+    def case(draw: DrawFn) -> Case:
+        mechanism = draw(parameters)
+        env: Plain = {}
+        for key, values in by_key[draw(st.booleans())].items():
+            *parents, last = key.split(".")
+            section = env
+            for parent in parents:
+                section = section.setdefault(parent, {})
+            section[last] = draw(values)
+        _make_consistent(draw, env, mechanisms.make(**mechanism).allocates, tables)
+        return Case(env, mechanism, draw(st.integers(1, 5)), draw(st.integers(0, 2**32)))
+
+    return case()
+
+
+def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
+    name = leaf.key.rpartition(".")[2]
+    alternatives = _alternatives(leaf.schema)
+    values = st.one_of(_values(schema, leaf.default, name, leaf.is_taken, wild) for schema in alternatives)
+    return values if name in MOST else st.just(leaf.default) | values
+
+
+def _mechanism(name: str) -> SearchStrategy[Plain]:
+    """A mechanism with any of its parameters."""
+    kind = type(mechanisms.make(name))
+    hints = get_type_hints(kind)
+
+    def of_parameter(key: str, default: Any) -> SearchStrategy[Any]:
+        def is_taken(value: Any) -> bool:
+            try:
+                mechanisms.make(name, **{key: value})
+            except ValueError:
+                return False
+            return True
+
+        schemas = _alternatives(TypeAdapter(hints[key]).json_schema())
+        return st.one_of(_values(schema, default, key, is_taken, wild=True) for schema in schemas)
+
+    parameters = inspect.signature(kind).parameters.items()
+    return st.fixed_dictionaries(
+        {"name": st.just(name)}, optional={key: of_parameter(key, of.default) for key, of in parameters}
+    )
+
+
+def _alternatives(schema: Plain) -> list[Plain]:
+    alternatives: list[Plain] = schema.get("anyOf", [schema])
+    return alternatives
+
+
+def _values(schema: Plain, default: Any, name: str, is_taken: Callable[[Any], bool], wild: bool) -> SearchStrategy[Any]:
+    """Whatever a field takes, as YAML writes it; numbers near the default, or where it is `wild` up to their limits."""
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    match schema["type"]:
+        case "null":
+            return st.none()
+        case "boolean":
+            return st.booleans()
+        case "integer":
+            return st.integers(next(filter(is_taken, (0, 1))), MOST.get(name, 2**40))
+        case "number":
+            return _numbers(default, is_taken, wild)
+        case "array":
+            number = _numbers(sum(default) / 2, lambda number: is_taken([number, number]), wild)
+            return st.tuples(number, number).map(sorted)
+        case "string":
+            return st.just(MEASURED)
+    raise NotImplementedError(f"{name}: no values of {schema}")
+
+
+def _numbers(default: float | None, is_taken: Callable[[float], bool], wild: bool) -> SearchStrategy[float]:
+    low, high = (next(filter(is_taken, limits)) for limits in (LOWEST, HIGHEST))
+    size = abs(default or 1.0)
+    near = st.floats(max(low, -10 * size), min(high, 10 * size))
+    numbers = near | st.floats(low, high) if wild else near
+    return numbers.map(lambda number: number if is_taken(number) else max(low, 0.0))
+
+
+def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) -> None:
+    """Put right what each of two fields allows and both together do not."""
+    requests, channel, experts = env["requests"], env["channel"], env["experts"]
+    if requests["num_transferred"] is not None:
+        requests["num_transferred"] = min(requests["num_transferred"], requests["num_subtasks"])
+        requests["private_probability"] = 0.0
+    if channel["process"] == "iid":
+        channel["correlation"] = channel["speed_m_s"] = None
+    elif channel["speed_m_s"] is None:
+        channel["correlation"] = (
+            draw(st.sampled_from([0.0, 0.5, 1.0])) if channel["correlation"] is None else channel["correlation"]
+        )
+    else:
+        channel["correlation"] = None
+    if channel["noise_scaling"]:
+        channel["split"] = "equal"
+    if experts["pool_seed"] is not None:
+        experts["resample"] = "never"
+    if experts["competence"] is not None and draw(st.booleans()):
+        requests["num_topics"] = MEASURED_TOPICS
+    elif experts["competence"] is not None:
+        experts["competence"] = str(tables / f"{requests['num_topics']}.json")
+    if allocates:
+        env["market"]["interval"] = draw(st.sampled_from([None, 1]))

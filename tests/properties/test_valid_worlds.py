@@ -1,0 +1,179 @@
+"""Any valid configuration plays on, 200 slots of it in `make nightly`, and what holds of one slot holds of all."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+import mechanisms
+from envs import Clearing, World, edge_experts_v0, observation
+from marl_moe.experiment.reading import parse_experiment
+
+Cases = Callable[[str], SearchStrategy[Any]]  # by mechanism
+CONFIGURATIONS, SLOTS = 200, 60  # in `make test`
+NIGHTLY_SLOTS = 200  # with as many configurations as the profile has examples
+EXACT = 1e-9
+BOOKED = {"user_charge": "charge", "user_gain": "gain", "payment": "payment", "cost": "edge_cost"}  # clearing: step
+
+
+class Books:
+    """What steps gave, against what the clearings of an episode recorded of it."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, Any] = defaultdict(float)
+        self.clearings: dict[str, Any] = defaultdict(float)
+        self.size: dict[str, float] = defaultdict(float)
+        self.last: Clearing | None = None
+
+    def add(self, info: dict[str, Any]) -> None:
+        for entry in BOOKED.values():
+            self.steps[entry] += info[entry].sum(axis=-1)
+            self.size[entry] += np.abs(info[entry]).sum()
+
+    def close(self, clearing: Clearing | None) -> None:
+        if clearing is not None and clearing is not self.last:
+            for name, entry in BOOKED.items():
+                self.clearings[entry] += getattr(clearing, name).sum(axis=-1)
+        self.last = clearing
+
+    def settle(self) -> None:
+        for entry in BOOKED.values():
+            assert (np.abs(self.clearings[entry] - self.steps[entry]) <= EXACT * self.size[entry]).all(), entry
+        self.__init__()
+
+
+def check_step(world: World, mask: np.ndarray, actions: np.ndarray, result: tuple) -> None:
+    """What must hold of one slot, given the mask and the choices that it was played with."""
+    seen, reward, info = result
+    assert reward.dtype == seen.dtype == np.float32
+    assert np.isfinite(reward).all()
+    for name, values in info.items():
+        values = values[~np.isnan(values)] if name in ("utility", "local_utility") else values
+        assert np.isfinite(values).all(), name
+    charge, payment = info["charge"].sum(axis=-1), info["payment"].sum(axis=-1)
+    size = EXACT * (np.abs(info["charge"]).sum(axis=-1) + np.abs(info["payment"]).sum(axis=-1))
+    assert (np.abs(charge - payment - info["platform_balance"]) <= size).all()
+    if not world.mechanism.allocates:
+        assert (np.abs(info["platform_balance"]) <= size).all()  # users pay what edge devices get
+    allowed = np.take_along_axis(mask, actions[..., None], axis=-1)[..., 0]
+    assert info["rejected"][~allowed].all()
+    assert not info["transferred"][~allowed].any()
+    lost_the_lottery = info["rejected"] & allowed
+    if world.config.experts.max_concurrent is None:
+        assert not lost_the_lottery.any()
+    else:
+        assert (lost_the_lottery <= (actions < mask.shape[-1] - 1)).all()
+        assert (info["load"] <= world.config.experts.max_concurrent).all()
+    if not world.mechanism.allocates and world.mechanism.name == "none":
+        assert not payment.any()
+
+
+def check_sight(world: World) -> None:
+    """Observations lie in their space, everybody may do something, and the mask is in the observation."""
+    seen, mask = world.observe(), world.action_mask()
+    low, high = observation.bounds(world.config, world.mechanism.allocates)
+    outside = (seen < low) | (seen > high) | ~np.isfinite(seen)
+    columns = observation.column_names(world.num_experts, world.mechanism.allocates)
+    assert not outside.any(), [
+        (columns[c], seen[..., c].min(), seen[..., c].max()) for c in np.unique(np.argwhere(outside)[:, -1])
+    ]
+    assert mask.any(axis=-1).all()
+    width = len(observation.expert_features(world.mechanism.allocates))
+    assert (seen[..., observation.NUM_USER_FEATURES :: width] == mask[..., :-1]).all()
+
+
+def play(world: World, twin: World, rng: np.random.Generator, slots: int = NIGHTLY_SLOTS) -> None:
+    """Some slots, in two worlds that are the same bit for bit where a twin is at hand: of the same seed, or state."""
+    books = Books()
+    together = 30  # slots that are left to the twin
+    assert world.reset().tobytes() == twin.reset().tobytes()
+    for _ in range(slots):
+        check_sight(world)
+        mask = world.action_mask()
+        actions = rng.integers(world.num_experts + 1, size=mask.shape[:2])
+        result = world.step(actions)
+        if together > 0:
+            again = twin.step(actions)
+            assert result[0].tobytes() == again[0].tobytes()
+            assert result[1].tobytes() == again[1].tobytes()
+            assert all(values.tobytes() == again[2][name].tobytes() for name, values in result[2].items())
+            together -= 1
+        check_step(world, mask, actions, result)
+        books.add(result[2])
+        books.close(world.closed_clearing)
+        worlds = (world, twin) if together > 0 else (world,)
+        chance = rng.random()
+        if world.done:
+            books.settle()
+            assert len({world_.reset().tobytes() for world_ in worlds}) == 1
+        elif chance < 0.02 and world.num_experts < 14:
+            for world_ in worlds:
+                world_.add_experts(2)
+            books.close(world.closed_clearing)
+        elif chance < 0.04:
+            twin, together = World(world.config, world.num_worlds, seed=0, mechanism=world.mechanism), 10
+            twin.set_state(world.get_state())
+        elif chance < 0.05:
+            books = Books()
+            seed = int(rng.integers(2**32))
+            assert len({world_.reset(seed).tobytes() for world_ in worlds}) == 1
+
+
+def check_agents(config: Any, mechanism: mechanisms.Mechanism, seed: int, rng: np.random.Generator) -> None:
+    """An episode through PettingZoo: what agents see lies in the space that they were told."""
+    env = edge_experts_v0.parallel_env(config, mechanism)
+    seen, infos = env.reset(seed)
+    for _ in range(20):
+        assert all(env.observation_space(agent).contains(seen[agent]) for agent in env.agents)
+        if not env.agents:
+            break
+        actions = {agent: int(rng.choice(np.flatnonzero(infos[agent]["action_mask"]))) for agent in env.agents}
+        seen, rewards, _, _, infos = env.step(actions)
+        assert np.isfinite(list(rewards.values())).all()
+
+
+def key_of(env: dict[str, Any], key: str) -> Any:
+    value: Any = env
+    for part in key.split("."):
+        value = value[part]
+    return value
+
+
+def test_no_field_of_a_configuration_is_forgotten(cases: Cases, fields: list[Any]) -> None:
+    varied: dict[str, set[str]] = {field.key: set() for field in fields}
+
+    @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.data())
+    def draw(data: st.DataObject) -> None:
+        case = data.draw(cases(data.draw(st.sampled_from(mechanisms.names()))))
+        for key, values in varied.items():
+            values.add(str(key_of(case.env, key)))
+
+    draw()
+    assert [key for key, values in varied.items() if len(values) < 2] == []
+
+
+@pytest.mark.parametrize("name", mechanisms.names())
+def test_any_valid_configuration_plays_on_with_conserved_payments_and_what_is_seen_in_its_space(
+    cases: Cases, name: str
+) -> None:
+    nightly = settings().max_examples > CONFIGURATIONS
+    configurations, slots = (settings().max_examples, NIGHTLY_SLOTS) if nightly else (CONFIGURATIONS, SLOTS)
+
+    @settings(max_examples=-(-configurations // len(mechanisms.names())), suppress_health_check=[HealthCheck.too_slow])
+    @given(cases(name))
+    def played(case: Any) -> None:
+        spec = parse_experiment({"name": "any", "env": case.env, "mechanism": case.mechanism}, "any.yaml")
+        mechanism = mechanisms.make(**spec.mechanism.parameters())
+        worlds = [World(spec.env, case.num_worlds, case.seed, mechanism) for _ in range(2)]
+        rng = np.random.default_rng(case.seed)
+        with np.errstate(divide="raise", invalid="raise", over="ignore"):
+            play(*worlds, rng, slots)
+            check_agents(spec.env, mechanism, case.seed, rng)
+
+    played()
