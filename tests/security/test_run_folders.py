@@ -1,0 +1,173 @@
+"""A run folder that came from somebody else: nothing in it is executed, and nothing of it leads out of it."""
+
+import io
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from marl_moe.cli import app
+from marl_moe.experiment.reading import parse_experiment
+from marl_moe.experiment.run import run_jobs_of
+from marl_moe.experiment.sweep import folder_of, sweep_points
+from marl_moe.policies.learned import save_policy
+from marl_moe.policies.networks import NetworkConfig
+
+Yaml = dict[str, Any]
+
+
+class Bomb:
+    """What is executed when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return Path.touch, (self.mark,)
+
+
+def marl_moe(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that compares policies and has a trained one, with a checkpoint and TensorBoard events beside it."""
+    out = tmp_path_factory.mktemp("pristine")
+    experiment = {
+        "name": "tiny",
+        "env": {"num_users": 2, "num_experts": 6, "episode_slots": 10, "requests": {"num_topics": 2}},
+        "algorithm": None,
+        "evaluation": {"episodes": 2, "policies": ["random"]},
+        "figures": ["policies"],
+    }
+    (out / "tiny.yaml").write_text(yaml.safe_dump(experiment))
+    assert marl_moe("run", out / "tiny.yaml", "--out", out).exit_code == 0
+    run = out / "tiny"
+    learned = experiment | {"algorithm": {"name": "sac", "stop": {"training_iteration": 1}}}
+    (run / "experiment.yaml").write_text(yaml.safe_dump(learned))
+    folder = run_jobs_of(parse_experiment(learned, "tiny"), run)[0].checkpoint
+    network = NetworkConfig(num_experts=6, hidden=4)
+    save_policy(folder, {"shared": network.build(copies=1).state_dict()}, network, {"shared": [0, 1]})
+    (folder / "resume.npz").write_bytes(b"checkpoint")
+    (folder / "tensorboard").mkdir()
+    (folder / "tensorboard" / "events.0000").write_bytes(b"events")
+    return run
+
+
+def bombs(mark: Path) -> dict[str, bytes]:
+    pickled = pickle.dumps(Bomb(mark))
+    archive, array = io.BytesIO(), io.BytesIO()
+    np.savez(archive, np.array([Bomb(mark)], dtype=object), np.frombuffer(b'{"array": 0}', np.uint8))
+    np.save(array, np.array([Bomb(mark)], dtype=object))
+    return {"pickle": pickled, "npz": archive.getvalue(), "npy": array.getvalue()}
+
+
+def test_a_bomb_goes_off_when_it_is_unpickled(tmp_path: Path) -> None:
+    pickle.loads(bombs(tmp_path / "mark")["pickle"])
+    assert (tmp_path / "mark").exists()
+
+
+@pytest.mark.usefixtures("one_core")
+def test_no_command_executes_what_is_planted_in_a_file_of_a_run(pristine: Path, tmp_path: Path) -> None:
+    mark, run = tmp_path / "mark", tmp_path / "run"
+    names = [path.relative_to(pristine) for path in sorted(pristine.rglob("*")) if path.is_file()]
+    names = [name for name in names if name.parts[0] != "figures"]
+    assert {path.suffix for path in names} >= {".yaml", ".json", ".parquet", ".safetensors", ".npz", ".0000"}
+    for name in names:
+        shutil.copytree(pristine, run)
+        commands: list[tuple[str | Path, ...]] = [("evaluate", run, "--policy", "sac", "--episodes", "1")]
+        if name.suffix == ".parquet":
+            commands += [("figures", run), ("export", run, "--format", "csv", "--out", tmp_path / "out.csv")]
+        if name.suffix == ".npz":
+            (run / "evaluation.parquet").unlink()  # so that the job is to be done again
+        if name.suffix in (".npz", ".yaml") or name.name == "evaluation.parquet":
+            commands.append(("resume", run))  # which fails before anything is trained
+        for data in bombs(mark).values():
+            (run / name).write_bytes(data)
+            for command in commands:
+                done = marl_moe(*command)
+                assert done.exit_code in (0, 1, 2), (name, command, done.output)
+                assert done.exception is None or isinstance(done.exception, SystemExit), (name, command)
+                assert not mark.exists(), (name, command)
+        shutil.rmtree(run)
+
+
+def test_code_that_a_runs_experiment_names_is_imported_with_trust_alone(
+    pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, mark = tmp_path / "run", tmp_path / "mark"
+    shutil.copytree(pristine, run)
+    (tmp_path / "planted_code.py").write_text(f"open({str(mark)!r}, 'w')\nraise ImportError('went off')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    experiment = yaml.safe_load((run / "experiment.yaml").read_text())
+    experiment["algorithm"]["callbacks"] = {"callbacks_class": "planted_code.Tracker"}
+    experiment["seeds"] = 2  # one is left to do
+    (run / "experiment.yaml").write_text(yaml.safe_dump(experiment))
+    refused = marl_moe("resume", run)
+    assert refused.exit_code == 2
+    assert len(refused.stderr.splitlines()) == 1
+    assert "algorithm.callbacks.callbacks_class: planted_code.Tracker" in refused.stderr
+    assert "--trust" in refused.stderr
+    for command in (
+        ("evaluate", run, "--policy", "random", "--episodes", "1"),
+        ("figures", run),
+        ("export", run, "--format", "csv", "--out", tmp_path / "out.csv"),
+    ):
+        marl_moe(*command)
+    assert not mark.exists()
+    assert "went off" in marl_moe("resume", run, "--trust").stderr
+    assert mark.exists()
+
+
+LABELS = [
+    "env.experts.competence=../../../up.json",
+    "env.experts.competence=/etc/passwd",
+    "env.experts.competence=C:\\up.json",
+    "a=\0",
+    "a=" + "b" * 500,
+    "a=b.",
+    "a=b ",
+    "a=..",
+    "a=\ud800",
+    "..",
+    "",
+]
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_no_label_of_a_point_leads_out_of_its_folder_or_is_no_folder(tmp_path: Path, label: str) -> None:
+    name = folder_of(label)
+    assert len(name.encode()) < 143
+    folder = tmp_path / "checkpoints" / name / "seed_0"
+    folder.mkdir(parents=True)
+    assert folder.resolve() == tmp_path.resolve() / "checkpoints" / Path(name) / "seed_0"
+    assert name == "" or (tmp_path / "checkpoints" / name).parent.resolve() == (tmp_path / "checkpoints").resolve()
+    assert not set('<>:"/\\|?*\0') & set(name)
+    assert name == name.rstrip(" .")
+
+
+def test_labels_have_folders_of_their_own_and_plain_ones_their_own_name() -> None:
+    assert len({folder_of(label) for label in LABELS}) == len(LABELS)
+    assert folder_of("algorithm=sac network=mlp env.num_users=4") == "algorithm=sac network=mlp env.num_users=4"
+    assert folder_of("env.x=[1, 2]") != folder_of("env.x=(1, 2)")
+
+
+def test_a_sweep_over_files_trains_below_the_run(tmp_path: Path) -> None:
+    (tmp_path / "up.json").write_text('{"competence": [[1.0]]}')
+    experiment = {
+        "name": "files",
+        "env": {"requests": {"num_topics": 1}},
+        "sweep": {"env": {"experts": {"competence": [f"{tmp_path}/x/../up.json", "measured"]}}},
+    }
+    spec = parse_experiment(experiment, "files")
+    assert len(sweep_points(spec)) == 2
+    for job in run_jobs_of(spec, tmp_path / "run"):
+        assert job.checkpoint.resolve().is_relative_to((tmp_path / "run" / "checkpoints").resolve())
+        assert ".." not in job.checkpoint.parts
