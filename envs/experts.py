@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from envs.config import ExpertConfig
 from envs.state import State, copied, taken
 
+LARGEST_TABLE = 50_000_000  # bytes of a file with a measured table, that of 1,000 topics
 MEASURED = "measured"  # names the table that comes with the package
 ATTRACTION_TEMPERATURE = 0.1  # competence; 0.2 was tried too and was no better
 
@@ -155,6 +156,8 @@ def load_competence(path: str, num_topics: int) -> NDArray[np.float64]:
     """
     file: Path | Traversable = files("envs") / "measured_competence.json" if path == MEASURED else Path(path)
     try:
+        if isinstance(file, Path) and file.exists() and (not file.is_file() or file.stat().st_size > LARGEST_TABLE):
+            raise ValueError(f"not a file of at most {LARGEST_TABLE:,} bytes")
         table = np.asarray(json.loads(file.read_text())["competence"], dtype=float)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = "there is no key 'competence'" if isinstance(error, KeyError) else error

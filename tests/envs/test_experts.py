@@ -148,3 +148,8 @@ def test_a_user_who_sees_types_alone_expects_the_means_of_the_measured_table(tmp
     world = World(config, num_worlds=2, seed=0)
     expected = np.where(world.requests.topic[..., None] == np.arange(4) % 2, (1.0 + 0.6) / 2, (0.2 + 0.4) / 2)
     np.testing.assert_allclose(expected_competence(world), expected, rtol=1e-6)
+
+
+def test_a_competence_file_that_has_no_end_is_not_read() -> None:
+    with pytest.raises(ValueError, match=r"cannot read /dev/zero: not a file of at most"):
+        load_competence("/dev/zero", 2)
