@@ -201,3 +201,7 @@ def _check(spec: ExperimentSpec) -> None:
                 World(env, mechanism=mechanisms.make(**point.mechanism.parameters()))
         except ValueError as error:
             raise SpecError(str(error)) from None
+        except MemoryError:
+            raise SpecError(
+                f"env: {env.num_users:,} users and {env.num_experts:,} experts are more than memory holds"
+            ) from None

@@ -88,6 +88,16 @@ def test_a_shell_sees_one_line_without_a_traceback(
     assert sorted(file.name for file in tmp_path.iterdir()) == ["experiment.yaml"]
 
 
+def test_a_world_that_memory_does_not_hold_is_one_line(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_world(*arguments: object, **named: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("marl_moe.experiment.run.World", no_world)
+    result = marl_moe("run", quick, "--dry-run", "--set", "env.num_users=1000000")
+    assert result.exit_code == 2
+    assert "env: 1,000,000 users and 6 experts are more than memory holds" in result.stderr
+
+
 @pytest.mark.parametrize("below", ["", "/deeper"])
 def test_an_out_folder_that_cannot_be_made_is_one_line_and_exit_code_1(quick: Path, tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_text("")
