@@ -1,10 +1,12 @@
 """The learner of our SAC: one backward pass over the sum of the losses, fused Adam, Polyak averaging each update."""
 
+from copy import deepcopy
 from typing import Any
 
 import torch
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.algorithms.sac.torch.sac_torch_learner import SACTorchLearner
+from ray.rllib.core import COMPONENT_OPTIMIZER
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.learner.learner import Learner
 from ray.rllib.core.rl_module.apis import TargetNetworkAPI
@@ -134,6 +136,10 @@ class MaskedSacLearner(SACTorchLearner):
     def set_state(self, state: dict[str, Any]) -> None:
         """Take over a state of `get_state`."""
         self._weights_seq_no = 0  # RLlib would keep its own weights where they are newer than the state's
+        if COMPONENT_OPTIMIZER in state:
+            # Adam would go on in the arrays of the state. From Ray's object store these are one for all learners of a
+            # node, who would write to each other's moments.
+            state = {**state, COMPONENT_OPTIMIZER: deepcopy(state[COMPONENT_OPTIMIZER])}
         super().set_state(state)
         for module_id, value in state.get(LOG_ALPHA, {}).items():
             self.curr_log_alpha[module_id].data.fill_(value)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 import yaml
 
-PATIENCE_S = 120.0  # with what should be quick, on a machine that may be busy
+PATIENCE_S = 300.0  # with what should be quick, on a machine that may be busy
 STORE = 80 * 2**20  # bytes of a node's object store
 
 
@@ -41,6 +41,9 @@ class Nodes:
         for worker in workers:
             if worker.is_running():
                 worker.kill()
+
+    def list(self) -> list[dict[str, Any]]:
+        return self._cluster.list_all_nodes()
 
     def stop(self) -> None:
         self._cluster.shutdown()
@@ -111,8 +114,27 @@ def run(command: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> Callab
     return run
 
 
-def wait_until(happened: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.05)
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[[Callable[[], Any]], None]:
+    """Wait until something is so; fails after `PATIENCE_S`."""
+
+    def wait(happened: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not happened():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.05)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def runners_alive() -> Callable[[], int]:
+    """How many env runners Ray has that are ready."""
+
+    def count() -> int:
+        import ray
+
+        actors = ray._private.state.actors().values()
+        return sum((actor["ActorClassName"], actor["State"]) == ("WorldRunner", "ALIVE") for actor in actors)
+
+    return count
