@@ -12,7 +12,7 @@ from envs.config import MarketConfig
 from envs.experts import ExpertPool
 from envs.reports import Reports
 from envs.state import State, copied
-from mechanisms import Market, Mechanism, MechanismError, best_response, cost
+from mechanisms import Market, Mechanism, MechanismError, Outcome, best_response, cost
 
 Float = NDArray[np.floating]
 
@@ -28,7 +28,8 @@ class Marketplace:
     """Prices and allocation in force, and the books of the interval under way.
 
     Nothing is priced before the first `clear`. It raises MechanismError when the first clearing of a pool fails; a
-    later failure keeps the last prices, allocates nobody and is recorded in the status of its clearing.
+    later failure keeps the last prices, allocates nobody and is recorded in the status of its clearing. An outcome that
+    is not finite is a failure too.
     """
 
     unit_price: NDArray[np.float64]  # (N, E), credits a point
@@ -78,7 +79,7 @@ class Marketplace:
         if reports is not None:
             self.allocation = Allocation(np.full(self._charge.shape, -1), np.zeros(self._charge.shape))
         try:
-            outcome = self.mechanism.clear(market)
+            outcome = _checked(self.mechanism.clear(market), self.mechanism)
         except MechanismError as error:
             if not self._priced:
                 raise
@@ -209,3 +210,13 @@ class Marketplace:
             status=self._outcome_status,
             solve_seconds=float(self._solve_seconds),
         )
+
+
+def _checked(outcome: Outcome, mechanism: Mechanism) -> Outcome:
+    """The outcome. Raises MechanismError naming what of it is in force and not finite."""
+    for name in ("unit_price", "effort", "charge"):
+        values = getattr(outcome, name)
+        if values is not None and not np.isfinite(values).all():
+            place = ", ".join(map(str, np.argwhere(~np.isfinite(values))[0]))
+            raise MechanismError(f"{mechanism.name}: {name}[{place}] is not finite")
+    return outcome
