@@ -1,7 +1,7 @@
 """The `marl-moe` command.
 
-Exit codes: 0 done; 1 failed on the way (a full disk, an unwritable folder); 2 a mistake in what was asked for;
-130 interrupted, and `marl-moe resume` continues.
+Exit codes: 0 done; 1 failed on the way (a full disk, an unwritable folder, a loss that is not finite); 2 a mistake in
+what was asked for; 130 interrupted, and `marl-moe resume` continues.
 """
 
 import json
@@ -143,10 +143,7 @@ def figures(
 ) -> None:
     """Draw every figure that the tables of a run allow, and say what could not be drawn and why."""
     for folder in runs:
-        try:
-            _draw(folder, None, out_folder if out_folder is None or len(runs) == 1 else out_folder / folder.name)
-        except (OSError, ValueError) as error:
-            complain(error, 2)
+        _draw(folder, None, out_folder if out_folder is None or len(runs) == 1 else out_folder / folder.name)
 
 
 @app.command(epilog="Example: `marl-moe export results/contention --format csv --out contention.csv`")
@@ -159,8 +156,8 @@ def export(
     ] = "marl-eval",
 ) -> None:
     """Write the results of a run for another program: for marl-eval, or as a table of means with 95 % intervals."""
-    from marl_moe.experiment.records import write_text
     from marl_moe.experiment.run import load_run
+    from marl_moe.whole_file import write_text
     from paper_figures import load_tables
     from paper_figures.export import marl_eval
     from paper_figures.means import means
@@ -215,6 +212,7 @@ def _continue(folder: Path, address: str | None) -> None:
     from marl_moe.rllib.failures import TrainingError
     from mechanisms import MechanismError
 
+    to_continue = f"; to continue: marl-moe resume {folder}"
     try:
         spec = load_run(folder).at(address)
         _check_figures(spec.figures, str(folder))
@@ -224,11 +222,11 @@ def _continue(folder: Path, address: str | None) -> None:
         with shown_progress(sum(job.steps for job in jobs_left(folder)), out) as progress:
             finished = continue_run(folder, progress, address)
     except KeyboardInterrupt:
-        complain(f"interrupted; to continue: marl-moe resume {folder}", INTERRUPTED)
+        complain(f"interrupted{to_continue}", INTERRUPTED)
     except (SpecError, RecordError) as error:
         complain(error, 2)
     except (OSError, MechanismError, TrainingError) as error:
-        complain(error, 1)
+        complain(f"{error}{to_continue}", 1)
     if spec.kind == "market_study":
         wide.print(audit_table(spec.name, finished.results))
         out.print(*conditions(finished.results), sep="\n", markup=False, highlight=False)
@@ -251,7 +249,12 @@ def _check_figures(names: list[str], experiment: str) -> None:
 def _draw(folder: Path, names: list[str] | None, out_folder: Path | None) -> None:
     from paper_figures import draw
 
-    written, refused = draw(folder, names, out_folder)
+    try:
+        written, refused = draw(folder, names, out_folder)
+    except (FileNotFoundError, ValueError) as error:
+        complain(error, 2)
+    except OSError as error:
+        complain(f"{error}; to draw again: marl-moe figures {folder}", 1)
     for path in written:
         out.print(f"figure   {path}")
     for name, reason in refused.items():

@@ -82,12 +82,14 @@ def draw(
 
 
 def _write(figure: Figure, path: Path) -> Path:
-    """Write a figure whole or not at all."""
+    """Write a figure whole or not at all. Raises OSError naming it."""
     suffix = path.suffix[1:]
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         figure.savefig(partial, format=suffix, metadata=_FORMATS[suffix])
         os.replace(partial, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
     return path

@@ -31,7 +31,8 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except Exception as error:  # Arrow raises many kinds over bytes that are no table
-        raise CannotDraw(f"{path}: not a whole table: {error}") from None
+        reason = str(error).partition("\n")[0]
+        raise CannotDraw(f"{path}: not a whole table: {reason}; restore it, or delete it and resume the run") from None
 
 
 def require(tables: Tables, name: str, columns: Sequence[str], policies: Sequence[str] = ()) -> pd.DataFrame:

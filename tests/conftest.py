@@ -2,7 +2,9 @@
 
 import logging
 import os
+import struct
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -100,3 +102,31 @@ def sac_config() -> Callable[..., Any]:
         return config.debugging(seed=seed)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def read_scalars() -> Callable[[Path], list[tuple[str, int, float]]]:
+    """(name, step, value) of every scalar that TensorBoard shows of a folder.
+
+    As its event accumulator does: files in the order of their names, each to its first torn record; the start of a
+    session drops what was told of its step and later ones.
+    """
+
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+    def read(folder: Path) -> list[tuple[str, int, float]]:
+        shown: list[tuple[str, int, float]] = []
+        for file in sorted(folder.glob("events.out.tfevents.*")):
+            data = file.read_bytes()
+            while len(data) >= 12:
+                (length,) = struct.unpack("<Q", data[:8])
+                if len(data) < 16 + length:
+                    break
+                event = Event.FromString(data[12 : 12 + length])
+                if event.session_log.status == SessionLog.START:
+                    shown = [scalar for scalar in shown if scalar[1] < event.step]
+                shown += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
+                data = data[16 + length :]
+        return shown
+
+    return read

@@ -5,7 +5,6 @@ each belongs.
 """
 
 import json
-import os
 import tokenize
 import zipfile
 import zlib
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marl_moe.experiment.records import RecordError
+from marl_moe.whole_file import remove_partials, whole_file
 
 CHECKPOINT = "resume.npz"
 # What NumPy, zipfile and json raise over bytes that nobody meant to be read by them.
@@ -45,15 +45,9 @@ def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     arrays: list[NDArray[Any]] = []
     tree = json.dumps(_packed(state, arrays)).encode()
     folder.mkdir(parents=True, exist_ok=True)
-    _remove_partials(folder)
-    # A name of this process's own: workers of a run that was killed may live on, and write, for a second.
-    partial = folder / f".{CHECKPOINT}.{os.getpid()}.partial"
-    with partial.open("wb") as file:
+    remove_partials(folder)  # each as large as the replay
+    with whole_file(folder / CHECKPOINT) as partial, partial.open("wb") as file:
         np.savez(file, *arrays, np.frombuffer(tree, np.uint8))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, folder / CHECKPOINT)
-    _sync(folder)
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any] | None:
@@ -81,12 +75,7 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
 def remove_checkpoint(folder: Path) -> None:
     """Remove the state of a folder, and what a write that was killed left of another."""
     (folder / CHECKPOINT).unlink(missing_ok=True)
-    _remove_partials(folder)
-
-
-def _remove_partials(folder: Path) -> None:
-    for torn in folder.glob(f".{CHECKPOINT}.*.partial"):
-        torn.unlink(missing_ok=True)
+    remove_partials(folder)
 
 
 def _packed(value: Any, arrays: list[NDArray[Any]]) -> Any:
@@ -122,13 +111,3 @@ def _unpacked(value: Any, arrays: list[NDArray[Any]]) -> Any:
         return {key: _unpacked(part, arrays) for key, part in content}
     parts = [_unpacked(part, arrays) for part in content]
     return tuple(parts) if kind == "tuple" else parts
-
-
-def _sync(folder: Path) -> None:
-    """Have a rename in a folder outlast a power cut, where folders can be opened (not on Windows)."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

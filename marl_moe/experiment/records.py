@@ -1,6 +1,6 @@
 """What an experiment leaves behind: a run folder with its YAML, its environment and tables, each column documented.
 
-Files are written whole or not at all: into a temporary file, then renamed.
+Files are written whole or not at all (see `whole_file`).
 """
 
 import json
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marl_moe.experiment.secrets import redacted
+from marl_moe.whole_file import whole_file, write_text
 
 Columns = dict[str, tuple[pa.DataType, str]]
 
@@ -169,7 +170,6 @@ AUDIT = POINT | {
     "solve_seconds": (pa.float64(), "to clear one market, s"),
 }
 
-# In the order they are written: a job is done when it has rows in `evaluation`, or, in a market study, in `audit`.
 TABLES = {
     "training": TRAINING,
     "market": MARKET,
@@ -192,9 +192,8 @@ def write_table(folder: Path, table: str, frame: pd.DataFrame) -> Path:
         raise ValueError(f"{table}.parquet: columns differ from the documented ones: {sorted(missing)}")
     arrow = pa.Table.from_pandas(frame[list(TABLES[table])], schema=schema(table), preserve_index=False)
     path = folder / f"{table}.parquet"
-    partial = folder / f".{path.name}.partial"
-    pq.write_table(arrow, partial, compression="zstd")
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        pq.write_table(arrow, partial, compression="zstd")
     return path
 
 
@@ -213,15 +212,12 @@ def read_table(folder: Path, table: str) -> pd.DataFrame:
     try:
         frame = pq.read_table(path, schema=schema(table)).to_pandas()
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError, MemoryError) as error:
-        raise RecordError(f"{path}: not a whole {table} table of this version: {error}") from None
+        reason = str(error).partition("\n")[0]
+        raise RecordError(
+            f"{path}: not a whole {table} table of this version: {reason}; restore it, or delete it and resume the "
+            "run, which then does its jobs again"
+        ) from None
     return frame
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    os.replace(partial, path)
 
 
 def create_run_folder(parent: Path, name: str) -> Path:

@@ -1,10 +1,10 @@
 """Runs: an experiment in a folder of its own, begun, continued and finished.
 
-A run consists of jobs, one for each sweep point and seed. A job is done when its rows are in `evaluation.parquet`, or
-in a market study in `audit.parquet`, which are written last; a run that was stopped keeps those jobs and goes on with
-the others from their checkpoints.
+A run consists of jobs, one for each sweep point and seed. A job is done when it has rows in every table that it writes;
+a run that was stopped keeps those jobs and goes on with the others from their checkpoints.
 """
 
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -32,10 +32,12 @@ from marl_moe.experiment.seed_job import (
     policy_of_job,
     run_seed,
 )
+from marl_moe.experiment.sole_use import sole_use
 from marl_moe.experiment.spec import ExperimentSpec, SpecError
 from marl_moe.experiment.sweep import folder_of, sweep_points
 from marl_moe.experiment.training import check_algorithm
 from marl_moe.experiment.video import record_video
+from marl_moe.whole_file import write_text
 
 EXPERIMENT = "experiment.yaml"
 
@@ -65,8 +67,12 @@ def create_run(spec: ExperimentSpec, out: Path) -> Path:
     if address_of(spec.cluster) is not None:
         start_ray(spec.cluster)
     folder = records.create_run_folder(out, spec.name)
-    records.write_text(folder / EXPERIMENT, written)
-    records.write_environment(folder, spec.seed_list())
+    try:
+        write_text(folder / EXPERIMENT, written)
+        records.write_environment(folder, spec.seed_list())
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     return folder
 
 
@@ -97,8 +103,9 @@ def run_jobs_of(spec: ExperimentSpec, folder: Path) -> list[SeedJob]:
 
 def jobs_left(folder: Path) -> list[SeedJob]:
     """The jobs of a run that are not done."""
-    done = _rows_by_job(folder)
-    return [job for job in run_jobs_of(load_run(folder), folder) if (job.label, job.seed) not in done]
+    jobs = run_jobs_of(load_run(folder), folder)
+    done = _rows_of_done(jobs, folder)
+    return [job for job in jobs if (job.label, job.seed) not in done]
 
 
 def continue_run(folder: Path, progress: Progress | None = None, address: str | None = None) -> Run:
@@ -106,15 +113,22 @@ def continue_run(folder: Path, progress: Progress | None = None, address: str | 
 
     Seeds and points run side by side where the cores allow, with the same results, on the Ray cluster of that address
     or else on this machine. The tables are written anew after each of them, so that what is done is never lost.
+
+    Raises UnderWayError where another process is at it, RecordError for a table or a checkpoint that was damaged.
     """
-    finished = _rows_by_job(folder)
+    with sole_use(folder, EXPERIMENT):
+        return _continue_alone(folder, progress or Progress(), address)
+
+
+def _continue_alone(folder: Path, progress: Progress, address: str | None) -> Run:
     spec = load_run(folder).at(address)
     jobs = run_jobs_of(spec, folder.resolve())
+    finished = _rows_of_done(jobs, folder)
     order = [(job.label, job.seed) for job in jobs]
     left = [job for job in jobs if (job.label, job.seed) not in finished]
     _remove_checkpoints(job for job in jobs if (job.label, job.seed) in finished)
     at_once, needs = how_many_at_once(left), bundles_of_jobs(left)
-    for number, tables in run_jobs(run_seed, left, progress or Progress(), at_once, needs, folder, spec.cluster):
+    for number, tables in run_jobs(run_seed, left, progress, at_once, needs, folder, spec.cluster):
         finished[left[number].label, left[number].seed] = tables
         for name in records.TABLES:
             frames = [finished[job][name] for job in order if job in finished and len(finished[job].get(name, ()))]
@@ -173,16 +187,13 @@ def describe_run(spec: ExperimentSpec) -> str:
     return size + f"{sum(job.epochs for job in jobs):,} epochs of training, {played:,} episodes of evaluation"
 
 
-def _rows_by_job(folder: Path) -> dict[tuple[str, int], Tables]:
+def _rows_of_done(jobs: Sequence[SeedJob], folder: Path) -> dict[tuple[str, int], Tables]:
     """The tables of the jobs that are done, by sweep point and seed."""
-    tables = {name: records.read_table(folder, name) for name in records.TABLES}
-    results = pd.concat([tables[name][["point", "seed"]] for name in ("evaluation", "audit")])
-    keys = results.drop_duplicates().itertuples(index=False)
+    rows = {name: dict(iter(records.read_table(folder, name).groupby(["point", "seed"]))) for name in records.TABLES}
     return {
-        (point, seed): {
-            name: table[(table["point"] == point) & (table["seed"] == seed)] for name, table in tables.items()
-        }
-        for point, seed in keys
+        key: {name: rows[name][key] for name in job.tables}
+        for job in jobs
+        if all((key := (job.label, job.seed)) in rows[name] for name in job.tables)
     }
 
 

@@ -40,6 +40,16 @@ class SeedJob:
         return sum(algorithm.stop.training_iteration for algorithm in phases if algorithm is not None)
 
     @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables in which it has rows once it is done."""
+        if self.spec.kind == "market_study":
+            return ("audit",)
+        algorithm = self.spec.algorithm
+        trained = ("training",) if algorithm is not None and algorithm.stop.training_iteration else ()
+        priced = ("market", "market_users") if self.spec.mechanism.name != "none" else ()
+        return (*trained, *priced, "evaluation")
+
+    @property
     def steps(self) -> int:
         """What progress counts: training iterations, or the audit of a market study."""
         return 1 if self.spec.kind == "market_study" else self.epochs

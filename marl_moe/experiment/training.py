@@ -15,7 +15,7 @@ from marl_moe.experiment.resumption import Resumption
 from marl_moe.experiment.rllib_sections import apply_section, check_model_config, first_line
 from marl_moe.experiment.spec import ExperimentSpec, SpecError
 from marl_moe.experiment.training_events import TrainingEvents
-from marl_moe.experiment.training_rows import tensorboard_scalars, training_row
+from marl_moe.experiment.training_rows import not_finite, tensorboard_scalars, training_row
 from marl_moe.experiment.tuning import equilibrium_gain
 from marl_moe.policies.equilibrium import Nash
 from marl_moe.policies.heuristics import Policy
@@ -81,7 +81,8 @@ def train(spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | No
         The rows, those of the pretraining not among them. The policy is read by `load_trained`.
 
     Raises CheckpointError where there is a checkpoint that training cannot go on from; SpecError where Ray has not what
-    the experiment asks for; TrainingError where a process died that training cannot do without.
+    the experiment asks for; TrainingError where a process died that training cannot do without, or a weight or a loss
+    is no longer finite: the last checkpoint is kept, and nothing was written since.
     """
     assert spec.algorithm is not None
     progress = progress or Progress()
@@ -130,6 +131,8 @@ def _train_on(
     progress: Progress,
 ) -> None:
     """Train the epochs after those of `rows`, and append theirs."""
+    from marl_moe.rllib.finite import NotFiniteError, trained
+
     assert spec.algorithm is not None
     equilibrium = np.nan
     if Nash.name in spec.evaluation.policies:
@@ -138,9 +141,17 @@ def _train_on(
     with TrainingEvents(folder / "tensorboard", first_step) as events:
         began = time.perf_counter() - kept_seconds
         for epoch in range(len(rows) + 1, spec.algorithm.stop.training_iteration + 1):
-            result = algorithm.train()
-            seconds = time.perf_counter() - began
-            row = training_row(result, algorithm.config, seed, spec.algorithm.name, epoch, seconds, equilibrium)
+            try:
+                result = trained(algorithm)
+                seconds = time.perf_counter() - began
+                row = training_row(result, algorithm.config, seed, spec.algorithm.name, epoch, seconds, equilibrium)
+                if name := not_finite(row, rows[-1] if rows else None):
+                    raise NotFiniteError(name)
+            except NotFiniteError as error:
+                raise TrainingError(
+                    f"{folder}: epoch {epoch}: {error} is not finite, nothing of this epoch is kept; the same settings "
+                    "lead here again, lower learning rates (algorithm.training) may not"
+                ) from None
             rows.append(row)
             events.add(tensorboard_scalars(row, spec.env.episode_slots), row["agent_steps"])
             progress.on_epoch(row)

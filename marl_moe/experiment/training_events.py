@@ -5,12 +5,15 @@ tensorboardX's SummaryWriter leaves the last ones to a thread, and a kill would 
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.record_writer import RecordWriter
+
+PREFIX = "events.out.tfevents."
 
 
 class TrainingEvents:
@@ -23,12 +26,14 @@ class TrainingEvents:
 
     def __init__(self, folder: Path, first_step: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        # TensorBoard reads files in the order of their names: the second they were begun in, then this number.
-        number = len(list(folder.iterdir()))
-        self._writer = EventsWriter(str(folder / "events"), filename_suffix=f".{number:04d}")
-        self._writer.write_event(
-            Event(wall_time=time.time(), step=first_step, session_log=SessionLog(status=SessionLog.START))
-        )
+        # TensorBoard reads files in the order of their names: the second they were begun in, then their number. Where
+        # the clock was set back since, the second is the last one.
+        begun = sorted(folder.glob(f"{PREFIX}*"))
+        last_second = int(begun[-1].name.removeprefix(PREFIX).split(".")[0]) if begun else 0
+        self._path = folder / f"{PREFIX}{max(int(time.time()), last_second):010d}.{len(begun):04d}"
+        self._records = RecordWriter(str(self._path))
+        self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
+        self._write(Event(wall_time=time.time(), step=first_step, session_log=SessionLog(status=SessionLog.START)))
 
     def __enter__(self) -> "TrainingEvents":
         return self
@@ -36,10 +41,18 @@ class TrainingEvents:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
+        self._records.close()
 
     def add(self, scalars: Mapping[str, float], step: int) -> None:
-        """Tell of scalars by their names."""
+        """Tell of scalars by their names. Raises OSError naming the file."""
         values = [Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
-        self._writer.write_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
-        self._writer.flush()
+        self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+
+    def _write(self, event: Event) -> None:
+        try:
+            self._records.write(event.SerializeToString())
+            self._records.flush()
+        except OSError as error:
+            with suppress(OSError):  # it would try to write the rest
+                self._records.close()
+            raise OSError(error.errno, error.strerror, str(self._path)) from None

@@ -81,6 +81,16 @@ def training_row(
     return row
 
 
+def not_finite(row: Row, before: Row | None) -> str | None:
+    """The first of the metrics of learning that is not finite in an epoch's row, given the row before it.
+
+    RLlib reports NaN for a metric of an epoch without an update, as before learning.
+    """
+    learnt = row["updates"] > (before["updates"] if before else 0)
+    reported = LEARNER_METRICS[row["algorithm"]]
+    return next((name for name in reported if np.isinf(row[name]) or (learnt and np.isnan(row[name]))), None)
+
+
 def _updates(counted: int | None, config: Any, modules: list[dict[str, Any]]) -> int:
     """Gradient updates so far; RLlib itself counts the steps trained on, of the first module here."""
     if counted is not None or not modules:

@@ -1,7 +1,6 @@
 """Trained policies: saved as safetensors and JSON, loaded and played with torch alone."""
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from envs.observation import expert_features
 from marl_moe.experiment.records import RecordError
 from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
 from marl_moe.policies.weights import Weights, read_weights, write_weights
+from marl_moe.whole_file import write_text
 
 STOCHASTIC = "_stochastic"  # ends the name of a policy that draws its actions
 WEIGHTS, ARCHITECTURE = "policy.safetensors", "policy.json"
@@ -144,9 +144,7 @@ def _loaded(network: NetworkConfig, weights: Mapping[str, Tensor]) -> nn.Module:
 def write_policy(folder: Path, weights: Weights, architecture: Mapping[str, Any]) -> None:
     """Write weights as safetensors and what they belong to as JSON."""
     write_weights(folder / WEIGHTS, weights)
-    partial = folder / f".{ARCHITECTURE}.partial"
-    partial.write_text(json.dumps(architecture, indent=2) + "\n")
-    os.replace(partial, folder / ARCHITECTURE)
+    write_text(folder / ARCHITECTURE, json.dumps(architecture, indent=2) + "\n")
 
 
 def read_policy(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:

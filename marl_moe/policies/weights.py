@@ -1,14 +1,14 @@
 """Weights on disk: the parameters of modules in one safetensors file, written whole or not at all."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from marl_moe.experiment.records import RecordError
+from marl_moe.whole_file import whole_file
 
 Weights = Mapping[str, Mapping[str, Tensor]]  # {module: {parameter: tensor}}
 
@@ -21,9 +21,8 @@ def write_weights(path: Path, weights: Weights) -> None:
         for module_id, module in weights.items()
         for name, tensor in module.items()
     }
-    partial = path.with_name(f".{path.name}.partial")
-    save_file(flat, partial)
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        partial.write_bytes(save(flat))
 
 
 def read_weights(path: Path) -> dict[str, dict[str, Tensor]]:

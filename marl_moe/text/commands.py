@@ -141,7 +141,7 @@ def calibrate(
         with _failures(SpecError, BankError, CalibrationError):
             writers = writers_of(backend, judge, base_url, model, seed, load_banks(bank or ()))
             calibration = calibration_of(writers, words, seed)
-            with Progress(*columns, console=complaints, transient=True) as bar:
+            with Progress(*columns, console=complaints, transient=True, disable=not complaints.is_terminal) as bar:
                 task = bar.add_task("texts scored", total=calibration.num_texts(per_cell))
                 table = measure(calibration, per_cell, file, lambda texts: bar.advance(task, texts))
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""A real Ray cluster on this machine, and an experiment that trains on it."""
+"""What the tests of faults share: runs, one of them unbroken, disks of any size, and a real Ray cluster."""
 
 import os
 import shutil
@@ -7,14 +7,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import torch
 import yaml
 
+from .command import marl_moe
+
 PATIENCE_S = 300.0  # with what should be quick, on a machine that may be busy
+EPOCHS = 6
 STORE = 80 * 2**20  # bytes of a node's object store
 
 
@@ -138,3 +143,51 @@ def runners_alive() -> Callable[[], int]:
         return sum((actor["ActorClassName"], actor["State"]) == ("WorldRunner", "ALIVE") for actor in actors)
 
     return count
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def source(tiny_experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment of one seed of six epochs, with a checkpoint after each."""
+    algorithm = tiny_experiment["algorithm"] | {
+        "stop": {"training_iteration": EPOCHS},
+        "checkpointing": {"checkpoint_frequency": 1},
+    }
+    path = tmp_path_factory.mktemp("source") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(tiny_experiment | {"seeds": 1, "algorithm": algorithm}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def whole(source: Path, tmp_path_factory: pytest.TempPathFactory, ray_started: None) -> Path:
+    """The folder of an unbroken run of it."""
+    out = tmp_path_factory.mktemp("whole")
+    result = marl_moe("run", source, "--out", out)
+    assert result.exit_code == 0, result.output
+    return out / "tiny"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Mount a disk in memory of so many bytes, or mount the one there is again with other options."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options: str) -> Path:
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            pytest.skip("no `mount` on this machine")
+        if done.returncode:
+            pytest.skip(f"mounting is not permitted here (`unshare -rm make faults` may be): {done.stderr.strip()}")
+        return folder
+
+    yield mount
+    with suppress(FileNotFoundError):
+        while subprocess.run(["umount", "--lazy", str(folder)], capture_output=True, check=False).returncode == 0:
+            pass

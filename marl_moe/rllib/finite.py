@@ -1,0 +1,68 @@
+"""Training stops at the first number that is not finite, and says which one."""
+
+from typing import Any
+
+import torch
+from ray.rllib.core.columns import Columns
+from torch import Tensor
+
+BATCH = {Columns.OBS: "observations", Columns.NEXT_OBS: "next observations", Columns.REWARDS: "rewards"}
+
+
+class NotFiniteError(ArithmeticError):
+    """What is not finite, as `module shared: critic.first.weight`."""
+
+
+def trained(algorithm: Any) -> dict[str, Any]:
+    """The result of an iteration of any of RLlib's algorithms.
+
+    Raises NotFiniteError where the iteration left a weight that is not finite, or failed over one.
+    """
+    try:
+        result: dict[str, Any] = algorithm.train()
+    except Exception as error:
+        if isinstance(error, NotFiniteError):  # of a remote learner, with the traceback there
+            raise NotFiniteError(str(getattr(error, "cause", error))) from None
+        _check_weights(algorithm)  # over which distributions stumble, before anything else is known
+        raise
+    _check_weights(algorithm)
+    return result
+
+
+def check_loss(loss: Tensor, learner: Any, batch: dict[str, Any], losses: dict[str, dict[str, Tensor]]) -> None:
+    """Raise NotFiniteError unless a loss, a scalar, is finite: naming what it came of, if that was not finite either.
+
+    learner: RLlib's, before its weights have changed. batch, losses: by module and name.
+    """
+    if torch.isfinite(loss):
+        return
+    columns = {
+        f"module {module_id}: {name} of the batch": columns[column]
+        for module_id, columns in batch.items()
+        for column, name in BATCH.items()
+    }
+    named = {f"module {module_id}: {name}": part for module_id, parts in losses.items() for name, part in parts.items()}
+    raise NotFiniteError(_first(weights_of(learner) | columns | named) or "loss")
+
+
+def weights_of(learner: Any) -> dict[str, Tensor]:
+    """The parameters of all modules of a learner, and the log temperatures of SAC."""
+    modules = {module_id: learner.module[module_id].unwrapped() for module_id in learner.module.keys()}  # noqa: SIM118
+    weights = {
+        f"module {module_id}: {name}": parameter
+        for module_id, module in modules.items()
+        for name, parameter in module.named_parameters()
+    }
+    temperatures = getattr(learner, "curr_log_alpha", {})
+    return weights | {f"module {module_id}: log_alpha": value for module_id, value in temperatures.items()}
+
+
+def _check_weights(algorithm: Any) -> None:
+    results = algorithm.learner_group.foreach_learner(lambda learner: _first(weights_of(learner)))
+    for result in results:
+        if result.ok and (name := result.get()):
+            raise NotFiniteError(name)
+
+
+def _first(named: dict[str, Tensor]) -> str | None:
+    return next((name for name, value in named.items() if not torch.isfinite(value).all()), None)

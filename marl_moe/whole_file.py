@@ -1,0 +1,49 @@
+"""Files written whole or not at all: into a temporary file beside them, then renamed."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PARTIAL = ".partial"
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """The temporary file to write; at the end it is flushed to the disk and takes the place of `path`.
+
+    After an error it is removed and `path` is as it was. Raises OSError naming `path`.
+    """
+    # A name of this process's own: workers of a run that was killed may live on, and write, for a second.
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    try:
+        yield partial
+        _sync(partial)
+        os.replace(partial, path)
+        if os.name == "posix":  # a folder cannot be opened on Windows
+            _sync(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, os.strerror(error.errno) if error.errno else str(error), str(path)) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with whole_file(path) as partial:
+        partial.write_text(text)
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove what processes that were killed had half written below a folder."""
+    for partial in folder.rglob(f".*{PARTIAL}"):
+        partial.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Have what was written, or renamed in a folder, outlast a power cut; a full disk may be told of only here."""
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,62 @@
+"""A disk that is full, for real: a file system in memory of so many bytes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .command import assert_same_run, complaint, marl_moe, partials
+
+pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("ray_started", "one_core")]
+Disk = Callable[[str], Path]
+
+
+def enlarged_until_all_fits(source: Path, disk: Disk, kilobytes: int, step: int) -> tuple[Path, list[str]]:
+    """Run an experiment on a disk of that size, and each time it is full enlarge it by `step` KB and resume.
+
+    Returns the run folder and the names of the files that did not fit, in their order.
+    """
+    folder = disk(f"size={kilobytes}k") / "out" / "tiny"
+    full: list[str] = []
+    for size in range(kilobytes + step, kilobytes + 60 * step, step):
+        result = marl_moe("resume", folder) if folder.exists() else marl_moe("run", source, "--out", folder.parent)
+        if result.exit_code == 0:
+            break
+        line = complaint(result, 1)
+        assert line.startswith("[Errno 28] No space left on device: ")
+        path = Path(line.split("'")[1])
+        assert path.is_relative_to(folder)
+        assert partials(folder) == []
+        if folder.exists():
+            assert line.endswith(
+                (f"; to continue: marl-moe resume {folder}", f"; to draw again: marl-moe figures {folder}")
+            )
+        full.append(path.name)
+        disk(f"remount,size={size}k")
+    return folder, list(dict.fromkeys(full))
+
+
+def test_a_run_on_a_disk_that_is_full_at_one_checkpoint_after_another_keeps_the_last(
+    source: Path, whole: Path, disk: Disk
+) -> None:
+    folder, full = enlarged_until_all_fits(source, disk, 112, 24)
+    assert full == ["resume.npz"]
+    assert_same_run(folder, whole)
+
+
+def test_a_run_on_a_disk_that_is_full_at_one_file_after_another_ends_at_the_tables_of_one_that_was_not(
+    source: Path, disk: Disk, tmp_path: Path
+) -> None:
+    settings = ["--set", "algorithm.checkpointing={}", "--set", "algorithm.stop.training_iteration=2"]
+    assert marl_moe("run", source, "--out", tmp_path, *settings).exit_code == 0
+    folder, full = enlarged_until_all_fits(tmp_path / "tiny" / "experiment.yaml", disk, 4, 8)
+    assert set(full) >= {
+        "environment.json",
+        "networks.safetensors",
+        "training.parquet",
+        "market.parquet",
+        "evaluation.parquet",
+        "policies.png",
+    }
+    assert any(name.startswith("events.out.tfevents.") for name in full)
+    assert_same_run(folder, tmp_path / "tiny")
