@@ -1,5 +1,6 @@
 """Jobs of a run, one after another in this process, or side by side as trials of Ray Tune; the results are the same."""
 
+import logging
 import os
 import shutil
 import threading
@@ -52,6 +53,12 @@ def run_jobs(
         yield from _run_on_tune(work, jobs, progress, side_by_side, needs, folder, cluster)
 
 
+def remove_trials(folder: Path) -> None:
+    """Remove what a run that was killed left of Tune's own files in its folder."""
+    for left in folder.glob(f"{TRIALS}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def _run_on_tune(
     work: Work[Job, Result],
     jobs: Sequence[Job],
@@ -62,6 +69,8 @@ def _run_on_tune(
     cluster: ClusterSpec | None,
 ) -> Iterator[tuple[int, Result]]:
     os.environ.update(QUIET)
+    # Tune complains at length of a full disk, on which its own files are the least loss.
+    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
     start_ray(cluster)
     import ray
     from ray import tune
@@ -92,8 +101,6 @@ def _run_on_tune(
     failures: list[Exception] = []
 
     def fit() -> None:
-        for left in folder.glob(f"{TRIALS}*"):  # by a run that was killed
-            shutil.rmtree(left, ignore_errors=True)
         with TemporaryDirectory(prefix=TRIALS, dir=folder.resolve(), ignore_cleanup_errors=True) as storage:
             trial = tune.with_parameters(_trial, work=work, jobs=jobs, told=told, shared=storage)
             results = tune.Tuner(

@@ -44,6 +44,17 @@ def test_a_run_on_a_disk_that_is_full_at_one_checkpoint_after_another_keeps_the_
     assert_same_run(folder, whole)
 
 
+def test_a_disk_that_is_full_under_seeds_side_by_side_is_one_line_too(
+    source: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray Tune keeps files of its own there."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    folder = disk("size=16k") / "tiny"
+    line = complaint(marl_moe("run", source, "--out", folder.parent, "--seeds", "2"), 1)
+    assert line.startswith(f"[Errno 28] No space left on device: '{folder}")
+    assert line.endswith(f"to continue: marl-moe resume {folder}")
+
+
 def test_a_run_on_a_disk_that_is_full_at_one_file_after_another_ends_at_the_tables_of_one_that_was_not(
     source: Path, disk: Disk, tmp_path: Path
 ) -> None:

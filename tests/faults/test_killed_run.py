@@ -1,13 +1,15 @@
 """SIGKILL of the run while it writes, for real: what it was writing is torn, what it had written is whole."""
 
+import os
 import signal
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from .command import PATIENCE_S, assert_same_run, marl_moe, partials, started, wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("one_core")]
+pytestmark = pytest.mark.faults
 
 
 def killed_while_writing(folder: Path, name: str, *command: str | Path) -> None:
@@ -30,6 +32,7 @@ def killed_while_writing(folder: Path, name: str, *command: str | Path) -> None:
     assert any(name in path.name for path in partials(folder))
 
 
+@pytest.mark.usefixtures("one_core")
 def test_a_run_killed_while_it_writes_one_file_and_another_ends_at_the_tables_of_one_that_was_not(
     source: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -39,6 +42,25 @@ def test_a_run_killed_while_it_writes_one_file_and_another_ends_at_the_tables_of
         killed_while_writing(folder, name, "resume", folder)
     assert marl_moe("resume", folder).exit_code == 0
     assert_same_run(folder, whole)
+
+
+def test_a_run_killed_with_seeds_side_by_side_leaves_nothing_of_them_once_one_seed_after_another_is_resumed(
+    source: Path, tmp_path: Path
+) -> None:
+    """Ray Tune keeps files of its own in the folder, which need two cores."""
+    if (os.cpu_count() or 1) == 1:
+        pytest.skip("one core: seeds run one after another")
+    folder = tmp_path / "tiny"
+    run = started("run", source, "--out", tmp_path, "--seeds", "2")
+    wait_until(lambda: list(folder.rglob("resume.npz")), run)
+    run.kill()
+    run.communicate(timeout=PATIENCE_S)
+    assert list(folder.glob(".trials_*"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.cpu_count", lambda: 1)
+        assert marl_moe("resume", folder).exit_code == 0
+    assert list(folder.glob(".*")) == []
+    assert sorted(pd.read_parquet(folder / "evaluation.parquet")["seed"].unique()) == [0, 1]
 
 
 def test_a_run_killed_before_its_folder_is_whole_leaves_one_that_is_named(tmp_path: Path) -> None:
