@@ -45,6 +45,7 @@ def setting() -> Any:
 def measured(setting: Any) -> tuple[list[Any], pd.DataFrame]:
     """Rows of every benchmark, and the learning curves."""
     import growth
+    import mechanism_scale
     import mechanism_speed
     import memory
     import quality_report
@@ -63,6 +64,7 @@ def measured(setting: Any) -> tuple[list[Any], pd.DataFrame]:
         *growth.measure(users=(1, 2), experts=(5, 6), repeats=1, seconds=0),
         *scale.measure(sizes=((2, 6, None), (2, 6, 3)), repeats=1),
         *mechanism_speed.measure(sizes=((2, 3),), repeats=1, seconds=0),
+        *mechanism_scale.measure(sizes=((2, 6, 6),), names=("vcg",), repeats=1),
         *quality,
     ]
     return rows, curves
@@ -75,7 +77,7 @@ def test_every_benchmark_yields_rows_that_say_what_was_measured_and_in_which_uni
     assert len(set(names)) == len(names)
     for row in rows:
         assert row.least <= row.median <= row.most
-        assert row.least > 0 or row.quantity in ("best share of equilibrium", "step, slope", "update, slope")
+        assert row.least > 0 or row.quantity in ("best share of equilibrium", "step, slope", "update, slope", "memory")
         assert isfinite(row.median) or row.benchmark == "quality"
     assert set(curves.groupby(["engine", "network"])["seed"].nunique().items()) == {
         (("rllib", "mlp"), 1),
@@ -114,6 +116,7 @@ def test_make_bench_writes_table_csv_figures_and_the_machine_into_a_folder_of_it
         part = [row for row in rows if row.benchmark == name]
         monkeypatch.setattr(main[module], "measure", lambda part=part, **kwargs: part)
     monkeypatch.setattr(main["mechanism_speed"], "measure_training", lambda **kwargs: [])
+    monkeypatch.setattr(main["mechanism_scale"], "measure", lambda **kwargs: [])
     asked: list[Any] = []
     quality = [row for row in rows if row.benchmark == "quality"]
     monkeypatch.setattr(

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import array_api
 import growth
+import mechanism_scale
 import mechanism_speed
 import memory
 import pandas as pd
@@ -100,9 +101,10 @@ def scale_(out: Out = RESULTS) -> None:
 
 @app.command("mechanisms")
 def mechanisms_(out: Out = RESULTS) -> None:
-    """Cost of a clearing: own path, CVXPY's first and later solves, the solver alone; and of training under them."""
+    """Cost of a clearing: own path, CVXPY's solves, the solver alone; at scale; and of training under them."""
     with _progress() as told:
-        rows = mechanism_speed.measure(told=told) + mechanism_speed.measure_training(told=told)
+        rows = mechanism_speed.measure(told=told) + mechanism_scale.measure(told=told)
+        rows += mechanism_speed.measure_training(told=told)
     _report(out, rows)
 
 
@@ -128,7 +130,8 @@ def all_(
     with _progress() as told:
         rows = world_speed.measure(told=told) + update_speed.measure(told=told) + memory.measure(stock=long, told=told)
         rows += growth.measure(told=told) + scale.measure(told=told)
-        rows += mechanism_speed.measure(told=told) + mechanism_speed.measure_training(told=told)
+        rows += mechanism_speed.measure(told=told) + mechanism_scale.measure(told=told)
+        rows += mechanism_speed.measure_training(told=told)
         quality_rows, curves = quality_report.measure(LONG if long else SHORT, told=told)
     _report(out, rows + quality_rows, curves)
 

@@ -1,4 +1,4 @@
-"""Mechanisms that read pairs keep what they claim where users list candidates, and are measured as among all experts."""
+"""Mechanisms that read pairs keep what they claim where users list candidates, and are measured as without lists."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
