@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import mechanisms
-from mechanisms import Market, Side
+from mechanisms import Market, Side, regret
 from mechanisms.utility import utilities
 
 DrawMarket = Callable[..., Market]
@@ -95,6 +95,23 @@ def test_a_misreport_is_told_by_column_and_gains_what_is_told(draw_lists: DrawMa
     )
     assert lying - honest == pytest.approx(found.gain, rel=1e-6)
     assert found.gain > 0.1
+
+
+def test_as_many_markets_are_cleared_at_a_time_as_pairs_allow(
+    draw_lists: DrawMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = draw_lists(3, leading=(4,), users=9, experts=60, listed=3)
+    sizes = []
+    clear = mechanisms.VCG.clear
+
+    def watched(self: mechanisms.VCG, asked: Market) -> mechanisms.Outcome:
+        sizes.append(asked.user_value.size)
+        return clear(self, asked)
+
+    monkeypatch.setattr(mechanisms.VCG, "clear", watched)
+    monkeypatch.setattr(regret, "CHUNK_ENTRIES", 10 * 5 * 9 * 3)  # ten agents, a round of five each
+    mechanisms.audit(mechanisms.make("vcg"), market, rng=np.random.default_rng(0), misreports=5, agents=5)
+    assert sizes[1:] == [10 * 5 * 9 * 3] * 4  # five of either side in each of four markets
 
 
 @pytest.mark.parametrize("name", ["vcg", "fisher"])
