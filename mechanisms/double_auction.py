@@ -42,7 +42,8 @@ class DoubleAuction:
 
     Where users list candidates, the sellers of a topic are those that some user with this topic lists, a user's bid is
     over those in its list, and each trading user, in the order of their index, is served by the first trading expert
-    of its list that is not taken. One that finds none does not trade after all, nor does an expert that nobody takes.
+    of its list that is not taken; if that leaves one without, all meet as in a matching of as many as can be. Who finds
+    no partner even so does not trade after all.
 
     Guarantee: a buyer's price is at most its bid, a seller's at least its ask, and neither moves with the report of
         one that trades, nor does anybody's partner: b_k and s_k are then others' reports, or p is. With a report that
@@ -51,11 +52,11 @@ class DoubleAuction:
         utility of a user is what its bid says: user_points_ue (bid_u - price). That is the condition,
         user_value_ue = bid_u user_points_ue at all sellers of the topic. Experts of a topic that are worth the
         same to a user and bring it as many points meet it. For sellers the guarantee needs no condition.
-        Lists are nobody's report: they leave partners to those who trade, and prices, as independent of all reports.
+        Lists are nobody's report, and what meets by them depends on who trades alone: nothing of this changes.
     Budget: each pair's charge is at least its payment, in every market; the platform keeps the difference.
         `Market.budget` is ignored.
     Welfare: at most one trade a topic, the least profitable one, is lost against the efficient k; with lists also
-        those between users and experts of which none is in the other's reach any more.
+        those of traders who are out of each other's reach.
     No trade: without users, experts, capacity or a bid above an ask, nobody trades; neither where one pair is all.
     Strategic side: both. Edge devices must give effort 1, which a price below kappa + slope would not be answered with.
     Source: McAfee, A Dominant Strategy Double Auction (Journal of Economic Theory 56, 1992), with k - 1 trades where
@@ -177,7 +178,7 @@ def _within_reach(
         candidates: (..., U, C).
     """
     allocation = np.full(buys.shape, -1)
-    meets = sold & of_pairs(sells, candidates)
+    meets = sold & of_pairs(sells, candidates) & buys[..., np.newaxis]
     for index in np.ndindex(buys.shape[:-1]):
         taken: set[int] = set()
         for user in np.flatnonzero(buys[index]):
@@ -186,4 +187,17 @@ def _within_reach(
                     allocation[(*index, user)] = expert
                     taken.add(expert)
                     break
+        if len(taken) < buys[index].sum():
+            allocation[index] = _largest_matching(meets[index], candidates[index], sells.shape[-1])
     return allocation
+
+
+def _largest_matching(meets: NDArray[np.bool_], candidates: IntArray, num_experts: int) -> IntArray:
+    """The expert of each user (U,), -1 for none, in a matching of as many as can be (Hopcroft and Karp 1973)."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import maximum_bipartite_matching
+
+    user, column = np.nonzero(meets)
+    edges = np.ones(user.size), (user, candidates[user, column])
+    graph = csr_array(edges, shape=(len(candidates), num_experts))
+    return np.asarray(maximum_bipartite_matching(graph, perm_type="column"), dtype=np.int64)

@@ -153,6 +153,10 @@ def test_the_double_auction_brings_together_who_lists_whom(draw_lists: DrawMarke
     assert crowded.payment.tolist() == [0.0, 4.5, 4.5, 0.0]
     assert crowded.effort.tolist() == [0.0, 1.0, 1.0, 0.0]
     assert crowded.welfare == pytest.approx(9 - 4 + 8 - 3)
+    # First come would leave user 1 without: expert 0, the only one it lists that trades, goes to user 0.
+    spread = trade([[0, 1], [0, 3], [2, 3], [1, 3]])
+    assert spread.allocation.tolist() == [1, 0, 2, -1]
+    assert spread.charge.tolist() == [4.5, 4.5, 4.5, 0.0]
     # Nobody lists expert 0, so it is no seller: of three pairs the third is the last possible one, and two trade.
     unlisted = trade([[3, 2], [2, 1], [2, 1], [1, 3]])
     assert unlisted.allocation.tolist() == [2, 1, -1, -1]
