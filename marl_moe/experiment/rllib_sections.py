@@ -50,9 +50,16 @@ def apply_section(config: Any, section: str, keys: dict[str, Any]) -> None:
 
 
 def named_code(spec: ExperimentSpec) -> list[str]:
-    """What an experiment has imported that is none of ours or RLlib's, as `key: dotted path`."""
+    """What an experiment has imported or installed that is none of ours or RLlib's, and the variables it hands on.
+
+    Each as `key: value`.
+    """
     callbacks = {} if spec.algorithm is None else spec.algorithm.sections().get(CALLBACKS, {})
-    return [f"algorithm.callbacks.{key}: {path}" for key, paths in callbacks.items() for path in _listed(paths)]
+    return [
+        *(f"algorithm.callbacks.{key}: {path}" for key, paths in callbacks.items() for path in _listed(paths)),
+        *(f"cluster.runtime_env.{key}: {value}" for key, value in spec.cluster.runtime_env.items()),
+        *(f"cluster.env_vars: {name}" for name in spec.cluster.env_vars),
+    ]
 
 
 def check_plain(key: str, value: Any) -> None:

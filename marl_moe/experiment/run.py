@@ -84,11 +84,11 @@ def load_run(folder: Path) -> ExperimentSpec:
 
 
 def check_trusted(folder: Path) -> None:
-    """Raise SpecError where a run's experiment names code, which going on would import."""
+    """Raise SpecError where a run's experiment names code, which going on would run."""
     points = [point for _, point in sweep_points(load_run(folder))]
     if code := list(dict.fromkeys(path for point in points for path in named_code(point))):
         raise SpecError(
-            f"{folder}: its {EXPERIMENT} names code that would be imported and run: {'; '.join(code)}; "
+            f"{folder}: its {EXPERIMENT} names code that would be run, or an environment for it: {'; '.join(code)}; "
             "if you trust whoever wrote it, say --trust"
         )
 

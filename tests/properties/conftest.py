@@ -27,6 +27,7 @@ MOST = {  # sizes at which 200 slots still take an instant
     "max_concurrent": 6,
     "interval": 20,
     "capacity": 6,
+    "candidates": 12,
     "types": 12,
 }
 # Limits that numbers have; a field's own are the first of each that it takes.
@@ -193,5 +194,7 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
         requests["num_topics"] = MEASURED_TOPICS
     elif experts["competence"] is not None:
         experts["competence"] = str(tables / f"{requests['num_topics']}.json")
+    if env["observation"]["candidates"] is not None:
+        env["observation"]["candidates"] = min(env["observation"]["candidates"], env["num_experts"])
     if allocates:
         env["market"]["interval"] = draw(st.sampled_from([None, 1]))

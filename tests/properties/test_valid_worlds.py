@@ -78,7 +78,7 @@ def check_sight(world: World) -> None:
     seen, mask = world.observe(), world.action_mask()
     low, high = observation.bounds(world.config, world.mechanism.allocates)
     outside = (seen < low) | (seen > high) | ~np.isfinite(seen)
-    columns = observation.column_names(world.num_experts, world.mechanism.allocates)
+    columns = observation.column_names(world.num_candidates, world.mechanism.allocates)
     assert not outside.any(), [
         (columns[c], seen[..., c].min(), seen[..., c].max()) for c in np.unique(np.argwhere(outside)[:, -1])
     ]
@@ -95,7 +95,7 @@ def play(world: World, twin: World, rng: np.random.Generator, slots: int = NIGHT
     for _ in range(slots):
         check_sight(world)
         mask = world.action_mask()
-        actions = rng.integers(world.num_experts + 1, size=mask.shape[:2])
+        actions = rng.integers(mask.shape[-1], size=mask.shape[:2])
         result = world.step(actions)
         if together > 0:
             again = twin.step(actions)

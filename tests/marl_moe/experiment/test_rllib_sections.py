@@ -96,11 +96,14 @@ def test_no_string_outside_of_callbacks_becomes_code_or_a_file(
 
 def test_code_that_an_experiment_names_is_listed_with_its_key(tiny_experiment: dict[str, Any]) -> None:
     algorithm = {"callbacks": {"callbacks_class": ["a.B", "c.D"], "on_train_result": "e.f"}}
-    spec = parse_experiment(tiny_experiment | {"algorithm": algorithm}, "tiny")
+    cluster = {"runtime_env": {"pip": ["g"]}, "env_vars": ["H"]}
+    spec = parse_experiment(tiny_experiment | {"algorithm": algorithm, "cluster": cluster}, "tiny")
     assert named_code(spec) == [
         "algorithm.callbacks.callbacks_class: a.B",
         "algorithm.callbacks.callbacks_class: c.D",
         "algorithm.callbacks.on_train_result: e.f",
+        "cluster.runtime_env.pip: ['g']",
+        "cluster.env_vars: H",
     ]
     assert named_code(parse_experiment(tiny_experiment, "tiny")) == []
 
