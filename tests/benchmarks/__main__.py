@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import array_api
+import cluster_speed
 import growth
 import mechanism_scale
 import mechanism_speed
@@ -119,6 +120,14 @@ def array_api_(
     _report(out, rows)
 
 
+@app.command("cluster")
+def cluster_(out: Out = RESULTS) -> None:
+    """Remote env runners and learners: steps and updates a second, bytes sent, and a model of more; not part of all."""
+    with _progress() as told:
+        rows = cluster_speed.measure(told=told)
+    _report(out, rows)
+
+
 @app.command("all")
 def all_(
     out: Out = RESULTS,
@@ -160,6 +169,7 @@ def _report(out: Path, rows: list[Measurement], curves: pd.DataFrame | None = No
         tables["learning_curves"] = curves
         figures["time_to_quality"] = lambda: quality_report.draw(curves)
     drawn = {"growth": growth, "scale": scale, "updates": update_speed, "world": world_speed, "memory": memory}
+    drawn |= {"cluster": cluster_speed}
     for name, module in drawn.items():
         if (table["benchmark"] == name).any():
             figures[name] = lambda module=module: module.draw(table)

@@ -48,7 +48,7 @@ class Nodes:
                 worker.kill()
 
     def list(self) -> list[dict[str, Any]]:
-        return self._cluster.list_all_nodes()
+        return self._cluster.global_state.node_table()
 
     def stop(self) -> None:
         self._cluster.shutdown()

@@ -45,19 +45,21 @@ def test_a_run_outlives_a_node_counts_what_was_lost_and_uses_the_node_that_comes
     algorithm = {
         "stop": {"training_iteration": EPOCHS},
         "env_runners": {"num_env_runners": 2, "num_envs_per_env_runner": WORLDS, "rollout_fragment_length": 5},
-        "fault_tolerance": {"restart_failed_env_runners": True, "env_runner_health_probe_timeout_s": 1},
+        "fault_tolerance": {"restart_failed_env_runners": True, "env_runner_health_probe_timeout_s": 5},
     }
     spec = load_experiment(str(write(algorithm, seeds=1, figures=[])), [f"cluster.address='{nodes.address}'"])
     _, victim = nodes.add(cores=1), nodes.add(cores=1)
 
     def another() -> None:
+        wait_until(lambda: runners_alive() == 1)  # Ray takes some seconds to believe that a node is dead
         nodes.add(cores=1)
         wait_until(lambda: runners_alive() == 2)
 
     run = run_experiment(spec, tmp_path, at_epochs({2: lambda: nodes.kill(victim), 5: another}))
     training = facts(run.folder, "training")
     lost = training["lost_slots"]
-    assert lost.tolist() == [0, 0, 20, 20, 20, 0, 0, 0]
+    assert lost[:5].tolist() == [0, 0, 20, 20, 20]
+    assert lost.iloc[-1] == 0
     assert (training["env_steps"].diff().fillna(training["env_steps"]) + lost == 2 * WORLDS * SLOTS).all()
 
 
@@ -71,14 +73,20 @@ def test_a_job_whose_node_dies_goes_on_elsewhere_from_its_checkpoint_to_the_reco
     victim, _ = nodes.add(cores=1), nodes.add(cores=1)
     folder = create_run(spec, tmp_path)
     kept: list[int] = []
+    told: list[int] = []
     watched = at_epochs({3: lambda: nodes.kill(victim)})
-    continue_run(folder, Progress(on_kept=kept.append, on_epoch=watched.on_epoch), nodes.address)
+
+    def on_epoch(row: Row) -> None:
+        told.append(row["epoch"])
+        watched.on_epoch(row)
+
+    continue_run(folder, Progress(on_kept=kept.append, on_epoch=on_epoch), nodes.address)
 
     whole = continue_run(create_run(load_experiment(source, ["cluster.max_concurrent_trials=1"]), tmp_path)).folder
     for name in ("training", "evaluation", "market"):
         pd.testing.assert_frame_equal(facts(folder, name), facts(whole, name), check_exact=True)
     assert len(kept) == 3  # twice by the job that was begun again
-    assert min(kept) < 0 <= max(kept), "progress was told of the epochs that had to be trained again"
+    assert len(told) == 2 * EPOCHS - sum(kept)  # so that the bar ends at its end, whatever was trained again
 
 
 @pytest.fixture

@@ -1,0 +1,144 @@
+"""Env runners and learners in processes of their own: what they collect and learn a second, and what they send.
+
+Beside the measured rates stands a model of training, in which collecting and learning take turns, as they do in
+`WorldSac.training_step`: a second of training with R runners and L learners makes
+
+    rate = 1 / (1 / (steps collected a second by R) + replay ratio / (batch x updates a second by L))
+
+agent steps, so that more runners help up to batch x updates a second / replay ratio, where the learners saturate.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from interleaved import rates, summary
+from matplotlib.figure import Figure
+from ray import cloudpickle
+from report import Measurement, Told, say_nothing, single
+from update_speed import AT_ONCE, built
+
+from marl_moe.rllib.collection import collect
+from paper_figures import style
+
+NUM_USERS, NUM_EXPERTS = 16, 30
+SIZES = ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2))  # remote env runners and learners; 0: the training's own process
+BATCH = 256  # transitions of an update, of all learners together
+COLLECTING, LEARNING, TRAINING = "collecting", "learning", "training"
+RUNNERS_DRAWN = np.arange(1, 33)
+COLOURS = ("#004488", "#BB5566")
+
+
+def measure(
+    sizes: Sequence[tuple[int, int]] = SIZES, repeats: int = 3, seconds: float = 2.0, told: Told = say_nothing
+) -> list[Measurement]:
+    """Agent steps and updates a second at each number of runners and learners; bytes; the model beside training."""
+    rows: list[Measurement] = []
+    algorithms = {size: _built(*size) for size in sizes}
+    for quantity, unit, work in (
+        (COLLECTING, "agent steps/s", _collecting),
+        (LEARNING, "updates/s", _learning),
+        (TRAINING, "agent steps/s", _training),
+    ):
+        works = {_variant(*size): work(algorithm) for size, algorithm in algorithms.items()}
+        for variant, values in rates(works, repeats, seconds, told).items():
+            rows.append(summary("cluster", variant, quantity, unit, values))
+    ratio = algorithms[sizes[0]].config.training_intensity
+    for size in sizes:
+        collected, updates = (_median(rows, _variant(*size), quantity) for quantity in (COLLECTING, LEARNING))
+        value = training_rate(collected, updates, ratio)
+        rows.append(single("cluster", _variant(*size), "training, by the model", "agent steps/s", value))
+    rows += _bytes(algorithms[sizes[0]])
+    for algorithm in algorithms.values():
+        algorithm.stop()
+    return rows
+
+
+def training_rate(collected: Any, updates: float, ratio: float) -> Any:
+    """Agent steps a second of training: collecting so many a second and learning by so many updates take turns."""
+    return 1 / (1 / collected + ratio / (BATCH * updates))
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Training as measured and as the model has it; and the model for more runners, each with a core of its own."""
+    table = table[table["benchmark"] == "cluster"].set_index(["quantity", "variant"])["median"]
+    variants = [variant for quantity, variant in table.index if quantity == TRAINING]
+    with plt.rc_context(style.DOUBLE_COLUMN):
+        figure, (left, right) = plt.subplots(1, 2, layout="constrained")
+    place = np.arange(len(variants))
+    for shift, quantity, colour in zip((-0.2, 0.2), (TRAINING, "training, by the model"), COLOURS, strict=True):
+        left.bar(place + shift, table[quantity][variants] / 1000, width=0.4, color=colour, label=quantity)
+    left.set_xticks(place, [variant.replace(", ", "\n") for variant in variants])
+    left.set_ylabel("Thousand agent steps/s")
+    left.legend()
+    one, learner = table[COLLECTING, variants[0]], table[LEARNING, variants[0]]
+    for ratio, colour in zip((0.5, 2.0), COLOURS, strict=True):
+        curve = training_rate(RUNNERS_DRAWN * one, learner, ratio)
+        right.plot(RUNNERS_DRAWN, curve / 1000, color=colour, label=f"replay ratio {ratio:g}")
+        right.axhline(BATCH * learner / ratio / 1000, color=colour, linestyle=":", linewidth=0.8)
+    right.set(xlabel="Env runners (model)", xscale="log")
+    right.legend()
+    return figure
+
+
+def _built(runners: int, learners: int) -> Any:
+    """No cores are asked for: all sizes are there at once, and one at a time works."""
+    return built(
+        NUM_USERS,
+        NUM_EXPERTS,
+        env_runners={"num_env_runners": runners, "num_cpus_per_env_runner": 0},
+        learners={"num_learners": learners, "num_cpus_per_learner": 0},
+        training={"train_batch_size_per_learner": BATCH // max(1, learners)},
+    )
+
+
+def _variant(runners: int, learners: int) -> str:
+    return f"{runners} runners, {learners} learners"
+
+
+def _collecting(algorithm: Any) -> Callable[[], int]:
+    return lambda: sum(int(fragment.starts.sum()) * fragment.action[0].size for fragment in collect(algorithm))
+
+
+def _learning(algorithm: Any) -> Callable[[], int]:
+    def work() -> int:
+        algorithm._update(AT_ONCE)
+        return AT_ONCE
+
+    return work
+
+
+def _training(algorithm: Any) -> Callable[[], int]:
+    def work() -> int:
+        before = algorithm._agent_steps()
+        algorithm.train()
+        return algorithm._agent_steps() - before
+
+    return work
+
+
+def _median(rows: list[Measurement], variant: str, quantity: str) -> float:
+    return next(row.median for row in rows if (row.variant, row.quantity) == (variant, quantity))
+
+
+def _bytes(algorithm: Any) -> list[Measurement]:
+    """What is sent, as it is sent, beside what its formula says."""
+    (fragment,) = collect(algorithm)
+    rows, agents = len(fragment.starts), fragment.action[0].size
+    features = fragment.observation.shape[-1]
+    slot = agents * (4 * features + 8 + 4) + 1
+    batch = BATCH * (2 * 4 * features + 8 + 3 * 4)
+    networks = algorithm.networks()["shared"]
+    weights = {name: 4 * value.numel() for name, value in networks.items()}
+    actor = sum(size for name, size in weights.items() if name.startswith("actor."))
+    learned = actor + sum(size for name, size in weights.items() if name.startswith("critic."))
+    told = (
+        ("a slot of a runner", "sent", len(cloudpickle.dumps(fragment)) / rows),
+        ("a slot of a runner", "formula", slot),
+        ("an update", "batch, formula", batch),
+        ("an update", "gradients of each learner, formula", learned),
+        ("an update of several", "weights to each runner, formula", actor),
+    )
+    return [single("cluster", variant, quantity, "bytes", value) for variant, quantity, value in told]
