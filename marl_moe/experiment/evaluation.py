@@ -14,7 +14,9 @@ from marl_moe.policies.heuristics import Policy
 from mechanisms import Mechanism
 from mechanisms.utility import jain_index
 
-WORLDS_AT_ONCE = 250  # bounds the memory; part of what a seed means, since worlds of a batch share generators
+# Bounds of the memory; part of what a seed means, since worlds of a batch share generators.
+WORLDS_AT_ONCE = 250
+USERS_AT_ONCE = 8000  # in all of these worlds
 
 
 class Evaluation(NamedTuple):
@@ -23,6 +25,11 @@ class Evaluation(NamedTuple):
     evaluation: pd.DataFrame
     market: pd.DataFrame
     market_users: pd.DataFrame
+
+
+def worlds_at_once(config: WorldConfig) -> int:
+    """Worlds played in one batch: `WORLDS_AT_ONCE`, fewer where they have more than 32 users."""
+    return min(WORLDS_AT_ONCE, max(1, USERS_AT_ONCE // config.num_users))
 
 
 def evaluation_seed(seed: int, batch: int) -> int:
@@ -55,8 +62,9 @@ def evaluate(
     rows: list[pd.DataFrame] = []
     experts: list[pd.DataFrame] = []
     users: list[pd.DataFrame] = []
-    for batch, first in enumerate(range(0, episodes, WORLDS_AT_ONCE)):
-        num_worlds = min(WORLDS_AT_ONCE, episodes - first)
+    size = worlds_at_once(config)
+    for batch, first in enumerate(range(0, episodes, size)):
+        num_worlds = min(size, episodes - first)
         world = World(config, num_worlds, evaluation_seed(seed, batch), mechanism)
         episode = np.arange(first, first + num_worlds)
         scores = _play(policy, world)

@@ -9,7 +9,7 @@ import pandas as pd
 import mechanisms
 from envs import World, WorldConfig
 from envs.reports import user_reports
-from marl_moe.experiment.evaluation import WORLDS_AT_ONCE, evaluation_seed, make_heuristic
+from marl_moe.experiment.evaluation import evaluation_seed, make_heuristic, worlds_at_once
 from marl_moe.experiment.spec import ExperimentSpec
 from marl_moe.policies.heuristics import Policy
 from mechanisms import AuditReport, Market, Mechanism, Side, violations
@@ -27,7 +27,7 @@ def sample_markets(config: WorldConfig, policy: Policy, count: int, seed: int) -
     """
     if config.episode_slots <= SETTLING_SLOTS:
         raise ValueError(f"env.episode_slots should be above {SETTLING_SLOTS} in a market study")
-    num_worlds = min(count, WORLDS_AT_ONCE)
+    num_worlds = min(count, worlds_at_once(config))
     world = World(config, num_worlds, seed, mechanisms.make("none"))
     num_slots = -(-count // num_worlds)
     slots = np.linspace(SETTLING_SLOTS, config.episode_slots - 1, num_slots).astype(int)

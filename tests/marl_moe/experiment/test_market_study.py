@@ -60,7 +60,7 @@ def test_sampled_markets_are_those_of_a_world_played_to_these_slots() -> None:
 
 
 def test_more_markets_than_worlds_are_spread_over_later_slots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marl_moe.experiment.market_study.WORLDS_AT_ONCE", 2)
+    monkeypatch.setattr("marl_moe.experiment.evaluation.WORLDS_AT_ONCE", 2)
     markets = sample(7)
     assert markets.batch_shape == (7,)
     assert len({row.tobytes() for row in markets.user_value}) == 7
