@@ -267,3 +267,8 @@ def test_the_worst_user_and_the_evenness_of_gains_are_those_of_the_users_one_by_
     nobody = evaluate(make_heuristic("abandon", 0), config, mechanisms.make("none"), SEED, episodes=2).evaluation
     assert nobody["jain"].isna().all()
     assert (nobody["worst_gain"] == 0).all()
+
+
+@pytest.mark.parametrize(("num_users", "at_once"), [(1, 250), (32, 250), (1000, 8), (9000, 1)])
+def test_a_batch_of_worlds_has_no_more_users_than_memory_is_meant_for(num_users: int, at_once: int) -> None:
+    assert evaluation.worlds_at_once(WorldConfig(num_users=num_users)) == at_once
