@@ -188,6 +188,7 @@ def _within_reach(
                     taken.add(expert)
                     break
         if len(taken) < buys[index].sum():
+            # Each world alone: which of several largest matchings is found must not depend on what else is cleared.
             allocation[index] = _largest_matching(meets[index], candidates[index], sells.shape[-1])
     return allocation
 
@@ -197,7 +198,6 @@ def _largest_matching(meets: NDArray[np.bool_], candidates: IntArray, num_expert
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import maximum_bipartite_matching
 
-    user, column = np.nonzero(meets)
-    edges = np.ones(user.size), (user, candidates[user, column])
-    graph = csr_array(edges, shape=(len(candidates), num_experts))
+    row = np.concatenate([[0], np.cumsum(meets.sum(axis=-1))])
+    graph = csr_array((np.ones(row[-1]), candidates[meets], row), shape=(len(meets), num_experts))
     return np.asarray(maximum_bipartite_matching(graph, perm_type="column"), dtype=np.int64)

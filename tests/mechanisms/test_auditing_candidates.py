@@ -31,10 +31,10 @@ def shared_bands(draw: DrawMarket, leading: tuple[int, ...] = (12,), users: int 
 
 def one_worth_a_point(draw: DrawMarket) -> Market:
     """Two topics; a point is worth the same to a user at all experts of its list, and each brings as many points."""
-    sizes = {"leading": (40,), "users": 12, "experts": 8, "listed": 4}
+    sizes = {"leading": (20,), "users": 12, "experts": 8, "listed": 3}
     rng = np.random.default_rng(2)
-    points, worth = rng.uniform(0.3, 0.9, (40, 12, 1)), rng.uniform(0.0, 5.0, (40, 12, 1))
-    each = np.ones((40, 12, 4))
+    points, worth = rng.uniform(0.3, 0.9, (20, 12, 1)), rng.uniform(0.0, 5.0, (20, 12, 1))
+    each = np.ones((20, 12, 3))
     return draw(
         2,
         **sizes,
@@ -60,7 +60,7 @@ class Trial(NamedTuple):
 TRIALS = [
     Trial("vcg", scarce, regretted_by=EDGE_DEVICES),
     Trial("vcg", lambda draw: shared_bands(draw, (2,), 5), misreports=15, agents=1, params={"bandwidth": True}),
-    Trial("double_auction", one_worth_a_point),
+    Trial("double_auction", one_worth_a_point, misreports=40),
     Trial("shadow_price", scarce, misreports=40, agents=2, regretted_by=USERS, params={"bandwidth": False}),
     Trial("fisher", shared_bands, misreports=60, agents=1, regretted_by=USERS),
 ]

@@ -188,7 +188,7 @@ def test_mechanisms_that_only_price_do_not_read_lists(name: str, draw_lists: Dra
 
 @pytest.mark.parametrize("name", ALLOCATING)
 def test_a_batch_clears_as_each_of_its_worlds_alone(name: str, draw_lists: DrawMarket) -> None:
-    market, mechanism = draw_lists(6, users=12), mechanisms.make(name)
+    market, mechanism = draw_lists(6, users=30, experts=12, listed=4), mechanisms.make(name)
     batch, two_axes = mechanism.clear(market), mechanism.clear(folded(market, (2, 3)))
     for index in range(6):
         assert_same(mechanism.clear(market.world(index)), Outcome(**only(batch, (index,))), rtol=1e-7)
