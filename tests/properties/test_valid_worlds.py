@@ -63,11 +63,13 @@ def check_step(world: World, mask: np.ndarray, actions: np.ndarray, result: tupl
     allowed = np.take_along_axis(mask, actions[..., None], axis=-1)[..., 0]
     assert info["rejected"][~allowed].all()
     assert not info["transferred"][~allowed].any()
+    asks = allowed & (actions < mask.shape[-1] - 1)
+    assert (info["rejected"] ^ info["transferred"])[asks].all()
     lost_the_lottery = info["rejected"] & allowed
     if world.config.experts.max_concurrent is None:
         assert not lost_the_lottery.any()
     else:
-        assert (lost_the_lottery <= (actions < mask.shape[-1] - 1)).all()
+        assert (lost_the_lottery <= asks).all()
         assert (info["load"] <= world.config.experts.max_concurrent).all()
     if not world.mechanism.allocates and world.mechanism.name == "none":
         assert not payment.any()
