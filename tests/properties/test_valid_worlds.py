@@ -15,7 +15,7 @@ from envs import Clearing, World, edge_experts_v0, observation
 from marl_moe.experiment.reading import parse_experiment
 
 Cases = Callable[[str], SearchStrategy[Any]]  # by mechanism
-CONFIGURATIONS, SLOTS = 200, 60  # in `make test`
+CONFIGURATIONS, SLOTS = 200, 40  # in `make test`
 NIGHTLY_SLOTS = 200  # with as many configurations as the profile has examples
 EXACT = 1e-9
 BOOKED = {"user_charge": "charge", "user_gain": "gain", "payment": "payment", "cost": "edge_cost"}  # clearing: step
@@ -92,7 +92,7 @@ def check_sight(world: World) -> None:
 def play(world: World, twin: World, rng: np.random.Generator, slots: int = NIGHTLY_SLOTS) -> None:
     """Some slots, in two worlds that are the same bit for bit where a twin is at hand: of the same seed, or state."""
     books = Books()
-    together = 30  # slots that are left to the twin
+    together = 20  # slots that are left to the twin
     assert world.reset().tobytes() == twin.reset().tobytes()
     for _ in range(slots):
         check_sight(world)
