@@ -21,7 +21,7 @@ SIZES_OF = {"snr_db": (1e-9, 60.0), "bandwidth_hz": (1e-3, 1e12), "pool_seed": (
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
     if bounds[0] > bounds[1]:
         raise ValueError(f"the lower bound {bounds[0]} is above the upper bound {bounds[1]}")
-    return bounds
+    return bounds[0] + 0.0, bounds[1] + 0.0  # -0.0 becomes 0.0: NumPy draws nothing between 0.0 and -0.0
 
 
 def _positive(bounds: tuple[float, float]) -> tuple[float, float]:

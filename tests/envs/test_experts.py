@@ -153,3 +153,9 @@ def test_a_user_who_sees_types_alone_expects_the_means_of_the_measured_table(tmp
 def test_a_competence_file_that_has_no_end_is_not_read() -> None:
     with pytest.raises(ValueError, match=r"cannot read /dev/zero: not a file of at most"):
         load_competence("/dev/zero", 2)
+
+
+def test_a_range_from_zero_to_minus_zero_is_the_number_zero() -> None:
+    pool = draw_pool(ExpertConfig(own_competence=(0.0, -0.0), unit_cost=(0.0, -0.0)), 1, 3, 1, np.random.default_rng(0))
+    assert not pool.competence.any()
+    assert not pool.unit_cost.any()
