@@ -212,7 +212,7 @@ def _continue(folder: Path, address: str | None) -> None:
     from marl_moe.rllib.failures import TrainingError
     from mechanisms import MechanismError
 
-    to_continue = f"; to continue: marl-moe resume {folder}"
+    to_continue = f"; to continue: marl-moe resume {folder}" + (f" --address {address}" if address else "")
     try:
         spec = load_run(folder).at(address)
         _check_figures(spec.figures, str(folder))

@@ -111,8 +111,7 @@ def train(spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | No
     except RayError as error:
         cause = getattr(error, "cause", None) or error
         raise TrainingError(
-            f"seed {seed}: a process that training cannot do without failed ({type(cause).__name__}: "
-            f"{first_line(cause)}); `marl-moe resume` goes on from the last checkpoint"
+            f"seed {seed}: a process that training cannot do without failed: {type(cause).__name__}: {first_line(cause)}"
         ) from error
     finally:
         algorithm.stop()

@@ -42,4 +42,4 @@ def collect(algorithm: Any) -> list[Fragment]:
 
 
 def _all_dead(reason: str) -> TrainingError:
-    return TrainingError(f"all env runners are dead, and {reason}; `marl-moe resume` goes on from the last checkpoint")
+    return TrainingError(f"all env runners are dead, and {reason}")

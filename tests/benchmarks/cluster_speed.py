@@ -26,30 +26,31 @@ from paper_figures import style
 NUM_USERS, NUM_EXPERTS = 16, 30
 SIZES = ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2))  # remote env runners and learners; 0: the training's own process
 BATCH = 256  # transitions of an update, of all learners together
-COLLECTING, LEARNING, TRAINING = "collecting", "learning", "training"
-RUNNERS_DRAWN = np.arange(1, 33)
-COLOURS = ("#004488", "#BB5566")
+COLLECTING, LEARNING, TRAINING, MODELLED = "collecting", "learning", "training", "training, by the model"
+RUNNERS_DRAWN = 2 ** np.arange(7)
+COLOURS = {0.1: "#DDAA33", 0.5: "#004488", 2.0: "#BB5566"}  # by replay ratio
 
 
 def measure(
-    sizes: Sequence[tuple[int, int]] = SIZES, repeats: int = 3, seconds: float = 2.0, told: Told = say_nothing
+    sizes: Sequence[tuple[int, int]] = SIZES, repeats: int = 5, seconds: float = 1.0, told: Told = say_nothing
 ) -> list[Measurement]:
     """Agent steps and updates a second at each number of runners and learners; bytes; the model beside training."""
     rows: list[Measurement] = []
     algorithms = {size: _built(*size) for size in sizes}
-    for quantity, unit, work in (
-        (COLLECTING, "agent steps/s", _collecting),
-        (LEARNING, "updates/s", _learning),
-        (TRAINING, "agent steps/s", _training),
-    ):
-        works = {_variant(*size): work(algorithm) for size, algorithm in algorithms.items()}
-        for variant, values in rates(works, repeats, seconds, told).items():
-            rows.append(summary("cluster", variant, quantity, unit, values))
+    works = {  # all in turn, since the model joins the rates of all three
+        f"{quantity}: {_variant(*size)}": work(algorithm)
+        for size, algorithm in algorithms.items()
+        for quantity, work in ((COLLECTING, _collecting), (LEARNING, _learning), (TRAINING, _training))
+    }
+    for name, values in rates(works, repeats, seconds, told).items():
+        quantity, variant = name.split(": ")
+        unit = "updates/s" if quantity == LEARNING else "agent steps/s"
+        rows.append(summary("cluster", variant, quantity, unit, values))
     ratio = algorithms[sizes[0]].config.training_intensity
     for size in sizes:
         collected, updates = (_median(rows, _variant(*size), quantity) for quantity in (COLLECTING, LEARNING))
         value = training_rate(collected, updates, ratio)
-        rows.append(single("cluster", _variant(*size), "training, by the model", "agent steps/s", value))
+        rows.append(single("cluster", _variant(*size), MODELLED, "agent steps/s", value))
     rows += _bytes(algorithms[sizes[0]])
     for algorithm in algorithms.values():
         algorithm.stop()
@@ -68,17 +69,20 @@ def draw(table: pd.DataFrame) -> Figure:
     with plt.rc_context(style.DOUBLE_COLUMN):
         figure, (left, right) = plt.subplots(1, 2, layout="constrained")
     place = np.arange(len(variants))
-    for shift, quantity, colour in zip((-0.2, 0.2), (TRAINING, "training, by the model"), COLOURS, strict=True):
+    for shift, quantity, colour in ((-0.2, TRAINING, "#004488"), (0.2, MODELLED, "#BB5566")):
         left.bar(place + shift, table[quantity][variants] / 1000, width=0.4, color=colour, label=quantity)
     left.set_xticks(place, [variant.replace(", ", "\n") for variant in variants])
     left.set_ylabel("Thousand agent steps/s")
     left.legend()
-    one, learner = table[COLLECTING, variants[0]], table[LEARNING, variants[0]]
-    for ratio, colour in zip((0.5, 2.0), COLOURS, strict=True):
-        curve = training_rate(RUNNERS_DRAWN * one, learner, ratio)
-        right.plot(RUNNERS_DRAWN, curve / 1000, color=colour, label=f"replay ratio {ratio:g}")
+    runner, learner = table[COLLECTING, _variant(1, 0)], table[LEARNING, _variant(0, 0)]
+    for ratio, colour in COLOURS.items():
+        curve = training_rate(RUNNERS_DRAWN * runner, learner, ratio)
+        right.plot(RUNNERS_DRAWN, curve / 1000, color=colour, marker=".", label=f"replay ratio {ratio:g}")
         right.axhline(BATCH * learner / ratio / 1000, color=colour, linestyle=":", linewidth=0.8)
-    right.set(xlabel="Env runners (model)", xscale="log")
+    right.set(xlabel="Env runners, by the model", xscale="log", yscale="log", ylim=(5, None))
+    right.set_xticks(RUNNERS_DRAWN, [f"{number}" for number in RUNNERS_DRAWN])
+    right.set_yticks((5, 10, 20, 50, 100, 200), ("5", "10", "20", "50", "100", "200"))
+    right.minorticks_off()
     right.legend()
     return figure
 
@@ -95,7 +99,9 @@ def _built(runners: int, learners: int) -> Any:
 
 
 def _variant(runners: int, learners: int) -> str:
-    return f"{runners} runners, {learners} learners"
+    return ", ".join(
+        f"{count} {role}{'' if count == 1 else 's'}" for count, role in ((runners, "runner"), (learners, "learner"))
+    )
 
 
 def _collecting(algorithm: Any) -> Callable[[], int]:

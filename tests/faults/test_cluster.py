@@ -8,6 +8,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from marl_moe.experiment.reading import load_experiment
+from marl_moe.experiment.run import describe_run
+
 pytestmark = pytest.mark.faults
 TABLES = ("training", "evaluation", "market", "market_users")
 
@@ -64,7 +67,8 @@ def test_jobs_with_runners_and_learners_of_their_own_run_side_by_side_and_leave_
     nodes.add(cores=5)
     nodes.add(cores=5)
     at = ("--address", nodes.address)
-    assert "2 jobs (sweep points x seeds), 2 side by side on the cluster" in run("run", source, *at, "--dry-run")
+    told = describe_run(load_experiment(source, [f"cluster.address='{nodes.address}'"]))
+    assert "2 jobs (sweep points x seeds), 2 side by side on the cluster" in told
     run("run", source, *at, "--out", str(tmp_path / "together"))
     run("run", source, *at, "--out", str(tmp_path / "alone"), "--set", "cluster.max_concurrent_trials=1")
     assert_same_records(tmp_path / "together" / "tiny", tmp_path / "alone" / "tiny")

