@@ -192,8 +192,8 @@ def write_table(folder: Path, table: str, frame: pd.DataFrame) -> Path:
         raise ValueError(f"{table}.parquet: columns differ from the documented ones: {sorted(missing)}")
     arrow = pa.Table.from_pandas(frame[list(TABLES[table])], schema=schema(table), preserve_index=False)
     path = folder / f"{table}.parquet"
-    with whole_file(path) as partial:
-        pq.write_table(arrow, partial, compression="zstd")
+    with whole_file(path) as partial, partial.open("wb") as file:  # on a full disk Arrow would not close one of its own
+        pq.write_table(arrow, file, compression="zstd")
     return path
 
 

@@ -19,7 +19,7 @@ def enlarged_until_all_fits(source: Path, disk: Disk, kilobytes: int, step: int)
     folder = disk(f"size={kilobytes}k") / "out" / "tiny"
     full: list[str] = []
     for size in range(kilobytes + step, kilobytes + 60 * step, step):
-        result = marl_moe("resume", folder) if folder.exists() else marl_moe("run", source, "--out", folder.parent)
+        result = marl_moe("resume", folder) if full else marl_moe("run", source, "--out", folder.parent)
         if result.exit_code == 0:
             break
         line = complaint(result, 1)
@@ -27,13 +27,19 @@ def enlarged_until_all_fits(source: Path, disk: Disk, kilobytes: int, step: int)
         path = Path(line.split("'")[1])
         assert path.is_relative_to(folder)
         assert partials(folder) == []
-        if folder.exists():
-            assert line.endswith(
-                (f"; to continue: marl-moe resume {folder}", f"; to draw again: marl-moe figures {folder}")
-            )
+        assert line.endswith(
+            (f"; to continue: marl-moe resume {folder}", f"; to draw again: marl-moe figures {folder}")
+        )
         full.append(path.name)
         disk(f"remount,size={size}k")
     return folder, list(dict.fromkeys(full))
+
+
+def test_a_run_that_cannot_be_begun_leaves_nothing(source: Path, disk: Disk) -> None:
+    folder = disk("size=4k") / "tiny"
+    line = complaint(marl_moe("run", source, "--out", folder.parent), 1)
+    assert line == f"[Errno 28] No space left on device: '{folder / 'environment.json'}'"
+    assert not folder.exists()
 
 
 def test_a_run_on_a_disk_that_is_full_at_one_checkpoint_after_another_keeps_the_last(
@@ -60,9 +66,8 @@ def test_a_run_on_a_disk_that_is_full_at_one_file_after_another_ends_at_the_tabl
 ) -> None:
     settings = ["--set", "algorithm.checkpointing={}", "--set", "algorithm.stop.training_iteration=2"]
     assert marl_moe("run", source, "--out", tmp_path, *settings).exit_code == 0
-    folder, full = enlarged_until_all_fits(tmp_path / "tiny" / "experiment.yaml", disk, 4, 8)
+    folder, full = enlarged_until_all_fits(tmp_path / "tiny" / "experiment.yaml", disk, 8, 8)
     assert set(full) >= {
-        "environment.json",
         "networks.safetensors",
         "training.parquet",
         "market.parquet",
