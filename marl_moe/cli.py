@@ -117,9 +117,9 @@ def evaluate(
     ] = None,
 ) -> None:
     """Play policies again in the worlds of a run, the trained ones loaded from it, and print the table."""
-    from marl_moe.experiment.records import RecordError
     from marl_moe.experiment.run import evaluate_run, film_run, load_run
     from marl_moe.experiment.summary import summary_table
+    from marl_moe.whole_file import RecordError
 
     try:
         if video is not None:
@@ -206,10 +206,11 @@ def _continue(folder: Path, address: str | None) -> None:
     """Do what is left of a run, print its table and draw its figures."""
     from marl_moe.experiment.audit_table import audit_table, conditions
     from marl_moe.experiment.cluster import address_of, start_ray, where
-    from marl_moe.experiment.records import RecordError, read_table
+    from marl_moe.experiment.records import read_table
     from marl_moe.experiment.run import continue_run, jobs_left, load_run
     from marl_moe.experiment.summary import lost_line, summary_table
     from marl_moe.rllib.failures import TrainingError
+    from marl_moe.whole_file import RecordError
     from mechanisms import MechanismError
 
     to_continue = f"; to continue: marl-moe resume {folder}" + (f" --address {address}" if address else "")

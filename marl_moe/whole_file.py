@@ -8,6 +8,10 @@ from pathlib import Path
 PARTIAL = ".partial"
 
 
+class RecordError(ValueError):
+    """A file of a run that is not whole, or not what it should be; the message names it and says what to do."""
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """The temporary file to write; at the end it is flushed to the disk and takes the place of `path`.

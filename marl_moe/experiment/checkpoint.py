@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from marl_moe.experiment.records import RecordError
-from marl_moe.whole_file import remove_partials, whole_file
+from marl_moe.whole_file import RecordError, remove_partials, whole_file
 
 CHECKPOINT = "resume.npz"
 # What NumPy, zipfile and json raise over bytes that nobody meant to be read by them.

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marl_moe.experiment.secrets import redacted
-from marl_moe.whole_file import whole_file, write_text
+from marl_moe.whole_file import RecordError, whole_file, write_text
 
 Columns = dict[str, tuple[pa.DataType, str]]
 
@@ -195,10 +195,6 @@ def write_table(folder: Path, table: str, frame: pd.DataFrame) -> Path:
     with whole_file(path) as partial, partial.open("wb") as file:  # on a full disk Arrow would not close one of its own
         pq.write_table(arrow, file, compression="zstd")
     return path
-
-
-class RecordError(ValueError):
-    """A record that cannot be read; the message names the file."""
 
 
 def read_table(folder: Path, table: str) -> pd.DataFrame:

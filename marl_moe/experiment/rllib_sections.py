@@ -6,16 +6,15 @@ word, such as `truncate_episodes`, and keys that take code are not for YAML to s
 """
 
 import inspect
-import re
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from marl_moe.experiment.spec import ExperimentSpec, SpecError, unknown_key
+from marl_moe.rllib.limits import check_plain
 
 CALLBACKS = "callbacks"
-WORD = re.compile(r"[\w-]*")
 KINDS: dict[type, str] = {  # plain types of RLlib's annotations, and what a value of each is called
     bool: "true or false",
     int: "a number",
@@ -41,7 +40,7 @@ def apply_section(config: Any, section: str, keys: dict[str, Any]) -> None:
         keys = {key: _imported(f"algorithm.callbacks.{key}", value) for key, value in keys.items()}
     else:
         for key, value in keys.items():
-            check_plain(f"algorithm.{section}.{key}", value)
+            _check_plain(f"algorithm.{section}.{key}", value)
             _check_kind(f"algorithm.{section}.{key}", value, known[key])
     try:
         getattr(config, section)(**keys)
@@ -62,27 +61,19 @@ def named_code(spec: ExperimentSpec) -> list[str]:
     ]
 
 
-def check_plain(key: str, value: Any) -> None:
-    """Raise SpecError for a string in a value, however deep, that is more than a word."""
-    if isinstance(value, dict):
-        for name, part in value.items():
-            check_plain(key, name)
-            check_plain(f"{key}.{name}", part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            check_plain(key, part)
-    elif isinstance(value, str) and not WORD.fullmatch(value):
-        raise SpecError(
-            f"{key}: should be a word, of which RLlib can neither import code nor read a file, got {value!r}"
-        )
-
-
 def check_model_config(keys: Any, valid: Sequence[str]) -> None:
     """Raise SpecError where `rl_module.model_config` holds anything but these keys."""
     if not isinstance(keys, dict):
         raise SpecError(f"algorithm.rl_module.model_config: should hold {', '.join(valid)}, got {keys!r}")
     check_keys("algorithm.rl_module.model_config", keys, valid)
-    check_plain("algorithm.rl_module.model_config", keys)
+    _check_plain("algorithm.rl_module.model_config", keys)
+
+
+def _check_plain(key: str, value: Any) -> None:
+    try:
+        check_plain(key, value)
+    except ValueError as error:
+        raise SpecError(str(error)) from None
 
 
 def check_keys(section: str, keys: dict[str, Any], valid: Sequence[str]) -> None:

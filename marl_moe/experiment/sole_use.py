@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from marl_moe.experiment.records import RecordError
-from marl_moe.whole_file import remove_partials
+from marl_moe.whole_file import RecordError, remove_partials
 
 NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # some network file systems have none
 

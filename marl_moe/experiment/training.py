@@ -110,9 +110,8 @@ def train(spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | No
         _save(spec, algorithm, rows[-1]["env_steps"] if rows else 0, folder)
     except RayError as error:
         cause = getattr(error, "cause", None) or error
-        raise TrainingError(
-            f"seed {seed}: a process that training cannot do without failed: {type(cause).__name__}: {first_line(cause)}"
-        ) from error
+        what = f"{type(cause).__name__}: {first_line(cause)}"
+        raise TrainingError(f"seed {seed}: a process that training cannot do without failed: {what}") from error
     finally:
         algorithm.stop()
     if rows:

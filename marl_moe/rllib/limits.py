@@ -1,7 +1,10 @@
-"""Checks of numbers that RLlib itself does not check; a message names the key, the limit and the value."""
+"""Checks of values that RLlib itself does not check; a message names the key, the limit and the value."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+WORD = re.compile(r"[\w-]*")
 
 
 def is_number(value: object, kind: type = float) -> bool:
@@ -32,3 +35,18 @@ def check_positive(config: Any, keys: Iterable[str]) -> None:
         schedule = key.endswith("lr") and isinstance(value, list)
         if not schedule and (not is_number(value) or not 0 < value < float("inf")):
             raise ValueError(f"training.{key} should be above 0, got {value!r}")
+
+
+def check_plain(key: str, value: Any) -> None:
+    """Raise ValueError for a string in a value, however deep, that is more than a word."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            check_plain(key, name)
+            check_plain(f"{key}.{name}", part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            check_plain(key, part)
+    elif isinstance(value, str) and not WORD.fullmatch(value):
+        raise ValueError(
+            f"{key}: should be a word, of which RLlib can neither import code nor read a file, got {value!r}"
+        )

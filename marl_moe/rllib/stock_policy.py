@@ -12,10 +12,10 @@ from ray.rllib.core.rl_module.rl_module import RLModule
 from torch import Tensor
 
 from envs import World
-from marl_moe.experiment.records import RecordError
-from marl_moe.experiment.rllib_sections import check_plain
 from marl_moe.policies.learned import ARCHITECTURE, STOCHASTIC, WEIGHTS, act_by_module, read_policy, write_policy
+from marl_moe.rllib.limits import check_plain
 from marl_moe.rllib.stock import STOCK
+from marl_moe.whole_file import RecordError
 
 
 class StockPolicy:

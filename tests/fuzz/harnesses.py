@@ -55,7 +55,8 @@ def fuzz_override(data: bytes) -> None:
 
 def fuzz_table(data: bytes) -> None:
     """Tables of a run folder, by the run and by the figures."""
-    from marl_moe.experiment.records import RecordError, read_table
+    from marl_moe.experiment.records import read_table
+    from marl_moe.whole_file import RecordError
     from paper_figures.tables import CannotDraw, load_tables
 
     (_FOLDER / "tables").mkdir(exist_ok=True)
@@ -77,8 +78,8 @@ def fuzz_checkpoint(data: bytes) -> None:
 
 def fuzz_policy(data: bytes) -> None:
     """A trained policy: the length of its JSON in two bytes, the JSON, the weights."""
-    from marl_moe.experiment.records import RecordError
     from marl_moe.policies.learned import ARCHITECTURE, WEIGHTS, load_policy
+    from marl_moe.whole_file import RecordError
 
     length = int.from_bytes(data[:2], "little")
     (_FOLDER / ARCHITECTURE).write_bytes(data[2 : 2 + length])
