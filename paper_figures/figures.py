@@ -89,7 +89,7 @@ def _write(figure: Figure, path: Path) -> Path:
         figure.savefig(partial, format=suffix, metadata=_FORMATS[suffix])
         os.replace(partial, path)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
     return path
