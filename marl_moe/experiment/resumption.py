@@ -10,7 +10,7 @@ from marl_moe.experiment.checkpoint import CheckpointError, read_checkpoint, wri
 from marl_moe.experiment.progress import Row
 from marl_moe.experiment.spec import ExperimentSpec
 
-LAYOUT = 1  # raised with every change to what a state holds
+LAYOUT = 2  # raised with every change to what a state holds
 TRAINED_PER_HELD = 3  # transitions trained on between two checkpoints, per transition that the replay holds
 LEAST_TRANSITIONS = 30_000  # trained on between two checkpoints
 
