@@ -253,7 +253,7 @@ def test_resume_refuses_a_checkpoint_of_another_version(half_trained: Path, monk
     monkeypatch.setattr("marl_moe.experiment.resumption.LAYOUT", -1)
     result = CliRunner().invoke(app, ["resume", str(half_trained)])
     assert result.exit_code == 2
-    assert "written by layout 1 with ray" in result.stderr
+    assert "written by layout 2 with ray" in result.stderr
 
 
 def test_a_finished_run_has_nothing_left_and_resuming_it_changes_no_table(finished: Any) -> None:
