@@ -62,7 +62,7 @@ def measured(setting: Any) -> tuple[list[Any], pd.DataFrame]:
         *update_speed.measure(num_users=2, num_experts=5, repeats=3, seconds=0),
         *memory.measure(capacity=100),
         *growth.measure(users=(1, 2), experts=(5, 6), repeats=1, seconds=0),
-        *scale.measure(sizes=((2, 6, None), (2, 6, 3)), repeats=1),
+        *scale.measure(sizes=((20, 60, 30),), repeats=1),
         *mechanism_speed.measure(sizes=((2, 3),), repeats=1, seconds=0),
         *mechanism_scale.measure(sizes=((2, 6, 6),), names=("vcg",), repeats=1),
         *quality,

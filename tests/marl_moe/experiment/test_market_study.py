@@ -31,6 +31,7 @@ STUDY = {
     "env": {"num_users": 4, "num_experts": 6, "episode_slots": 14, "requests": {"num_transferred": 1}},
     "audit": {"markets": 6, "agents": 2, "misreports": 8},
     "sweep": {"mechanism": [{"name": "none"}, {"name": "posted_price"}, {"name": "vcg", "bandwidth": True}]},
+    "cluster": {"max_concurrent_trials": 1},
 }
 
 

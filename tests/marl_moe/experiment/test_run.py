@@ -147,6 +147,7 @@ def test_users_with_policies_of_their_own_run_to_the_end(finished: Any, tmp_path
     assert told[1:] == [(0, policy) for policy in POLICIES]
 
 
+@pytest.mark.usefixtures("one_core")
 def test_a_sweep_without_training_compares_the_policies_at_every_point(finished: Any, tmp_path: Path) -> None:
     settings = ["algorithm=null", "seeds=1", "sweep={env: {num_users: [1, 3]}}"]
     run = run_experiment(load_experiment(str(finished.source), settings), tmp_path)
