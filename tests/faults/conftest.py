@@ -1,5 +1,6 @@
 """What the tests of faults share: runs, one of them unbroken, disks of any size, and a real Ray cluster."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -67,6 +68,19 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     ray.shutdown()
     made.stop()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def four_cores() -> None:
+    """Ray with room for remote runners and learners: `nodes`, and runs of fewer cores, end what was started before."""
+    import ray
+
+    from marl_moe.experiment import cluster
+
+    cluster.quieten_ray()
+    if not ray.is_initialized() or ray.cluster_resources().get("CPU", 0) < 4:
+        ray.shutdown()
+        ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from marl_moe.experiment.run import continue_run, create_run
 from marl_moe.experiment.summary import lost_line
 from marl_moe.rllib.failures import TrainingError
 
-pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("ray_started")]
+pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("four_cores")]
 RUNNERS, WORLDS, SLOTS, FRAGMENT, EPOCHS = 2, 2, 10, 5, 5
 DUE = RUNNERS * WORLDS * SLOTS  # slots an epoch
 RUNNER, LEARNER = "ray::WorldRunner", "ray::_WrappedExecutable"

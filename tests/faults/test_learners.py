@@ -82,7 +82,7 @@ def numbers(state: dict[str, Any]) -> dict[str, np.ndarray]:
 
 
 def test_two_learners_stay_the_same_and_learn_what_one_learns_from_the_batches_of_both(
-    ray_started: None, group: Callable[..., Any], small_world: WorldConfig
+    four_cores: None, group: Callable[..., Any], small_world: WorldConfig
 ) -> None:
     """The mean of the gradients of two equal shares is the gradient of the whole, of the temperature too."""
     one, two = group(0, 2 * SHARE), group(2, SHARE)
