@@ -16,7 +16,7 @@ from marl_moe.experiment.reading import parse_experiment
 
 Cases = Callable[[str], SearchStrategy[Any]]  # by mechanism
 CONFIGURATIONS, SLOTS = 200, 40  # in `make test`
-NIGHTLY_SLOTS = 200  # with as many configurations as the profile has examples
+LONG = 200  # slots, in `make faults`; and nightly, with as many configurations as the profile has examples
 EXACT = 1e-9
 BOOKED = {"user_charge": "charge", "user_gain": "gain", "payment": "payment", "cost": "edge_cost"}  # clearing: step
 
@@ -89,7 +89,7 @@ def check_sight(world: World) -> None:
     assert (seen[..., observation.NUM_USER_FEATURES :: width] == mask[..., :-1]).all()
 
 
-def play(world: World, twin: World, rng: np.random.Generator, slots: int = NIGHTLY_SLOTS) -> None:
+def play(world: World, twin: World, rng: np.random.Generator, slots: int = LONG) -> None:
     """Some slots, in two worlds that are the same bit for bit where a twin is at hand: of the same seed, or state."""
     books = Books()
     together = 20  # slots that are left to the twin
@@ -160,12 +160,12 @@ def test_no_field_of_a_configuration_is_forgotten(cases: Cases, fields: list[Any
     assert [key for key, values in varied.items() if len(values) < 2] == []
 
 
+@pytest.mark.parametrize("slots", [SLOTS, pytest.param(LONG, marks=pytest.mark.faults)])
 @pytest.mark.parametrize("name", mechanisms.names())
 def test_any_valid_configuration_plays_on_with_conserved_payments_and_what_is_seen_in_its_space(
-    cases: Cases, name: str
+    cases: Cases, name: str, slots: int
 ) -> None:
-    nightly = settings().max_examples > CONFIGURATIONS
-    configurations, slots = (settings().max_examples, NIGHTLY_SLOTS) if nightly else (CONFIGURATIONS, SLOTS)
+    configurations = max(CONFIGURATIONS, settings().max_examples)
 
     @settings(max_examples=-(-configurations // len(mechanisms.names())), suppress_health_check=[HealthCheck.too_slow])
     @given(cases(name))
