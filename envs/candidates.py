@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from envs.channel import uniform_db
 from envs.config import ChannelConfig, WorldConfig
 from envs.state import State
+from mechanisms.candidates import cells, column_of, expert_of
 
 Float = NDArray[np.floating]
 PAIRS_AT_ONCE = 250_000  # of user and expert, looked at together while lists are made
@@ -96,7 +97,7 @@ class Candidates:
     @cached_property
     def cell(self) -> NDArray[np.int64]:
         """Each candidate as a flat index into (N, E), of the shape of `expert`."""
-        return np.arange(len(self.expert))[:, None, None] * self.num_experts + self.expert
+        return cells(self.expert, self.num_experts)
 
     def of(self, per_expert: NDArray) -> NDArray:
         """What is told of experts, (N, E), by column: (N, U, C), or (N, 1, E) where users see all of them alike."""
@@ -104,16 +105,11 @@ class Candidates:
 
     def at(self, column: NDArray[np.int64]) -> NDArray[np.int64]:
         """The expert in a column of each user's list, (N, U)."""
-        if not self.listed:
-            return column
-        return np.take_along_axis(self.expert, column[..., None], axis=-1)[..., 0]
+        return expert_of(column, self.expert if self.listed else None)
 
     def column(self, expert: NDArray[np.int64]) -> NDArray[np.int64]:
         """The column of an expert in each user's list, (N, U); -1 for one that is not on it, and for -1."""
-        if not self.listed:
-            return expert
-        found = self.expert == expert[..., None]
-        return np.where(found.any(axis=-1), found.argmax(axis=-1), -1)
+        return column_of(expert, self.expert) if self.listed else expert
 
     def get_state(self) -> State | None:
         """The lists; None where there are none."""

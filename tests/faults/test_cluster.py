@@ -11,14 +11,9 @@ import yaml
 from marl_moe.experiment.reading import load_experiment
 from marl_moe.experiment.run import describe_run
 
+from .command import TABLES, facts
+
 pytestmark = pytest.mark.faults
-TABLES = ("training", "evaluation", "market", "market_users")
-
-
-def facts(folder: Path, name: str) -> pd.DataFrame:
-    """A table without what depends on the clock."""
-    table = pd.read_parquet(folder / f"{name}.parquet")
-    return table.drop(columns=[column for column in table if "seconds" in column])
 
 
 def assert_same_records(folder: Path, expected: Path) -> None:
