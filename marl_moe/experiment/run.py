@@ -128,7 +128,8 @@ def _continue_alone(folder: Path, progress: Progress, address: str | None) -> Ru
     order = [(job.label, job.seed) for job in jobs]
     left = [job for job in jobs if (job.label, job.seed) not in finished]
     _remove_checkpoints(job for job in jobs if (job.label, job.seed) in finished)
-    at_once, needs = how_many_at_once(left), bundles_of_jobs(left)
+    needs = bundles_of_jobs(left)
+    at_once = how_many_at_once(left, needs)
     for number, tables in run_jobs(run_seed, left, progress, at_once, needs, folder, spec.cluster):
         finished[left[number].label, left[number].seed] = tables
         for name in records.TABLES:
@@ -181,7 +182,8 @@ def describe_run(spec: ExperimentSpec) -> str:
     _check(spec)
     jobs = run_jobs_of(spec, Path())
     place = "this machine" if address_of(spec.cluster) is None else "the cluster"
-    size = f"# {len(jobs)} jobs (sweep points x seeds), {how_many_at_once(jobs)} side by side on {place}: "
+    at_once = how_many_at_once(jobs, bundles_of_jobs(jobs))
+    size = f"# {len(jobs)} jobs (sweep points x seeds), {at_once} side by side on {place}: "
     if spec.kind == "market_study":
         return size + f"{sum(job.spec.audit.markets for job in jobs):,} markets audited"
     played = sum(len(policy_names(job.spec)) * job.spec.evaluation.episodes for job in jobs)

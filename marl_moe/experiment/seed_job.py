@@ -125,9 +125,9 @@ def bundles_of_jobs(jobs: Sequence[SeedJob]) -> list[Bundles]:
     return [needs[job.label] for job in jobs]
 
 
-def how_many_at_once(jobs: Sequence[SeedJob]) -> int:
-    """How many of the jobs run side by side, on this machine or the cluster, which is joined."""
+def how_many_at_once(jobs: Sequence[SeedJob], needs: Sequence[Bundles]) -> int:
+    """How many of the jobs, which need that, run side by side on this machine or the cluster, which is joined."""
     if not jobs:
         return 1
     cluster = jobs[0].spec.cluster
-    return side_by_side(bundles_of_jobs(jobs), resources(cluster), cluster.max_concurrent_trials)
+    return side_by_side(needs, resources(cluster), cluster.max_concurrent_trials)
