@@ -1,4 +1,5 @@
-"""The world: users, edge experts, channels and the market between them, as a batched simulator and a PettingZoo env.
+"""The world: users, edge experts, channels and the market between them, as a batched simulator and
+a PettingZoo env.
 
 >>> from envs import World, WorldConfig, edge_experts_v0
 >>> env = edge_experts_v0.parallel_env(num_users=8)

@@ -1,4 +1,6 @@
-"""The accounts of requests under way: what each has gained so far, and its utility once it is complete."""
+"""The accounts of requests under way: what each has gained so far, and its utility once it is
+complete.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,19 +15,27 @@ _STATE = ("gained", "gained_locally")
 
 
 class RequestAccounts:
-    """Gains of N x U requests under way, credits: as played, and had the device run every subtask itself."""
+    """Gains of N x U requests under way, credits: as played, and had the device run every subtask
+    itself.
+    """
 
-    def __init__(self, config: WorldConfig, shape: tuple[int, int], rng: np.random.Generator) -> None:
+    def __init__(
+        self, config: WorldConfig, shape: tuple[int, int], rng: np.random.Generator
+    ) -> None:
         self.config = config
         self._rng = rng
         self.gained = np.zeros(shape)
         self.gained_locally = np.zeros(shape)
 
-    def settle(self, requests: RequestQueue, gain: Float, local_gain: Float) -> tuple[Float, Float, Float, Float]:
-        """Book the gains of a slot, (N, U); the judge's noise about a request falls in the slot that completes it.
+    def settle(
+        self, requests: RequestQueue, gain: Float, local_gain: Float
+    ) -> tuple[Float, Float, Float, Float]:
+        """Book the gains of a slot, (N, U); the judge's noise about a request falls in the slot
+        that completes it.
 
-        Returns both gains with that noise, and both utilities of the requests completed (NaN for others): the credits
-        of a request whose transferable subtasks are all abandoned, plus the sum of its gains.
+        Returns both gains with that noise, and both utilities of the requests completed (NaN for
+        others): the credits of a request whose transferable subtasks are all abandoned, plus the
+        sum of its gains.
         """
         completing = requests.completing
         noise = self._judge_noise(completing)
@@ -46,7 +56,9 @@ class RequestAccounts:
     def abandoned_utility(self, requests: RequestQueue) -> Float:
         """Credits of each request if all its transferable subtasks are abandoned, (N, U)."""
         config = self.config
-        lost = quality.abandon_loss(config.quality, requests.transferred_weight, config.requests.num_subtasks)
+        lost = quality.abandon_loss(
+            config.quality, requests.transferred_weight, config.requests.num_subtasks
+        )
         return config.reward.credits_per_point * (config.quality.local_score - lost)
 
     def get_state(self) -> State:

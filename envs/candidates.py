@@ -1,12 +1,13 @@
 """Whom a user can choose from: every expert, or in large worlds a list of a few for each user.
 
-Arrays of pairs are (N, U, C), a column for each candidate; without lists C = E and column e is expert e. With lists
-nothing has the size U x E, so memory and the cost of a slot go with the candidates.
+Arrays of pairs are (N, U, C), a column for each candidate; without lists C = E and column e is
+expert e. With lists nothing has the size U x E, so memory and the cost of a slot go with the
+candidates.
 
-The rule of a list of k: of each topic the experts of the best mean SNR to the user, as many of one topic as of another
-(the k-th rank is filled by SNR). Where no channel is better than another in the mean (`iid`) they are drawn by lot.
-Lists hold for an episode, as the means do. What an expert can and asks for does not matter: to choose by that is for
-the users.
+The rule of a list of k: of each topic the experts of the best mean SNR to the user, as many of one
+topic as of another (the k-th rank is filled by SNR). Where no channel is better than another in the
+mean (`iid`) they are drawn by lot. Lists hold for an episode, as the means do. What an expert can
+and asks for does not matter: to choose by that is for the users.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,8 @@ class Candidates:
 
     Attributes:
         expert: (N, U, C), distinct and rising; (1, 1, E) where there are no lists.
-        rank: (N, U, C), what the lists were chosen by: mean SNR, dB, or lots; None where there are no lists.
+        rank: (N, U, C), what the lists were chosen by: mean SNR, dB, or lots; None where there are
+            no lists.
     """
 
     def __init__(self, expert: NDArray[np.int64], rank: Float | None, num_experts: int) -> None:
@@ -44,13 +46,22 @@ class Candidates:
 
     @classmethod
     def drawn(
-        cls, config: WorldConfig, num_worlds: int, topic: NDArray[np.int64], rng: Mapping[str, np.random.Generator]
+        cls,
+        config: WorldConfig,
+        num_worlds: int,
+        topic: NDArray[np.int64],
+        rng: Mapping[str, np.random.Generator],
     ) -> "Candidates":
         """The candidates of an episode among experts of these topics, (E,).
 
-        rng: the generators of `channel`, for the means that channels then have, and of `candidates`, for lots.
+        rng: the generators of `channel`, for the means that channels then have, and of
+        `candidates`, for lots.
         """
-        num_rows, num_experts, count = num_worlds * config.num_users, len(topic), config.observation.candidates
+        num_rows, num_experts, count = (
+            num_worlds * config.num_users,
+            len(topic),
+            config.observation.candidates,
+        )
         if count is None:
             return cls.everybody(num_experts)
         step = max(1, PAIRS_AT_ONCE // num_experts)
@@ -61,15 +72,24 @@ class Candidates:
             experts.append(chosen)
             ranks.append(np.take_along_axis(rank, chosen, axis=-1))
         shape = num_worlds, config.num_users, count
-        return cls(np.concatenate(experts).reshape(shape), np.concatenate(ranks).reshape(shape), num_experts)
+        return cls(
+            np.concatenate(experts).reshape(shape),
+            np.concatenate(ranks).reshape(shape),
+            num_experts,
+        )
 
     def joined(
-        self, config: WorldConfig, topic: NDArray[np.int64], mean_db: Float, rng: Mapping[str, np.random.Generator]
+        self,
+        config: WorldConfig,
+        topic: NDArray[np.int64],
+        mean_db: Float,
+        rng: Mapping[str, np.random.Generator],
     ) -> tuple["Candidates", NDArray[np.int64] | None]:
-        """The candidates when there are experts of these topics, (E,), more than before; and which columns are kept.
+        """The candidates when there are experts of these topics, (E,), more than before; and which
+        columns are kept.
 
-        mean_db: of the channels to the old candidates and to all newcomers behind, (N, U, C + newcomers). The columns
-        kept are of these, (N, U, C); None where all are.
+        mean_db: of the channels to the old candidates and to all newcomers behind, (N, U, C +
+        newcomers). The columns kept are of these, (N, U, C); None where all are.
         """
         if self.rank is None:
             return self.everybody(len(topic)), None
@@ -100,7 +120,9 @@ class Candidates:
         return cells(self.expert, self.num_experts)
 
     def of(self, per_expert: NDArray) -> NDArray:
-        """What is told of experts, (N, E), by column: (N, U, C), or (N, 1, E) where users see all of them alike."""
+        """What is told of experts, (N, E), by column: (N, U, C), or (N, 1, E) where users see all
+        of them alike.
+        """
         return per_expert.reshape(-1).take(self.cell) if self.listed else per_expert[:, None]
 
     def at(self, column: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -108,12 +130,16 @@ class Candidates:
         return expert_of(column, self.expert if self.listed else None)
 
     def column(self, expert: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The column of an expert in each user's list, (N, U); -1 for one that is not on it, and for -1."""
+        """The column of an expert in each user's list, (N, U); -1 for one that is not on it, and
+        for -1.
+        """
         return column_of(expert, self.expert) if self.listed else expert
 
     def get_state(self) -> State | None:
         """The lists; None where there are none."""
-        return None if self.rank is None else {"expert": self.expert.copy(), "rank": self.rank.copy()}
+        return (
+            None if self.rank is None else {"expert": self.expert.copy(), "rank": self.rank.copy()}
+        )
 
     @classmethod
     def from_state(cls, state: State | None, num_experts: int) -> "Candidates":
@@ -133,14 +159,20 @@ def best_of_each_topic(rank: Float, topic: NDArray[np.int64], count: int) -> NDA
     by_topic = np.argsort(topic * span - rank, axis=-1)
     position = np.arange(rank.shape[-1])
     is_first = np.diff(np.take_along_axis(topic, by_topic, axis=-1), axis=-1, prepend=-1) != 0
-    place = position - np.maximum.accumulate(np.where(is_first, position, 0), axis=-1)  # within the topic, from 0
+    place = position - np.maximum.accumulate(
+        np.where(is_first, position, 0), axis=-1
+    )  # within the topic, from 0
     order = place * span - np.take_along_axis(rank, by_topic, axis=-1)
     chosen = np.argpartition(order, count - 1, axis=-1)[..., :count]
     return np.sort(np.take_along_axis(by_topic, chosen, axis=-1), axis=-1)
 
 
-def _drawn_rank(config: ChannelConfig, shape: tuple[int, ...], rng: Mapping[str, np.random.Generator]) -> Float:
-    """What experts are put on lists by: mean SNR, or lots where no channel is better than another in the mean."""
+def _drawn_rank(
+    config: ChannelConfig, shape: tuple[int, ...], rng: Mapping[str, np.random.Generator]
+) -> Float:
+    """What experts are put on lists by: mean SNR, or lots where no channel is better than another
+    in the mean.
+    """
     if config.process == "iid":
         return rng["candidates"].random(shape, np.float32)
     return uniform_db(config, rng["channel"], shape)

@@ -18,12 +18,13 @@ _STATE = ("mean_db", "latent_db")
 class FadingChannel:
     """SNR of every user and expert of N worlds, slot after slot.
 
-    `iid` draws U(range) anew each slot (the paper). `gauss_markov` is the autoregression of order one
-    x' = mu + rho (x - mu) + sqrt(1 - rho^2) sigma w with w ~ N(0, 1) (Gudmundson 1991), stationary about mu ~ U(range),
-    which is drawn once a pair. The SNR is the latent x clipped to the range; the latent itself never is.
+    `iid` draws U(range) anew each slot (the paper). `gauss_markov` is the autoregression of order
+    one x' = mu + rho (x - mu) + sqrt(1 - rho^2) sigma w with w ~ N(0, 1) (Gudmundson 1991),
+    stationary about mu ~ U(range), which is drawn once a pair. The SNR is the latent x clipped to
+    the range; the latent itself never is.
 
-    Attributes, (N, U, C) float32, a column for each candidate of a user (`envs.candidates`): `mean_db`, mu, and
-    `latent_db`, x; `efficiency`, bit/s/Hz alone on the band.
+    Attributes, (N, U, C) float32, a column for each candidate of a user (`envs.candidates`):
+    `mean_db`, mu, and `latent_db`, x; `efficiency`, bit/s/Hz alone on the band.
 
     Args:
         config: the channel's configuration.
@@ -114,7 +115,9 @@ class FadingChannel:
         return mean_db, mean_db + spread * standard_normal(self._rng, shape)
 
 
-def uniform_db(config: ChannelConfig, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+def uniform_db(
+    config: ChannelConfig, rng: np.random.Generator, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
     """Draws from the configured range of the SNR, dB."""
     low, high = config.snr_db
     draws = rng.random(shape, np.float32)
@@ -126,7 +129,8 @@ def uniform_db(config: ChannelConfig, rng: np.random.Generator, shape: tuple[int
 def standard_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Draws of N(0, 1) by the transform of Box and Muller (1958), up to 5.8 standard deviations.
 
-    In single precision it takes two fifths of the time of NumPy's ziggurat, which tests and branches at every draw.
+    In single precision it takes two fifths of the time of NumPy's ziggurat, which tests and
+    branches at every draw.
     """
     size = prod(shape)
     pairs = rng.random((2, -(-size // 2)), np.float32)
@@ -150,10 +154,11 @@ def db_to_linear(decibel: Array) -> Array:
 
 
 def snr_gap(config: ChannelConfig) -> float:
-    """Gamma, the SNR gap of adaptive QAM at a bit error rate, -ln(5 BER) / 1.5; 1 for Shannon rates.
+    """Gamma, the SNR gap of adaptive QAM at a bit error rate, -ln(5 BER) / 1.5; 1 for Shannon
+    rates.
 
-    Source: Goldsmith and Chua, "Variable-Rate Variable-Power MQAM for Fading Channels", IEEE Trans. Commun. 1997,
-    whose bound BER <= 0.2 exp(-1.5 gamma / (M - 1)) it inverts.
+    Source: Goldsmith and Chua, "Variable-Rate Variable-Power MQAM for Fading Channels", IEEE Trans.
+    Commun. 1997, whose bound BER <= 0.2 exp(-1.5 gamma / (M - 1)) it inverts.
     """
     return -np.log(5 * config.target_ber) / 1.5 if config.ber == "qam" else 1.0
 
@@ -176,12 +181,15 @@ def subtask_bits(config: ChannelConfig, words: Array) -> Array:
 def min_delay_weight(bits: Array, efficiency: Array) -> Array:
     """Share of the band, up to a factor, that minimises the sum of delays: sqrt(L / eta).
 
-    The minimum of sum_i L_i / (b_i eta_i) subject to sum_i b_i = W (Lagrange: b_i proportional to sqrt(L_i / eta_i)).
+    The minimum of sum_i L_i / (b_i eta_i) subject to sum_i b_i = W (Lagrange: b_i proportional to
+    sqrt(L_i / eta_i)).
     """
     return np.sqrt(bits / efficiency)
 
 
-def transmission_s(config: ChannelConfig, bits: Array, snr: Array, share: Array | float = 1.0) -> Array:
+def transmission_s(
+    config: ChannelConfig, bits: Array, snr: Array, share: Array | float = 1.0
+) -> Array:
     """Time to send `bits` over a share (0..1) of an expert's band, s.
 
     With `noise_scaling` the SNR grows as the share shrinks, gamma W / b, at fixed power.

@@ -15,7 +15,10 @@ FAILED = "failed: "  # begins the status of a clearing that the mechanism gave n
 
 @dataclass(frozen=True)
 class Clearing:
-    """One clearing and what came of it until the next, for N worlds. Money in credits, summed over `num_slots`."""
+    """One clearing and what came of it until the next, for N worlds.
+
+    Money in credits, summed over `num_slots`.
+    """
 
     slot: int  # slot of the episode in which the prices were set
     num_slots: int
@@ -26,7 +29,9 @@ class Clearing:
     points: Float  # (N, E), full-effort points served, times effort: points delivered
     payment: Float  # (N, E)
     cost: Float  # (N, E), true cost borne
-    allocation: NDArray[np.int64] | None  # (N, U), expert, -1: none; None where the mechanism only prices
+    allocation: (
+        NDArray[np.int64] | None
+    )  # (N, U), expert, -1: none; None where the mechanism only prices
     user_charge: Float  # (N, U)
     user_gain: Float  # (N, U), over abandoning, after charges
     status: str
@@ -44,16 +49,24 @@ class Clearing:
 
     @property
     def welfare(self) -> Float:
-        """Of the market as decided, at true costs, (N,) credits a slot; an allocation counts at full effort."""
+        """Of the market as decided, at true costs, (N,) credits a slot; an allocation counts at
+        full effort.
+        """
         if self.allocation is None:
             return self._welfare_at(self.effort)
-        return of_served(net_value(self.market), self.allocation, self.market.candidates).sum(axis=-1)
+        return of_served(net_value(self.market), self.allocation, self.market.candidates).sum(
+            axis=-1
+        )
 
     @property
     def welfare_optimum(self) -> Float:
-        """The greatest that the market allows at true costs, (N,) credits a slot; computed when asked for."""
+        """The greatest that the market allows at true costs, (N,) credits a slot; computed when
+        asked for.
+        """
         if self.allocation is None:
-            return self._welfare_at(best_response(self.market.value, self.market.unit_cost, self.market.cost_slope))
+            return self._welfare_at(
+                best_response(self.market.value, self.market.unit_cost, self.market.cost_slope)
+            )
         return optimal_welfare(self.market, bandwidth=False)
 
     @property

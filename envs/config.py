@@ -1,19 +1,28 @@
 """The configuration of a world: one frozen dataclass a YAML section, every field with its unit.
 
-Values are validated where they are built; a message names the key, the value and the limit. Defaults are those of
-the model; the paper (arXiv 2402.06942) leaves score scale, cost weights, subtask count, bits a word, noise and prices
-unspecified, so those values are assumptions, calibrated to its Figure 5.
+Values are validated where they are built; a message names the key, the value and the limit.
+Defaults are those of the model; the paper (arXiv 2402.06942) leaves score scale, cost weights,
+subtask count, bits a word, noise and prices unspecified, so those values are assumptions,
+calibrated to its Figure 5.
 """
 
 from dataclasses import asdict
 from math import exp
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-# Least and greatest size of a number that is not 0: what comes of any of them together, single precision can hold.
+# Least and greatest size of a number that is not 0: what comes of any of them together, single
+# precision can hold.
 SIZES = 1e-9, 1e6
 SIZES_OF = {"snr_db": (1e-9, 60.0), "bandwidth_hz": (1e-3, 1e12), "pool_seed": (1, 2**128 - 1)}
 
@@ -21,7 +30,9 @@ SIZES_OF = {"snr_db": (1e-9, 60.0), "bandwidth_hz": (1e-3, 1e12), "pool_seed": (
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
     if bounds[0] > bounds[1]:
         raise ValueError(f"the lower bound {bounds[0]} is above the upper bound {bounds[1]}")
-    return bounds[0] + 0.0, bounds[1] + 0.0  # -0.0 becomes 0.0: NumPy draws nothing between 0.0 and -0.0
+    return bounds[0] + 0.0, bounds[
+        1
+    ] + 0.0  # -0.0 becomes 0.0: NumPy draws nothing between 0.0 and -0.0
 
 
 def _positive(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -58,25 +69,40 @@ class Section:
 
 @dataclass(frozen=True, config=STRICT)
 class RequestConfig(Section):
-    """What users ask for: prompts of `num_subtasks` subtasks, part of which the device cannot afford."""
+    """What users ask for: prompts of `num_subtasks` subtasks, part of which the device cannot
+    afford.
+    """
 
     num_subtasks: int = Field(default=8, ge=1, description="Subtasks of a request, K")
     num_topics: int = Field(default=6, ge=1, description="Topics of subtasks and experts, M")
     num_transferred: int | None = Field(
-        default=None, ge=1, description="Fix how many subtasks of equal weight 1/K are transferred (the paper: 1)"
+        default=None,
+        ge=1,
+        description="Fix how many subtasks of equal weight 1/K are transferred (the paper: 1)",
     )
-    local_compute: float = Field(default=6.0, ge=0, description="Compute the device has for one request, compute units")
-    compute_need: PositiveInterval = Field(default=(0.5, 1.5), description="Compute need of a subtask, uniform, units")
-    words: PositiveInterval = Field(default=(100.0, 300.0), description="Words of a subtask's answer, uniform")
+    local_compute: float = Field(
+        default=6.0, ge=0, description="Compute the device has for one request, compute units"
+    )
+    compute_need: PositiveInterval = Field(
+        default=(0.5, 1.5), description="Compute need of a subtask, uniform, units"
+    )
+    words: PositiveInterval = Field(
+        default=(100.0, 300.0), description="Words of a subtask's answer, uniform"
+    )
     private_probability: Probability = Field(
         default=0.0, description="Probability that a subtask must stay on the device"
     )
     arrival_probability: Probability = Field(
-        default=1.0, description="Probability a slot that a user who is idle or just done gets a new request"
+        default=1.0,
+        description="Probability a slot that a user who is idle or just done gets a new request",
     )
-    zipf_exponent: float = Field(default=0.0, ge=0, description="Topic popularity, rank^-exponent; 0 is uniform")
+    zipf_exponent: float = Field(
+        default=0.0, ge=0, description="Topic popularity, rank^-exponent; 0 is uniform"
+    )
     topic_persistence: Probability = Field(
-        default=0.0, description="Probability that a user's next transferred subtask keeps the topic of the last one"
+        default=0.0,
+        description="Probability that a user's next transferred subtask keeps the topic of the "
+        "last one",
     )
 
     @model_validator(mode="after")
@@ -84,9 +110,14 @@ class RequestConfig(Section):
         if self.num_transferred is None:
             return self
         if self.num_transferred > self.num_subtasks:
-            raise ValueError(f"num_transferred {self.num_transferred} is above num_subtasks {self.num_subtasks}")
+            raise ValueError(
+                f"num_transferred {self.num_transferred} is above num_subtasks {self.num_subtasks}"
+            )
         if self.private_probability > 0:
-            raise ValueError("num_transferred fixes what is transferred, so private_probability must be 0 beside it")
+            raise ValueError(
+                "num_transferred fixes what is transferred, so private_probability must be 0 "
+                "beside it"
+            )
         return self
 
 
@@ -94,17 +125,31 @@ class RequestConfig(Section):
 class ChannelConfig(Section):
     """Fading channels between each user and each expert, and how an expert's band is shared."""
 
-    process: Literal["iid", "gauss_markov"] = Field(default="iid", description="SNR from slot to slot")
+    process: Literal["iid", "gauss_markov"] = Field(
+        default="iid", description="SNR from slot to slot"
+    )
     snr_db: Interval = Field(default=(5.0, 20.0), description="Range of the SNR, dB")
-    correlation: Probability | None = Field(default=None, description="rho of gauss_markov from one slot to the next")
+    correlation: Probability | None = Field(
+        default=None, description="rho of gauss_markov from one slot to the next"
+    )
     speed_m_s: float | None = Field(
         default=None, ge=0, description="Users' speed, m/s; gives rho in place of correlation"
     )
-    decorrelation_distance_m: float = Field(default=20.0, gt=0, description="Gudmundson's decorrelation distance, m")
-    sigma_db: float = Field(default=3.0, ge=0, description="Spread of the gauss_markov latent SNR about its mean, dB")
-    bandwidth_hz: float = Field(default=1000.0, gt=0, description="Band of an expert, shared by those it serves, Hz")
-    split: Literal["equal", "min_delay"] = Field(default="equal", description="How an expert's band is shared")
-    noise_scaling: bool = Field(default=False, description="Less band collects less noise: SNR x band / share")
+    decorrelation_distance_m: float = Field(
+        default=20.0, gt=0, description="Gudmundson's decorrelation distance, m"
+    )
+    sigma_db: float = Field(
+        default=3.0, ge=0, description="Spread of the gauss_markov latent SNR about its mean, dB"
+    )
+    bandwidth_hz: float = Field(
+        default=1000.0, gt=0, description="Band of an expert, shared by those it serves, Hz"
+    )
+    split: Literal["equal", "min_delay"] = Field(
+        default="equal", description="How an expert's band is shared"
+    )
+    noise_scaling: bool = Field(
+        default=False, description="Less band collects less noise: SNR x band / share"
+    )
     ber: Literal["none", "qam"] = Field(
         default="none", description="Shannon rates, or adaptive QAM at a bit error rate"
     )
@@ -119,13 +164,19 @@ class ChannelConfig(Section):
             raise ValueError("noise_scaling: true cannot be combined with split: min_delay")
         given = [key for key in ("correlation", "speed_m_s") if getattr(self, key) is not None]
         if self.process == "gauss_markov" and len(given) != 1:
-            raise ValueError("process: gauss_markov needs either correlation or speed_m_s (one of the two)")
+            raise ValueError(
+                "process: gauss_markov needs either correlation or speed_m_s (one of the two)"
+            )
         if self.process == "iid" and given:
-            raise ValueError(f"{given[0]} has no effect with process: iid; use process: gauss_markov")
+            raise ValueError(
+                f"{given[0]} has no effect with process: iid; use process: gauss_markov"
+            )
         return self
 
     def slot_correlation(self, slot_s: float) -> float:
-        """rho from one slot to the next; exp(-speed slot / distance) (Gudmundson 1991) where a speed is given."""
+        """rho from one slot to the next; exp(-speed slot / distance) (Gudmundson 1991) where a
+        speed is given.
+        """
         if self.process == "iid":
             return 0.0
         if self.correlation is not None:
@@ -142,30 +193,46 @@ class ExpertConfig(Section):
         default=(0.95, 1.05), description="Competence on the own topic, uniform (assumption)"
     )
     other_competence: Interval = Field(
-        default=(-0.7, 0.9), description="Competence on other topics, uniform before the shift to mean_competence"
+        default=(-0.7, 0.9),
+        description="Competence on other topics, uniform before the shift to mean_competence",
     )
-    mean_competence: float = Field(default=0.26, description="Mean over all experts and topics (calibrated assumption)")
+    mean_competence: float = Field(
+        default=0.26, description="Mean over all experts and topics (calibrated assumption)"
+    )
     competence: str | None = Field(
         default=None,
-        description="In place of draws: a JSON file with a measured table 'competence' [expert topic x topic] "
+        description="In place of draws: a JSON file with a measured table 'competence' [expert "
+        "topic x topic] "
         "(`marl-moe calibrate` writes one), or `measured`, the table that comes with the package",
     )
-    words_per_second: float | None = Field(default=100.0, gt=0, description="Speed, words/s; null: no compute delay")
+    words_per_second: float | None = Field(
+        default=100.0, gt=0, description="Speed, words/s; null: no compute delay"
+    )
     max_concurrent: int | None = Field(
         default=None, ge=1, description="Subtasks served a slot; the surplus is drawn by lot"
     )
-    availability_probability: Probability = Field(default=1.0, description="Probability that an expert is up in a slot")
-    resample: Literal["never", "episode"] = Field(default="never", description="When a new pool of experts is drawn")
-    pool_seed: int | None = Field(default=None, ge=0, description="Draw one pool from this seed, shared by all worlds")
+    availability_probability: Probability = Field(
+        default=1.0, description="Probability that an expert is up in a slot"
+    )
+    resample: Literal["never", "episode"] = Field(
+        default="never", description="When a new pool of experts is drawn"
+    )
+    pool_seed: int | None = Field(
+        default=None, ge=0, description="Draw one pool from this seed, shared by all worlds"
+    )
     unit_cost: NonNegativeInterval = Field(
         default=(0.5, 3.0), description="Private cost kappa, credits a point, uniform"
     )
-    cost_slope: PositiveInterval = Field(default=(0.5, 1.5), description="Private cost slope, credits a point, uniform")
+    cost_slope: PositiveInterval = Field(
+        default=(0.5, 1.5), description="Private cost slope, credits a point, uniform"
+    )
     cost_report: Literal["truthful", "scaled"] = Field(
-        default="truthful", description="Do edge devices report their costs, or the costs times a factor of their own?"
+        default="truthful",
+        description="Do edge devices report their costs, or the costs times a factor of their own?",
     )
     report_factor: PositiveInterval = Field(
-        default=(1.0, 1.5), description="That factor with cost_report: scaled, uniform, one a device"
+        default=(1.0, 1.5),
+        description="That factor with cost_report: scaled, uniform, one a device",
     )
 
     @model_validator(mode="after")
@@ -179,13 +246,23 @@ class ExpertConfig(Section):
 class QualityConfig(Section):
     """Points of the judge (0..10, not clipped), and what dropping, transferring and lateness cost."""
 
-    local_score: float = Field(default=8.80, gt=0, description="Score when every subtask runs on the device, points")
-    drop_loss: float = Field(default=0.86, gt=0, description="Points lost by dropping a subtask of weight 1/K")
-    recovered_share: float = Field(default=0.85, gt=0, description="Share of that loss a competence of 1 recovers")
-    deadline_s: float = Field(default=6.0, gt=0, description="An answer's worth decays past this delay, s")
+    local_score: float = Field(
+        default=8.80, gt=0, description="Score when every subtask runs on the device, points"
+    )
+    drop_loss: float = Field(
+        default=0.86, gt=0, description="Points lost by dropping a subtask of weight 1/K"
+    )
+    recovered_share: float = Field(
+        default=0.85, gt=0, description="Share of that loss a competence of 1 recovers"
+    )
+    deadline_s: float = Field(
+        default=6.0, gt=0, description="An answer's worth decays past this delay, s"
+    )
     lateness_s: float = Field(default=3.0, gt=0, description="Time constant tau of that decay, s")
     judge_noise: float = Field(
-        default=0.0, ge=0, description="Standard deviation of the judge's score of a request, points"
+        default=0.0,
+        ge=0,
+        description="Standard deviation of the judge's score of a request, points",
     )
 
 
@@ -210,20 +287,31 @@ class MarketConfig(Section):
     demand_smoothing: float = Field(
         default=0.3, gt=0, le=1, description="Weight of the last slot in the demand average"
     )
-    demand_floor: Probability = Field(default=0.05, description="Least demand of an expert, share of the mean demand")
-    value: float = Field(default=3.8, ge=0, description="What a point is worth to the users, credits")
-    budget_per_user: float = Field(default=0.5, ge=0, description="Budget of a mechanism, credits a slot and user")
+    demand_floor: Probability = Field(
+        default=0.05, description="Least demand of an expert, share of the mean demand"
+    )
+    value: float = Field(
+        default=3.8, ge=0, description="What a point is worth to the users, credits"
+    )
+    budget_per_user: float = Field(
+        default=0.5, ge=0, description="Budget of a mechanism, credits a slot and user"
+    )
     capacity: int = Field(
         default=1,
         ge=1,
-        description="Users an expert is allocated a slot, where a mechanism allocates (at most max_concurrent)",
+        description="Users an expert is allocated a slot, where a mechanism allocates (at most "
+        "max_concurrent)",
     )
 
     def slots_between(self, allocates: bool) -> int:
-        """Slots from one clearing to the next. Raises ValueError where an allocation would be older than its slot."""
+        """Slots from one clearing to the next.
+
+        Raises ValueError where an allocation would be older than its slot.
+        """
         if allocates and self.interval not in (None, 1):
             raise ValueError(
-                f"env.market.interval should be 1 or null with a mechanism that allocates, got {self.interval}"
+                "env.market.interval should be 1 or null with a mechanism that allocates, got "
+                f"{self.interval}"
             )
         return self.interval or (1 if allocates else 5)
 
@@ -235,7 +323,8 @@ class ObservationConfig(Section):
     candidates: int | None = Field(
         default=None,
         ge=1,
-        description="Experts on each user's list, of every topic those of the best mean SNR (`envs.candidates`); null: "
+        description="Experts on each user's list, of every topic those of the best mean SNR "
+        "(`envs.candidates`); null: "
         "all experts",
     )
 
@@ -246,9 +335,13 @@ class WorldConfig(Section):
 
     num_users: int = Field(default=1, ge=1, description="User devices, U")
     num_experts: int = Field(default=30, ge=1, description="Edge experts, E")
-    episode_slots: int = Field(default=50, ge=1, description="Slots of an episode, T; the end only truncates")
+    episode_slots: int = Field(
+        default=50, ge=1, description="Slots of an episode, T; the end only truncates"
+    )
     slot_s: float = Field(default=6.0, gt=0, description="Length of a slot, s")
-    allow_abandon: bool = Field(default=True, description="May a user drop a subtask that it could transfer?")
+    allow_abandon: bool = Field(
+        default=True, description="May a user drop a subtask that it could transfer?"
+    )
     information: Literal["known", "type"] = Field(
         default="known",
         description="Do users know each expert's competence, or only whether its type matches (the paper)?",

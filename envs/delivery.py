@@ -16,10 +16,14 @@ Float = NDArray[np.floating]
 
 
 class Delivery(NamedTuple):
-    """What became of each user's choice in a slot, (N, U) each; all but `requested` are 0 where nobody served it."""
+    """What became of each user's choice in a slot, (N, U) each; all but `requested` are 0 where
+    nobody served it.
+    """
 
     delay_s: Float  # backlog, both ways over the shared band, and computing
-    work_s: Float  # what it adds to the expert's backlog: both ways over the whole band, and computing
+    work_s: (
+        Float  # what it adds to the expert's backlog: both ways over the whole band, and computing
+    )
     energy_j: Float
     qos: Float  # points recovered
     requested: Float  # points deliverable at full effort; 0 where no expert was asked
@@ -68,7 +72,9 @@ def deliver(
     requested = quality.deliverable_points(config.quality, loss, competence) * wanted
     points = requested * served
     charge = world.market.charge(expert, cell, points)
-    gain = quality.transfer_gain(config.quality, config.reward, loss, effective, requests.words, energy_j, charge)
+    gain = quality.transfer_gain(
+        config.quality, config.reward, loss, effective, requests.words, energy_j, charge
+    )
     return Delivery(
         delay_s=served * delay_s,
         work_s=served * (alone_s + compute_s),

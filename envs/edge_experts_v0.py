@@ -34,18 +34,20 @@ NOT_PER_USER = {
 class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its constructors
     """Users compete for a shared pool of edge experts.
 
-    Agents `user_0` ... `user_{U-1}`, present from the first slot to the last. Observation `Box` (D,) float32, laid out
-    in `envs.observation`; action `Discrete(C + 1)`: transfer the pending subtask to candidate c < C, or abandon it
-    (C); every expert is a candidate unless there are candidate lists.
-    Reward: gain over abandoning, credits. Nobody terminates; all are truncated after `episode_slots` slots.
-    `infos[agent]` holds `action_mask` (C + 1,) int8 and the user's entries of `World.step`'s info; `utility` and
-    `local_utility` only in the slot that completes a request.
+    Agents `user_0` ... `user_{U-1}`, present from the first slot to the last. Observation `Box`
+    (D,) float32, laid out in `envs.observation`; action `Discrete(C + 1)`: transfer the pending
+    subtask to candidate c < C, or abandon it (C); every expert is a candidate unless there are
+    candidate lists. Reward: gain over abandoning, credits. Nobody terminates; all are truncated
+    after `episode_slots` slots. `infos[agent]` holds `action_mask` (C + 1,) int8 and the user's
+    entries of `World.step`'s info; `utility` and `local_utility` only in the slot that completes a
+    request.
 
     Args:
         config: the world; WorldConfig() if left out.
         mechanism: sets prices and payments; free edge devices if left out.
-        render_mode: "rgb_array": `render` returns the picture of the last slot played, (height, width, 3) uint8;
-            "human": every `reset` and `step` shows it in a window, and `close` closes that.
+        render_mode: "rgb_array": `render` returns the picture of the last slot played, (height,
+            width, 3) uint8; "human": every `reset` and `step` shows it in a window, and `close`
+            closes that.
         **fields: fields of WorldConfig to change, as in `parallel_env(num_users=8)`.
     """
 
@@ -64,21 +66,29 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         **fields: Any,
     ) -> None:
         if render_mode is not None and render_mode not in RENDER_MODES:
-            raise ValueError(f"render_mode should be None or one of {RENDER_MODES}, got {render_mode!r}")
+            raise ValueError(
+                f"render_mode should be None or one of {RENDER_MODES}, got {render_mode!r}"
+            )
         config = WorldConfig(**fields) if config is None else replace(config, **fields)
         self.world = World(config, num_worlds=1, mechanism=mechanism)
         self._seeded = False
         self.render_mode = render_mode
-        self._renderer: WorldRenderer | None = None  # made at the first reset, where there is a mode
+        self._renderer: WorldRenderer | None = (
+            None  # made at the first reset, where there is a mode
+        )
         self._window: Window | None = None
         self.possible_agents = [f"user_{u}" for u in range(config.num_users)]
         self.agents: list[str] = []
         low, high = observation.bounds(config, self.world.mechanism.allocates)
-        self.observation_spaces = {agent: spaces.Box(low, high, dtype=np.float32) for agent in self.possible_agents}
+        self.observation_spaces = {
+            agent: spaces.Box(low, high, dtype=np.float32) for agent in self.possible_agents
+        }
         self.action_spaces: dict[str, spaces.Discrete] = {
             agent: spaces.Discrete(config.num_candidates + 1) for agent in self.possible_agents
         }
-        self.state_space = spaces.Box(np.tile(low, config.num_users), np.tile(high, config.num_users), dtype=np.float32)
+        self.state_space = spaces.Box(
+            np.tile(low, config.num_users), np.tile(high, config.num_users), dtype=np.float32
+        )
 
     def observation_space(self, agent: str) -> spaces.Box:
         """Box (D,) of `agent`; the same object at every call."""
@@ -91,10 +101,11 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observations, dict[str, dict[str, Any]]]:
-        """Begin an episode; with a seed, the whole of it repeats bit for bit under the same actions.
+        """Begin an episode; with a seed, the whole of it repeats bit for bit under the same
+        actions.
 
-        The first reset without a seed draws one from the operating system: vector environments are made of copies of
-        one that was never reset, and would all play the same world.
+        The first reset without a seed draws one from the operating system: vector environments are
+        made of copies of one that was never reset, and would all play the same world.
         """
         if seed is None and not self._seeded:
             seed = secrets.randbits(64)
@@ -108,8 +119,13 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
 
     def step(
         self, actions: dict[str, int]
-    ) -> tuple[Observations, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
-        """Play one slot. Raises KeyError for a missing agent, ValueError for an action out of range."""
+    ) -> tuple[
+        Observations, dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]
+    ]:
+        """Play one slot.
+
+        Raises KeyError for a missing agent, ValueError for an action out of range.
+        """
         agents = self.agents
         if not agents:
             raise RuntimeError("the episode is over: call reset before the next step")
@@ -141,13 +157,17 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         return self.world.observe()[0].ravel()
 
     def render(self) -> NDArray[np.uint8] | None:
-        """The picture of the slot just played, or of the one about to be after a reset, as `render_mode` says.
+        """The picture of the slot just played, or of the one about to be after a reset, as
+        `render_mode` says.
 
-        "rgb_array": (height, width, 3) uint8. "human": None, the window is brought up to date (as `step` does).
-        Without a mode: None, and a warning. Raises RuntimeError before the first reset.
+        "rgb_array": (height, width, 3) uint8. "human": None, the window is brought up to date (as
+        `step` does). Without a mode: None, and a warning. Raises RuntimeError before the first
+        reset.
         """
         if self.render_mode is None:
-            gymnasium.logger.warn("render does nothing without a render_mode: parallel_env(render_mode='rgb_array')")
+            gymnasium.logger.warn(
+                "render does nothing without a render_mode: parallel_env(render_mode='rgb_array')"
+            )
             return None
         if self._window is not None:
             self._window.refresh()
@@ -163,7 +183,10 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         self._window = self._renderer = None
 
     def _look(self) -> None:
-        """Begin the picture of an episode. Only here is matplotlib imported, and pyplot only for a window."""
+        """Begin the picture of an episode.
+
+        Only here is matplotlib imported, and pyplot only for a window.
+        """
         if self._renderer is not None:
             self._renderer.look()
         elif self.render_mode == "rgb_array":

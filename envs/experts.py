@@ -23,7 +23,9 @@ class ExpertPool:
     """Edge experts of N worlds. The topic of expert e is e mod M."""
 
     topic: NDArray[np.int64]  # (E,)
-    competence: NDArray[np.float64]  # (N, E, M), 1 recovers recovered_share of an abandoned subtask's loss
+    competence: NDArray[
+        np.float64
+    ]  # (N, E, M), 1 recovers recovered_share of an abandoned subtask's loss
     unit_cost: NDArray[np.float64]  # (N, E), kappa, credits a point
     cost_slope: NDArray[np.float64]  # (N, E), credits a point
     report_factor: NDArray[np.float64]  # (N, E), costs reported are this times the true ones
@@ -38,13 +40,19 @@ class ExpertPool:
         """Mean competence on the own topic, and on others (NaN where there is but one topic)."""
         own = self.topic[:, None] == np.arange(self.competence.shape[-1])
         other = self.competence[:, ~own]
-        return float(self.competence[:, own].mean()), float(other.mean()) if other.size else float("nan")
+        return float(self.competence[:, own].mean()), float(other.mean()) if other.size else float(
+            "nan"
+        )
 
     def seen(self, information: str) -> NDArray:
-        """What users see of competence, (N, E, M): all of it where it is `known`, else whether the type matches."""
+        """What users see of competence, (N, E, M): all of it where it is `known`, else whether the
+        type matches.
+        """
         if information == "known":
             return self.competence
-        return np.broadcast_to(self.topic[:, None] == np.arange(self.competence.shape[-1]), self.competence.shape)
+        return np.broadcast_to(
+            self.topic[:, None] == np.arange(self.competence.shape[-1]), self.competence.shape
+        )
 
     def get_state(self) -> State:
         """The experts."""
@@ -74,7 +82,10 @@ def draw_pool(
     rng: np.random.Generator,
     first_expert: int = 0,
 ) -> ExpertPool:
-    """Draw the experts `first_expert`, `first_expert + 1`, ... of each world; with a `pool_seed` all worlds alike."""
+    """Draw the experts `first_expert`, `first_expert + 1`, ...
+
+    of each world; with a `pool_seed` all worlds alike.
+    """
     drawn_worlds = num_worlds if config.pool_seed is None else 1
     topic = np.arange(first_expert, first_expert + num_experts) % num_topics
     if config.competence is None:
@@ -97,9 +108,11 @@ def draw_pool(
 
 
 def other_topic_mean(config: ExpertConfig, num_topics: int) -> float:
-    """Mean competence on a topic that is not the own one, so that the mean over the whole table is as configured.
+    """Mean competence on a topic that is not the own one, so that the mean over the whole table is
+    as configured.
 
-    Exact where every topic has as many experts as any other; it is what a user who sees only types may expect.
+    Exact where every topic has as many experts as any other; it is what a user who sees only types
+    may expect.
     """
     if num_topics == 1:
         return config.mean_competence
@@ -113,10 +126,11 @@ def own_topic_mean(config: ExpertConfig) -> float:
 
 
 def attraction(competence: NDArray, topic_popularity: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of all requests that each expert would draw if users chose by competence alone, (N, E), summing to 1.
+    """Share of all requests that each expert would draw if users chose by competence alone, (N, E),
+    summing to 1.
 
-    A softmax over the experts of each topic at temperature `ATTRACTION_TEMPERATURE`, averaged over topics by their
-    popularity: where users may expect each other, before anybody has chosen.
+    A softmax over the experts of each topic at temperature `ATTRACTION_TEMPERATURE`, averaged over
+    topics by their popularity: where users may expect each other, before anybody has chosen.
 
     competence: (N, E, M), as users see it. topic_popularity: (M,), summing to 1.
     """
@@ -132,9 +146,11 @@ def lottery(
     rng: np.random.Generator,
     first: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
-    """Who is served where every expert takes at most `places`, (N, U): a fair draw among those who ask it.
+    """Who is served where every expert takes at most `places`, (N, U): a fair draw among those who
+    ask it.
 
-    expert: whom each user asks, (N, U); wanted: who asks at all, (N, U); first: who goes before all others, if anybody.
+    expert: whom each user asks, (N, U); wanted: who asks at all, (N, U); first: who goes before all
+    others, if anybody.
     """
     ticket = rng.random(wanted.shape)
     if first is not None:
@@ -143,20 +159,30 @@ def lottery(
     order = np.lexsort((ticket, counter), axis=-1)
     queue = np.take_along_axis(counter, order, axis=-1)
     place = np.arange(wanted.shape[-1])
-    first = np.maximum.accumulate(np.where(np.diff(queue, axis=-1, prepend=-2) != 0, place, 0), axis=-1)
+    first = np.maximum.accumulate(
+        np.where(np.diff(queue, axis=-1, prepend=-2) != 0, place, 0), axis=-1
+    )
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, place - first, axis=-1)
     return wanted & (rank < places)
 
 
 def load_competence(path: str, num_topics: int) -> NDArray[np.float64]:
-    """Read a measured table, competence [expert topic x subtask topic], from a JSON object's key 'competence'.
+    """Read a measured table, competence [expert topic x subtask topic], from a JSON object's key
+    'competence'.
 
-    `MEASURED` names the table that comes with the package. Raises ValueError naming the file and what is wrong with it.
+    `MEASURED` names the table that comes with the package. Raises ValueError naming the file and
+    what is wrong with it.
     """
-    file: Path | Traversable = files("envs") / "measured_competence.json" if path == MEASURED else Path(path)
+    file: Path | Traversable = (
+        files("envs") / "measured_competence.json" if path == MEASURED else Path(path)
+    )
     try:
-        if isinstance(file, Path) and file.exists() and (not file.is_file() or file.stat().st_size > LARGEST_TABLE):
+        if (
+            isinstance(file, Path)
+            and file.exists()
+            and (not file.is_file() or file.stat().st_size > LARGEST_TABLE)
+        ):
             raise ValueError(f"not a file of at most {LARGEST_TABLE:,} bytes")
         table = np.asarray(json.loads(file.read_text())["competence"], dtype=float)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -164,18 +190,27 @@ def load_competence(path: str, num_topics: int) -> NDArray[np.float64]:
         raise ValueError(f"env.experts.competence: cannot read {file}: {reason}") from error
     if table.shape != (num_topics, num_topics) or not np.isfinite(table).all():
         raise ValueError(
-            f"env.experts.competence: {file} should hold a finite {num_topics} x {num_topics} table, "
+            f"env.experts.competence: {file} should hold a finite {num_topics} x {num_topics} "
+            "table, "
             f"it holds shape {table.shape}"
         )
     return table
 
 
 def _drawn_competence(
-    config: ExpertConfig, num_worlds: int, topic: NDArray[np.int64], num_topics: int, rng: np.random.Generator
+    config: ExpertConfig,
+    num_worlds: int,
+    topic: NDArray[np.int64],
+    num_topics: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     shape = (num_worlds, len(topic), num_topics)
     own = topic[:, None] == np.arange(num_topics)
-    competence = np.where(own, rng.uniform(*config.own_competence, shape), rng.uniform(*config.other_competence, shape))
+    competence = np.where(
+        own,
+        rng.uniform(*config.own_competence, shape),
+        rng.uniform(*config.other_competence, shape),
+    )
     if num_topics > 1:
         others = ~own
         missing = config.mean_competence * own.size - competence.sum(axis=(1, 2))

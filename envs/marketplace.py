@@ -1,4 +1,6 @@
-"""The platform inside a world: it averages demand, clears the mechanism every few slots and keeps the books."""
+"""The platform inside a world: it averages demand, clears the mechanism every few slots and keeps
+the books.
+"""
 
 from dataclasses import asdict, replace
 from typing import NamedTuple
@@ -27,9 +29,9 @@ class Allocation(NamedTuple):
 class Marketplace:
     """Prices and allocation in force, and the books of the interval under way.
 
-    Nothing is priced before the first `clear`. It raises MechanismError when the first clearing of a pool fails; a
-    later failure keeps the last prices, allocates nobody and is recorded in the status of its clearing. An outcome that
-    is not finite is a failure too.
+    Nothing is priced before the first `clear`. It raises MechanismError when the first clearing of
+    a pool fails; a later failure keeps the last prices, allocates nobody and is recorded in the
+    status of its clearing. An outcome that is not finite is a failure too.
     """
 
     unit_price: NDArray[np.float64]  # (N, E), credits a point
@@ -42,7 +44,12 @@ class Marketplace:
     _priced: bool  # whether a clearing of this pool gave prices
 
     def __init__(
-        self, mechanism: Mechanism, config: MarketConfig, pool: ExpertPool, num_users: int, initial_demand: float
+        self,
+        mechanism: Mechanism,
+        config: MarketConfig,
+        pool: ExpertPool,
+        num_users: int,
+        initial_demand: float,
     ) -> None:
         self.mechanism = mechanism
         self.config = config
@@ -55,7 +62,9 @@ class Marketplace:
         self._open(pool)
 
     def admit(self, pool: ExpertPool) -> None:
-        """Go on with a pool that has more experts: the interval under way ends, newcomers start at mean demand."""
+        """Go on with a pool that has more experts: the interval under way ends, newcomers start at
+        mean demand.
+        """
         count = pool.unit_cost.shape[-1] - self.demand.shape[-1]
         if self._slots:
             self.close()
@@ -75,9 +84,13 @@ class Marketplace:
         market = self.market(reports)
         self._cleared = market
         if not self._truthful:
-            self._cleared = replace(market, unit_cost=self.pool.unit_cost, cost_slope=self.pool.cost_slope)
+            self._cleared = replace(
+                market, unit_cost=self.pool.unit_cost, cost_slope=self.pool.cost_slope
+            )
         if reports is not None:
-            self.allocation = Allocation(np.full(self._charge.shape, -1), np.zeros(self._charge.shape))
+            self.allocation = Allocation(
+                np.full(self._charge.shape, -1), np.zeros(self._charge.shape)
+            )
         try:
             outcome = _checked(self.mechanism.clear(market), self.mechanism)
         except MechanismError as error:
@@ -90,25 +103,32 @@ class Marketplace:
             self._outcome_status, self._solve_seconds = outcome.status, outcome.solve_seconds
             kappa, slope = self.pool.unit_cost, self.pool.cost_slope
             voluntary = self.mechanism.voluntary
-            self.effort = best_response(outcome.unit_price, kappa, slope) if voluntary else outcome.effort
+            self.effort = (
+                best_response(outcome.unit_price, kappa, slope) if voluntary else outcome.effort
+            )
             self.participates = self.effort > 0
             self._cost_per_point = cost(self.effort, kappa, slope)
             if outcome.allocation is not None and outcome.charge is not None:
                 self.allocation = Allocation(outcome.allocation, outcome.charge)
 
     def market(self, reports: Reports | None) -> Market:
-        """The market as the platform knows it now; with users' reports, or without the fields that they fill."""
+        """The market as the platform knows it now; with users' reports, or without the fields that
+        they fill.
+        """
         floor = self.config.demand_floor * self.demand.mean(axis=-1, keepdims=True)
         demand = np.maximum(self.demand, floor)
         if reports is None:
             return self._market.with_demand(demand)
         return replace(self._market, demand=demand, **reports._asdict())
 
-    def settle(self, requested: Float, served: Float, charge: Float, gain: Float) -> tuple[Float, Float]:
+    def settle(
+        self, requested: Float, served: Float, charge: Float, gain: Float
+    ) -> tuple[Float, Float]:
         """Book one slot; when the interval is over the next clearing is `due`.
 
-        requested, served: full-effort points asked of and served by each expert, (N, E). charge, gain: paid by and left
-        to each user, (N, U) credits. Returns payment and true cost of the slot, (N, E) credits.
+        requested, served: full-effort points asked of and served by each expert, (N, E). charge,
+        gain: paid by and left to each user, (N, U) credits. Returns payment and true cost of the
+        slot, (N, E) credits.
         """
         delivered = served * self.effort
         payment = self.unit_price * delivered
@@ -129,16 +149,20 @@ class Marketplace:
     def charge(self, expert: NDArray[np.int64], cell: NDArray[np.int64], served: Float) -> Float:
         """What users pay for `served` full-effort points, (N, U): the unit price a delivered point.
 
-        A user served by the expert that it was allocated pays its own charge. expert: of whom, (N, U); cell: the same
-        as a flat index into (N, E).
+        A user served by the expert that it was allocated pays its own charge. expert: of whom, (N,
+        U); cell: the same as a flat index into (N, E).
         """
         by_point = (self.unit_price * self.effort).take(cell) * served
         if self.allocation is None:
             return by_point
-        return np.where((expert == self.allocation.expert) & (served > 0), self.allocation.charge, by_point)
+        return np.where(
+            (expert == self.allocation.expert) & (served > 0), self.allocation.charge, by_point
+        )
 
     def asked(self, points: Float, candidates: Candidates) -> Float:
-        """What each user would pay each candidate for so many full-effort points, (..., N, U, C) credits."""
+        """What each user would pay each candidate for so many full-effort points, (..., N, U, C)
+        credits.
+        """
         charge = candidates.of(self.unit_price * self.effort) * points
         if self.allocation is not None:
             column = candidates.column(self.allocation.expert)
@@ -151,7 +175,9 @@ class Marketplace:
         self.closed = self._under_way()
 
     def get_state(self) -> State:
-        """Demand, the interval under way and the one that ended in the last slot (None: there is none)."""
+        """Demand, the interval under way and the one that ended in the last slot (None: there is
+        none).
+        """
         return {
             "demand": self.demand.copy(),
             "priced": self._priced,
@@ -167,7 +193,9 @@ class Marketplace:
         self._open(pool)
         self._cleared = Market(**under_way["market"])
         self.demand, self._priced, self.due = state["demand"], state["priced"], False
-        self.closed = None if closed is None else Clearing(**closed | {"market": Market(**closed["market"])})
+        self.closed = (
+            None if closed is None else Clearing(**closed | {"market": Market(**closed["market"])})
+        )
         self._slot, self._slots = under_way["slot"], under_way["num_slots"]
         self.unit_price, self.effort, self.participates = (
             under_way[key] for key in ("unit_price", "effort", "participates")

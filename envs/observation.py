@@ -1,9 +1,11 @@
-"""What a user sees: the layout of the flat observation, with every column's scale, and the mask inside it.
+"""What a user sees: the layout of the flat observation, with every column's scale, and the mask
+inside it.
 
-A vector of `NUM_USER_FEATURES` features of the user's pending subtask, then one block of `NUM_EXPERT_FEATURES` for each
-of its candidates (all experts, or those on its list), with one more, `assigned`, where the mechanism allocates. The
-first feature of a block is 1 where the expert may be chosen, so the action mask is part of the observation. Every
-feature is bounded (`bounds`); nobody sees what others choose in the same slot.
+A vector of `NUM_USER_FEATURES` features of the user's pending subtask, then one block of
+`NUM_EXPERT_FEATURES` for each of its candidates (all experts, or those on its list), with one more,
+`assigned`, where the mechanism allocates. The first feature of a block is 1 where the expert may be
+chosen, so the action mask is part of the observation. Every feature is bounded (`bounds`); nobody
+sees what others choose in the same slot.
 """
 
 from typing import TYPE_CHECKING
@@ -28,15 +30,19 @@ USER_FEATURES = {
 }
 EXPERT_FEATURES = {
     "available": "1 where this expert may be chosen in this slot (the action mask), else 0",
-    "competence": "competence for this topic (known) or whether the type matches, times the effort bought",
+    "competence": "competence for this topic (known) or whether the type matches, times the effort "
+    "bought",
     "energy": "cost of the energy that the transfer takes alone on the band, credits",
     "delay": "delay alone on the band (up, compute, down; no backlog) / deadline, at most 10",
     "load": "users other than me that it served in the last slot / 4, at most 25",
     "mine": "1 where it served me in the last slot, else 0",
     "backlog": "seconds of work it has left over / slot, at most 10",
-    "unit_price": "credits a delivered point (of the expert assigned to me, by my charge) / its value, at most 10",
-    "recent_load": "users that it served, exponential average over past slots of weight 0.3 / 4, at most 25",
-    "attraction": "requests drawn if all users chose by competence alone (`experts.attraction`) / mean, at most 10",
+    "unit_price": "credits a delivered point (of the expert assigned to me, by my charge) / its "
+    "value, at most 10",
+    "recent_load": "users that it served, exponential average over past slots of weight 0.3 / 4, "
+    "at most 25",
+    "attraction": "requests drawn if all users chose by competence alone (`experts.attraction`) / "
+    "mean, at most 10",
 }
 ALLOCATION_FEATURES = {"assigned": "1 where the mechanism assigns me this expert, else 0"}
 NUM_USER_FEATURES = len(USER_FEATURES)
@@ -46,7 +52,9 @@ LOAD_UNIT, LARGEST_LOAD = 4.0, 25.0
 RECENT_WEIGHT = 0.3  # of the last slot in recent_load
 COMPETENCE_BOUND = 2.0
 _ROUNDING = 1 + 1e-5  # single precision may round a feature just past its bound
-_LARGEST_ALIKE = np.array([1, 1, 1, 1, LARGEST_LOAD, 1, LARGEST, LARGEST, LARGEST_LOAD, LARGEST], np.float32)
+_LARGEST_ALIKE = np.array(
+    [1, 1, 1, 1, LARGEST_LOAD, 1, LARGEST, LARGEST, LARGEST_LOAD, LARGEST], np.float32
+)
 
 
 def expert_features(allocates: bool) -> dict[str, str]:
@@ -60,12 +68,19 @@ def observation_size(num_candidates: int, allocates: bool = False) -> int:
 
 
 def column_names(num_candidates: int, allocates: bool = False) -> list[str]:
-    """The name of each column, `words` or `expert_3.energy`: with candidate lists, of the fourth on the list."""
+    """The name of each column, `words` or `expert_3.energy`: with candidate lists, of the fourth on
+    the list.
+    """
     features = expert_features(allocates)
-    return [*USER_FEATURES, *(f"expert_{c}.{feature}" for c in range(num_candidates) for feature in features)]
+    return [
+        *USER_FEATURES,
+        *(f"expert_{c}.{feature}" for c in range(num_candidates) for feature in features),
+    ]
 
 
-def bounds(config: WorldConfig, allocates: bool = False) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def bounds(
+    config: WorldConfig, allocates: bool = False
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Least and greatest value of each column, (D,) each."""
     channel = config.channel
     worst_snr = db_to_linear(np.array(channel.snr_db[0]))
@@ -74,7 +89,18 @@ def bounds(config: WorldConfig, allocates: bool = False) -> tuple[NDArray[np.flo
     energy = float(config.reward.credits_per_joule * channel.tx_power_w * longest)
     user_high = [1.0, float(config.requests.num_subtasks), 1.0, 1.0]
     expert_low = [0.0, -COMPETENCE_BOUND, *[0.0] * (NUM_EXPERT_FEATURES - 2)]
-    expert_high = [1.0, COMPETENCE_BOUND, energy, LARGEST, LARGEST_LOAD, 1.0, LARGEST, LARGEST, LARGEST_LOAD, LARGEST]
+    expert_high = [
+        1.0,
+        COMPETENCE_BOUND,
+        energy,
+        LARGEST,
+        LARGEST_LOAD,
+        1.0,
+        LARGEST,
+        LARGEST,
+        LARGEST_LOAD,
+        LARGEST,
+    ]
     if allocates:
         expert_low.append(0.0)
         expert_high.append(1.0)
@@ -96,8 +122,11 @@ def write(world: "World") -> NDArray[np.float32]:
     observation[..., 1] = requests.weight * config.requests.num_subtasks
     observation[..., 2] = requests.words / config.requests.words[1]
     observation[..., 3] = requests.compute / config.requests.compute_need[1]
-    block = observation[..., NUM_USER_FEATURES:].reshape(num_worlds, num_users, num_candidates, num_features)
-    # A write into every tenth number is dear, so what users of a world see alike is written in one go.
+    block = observation[..., NUM_USER_FEATURES:].reshape(
+        num_worlds, num_users, num_candidates, num_features
+    )
+    # A write into every tenth number is dear, so what users of a world see alike is written in one
+    # go.
     alike = np.zeros((num_worlds, num_experts, NUM_EXPERT_FEATURES), np.float32)
     for feature, seen in (
         (0, world.usable),
@@ -110,11 +139,14 @@ def write(world: "World") -> NDArray[np.float32]:
         alike[..., feature] = seen
     value = config.market.value or 1.0
     alike *= np.array(
-        [1, 0, 0, 0, 1 / LOAD_UNIT, 0, 1 / config.slot_s, 1 / value, 1 / LOAD_UNIT, num_experts], np.float32
+        [1, 0, 0, 0, 1 / LOAD_UNIT, 0, 1 / config.slot_s, 1 / value, 1 / LOAD_UNIT, num_experts],
+        np.float32,
     )
     np.minimum(alike, _LARGEST_ALIKE, out=alike)
     if world.candidates.listed:
-        block[..., :NUM_EXPERT_FEATURES] = alike.reshape(-1, NUM_EXPERT_FEATURES).take(world.candidates.cell, axis=0)
+        block[..., :NUM_EXPERT_FEATURES] = alike.reshape(-1, NUM_EXPERT_FEATURES).take(
+            world.candidates.cell, axis=0
+        )
     else:
         block[..., :NUM_EXPERT_FEATURES] = alike[:, None]
     if not requests.pending.all():
@@ -129,7 +161,9 @@ def write(world: "World") -> NDArray[np.float32]:
     delay *= np.float32(1 / config.quality.deadline_s)
     np.minimum(delay, LARGEST, out=block[..., 3])
     mine = world.candidates.column(world.last_expert)
-    row = (mine >= 0).ravel().nonzero()[0]  # users who were served by one they see, of all worlds in one row
+    row = (
+        (mine >= 0).ravel().nonzero()[0]
+    )  # users who were served by one they see, of all worlds in one row
     others = world.load.take(row // num_users * num_experts + world.last_expert.take(row)) - 1
     at = row * size + NUM_USER_FEATURES + mine.take(row) * num_features
     flat = observation.reshape(-1)
@@ -140,14 +174,20 @@ def write(world: "World") -> NDArray[np.float32]:
     return observation
 
 
-def _show_allocation(world: "World", allocation: "Allocation", block: NDArray[np.float32], value: float) -> None:
-    """Write which expert is assigned to a user, and what that one costs it: its charge a delivered point."""
+def _show_allocation(
+    world: "World", allocation: "Allocation", block: NDArray[np.float32], value: float
+) -> None:
+    """Write which expert is assigned to a user, and what that one costs it: its charge a delivered
+    point.
+    """
     block[..., NUM_EXPERT_FEATURES] = allocation.expert[..., None] == world.candidates.expert
     column = world.candidates.column(allocation.expert)
     n, u = np.nonzero(column >= 0)
     c, e = column[n, u], allocation.expert[n, u]
     competence = expected_competence(world)[n, u, c]
-    points = world.market.effort[n, e] * deliverable_points(world.config.quality, world.loss[n, u], competence)
+    points = world.market.effort[n, e] * deliverable_points(
+        world.config.quality, world.loss[n, u], competence
+    )
     dearest = np.full(points.shape, LARGEST)  # also of what delivers nothing
     price = np.divide(allocation.charge[n, u], points * value, out=dearest, where=points > 0)
     block[n, u, c, 7] = np.minimum(price, LARGEST)

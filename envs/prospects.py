@@ -1,4 +1,7 @@
-"""What a user may expect of each expert from what it knows. Functions of a world; the action mask is not applied."""
+"""What a user may expect of each expert from what it knows.
+
+Functions of a world; the action mask is not applied.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def expected_competence(world: "World") -> NDArray[np.float32]:
-    """Competence each user expects of each expert for its topic, (N, U, C); with types only, the mean of the type.
+    """Competence each user expects of each expert for its topic, (N, U, C); with types only, the
+    mean of the type.
 
     That is the mean it is drawn with, or that of the measured table.
     """
@@ -34,11 +38,13 @@ def right_type(world: "World") -> NDArray[np.bool_]:
 
 
 def expected_gain(world: "World", load: ArrayLike = 1) -> NDArray[np.float32]:
-    """Gain each user expects of each candidate if `load` users, itself among them, chose it, (..., N, U, C), credits.
+    """Gain each user expects of each candidate if `load` users, itself among them, chose it, (...,
+    N, U, C), credits.
 
-    load: broadcasts against (N, U, C); at least 1. The band is shared equally among those served (under `min_delay`
-    the shares depend on who the others are, and equal shares stand for them). Where more ask than an expert serves,
-    the gain is that of being served times the chance of it. At the efforts and charges of the market in force.
+    load: broadcasts against (N, U, C); at least 1. The band is shared equally among those served
+    (under `min_delay` the shares depend on who the others are, and equal shares stand for them).
+    Where more ask than an expert serves, the gain is that of being served times the chance of it.
+    At the efforts and charges of the market in force.
     """
     competence = expected_competence(world)
     points = quality.deliverable_points(world.config.quality, world.loss[..., None], competence)
@@ -52,7 +58,10 @@ def expected_value(world: "World", load: ArrayLike = 1) -> NDArray[np.float32]:
 
 
 def _gain(
-    world: "World", load: ArrayLike, competence: NDArray[np.floating], charge: NDArray[np.floating] | float
+    world: "World",
+    load: ArrayLike,
+    competence: NDArray[np.floating],
+    charge: NDArray[np.floating] | float,
 ) -> NDArray[np.float32]:
     config = world.config
     load = np.asarray(load, np.float32)
@@ -63,7 +72,9 @@ def _gain(
     if config.channel.noise_scaling:
         gap = snr_gap(config.channel)
         snr = db_to_linear(world.snr_db())
-        transmission_s = transmission_s * spectral_efficiency(snr, gap) / spectral_efficiency(snr * served, gap)
+        transmission_s = (
+            transmission_s * spectral_efficiency(snr, gap) / spectral_efficiency(snr * served, gap)
+        )
     delay_s = transmission_s + world.compute_s()[..., None] + world.candidates.of(world.backlog_s)
     timely = quality.timeliness(config.quality, delay_s) * word_survival(config.channel)
     effective = quality.effective_competence(competence, timely)

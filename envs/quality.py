@@ -1,8 +1,9 @@
 """Quality of an answer in judge points, and what it is worth to a user. Pure functions on arrays.
 
-Notation: a subtask of gating weight g out of K costs D = drop_loss K g points when it is abandoned, and
-D (1 - recovered_share a_eff) when it is transferred to an expert whose effective competence for it is a_eff.
-The constants are calibrated to Figure 5 of arXiv 2402.06942, which does not state them: assumptions.
+Notation: a subtask of gating weight g out of K costs D = drop_loss K g points when it is abandoned,
+and D (1 - recovered_share a_eff) when it is transferred to an expert whose effective competence for
+it is a_eff. The constants are calibrated to Figure 5 of arXiv 2402.06942, which does not state
+them: assumptions.
 """
 
 import numpy as np
@@ -24,7 +25,8 @@ def timeliness(config: QualityConfig, delay_s: Array) -> Array:
 
 
 def effective_competence(competence: Array, timely: Array | float) -> Array:
-    """a_eff: competence at the effort bought, times what lateness and lost words leave where it is positive.
+    """a_eff: competence at the effort bought, times what lateness and lost words leave where it is
+    positive.
 
     An expert that harms the answer (negative competence) harms it late too.
     """
@@ -32,7 +34,9 @@ def effective_competence(competence: Array, timely: Array | float) -> Array:
 
 
 def deliverable_points(config: QualityConfig, loss: Array, competence: Array) -> Array:
-    """Points deliverable at full effort, recovered_share D max(a, 0): what is paid for, before lateness."""
+    """Points deliverable at full effort, recovered_share D max(a, 0): what is paid for, before
+    lateness.
+    """
     return config.recovered_share * loss * np.maximum(competence, 0)
 
 
@@ -47,7 +51,8 @@ def transfer_gain(
 ) -> Array:
     """Gain of a transferred subtask over abandoning it, credits.
 
-    gain = credits_per_point recovered_share D a_eff - credits_per_word W - credits_per_joule E - charge.
+    gain = credits_per_point recovered_share D a_eff - credits_per_word W - credits_per_joule E -
+    charge.
     """
     points = quality.recovered_share * loss * effective
     return (
@@ -59,5 +64,7 @@ def transfer_gain(
 
 
 def local_gain(reward: RewardConfig, loss: Array, words: Array) -> Array:
-    """Gain of running a subtask on the device after all, credits: the whole loss avoided at the cost of its words."""
+    """Gain of running a subtask on the device after all, credits: the whole loss avoided at the
+    cost of its words.
+    """
     return reward.credits_per_point * loss - reward.credits_per_word * words

@@ -1,7 +1,8 @@
-"""Requests: a prompt becomes subtasks (task decomposition), the device keeps what it can afford (resource assessment).
+"""Requests: a prompt becomes subtasks (task decomposition), the device keeps what it can afford
+(resource assessment).
 
-The rest is transferred, one subtask a slot. Which subtasks are asked for never depends on what users do with them, so
-that every policy meets the same requests under the same seed.
+The rest is transferred, one subtask a slot. Which subtasks are asked for never depends on what
+users do with them, so that every policy meets the same requests under the same seed.
 """
 
 import numpy as np
@@ -13,7 +14,8 @@ from envs.state import State, put, taken
 # What is not here is derived from it.
 _STATE = ("drawn", "drawn_count", "drawn_weight", "request", "position", "active", "last_topic")
 MOST_AHEAD = 16  # requests drawn at a time for a user
-SUBTASKS_AHEAD = 8192  # fewer requests where all users' subtasks would be more: then the draws cost more than the calls
+# fewer requests where all users' subtasks would be more: then the draws cost more than the calls
+SUBTASKS_AHEAD = 8192
 
 
 def topic_popularity(config: RequestConfig) -> NDArray[np.float64]:
@@ -22,16 +24,22 @@ def topic_popularity(config: RequestConfig) -> NDArray[np.float64]:
     return popularity / popularity.sum()
 
 
-def assessment_order(weight: NDArray, compute: NDArray, private: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Order in which the device considers subtasks, (..., K): private first, then by g / c, best first."""
+def assessment_order(
+    weight: NDArray, compute: NDArray, private: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Order in which the device considers subtasks, (..., K): private first, then by g / c, best
+    first.
+    """
     return np.argsort(np.where(private, -np.inf, -weight / compute), axis=-1, kind="stable")
 
 
-def assess(config: RequestConfig, weight: NDArray, compute: NDArray, private: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def assess(
+    config: RequestConfig, weight: NDArray, compute: NDArray, private: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """Resource assessment: which subtasks must be transferred, (..., K) bool.
 
-    In the order of `assessment_order` subtasks run on the device until `local_compute` is spent; the first that does
-    not fit and all after it are transferred. Private subtasks always stay.
+    In the order of `assessment_order` subtasks run on the device until `local_compute` is spent;
+    the first that does not fit and all after it are transferred. Private subtasks always stay.
     """
     order = assessment_order(weight, compute, private)
     spent = np.cumsum(np.take_along_axis(compute, order, axis=-1), axis=-1)
@@ -41,30 +49,36 @@ def assess(config: RequestConfig, weight: NDArray, compute: NDArray, private: ND
 
 
 def largest_of(draws: int, uniform: NDArray) -> NDArray[np.floating]:
-    """The largest of `draws` numbers uniform in 0..1, falling, (rows, how many), from as many uniform draws.
+    """The largest of `draws` numbers uniform in 0..1, falling, (rows, how many), from as many
+    uniform draws.
 
-    The largest of n is V^(1/n) with V uniform, and those below it are uniform up to it (Lurie and Hartley 1972).
+    The largest of n is V^(1/n) with V uniform, and those below it are uniform up to it (Lurie and
+    Hartley 1972).
     """
     return (uniform ** (1 / np.arange(draws, draws - uniform.shape[-1], -1))).cumprod(axis=-1)
 
 
 class RequestQueue:
-    """The requests of N x U users: which subtask each has to transfer in this slot, and what is still to come.
+    """The requests of N x U users: which subtask each has to transfer in this slot, and what is
+    still to come.
 
-    Attributes, (N, U) each: `active`, whether the user has a request; `pending`, whether it has a subtask to transfer
-    in this slot, and that subtask's `weight`, `words`, `compute` (0 with none pending) and `topic`;
-    `num_transferred` and `transferred_weight`, number and total weight of the request's subtasks to transfer, and
-    `position`, how many of them are behind the user.
-    A request with nothing to transfer is active for one slot without anything pending.
+    Attributes, (N, U) each: `active`, whether the user has a request; `pending`, whether it has a
+    subtask to transfer in this slot, and that subtask's `weight`, `words`, `compute` (0 with none
+    pending) and `topic`; `num_transferred` and `transferred_weight`, number and total weight of the
+    request's subtasks to transfer, and `position`, how many of them are behind the user. A request
+    with nothing to transfer is active for one slot without anything pending.
 
-    Each user's next requests are drawn several at a time, since a call of NumPy costs as much as many draws: `drawn`
-    (N, U, R, S, 4) holds weight, words, compute need and topic of each subtask of R requests, those to transfer first
-    and in the prompt's order, `drawn_count` and `drawn_weight` (N, U, R) what of each is to be transferred, and
-    `request` (N, U) which of them the user has. S is the most that may be transferred, as those that are sure to stay
-    are of no interest once the device has chosen them.
+    Each user's next requests are drawn several at a time, since a call of NumPy costs as much as
+    many draws: `drawn` (N, U, R, S, 4) holds weight, words, compute need and topic of each subtask
+    of R requests, those to transfer first and in the prompt's order, `drawn_count` and
+    `drawn_weight` (N, U, R) what of each is to be transferred, and `request` (N, U) which of them
+    the user has. S is the most that may be transferred, as those that are sure to stay are of no
+    interest once the device has chosen them.
     """
 
-    def __init__(self, config: RequestConfig, num_worlds: int, num_users: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, config: RequestConfig, num_worlds: int, num_users: int, rng: np.random.Generator
+    ) -> None:
         self.config = config
         self._rng = rng
         self._cumulative_popularity = np.cumsum(topic_popularity(config))[:-1]
@@ -76,7 +90,9 @@ class RequestQueue:
         self.drawn = np.zeros((*self._shape, requests, most, 4))
         self.drawn_count = np.zeros((*self._shape, requests), np.int64)
         self.drawn_weight = np.zeros((*self._shape, requests))
-        self.request = np.full(self._shape, requests - 1)  # the last: who wants another has some drawn
+        self.request = np.full(
+            self._shape, requests - 1
+        )  # the last: who wants another has some drawn
         self.num_transferred = np.zeros(self._shape, np.int64)
         self.transferred_weight = np.zeros(self._shape)
         self.position = np.zeros(self._shape, np.int64)
@@ -91,20 +107,27 @@ class RequestQueue:
 
     @property
     def subtasks(self) -> NDArray[np.float64]:
-        """Weight, words, compute need and topic of each request's subtasks, (N, U, S, 4), those to transfer first."""
+        """Weight, words, compute need and topic of each request's subtasks, (N, U, S, 4), those to
+        transfer first.
+        """
         return np.take_along_axis(self.drawn, self.request[..., None, None, None], axis=2)[:, :, 0]
 
     def advance(self) -> None:
-        """Go on to the next slot: whatever was pending is behind the user, and new requests may arrive."""
+        """Go on to the next slot: whatever was pending is behind the user, and new requests may
+        arrive.
+        """
         self.active &= ~self.completing
         self.position += self.pending
         self._arrive()
 
-    def place(self, world: int, user: int, weight: float, words: float, compute: float, topic: int) -> None:
-        """Give a user a request with this one subtask to transfer in this slot, in place of the one it has.
+    def place(
+        self, world: int, user: int, weight: float, words: float, compute: float, topic: int
+    ) -> None:
+        """Give a user a request with this one subtask to transfer in this slot, in place of the one
+        it has.
 
-        Raises ValueError naming what lies outside the model: a weight or a topic that no request has, more words or
-        more compute than a subtask of `config` may need.
+        Raises ValueError naming what lies outside the model: a weight or a topic that no request
+        has, more words or more compute than a subtask of `config` may need.
         """
         config = self.config
         for name, value, limit in (
@@ -113,7 +136,9 @@ class RequestQueue:
             ("compute", compute, config.compute_need[1]),
         ):
             if not 0 < value <= limit:
-                raise ValueError(f"{name} should be greater than 0 and at most {limit:g}, got {value}")
+                raise ValueError(
+                    f"{name} should be greater than 0 and at most {limit:g}, got {value}"
+                )
         if topic not in range(config.num_topics):
             raise ValueError(f"topic should lie in 0..{config.num_topics - 1}, got {topic}")
         request = self.request[world, user]
@@ -159,17 +184,20 @@ class RequestQueue:
         low, high = self.config.words
         words *= high - low
         words += low
-        self._draw_topics(users, topic.reshape(len(users), requests, most), count.reshape(len(users), requests))
+        self._draw_topics(
+            users, topic.reshape(len(users), requests, most), count.reshape(len(users), requests)
+        )
         self._of_user(self.drawn)[users] = drawn.reshape(len(users), requests, most, 4)
         self._of_user(self.drawn_count)[users] = count.reshape(len(users), requests)
         self._of_user(self.drawn_weight)[users] = transferred_weight.reshape(len(users), requests)
         self._of_user(self.request)[users] = 0
 
     def _assess(self, weight: NDArray, compute: NDArray) -> tuple[NDArray[np.int64], NDArray]:
-        """Put weight and compute need of new subtasks, (users, S) each, those to transfer first, for uniform draws.
+        """Put weight and compute need of new subtasks, (users, S) each, those to transfer first,
+        for uniform draws.
 
-        Returns the number of these and their weight, (users,) each. With equal weights those transferred are the
-        `num_transferred` of the greatest need, which are drawn alone.
+        Returns the number of these and their weight, (users,) each. With equal weights those
+        transferred are the `num_transferred` of the greatest need, which are drawn alone.
         """
         config, rng = self.config, self._rng
         low, high = config.compute_need
@@ -188,11 +216,16 @@ class RequestQueue:
             private = rng.random(weight.shape) < config.private_probability
         transferred = assess(config, shares, needs, private)
         first = np.argsort(~transferred, axis=-1, kind="stable")
-        weight[...], compute[...] = (np.take_along_axis(table, first, axis=-1) for table in (shares, needs))
+        weight[...], compute[...] = (
+            np.take_along_axis(table, first, axis=-1) for table in (shares, needs)
+        )
         return transferred.sum(axis=-1), (shares * transferred).sum(axis=-1)
 
-    def _draw_topics(self, users: NDArray[np.int64], topic: NDArray, count: NDArray[np.int64]) -> None:
-        """Put a Markov chain along the subtasks to transfer for uniform draws: keep the topic, or draw by popularity.
+    def _draw_topics(
+        self, users: NDArray[np.int64], topic: NDArray, count: NDArray[np.int64]
+    ) -> None:
+        """Put a Markov chain along the subtasks to transfer for uniform draws: keep the topic, or
+        draw by popularity.
 
         topic: (users, R, S); count: subtasks to transfer, (users, R).
         """
@@ -203,8 +236,12 @@ class RequestQueue:
         last_topic = self.last_topic[users]
         for r in range(topic.shape[1]):
             for k in range(topic.shape[2]):
-                np.copyto(topic[:, r, k], topic[:, r, k - 1] if k else last_topic, where=kept[:, r, k])
-            last_topic = np.where(count[:, r] > 0, topic[self._users[: len(users)], r, count[:, r] - 1], last_topic)
+                np.copyto(
+                    topic[:, r, k], topic[:, r, k - 1] if k else last_topic, where=kept[:, r, k]
+                )
+            last_topic = np.where(
+                count[:, r] > 0, topic[self._users[: len(users)], r, count[:, r] - 1], last_topic
+            )
         self.last_topic[users] = last_topic
 
     def _popular(self, uniform: NDArray) -> NDArray[np.int64]:
@@ -219,6 +256,12 @@ class RequestQueue:
         self.transferred_weight = self.drawn_weight.take(request).reshape(self._shape)
         self.pending = self.active & (self.position < self.num_transferred)
         at = request * most + np.minimum(self.position.ravel(), most - 1)
-        weight, words, compute, topic = self.drawn.reshape(-1, 4).take(at, axis=0).T.reshape(4, *self._shape)
-        self.weight, self.words, self.compute = weight * self.pending, words * self.pending, compute * self.pending
+        weight, words, compute, topic = (
+            self.drawn.reshape(-1, 4).take(at, axis=0).T.reshape(4, *self._shape)
+        )
+        self.weight, self.words, self.compute = (
+            weight * self.pending,
+            words * self.pending,
+            compute * self.pending,
+        )
         self.topic = topic.astype(np.int64)

@@ -28,8 +28,9 @@ def band_share(
 ) -> Float:
     """Each user's share of its expert's band, (N, U), in 0..1; 1 for who is not served.
 
-    bits, snr (linear, alone), cell (see `per_expert`): (N, U). load: users served by each expert, (N, E). `equal` gives
-    each of them the same, `min_delay` what minimises the sum of their delays (`channel.min_delay_weight`).
+    bits, snr (linear, alone), cell (see `per_expert`): (N, U). load: users served by each expert,
+    (N, E). `equal` gives each of them the same, `min_delay` what minimises the sum of their delays
+    (`channel.min_delay_weight`).
     """
     if config.split == "equal":
         return np.where(served, 1 / np.maximum(load.take(cell), 1.0), 1.0)

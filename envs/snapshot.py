@@ -9,7 +9,15 @@ from envs.state import OrNone, State, check, put, taken
 if TYPE_CHECKING:
     from envs.world import World
 
-_OWN = ("slot", "available", "load", "recent_load", "last_expert", "backlog_s", "fresh")  # beside those of the parts
+_OWN = (
+    "slot",
+    "available",
+    "load",
+    "recent_load",
+    "last_expert",
+    "backlog_s",
+    "fresh",
+)  # beside those of the parts
 
 
 def taken_of(world: "World") -> State:

@@ -1,4 +1,6 @@
-"""What a world is in, as nested dictionaries of arrays, numbers, strings and None: nothing that needs pickle."""
+"""What a world is in, as nested dictionaries of arrays, numbers, strings and None: nothing that
+needs pickle.
+"""
 
 from typing import Any, NamedTuple
 
@@ -43,7 +45,9 @@ def check(state: Any, like: Any, name: str = "state") -> None:
         for key, entry in like.items():
             check(state[key], entry, f"{name}[{key!r}]")
     elif _kind(state) != _kind(like):
-        raise ValueError(f"{name} should be {_kind(like)}, it is {_kind(state)}: is the configuration the same?")
+        raise ValueError(
+            f"{name} should be {_kind(like)}, it is {_kind(state)}: is the configuration the same?"
+        )
 
 
 def _kind(value: Any) -> str:

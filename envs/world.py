@@ -24,26 +24,36 @@ from envs.state import State
 
 Float = NDArray[np.floating]
 Info = dict[str, NDArray[Any]]
-_STREAMS = ("pool", "channel", "requests", "availability", "lottery", "judge", "candidates")  # of randomness
+_STREAMS = (
+    "pool",
+    "channel",
+    "requests",
+    "availability",
+    "lottery",
+    "judge",
+    "candidates",
+)  # of randomness
 
 
 class World:
     """Users who transfer subtasks to edge experts over fading channels, N worlds in lockstep.
 
-    One step is one slot. Actions are integers (N, U): c < C transfers the pending subtask to the expert in column c of
-    the user's candidates, C abandons it. Without candidate lists C = E and column e is expert e. A masked action is
-    scored as abandoning and marked `rejected`; only an integer out of range raises.
-    Rewards (N, U) float32 are gains over abandoning, credits. Episodes last `config.episode_slots` and only truncate:
-    `done` turns true and the next call must be `reset`.
+    One step is one slot. Actions are integers (N, U): c < C transfers the pending subtask to the
+    expert in column c of the user's candidates, C abandons it. Without candidate lists C = E and
+    column e is expert e. A masked action is scored as abandoning and marked `rejected`; only an
+    integer out of range raises. Rewards (N, U) float32 are gains over abandoning, credits. Episodes
+    last `config.episode_slots` and only truncate: `done` turns true and the next call must be
+    `reset`.
 
-    Requests, channels, availability and judge noise are drawn from generators of their own and never depend on what
-    users do: under one seed every policy meets the same world.
+    Requests, channels, availability and judge noise are drawn from generators of their own and
+    never depend on what users do: under one seed every policy meets the same world.
 
     Args:
         config: the world's configuration.
         num_worlds: N.
         seed: seed of all randomness; None draws one from the operating system.
-        mechanism: sets prices and payments; None is `mechanisms.make("none")`, the paper's free edge devices.
+        mechanism: sets prices and payments; None is `mechanisms.make("none")`, the paper's free
+            edge devices.
     """
 
     config: WorldConfig
@@ -60,7 +70,8 @@ class World:
     load: Float  # (N, E), users served in the last slot
     recent_load: Float  # (N, E), the same averaged over past slots
     usable: NDArray[np.bool_]  # (N, E), those of them that take part
-    attraction: Float  # (N, E), share of all requests if users chose by competence alone (`experts.attraction`)
+    # (N, E), share of all requests if users chose by competence alone (`experts.attraction`)
+    attraction: Float
     last_expert: NDArray[np.int64]  # (N, U), who served each user in the last slot, -1: nobody
     backlog_s: Float  # (N, E), work left over, s
     rng: dict[str, np.random.Generator]  # one for each of `_STREAMS`
@@ -106,11 +117,16 @@ class World:
 
     @property
     def closed_clearing(self) -> Clearing | None:
-        """The clearing whose interval ended in the last slot, with what came of it; None in other slots."""
+        """The clearing whose interval ended in the last slot, with what came of it; None in other
+        slots.
+        """
         return self.market.closed
 
     def reset(self, seed: int | None = None) -> NDArray[np.float32]:
-        """Begin an episode; with a seed, all randomness starts anew from it. Returns observations (N, U, D)."""
+        """Begin an episode; with a seed, all randomness starts anew from it.
+
+        Returns observations (N, U, D).
+        """
         if seed is not None:
             self._seed(seed)
         if seed is not None or not self.fresh:
@@ -121,14 +137,17 @@ class World:
         return self.observe()
 
     def step(self, actions: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32], Info]:
-        """Play one slot. Returns observations (N, U, D) float32, rewards (N, U) float32 and a dictionary:
+        """Play one slot. Returns observations (N, U, D) float32, rewards (N, U) float32 and a
+        dictionary:
 
-        - (N, U): `gain` (the reward in double precision), `qos` (points recovered), `delay_s`, `energy_j`, `charge`,
-          `transferred`, `rejected`, `pending`; `utility`, credits of the request completed in this slot, else NaN;
-          `local_gain`, `local_qos`, `local_utility`: the same had the device run the subtask itself;
+        - (N, U): `gain` (the reward in double precision), `qos` (points recovered), `delay_s`,
+          `energy_j`, `charge`, `transferred`, `rejected`, `pending`; `utility`, credits of the
+          request completed in this slot, else NaN; `local_gain`, `local_qos`, `local_utility`: the
+          same had the device run the subtask itself;
         - (N, E): `load`, `payment`, `edge_cost`; (N,): `platform_balance`.
 
-        Raises ValueError for actions of a wrong shape, not integer or out of range; RuntimeError after the end.
+        Raises ValueError for actions of a wrong shape, not integer or out of range; RuntimeError
+        after the end.
         """
         if self.done:
             raise RuntimeError("the episode is over: call reset before the next step")
@@ -147,11 +166,15 @@ class World:
 
         loss = self.loss
         local_gain = quality.local_gain(self.config.reward, loss, requests.words)
-        gain, local_gain, utility, local_utility = self.accounts.settle(requests, delivery.gain, local_gain)
+        gain, local_gain, utility, local_utility = self.accounts.settle(
+            requests, delivery.gain, local_gain
+        )
         asked = per_expert(cell, delivery.requested, shape)
         delivered = asked if served is wanted else per_expert(cell, delivery.points, shape)
         payment, edge_cost = self.market.settle(asked, delivered, delivery.charge, gain)
-        self.backlog_s = np.maximum(self.backlog_s + per_expert(cell, delivery.work_s, shape) - self.config.slot_s, 0.0)
+        self.backlog_s = np.maximum(
+            self.backlog_s + per_expert(cell, delivery.work_s, shape) - self.config.slot_s, 0.0
+        )
         self.load, self.last_expert = load, np.where(served, expert, -1)
         self.recent_load = self.recent_load + observation.RECENT_WEIGHT * (load - self.recent_load)
         info: Info = {
@@ -176,15 +199,19 @@ class World:
         return self.observe(), gain.astype(np.float32), info
 
     def observe(self) -> NDArray[np.float32]:
-        """Observations of the present slot, (N, U, D) float32, written once a slot, not to be written to."""
+        """Observations of the present slot, (N, U, D) float32, written once a slot, not to be
+        written to.
+        """
         if self._seen is None:
             self._seen = observation.write(self)
         return self._seen
 
     def action_mask(self) -> NDArray[np.bool_]:
-        """What each user may do in this slot, (N, U, C + 1): experts that are available and participate; abandoning.
+        """What each user may do in this slot, (N, U, C + 1): experts that are available and
+        participate; abandoning.
 
-        Without a pending subtask only abandoning. With `allow_abandon: false` abandoning only when nothing else is.
+        Without a pending subtask only abandoning. With `allow_abandon: false` abandoning only when
+        nothing else is.
         """
         return self._mask.copy()
 
@@ -193,9 +220,13 @@ class World:
         return self.channel.snr_db()
 
     def transmission_alone_s(self) -> NDArray[np.float32]:
-        """Time to send prompt and answer of the pending subtask alone on each candidate's band, (N, U, C), s."""
+        """Time to send prompt and answer of the pending subtask alone on each candidate's band, (N,
+        U, C), s.
+        """
         bits = ch.subtask_bits(self.config.channel, self.requests.words) * self.requests.pending
-        return (bits / self.config.channel.bandwidth_hz).astype(np.float32)[..., None] / self.channel.efficiency
+        return (bits / self.config.channel.bandwidth_hz).astype(np.float32)[
+            ..., None
+        ] / self.channel.efficiency
 
     def competence_of_topic(self) -> NDArray[np.float32]:
         """Competence of every candidate for each user's topic, (N, U, C)."""
@@ -213,12 +244,18 @@ class World:
     @property
     def loss(self) -> Float:
         """Points that abandoning the pending subtask loses, D, (N, U)."""
-        return quality.abandon_loss(self.config.quality, self.requests.weight, self.config.requests.num_subtasks)
+        return quality.abandon_loss(
+            self.config.quality, self.requests.weight, self.config.requests.num_subtasks
+        )
 
-    def place_subtask(self, world: int, user: int, weight: float, words: float, compute: float, topic: int) -> None:
-        """Have a user transfer this subtask in the present slot: a request of its own, in place of what it has.
+    def place_subtask(
+        self, world: int, user: int, weight: float, words: float, compute: float, topic: int
+    ) -> None:
+        """Have a user transfer this subtask in the present slot: a request of its own, in place of
+        what it has.
 
-        A mechanism that allocates is cleared again, with it. Raises ValueError naming what lies outside the model.
+        A mechanism that allocates is cleared again, with it. Raises ValueError naming what lies
+        outside the model.
         """
         self.requests.place(world, user, weight, words, compute, topic)
         self.accounts.reopen(world, user)
@@ -228,16 +265,21 @@ class World:
     def add_experts(self, count: int) -> None:
         """Add `count` experts to every world (the paper's model upgrade); topics go on as e mod M.
 
-        What the world is in goes on: requests, slot, channels and backlog of the experts present. Prices are set
-        anew, since the market is another. Observations and actions have the new size from now on; on candidate lists,
-        which keep theirs, newcomers take the place of those that the rule no longer puts there.
+        What the world is in goes on: requests, slot, channels and backlog of the experts present.
+        Prices are set anew, since the market is another. Observations and actions have the new size
+        from now on; on candidate lists, which keep theirs, newcomers take the place of those that
+        the rule no longer puts there.
         """
         if count < 1:
             raise ValueError(f"count should be at least 1, got {count}")
         self.pool = self.pool.joined(self._drawn_experts(count, self.num_experts))
-        self.config = self.accounts.config = replace(self.config, num_experts=self.num_experts + count)
+        self.config = self.accounts.config = replace(
+            self.config, num_experts=self.num_experts + count
+        )
         self.channel.add_experts(count)
-        self.candidates, kept = self.candidates.joined(self.config, self.pool.topic, self.channel.mean_db, self.rng)
+        self.candidates, kept = self.candidates.joined(
+            self.config, self.pool.topic, self.channel.mean_db, self.rng
+        )
         if kept is not None:
             self.channel.keep(kept)
         self.backlog_s = np.pad(self.backlog_s, ((0, 0), (0, count)))
@@ -249,23 +291,29 @@ class World:
         self.refresh()
 
     def get_state(self) -> State:
-        """Everything that a world is in, mid-episode too: copies, from which `set_state` goes on bit for bit.
+        """Everything that a world is in, mid-episode too: copies, from which `set_state` goes on
+        bit for bit.
 
-        Nested dictionaries of arrays, numbers, strings and None, without configuration and mechanism.
+        Nested dictionaries of arrays, numbers, strings and None, without configuration and
+        mechanism.
         """
         return snapshot.taken_of(self)
 
     def set_state(self, state: State) -> None:
-        """Go on as the world that gave `state` would, if it was built with this one's config, size and mechanism.
+        """Go on as the world that gave `state` would, if it was built with this one's config, size
+        and mechanism.
 
-        Raises ValueError naming the entry that does not fit, before anything has changed: a world to which experts
-        were added needs one whose config has as many.
+        Raises ValueError naming the entry that does not fit, before anything has changed: a world
+        to which experts were added needs one whose config has as many.
         """
         snapshot.put_into(self, state)
 
     def _seed(self, seed: int | None) -> None:
         children = np.random.SeedSequence(seed).spawn(len(_STREAMS))
-        self.rng = {name: np.random.default_rng(child) for name, child in zip(_STREAMS, children, strict=True)}
+        self.rng = {
+            name: np.random.default_rng(child)
+            for name, child in zip(_STREAMS, children, strict=True)
+        }
         if self.config.experts.pool_seed is not None:
             self.rng["pool"] = np.random.default_rng(self.config.experts.pool_seed)
         self._draw_pool()
@@ -276,26 +324,48 @@ class World:
 
     def _drawn_experts(self, count: int, first: int) -> ExpertPool:
         config = self.config
-        return draw_pool(config.experts, self.num_worlds, count, config.requests.num_topics, self.rng["pool"], first)
+        return draw_pool(
+            config.experts,
+            self.num_worlds,
+            count,
+            config.requests.num_topics,
+            self.rng["pool"],
+            first,
+        )
 
     def expect_crowds(self) -> None:
-        """Where users may expect each other, from what they know of the pool; read by every slot's observation."""
-        self.attraction = attraction(self.pool.seen(self.config.information), topic_popularity(self.config.requests))
+        """Where users may expect each other, from what they know of the pool; read by every slot's
+        observation.
+        """
+        self.attraction = attraction(
+            self.pool.seen(self.config.information), topic_popularity(self.config.requests)
+        )
 
     def _begin_episode(self) -> None:
         config, shape = self.config, (self.num_worlds, self.num_users, self.config.num_candidates)
         self.slot = 0
         self.candidates = Candidates.drawn(config, self.num_worlds, self.pool.topic, self.rng)
         correlation = config.channel.slot_correlation(config.slot_s)
-        self.channel = ch.FadingChannel(config.channel, shape, correlation, self.rng["channel"], self.candidates.rank)
-        self.requests = RequestQueue(config.requests, self.num_worlds, self.num_users, self.rng["requests"])
+        self.channel = ch.FadingChannel(
+            config.channel, shape, correlation, self.rng["channel"], self.candidates.rank
+        )
+        self.requests = RequestQueue(
+            config.requests, self.num_worlds, self.num_users, self.rng["requests"]
+        )
         self.accounts = RequestAccounts(config, shape[:2], self.rng["judge"])
         self.backlog_s = np.zeros((self.num_worlds, self.num_experts))
         self.load = np.zeros((self.num_worlds, self.num_experts))
         self.recent_load = np.zeros((self.num_worlds, self.num_experts))
         self.last_expert = np.full(shape[:2], -1)
-        initial_demand = config.quality.recovered_share * config.quality.drop_loss * self.num_users / self.num_experts
-        self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, initial_demand)
+        initial_demand = (
+            config.quality.recovered_share
+            * config.quality.drop_loss
+            * self.num_users
+            / self.num_experts
+        )
+        self.market = Marketplace(
+            self.mechanism, config.market, self.pool, self.num_users, initial_demand
+        )
         self.available = self._drawn_availability(self.num_experts)
         self.refresh()
 
@@ -315,7 +385,9 @@ class World:
         if self.market.due:
             self.market.clear(self.slot, user_reports(self) if self.mechanism.allocates else None)
         self.usable = self.available & self.market.participates
-        self._mask = act.mask(self.candidates.of(self.usable), self.requests.pending, self.config.allow_abandon)
+        self._mask = act.mask(
+            self.candidates.of(self.usable), self.requests.pending, self.config.allow_abandon
+        )
 
     def _drawn_availability(self, num_experts: int) -> NDArray[np.bool_]:
         drawn = self.rng["availability"].random((self.num_worlds, num_experts))
@@ -324,5 +396,7 @@ class World:
     def _served(self, expert: NDArray, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
         if (places := self.config.experts.max_concurrent) is None:
             return wanted
-        first = None if (allocation := self.market.allocation) is None else expert == allocation.expert
+        first = (
+            None if (allocation := self.market.allocation) is None else expert == allocation.expert
+        )
         return lottery(expert, wanted, places, self.rng["lottery"], first)

@@ -1,7 +1,7 @@
 """The `marl-moe` command.
 
-Exit codes: 0 done; 1 failed on the way (a full disk, an unwritable folder, a loss that is not finite); 2 a mistake in
-what was asked for; 130 interrupted, and `marl-moe resume` continues.
+Exit codes: 0 done; 1 failed on the way (a full disk, an unwritable folder, a loss that is not
+finite); 2 a mistake in what was asked for; 130 interrupted, and `marl-moe resume` continues.
 """
 
 import json
@@ -31,25 +31,38 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
 @app.command(
-    epilog="Examples: `marl-moe run case_study` · `marl-moe run my.yaml --set env.num_users=8 --seeds 5 --out results`"
+    epilog="Examples: `marl-moe run case_study` · `marl-moe run my.yaml --set env.num_users=8 "
+    "--seeds 5 --out results`"
     " · `marl-moe run contention --set 'sweep.env.num_users=[16]' --dry-run`"
 )
 def run(
     experiment: Annotated[
-        str, typer.Argument(help="A YAML file, or the name of a shipped experiment (`marl-moe list`).")
+        str,
+        typer.Argument(help="A YAML file, or the name of a shipped experiment (`marl-moe list`)."),
     ],
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. env.num_users=8.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. env.num_users=8."),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(metavar="NAME", help="One of the file's `sizes`, such as smoke or fast.")
+        str | None,
+        typer.Option(metavar="NAME", help="One of the file's `sizes`, such as smoke or fast."),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Number of seeds, in place of the file's.", min=1)] = None,
-    out_folder: Annotated[Path, typer.Option("--out", help="Where run folders are made.")] = Path("results"),
+    seeds: Annotated[
+        int | None, typer.Option(help="Number of seeds, in place of the file's.", min=1)
+    ] = None,
+    out_folder: Annotated[Path, typer.Option("--out", help="Where run folders are made.")] = Path(
+        "results"
+    ),
     address: Annotated[
-        str | None, typer.Option(help="Ray cluster to run on, in place of the file's: host:port, auto, or local.")
+        str | None,
+        typer.Option(
+            help="Ray cluster to run on, in place of the file's: host:port, auto, or local."
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, print the whole YAML and its size, stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check, print the whole YAML and its size, stop.")
+    ] = False,
 ) -> None:
     """Run an experiment: train, evaluate beside the other policies, record, draw."""
     overrides = [*(set_ or ()), *([f"seeds={seeds}"] if seeds is not None else ())]
@@ -74,20 +87,32 @@ def run(
     _continue(folder, spec.cluster.address)
 
 
-@app.command(epilog="Examples: `marl-moe resume results/case_study` · `marl-moe resume results/cluster --address auto`")
+@app.command(
+    epilog="Examples: `marl-moe resume results/case_study` · `marl-moe resume results/cluster "
+    "--address auto`"
+)
 def resume(
     run_folder: RunFolder,
     address: Annotated[
         str | None,
-        typer.Option(help="Ray cluster to go on with: host:port or auto; this machine if left out, wherever it began."),
+        typer.Option(
+            help="Ray cluster to go on with: host:port or auto; this machine if left out, wherever "
+            "it began."
+        ),
     ] = None,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Import and run the code that the run's experiment names (its callbacks).")
+        bool,
+        typer.Option(
+            "--trust",
+            help="Import and run the code that the run's experiment names (its callbacks).",
+        ),
     ] = False,
 ) -> None:
-    """Continue a run that was interrupted or killed: what is done is kept, what was under way goes on.
+    """Continue a run that was interrupted or killed: what is done is kept, what was under way goes
+    on.
 
-    Training goes on from its last checkpoint to the same weights; RLlib's stock algorithms begin a seed again.
+    Training goes on from its last checkpoint to the same weights; RLlib's stock algorithms begin a
+    seed again.
     """
     from marl_moe.experiment.run import check_trusted
 
@@ -100,23 +125,31 @@ def resume(
 
 
 @app.command(
-    epilog="Examples: `marl-moe evaluate results/quickstart --policy sac --policy nash --episodes 200`"
+    epilog="Examples: `marl-moe evaluate results/quickstart --policy sac --policy nash --episodes "
+    "200`"
     " · `marl-moe evaluate results/quickstart --policy sac --video sac.gif`"
 )
 def evaluate(
     run_folder: RunFolder,
     policy: Annotated[
-        list[str] | None, typer.Option(help="A policy, learned or not; those of the experiment if left out.")
+        list[str] | None,
+        typer.Option(help="A policy, learned or not; those of the experiment if left out."),
     ] = None,
     episodes: Annotated[
-        int | None, typer.Option(help="Episodes a policy and seed; the experiment's if left out.", min=1)
+        int | None,
+        typer.Option(help="Episodes a policy and seed; the experiment's if left out.", min=1),
     ] = None,
     video: Annotated[
         Path | None,
-        typer.Option(help="Instead of the table, film the first policy's first episode (.gif; .mp4 with ffmpeg)."),
+        typer.Option(
+            help="Instead of the table, film the first policy's first episode (.gif; .mp4 with "
+            "ffmpeg)."
+        ),
     ] = None,
 ) -> None:
-    """Play policies again in the worlds of a run, the trained ones loaded from it, and print the table."""
+    """Play policies again in the worlds of a run, the trained ones loaded from it, and print the
+    table.
+    """
     from marl_moe.experiment.run import evaluate_run, film_run, load_run
     from marl_moe.experiment.summary import summary_table
     from marl_moe.whole_file import RecordError
@@ -143,19 +176,30 @@ def figures(
 ) -> None:
     """Draw every figure that the tables of a run allow, and say what could not be drawn and why."""
     for folder in runs:
-        _draw(folder, None, out_folder if out_folder is None or len(runs) == 1 else out_folder / folder.name)
+        _draw(
+            folder,
+            None,
+            out_folder if out_folder is None or len(runs) == 1 else out_folder / folder.name,
+        )
 
 
-@app.command(epilog="Example: `marl-moe export results/contention --format csv --out contention.csv`")
+@app.command(
+    epilog="Example: `marl-moe export results/contention --format csv --out contention.csv`"
+)
 def export(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
     out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],
     format_: Annotated[
         Literal["marl-eval", "csv"],
-        typer.Option("--format", help="marl-eval: JSON for InstaDeep's marl-eval; csv: means with their intervals."),
+        typer.Option(
+            "--format",
+            help="marl-eval: JSON for InstaDeep's marl-eval; csv: means with their intervals.",
+        ),
     ] = "marl-eval",
 ) -> None:
-    """Write the results of a run for another program: for marl-eval, or as a table of means with 95 % intervals."""
+    """Write the results of a run for another program: for marl-eval, or as a table of means with 95
+    % intervals.
+    """
     from marl_moe.experiment.run import load_run
     from marl_moe.whole_file import write_text
     from paper_figures import load_tables
@@ -187,7 +231,11 @@ def list_() -> None:
     for name, path in shipped_experiments().items():
         table.add_row(name, ", ".join(load_experiment(name).sizes), str(path))
     out.print(table)
-    for kind, names in (("policies", POLICIES), ("mechanisms", mechanisms.names()), ("figures", FIGURES)):
+    for kind, names in (
+        ("policies", POLICIES),
+        ("mechanisms", mechanisms.names()),
+        ("figures", FIGURES),
+    ):
         out.print(f"{kind}: {', '.join(names)}", highlight=False)
 
 
@@ -213,7 +261,9 @@ def _continue(folder: Path, address: str | None) -> None:
     from marl_moe.whole_file import RecordError
     from mechanisms import MechanismError
 
-    to_continue = f"; to continue: marl-moe resume {folder}" + (f" --address {address}" if address else "")
+    to_continue = f"; to continue: marl-moe resume {folder}" + (
+        f" --address {address}" if address else ""
+    )
     try:
         spec = load_run(folder).at(address)
         _check_figures(spec.figures, str(folder))

@@ -9,16 +9,20 @@ PARTIAL = ".partial"
 
 
 class RecordError(ValueError):
-    """A file of a run that is not whole, or not what it should be; the message names it and says what to do."""
+    """A file of a run that is not whole, or not what it should be; the message names it and says
+    what to do.
+    """
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """The temporary file to write; at the end it is flushed to the disk and takes the place of `path`.
+    """The temporary file to write; at the end it is flushed to the disk and takes the place of
+    `path`.
 
     After an error it is removed and `path` is as it was. Raises OSError naming `path`.
     """
-    # A name of this process's own: workers of a run that was killed may live on, and write, for a second.
+    # A name of this process's own: workers of a run that was killed may live on, and write, for a
+    # second.
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         yield partial
@@ -27,7 +31,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         if os.name == "posix":  # a folder cannot be opened on Windows
             _sync(path.parent)
     except OSError as error:
-        raise OSError(error.errno, os.strerror(error.errno) if error.errno else str(error), str(path)) from error
+        raise OSError(
+            error.errno, os.strerror(error.errno) if error.errno else str(error), str(path)
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -45,7 +51,9 @@ def remove_partials(folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Have what was written, or renamed in a folder, outlast a power cut; a full disk may be told of only here."""
+    """Have what was written, or renamed in a folder, outlast a power cut; a full disk may be told
+    of only here.
+    """
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)

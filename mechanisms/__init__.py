@@ -1,7 +1,9 @@
-"""Prices and payments for edge experts: what must edge devices be paid, per point of quality, to take part?
+"""Prices and payments for edge experts: what must edge devices be paid, per point of quality, to
+take part?
 
-A mechanism reads a `Market` (reported costs, demand, values, a budget) and decides an `Outcome` (prices,
-efforts, payments, charges). All are arrays, and every array may carry leading axes, one entry a world:
+A mechanism reads a `Market` (reported costs, demand, values, a budget) and decides an `Outcome`
+(prices, efforts, payments, charges). All are arrays, and every array may carry leading axes, one
+entry a world:
 
     >>> import numpy as np, mechanisms
     >>> market = mechanisms.Market(
@@ -17,9 +19,9 @@ efforts, payments, charges). All are arrays, and every array may carry leading a
     >>> outcome.effort
     array([1. , 0.5, 0. ])
 
-`names()` lists the mechanisms. A new one is a class that follows `Mechanism`, decorated with `@register(name)`
-and imported here; its docstring states its program, its guarantee and the condition on it, who is strategic,
-and its source.
+`names()` lists the mechanisms. A new one is a class that follows `Mechanism`, decorated with
+`@register(name)` and imported here; its docstring states its program, its guarantee and the
+condition on it, who is strategic, and its source.
 """
 
 from mechanisms.auditing import AuditReport, Misreport, audit, violations

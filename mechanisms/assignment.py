@@ -1,17 +1,20 @@
-"""Who is served by whom: the assignment of greatest welfare, with or without bandwidth rows, exactly.
+"""Who is served by whom: the assignment of greatest welfare, with or without bandwidth rows,
+exactly.
 
-Variables x[u, e] in {0, 1}: expert e serves user u. With w_ue the net value of the pair, in credits,
+Variables x[u, e] in {0, 1}: expert e serves user u. With w_ue the net value of the pair, in
+credits,
 
     maximise   sum_(u,e) w_ue x_ue
     subject to sum_e x_ue <= 1                  for every user
                sum_u x_ue <= capacity_e         for every expert, subtasks
                sum_u need_ue x_ue <= limit_e    for every expert, Hz: the bandwidth rows
 
-Pairs of net value <= 0 are never formed, nor any whose need alone is more than the band. Without bandwidth rows the
-relaxation 0 <= x <= 1 has whole vertices, and shortest augmenting paths find the optimum (Crouse 2016, as
-`scipy.optimize.linear_sum_assignment`; where users list candidates, as in `mechanisms.sparse_assignment`). With them
-three programs are tried, each of which is exact where it answers: without the rows, if that answer keeps them; relaxed,
-if its vertex is whole; mixed-integer, to proven optimality.
+Pairs of net value <= 0 are never formed, nor any whose need alone is more than the band. Without
+bandwidth rows the relaxation 0 <= x <= 1 has whole vertices, and shortest augmenting paths find the
+optimum (Crouse 2016, as `scipy.optimize.linear_sum_assignment`; where users list candidates, as in
+`mechanisms.sparse_assignment`). With them three programs are tried, each of which is exact where it
+answers: without the rows, if that answer keeps them; relaxed, if its vertex is whole;
+mixed-integer, to proven optimality.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ from mechanisms.highs import maximise
 from mechanisms.market import FloatArray, IntArray, Market, Outcome
 from mechanisms.sparse_assignment import within_capacity
 
-# A band is kept up to this share of it, which is more than sums round by and what the solver keeps a row to.
+# A band is kept up to this share of it, which is more than sums round by and what the solver keeps
+# a row to.
 _BAND_TOLERANCE = 1e-8
 _WHOLE_TOLERANCE = 1e-6  # a share of a user's service this close to 0 or 1 is 0 or 1
 
@@ -38,7 +42,9 @@ class Pairs(NamedTuple):
     capacity: IntArray  # (..., E) subtasks
     need: FloatArray | None  # (..., U, C) Hz; None without bandwidth rows
     limit: FloatArray | None  # (..., E) Hz; None without bandwidth rows
-    candidates: IntArray | None = None  # (..., U, C) the expert of each pair; None where C = E and it is the column
+    candidates: IntArray | None = (
+        None  # (..., U, C) the expert of each pair; None where C = E and it is the column
+    )
 
     @property
     def num_experts(self) -> int:
@@ -48,9 +54,12 @@ class Pairs(NamedTuple):
     def world(self, index: tuple[int, ...]) -> Pairs:
         """Those at `index` along the leading axes."""
         need, limit, candidates = (
-            None if array is None else array[index] for array in (self.need, self.limit, self.candidates)
+            None if array is None else array[index]
+            for array in (self.need, self.limit, self.candidates)
         )
-        return Pairs(self.net[index], self.cost[index], self.capacity[index], need, limit, candidates)
+        return Pairs(
+            self.net[index], self.cost[index], self.capacity[index], need, limit, candidates
+        )
 
 
 class Relaxation(NamedTuple):
@@ -65,8 +74,8 @@ def pairs(market: Market, mechanism: str, *, bandwidth: bool) -> Pairs:
     """Read the pairs of a market.
 
     Raises:
-        MarketError: user_value, user_points, capacity or, with `bandwidth`, the band is not given; `mechanism` is who
-            needs it.
+        MarketError: user_value, user_points, capacity or, with `bandwidth`, the band is not given;
+            `mechanism` is who needs it.
     """
     market.require(mechanism, "user_value", "user_points", "capacity")
     if bandwidth:
@@ -74,7 +83,9 @@ def pairs(market: Market, mechanism: str, *, bandwidth: bool) -> Pairs:
     assert market.user_value is not None
     assert market.user_points is not None
     assert market.capacity is not None
-    cost = market.user_points * of_pairs(market.unit_cost + market.cost_slope / 2, market.candidates)
+    cost = market.user_points * of_pairs(
+        market.unit_cost + market.cost_slope / 2, market.candidates
+    )
     net = market.user_value - cost
     if market.topic is not None:
         net *= (market.topic >= 0)[..., np.newaxis]
@@ -85,8 +96,8 @@ def pairs(market: Market, mechanism: str, *, bandwidth: bool) -> Pairs:
 def net_value(market: Market) -> FloatArray:
     """What serving a pair is worth to society, (..., U, C) credits.
 
-    user_value - user_points x (kappa + slope / 2), the latter the reported cost of full effort; 0 for users without a
-    topic where topics are given.
+    user_value - user_points x (kappa + slope / 2), the latter the reported cost of full effort; 0
+    for users without a topic where topics are given.
 
     Raises:
         MarketError: user_value, user_points or capacity is not given.
@@ -144,7 +155,8 @@ def _within_capacity_of_all(net: FloatArray, capacity: IntArray) -> IntArray:
     places = min(int(capacity.max(initial=0)), num_users)
     if not places or not net.size:
         return np.full(net.shape[:-1], -1)
-    # A column a place. What is worth nothing and places that are closed cost 0, like being left out.
+    # A column a place. What is worth nothing and places that are closed cost 0, like being left
+    # out.
     loss = -np.maximum(net, 0.0)
     if places == 1:
         loss *= (capacity > 0)[..., np.newaxis, :]
@@ -160,22 +172,31 @@ def _within_capacity_of_all(net: FloatArray, capacity: IntArray) -> IntArray:
 
 
 def _within_band(asked: Pairs) -> IntArray:
-    """One world's optimal allocation (U,), by the relaxation or, where that is fractional, mixed-integer."""
+    """One world's optimal allocation (U,), by the relaxation or, where that is fractional,
+    mixed-integer.
+    """
     share = relaxation(asked).share
     if np.minimum(share, 1 - share).max() > _WHOLE_TOLERANCE:
         share = relaxation(asked, whole=True).share
-    return expert_of(np.where(share.max(axis=-1) > 0.5, share.argmax(axis=-1), -1), asked.candidates)
+    return expert_of(
+        np.where(share.max(axis=-1) > 0.5, share.argmax(axis=-1), -1), asked.candidates
+    )
 
 
 def relaxation(asked: Pairs, *, whole: bool = False) -> Relaxation:
-    """Solve the relaxed program of one world by the simplex method, or with `whole` the program itself.
+    """Solve the relaxed program of one world by the simplex method, or with `whole` the program
+    itself.
 
     Raises:
         MechanismError: HiGHS did not prove an optimum.
     """
     asked = possible(asked)
     num_users, num_experts = len(asked.net), asked.num_experts
-    share, place_price, band_price = np.zeros_like(asked.net), np.zeros(num_experts), np.zeros(num_experts)
+    share, place_price, band_price = (
+        np.zeros_like(asked.net),
+        np.zeros(num_experts),
+        np.zeros(num_experts),
+    )
     user, column = np.nonzero((asked.net > 0) & of_pairs(asked.capacity > 0, asked.candidates))
     expert = column if asked.candidates is None else asked.candidates[user, column]
     if not user.size:
@@ -183,7 +204,8 @@ def relaxation(asked: Pairs, *, whole: bool = False) -> Relaxation:
     rows, coefficients = [user, num_users + expert], [np.ones(user.size), np.ones(user.size)]
     limits = [np.ones(num_users), asked.capacity.astype(np.float64)]
     if asked.need is not None and asked.limit is not None:
-        # Rows in shares of the band and an objective in shares of the greatest value: all numbers are about 1.
+        # Rows in shares of the band and an objective in shares of the greatest value: all numbers
+        # are about 1.
         band = np.where(asked.limit > 0, asked.limit, 1.0)
         rows.append(num_users + num_experts + expert)
         coefficients.append(asked.need[user, column] / band[expert])
@@ -194,9 +216,11 @@ def relaxation(asked: Pairs, *, whole: bool = False) -> Relaxation:
         np.stack(rows, axis=-1),
         np.stack(coefficients, axis=-1),
         np.concatenate(limits),
-        f"assignment of {num_users} users to {num_experts} experts{'' if asked.need is None else ' within bandwidth'}",
+        f"assignment of {num_users} users to {num_experts} "
+        f"experts{'' if asked.need is None else ' within bandwidth'}",
         whole=whole,
-        # Where lists crowd the dual method takes up to 16 times as long; elsewhere a fifth to a half.
+        # Where lists crowd the dual method takes up to 16 times as long; elsewhere a fifth to a
+        # half.
         from_nothing=asked.candidates is not None and not whole,
     )
     share[user, column] = found.decision
@@ -207,7 +231,8 @@ def relaxation(asked: Pairs, *, whole: bool = False) -> Relaxation:
 
 
 def admitted(wish: FloatArray, asked: Pairs) -> IntArray:
-    """An allocation (U,) of one world that keeps every row, by falling wish (U, C): each that still fits is served.
+    """An allocation (U,) of one world that keeps every row, by falling wish (U, C): each that still
+    fits is served.
 
     Wishes of 0 are none. Ties go to the first user, then its first column.
     """
@@ -229,9 +254,16 @@ def admitted(wish: FloatArray, asked: Pairs) -> IntArray:
 
 
 def outcome_at_full_effort(
-    market: Market, asked: Pairs, allocation: IntArray, premium: FloatArray, *, status: str, solve_seconds: float
+    market: Market,
+    asked: Pairs,
+    allocation: IntArray,
+    premium: FloatArray,
+    *,
+    status: str,
+    solve_seconds: float,
 ) -> Outcome:
-    """The outcome where experts get the least price of full effort, and the served pay what serving costs and more.
+    """The outcome where experts get the least price of full effort, and the served pay what serving
+    costs and more.
 
     Args:
         market: costs as reported.
@@ -243,7 +275,9 @@ def outcome_at_full_effort(
     """
     assert market.user_points is not None
     unit_price = market.unit_cost + market.cost_slope
-    points = load(of_served(market.user_points, allocation, asked.candidates), allocation, market.num_experts)
+    points = load(
+        of_served(market.user_points, allocation, asked.candidates), allocation, market.num_experts
+    )
     return Outcome(
         unit_price=unit_price,
         effort=np.ones_like(unit_price),
@@ -252,6 +286,8 @@ def outcome_at_full_effort(
         welfare=of_served(asked.net, allocation, asked.candidates).sum(axis=-1),
         status=status,
         solve_seconds=solve_seconds,
-        charge=np.where(allocation >= 0, of_served(asked.cost, allocation, asked.candidates) + premium, 0.0),
+        charge=np.where(
+            allocation >= 0, of_served(asked.cost, allocation, asked.candidates) + premium, 0.0
+        ),
         allocation=allocation,
     )

@@ -1,4 +1,6 @@
-"""The programs of `mechanisms.assignment` in CVXPY: the slow reference that the direct path is held to."""
+"""The programs of `mechanisms.assignment` in CVXPY: the slow reference that the direct path is held
+to.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +12,20 @@ from mechanisms.program import compiled, solve
 
 
 class AssignmentProgram:
-    """The assignment of `mechanisms.assignment`, relaxed or whole, compiled once for all markets of a size.
+    """The assignment of `mechanisms.assignment`, relaxed or whole, compiled once for all markets of
+    a size.
 
     With x flattened to a vector of U x E, pairs of the same user next to each other,
 
         maximise   w @ x,  x >= 0, or x whole
         subject to users @ x <= 1,  experts @ x <= capacity,  share_e @ x_e <= 1 for every expert
 
-    where share_e (U,) is the part of the band of e that each user needs and x_e the entries of x that concern e: a
-    parameter an expert, because the product of one long parameter with x took 2.8 GB to compile at 64 x 300, and this
-    takes 40 MB. Relaxed, it is solved by an interior-point method
-    (Clarabel), whole by branch and bound (HiGHS). Where several optima exist, the interior-point answer lies between
-    them. CVXPY is imported on construction; needs a user and an expert at least.
+    where share_e (U,) is the part of the band of e that each user needs and x_e the entries of x
+    that concern e: a parameter an expert, because the product of one long parameter with x took 2.8
+    GB to compile at 64 x 300, and this takes 40 MB. Relaxed, it is solved by an interior-point
+    method (Clarabel), whole by branch and bound (HiGHS). Where several optima exist, the
+    interior-point answer lies between them. CVXPY is imported on construction; needs a user and an
+    expert at least.
     """
 
     def __init__(self, num_users: int, num_experts: int, *, bandwidth: bool, whole: bool) -> None:
@@ -33,17 +37,28 @@ class AssignmentProgram:
         size = num_users * num_experts
         users = kron(eye_array(num_users), np.ones((1, num_experts)), format="csr")
         experts = kron(np.ones((1, num_users)), eye_array(num_experts), format="csr")
-        self._x = cp.Variable(size, name="x", boolean=True) if whole else cp.Variable(size, name="x", nonneg=True)
+        self._x = (
+            cp.Variable(size, name="x", boolean=True)
+            if whole
+            else cp.Variable(size, name="x", nonneg=True)
+        )
         self._net = cp.Parameter(size, name="net")  # in shares of the greatest
         self._capacity = cp.Parameter(num_experts, nonneg=True, name="capacity")
         self._places = experts @ self._x <= self._capacity
         rows = [users @ self._x <= 1, self._places]
         if bandwidth:
-            self._share = [cp.Parameter(num_users, nonneg=True, name=f"share_{e}") for e in range(num_experts)]
-            self._band = cp.hstack([share @ self._x[e::num_experts] for e, share in enumerate(self._share)]) <= 1
+            self._share = [
+                cp.Parameter(num_users, nonneg=True, name=f"share_{e}") for e in range(num_experts)
+            ]
+            self._band = (
+                cp.hstack([share @ self._x[e::num_experts] for e, share in enumerate(self._share)])
+                <= 1
+            )
             rows.append(self._band)
         problem = cp.Problem(cp.Maximize(self._net @ self._x), rows)
-        self._problem = compiled(problem, f"assignment of {num_users} users to {num_experts} experts")
+        self._problem = compiled(
+            problem, f"assignment of {num_users} users to {num_experts} experts"
+        )
 
     def solve(self, asked: Pairs) -> Relaxation:
         """Shares of service and duals (NaN where decisions are whole) of one world.
@@ -56,20 +71,25 @@ class AssignmentProgram:
 
         if asked.candidates is not None:
             raise MarketError(
-                "the assignment in CVXPY has a column for every expert: it takes no market with candidates"
+                "the assignment in CVXPY has a column for every expert: it takes no market with "
+                "candidates"
             )
         asked = possible(asked)
-        # No gain is a loss here, so that a pair that must not be formed is not a matter of indifference.
+        # No gain is a loss here, so that a pair that must not be formed is not a matter of
+        # indifference.
         formed = (asked.net > 0) & (asked.capacity > 0)
         scale = float(np.max(asked.net, where=formed, initial=0.0)) or 1.0
         self._net.value = np.where(formed, asked.net / scale, -1.0).ravel()
         self._capacity.value = asked.capacity.astype(np.float64)
         if asked.need is not None and asked.limit is not None:
             band = np.where(asked.limit > 0, asked.limit, 1.0)
-            for parameter, share in zip(self._share, np.where(formed, asked.need / band, 0.0).T, strict=True):
+            for parameter, share in zip(
+                self._share, np.where(formed, asked.need / band, 0.0).T, strict=True
+            ):
                 parameter.value = share
         if self._whole:
-            # Started from the last answer, CVXPY's HiGHS calls some assignments optimal that are not.
+            # Started from the last answer, CVXPY's HiGHS calls some assignments optimal that are
+            # not.
             solve(self._problem, "assignment", cp.HIGHS, warm_start=False, mip_rel_gap=0.0)
         else:
             solve(self._problem, "assignment", cp.CLARABEL)

@@ -20,11 +20,15 @@ class Mechanism(Protocol):
 
     @property
     def voluntary(self) -> bool:
-        """Whether edge devices answer the price with their best response; otherwise they give the outcome's effort."""
+        """Whether edge devices answer the price with their best response; otherwise they give the
+        outcome's effort.
+        """
 
     @property
     def allocates(self) -> bool:
-        """Whether the outcome says who serves whom; such a mechanism needs the users' reports for the coming slot."""
+        """Whether the outcome says who serves whom; such a mechanism needs the users' reports for
+        the coming slot.
+        """
 
     @property
     def claims(self) -> Claims:
@@ -63,8 +67,8 @@ def make(name: str, **params: object) -> Mechanism:
     """Build the mechanism called `name`.
 
     Raises:
-        ValueError: no such mechanism, or no such parameter of it; the message gives the nearest valid name
-            and all of them.
+        ValueError: no such mechanism, or no such parameter of it; the message gives the nearest
+            valid name and all of them.
     """
     factory = _factories.get(name)
     if factory is None:
@@ -72,7 +76,9 @@ def make(name: str, **params: object) -> Mechanism:
     known = inspect.signature(factory).parameters
     for param in params:
         if param not in known:
-            raise ValueError(f"mechanism {name!r} has no parameter {param!r}; {_suggest(param, known)}")
+            raise ValueError(
+                f"mechanism {name!r} has no parameter {param!r}; {_suggest(param, known)}"
+            )
     return factory(**params)
 
 

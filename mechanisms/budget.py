@@ -10,13 +10,23 @@ LARGEST = 1e9  # credits, of a parameter: sums and squares of such numbers are s
 
 
 def check_amount(mechanism: str, parameter: str, amount: object) -> None:
-    """Raise ValueError, naming mechanism and parameter, unless `amount` is None or a number in 0..`LARGEST`."""
+    """Raise ValueError, naming mechanism and parameter, unless `amount` is None or a number in
+    0..`LARGEST`.
+    """
     if amount is None:
         return
-    if isinstance(amount, bool) or not isinstance(amount, int | float | np.number) or not 0 <= amount <= LARGEST:
-        raise ValueError(f"{mechanism}: {parameter} should be a finite number in 0..{LARGEST:g}, got {amount!r}")
+    if (
+        isinstance(amount, bool)
+        or not isinstance(amount, int | float | np.number)
+        or not 0 <= amount <= LARGEST
+    ):
+        raise ValueError(
+            f"{mechanism}: {parameter} should be a finite number in 0..{LARGEST:g}, got {amount!r}"
+        )
 
 
 def budget_of(market: Market, own: float | None) -> FloatArray:
-    """What can be spent in each world, (...) credits/slot: `own`, or where that is None `Market.budget`."""
+    """What can be spent in each world, (...) credits/slot: `own`, or where that is None
+    `Market.budget`.
+    """
     return market.budget if own is None else np.full(market.batch_shape, float(own))

@@ -1,4 +1,6 @@
-"""A price for each edge device, chosen so that all that is bought is worth most and paid from a budget."""
+"""A price for each edge device, chosen so that all that is bought is worth most and paid from a
+budget.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +22,16 @@ from mechanisms.supply import outcome_at_prices
 @register("budgeted_price")
 @dataclass(frozen=True)
 class BudgetedPrice:
-    """Each edge device is offered a unit price of its own; together they are paid at most the budget.
+    """Each edge device is offered a unit price of its own; together they are paid at most the
+    budget.
 
     Program, for each world: maximise welfare, credits/slot, at the costs reported
 
         maximise   sum_e D_e ((v_e - kappa_e) x_e - slope_e x_e^2 / 2)
         subject to sum_e D_e (kappa_e + slope_e x_e) x_e <= B,   0 <= x_e <= 1
 
-        x            effort, 0..1; the edge device's best response to the price p_e = kappa_e + slope_e x_e, and to
-                     p_e = 0 where x_e = 0
+        x            effort, 0..1; the edge device's best response to the price p_e = kappa_e +
+                     slope_e x_e, and to p_e = 0 where x_e = 0
         D, v         demand, points/slot, and value, credits/point
         kappa, slope reported unit cost and cost slope, credits/point
         B            budget, credits/slot: `budget`, or where that is None the market's own
@@ -37,15 +40,20 @@ class BudgetedPrice:
 
     Guarantee: the global optimum, exact up to rounding. With mu >= 0 the multiplier of the budget,
         x_e = clip((v_e - kappa_e (1 + mu)) / (slope_e (1 + 2 mu)), 0, 1), see `efforts_within`.
-    Budget: charges are the payments (balance 0) and at most B, as long as edge devices answer as they reported. One
-        that is cheaper than it reported answers the price with more effort, which nothing here foresees.
-    Individual rationality: 0 effort is among the answers, so no edge device loses, whatever it reported.
-    No trade: with budget 0 effort and price are 0, also for experts without demand. Where the budget does
-        not bind, effort is the best response to the value. An edge device that is worth no more than kappa gets 0.
-    Strategic side: edge devices. Not incentive compatible: the price follows the reported cost, so reporting more
-        than the truth pays until p_e = v_e. One edge device with kappa 1, slope 1 and value 3 gains 1 credit a point.
-    Source: the cost model and the program are this project's own; a convex program of one budget, solved by its
-        multiplier (Boyd and Vandenberghe, Convex Optimization, section 5.5.3, as for water-filling).
+    Budget: charges are the payments (balance 0) and at most B, as long as edge devices answer as
+        they reported. One that is cheaper than it reported answers the price with more effort,
+        which nothing here foresees.
+    Individual rationality: 0 effort is among the answers, so no edge device loses, whatever it
+    reported.
+    No trade: with budget 0 effort and price are 0, also for experts without demand. Where the
+        budget does not bind, effort is the best response to the value. An edge device that is worth
+        no more than kappa gets 0.
+    Strategic side: edge devices. Not incentive compatible: the price follows the reported cost, so
+        reporting more than the truth pays until p_e = v_e. One edge device with kappa 1, slope 1
+        and value 3 gains 1 credit a point.
+    Source: the cost model and the program are this project's own; a convex program of one budget,
+        solved by its multiplier (Boyd and Vandenberghe, Convex Optimization, section 5.5.3, as for
+        water-filling).
     """
 
     name: ClassVar[str] = "budgeted_price"
@@ -64,22 +72,28 @@ class BudgetedPrice:
         check_amount(self.name, "budget", self.budget)
 
     def clear(self, market: Market) -> Outcome:
-        """The prices of greatest welfare within the budget, in every world at once; status "closed_form"."""
+        """The prices of greatest welfare within the budget, in every world at once; status
+        "closed_form".
+        """
         start = perf_counter()
         budget = budget_of(market, self.budget)
         effort = efforts_within(budget, market)
-        # Whoever is to give nothing is offered nothing: at the reported kappa an overstated one would be paid in full.
+        # Whoever is to give nothing is offered nothing: at the reported kappa an overstated one
+        # would be paid in full.
         unit_price = np.where(effort > 0, market.unit_cost + market.cost_slope * effort, 0.0)
-        return outcome_at_prices(market, unit_price, status="closed_form", solve_seconds=perf_counter() - start)
+        return outcome_at_prices(
+            market, unit_price, status="closed_form", solve_seconds=perf_counter() - start
+        )
 
 
 def efforts_within(budget: FloatArray, market: Market) -> FloatArray:
     """The efforts (..., E) of `BudgetedPrice` for a budget (...), credits/slot.
 
-    In t = (1 + mu) / (1 + 2 mu), from 1/2 where money has no end of uses to 1 where the budget does not bind, effort
-    is linear: x_e = clip((2 v_e - kappa_e) t / slope_e - v_e / slope_e, 0, 1). So spending grows with t and is
-    quadratic between the points at which some effort leaves 0 or reaches 1. Halving finds the piece in which it
-    reaches the budget, the quadratic formula the place; the least t that spends it is taken. O(E log E) a world.
+    In t = (1 + mu) / (1 + 2 mu), from 1/2 where money has no end of uses to 1 where the budget does
+    not bind, effort is linear: x_e = clip((2 v_e - kappa_e) t / slope_e - v_e / slope_e, 0, 1). So
+    spending grows with t and is quadratic between the points at which some effort leaves 0 or
+    reaches 1. Halving finds the piece in which it reaches the budget, the quadratic formula the
+    place; the least t that spends it is taken. O(E log E) a world.
     """
     worlds, experts = prod(market.batch_shape), market.num_experts
     shape = (worlds, experts)
@@ -96,7 +110,8 @@ def efforts_within(budget: FloatArray, market: Market) -> FloatArray:
     def spending(effort: FloatArray) -> FloatArray:
         return np.einsum("ne,ne->n", least_pay + more_pay * effort, effort)
 
-    # Effort leaves 0 at `starts` and reaches 1 at `full`; what does not happen up to t = 1 is put there.
+    # Effort leaves 0 at `starts` and reaches 1 at `full`; what does not happen up to t = 1 is put
+    # there.
     bends = np.ones((2, *shape))
     with np.errstate(over="ignore"):
         np.divide([value, value + cost_slope], rise, out=bends, where=value > unit_cost)
@@ -117,12 +132,15 @@ def efforts_within(budget: FloatArray, market: Market) -> FloatArray:
     left, right = ends[world, last - 1], ends[world, last]
 
     effort = effort_at(left)
-    growing = np.where((starts <= left[:, np.newaxis]) & (full >= right[:, np.newaxis]), growth, 0.0)
+    growing = np.where(
+        (starts <= left[:, np.newaxis]) & (full >= right[:, np.newaxis]), growth, 0.0
+    )
     unspent = np.maximum(limit - spending(effort), 0.0)
     linear = np.einsum("ne,ne->n", least_pay + 2 * more_pay * effort, growing)
     quadratic = np.einsum("ne,ne,ne->n", more_pay, growing, growing)
     divisor = linear + np.sqrt(linear**2 + 4 * quadratic * unspent)
-    # Next to no demand may put the place too far off for a float; it is cut to the piece all the same.
+    # Next to no demand may put the place too far off for a float; it is cut to the piece all the
+    # same.
     step = np.zeros(worlds)
     with np.errstate(over="ignore"):
         np.divide(2 * unspent, divisor, out=step, where=divisor > 0)
@@ -132,7 +150,8 @@ def efforts_within(budget: FloatArray, market: Market) -> FloatArray:
 class BudgetedPriceProgram:
     """The program of `BudgetedPrice` in CVXPY: the slow reference that the closed form is held to.
 
-    A second-order cone program, compiled once for markets of the same size. CVXPY is imported on construction.
+    A second-order cone program, compiled once for markets of the same size. CVXPY is imported on
+    construction.
     """
 
     def __init__(self, num_experts: int) -> None:
@@ -141,11 +160,17 @@ class BudgetedPriceProgram:
         self._effort = cp.Variable(num_experts, name="effort")
         self._margin = cp.Parameter(num_experts, name="margin")  # D (v - kappa)
         self._least_pay = cp.Parameter(num_experts, nonneg=True, name="least_pay")  # D kappa
-        self._root_more_pay = cp.Parameter(num_experts, nonneg=True, name="root_more_pay")  # sqrt(D slope)
+        self._root_more_pay = cp.Parameter(
+            num_experts, nonneg=True, name="root_more_pay"
+        )  # sqrt(D slope)
         self._budget = cp.Parameter(nonneg=True, name="budget")
         more_pay = cp.sum_squares(cp.multiply(self._root_more_pay, self._effort))
         welfare = self._margin @ self._effort - more_pay / 2
-        within = [self._effort >= 0, self._effort <= 1, self._least_pay @ self._effort + more_pay <= self._budget]
+        within = [
+            self._effort >= 0,
+            self._effort <= 1,
+            self._least_pay @ self._effort + more_pay <= self._budget,
+        ]
         self._problem = compiled(cp.Problem(cp.Maximize(welfare), within), BudgetedPrice.name)
 
     def clear(self, market: Market) -> Outcome:
@@ -159,7 +184,9 @@ class BudgetedPriceProgram:
         for index in np.ndindex(market.batch_shape):
             effort[index] = self._solve(market.world(index))
         unit_price = market.unit_cost + market.cost_slope * effort
-        return outcome_at_prices(market, unit_price, status="optimal", solve_seconds=perf_counter() - start)
+        return outcome_at_prices(
+            market, unit_price, status="optimal", solve_seconds=perf_counter() - start
+        )
 
     def _solve(self, market: Market) -> FloatArray:
         import cvxpy as cp

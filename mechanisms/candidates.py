@@ -1,8 +1,9 @@
-"""Between fields of pairs and fields of experts: what a pair reads of its expert, and an expert of its pairs.
+"""Between fields of pairs and fields of experts: what a pair reads of its expert, and an expert of
+its pairs.
 
-A field of pairs is (..., U, C), one of experts (..., E). Where users list candidates, column c of a user is of the
-expert `candidates[..., c]`, see `Market`; where they list none (None), C = E and column e is of expert e. Leading axes
-are those of the market everywhere.
+A field of pairs is (..., U, C), one of experts (..., E). Where users list candidates, column c of a
+user is of the expert `candidates[..., c]`, see `Market`; where they list none (None), C = E and
+column e is of expert e. Leading axes are those of the market everywhere.
 """
 
 from __future__ import annotations
@@ -29,12 +30,18 @@ def total(amounts: FloatArray, candidates: IntArray | None, num_experts: int) ->
     if candidates is None:
         return np.asarray(amounts.sum(axis=-2))
     shape = (*candidates.shape[:-2], num_experts)
-    summed = np.bincount(cells(candidates, num_experts).ravel(), weights=amounts.ravel(), minlength=int(np.prod(shape)))
+    summed = np.bincount(
+        cells(candidates, num_experts).ravel(),
+        weights=amounts.ravel(),
+        minlength=int(np.prod(shape)),
+    )
     return summed.astype(np.float64).reshape(shape)
 
 
 def greatest(amounts: FloatArray, candidates: IntArray | None, num_experts: int) -> FloatArray:
-    """The greatest of `amounts` (..., U, C) over the pairs of each expert, (..., E); 0 where none is above 0."""
+    """The greatest of `amounts` (..., U, C) over the pairs of each expert, (..., E); 0 where none
+    is above 0.
+    """
     if candidates is None:
         return np.asarray(amounts.max(axis=-2, initial=0.0))
     found = np.zeros((*candidates.shape[:-2], num_experts))
@@ -42,15 +49,19 @@ def greatest(amounts: FloatArray, candidates: IntArray | None, num_experts: int)
     return found
 
 
-def of_served(amounts: FloatArray, allocation: IntArray, candidates: IntArray | None = None) -> FloatArray:
-    """The entry of `amounts` (..., U, C) at each user's expert, (..., U); 0 for those whom nobody serves.
+def of_served(
+    amounts: FloatArray, allocation: IntArray, candidates: IntArray | None = None
+) -> FloatArray:
+    """The entry of `amounts` (..., U, C) at each user's expert, (..., U); 0 for those whom nobody
+    serves.
 
     An expert that a user does not list serves it nothing.
     """
     if not amounts.shape[-1]:
         return np.zeros(allocation.shape)
     column = allocation if candidates is None else column_of(allocation, candidates)
-    # Flat, because take_along_axis takes five times as long; -1 reads a neighbour, which is then overwritten.
+    # Flat, because take_along_axis takes five times as long; -1 reads a neighbour, which is then
+    # overwritten.
     row = np.arange(column.size).reshape(column.shape) * amounts.shape[-1]
     own = amounts.reshape(-1)[row + column]
     own[column < 0] = 0.0
@@ -67,9 +78,15 @@ def load(amounts: FloatArray, allocation: IntArray, num_experts: int) -> FloatAr
 
 
 def column_of(allocation: IntArray, candidates: IntArray) -> IntArray:
-    """The column of each user's expert in its list, (..., U); -1 for none, and for an expert that it does not list."""
+    """The column of each user's expert in its list, (..., U); -1 for none, and for an expert that
+    it does not list.
+    """
     found = candidates == allocation[..., np.newaxis]
-    return np.where(found.any(axis=-1), found.argmax(axis=-1), -1) if found.shape[-1] else np.full(found.shape[:-1], -1)
+    return (
+        np.where(found.any(axis=-1), found.argmax(axis=-1), -1)
+        if found.shape[-1]
+        else np.full(found.shape[:-1], -1)
+    )
 
 
 def expert_of(column: IntArray, candidates: IntArray | None) -> IntArray:

@@ -1,4 +1,6 @@
-"""A menu of contracts, effort against reward, from which each edge device takes the one meant for its cost."""
+"""A menu of contracts, effort against reward, from which each edge device takes the one meant for
+its cost.
+"""
 
 from __future__ import annotations
 
@@ -23,43 +25,53 @@ LEAST_SLOPE = 1e-9  # credits/point: efforts are a quotient by it
 @register("contract")
 @dataclass(frozen=True)
 class Contract:
-    """The platform knows how costs are spread, not whose is which, and screens edge devices by a menu for T types.
+    """The platform knows how costs are spread, not whose is which, and screens edge devices by a
+    menu for T types.
 
-    Costs are believed to be of one dimension, multiples of the base cost z(x) = kappa_0 x + slope_0 x^2 / 2 with
-    kappa_0 and slope_0 the middles of the ranges: type theta bears z(x) / theta a point of demand. The platform's
-    prior is kappa and slope uniform and independent in the ranges `unit_cost` and `cost_slope`, credits/point. It
-    splits the cost at full effort, kappa + slope / 2, into T bins of equal probability; the types theta_1 < ... <
-    theta_T are those of the highest cost of each bin. An edge device is of the greatest type not above its own
-    theta = (kappa_0 + slope_0 / 2) / (kappa + slope / 2), so it is never dearer than its type; one above all bins has
+    Costs are believed to be of one dimension, multiples of the base cost z(x) = kappa_0 x + slope_0
+    x^2 / 2 with kappa_0 and slope_0 the middles of the ranges: type theta bears z(x) / theta a
+    point of demand. The platform's prior is kappa and slope uniform and independent in the ranges
+    `unit_cost` and `cost_slope`, credits/point. It splits the cost at full effort, kappa + slope /
+    2, into T bins of equal probability; the types theta_1 < ... < theta_T are those of the highest
+    cost of each bin. An edge device is of the greatest type not above its own theta = (kappa_0 +
+    slope_0 / 2) / (kappa + slope / 2), so it is never dearer than its type; one above all bins has
     no type and is offered nothing.
 
-    Program, one menu a world: maximise what a point of demand leaves the users on average, credits/point
+    Program, one menu a world: maximise what a point of demand leaves the users on average,
+    credits/point
 
-        maximise   sum_t (v x(z_t) - r_t) / T
-        subject to r_t - z_t / theta_t >= r_s - z_s / theta_t   for all types t, s     (incentive compatibility)
-                   r_t - z_t / theta_t >= 0,   0 <= z_t <= z(1)                        (individual rationality)
+        maximise   sum_t (v x(z_t) - r_t) / T subject to r_t - z_t / theta_t >= r_s - z_s / theta_t
+        for all types t, s     (incentive compatibility)
+                   r_t - z_t / theta_t >= 0,   0 <= z_t <= z(1)                        (individual
+                   rationality)
 
-        r            reward a point of demand, credits/point; the unit price of a delivered point is r_t / x(z_t)
-        z            base cost of the effort x(z) = (sqrt(kappa_0^2 + 2 slope_0 z) - kappa_0) / slope_0
-        v            value a point, credits: the mean of the world's values weighted by demand, 0 without demand
+        r            reward a point of demand, credits/point; the unit price of a delivered point is
+        r_t / x(z_t) z            base cost of the effort x(z) = (sqrt(kappa_0^2 + 2 slope_0 z) -
+        kappa_0) / slope_0 v            value a point, credits: the mean of the world's values
+        weighted by demand, 0 without demand
 
-    Jointly convex in (r, z). All pairs of constraints hold exactly if z grows with t and the rewards are
-    r_t = r_(t-1) + (z_t - z_(t-1)) / theta_t from r_0 = z_0 = 0. On average they then cost sum_t phi_t z_t / T, with
-    the virtual costs phi_t = (T - t + 1) / theta_t - (T - t) / theta_(t+1). Where these fall with t, each effort can be
-    chosen alone: v = phi_t (kappa_0 + slope_0 x_t), cut to 0..1. They do fall, so nothing needs ironing: p q(p) is
-    convex for the quantiles q of kappa + slope / 2, whose density, a convolution of uniform ones, is log-concave.
+    Jointly convex in (r, z). All pairs of constraints hold exactly if z grows with t and the
+    rewards are r_t = r_(t-1) + (z_t - z_(t-1)) / theta_t from r_0 = z_0 = 0. On average they then
+    cost sum_t phi_t z_t / T, with the virtual costs phi_t = (T - t + 1) / theta_t - (T - t) /
+    theta_(t+1). Where these fall with t, each effort can be chosen alone: v = phi_t (kappa_0 +
+    slope_0 x_t), cut to 0..1. They do fall, so nothing needs ironing: p q(p) is convex for the
+    quantiles q of kappa + slope / 2, whose density, a convolution of uniform ones, is log-concave.
 
-    Guarantee: if the true costs of an edge device are a multiple of the base cost, then reporting them is best
-        whatever it or others report, and it does not lose. It prefers its own contract to all others also where its
-        theta lies between two types (the higher one is worth taking only from that type's theta on), nothing depends
-        on other reports, and a report only chooses a contract. For costs of another shape neither holds: one whose
-        slope is small beside kappa may lose up to slope_0 / (8 theta_t) a point of demand by the truth. On a grid of
-        the default prior and values of 1 to 9, the most that a lie gains is 0.11 credits a point.
+    Guarantee: if the true costs of an edge device are a multiple of the base cost, then reporting
+        them is best whatever it or others report, and it does not lose. It prefers its own contract
+        to all others also where its theta lies between two types (the higher one is worth taking
+        only from that type's theta on), nothing depends on other reports, and a report only chooses
+        a contract. For costs of another shape neither holds: one whose slope is small beside kappa
+        may lose up to slope_0 / (8 theta_t) a point of demand by the truth. On a grid of the
+        default prior and values of 1 to 9, the most that a lie gains is 0.11 credits a point.
     Budget: charges are the payments (balance 0). `Market.budget` is *ignored*.
-    No trade: where v <= phi_t kappa_0, also without demand, type t gets the contract (0, 0), at price 0.
-    Strategic side: edge devices, who must then give the effort of their contract. The users act as one.
-    Source: screening after Mussa and Rosen (1978) and Maskin and Riley (1984); with types and all pairs of
-        constraints as in Bolton and Dewatripont, Contract Theory, chapter 2. The cost model is this project's own.
+    No trade: where v <= phi_t kappa_0, also without demand, type t gets the contract (0, 0), at
+    price 0.
+    Strategic side: edge devices, who must then give the effort of their contract. The users act as
+    one.
+    Source: screening after Mussa and Rosen (1978) and Maskin and Riley (1984); with types and all
+        pairs of constraints as in Bolton and Dewatripont, Contract Theory, chapter 2. The cost
+        model is this project's own.
     """
 
     name: ClassVar[str] = "contract"
@@ -70,7 +82,8 @@ class Contract:
         incentive_compatible=frozenset({"edge_devices"}),
         individually_rational=frozenset({"edge_devices"}),
         budget_balanced=True,
-        condition="the costs of each edge device are a multiple of the base cost, the middles of the prior's ranges",
+        condition="the costs of each edge device are a multiple of the base cost, the middles of "
+        "the prior's ranges",
     )
 
     types: int = 8
@@ -78,12 +91,21 @@ class Contract:
     cost_slope: tuple[float, float] = (0.5, 1.5)
 
     def __post_init__(self) -> None:
-        if isinstance(self.types, bool) or not isinstance(self.types, int) or not 1 <= self.types <= MOST_TYPES:
-            raise ValueError(f"contract: types should be a whole number in 1..{MOST_TYPES}, got {self.types!r}")
+        if (
+            isinstance(self.types, bool)
+            or not isinstance(self.types, int)
+            or not 1 <= self.types <= MOST_TYPES
+        ):
+            raise ValueError(
+                f"contract: types should be a whole number in 1..{MOST_TYPES}, got {self.types!r}"
+            )
         object.__setattr__(self, "unit_cost", _cost_range("unit_cost", self.unit_cost))
         object.__setattr__(self, "cost_slope", _cost_range("cost_slope", self.cost_slope))
         if self.cost_slope[0] < LEAST_SLOPE:
-            raise ValueError(f"contract: cost_slope should begin at {LEAST_SLOPE:g} or above, got {self.cost_slope[0]}")
+            raise ValueError(
+                f"contract: cost_slope should begin at {LEAST_SLOPE:g} or above, got "
+                f"{self.cost_slope[0]}"
+            )
 
     @property
     def base_cost(self) -> tuple[float, float]:
@@ -92,7 +114,9 @@ class Contract:
 
     @cached_property
     def type_cost(self) -> FloatArray:
-        """(T,) cost of a point at full effort of each type, credits/point, from the dearest type to the cheapest."""
+        """(T,) cost of a point at full effort of each type, credits/point, from the dearest type to
+        the cheapest.
+        """
         probability = np.arange(self.types, 0, -1) / self.types
         half_slope = self.cost_slope[0] / 2, self.cost_slope[1] / 2
         return quantile_of_sum(probability, self.unit_cost, half_slope)
@@ -104,11 +128,14 @@ class Contract:
 
     @cached_property
     def virtual_cost(self) -> FloatArray:
-        """(T,) phi, falling: what base cost at a type costs the users, with the rents it leaves to cheaper types."""
+        """(T,) phi, falling: what base cost at a type costs the users, with the rents it leaves to
+        cheaper types.
+        """
         return -np.diff(np.arange(self.types, 0, -1) / self.theta, append=0.0)
 
     def menu(self, value: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Efforts and rewards, each (..., T), of the contracts for a value (...) of a point, credits.
+        """Efforts and rewards, each (..., T), of the contracts for a value (...) of a point,
+        credits.
 
         Rewards are in credits a point of demand.
         """
@@ -118,15 +145,22 @@ class Contract:
         return effort, np.cumsum(steps / self.theta, axis=-1)
 
     def clear(self, market: Market) -> Outcome:
-        """Each world's menu, and for each edge device the contract of its type; status "closed_form"."""
+        """Each world's menu, and for each edge device the contract of its type; status
+        "closed_form".
+        """
         start = perf_counter()
         effort, reward = self.menu(mean_value(market))
         return self.outcome(market, effort, reward, "closed_form", start)
 
-    def outcome(self, market: Market, effort: FloatArray, reward: FloatArray, status: str, start: float) -> Outcome:
-        """What comes of menus (..., T) for the costs reported; `start` is when the solution began, in seconds."""
+    def outcome(
+        self, market: Market, effort: FloatArray, reward: FloatArray, status: str, start: float
+    ) -> Outcome:
+        """What comes of menus (..., T) for the costs reported; `start` is when the solution began,
+        in seconds.
+        """
         price = np.divide(reward, effort, out=np.zeros_like(reward), where=effort > 0)
-        # So many types are at least as dear as the edge device, and the last of them is its own; 0 stands for none.
+        # So many types are at least as dear as the edge device, and the last of them is its own; 0
+        # stands for none.
         reported = market.unit_cost + market.cost_slope / 2
         chosen = self.types - np.searchsorted(self.type_cost[::-1], reported)
         nothing = np.zeros((*market.batch_shape, 1))
@@ -138,7 +172,9 @@ class Contract:
             effort=effort,
             points=points,
             payment=unit_price * points,
-            welfare=welfare(effort, market.demand, market.value, market.unit_cost, market.cost_slope),
+            welfare=welfare(
+                effort, market.demand, market.value, market.unit_cost, market.cost_slope
+            ),
             status=status,
             solve_seconds=perf_counter() - start,
         )
@@ -146,11 +182,18 @@ class Contract:
 
 def _cost_range(name: str, given: object) -> tuple[float, float]:
     bounds = list(given) if isinstance(given, tuple | list) else []
-    if len(bounds) != 2 or not all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in bounds):
-        raise ValueError(f"contract: {name} should be two numbers, lowest and highest, got {given!r}")
+    if len(bounds) != 2 or not all(
+        isinstance(bound, int | float) and not isinstance(bound, bool) for bound in bounds
+    ):
+        raise ValueError(
+            f"contract: {name} should be two numbers, lowest and highest, got {given!r}"
+        )
     low, high = map(float, bounds)
     if not 0 <= low <= high <= LARGEST:
-        raise ValueError(f"contract: {name} should be finite with 0 <= lowest <= highest <= {LARGEST:g}, got {given!r}")
+        raise ValueError(
+            f"contract: {name} should be finite with 0 <= lowest <= highest <= {LARGEST:g}, got "
+            f"{given!r}"
+        )
     return low, high
 
 
@@ -161,10 +204,13 @@ def mean_value(market: Market) -> FloatArray:
     return np.divide(worth, demand, out=np.zeros_like(demand), where=demand > 0)
 
 
-def quantile_of_sum(probability: FloatArray, first: tuple[float, float], second: tuple[float, float]) -> FloatArray:
+def quantile_of_sum(
+    probability: FloatArray, first: tuple[float, float], second: tuple[float, float]
+) -> FloatArray:
     """Quantiles of the sum of two independent variables, each uniform in its range.
 
-    Its density rises over the width of the narrower one, is flat, and falls: a trapezium, with a closed form.
+    Its density rises over the width of the narrower one, is flat, and falls: a trapezium, with a
+    closed form.
     """
     narrow, wide = sorted((first[1] - first[0], second[1] - second[0]))
     tail = np.minimum(probability, 1 - probability)
@@ -175,10 +221,11 @@ def quantile_of_sum(probability: FloatArray, first: tuple[float, float], second:
 
 
 class ContractProgram:
-    """The program of `Contract` in CVXPY, with all pairs of constraints: what the closed form is held to.
+    """The program of `Contract` in CVXPY, with all pairs of constraints: what the closed form is
+    held to.
 
-    A second-order cone program in (r, z), compiled once; the value of a point is its only parameter. CVXPY is
-    imported on construction.
+    A second-order cone program in (r, z), compiled once; the value of a point is its only
+    parameter. CVXPY is imported on construction.
     """
 
     def __init__(self, mechanism: Contract) -> None:
@@ -212,7 +259,9 @@ class ContractProgram:
         effort = np.zeros((*value.shape, self._mechanism.types))
         reward = np.zeros_like(effort)
         for index in np.ndindex(value.shape):
-            self._value.value = max(value[index], 0.0)  # at no value as at a negative one, nothing is bought
+            self._value.value = max(
+                value[index], 0.0
+            )  # at no value as at a negative one, nothing is bought
             solve(self._problem, f"contract for {value[index]} credits/point", cp.CLARABEL)
             effort[index], reward[index] = np.clip(self._effort.value, 0.0, 1.0), self._reward.value
         return effort, reward

@@ -1,4 +1,6 @@
-"""Users and edge devices trade subtasks, topic by topic, and neither side gains by reporting anything but the truth."""
+"""Users and edge devices trade subtasks, topic by topic, and neither side gains by reporting
+anything but the truth.
+"""
 
 from __future__ import annotations
 
@@ -18,49 +20,58 @@ from mechanisms.market import FloatArray, IntArray, Market, Outcome
 @register("double_auction")
 @dataclass(frozen=True)
 class DoubleAuction:
-    """McAfee's double auction in each topic: a user buys one unit, its pending subtask; an expert sells one.
+    """McAfee's double auction in each topic: a user buys one unit, its pending subtask; an expert
+    sells one.
 
-    Sellers of a topic are its experts with capacity, whatever more they could serve. A seller asks its cost of a point
-    at full effort, a user with this topic bids what a point is worth to it:
+    Sellers of a topic are its experts with capacity, whatever more they could serve. A seller asks
+    its cost of a point at full effort, a user with this topic bids what a point is worth to it:
 
-        ask_e = kappa_e + slope_e / 2                                        credits/point
-        bid_u = sum_e user_value_ue / sum_e user_points_ue  over the sellers, credits/point; none where not above 0
+        ask_e = kappa_e + slope_e / 2                                        credits/point bid_u =
+        sum_e user_value_ue / sum_e user_points_ue  over the sellers, credits/point; none where not
+        above 0
 
         user_value   what full service is worth to the user, credits
         user_points  what full service delivers, points
         kappa, slope reported unit cost and cost slope, credits/point
 
-    With bids b_1 >= b_2 >= ... and asks s_1 <= s_2 <= ..., equal ones in the order of their index, let k be the last
-    pair with b_k > s_k and p = (b_(k+1) + s_(k+1)) / 2. If there is a pair k + 1, and s_k <= p <= b_k, the first k of
-    either side trade at p. Otherwise only the first k - 1 trade, buyers at b_k and sellers at s_k: so where k is the
-    last pair that can be formed at all. The first trading user, by its index, is served by the first trading expert,
-    the second by the second: among those who trade, who meets whom depends on nobody's report. If e serves u,
+    With bids b_1 >= b_2 >= ... and asks s_1 <= s_2 <= ..., equal ones in the order of their index,
+    let k be the last pair with b_k > s_k and p = (b_(k+1) + s_(k+1)) / 2. If there is a pair k + 1,
+    and s_k <= p <= b_k, the first k of either side trade at p. Otherwise only the first k - 1
+    trade, buyers at b_k and sellers at s_k: so where k is the last pair that can be formed at all.
+    The first trading user, by its index, is served by the first trading expert, the second by the
+    second: among those who trade, who meets whom depends on nobody's report. If e serves u,
 
-        charge_u = buyers' price x user_points_ue,   payment_e = sellers' price x user_points_ue    credits
+        charge_u = buyers' price x user_points_ue,   payment_e = sellers' price x user_points_ue
+        credits
 
     Experts that trade give effort 1; all others give 0, at price 0.
 
-    Where users list candidates, the sellers of a topic are those that some user with this topic lists, a user's bid is
-    over those in its list, and each trading user, in the order of their index, is served by the first trading expert
-    of its list that is not taken; if that leaves one without, all meet as in a matching of as many as can be. Who finds
-    no partner even so does not trade after all.
+    Where users list candidates, the sellers of a topic are those that some user with this topic
+    lists, a user's bid is over those in its list, and each trading user, in the order of their
+    index, is served by the first trading expert of its list that is not taken; if that leaves one
+    without, all meet as in a matching of as many as can be. Who finds no partner even so does not
+    trade after all.
 
-    Guarantee: a buyer's price is at most its bid, a seller's at least its ask, and neither moves with the report of
-        one that trades, nor does anybody's partner: b_k and s_k are then others' reports, or p is. With a report that
-        changes whether it trades, a user would pay a price above its bid or forgo one below it, a seller likewise
-        (McAfee 1992). Points of the pair scale all of this, so it holds whoever the partner is, if the
-        utility of a user is what its bid says: user_points_ue (bid_u - price). That is the condition,
-        user_value_ue = bid_u user_points_ue at all sellers of the topic. Experts of a topic that are worth the
-        same to a user and bring it as many points meet it. For sellers the guarantee needs no condition.
-        Lists are nobody's report, and what meets by them depends on who trades alone: nothing of this changes.
-    Budget: each pair's charge is at least its payment, in every market; the platform keeps the difference.
-        `Market.budget` is ignored.
-    Welfare: at most one trade a topic, the least profitable one, is lost against the efficient k; with lists also
-        those of traders who are out of each other's reach.
-    No trade: without users, experts, capacity or a bid above an ask, nobody trades; neither where one pair is all.
-    Strategic side: both. Edge devices must give effort 1, which a price below kappa + slope would not be answered with.
-    Source: McAfee, A Dominant Strategy Double Auction (Journal of Economic Theory 56, 1992), with k - 1 trades where
-        the paper completes the lists by bounds on values.
+    Guarantee: a buyer's price is at most its bid, a seller's at least its ask, and neither moves
+        with the report of one that trades, nor does anybody's partner: b_k and s_k are then others'
+        reports, or p is. With a report that changes whether it trades, a user would pay a price
+        above its bid or forgo one below it, a seller likewise (McAfee 1992). Points of the pair
+        scale all of this, so it holds whoever the partner is, if the utility of a user is what its
+        bid says: user_points_ue (bid_u - price). That is the condition, user_value_ue = bid_u
+        user_points_ue at all sellers of the topic. Experts of a topic that are worth the same to a
+        user and bring it as many points meet it. For sellers the guarantee needs no condition.
+        Lists are nobody's report, and what meets by them depends on who trades alone: nothing of
+        this changes.
+    Budget: each pair's charge is at least its payment, in every market; the platform keeps the
+        difference. `Market.budget` is ignored.
+    Welfare: at most one trade a topic, the least profitable one, is lost against the efficient k;
+        with lists also those of traders who are out of each other's reach.
+    No trade: without users, experts, capacity or a bid above an ask, nobody trades; neither where
+    one pair is all.
+    Strategic side: both. Edge devices must give effort 1, which a price below kappa + slope would
+    not be answered with.
+    Source: McAfee, A Dominant Strategy Double Auction (Journal of Economic Theory 56, 1992), with k
+        - 1 trades where the paper completes the lists by bounds on values.
     """
 
     name: ClassVar[str] = "double_auction"
@@ -71,7 +82,8 @@ class DoubleAuction:
         incentive_compatible=frozenset({"edge_devices", "users"}),
         individually_rational=frozenset({"edge_devices", "users"}),
         budget_balanced=True,
-        condition="a point is worth the same to a user at all experts of its topic that have capacity",
+        condition="a point is worth the same to a user at all experts of its topic that have "
+        "capacity",
     )
 
     def clear(self, market: Market) -> Outcome:
@@ -97,7 +109,8 @@ class DoubleAuction:
         bid = np.divide(worth, offered, out=np.zeros_like(worth), where=offered > 0)
         ask = market.unit_cost + market.cost_slope / 2
 
-        # The topics that are sold, on an axis before all others: in each, bids and asks of the others count for none.
+        # The topics that are sold, on an axis before all others: in each, bids and asks of the
+        # others count for none.
         topics = np.unique(market.expert_topic).reshape(-1, *(1 for _ in market.expert_topic.shape))
         bids = np.where((market.topic == topics) & (bid > 0), bid, -np.inf)
         asks = np.where((market.expert_topic == topics) & is_seller, ask, np.inf)
@@ -108,7 +121,8 @@ class DoubleAuction:
             buys, sells = np.asarray(trade.buys.any(axis=0)), np.asarray(trade.sells.any(axis=0))
             allocation = _within_reach(buys, sells, sold, market.candidates)
             trade = trade._replace(
-                sells=trade.sells & (load(np.ones(allocation.shape), allocation, market.num_experts) > 0)
+                sells=trade.sells
+                & (load(np.ones(allocation.shape), allocation, market.num_experts) > 0)
             )
         buyers_price = np.where(trade.buys, trade.buyers_price[..., np.newaxis], 0.0).sum(axis=0)
         unit_price = np.where(trade.sells, trade.sellers_price[..., np.newaxis], 0.0).sum(axis=0)
@@ -138,7 +152,9 @@ class Trade(NamedTuple):
 
 
 def mcafee(bids: FloatArray, asks: FloatArray) -> Trade:
-    """The double auction of `DoubleAuction` for bids (..., U), -inf for none, and asks (..., E), inf for none."""
+    """The double auction of `DoubleAuction` for bids (..., U), -inf for none, and asks (..., E),
+    inf for none.
+    """
     buyers = np.argsort(-bids, axis=-1, kind="stable")
     sellers = np.argsort(asks, axis=-1, kind="stable")
     nobody = np.full((*bids.shape[:-1], 1), np.inf)
@@ -160,7 +176,9 @@ def mcafee(bids: FloatArray, asks: FloatArray) -> Trade:
 
 
 def _in_order_of_index(buys: NDArray[np.bool_], sells: NDArray[np.bool_]) -> IntArray:
-    """The expert that serves each user (..., U), the i-th of those who sell the i-th of those who buy; -1 for none."""
+    """The expert that serves each user (..., U), the i-th of those who sell the i-th of those who
+    buy; -1 for none.
+    """
     sellers = np.argsort(~sells, axis=-1, kind="stable")
     place = np.maximum(np.cumsum(buys, axis=-1) - 1, 0)
     return np.where(buys, np.take_along_axis(sellers, place, axis=-1), -1)
@@ -169,7 +187,8 @@ def _in_order_of_index(buys: NDArray[np.bool_], sells: NDArray[np.bool_]) -> Int
 def _within_reach(
     buys: NDArray[np.bool_], sells: NDArray[np.bool_], sold: NDArray[np.bool_], candidates: IntArray
 ) -> IntArray:
-    """The expert of each user (..., U) where users list candidates (..., U, C), -1 for none, by `DoubleAuction`'s rule.
+    """The expert of each user (..., U) where users list candidates (..., U, C), -1 for none, by
+    `DoubleAuction`'s rule.
 
     Args:
         buys: (..., U).
@@ -188,13 +207,16 @@ def _within_reach(
                     taken.add(expert)
                     break
         if len(taken) < buys[index].sum():
-            # Each world alone: which of several largest matchings is found must not depend on what else is cleared.
+            # Each world alone: which of several largest matchings is found must not depend on what
+            # else is cleared.
             allocation[index] = _largest_matching(meets[index], candidates[index], sells.shape[-1])
     return allocation
 
 
 def _largest_matching(meets: NDArray[np.bool_], candidates: IntArray, num_experts: int) -> IntArray:
-    """The expert of each user (U,), -1 for none, in a matching of as many as can be (Hopcroft and Karp 1973)."""
+    """The expert of each user (U,), -1 for none, in a matching of as many as can be (Hopcroft and
+    Karp 1973).
+    """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import maximum_bipartite_matching
 

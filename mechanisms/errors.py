@@ -6,7 +6,8 @@ class MarketError(ValueError):
 
 
 class MechanismError(RuntimeError):
-    """A solver gave no answer; the message names the mechanism, the problem and what the solver said.
+    """A solver gave no answer; the message names the mechanism, the problem and what the solver
+    said.
 
     A simulator may catch it and keep the last valid prices.
     """

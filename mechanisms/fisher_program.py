@@ -14,8 +14,8 @@ from mechanisms.program import compiled, solve
 class FisherProgram:
     """`Fisher` by exponential cones (Clarabel), compiled once for a size.
 
-    The objective is in units of the mean reserve: in units of money Clarabel fails on most markets of 64 x 300. CVXPY
-    is imported on construction; needs a user and an expert at least.
+    The objective is in units of the mean reserve: in units of money Clarabel fails on most markets
+    of 64 x 300. CVXPY is imported on construction; needs a user and an expert at least.
     """
 
     def __init__(self, num_users: int, num_experts: int) -> None:
@@ -33,7 +33,9 @@ class FisherProgram:
         self._spending = users @ y - experts @ self._z <= -self._worth
         cost = self._reserve @ cp.exp(self._z) - self._money * cp.sum(y)
         problem = cp.Problem(cp.Minimize(cost), [self._spending])
-        self._problem = compiled(problem, f"fisher market of {num_users} users and {num_experts} experts")
+        self._problem = compiled(
+            problem, f"fisher market of {num_users} users and {num_experts} experts"
+        )
 
     def clear(self, market: Market, budget: float | None = None) -> Outcome:
         """As `Fisher.clear`, world by world; status "optimal".
@@ -55,7 +57,9 @@ class FisherProgram:
         import cvxpy as cp
 
         if candidates is not None:
-            raise MarketError("the fisher market in CVXPY has a column for every expert: it takes no candidates")
+            raise MarketError(
+                "the fisher market in CVXPY has a column for every expert: it takes no candidates"
+            )
         log_markup, spending = np.zeros(reserve.shape), np.zeros(log_worth.shape)
         # Worth less than the reserve: the row of a pair that does not trade never binds.
         worth = np.where(np.isfinite(log_worth), log_worth, -1.0)

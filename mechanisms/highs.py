@@ -1,4 +1,6 @@
-"""Linear and mixed-integer programs handed to the HiGHS solver as arrays, with no modelling layer in between."""
+"""Linear and mixed-integer programs handed to the HiGHS solver as arrays, with no modelling layer
+in between.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ _PRIMAL = 4  # HiGHS's number of the primal simplex method
 
 
 class Optimum(NamedTuple):
-    """The decisions of a proven optimum, and what one more unit of each row's limit would add to the objective."""
+    """The decisions of a proven optimum, and what one more unit of each row's limit would add to
+    the objective.
+    """
 
     decision: FloatArray  # (columns,)
     dual: FloatArray  # (rows,), >= 0; without meaning where decisions are whole
@@ -55,7 +59,8 @@ def maximise(
         from_nothing: by the primal simplex method, which starts at x = 0, instead of the dual one.
 
     Raises:
-        MechanismError: HiGHS did not prove an optimum. A good answer that is not proven best does not count.
+        MechanismError: HiGHS did not prove an optimum. A good answer that is not proven best does
+            not count.
     """
     import highspy
     from highspy import _core
@@ -75,7 +80,8 @@ def maximise(
     if whole:
         program.integrality_ = [highspy.HighsVarType.kInteger] * objective.size
 
-    # The class behind highspy.Highs, which prints a line on construction, before it can be told not to.
+    # The class behind highspy.Highs, which prints a line on construction, before it can be told not
+    # to.
     solver = _core._Highs()
     for option, setting in _OPTIONS.items():
         solver.setOptionValue(option, setting)

@@ -18,7 +18,9 @@ IntArray = NDArray[np.int64]
 class _Rule(NamedTuple):
     """What one field of a market must be."""
 
-    axes: str  # the last axes, one letter each: U users, E experts, C candidates, which without lists are all experts
+    # the last axes, one letter each: U users, E experts, C candidates, which without lists are all
+    # experts
+    axes: str
     unit: str
     minimum: float = -np.inf
     strict: bool = False  # the minimum itself is refused
@@ -28,7 +30,11 @@ class _Rule(NamedTuple):
     @property
     def limit(self) -> str:
         """The limit in words, for messages."""
-        bound = f" and {'>' if self.strict else '>='} {self.minimum:g}" if np.isfinite(self.minimum) else ""
+        bound = (
+            f" and {'>' if self.strict else '>='} {self.minimum:g}"
+            if np.isfinite(self.minimum)
+            else ""
+        )
         return f"must be finite{bound} {self.unit}".rstrip()
 
 
@@ -53,13 +59,14 @@ _RULES = {
 class Market:
     """What a mechanism sees: one market, or a batch of them along any leading axes.
 
-    Leading axes broadcast against each other, so a field shared by all worlds may be given once. After
-    construction every array is a read-only copy with the full batch shape; float fields are float64, whole
-    ones int64. A market without experts (E = 0) and one without demand are legal.
+    Leading axes broadcast against each other, so a field shared by all worlds may be given once.
+    After construction every array is a read-only copy with the full batch shape; float fields are
+    float64, whole ones int64. A market without experts (E = 0) and one without demand are legal.
 
-    Where each user can reach a few of many experts, `candidates` lists them, C a user, and the fields of pairs have a
-    column for each of these; all else, allocations too, counts experts as ever. Such a market takes memory for U x C
-    pairs and E experts, never for U x E. Without lists C = E, and column e is expert e.
+    Where each user can reach a few of many experts, `candidates` lists them, C a user, and the
+    fields of pairs have a column for each of these; all else, allocations too, counts experts as
+    ever. Such a market takes memory for U x C pairs and E experts, never for U x E. Without lists C
+    = E, and column e is expert e.
 
     Attributes:
         unit_cost: (..., E) reported cost kappa of the first bit of effort, credits/point, >= 0.
@@ -67,15 +74,16 @@ class Market:
         demand: (..., E) points deliverable a slot at full effort, >= 0.
         value: (..., E) what a delivered point is worth to the users, credits/point.
         budget: (...) what the users can spend together, credits/slot, >= 0.
-        user_value: (..., U, C) what full service is worth to this user before any charge, credits; negative where it
-            does harm.
+        user_value: (..., U, C) what full service is worth to this user before any charge, credits;
+            negative where it does harm.
         user_points: (..., U, C) points that full service delivers to this user, points, >= 0.
         capacity: (..., E) subtasks an expert can serve in a slot, >= 0.
         bandwidth_need: (..., U, C) band this user needs at this expert, Hz, >= 0.
         bandwidth_limit: (..., E) band the expert has, Hz, >= 0.
         topic: (..., U) topic of the pending subtask, -1 where there is none.
         expert_topic: (..., E) topic of the expert, >= 0.
-        candidates: (..., U, C) the expert of each of this user's columns, 0 <= candidate < E, none twice.
+        candidates: (..., U, C) the expert of each of this user's columns, 0 <= candidate < E, none
+            twice.
 
     Raises:
         MarketError: a shape that does not fit, an entry that is not finite or outside its limits.
@@ -138,13 +146,16 @@ class Market:
         return 0
 
     def require(self, mechanism: str, *fields: str) -> None:
-        """Raise MarketError, naming the mechanism and the first field that it needs and this market lacks."""
+        """Raise MarketError, naming the mechanism and the first field that it needs and this market
+        lacks.
+        """
         for field in fields:
             if getattr(self, field) is None:
                 raise MarketError(f"{mechanism} needs {field}, which this market does not give")
 
     def with_demand(self, demand: FloatArray) -> Market:
-        """This market with another demand of the same shape, (..., E) points/slot; nothing else is checked again.
+        """This market with another demand of the same shape, (..., E) points/slot; nothing else is
+        checked again.
 
         Raises:
             MarketError: a shape that is not this market's, an entry that is not finite or negative.
@@ -152,7 +163,9 @@ class Market:
         rule = _RULES["demand"]
         array = _copy("demand", demand, rule)
         if array.shape != self.demand.shape:
-            raise MarketError(f"demand has shape {array.shape}: must be {self.demand.shape}, as the market's")
+            raise MarketError(
+                f"demand has shape {array.shape}: must be {self.demand.shape}, as the market's"
+            )
         _check_entries("demand", array, rule)
         array.setflags(write=False)
         market = copy(self)
@@ -160,7 +173,9 @@ class Market:
         return market
 
     def world(self, index: int | tuple[int, ...]) -> Market:
-        """The market at `index` along the leading axes, for solvers that take one problem at a time."""
+        """The market at `index` along the leading axes, for solvers that take one problem at a
+        time.
+        """
         fields: dict[str, Any] = {name: getattr(self, name) for name in _RULES}
         return Market(**{name: array[index] for name, array in fields.items() if array is not None})
 
@@ -174,14 +189,16 @@ class Outcome:
     Attributes:
         unit_price: (..., E) paid for a delivered point, credits/point.
         effort: (..., E) of each edge device, from its reported costs, 0..1; 0 is not taking part.
-        points: (..., E) delivered, points/slot: demand x effort, or where users are allocated the `user_points` of
-            those whom the expert serves, times effort.
+        points: (..., E) delivered, points/slot: demand x effort, or where users are allocated the
+            `user_points` of those whom the expert serves, times effort.
         payment: (..., E) to the expert, credits/slot.
         welfare: (...) value less reported cost, credits/slot.
         status: one word for the whole clearing: "free", "closed_form", "optimal" ...
         solve_seconds: wall time of the decision.
-        charge: (..., U) from the user, credits/slot; None where users together pay exactly the payments.
-        allocation: (..., U) the expert that serves the user, -1 for none; None where a mechanism only prices.
+        charge: (..., U) from the user, credits/slot; None where users together pay exactly the
+            payments.
+        allocation: (..., U) the expert that serves the user, -1 for none; None where a mechanism
+            only prices.
     """
 
     unit_price: FloatArray
@@ -196,14 +213,18 @@ class Outcome:
 
     @property
     def balance(self) -> FloatArray:
-        """(...) charges less payments, credits/slot: what the platform keeps; negative is a subsidy."""
+        """(...) charges less payments, credits/slot: what the platform keeps; negative is a
+        subsidy.
+        """
         paid = self.payment.sum(axis=-1)
         charged = paid if self.charge is None else self.charge.sum(axis=-1)
         return np.asarray(charged - paid)
 
 
 def _copy(name: str, given: object, rule: _Rule) -> NDArray[Any]:
-    """A float64 or int64 copy, so that a caller's later writes cannot reach a market that was checked."""
+    """A float64 or int64 copy, so that a caller's later writes cannot reach a market that was
+    checked.
+    """
     try:
         array: NDArray[Any] = np.array(given)
         if not rule.whole:
@@ -215,7 +236,9 @@ def _copy(name: str, given: object, rule: _Rule) -> NDArray[Any]:
     return array.astype(np.int64, copy=False)
 
 
-def _leading_shape(name: str, array: NDArray[Any], axes: str, sizes: dict[str, int]) -> tuple[int, ...]:
+def _leading_shape(
+    name: str, array: NDArray[Any], axes: str, sizes: dict[str, int]
+) -> tuple[int, ...]:
     """Shape without the last `axes`, whose sizes must agree with `sizes`, the fields seen before."""
     split = array.ndim - len(axes)
     if split < 0:
@@ -224,7 +247,9 @@ def _leading_shape(name: str, array: NDArray[Any], axes: str, sizes: dict[str, i
         expected = sizes.setdefault(axis, size)
         if size != expected:
             shape = ", ".join(["...", *axes])
-            raise MarketError(f"{name} has shape {array.shape}: must be ({shape}) with {axis} = {expected}")
+            raise MarketError(
+                f"{name} has shape {array.shape}: must be ({shape}) with {axis} = {expected}"
+            )
     return array.shape[:split]
 
 
@@ -236,7 +261,9 @@ def _check_entries(name: str, array: NDArray[Any], rule: _Rule) -> None:
     above = low > rule.minimum if rule.strict or rule.minimum == -np.inf else low >= rule.minimum
     if above and high < np.inf:
         return
-    allowed = np.isfinite(array) & ((array > rule.minimum) if rule.strict else (array >= rule.minimum))
+    allowed = np.isfinite(array) & (
+        (array > rule.minimum) if rule.strict else (array >= rule.minimum)
+    )
     raise MarketError(f"{_first(name, array, ~allowed)}: {rule.limit}")
 
 
@@ -250,13 +277,19 @@ def _check_lists(candidates: IntArray, num_experts: int) -> None:
         order = np.argsort(candidates, axis=-1, kind="stable")
         again = np.zeros(candidates.shape, dtype=bool)
         np.put_along_axis(again, order[..., 1:], ascending[..., 1:] == ascending[..., :-1], axis=-1)
-        raise MarketError(f"{_first('candidates', candidates, again)}: must be once in the list of a user")
+        raise MarketError(
+            f"{_first('candidates', candidates, again)}: must be once in the list of a user"
+        )
 
 
 def _first(name: str, array: NDArray[Any], wrong: NDArray[np.bool_]) -> str:
     """The first entry that is wrong, by name, place and value."""
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
-    return f"{name}[{', '.join(map(str, index))}] = {array[index]}" if index else f"{name} = {array[index]}"
+    return (
+        f"{name}[{', '.join(map(str, index))}] = {array[index]}"
+        if index
+        else f"{name} = {array[index]}"
+    )
 
 
 def _broadcast(leading: dict[str, tuple[int, ...]]) -> tuple[int, ...]:

@@ -1,6 +1,8 @@
-"""Search for the misreport that pays most: what an agent gains by lying, without a gradient, for many agents at once.
+"""Search for the misreport that pays most: what an agent gains by lying, without a gradient, for
+many agents at once.
 
-A report is a vector of D entries: (unit_cost, cost_slope) of an edge device, the row of `user_value` of a user.
+A report is a vector of D entries: (unit_cost, cost_slope) of an edge device, the row of
+`user_value` of a user.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ from numpy.typing import NDArray
 
 from mechanisms.market import FloatArray
 
-# Misreports tried between two looks at which is the best so far; one call clears that many of an agent's.
+# Misreports tried between two looks at which is the best so far; one call clears that many of an
+# agent's.
 ROUND = 5
-# Share of the misreports that start from the best so far. The rest start from the truth, lest the search get stuck.
+# Share of the misreports that start from the best so far. The rest start from the truth, lest the
+# search get stuck.
 _FROM_BEST = 0.7
-# Steps span this many powers of ten below an ordinary report, the smaller ones from the best so far only. All sizes are
-# drawn throughout: a search that shrank its steps would depend on how much is still to be tried.
+# Steps span this many powers of ten below an ordinary report, the smaller ones from the best so far
+# only. All sizes are drawn throughout: a search that shrank its steps would depend on how much is
+# still to be tried.
 _DECADES_FROM_TRUTH, _DECADES_FROM_BEST = 1.0, 3.0
 _WAYS = 6
 
@@ -46,20 +51,26 @@ class ReportSpace:
 
 
 def most_profitable(
-    gain: Callable[[FloatArray], FloatArray], space: ReportSpace, budget: int, rng: np.random.Generator
+    gain: Callable[[FloatArray], FloatArray],
+    space: ReportSpace,
+    budget: int,
+    rng: np.random.Generator,
 ) -> tuple[FloatArray, FloatArray]:
-    """The best report found for each agent, (J, D), and its gain over the truth, (J,), never negative.
+    """The best report found for each agent, (J, D), and its gain over the truth, (J,), never
+    negative.
 
-    A misreport starts from the truth or from the best report so far, which makes it a step of a local search from
-    the worst case found. One entry, drawn at random, is moved in one way and all others in another: left as they
-    are, redrawn from the market's spread, scaled up or down by a factor, shifted, each moved by noise of its own, or
-    set to the corner. So all entries together, one alone, and all but one are tried, by small steps and large.
+    A misreport starts from the truth or from the best report so far, which makes it a step of a
+    local search from the worst case found. One entry, drawn at random, is moved in one way and all
+    others in another: left as they are, redrawn from the market's spread, scaled up or down by a
+    factor, shifted, each moved by noise of its own, or set to the corner. So all entries together,
+    one alone, and all but one are tried, by small steps and large.
 
-    A search is the beginning of the same search with a larger budget: under one seed a gain never falls as the
-    budget grows.
+    A search is the beginning of the same search with a larger budget: under one seed a gain never
+    falls as the budget grows.
 
     Args:
-        gain: from (J, R, D) reports to the (J, R) utilities they bring, less that of the truth; -inf where unknown.
+        gain: from (J, R, D) reports to the (J, R) utilities they bring, less that of the truth;
+            -inf where unknown.
         space: what the agents may report.
         budget: misreports tried for each agent.
         rng: draws the misreports.
@@ -77,7 +88,9 @@ def most_profitable(
 
 
 def _misreports(space: ReportSpace, best: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """(J, ROUND, D) misreports, always a whole round, so that the stream of `rng` does not depend on the budget."""
+    """(J, ROUND, D) misreports, always a whole round, so that the stream of `rng` does not depend
+    on the budget.
+    """
     agents, entries = space.truth.shape
     once, each = (agents, ROUND, 1), (agents, ROUND, entries)
     from_best = rng.random(once) < _FROM_BEST

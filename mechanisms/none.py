@@ -19,8 +19,8 @@ class FreeExperts:
     """Cooperative edge devices: full effort, no price, no payment, nobody is charged.
 
     Program: none. Unit price 0 credits/point, effort 1.
-    Guarantee: all demand is served and the budget is never touched. Not individually rational: an edge device
-        bears its cost unpaid, so welfare, which counts that cost, may be negative.
+    Guarantee: all demand is served and the budget is never touched. Not individually rational: an
+        edge device bears its cost unpaid, so welfare, which counts that cost, may be negative.
     Strategic side: nobody. Reports do not matter.
     Source: the paper's own assumption (arXiv 2402.06942), where edge devices are not paid.
     """
@@ -38,7 +38,9 @@ class FreeExperts:
             effort=effort,
             points=market.demand * effort,
             payment=np.zeros_like(market.demand),
-            welfare=welfare(effort, market.demand, market.value, market.unit_cost, market.cost_slope),
+            welfare=welfare(
+                effort, market.demand, market.value, market.unit_cost, market.cost_slope
+            ),
             status="free",
             solve_seconds=0.0,
         )

@@ -16,14 +16,16 @@ from mechanisms.market import FloatArray, Market, Outcome
 from mechanisms.program import compiled, solve
 from mechanisms.supply import outcome_at_prices
 
-# Profits closer than this share of the money at stake count as equal: rounding must not choose a price.
+# Profits closer than this share of the money at stake count as equal: rounding must not choose a
+# price.
 _TIE = 1e-12
 
 
 @register("posted_price")
 @dataclass(frozen=True)
 class PostedPrice:
-    """The users post the one unit price that leaves them most; each edge device answers as it likes best.
+    """The users post the one unit price that leaves them most; each edge device answers as it likes
+    best.
 
     Program, for each world: maximise over p >= 0 the users' profit in credits/slot
 
@@ -33,24 +35,27 @@ class PostedPrice:
         D, v         demand, points/slot, and value, credits/point
         kappa, slope reported unit cost and cost slope, credits/point
 
-    With `price` (credits/point) that price is posted instead, whatever it leaves: then only the answers of the edge
-    devices are decided, and neither optimum nor profit is claimed.
+    With `price` (credits/point) that price is posted instead, whatever it leaves: then only the
+    answers of the edge devices are decided, and neither optimum nor profit is claimed.
 
-    Guarantee: a global optimum, and the lowest one where several are equal. x_e bends only at kappa_e and
-        kappa_e + slope_e, so between neighbouring breakpoints the profit is a quadratic with leading
-        coefficient -sum D_e / slope_e <= 0 over the experts whose effort grows there: concave on each piece,
-        though not as a whole. The scan visits the best price of every piece. It is exact up to
-        rounding, which grows with the ratio of the largest to the smallest slope; profits within 1e-12 of
-        sum_e D_e (|v_e| + kappa_e + slope_e) count as equal.
-    No trade: where no price leaves a profit, also without experts or demand, the price is 0 and nobody takes
-        part; 0 is the lowest price there is and its profit is always 0.
-    Individual rationality: 0 effort is among the answers, so no edge device loses, whatever it reported.
+    Guarantee: a global optimum, and the lowest one where several are equal. x_e bends only at
+        kappa_e and kappa_e + slope_e, so between neighbouring breakpoints the profit is a quadratic
+        with leading coefficient -sum D_e / slope_e <= 0 over the experts whose effort grows there:
+        concave on each piece, though not as a whole. The scan visits the best price of every piece.
+        It is exact up to rounding, which grows with the ratio of the largest to the smallest slope;
+        profits within 1e-12 of sum_e D_e (|v_e| + kappa_e + slope_e) count as equal.
+    No trade: where no price leaves a profit, also without experts or demand, the price is 0 and
+        nobody takes part; 0 is the lowest price there is and its profit is always 0.
+    Individual rationality: 0 effort is among the answers, so no edge device loses, whatever it
+    reported.
     Budget: users pay exactly the payments (balance 0); `Market.budget` is *ignored*.
-    Strategic side: edge devices choose their effort, given the price. The price follows their *reports*,
-        which are believed, so the mechanism is not incentive compatible. The users act as one.
-    Source: leader and follower after von Stackelberg (1934); one buyer posting one linear price is textbook
-        monopsony. The cost model and the scan are this project's own. Golden answer: with kappa = 0, nobody
-        at full effort and one value v, p = v / 2 and welfare is 3/4 of the optimum.
+    Strategic side: edge devices choose their effort, given the price. The price follows their
+        *reports*, which are believed, so the mechanism is not incentive compatible. The users act
+        as one.
+    Source: leader and follower after von Stackelberg (1934); one buyer posting one linear price is
+        textbook monopsony. The cost model and the scan are this project's own. Golden answer: with
+        kappa = 0, nobody at full effort and one value v, p = v / 2 and welfare is 3/4 of the
+        optimum.
     """
 
     name: ClassVar[str] = "posted_price"
@@ -68,28 +73,34 @@ class PostedPrice:
         check_amount(self.name, "price", self.price)
 
     def clear(self, market: Market) -> Outcome:
-        """Post the most profitable price in every world (status "closed_form"), or the one given ("given")."""
+        """Post the most profitable price in every world (status "closed_form"), or the one given
+        ("given").
+        """
         start = perf_counter()
         if self.price is None:
             price, status = most_profitable_price(market), "closed_form"
         else:
             price, status = np.full(market.batch_shape, float(self.price)), "given"
         unit_price = np.repeat(price[..., np.newaxis], market.num_experts, axis=-1)
-        return outcome_at_prices(market, unit_price, status=status, solve_seconds=perf_counter() - start)
+        return outcome_at_prices(
+            market, unit_price, status=status, solve_seconds=perf_counter() - start
+        )
 
 
 def most_profitable_price(market: Market) -> FloatArray:
     """The price (...) of `PostedPrice`, credits/point, by a scan over the breakpoints of supply.
 
-    At distance t into the piece that starts at breakpoint b, where supply is sum_e D_e x_e = S + sigma t and
-    the value bought sum_e D_e v_e x_e = V + nu t, the profit is V + nu t - (b + t)(S + sigma t), greatest at
-    t = (nu - S - b sigma) / (2 sigma). All pieces of all worlds at once; O(E log E) a world.
+    At distance t into the piece that starts at breakpoint b, where supply is sum_e D_e x_e = S +
+    sigma t and the value bought sum_e D_e v_e x_e = V + nu t, the profit is V + nu t - (b + t)(S +
+    sigma t), greatest at t = (nu - S - b sigma) / (2 sigma). All pieces of all worlds at once; O(E
+    log E) a world.
     """
     steepness = market.demand / market.cost_slope
     full_effort_price = market.unit_cost + market.cost_slope
     origin = np.zeros((*market.batch_shape, 1))
 
-    # Left ends of the pieces: price 0, where there is no supply, then each expert's start and end of supply.
+    # Left ends of the pieces: price 0, where there is no supply, then each expert's start and end
+    # of supply.
     left = np.concatenate([origin, market.unit_cost, full_effort_price], axis=-1)
     bend = np.concatenate([origin, steepness, -steepness], axis=-1)
     value_steepness = steepness * market.value
@@ -99,36 +110,41 @@ def most_profitable_price(market: Market) -> FloatArray:
     sigma = np.cumsum(np.take_along_axis(bend, order, axis=-1), axis=-1)
     nu = np.cumsum(np.take_along_axis(value_bend, order, axis=-1), axis=-1)
 
-    # The last piece, on which everything is bought, is cut to its left end: beyond it profit only falls.
+    # The last piece, on which everything is bought, is cut to its left end: beyond it profit only
+    # falls.
     width = np.diff(left, axis=-1, append=left[..., -1:])
     supply = np.concatenate([origin, np.cumsum(sigma * width, axis=-1)[..., :-1]], axis=-1)
     value = np.concatenate([origin, np.cumsum(nu * width, axis=-1)[..., :-1]], axis=-1)
 
     profit_slope = nu - supply - left * sigma
-    # Where supply does not grow, profit falls with the price: the left end is best. Next to no growth may put the
-    # vertex too far off for a float; it is clipped all the same.
+    # Where supply does not grow, profit falls with the price: the left end is best. Next to no
+    # growth may put the vertex too far off for a float; it is clipped all the same.
     with np.errstate(over="ignore"):
         vertex = np.divide(profit_slope, 2 * sigma, out=np.zeros_like(sigma), where=sigma > 0)
     step = np.clip(vertex, 0.0, width)
     price = left + step
     profit = value + nu * step - price * (supply + sigma * step)
 
-    at_stake = (market.demand * (np.abs(market.value) + full_effort_price)).sum(axis=-1, keepdims=True)
+    at_stake = (market.demand * (np.abs(market.value) + full_effort_price)).sum(
+        axis=-1, keepdims=True
+    )
     as_good_as_best = profit >= profit.max(axis=-1, keepdims=True) - _TIE * at_stake
     return np.asarray(np.where(as_good_as_best, price, np.inf).min(axis=-1))
 
 
 class PostedPriceProgram:
-    """The program of `PostedPrice` in CVXPY, piece by piece: the slow reference that the scan is held to.
+    """The program of `PostedPrice` in CVXPY, piece by piece: the slow reference that the scan is
+    held to.
 
-    On the piece lower <= p <= upper, with A the experts whose effort grows and F those at full effort,
+    On the piece lower <= p <= upper, with A the experts whose effort grows and F those at full
+    effort,
 
-        maximise   sum_(e in A) D_e ((v_e - kappa_e) x_e - slope_e x_e^2) + sum_(e in F) D_e (v_e - p)
-        subject to p = kappa_e + slope_e x_e for e in A,  lower <= p <= upper
+        maximise   sum_(e in A) D_e ((v_e - kappa_e) x_e - slope_e x_e^2) + sum_(e in F) D_e (v_e -
+        p) subject to p = kappa_e + slope_e x_e for e in A,  lower <= p <= upper
 
-    a convex quadratic program, compiled once with parameters for all pieces of all markets of the same size.
-    CVXPY is imported on construction. It is for markets of ordinary scale: on pieces shorter than about
-    1e-6 of their price the solver's tolerance is the size of the piece.
+    a convex quadratic program, compiled once with parameters for all pieces of all markets of the
+    same size. CVXPY is imported on construction. It is for markets of ordinary scale: on pieces
+    shorter than about 1e-6 of their price the solver's tolerance is the size of the piece.
     """
 
     def __init__(self, num_experts: int) -> None:
@@ -136,7 +152,8 @@ class PostedPriceProgram:
 
         self._price = cp.Variable(name="price")
         effort = cp.Variable(num_experts, name="effort")
-        # The first four are 0 outside A; slope is not, so that the equality holds effort at 0 there.
+        # The first four are 0 outside A; slope is not, so that the equality holds effort at 0
+        # there.
         self._margin = cp.Parameter(num_experts, name="margin")  # D (v - kappa)
         self._curvature = cp.Parameter(num_experts, nonneg=True, name="curvature")  # D slope
         self._grows = cp.Parameter(num_experts, nonneg=True, name="grows")  # 1
@@ -145,10 +162,16 @@ class PostedPriceProgram:
         self._full_points = cp.Parameter(nonneg=True, name="full_points")  # sum of D over F
         self._lower = cp.Parameter(nonneg=True, name="lower")
         self._upper = cp.Parameter(nonneg=True, name="upper")
-        profit = self._margin @ effort - self._curvature @ cp.square(effort) - self._full_points * self._price
+        profit = (
+            self._margin @ effort
+            - self._curvature @ cp.square(effort)
+            - self._full_points * self._price
+        )
         answers = self._grows * self._price == self._start + cp.multiply(self._slope, effort)
         within = [self._lower <= self._price, self._price <= self._upper]
-        self._problem = compiled(cp.Problem(cp.Maximize(profit), [answers, *within]), PostedPrice.name)
+        self._problem = compiled(
+            cp.Problem(cp.Maximize(profit), [answers, *within]), PostedPrice.name
+        )
 
     def clear(self, market: Market) -> Outcome:
         """As `PostedPrice.clear`, world by world; status "optimal".
@@ -161,7 +184,9 @@ class PostedPriceProgram:
         for index in np.ndindex(market.batch_shape):
             price[index] = self._solve(market.world(index))
         unit_price = np.repeat(price[..., np.newaxis], market.num_experts, axis=-1)
-        return outcome_at_prices(market, unit_price, status="optimal", solve_seconds=perf_counter() - start)
+        return outcome_at_prices(
+            market, unit_price, status="optimal", solve_seconds=perf_counter() - start
+        )
 
     def _solve(self, market: Market) -> float:
         best_price, best_profit = 0.0, 0.0

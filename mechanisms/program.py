@@ -17,7 +17,9 @@ def compiled(problem: cp.Problem, name: str) -> cp.Problem:
         ValueError: it is not disciplined parametrised convex (DPP).
     """
     if not problem.is_dcp(dpp=True):
-        raise ValueError(f"{name}: the program is not DPP, CVXPY would compile it anew for each market")
+        raise ValueError(
+            f"{name}: the program is not DPP, CVXPY would compile it anew for each market"
+        )
     return problem
 
 

@@ -20,14 +20,15 @@ from mechanisms.supply import welfare
 @register("proportional_share")
 @dataclass(frozen=True)
 class ProportionalShare:
-    """Budget-feasible procurement: the cheapest edge devices sell all their points, at a price that they do not set.
+    """Budget-feasible procurement: the cheapest edge devices sell all their points, at a price that
+    they do not set.
 
-    Sellers are the edge devices with demand whose cost at full effort, u_e = kappa_e + slope_e / 2, is at most their
-    value (the reserve). In the order of u_e, ties in that of their index, sell the longest prefix that a common price
-    may pay from the budget:
+    Sellers are the edge devices with demand whose cost at full effort, u_e = kappa_e + slope_e / 2,
+    is at most their value (the reserve). In the order of u_e, ties in that of their index, sell the
+    longest prefix that a common price may pay from the budget:
 
-        maximise   sum_(e sells) D_e   subject to   u_e <= B / sum_(i sells) D_i   for all e that sell,
-                                                    nobody sells before one that is cheaper
+        maximise   sum_(e sells) D_e   subject to   u_e <= B / sum_(i sells) D_i   for all e that
+                                                    sell, nobody sells before one that is cheaper
         price      p = min(B / sum_(i sells) D_i, u of the next seller);  p_e = min(p, v_e)
 
         D, v         demand, points/slot, and value, credits/point
@@ -36,23 +37,26 @@ class ProportionalShare:
 
     Those that sell give effort 1 and get p_e a point; all others give 0, at price 0.
 
-    Guarantee: reporting the true costs is best for an edge device, whatever others report. As u_k rises and
-        B / (D_1 + ... + D_k) falls with k, the prefix S ends at the first seller that breaks the bound. One that sells
-        does so with any report up to p_e, and set and price stay the same: it and all before it keep the bound, and
-        the next one breaks it as before. With a report above p_e it does not sell: above B / D_S it breaks the bound;
-        above u of the next seller it stands behind that one, which breaks it; above v_e it is no seller. So p_e is
-        its critical report, which its own report does not move, and it sells exactly where it costs less than that
-        (Myerson, Optimal Auction Design, 1981).
+    Guarantee: reporting the true costs is best for an edge device, whatever others report. As u_k
+        rises and B / (D_1 + ... + D_k) falls with k, the prefix S ends at the first seller that
+        breaks the bound. One that sells does so with any report up to p_e, and set and price stay
+        the same: it and all before it keep the bound, and the next one breaks it as before. With a
+        report above p_e it does not sell: above B / D_S it breaks the bound; above u of the next
+        seller it stands behind that one, which breaks it; above v_e it is no seller. So p_e is its
+        critical report, which its own report does not move, and it sells exactly where it costs
+        less than that (Myerson, Optimal Auction Design, 1981).
     Individual rationality: u_e <= p_e for all that sell.
     Budget: charges are the payments (balance 0) and at most p D_S <= B.
-    No trade: where the cheapest seller alone asks more than B / D, with budget 0 or without sellers, nobody sells.
-        One seller alone gets B / D, at most its value: without the reserve this would know no bound.
-    Strategic side: edge devices; only kappa + slope / 2 of their report matters. They must then give effort 1, which
-        a price below kappa + slope would not be answered with.
-    Points: at least half of what B buys of sellers paid no more than their cost, less half of the next seller's: of
-        those beyond the prefix each point costs at least u of the next seller, more than B / (D_S + D of the next).
-    Source: Singer, Budget Feasible Mechanisms (FOCS 2010, arXiv 1002.2334), with points for values; the reserve is
-        this project's own.
+    No trade: where the cheapest seller alone asks more than B / D, with budget 0 or without
+        sellers, nobody sells. One seller alone gets B / D, at most its value: without the reserve
+        this would know no bound.
+    Strategic side: edge devices; only kappa + slope / 2 of their report matters. They must then
+        give effort 1, which a price below kappa + slope would not be answered with.
+    Points: at least half of what B buys of sellers paid no more than their cost, less half of the
+        next seller's: of those beyond the prefix each point costs at least u of the next seller,
+        more than B / (D_S + D of the next).
+    Source: Singer, Budget Feasible Mechanisms (FOCS 2010, arXiv 1002.2334), with points for values;
+        the reserve is this project's own.
     """
 
     name: ClassVar[str] = "proportional_share"
@@ -99,12 +103,22 @@ def _queue(market: Market) -> _Queue:
 
 
 def _outcome(
-    market: Market, queue: _Queue, sells: NDArray[np.bool_], budget: FloatArray, status: str, start: float
+    market: Market,
+    queue: _Queue,
+    sells: NDArray[np.bool_],
+    budget: FloatArray,
+    status: str,
+    start: float,
 ) -> Outcome:
-    """The outcome where the first of the queue sell; `start` is when the solution began, in seconds."""
-    # Behind the last seller of the prefix the first who is still a seller sets an upper bound, if there is one.
+    """The outcome where the first of the queue sell; `start` is when the solution began, in
+    seconds.
+    """
+    # Behind the last seller of the prefix the first who is still a seller sets an upper bound, if
+    # there is one.
     points = np.max(np.where(sells, queue.points_so_far, 0.0), axis=-1, initial=0.0)
-    next_ask = np.min(np.where(queue.is_seller & ~sells, queue.ask, np.inf), axis=-1, initial=np.inf)
+    next_ask = np.min(
+        np.where(queue.is_seller & ~sells, queue.ask, np.inf), axis=-1, initial=np.inf
+    )
     with np.errstate(over="ignore"):
         fair_share = np.divide(budget, points, out=np.zeros_like(points), where=points > 0)
     price = np.minimum(fair_share, next_ask)[..., np.newaxis]
@@ -126,11 +140,14 @@ def _outcome(
 class ProportionalShareProgram:
     """Who sells, by a mixed-integer program in CVXPY: what the scan is held to.
 
-    With the sellers in the order of their costs, x_k = 1 where the k-th sells, and t = 1 / p for a price p,
+    With the sellers in the order of their costs, x_k = 1 where the k-th sells, and t = 1 / p for a
+    price p,
 
-        maximise sum_k D_k x_k  subject to  x_1 >= x_2 >= ...,  sum_k D_k x_k <= B t,  t <= 1 / u_k where x_k = 1
+        maximise sum_k D_k x_k  subject to  x_1 >= x_2 >= ...,  sum_k D_k x_k <= B t,  t <= 1 / u_k
+        where x_k = 1
 
-    compiled once for markets of the same size and solved by HiGHS. CVXPY is imported on construction.
+    compiled once for markets of the same size and solved by HiGHS. CVXPY is imported on
+    construction.
     """
 
     def __init__(self, num_experts: int) -> None:
@@ -142,7 +159,9 @@ class ProportionalShareProgram:
         self._is_seller = cp.Parameter(num_experts, nonneg=True, name="is_seller")
         self._budget = cp.Parameter(nonneg=True, name="budget")
         self._inverse_ask = cp.Parameter(num_experts, nonneg=True, name="inverse_ask")
-        self._slack = cp.Parameter(num_experts, nonneg=True, name="slack")  # up to the highest inverse ask
+        self._slack = cp.Parameter(
+            num_experts, nonneg=True, name="slack"
+        )  # up to the highest inverse ask
         constraints = [
             self._sells <= self._is_seller,
             self._sells[1:] <= self._sells[:-1],

@@ -1,4 +1,6 @@
-"""Regret in a market: what each agent would gain by the best misreport found, everybody else reporting the truth."""
+"""Regret in a market: what each agent would gain by the best misreport found, everybody else
+reporting the truth.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,11 @@ from mechanisms.market import FloatArray, IntArray, Market, Outcome
 from mechanisms.misreports import ROUND, ReportSpace, most_profitable
 from mechanisms.utility import utilities
 
-# Markets with a misreport are cleared in calls of at most this many entries a field: 8 MB of float64.
+# Markets with a misreport are cleared in calls of at most this many entries a field: 8 MB of
+# float64.
 CHUNK_ENTRIES = 2**20
-# A misreported slope is at least this share of the true one: 0 is illegal, and next to it all is rounding.
+# A misreported slope is at least this share of the true one: 0 is illegal, and next to it all is
+# rounding.
 _LEAST_SLOPE = 1e-3
 
 
@@ -37,7 +41,8 @@ class Clearings:
     failed: int = field(default=0, init=False)
 
     def clear(self, market: Market) -> tuple[Outcome | None, NDArray[np.bool_]]:
-        """The outcome, NaN (-1 in an allocation) where a market failed, None where all did; and which did not fail.
+        """The outcome, NaN (-1 in an allocation) where a market failed, None where all did; and
+        which did not fail.
 
         A batch that fails is cleared again market by market, to know which one it is.
         """
@@ -45,7 +50,10 @@ class Clearings:
         try:
             return self.mechanism.clear(market), np.ones(market.batch_shape, dtype=bool)
         except MechanismError:
-            outcomes = {index: self._clear_one(market.world(index)) for index in np.ndindex(market.batch_shape)}
+            outcomes = {
+                index: self._clear_one(market.world(index))
+                for index in np.ndindex(market.batch_shape)
+            }
         cleared = {index: outcome for index, outcome in outcomes.items() if outcome is not None}
         self.failed += len(outcomes) - len(cleared)
         succeeded = np.zeros(market.batch_shape, dtype=bool)
@@ -98,19 +106,24 @@ def search_regrets(
         agents: drawn at random in each market; None takes all.
         rng: draws agents and misreports.
     """
-    # Agents are the first of a random order, and a chunk has a stream of its own: neither depends on the budget.
+    # Agents are the first of a random order, and a chunk has a stream of its own: neither depends
+    # on the budget.
     drawn = rng.random(utility.shape).argsort(axis=1)[:, :agents]
     agent = drawn.reshape(-1)
     market = np.repeat(np.arange(len(drawn)), drawn.shape[1])
     users = max(truth.num_users if clearings.mechanism.allocates else 1, 1)
-    entries = users * (truth.num_experts if truth.candidates is None else truth.candidates.shape[-1])
+    entries = users * (
+        truth.num_experts if truth.candidates is None else truth.candidates.shape[-1]
+    )
     chunk = max(1, CHUNK_ENTRIES // (ROUND * entries))
     gains, reports = [], []
     for start in range(0, len(agent), chunk):
         part = slice(start, start + chunk)
         own = select(truth, market[part])
         gain = _gain_in(clearings, own, side, agent[part], utility[market[part], agent[part]])
-        report, found = most_profitable(gain, _space(own, side, agent[part]), misreports, rng.spawn(1)[0])
+        report, found = most_profitable(
+            gain, _space(own, side, agent[part]), misreports, rng.spawn(1)[0]
+        )
         gains.append(found)
         reports.append(report)
     return Regrets(market, agent, np.concatenate(gains), np.concatenate(reports))
@@ -148,10 +161,15 @@ def _space(truth: Market, side: Side, agent: IntArray) -> ReportSpace:
 def _gain_in(
     clearings: Clearings, truth: Market, side: Side, agent: IntArray, utility: FloatArray
 ) -> Callable[[FloatArray], FloatArray]:
-    """The gain (J, R) of agent j of market j by each of its R misreports, as `most_profitable` asks for it."""
+    """The gain (J, R) of agent j of market j by each of its R misreports, as `most_profitable` asks
+    for it.
+    """
     once = {name: array[:, np.newaxis] for name, array in given_fields(truth).items()}
     true_costs_and_values = Market(**once)
-    each, names = np.arange(len(agent)), ("user_value",) if side == "users" else ("unit_cost", "cost_slope")
+    each, names = (
+        np.arange(len(agent)),
+        ("user_value",) if side == "users" else ("unit_cost", "cost_slope"),
+    )
 
     def gain(reports: FloatArray) -> FloatArray:
         tried = np.arange(reports.shape[1])
@@ -162,7 +180,10 @@ def _gain_in(
         if side == "users":
             reported["user_value"][place] = reports
         else:
-            reported["unit_cost"][place], reported["cost_slope"][place] = reports[..., 0], reports[..., 1]
+            reported["unit_cost"][place], reported["cost_slope"][place] = (
+                reports[..., 0],
+                reports[..., 1],
+            )
         outcome, succeeded = clearings.clear(Market(**(once | reported)))
         if outcome is None:
             return np.full(succeeded.shape, -np.inf)

@@ -9,7 +9,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from mechanisms.assignment import Pairs, Relaxation, admitted, outcome_at_full_effort, pairs, relaxation
+from mechanisms.assignment import (
+    Pairs,
+    Relaxation,
+    admitted,
+    outcome_at_full_effort,
+    pairs,
+    relaxation,
+)
 from mechanisms.assignment_program import AssignmentProgram
 from mechanisms.base import register
 from mechanisms.candidates import of_pairs, of_served
@@ -21,34 +28,39 @@ from mechanisms.market import Market, Outcome
 @register("shadow_price")
 @dataclass(frozen=True)
 class ShadowPrice:
-    """Users pay what one more place, and with `bandwidth` one more hertz, would add to the greatest welfare.
+    """Users pay what one more place, and with `bandwidth` one more hertz, would add to the greatest
+    welfare.
 
     Program, for each world: the relaxed assignment of `mechanisms.assignment`,
 
-        maximise   sum_(u,e) w_ue x_ue,    w_ue = user_value_ue - user_points_ue (kappa_e + slope_e / 2),  credits
-        subject to sum_e x_ue <= 1                                            dual: surplus_u, credits
-                   sum_u x_ue <= capacity_e                                   dual: place_price_e, credits a subtask
-                   sum_u need_ue x_ue <= limit_e, with `bandwidth` only       dual: band_price_e, credits/Hz
-                   x >= 0
+        maximise   sum_(u,e) w_ue x_ue,    w_ue = user_value_ue - user_points_ue (kappa_e + slope_e
+        / 2),  credits subject to sum_e x_ue <= 1                                            dual:
+        surplus_u, credits
+                   sum_u x_ue <= capacity_e                                   dual: place_price_e,
+                   credits a subtask sum_u need_ue x_ue <= limit_e, with `bandwidth` only
+                   dual: band_price_e, credits/Hz x >= 0
 
-    A user is served by e where x_ue >= 1/2. Half services and more are rounded up in falling order, and one that then
-    finds no place or no band left is not served: every row is kept. A user served by e is charged
+    A user is served by e where x_ue >= 1/2. Half services and more are rounded up in falling order,
+    and one that then finds no place or no band left is not served: every row is kept. A user served
+    by e is charged
 
         user_points_ue (kappa_e + slope_e / 2) + place_price_e + need_ue band_price_e   credits
 
-    the cost of serving it and the price of what it takes up. Experts get kappa + slope a point, the least price whose
-    best response is full effort.
+    the cost of serving it and the price of what it takes up. Experts get kappa + slope a point, the
+    least price whose best response is full effort.
 
-    Guarantee: nobody loses who reports the truth. x_ue > 0 makes the row of the pair tight in the dual, so a served
-        user's utility, value less charge, is surplus_u >= 0, also where x is fractional; edge devices earn slope / 2 a
-        point above their cost. Where x is whole, as it always is without bandwidth rows, the allocation is of
-        greatest welfare and no user would rather have another expert at its prices; elsewhere some welfare is lost.
-    Not incentive compatible: users who compete for a place set its price. Duals are not unique either; HiGHS gives a
-        vertex of them, not the least one, which without bandwidth rows would be `vcg`.
-    Strategic side: nobody. Users and edge devices are taken at their word.
-    The platform's balance has either sign; `Market.budget` is ignored.
-    No users, no experts, no capacity, no band, nothing worth serving: nobody is served or charged.
-    Source: Koopmans and Beckmann 1957 for prices that sustain an assignment; the bandwidth rows are this project's.
+    Guarantee: nobody loses who reports the truth. x_ue > 0 makes the row of the pair tight in the
+        dual, so a served user's utility, value less charge, is surplus_u >= 0, also where x is
+        fractional; edge devices earn slope / 2 a point above their cost. Where x is whole, as it
+        always is without bandwidth rows, the allocation is of greatest welfare and no user would
+        rather have another expert at its prices; elsewhere some welfare is lost.
+    Not incentive compatible: users who compete for a place set its price. Duals are not unique
+        either; HiGHS gives a vertex of them, not the least one, which without bandwidth rows would
+        be `vcg`.
+    Strategic side: nobody. Users and edge devices are taken at their word. The platform's balance
+    has either sign; `Market.budget` is ignored. No users, no experts, no capacity, no band, nothing
+    worth serving: nobody is served or charged. Source: Koopmans and Beckmann 1957 for prices that
+    sustain an assignment; the bandwidth rows are this project's.
     """
 
     bandwidth: bool = True
@@ -60,7 +72,9 @@ class ShadowPrice:
 
     def __post_init__(self) -> None:
         if not isinstance(self.bandwidth, bool):
-            raise ValueError(f"shadow_price: bandwidth should be true or false, got {self.bandwidth!r}")
+            raise ValueError(
+                f"shadow_price: bandwidth should be true or false, got {self.bandwidth!r}"
+            )
 
     def clear(self, market: Market) -> Outcome:
         """Assign and price, world by world; status "optimal"."""
@@ -68,10 +82,11 @@ class ShadowPrice:
 
 
 class ShadowPriceProgram:
-    """`ShadowPrice` in CVXPY, by an interior-point method: its duals lie between those of the vertices.
+    """`ShadowPrice` in CVXPY, by an interior-point method: its duals lie between those of the
+    vertices.
 
-    Compiled once for a size. For markets with one optimum: between several, shares may all be below 1/2. CVXPY is
-    imported on construction; needs a user and an expert at least.
+    Compiled once for a size. For markets with one optimum: between several, shares may all be below
+    1/2. CVXPY is imported on construction; needs a user and an expert at least.
     """
 
     def __init__(self, num_users: int, num_experts: int, *, bandwidth: bool = True) -> None:

@@ -1,11 +1,14 @@
-"""The assignment of greatest welfare without bandwidth rows where each user reaches a few of many experts.
+"""The assignment of greatest welfare without bandwidth rows where each user reaches a few of many
+experts.
 
-Two steps, in memory for the pairs and not for U x E. First what is scarce: an expert with places for all who gain more
-from it than from what they are sure of takes nothing away from anybody, so each of these users is sure of it. Repeated
-until every expert that is still wanted is wanted by more users than it has places for, this leaves little or nothing to
-decide where places abound. The rest is a bipartite graph of users and places, an edge a pair and place, with a place of
-its own for each user that stands for what it is sure of; the full matching of least weight is found by shortest
-augmenting paths (Jonker and Volgenant 1987, as `scipy.sparse.csgraph.min_weight_full_bipartite_matching`).
+Two steps, in memory for the pairs and not for U x E. First what is scarce: an expert with places
+for all who gain more from it than from what they are sure of takes nothing away from anybody, so
+each of these users is sure of it. Repeated until every expert that is still wanted is wanted by
+more users than it has places for, this leaves little or nothing to decide where places abound. The
+rest is a bipartite graph of users and places, an edge a pair and place, with a place of its own for
+each user that stands for what it is sure of; the full matching of least weight is found by shortest
+augmenting paths (Jonker and Volgenant 1987, as
+`scipy.sparse.csgraph.min_weight_full_bipartite_matching`).
 """
 
 from __future__ import annotations
@@ -16,8 +19,8 @@ from numpy.typing import NDArray
 from mechanisms.candidates import cells
 from mechanisms.market import FloatArray, IntArray
 
-# Worlds are decided together up to this many users: one by one takes long by itself, and the time of a matching grows
-# with the square of what is in it, also of what does not hang together.
+# Worlds are decided together up to this many users: one by one takes long by itself, and the time
+# of a matching grows with the square of what is in it, also of what does not hang together.
 _USERS_AT_ONCE = 256
 
 
@@ -37,7 +40,8 @@ def within_capacity(net: FloatArray, candidates: IntArray, capacity: IntArray) -
     capacity = capacity.reshape(-1, num_experts)
     at_once = max(1, _USERS_AT_ONCE // num_users)
     for start in range(0, len(net), at_once):
-        # Users of several worlds in one row, and experts in another: no user lists an expert of another world.
+        # Users of several worlds in one row, and experts in another: no user lists an expert of
+        # another world.
         part = slice(start, start + at_once)
         experts = cells(candidates[part], num_experts).reshape(-1, listed)
         found = _matched(net[part].reshape(-1, listed), experts, capacity[part].reshape(-1))
@@ -56,7 +60,11 @@ def _matched(net: FloatArray, experts: IntArray, capacity: IntArray) -> IntArray
     # An edge for each place of a pair, counted from 0 within the pair.
     copies = places[expert]
     pair = np.repeat(np.arange(user.size), copies)
-    place = np.arange(pair.size) - np.repeat(np.cumsum(copies) - copies, copies) + first_place[expert[pair]]
+    place = (
+        np.arange(pair.size)
+        - np.repeat(np.cumsum(copies) - copies, copies)
+        + first_place[expert[pair]]
+    )
     gain = net[wanted] - sure[user]
     _, row = np.unique(user, return_inverse=True)
     chosen = _heaviest_matching(row[pair], place, gain[pair], int(places.sum()))
@@ -68,7 +76,9 @@ def _matched(net: FloatArray, experts: IntArray, capacity: IntArray) -> IntArray
 def _undisputed(
     net: FloatArray, experts: IntArray, capacity: IntArray
 ) -> tuple[IntArray, FloatArray, NDArray[np.bool_]]:
-    """What each user is sure of: its column (U,), -1 for none, and net value (U,); and the pairs (U, C) in dispute."""
+    """What each user is sure of: its column (U,), -1 for none, and net value (U,); and the pairs
+    (U, C) in dispute.
+    """
     column, sure = np.full(len(net), -1), np.zeros(len(net))
     closed = capacity[experts] == 0
     while True:
@@ -83,8 +93,11 @@ def _undisputed(
         sure[users] = value.max(axis=-1)
 
 
-def _heaviest_matching(user: IntArray, place: IntArray, gain: FloatArray, num_places: int) -> IntArray:
-    """The place of each user in a matching of greatest gain; num_places + u where user u is better left alone.
+def _heaviest_matching(
+    user: IntArray, place: IntArray, gain: FloatArray, num_places: int
+) -> IntArray:
+    """The place of each user in a matching of greatest gain; num_places + u where user u is better
+    left alone.
 
     Args:
         user, place, gain: of each edge, gain > 0, by rising user, of whom everyone has one.
@@ -93,8 +106,8 @@ def _heaviest_matching(user: IntArray, place: IntArray, gain: FloatArray, num_pl
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-    # Every user has a place of its own of gain 0, the last edge of its row, so that a full matching exists. Weights
-    # begin above 0, which would be no edge.
+    # Every user has a place of its own of gain 0, the last edge of its row, so that a full matching
+    # exists. Weights begin above 0, which would be no edge.
     num_users = int(user[-1]) + 1
     row = np.zeros(num_users + 1, dtype=np.int32)
     np.cumsum(np.bincount(user) + 1, out=row[1:])

@@ -1,9 +1,9 @@
 """How an edge device answers a price, what that costs, and what it is worth to society.
 
-Of the points an edge device could deliver at full effort (its demand D) it delivers the share x, its effort.
-A price p a point earns it p x and effort costs it kappa x + slope x^2 / 2, both per point of demand. The cost
-is this project's model, strictly convex so that the answer is unique; it is taken from no paper. Arrays
-broadcast.
+Of the points an edge device could deliver at full effort (its demand D) it delivers the share x,
+its effort. A price p a point earns it p x and effort costs it kappa x + slope x^2 / 2, both per
+point of demand. The cost is this project's model, strictly convex so that the answer is unique; it
+is taken from no paper. Arrays broadcast.
 """
 
 from __future__ import annotations
@@ -18,29 +18,41 @@ def best_response(
 ) -> FloatArray:
     """Effort in 0..1 that earns the edge device most: x(p) = clip((p - kappa) / slope, 0, 1).
 
-    It maximises p x - kappa x - slope x^2 / 2 over 0 <= x <= 1. Supply starts above price kappa and is full
-    from kappa + slope on. All arguments in credits/point.
+    It maximises p x - kappa x - slope x^2 / 2 over 0 <= x <= 1. Supply starts above price kappa and
+    is full from kappa + slope on. All arguments in credits/point.
     """
     return np.clip(np.subtract(unit_price, unit_cost) / cost_slope, 0.0, 1.0)
 
 
-def cost(effort: FloatArray | float, unit_cost: FloatArray | float, cost_slope: FloatArray | float) -> FloatArray:
+def cost(
+    effort: FloatArray | float, unit_cost: FloatArray | float, cost_slope: FloatArray | float
+) -> FloatArray:
     """Cost of effort per point of demand, credits/point: kappa x + slope x^2 / 2."""
     return np.asarray(effort * (unit_cost + cost_slope * np.multiply(0.5, effort)))
 
 
 def welfare(
-    effort: FloatArray, demand: FloatArray, value: FloatArray, unit_cost: FloatArray, cost_slope: FloatArray
+    effort: FloatArray,
+    demand: FloatArray,
+    value: FloatArray,
+    unit_cost: FloatArray,
+    cost_slope: FloatArray,
 ) -> FloatArray:
     """Social welfare (...), credits/slot: sum_e D_e (v_e x_e - kappa_e x_e - slope_e x_e^2 / 2).
 
-    Payments cancel out. Arguments (..., E); it is greatest at `best_response(value, unit_cost, cost_slope)`.
+    Payments cancel out. Arguments (..., E); it is greatest at `best_response(value, unit_cost,
+    cost_slope)`.
     """
-    return np.asarray((demand * (value * effort - cost(effort, unit_cost, cost_slope))).sum(axis=-1))
+    return np.asarray(
+        (demand * (value * effort - cost(effort, unit_cost, cost_slope))).sum(axis=-1)
+    )
 
 
-def outcome_at_prices(market: Market, unit_price: FloatArray, *, status: str, solve_seconds: float) -> Outcome:
-    """The outcome of a mechanism that only sets prices: edge devices best-respond, users pay the payments.
+def outcome_at_prices(
+    market: Market, unit_price: FloatArray, *, status: str, solve_seconds: float
+) -> Outcome:
+    """The outcome of a mechanism that only sets prices: edge devices best-respond, users pay the
+    payments.
 
     Args:
         market: costs as reported.

@@ -22,8 +22,8 @@ from mechanisms.market import FloatArray, IntArray, Market, Outcome
 class VCG:
     """Vickrey, Clarke and Groves: the assignment of greatest welfare, with Clarke payments.
 
-    Program, for each world: the assignment of `mechanisms.assignment`, of welfare W = sum of w_ue over the pairs
-    formed, credits/slot, where
+    Program, for each world: the assignment of `mechanisms.assignment`, of welfare W = sum of w_ue
+    over the pairs formed, credits/slot, where
 
         w_ue = user_value_ue - user_points_ue (kappa_e + slope_e / 2)
 
@@ -31,25 +31,30 @@ class VCG:
         user_points  what full service delivers, points
         kappa, slope reported unit cost and cost slope, credits/point
 
-    subject to capacity and, with `bandwidth`, to the bandwidth rows. A user u served by e is charged the cost of
-    serving it and what the others lose by its presence,
+    subject to capacity and, with `bandwidth`, to the bandwidth rows. A user u served by e is
+    charged the cost of serving it and what the others lose by its presence,
 
         charge_u = user_points_ue (kappa_e + slope_e / 2) + W(without u) - (W - w_ue)   credits
 
-    and everybody else nothing. Experts get kappa + slope a point, the least price whose best response is full effort.
+    and everybody else nothing. Experts get kappa + slope a point, the least price whose best
+    response is full effort.
 
-    Guarantee: the allocation is of greatest welfare, proven. A user's utility, value less charge, is W - W(without u):
-        never negative; and as W(without u) does not depend on what u reports, a user does best by reporting
-        its `user_value` truthfully, whatever others report (points and band are seen in delivery, not reported). An
-        allocation that is not proven optimal would carry none of this, and is refused: `MechanismError`.
-    Capacity only: every W(without u) follows from one assignment, by prices instead of U more (`least_prices`).
-        With bandwidth rows it takes a program more for each served user: for studies, not for training.
-    Edge devices earn slope / 2 a point above their cost, at full effort. The platform pays that much more than the
-        costs which users bear, and keeps what they pay beyond: the balance has either sign. `Market.budget` is ignored.
-    Strategic side: users. Edge devices are taken at their word: one could gain by reporting other costs.
+    Guarantee: the allocation is of greatest welfare, proven. A user's utility, value less charge,
+        is W - W(without u): never negative; and as W(without u) does not depend on what u reports,
+        a user does best by reporting its `user_value` truthfully, whatever others report (points
+        and band are seen in delivery, not reported). An allocation that is not proven optimal would
+        carry none of this, and is refused: `MechanismError`.
+    Capacity only: every W(without u) follows from one assignment, by prices instead of U more
+        (`least_prices`). With bandwidth rows it takes a program more for each served user: for
+        studies, not for training.
+    Edge devices earn slope / 2 a point above their cost, at full effort. The platform pays that
+        much more than the costs which users bear, and keeps what they pay beyond: the balance has
+        either sign. `Market.budget` is ignored.
+    Strategic side: users. Edge devices are taken at their word: one could gain by reporting other
+    costs.
     No users, no experts, no capacity, nothing worth serving: nobody is served or charged.
-    Source: Vickrey 1961, Clarke 1971, Groves 1973; least prices as Clarke payments: Leonard 1983, Demange, Gale and
-        Sotomayor 1986.
+    Source: Vickrey 1961, Clarke 1971, Groves 1973; least prices as Clarke payments: Leonard 1983,
+        Demange, Gale and Sotomayor 1986.
     """
 
     bandwidth: bool = False
@@ -74,7 +79,11 @@ class VCG:
         asked = pairs(market, self.name, bandwidth=self.bandwidth)
         try:
             allocation = optimal_allocation(asked)
-            loss = _loss_by_removal(asked, allocation) if self.bandwidth else _loss_by_prices(asked, allocation)
+            loss = (
+                _loss_by_removal(asked, allocation)
+                if self.bandwidth
+                else _loss_by_prices(asked, allocation)
+            )
         except MechanismError as error:
             raise MechanismError(f"vcg: {error}") from error
         return outcome_at_full_effort(
@@ -83,12 +92,14 @@ class VCG:
 
 
 def least_prices(asked: Pairs, allocation: IntArray) -> FloatArray:
-    """The least prices (..., E), credits a subtask, at which an optimal assignment without bandwidth rows is stable.
+    """The least prices (..., E), credits a subtask, at which an optimal assignment without
+    bandwidth rows is stable.
 
-    The price of an expert is what one more place there would add to welfare: the user who would gain most takes it
-    and leaves its own place to another, and so on. Hence price_e = max(0, max_u w_ue - surplus_u), where surplus_u is
-    what u has from its own expert above that one's price. Starting from 0, a round finds the gains of chains that are
-    longer by one user; no chain that gains visits an expert twice, so there are E rounds at most.
+    The price of an expert is what one more place there would add to welfare: the user who would
+    gain most takes it and leaves its own place to another, and so on. Hence price_e = max(0, max_u
+    w_ue - surplus_u), where surplus_u is what u has from its own expert above that one's price.
+    Starting from 0, a round finds the gains of chains that are longer by one user; no chain that
+    gains visits an expert twice, so there are E rounds at most.
 
     Args:
         asked: the pairs, without bandwidth rows.
@@ -118,7 +129,9 @@ def least_prices(asked: Pairs, allocation: IntArray) -> FloatArray:
 
 
 def _least_prices_of_lists(asked: Pairs, candidates: IntArray, allocation: IntArray) -> FloatArray:
-    """The same by pairs that gain, in the order of their experts: none is looked for among all users."""
+    """The same by pairs that gain, in the order of their experts: none is looked for among all
+    users.
+    """
     (num_users, listed), num_experts = asked.net.shape[-2:], asked.num_experts
     price = np.zeros(asked.capacity.shape)
     pair = np.flatnonzero(asked.net > 0)
@@ -151,7 +164,9 @@ def _loss_by_prices(asked: Pairs, allocation: IntArray) -> FloatArray:
 
 
 def _loss_by_removal(asked: Pairs, allocation: IntArray) -> FloatArray:
-    """What others lose by each served user, (..., U) credits: the optimum without it, less what they have with it."""
+    """What others lose by each served user, (..., U) credits: the optimum without it, less what
+    they have with it.
+    """
     own = of_served(asked.net, allocation, asked.candidates)
     loss = np.zeros(allocation.shape)
     for index in np.ndindex(allocation.shape[:-1]):
@@ -159,16 +174,20 @@ def _loss_by_removal(asked: Pairs, allocation: IntArray) -> FloatArray:
         for user in np.flatnonzero(allocation[index] >= 0):
             net = world.net.copy()
             net[user] = 0.0
-            without = of_served(net, optimal_allocation(world._replace(net=net)), world.candidates).sum()
+            without = of_served(
+                net, optimal_allocation(world._replace(net=net)), world.candidates
+            ).sum()
             # Others keep what they have, or gain its place and not more: the rest is rounding.
             loss[(*index, user)] = np.clip(without - (value.sum() - value[user]), 0.0, value[user])
     return loss
 
 
 class VCGProgram:
-    """`VCG` by definition, in CVXPY: the assignment and U assignments without one user, whole, by branch and bound.
+    """`VCG` by definition, in CVXPY: the assignment and U assignments without one user, whole, by
+    branch and bound.
 
-    Compiled once for a size. CVXPY is imported on construction; needs a user and an expert at least.
+    Compiled once for a size. CVXPY is imported on construction; needs a user and an expert at
+    least.
     """
 
     def __init__(self, num_users: int, num_experts: int, *, bandwidth: bool = False) -> None:

@@ -1,4 +1,7 @@
-"""Figures for print from the record tables of a run folder. Nothing here trains, and nothing here knows an env."""
+"""Figures for print from the record tables of a run folder.
+
+Nothing here trains, and nothing here knows an env.
+"""
 
 from paper_figures.figures import FIGURES, draw
 from paper_figures.tables import CannotDraw, load_tables

@@ -1,4 +1,6 @@
-"""What a budget buys: welfare against the budget of mechanisms that have one, and how much of it is spent."""
+"""What a budget buys: welfare against the budget of mechanisms that have one, and how much of it is
+spent.
+"""
 
 from typing import Any
 
@@ -23,31 +25,51 @@ _LOOKS: tuple[dict[str, Any], ...] = (  # of mechanisms in the order of the expe
 
 
 def by_budget(tables: Tables) -> tuple[str, pd.DataFrame]:
-    """The policy shown (`leading_policy`), and its rows of the table "evaluation" at points with a budget.
+    """The policy shown (`leading_policy`), and its rows of the table "evaluation" at points with a
+    budget.
 
-    Columns added: `budget` and `spent` (paid to all edge devices), credits per slot, and those of `with_outcomes`.
-    Raises CannotDraw, a ValueError, unless some mechanism has at least two budgets.
+    Columns added: `budget` and `spent` (paid to all edge devices), credits per slot, and those of
+    `with_outcomes`. Raises CannotDraw, a ValueError, unless some mechanism has at least two
+    budgets.
     """
-    columns = ("seed", "point", "mechanism", "policy", "episode", "num_users", "welfare", "charge", "platform_balance")
+    columns = (
+        "seed",
+        "point",
+        "mechanism",
+        "policy",
+        "episode",
+        "num_users",
+        "welfare",
+        "charge",
+        "platform_balance",
+    )
     policy = leading_policy(require(tables, "evaluation", (*columns, "edge_utility")))
     rows = with_outcomes(tables, policy)
-    budgets = {point: budget for point in rows["point"].unique() if (budget := _budget(point)) is not None}
+    budgets = {
+        point: budget for point in rows["point"].unique() if (budget := _budget(point)) is not None
+    }
     rows = rows[rows["point"].isin(list(budgets))]
     rows = rows.assign(budget=rows["point"].map(budgets).astype(float))
     several = rows.groupby("mechanism", sort=False)["budget"].nunique() > 1
     if not several.any():
-        raise CannotDraw("table 'evaluation' has no mechanism at several budgets; this figure needs at least two")
+        raise CannotDraw(
+            "table 'evaluation' has no mechanism at several budgets; this figure needs at least two"
+        )
     rows = rows[rows["mechanism"].isin(several.index[several])]
     if rows["mechanism"].nunique() > len(_LOOKS):
-        raise CannotDraw(f"{rows['mechanism'].nunique()} mechanisms have budgets; this figure has {len(_LOOKS)} looks")
+        raise CannotDraw(
+            f"{rows['mechanism'].nunique()} mechanisms have budgets; this figure has {len(_LOOKS)} "
+            "looks"
+        )
     return policy, rows.assign(spent=rows["charge"] * rows["num_users"] - rows["platform_balance"])
 
 
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw (a) the welfare (credits per slot and user, at true costs) and (b) what is paid (credits per slot).
+    """Draw (a) the welfare (credits per slot and user, at true costs) and (b) what is paid (credits
+    per slot).
 
-    Both against the budget, a line for each mechanism, with 95 % intervals; above the grey line of (b) more would be
-    paid than the budget. Raises CannotDraw as `by_budget`.
+    Both against the budget, a line for each mechanism, with 95 % intervals; above the grey line of
+    (b) more would be paid than the budget. Raises CannotDraw as `by_budget`.
     """
     policy, rows = by_budget(tables)
     if figure is None:
@@ -80,6 +102,8 @@ def _draw(ax: Axes, rows: pd.DataFrame, column: str) -> pd.DataFrame:
     intervals = mean_interval(rows, column, by=("mechanism", "budget"))
     for mechanism, look in zip(intervals["mechanism"].unique(), _LOOKS, strict=False):
         here = intervals[intervals["mechanism"] == mechanism].sort_values("budget")
-        ax.plot(here["budget"], here["mean"], label=style.point_label(f"mechanism={mechanism}"), **look)
+        ax.plot(
+            here["budget"], here["mean"], label=style.point_label(f"mechanism={mechanism}"), **look
+        )
         ax.vlines(here["budget"], here["low"], here["high"], color=look["color"], linewidth=0.9)
     return intervals

@@ -1,8 +1,10 @@
-"""Gain against the number of users: what is lost when users who compete for the same experts choose on their own.
+"""Gain against the number of users: what is lost when users who compete for the same experts choose
+on their own.
 
-Panel (a) shows the gain of every policy in full. Panel (b) shows its share of the gain of the full-information
-equilibrium in a fixed view, since the worst heuristics lose many times that gain and would flatten all others. What is
-beyond the view is not left out: a shaded strip at the edge, named on the axis, holds its markers.
+Panel (a) shows the gain of every policy in full. Panel (b) shows its share of the gain of the
+full-information equilibrium in a fixed view, since the worst heuristics lose many times that gain
+and would flatten all others. What is beyond the view is not left out: a shaded strip at the edge,
+named on the axis, holds its markers.
 """
 
 import pandas as pd
@@ -26,20 +28,24 @@ _STEP = 0.2  # octaves between markers of one number of users in a strip
 
 
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw the gain per slot and user (credits), and its share of the equilibrium's, against the number of users.
+    """Draw the gain per slot and user (credits), and its share of the equilibrium's, against the
+    number of users.
 
-    One line per policy in the table "evaluation", through means with 95 % intervals; learned policies are heavier. The
-    legend follows the gain at most users. Where the equilibrium was not evaluated, the lines of the share have a gap.
+    One line per policy in the table "evaluation", through means with 95 % intervals; learned
+    policies are heavier. The legend follows the gain at most users. Where the equilibrium was not
+    evaluated, the lines of the share have a gap.
 
-    Raises CannotDraw, a ValueError, that says what is missing: at least two numbers of users, each at one sweep
-    point, and the policy "nash".
+    Raises CannotDraw, a ValueError, that says what is missing: at least two numbers of users, each
+    at one sweep point, and the policy "nash".
     """
     evaluation = require(tables, "evaluation", ("seed", "point", "num_users", "policy", "gain"))
     require_users_vary_alone(evaluation)
     require(tables, "evaluation", (), [REFERENCE])
     require(tables, "evaluation", ("share_of_equilibrium",))
     gain, share = (
-        mean_interval(evaluation, metric, by=("num_users", "policy")).sort_values("num_users", kind="stable")
+        mean_interval(evaluation, metric, by=("num_users", "policy")).sort_values(
+            "num_users", kind="stable"
+        )
         for metric in ("gain", "share_of_equilibrium")
     )
     by_gain = gain.sort_values(["num_users", "mean"], ascending=False, kind="stable")
@@ -60,21 +66,31 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
 
     handles = [line for line in left.get_lines() if not str(line.get_label()).startswith("_")]
     key = style.interval_key(
-        pd.concat([gain, share]), Line2D([], [], color="black", marker="|", markersize=9, linestyle="")
+        pd.concat([gain, share]),
+        Line2D([], [], color="black", marker="|", markersize=9, linestyle=""),
     )
     figure.legend(handles=[*handles, *key], loc="outside upper center", ncols=4)
     return figure
 
 
-def _draw_panel(ax: Axes, intervals: pd.DataFrame, order: list[str], view: tuple[float, float] | None = None) -> None:
-    """A line for each policy, the best on top and learned ones over all others; drawn within `view` only."""
+def _draw_panel(
+    ax: Axes, intervals: pd.DataFrame, order: list[str], view: tuple[float, float] | None = None
+) -> None:
+    """A line for each policy, the best on top and learned ones over all others; drawn within `view`
+    only.
+    """
     for rank, policy in enumerate(order):
         rows = intervals[intervals["policy"] == policy]
         look = style.curve(policy, depth=rank / len(order))
         shown = None if view is None else rows["mean"].between(*view).tolist()
         (line,) = ax.plot(rows["num_users"], rows["mean"], markevery=shown, **look)
         bars = ax.vlines(
-            rows["num_users"], rows["low"], rows["high"], color=look["color"], linewidth=0.9, zorder=look["zorder"]
+            rows["num_users"],
+            rows["low"],
+            rows["high"],
+            color=look["color"],
+            linewidth=0.9,
+            zorder=look["zorder"],
         )
         if view is not None:
             low, high = view
@@ -86,10 +102,16 @@ def _draw_panel(ax: Axes, intervals: pd.DataFrame, order: list[str], view: tuple
 
 
 def _draw_beyond_view(ax: Axes, shares: pd.DataFrame, order: list[str]) -> None:
-    """Set the limits to the view, and hold the markers beyond it in a strip at that edge, side by side."""
+    """Set the limits to the view, and hold the markers beyond it in a strip at that edge, side by
+    side.
+    """
     low, high = VIEW
     sides = [
-        (shares[shares["mean"] < low], (low - _STRIP, low), f"< {low:g}".replace("-", "\N{MINUS SIGN}")),
+        (
+            shares[shares["mean"] < low],
+            (low - _STRIP, low),
+            f"< {low:g}".replace("-", "\N{MINUS SIGN}"),
+        ),
         (shares[shares["mean"] > high], (high, high + _STRIP), f"> {high:g}"),
     ]
     ticks = {step / 5: f"{step / 5:g}" for step in range(6)}
@@ -101,12 +123,19 @@ def _draw_beyond_view(ax: Axes, shares: pd.DataFrame, order: list[str]) -> None:
         ticks[middle] = label
         ax.axhspan(bottom, top, color="0.92", linewidth=0, zorder=0.6)  # over the grid
         for num_users in beyond["num_users"].unique():
-            policies = sorted(beyond.loc[beyond["num_users"] == num_users, "policy"], key=order.index)
+            policies = sorted(
+                beyond.loc[beyond["num_users"] == num_users, "policy"], key=order.index
+            )
             for place, policy in enumerate(policies):
                 octaves = _STEP * (place - (len(policies) - 1) / 2)
                 look = style.policy_style(policy)
                 ax.plot(
-                    num_users * 2**octaves, middle, color=look.colour, marker=look.marker, markersize=4, linestyle=""
+                    num_users * 2**octaves,
+                    middle,
+                    color=look.colour,
+                    marker=look.marker,
+                    markersize=4,
+                    linestyle="",
                 )
     ax.set_yticks(list(ticks), list(ticks.values()))
     ax.set_ylim(low, high)

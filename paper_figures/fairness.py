@@ -1,4 +1,6 @@
-"""How evenly gains are shared: mean gain, the worst user's, and Jain's index, against what a sweep varies."""
+"""How evenly gains are shared: mean gain, the worst user's, and Jain's index, against what a sweep
+varies.
+"""
 
 from matplotlib.figure import Figure
 
@@ -10,7 +12,8 @@ STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 2.6)}
 
 
 def plot(tables: Tables, figure: Figure | None = None) -> Figure:
-    """Draw mean gain, least gain of any user (credits a slot) and Jain's index of every policy, a row each.
+    """Draw mean gain, least gain of any user (credits a slot) and Jain's index of every policy, a
+    row each.
 
     Raises CannotDraw as `sensitivity.plot`, and without a user who gains anything.
     """

@@ -28,7 +28,8 @@ from paper_figures import (
 )
 from paper_figures.tables import CannotDraw, load_tables
 
-# A figure is a module with `STYLE`, rcParams, and `plot(tables)`, which returns a figure or the axes in one.
+# A figure is a module with `STYLE`, rcParams, and `plot(tables)`, which returns a figure or the
+# axes in one.
 FIGURES: dict[str, ModuleType] = {
     "reward_curves": reward_curves,
     "sample_efficiency": sample_efficiency,
@@ -54,16 +55,20 @@ def draw(
 ) -> tuple[list[Path], dict[str, str]]:
     """Draw figures of a run folder's record tables, each as PDF and as PNG of 300 dpi.
 
-    names: figures to draw, all of `FIGURES` if None. out: folder to write to, `<run_folder>/figures` if None.
+    names: figures to draw, all of `FIGURES` if None. out: folder to write to,
+    `<run_folder>/figures` if None.
 
-    Returns the paths written, and for each figure that could not be drawn the reason. Raises ValueError for a name
-    that is no figure, FileNotFoundError where there is no run folder or no table in it.
+    Returns the paths written, and for each figure that could not be drawn the reason. Raises
+    ValueError for a name that is no figure, FileNotFoundError where there is no run folder or no
+    table in it.
     """
     names = list(FIGURES) if names is None else names
     for name in names:
         if name not in FIGURES:
             nearest = get_close_matches(name, FIGURES, n=1, cutoff=0)[0]
-            raise ValueError(f"no figure '{name}'; did you mean '{nearest}'? Figures: {', '.join(FIGURES)}")
+            raise ValueError(
+                f"no figure '{name}'; did you mean '{nearest}'? Figures: {', '.join(FIGURES)}"
+            )
     tables = load_tables(run_folder)
     folder = Path(run_folder, "figures") if out is None else Path(out)
 

@@ -1,7 +1,8 @@
 """Mean and final reward of every policy beside the paper's: Figure 5 of the paper.
 
-The paper draws bars. The differences are a tenth of the values, so bars from zero would hide them and bars from
-elsewhere would exaggerate them: points with intervals, which claim no zero, stand here in their place.
+The paper draws bars. The differences are a tenth of the values, so bars from zero would hide them
+and bars from elsewhere would exaggerate them: points with intervals, which claim no zero, stand
+here in their place.
 """
 
 from typing import Any
@@ -26,8 +27,8 @@ PAPER = {
     "abandon": {"mean": 39.8, "final": 39.5},
     "random": {"mean": 39.6, "final": 40.5},
 }
-# Each quantity has a marker, and its place in the policy's row, downwards; the paper's are the outermost, so that a
-# policy the paper does not have stays centred.
+# Each quantity has a marker, and its place in the policy's row, downwards; the paper's are the
+# outermost, so that a policy the paper does not have stays centred.
 _MARKER = {"mean": "o", "final": "D"}
 _SHIFT = {"mean": -0.11, "final": 0.11}
 _PAPER_SHIFT = {"mean": -0.33, "final": 0.33}
@@ -36,16 +37,20 @@ _PAPER_SHIFT = {"mean": -0.33, "final": 0.33}
 def summarise(tables: Tables) -> pd.DataFrame:
     """Mean and final utility of a request (credits), with 95 % intervals.
 
-    For an algorithm trained, "mean" is over all training epochs and "final" over the evaluation of its deterministic
-    policy; for a policy that does not learn, over all its evaluation episodes and the last tenth of them.
+    For an algorithm trained, "mean" is over all training epochs and "final" over the evaluation of
+    its deterministic policy; for a policy that does not learn, over all its evaluation episodes and
+    the last tenth of them.
 
-    Returns the rows of `statistics.mean_interval` by `policy` and `quantity`; policies stand in the order of the
-    paper, with those it does not have behind them by falling mean. Raises CannotDraw that says what is missing.
+    Returns the rows of `statistics.mean_interval` by `policy` and `quantity`; policies stand in the
+    order of the paper, with those it does not have behind them by falling mean. Raises CannotDraw
+    that says what is missing.
     """
     training = require(tables, "training", ("seed", "point", "algorithm", "epoch", "utility"))
     algorithms = list(training["algorithm"].astype(str).unique())
     baselines = [policy for policy in PAPER if policy != "sac"]
-    evaluation = require(tables, "evaluation", ("seed", "policy", "episode", "utility"), [*baselines, *algorithms])
+    evaluation = require(
+        tables, "evaluation", ("seed", "policy", "episode", "utility"), [*baselines, *algorithms]
+    )
     require_one_point(training)
 
     epochs = training.rename(columns={"algorithm": "policy"})
@@ -61,18 +66,25 @@ def summarise(tables: Tables) -> pd.DataFrame:
         fixed[last_tenth].assign(quantity="final"),
     ]
     summary = mean_interval(pd.concat(samples), "utility", by=("policy", "quantity"))
-    means = summary[summary["quantity"] == "mean"].set_index("policy")["mean"].sort_values(ascending=False)
+    means = (
+        summary[summary["quantity"] == "mean"]
+        .set_index("policy")["mean"]
+        .sort_values(ascending=False)
+    )
     order = list(dict.fromkeys(["local", *algorithms, "abandon", "random", *means.index]))
-    by_policy = summary["policy"].map(order.index).sort_values(kind="stable").index  # "mean" stays before "final"
+    by_policy = (
+        summary["policy"].map(order.index).sort_values(kind="stable").index
+    )  # "mean" stays before "final"
     return summary.loc[by_policy].reset_index(drop=True)
 
 
 def plot(tables: Tables, ax: Axes | None = None) -> Axes:
-    """Draw `summarise(tables)` as filled points with intervals, and the paper's numbers as open points.
+    """Draw `summarise(tables)` as filled points with intervals, and the paper's numbers as open
+    points.
 
-    Needs the tables "training" and "evaluation". The paper's numbers are of its own case, one user and one
-    transferred subtask; `policies` compares the policies of any experiment.
-    Raises CannotDraw, a ValueError, that says what is missing.
+    Needs the tables "training" and "evaluation". The paper's numbers are of its own case, one user
+    and one transferred subtask; `policies` compares the policies of any experiment. Raises
+    CannotDraw, a ValueError, that says what is missing.
     """
     summary = summarise(tables)
     policies = list(summary["policy"].unique())
@@ -82,10 +94,15 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
 
     for policy, quantity, mean, high in summary[["policy", "quantity", "mean", "high"]].to_numpy():
         height = policies.index(policy)
-        look: dict[str, Any] = {"color": style.policy_style(policy).colour, "marker": _MARKER[quantity]}
+        look: dict[str, Any] = {
+            "color": style.policy_style(policy).colour,
+            "marker": _MARKER[quantity],
+        }
         ax.errorbar(mean, height + _SHIFT[quantity], xerr=high - mean, elinewidth=0.9, **look)
         if policy in PAPER:
-            ax.plot(PAPER[policy][quantity], height + _PAPER_SHIFT[quantity], fillstyle="none", **look)
+            ax.plot(
+                PAPER[policy][quantity], height + _PAPER_SHIFT[quantity], fillstyle="none", **look
+            )
 
     ax.set_yticks(range(len(policies)), [style.policy_style(policy).label for policy in policies])
     ax.set_ylim(len(policies) - 0.5, -0.5)
@@ -103,9 +120,16 @@ def _add_legend(ax: Axes, summary: pd.DataFrame) -> None:
         for quantity, marker in _MARKER.items()
     ]
     papers: list[Artist] = [
-        Line2D(**black, linestyle="", marker=marker, fillstyle="none", label=f"{quantity.capitalize()}, paper")
+        Line2D(
+            **black,
+            linestyle="",
+            marker=marker,
+            fillstyle="none",
+            label=f"{quantity.capitalize()}, paper",
+        )
         for quantity, marker in _MARKER.items()
     ]
     ours += style.interval_key(summary, Line2D(**black))
-    # Flush right, over the policies' names: centred it would be wider than the axes, and narrow them.
+    # Flush right, over the policies' names: centred it would be wider than the axes, and narrow
+    # them.
     ax.legend(handles=ours + papers, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)

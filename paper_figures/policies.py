@@ -15,20 +15,24 @@ from paper_figures.tables import CannotDraw, Tables, require
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN
 METRICS = ("utility", "gain")
-# A page holds figures of up to this height (in): IEEE's text is 9.4 in high, and the caption needs some of it.
+# A page holds figures of up to this height (in): IEEE's text is 9.4 in high, and the caption needs
+# some of it.
 PAGE_HEIGHT = 9.0
 
 
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw the mean and 95 % interval of every policy in the table "evaluation", best utility on top.
+    """Draw the mean and 95 % interval of every policy in the table "evaluation", best utility on
+    top.
 
-    One panel for the utility of a request, one for the gain per slot and user (both credits); a pair of panels for
-    each sweep point, with its policies in the same order. The pairs stand below each other, or in rows of two where
-    the page would be too short. Raises CannotDraw, a ValueError, that says what is missing, or that two in a row are
-    too many for the page as well.
+    One panel for the utility of a request, one for the gain per slot and user (both credits); a
+    pair of panels for each sweep point, with its policies in the same order. The pairs stand below
+    each other, or in rows of two where the page would be too short. Raises CannotDraw, a
+    ValueError, that says what is missing, or that two in a row are too many for the page as well.
     """
     evaluation = require(tables, "evaluation", ("seed", "point", "policy", *METRICS))
-    order = list(mean_interval(evaluation, "utility").sort_values("mean", ascending=False)["policy"])
+    order = list(
+        mean_interval(evaluation, "utility").sort_values("mean", ascending=False)["policy"]
+    )
     intervals = {
         metric: mean_interval(evaluation, metric, by=("point", "policy")).sort_values(
             "policy", key=lambda policies: policies.map(order.index)
@@ -40,7 +44,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     if figure is None:
         figure = Figure((rcParams["figure.figsize"][0], height), layout="constrained")
     num_rows = ceil(len(points) / pairs_a_row)
-    grid = figure.subplots(num_rows, pairs_a_row * len(METRICS), sharex="col", sharey="row", squeeze=False)
+    grid = figure.subplots(
+        num_rows, pairs_a_row * len(METRICS), sharex="col", sharey="row", squeeze=False
+    )
     pairs = grid.reshape(-1, len(METRICS))
 
     for pair, point in zip(pairs, points, strict=False):
@@ -65,7 +71,10 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
 
 
 def _fit_page(num_points: int, num_policies: int) -> tuple[int, float]:
-    """Pairs of panels in a row, and the height of the figure (in). Raises CannotDraw where the page has no room."""
+    """Pairs of panels in a row, and the height of the figure (in).
+
+    Raises CannotDraw where the page has no room.
+    """
     height = 0.7 + num_points * (0.3 + 0.19 * num_policies)
     if num_points == 1 or height <= PAGE_HEIGHT:
         return 1, height
@@ -73,7 +82,8 @@ def _fit_page(num_points: int, num_policies: int) -> tuple[int, float]:
     if height <= PAGE_HEIGHT:
         return 2, height
     raise CannotDraw(
-        f"table 'evaluation' has {num_policies} policies at {num_points} sweep points, which take {height:.1f} in of "
+        f"table 'evaluation' has {num_policies} policies at {num_points} sweep points, which take "
+        f"{height:.1f} in of "
         f"height; a page has {PAGE_HEIGHT:g} in"
     )
 
@@ -84,8 +94,17 @@ def _draw_panel(ax: Axes, rows: pd.DataFrame) -> None:
     means = rows[["mean", "high"]].to_numpy()
     for height, (look, (mean, high)) in enumerate(zip(looks, means, strict=True)):
         if isnan(mean):
-            ax.text(0.02, height, "no value", transform=ax.get_yaxis_transform(), va="center", color="0.4")
-        ax.errorbar(mean, height, xerr=high - mean, elinewidth=0.9, color=look.colour, marker=look.marker)
+            ax.text(
+                0.02,
+                height,
+                "no value",
+                transform=ax.get_yaxis_transform(),
+                va="center",
+                color="0.4",
+            )
+        ax.errorbar(
+            mean, height, xerr=high - mean, elinewidth=0.9, color=look.colour, marker=look.marker
+        )
     ax.set_yticks(range(len(looks)), [look.label for look in looks])
     ax.set_ylim(len(looks) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)

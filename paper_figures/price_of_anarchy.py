@@ -1,9 +1,10 @@
 """Price of anarchy and price of ignorance against the number of users.
 
-What is lost when users choose for themselves is lost in two steps. The price of anarchy (Koutsoupias and Papadimitriou
-1999), social optimum over equilibrium, is that of selfishness among users who see everything; here of the equilibrium
-that was found, not of the worst there is. The price of ignorance, equilibrium over a policy, is that of not seeing what
-the others are about to choose.
+What is lost when users choose for themselves is lost in two steps. The price of anarchy
+(Koutsoupias and Papadimitriou 1999), social optimum over equilibrium, is that of selfishness among
+users who see everything; here of the equilibrium that was found, not of the worst there is. The
+price of ignorance, equilibrium over a policy, is that of not seeing what the others are about to
+choose.
 """
 
 import pandas as pd
@@ -19,35 +20,46 @@ from paper_figures.tables import LEARNED, CannotDraw, Tables, require
 
 STYLE = style.PRINT | style.SINGLE_COLUMN | {"figure.figsize": (3.5, 3.2)}
 OPTIMUM, EQUILIBRIUM = "optimum", "nash"
-DECENTRALISED = (*LEARNED, "better_response")  # policies of users who do not see each other's choice
+DECENTRALISED = (
+    *LEARNED,
+    "better_response",
+)  # policies of users who do not see each other's choice
 ANARCHY, IGNORANCE = "Price of anarchy", "Price of ignorance"
 
 
 def summarise(tables: Tables) -> pd.DataFrame:
     """Ratios of mean gains at each number of users, with 95 % intervals.
 
-    A ratio is formed of a seed's mean gains; mean and Student t interval are over the seeds. Gains that are not surely
-    above 0 have no ratio that could be read as a price: where a seed's mean or the interval over seeds of either gain
-    reaches 0 or below, mean, low and high are NaN.
+    A ratio is formed of a seed's mean gains; mean and Student t interval are over the seeds. Gains
+    that are not surely above 0 have no ratio that could be read as a price: where a seed's mean or
+    the interval over seeds of either gain reaches 0 or below, mean, low and high are NaN.
 
-    Returns the columns price (`ANARCHY` or `IGNORANCE`), numerator and denominator (policies), num_users, mean, low,
-    high and num_seeds. Raises CannotDraw, a ValueError, that says what is missing: at least two numbers of users, each
-    at one sweep point, the policies "optimum" and "nash", and one of `DECENTRALISED`.
+    Returns the columns price (`ANARCHY` or `IGNORANCE`), numerator and denominator (policies),
+    num_users, mean, low, high and num_seeds. Raises CannotDraw, a ValueError, that says what is
+    missing: at least two numbers of users, each at one sweep point, the policies "optimum" and
+    "nash", and one of `DECENTRALISED`.
     """
     columns = ("seed", "point", "num_users", "policy", "gain")
     evaluation = require(tables, "evaluation", columns, [OPTIMUM, EQUILIBRIUM])
     require_users_vary_alone(evaluation)
     decentralised = [policy for policy in DECENTRALISED if (evaluation["policy"] == policy).any()]
     if not decentralised:
-        raise CannotDraw(f"table 'evaluation' has rows of none of the policies {', '.join(DECENTRALISED)}")
+        raise CannotDraw(
+            f"table 'evaluation' has rows of none of the policies {', '.join(DECENTRALISED)}"
+        )
 
     gains = evaluation.groupby(["num_users", "seed", "policy"])["gain"].mean().unstack("policy")
     low = mean_interval(evaluation, "gain", by=("num_users", "policy")).pivot(
         index="num_users", columns="policy", values="low"
     )
-    above_zero = (gains.groupby(level="num_users").min() > 0) & ~(low <= 0)  # one seed has no interval
+    above_zero = (gains.groupby(level="num_users").min() > 0) & ~(
+        low <= 0
+    )  # one seed has no interval
     gains = gains.where(above_zero.reindex(gains.index, level="num_users"))
-    prices = [(ANARCHY, OPTIMUM, EQUILIBRIUM), *((IGNORANCE, EQUILIBRIUM, policy) for policy in decentralised)]
+    prices = [
+        (ANARCHY, OPTIMUM, EQUILIBRIUM),
+        *((IGNORANCE, EQUILIBRIUM, policy) for policy in decentralised),
+    ]
     ratios = pd.concat(
         (gains[numerator] / gains[denominator])
         .rename("ratio")
@@ -60,16 +72,20 @@ def summarise(tables: Tables) -> pd.DataFrame:
 
 
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw `summarise(tables)`: (a) the price of anarchy, (b) the price of ignorance of each decentralised policy.
+    """Draw `summarise(tables)`: (a) the price of anarchy, (b) the price of ignorance of each
+    decentralised policy.
 
-    Both against the number of users, with a line at 1, where nothing is lost. The axes differ in scale. A ratio that
-    has no value leaves a gap, which the legend explains.
-    Raises CannotDraw as `summarise`, and where no ratio of a panel has a value.
+    Both against the number of users, with a line at 1, where nothing is lost. The axes differ in
+    scale. A ratio that has no value leaves a gap, which the legend explains. Raises CannotDraw as
+    `summarise`, and where no ratio of a panel has a value.
     """
     summary = summarise(tables)
     for price, rows in summary.groupby("price"):
         if rows["mean"].isna().all():
-            raise CannotDraw(f"no number of users has a {str(price).lower()}: its gains are not all surely above 0")
+            raise CannotDraw(
+                f"no number of users has a {str(price).lower()}: its gains are not all surely "
+                "above 0"
+            )
     if figure is None:
         figure = Figure(rcParams["figure.figsize"], layout="constrained")
     anarchy, ignorance = figure.subplots(2, 1, sharex=True)
@@ -80,7 +96,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     ignorance.set_title("(b)", loc="left")
     ignorance.set_ylabel("Price of ignorance\n(equilibrium / policy)")
     ignorance.set_xlabel("Number of users")
-    key = style.interval_key(summary, Line2D([], [], color="black", marker="|", markersize=9, linestyle=""))
+    key = style.interval_key(
+        summary, Line2D([], [], color="black", marker="|", markersize=9, linestyle="")
+    )
     if summary["mean"].isna().any():
         key.append(style.note("gap: a gain not surely above 0"))
     figure.legend(handles=[*handles, *key], loc="outside upper center", ncols=2)
@@ -95,7 +113,12 @@ def _draw(ax: Axes, ratios: pd.DataFrame, compared: str) -> list[Line2D]:
         look = style.curve(str(policy))
         lines += ax.plot(rows["num_users"], rows["mean"], **look)
         ax.vlines(
-            rows["num_users"], rows["low"], rows["high"], color=look["color"], linewidth=0.9, zorder=look["zorder"]
+            rows["num_users"],
+            rows["low"],
+            rows["high"],
+            color=look["color"],
+            linewidth=0.9,
+            zorder=look["zorder"],
         )
     style.binary_axis(ax, sorted(ratios["num_users"].unique()))
     return lines

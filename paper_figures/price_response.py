@@ -1,4 +1,6 @@
-"""How supply answers a unit price, and what the price leaves to each side; the most profitable price is marked."""
+"""How supply answers a unit price, and what the price leaves to each side; the most profitable
+price is marked.
+"""
 
 from typing import Any
 
@@ -11,25 +13,44 @@ from paper_figures.statistics import mean_interval
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 2.9)}
-GIVEN, CHOSEN = "given", "closed_form"  # status of a price of the experiment, and of the Stackelberg leader
+GIVEN, CHOSEN = (
+    "given",
+    "closed_form",
+)  # status of a price of the experiment, and of the Stackelberg leader
 MONEY: dict[str, tuple[str, dict[str, Any]]] = {
     "charge": ("Payments", {"color": "0.45", "linestyle": (0, (1, 1)), "marker": "v"}),
     "gain": ("Users' utility", {"color": "#004488", "linestyle": "-", "marker": "o"}),
-    "edge_share": ("Edge devices' utility", {"color": "#DDAA33", "linestyle": (0, (5, 1.5)), "marker": "s"}),
+    "edge_share": (
+        "Edge devices' utility",
+        {"color": "#DDAA33", "linestyle": (0, (5, 1.5)), "marker": "s"},
+    ),
     "welfare": ("Both", {"color": "#BB5566", "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D"}),
 }
 
 
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw quality delivered, participation, payments and both sides' utility against the unit price posted.
+    """Draw quality delivered, participation, payments and both sides' utility against the unit
+    price posted.
 
-    Prices are those of sweep points at which `posted_price` was given one. A point at which it chose the price itself,
-    as Stackelberg leader, is marked by a vertical line at its mean price and by open markers. All are means with 95 %
-    intervals under the policy that the legend names (`leading_policy`).
+    Prices are those of sweep points at which `posted_price` was given one. A point at which it
+    chose the price itself, as Stackelberg leader, is marked by a vertical line at its mean price
+    and by open markers. All are means with 95 % intervals under the policy that the legend names
+    (`leading_policy`).
 
     Raises CannotDraw, a ValueError, that says what is missing: at least two prices.
     """
-    columns = ("seed", "point", "mechanism", "policy", "episode", "num_users", "gain", "qos", "charge", "edge_utility")
+    columns = (
+        "seed",
+        "point",
+        "mechanism",
+        "policy",
+        "episode",
+        "num_users",
+        "gain",
+        "qos",
+        "charge",
+        "edge_utility",
+    )
     policy = leading_policy(require(tables, "evaluation", columns))
     market = require(tables, "market", ("point", "policy", "unit_price", "participates", "status"))
     outcomes = with_outcomes(tables, policy)
@@ -41,19 +62,37 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     given = posted[status == GIVEN].sort_values("unit_price")
     chosen = posted[status == CHOSEN]
     if len(given) < 2:
-        raise CannotDraw(f"table 'market' has {len(given)} posted prices; this figure needs at least two sweep points")
+        raise CannotDraw(
+            f"table 'market' has {len(given)} posted prices; this figure needs at least two sweep "
+            "points"
+        )
     if figure is None:
         figure = Figure(layout="constrained")
     supply, money = figure.subplots(1, 2, gridspec_kw={"wspace": 0.08})
 
-    drawn = [_draw(supply, outcomes, "qos", given, chosen, color="#004488", marker="o", label="Quality delivered")]
+    drawn = [
+        _draw(
+            supply,
+            outcomes,
+            "qos",
+            given,
+            chosen,
+            color="#004488",
+            marker="o",
+            label="Quality delivered",
+        )
+    ]
     supply.set_ylabel("Quality (points per slot and user)")
     shares = supply.twinx()
     shares.spines["right"].set_visible(True)
     shares.grid(visible=False)
     look: dict[str, Any] = {"color": "#BB5566", "linestyle": (0, (5, 1.5)), "marker": "s"}
     shares.plot(given["unit_price"], given["participates"], label="Participation", **look)
-    shares.plot(chosen["unit_price"], chosen["participates"], **look | {"linestyle": "", "fillstyle": "none"})
+    shares.plot(
+        chosen["unit_price"],
+        chosen["participates"],
+        **look | {"linestyle": "", "fillstyle": "none"},
+    )
     shares.set_ylabel("Share of edge devices that take part")
     shares.set_ylim(bottom=0)
     money.axhline(0, color="0.4", linewidth=0.6)
@@ -71,20 +110,33 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
                 va="bottom",
             )
         ax.set_xlabel("Unit price (credits per point)")
-    handles = [handle for ax in (supply, shares, money) for handle in ax.get_legend_handles_labels()[0]]
-    handles.append(style.note(style.policy_style(policy).label, style.interval_label(pd.concat(drawn))))
+    handles = [
+        handle for ax in (supply, shares, money) for handle in ax.get_legend_handles_labels()[0]
+    ]
+    handles.append(
+        style.note(style.policy_style(policy).label, style.interval_label(pd.concat(drawn)))
+    )
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure
 
 
 def _draw(
-    ax: Axes, outcomes: pd.DataFrame, column: str, given: pd.DataFrame, chosen: pd.DataFrame, **look: Any
+    ax: Axes,
+    outcomes: pd.DataFrame,
+    column: str,
+    given: pd.DataFrame,
+    chosen: pd.DataFrame,
+    **look: Any,
 ) -> pd.DataFrame:
     """Draw a column against the price: a line over the prices given, open markers at those chosen."""
     intervals = mean_interval(outcomes, column, by=("point",)).set_index("point")
     at = intervals.loc[given.index]
-    ax.errorbar(given["unit_price"], at["mean"], yerr=at["high"] - at["mean"], elinewidth=0.9, **look)
+    ax.errorbar(
+        given["unit_price"], at["mean"], yerr=at["high"] - at["mean"], elinewidth=0.9, **look
+    )
     at = intervals.loc[chosen.index]
     marks = look | {"linestyle": "", "fillstyle": "none", "label": ""}
-    ax.errorbar(chosen["unit_price"], at["mean"], yerr=at["high"] - at["mean"], elinewidth=0.9, **marks)
+    ax.errorbar(
+        chosen["unit_price"], at["mean"], yerr=at["high"] - at["mean"], elinewidth=0.9, **marks
+    )
     return intervals

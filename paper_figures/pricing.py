@@ -1,4 +1,6 @@
-"""Mechanisms side by side: what a point of quality is paid, how much is delivered, and who is left with what."""
+"""Mechanisms side by side: what a point of quality is paid, how much is delivered, and who is left
+with what.
+"""
 
 from typing import Any
 
@@ -13,7 +15,8 @@ from paper_figures.statistics import mean_interval
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN
-# Who is left with what: column, label and look; the three are told apart in grey by marker and lightness.
+# Who is left with what: column, label and look; the three are told apart in grey by marker and
+# lightness.
 PARTIES: dict[str, tuple[str, dict[str, Any]]] = {
     "gain": ("Users", {"color": "#004488", "marker": "o"}),
     "edge_share": ("Edge devices", {"color": "#DDAA33", "marker": "s"}),
@@ -23,19 +26,33 @@ _SHIFT = 0.22  # rows, between the parties of a mechanism
 
 
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw a row for each sweep point: unit price paid, quality delivered, utility of each side, with 95 % intervals.
+    """Draw a row for each sweep point: unit price paid, quality delivered, utility of each side,
+    with 95 % intervals.
 
-    The unit price is payments over points delivered (credits per point), quality is in points per slot and user, and
-    utilities are in credits per slot and user; those of users, edge devices (at true costs) and platform add up to the
-    welfare of the world. Free edge devices have price 0 and bear their costs. Points stand in the order of the
-    experiment, under the policy that the legend names (`leading_policy`).
+    The unit price is payments over points delivered (credits per point), quality is in points per
+    slot and user, and utilities are in credits per slot and user; those of users, edge devices (at
+    true costs) and platform add up to the welfare of the world. Free edge devices have price 0 and
+    bear their costs. Points stand in the order of the experiment, under the policy that the legend
+    names (`leading_policy`).
 
     Raises CannotDraw, a ValueError, that says what is missing.
     """
-    columns = ("seed", "point", "mechanism", "policy", "episode", "num_users", "gain", "qos", "edge_utility")
+    columns = (
+        "seed",
+        "point",
+        "mechanism",
+        "policy",
+        "episode",
+        "num_users",
+        "gain",
+        "qos",
+        "edge_utility",
+    )
     evaluation = require(tables, "evaluation", (*columns, "unit_price", "platform_balance"))
     if (evaluation["mechanism"] == "none").all():
-        raise CannotDraw("table 'evaluation' has free edge devices alone; this figure shows what they are paid")
+        raise CannotDraw(
+            "table 'evaluation' has free edge devices alone; this figure shows what they are paid"
+        )
     policy = leading_policy(evaluation)
     outcomes = with_outcomes(tables, policy)
     points = list(outcomes["point"].unique())
@@ -50,7 +67,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     ]
     utility.axvline(0, color="0.4", linewidth=0.6)
     for place, (column, (_, look)) in enumerate(PARTIES.items()):
-        drawn.append(_draw_rows(utility, outcomes, column, points, shift=_SHIFT * (place - 1), **look))
+        drawn.append(
+            _draw_rows(utility, outcomes, column, points, shift=_SHIFT * (place - 1), **look)
+        )
     price.set_yticks(range(len(points)), [style.point_label(point) for point in points])
     price.set_ylim(len(points) - 0.5, -0.5)
     price.set_xlabel("Unit price paid\n(credits per point)")
@@ -58,17 +77,33 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     utility.set_xlabel("Utility\n(credits per slot and user)")
     for ax in (price, quality, utility):
         ax.tick_params(axis="y", length=0)
-    handles = [Line2D([], [], linestyle="", label=label, **look) for label, look in PARTIES.values()]
-    handles.append(style.note(style.policy_style(policy).label, style.interval_label(pd.concat(drawn))))
+    handles = [
+        Line2D([], [], linestyle="", label=label, **look) for label, look in PARTIES.values()
+    ]
+    handles.append(
+        style.note(style.policy_style(policy).label, style.interval_label(pd.concat(drawn)))
+    )
     figure.legend(handles=handles, loc="outside upper right", ncols=4)
     return figure
 
 
 def _draw_rows(
-    ax: Axes, outcomes: pd.DataFrame, column: str, points: list[str], shift: float = 0.0, **look: Any
+    ax: Axes,
+    outcomes: pd.DataFrame,
+    column: str,
+    points: list[str],
+    shift: float = 0.0,
+    **look: Any,
 ) -> pd.DataFrame:
     """Draw mean and interval of a column at each point, and return them."""
     intervals = mean_interval(outcomes, column, by=("point",))
     for point, mean, high in intervals[["point", "mean", "high"]].to_numpy():
-        ax.errorbar(mean, points.index(point) + shift, xerr=high - mean, elinewidth=0.9, linestyle="", **look)
+        ax.errorbar(
+            mean,
+            points.index(point) + shift,
+            xerr=high - mean,
+            elinewidth=0.9,
+            linestyle="",
+            **look,
+        )
     return intervals

@@ -1,4 +1,5 @@
-"""How far the differences between policies can be relied on, by the rliable protocol (arXiv 2108.13264).
+"""How far the differences between policies can be relied on, by the rliable protocol (arXiv
+2108.13264).
 
 What is resampled, and how often the intervals hold the truth, is told in `stratified_bootstrap`.
 """
@@ -32,15 +33,19 @@ Looks = dict[str, dict[str, Any]]  # of every policy, best first
 
 
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw interquartile means, probabilities of improvement and performance profiles of every policy.
+    """Draw interquartile means, probabilities of improvement and performance profiles of every
+    policy.
 
-    (a) Interquartile mean over the episodes of all seeds and tasks, of the share of the equilibrium's gain where it is
-    known everywhere, else of the gain per slot and user (credits). (b) Probability that a run of the learned policy
-    (`leading_policy`) has a greater mean than one of the policy in that row. (c) Share of episodes above a threshold,
-    `VIEW` at the most. All with 95 % intervals of a stratified bootstrap over seeds; a task is a sweep point without
-    its settings of `algorithm`, so that algorithms meet, and one trained in several ways is as many policies.
+    (a) Interquartile mean over the episodes of all seeds and tasks, of the share of the
+    equilibrium's gain where it is known everywhere, else of the gain per slot and user (credits).
+    (b) Probability that a run of the learned policy (`leading_policy`) has a greater mean than one
+    of the policy in that row. (c) Share of episodes above a threshold, `VIEW` at the most. All with
+    95 % intervals of a stratified bootstrap over seeds; a task is a sweep point without its
+    settings of `algorithm`, so that algorithms meet, and one trained in several ways is as many
+    policies.
 
-    Raises CannotDraw, a ValueError, that says what is missing: at least two policies, each at every task.
+    Raises CannotDraw, a ValueError, that says what is missing: at least two policies, each at every
+    task.
     """
     evaluation = require(tables, "evaluation", ("seed", "point", "policy", "episode", "gain"))
     metric, scores = _scores(evaluation)
@@ -49,7 +54,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     means = interquartile_means(scores, metric, rng).sort_values("mean", ascending=False)
     improvement = probability_of_improvement(scores, metric, policy, rng)
     profiles = performance_profiles(scores, metric, _thresholds(scores[metric], metric), rng)
-    curves = variants.curves(list(scores["policy"].unique()))  # in the order of the experiment, as in other figures
+    curves = variants.curves(
+        list(scores["policy"].unique())
+    )  # in the order of the experiment, as in other figures
     looks = {name: curves[name] for name in means["policy"]}
     if figure is None:
         size = (rcParams["figure.figsize"][0], max(2.2, 1.25 + 0.17 * len(looks)))
@@ -83,7 +90,10 @@ def _scores(evaluation: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     scores = by_task(evaluation.dropna(subset=[metric]))
     policies = scores["policy"].unique()
     if len(policies) < 2:
-        raise CannotDraw(f"table 'evaluation' has policy '{policies[0]}' alone; this figure compares at least two")
+        raise CannotDraw(
+            f"table 'evaluation' has policy '{policies[0]}' alone; this figure compares at least "
+            "two"
+        )
     return metric, scores
 
 
@@ -96,11 +106,15 @@ def _thresholds(values: pd.Series, metric: str) -> np.ndarray:
 
 
 def _draw_rows(ax: Axes, intervals: pd.DataFrame, column: str, looks: Looks) -> None:
-    """A point and its interval for each policy, from the top; a percentile interval need not be symmetric."""
+    """A point and its interval for each policy, from the top; a percentile interval need not be
+    symmetric.
+    """
     rows = {policy: row for row, policy in enumerate(looks)}
     for policy, centre, low, high in intervals[["policy", column, "low", "high"]].to_numpy():
         mark = {key: looks[policy][key] for key in ("color", "marker", "markerfacecolor")}
-        ax.errorbar(centre, rows[policy], xerr=[[centre - low], [high - centre]], elinewidth=0.9, **mark)
+        ax.errorbar(
+            centre, rows[policy], xerr=[[centre - low], [high - centre]], elinewidth=0.9, **mark
+        )
     ax.tick_params(axis="y", length=0)
 
 
@@ -114,7 +128,13 @@ def _draw_profiles(ax: Axes, profiles: pd.DataFrame, looks: Looks) -> None:
         rows = profiles[profiles["policy"] == policy]
         zorder = look["zorder"] - rank / len(looks)
         ax.fill_between(
-            rows["threshold"], rows["low"], rows["high"], color=look["color"], alpha=0.2, linewidth=0, zorder=zorder
+            rows["threshold"],
+            rows["low"],
+            rows["high"],
+            color=look["color"],
+            alpha=0.2,
+            linewidth=0,
+            zorder=zorder,
         )
         at = int((rows["share"] - level).abs().argmin())
         ax.plot(rows["threshold"], rows["share"], markevery=[at], **look | {"zorder": zorder})

@@ -1,8 +1,9 @@
 """Reward against training epochs: Figure 4 of the paper.
 
-A learning algorithm's curve is the training record: the mean of an epoch, of the exploring policy. The baselines do
-not learn, so they have no epochs; episode i of their evaluation stands for epoch i + 1. Where they were evaluated for
-fewer episodes than there are epochs, a horizontal line shows the mean over all.
+A learning algorithm's curve is the training record: the mean of an epoch, of the exploring policy.
+The baselines do not learn, so they have no epochs; episode i of their evaluation stands for epoch i
++ 1. Where they were evaluated for fewer episodes than there are epochs, a horizontal line shows the
+mean over all.
 """
 
 import pandas as pd
@@ -19,11 +20,12 @@ BASELINES = ("local", "abandon", "random")
 
 
 def plot(tables: Tables, ax: Axes | None = None) -> Axes:
-    """Draw the utility of a request (credits) against the epoch, for every algorithm trained and the baselines.
+    """Draw the utility of a request (credits) against the epoch, for every algorithm trained and
+    the baselines.
 
-    Every curve is the mean over seeds of curves smoothed over 2.5 % of the epochs, in a band of the 95 % Student t
-    interval over seeds; one seed has no band. Needs the tables "training" and "evaluation".
-    Raises CannotDraw, a ValueError, that says what is missing.
+    Every curve is the mean over seeds of curves smoothed over 2.5 % of the epochs, in a band of the
+    95 % Student t interval over seeds; one seed has no band. Needs the tables "training" and
+    "evaluation". Raises CannotDraw, a ValueError, that says what is missing.
     """
     training = require(tables, "training", ("seed", "point", "algorithm", "epoch", "utility"))
     evaluation = require(tables, "evaluation", ("seed", "policy", "episode", "utility"), BASELINES)
@@ -37,13 +39,17 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
         for algorithm, rows in training.groupby("algorithm", sort=False)
     }
     for policy in BASELINES:
-        curves[policy] = _baseline_curve(evaluation[evaluation["policy"] == policy], num_epochs, window)
+        curves[policy] = _baseline_curve(
+            evaluation[evaluation["policy"] == policy], num_epochs, window
+        )
 
     bound = "local"  # first in the legend, as it is on the page
     for policy in (bound, *(name for name in curves if name != bound)):
         curve = curves[policy]
         label, colour, line_style, _ = style.policy_style(policy)
-        ax.fill_between(curve.index, curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0)
+        ax.fill_between(
+            curve.index, curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0
+        )
         ax.plot(curve.index, curve["mean"], color=colour, linestyle=line_style, label=label)
     ax.margins(x=0)
     ax.set_xlabel("Epoch")

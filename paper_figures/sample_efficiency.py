@@ -1,7 +1,8 @@
-"""Sample efficiency and wall clock: how far algorithms have come after as many steps, and after as much time.
+"""Sample efficiency and wall clock: how far algorithms have come after as many steps, and after as
+much time.
 
-Curves are the training record: each value is the mean of an epoch of the exploring policy, which gains less than the
-deterministic policy that is evaluated in the end.
+Curves are the training record: each value is the mean of an epoch of the exploring policy, which
+gains less than the deterministic policy that is evaluated in the end.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,13 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
 from paper_figures import style, variants
-from paper_figures.statistics import aligned, learning_curve, mean_interval, smooth, smoothing_window
+from paper_figures.statistics import (
+    aligned,
+    learning_curve,
+    mean_interval,
+    smooth,
+    smoothing_window,
+)
 from paper_figures.sweeps import named, task
 from paper_figures.tables import CannotDraw, Tables, require
 
@@ -25,14 +32,17 @@ CLOCKS = {"agent_steps": "Agent steps", "seconds": "Wall clock of training (s)"}
 
 
 def summarise(tables: Tables, levels: Sequence[float] = (0.5, 0.85)) -> pd.DataFrame:
-    """How long each training took to shares of the equilibrium's gain, and what share its policy has in the end.
+    """How long each training took to shares of the equilibrium's gain, and what share its policy
+    has in the end.
 
-    A level is reached in the first epoch whose mean over epochs (`statistics.smoothing_window`) is at least that share.
+    A level is reached in the first epoch whose mean over epochs (`statistics.smoothing_window`) is
+    at least that share.
 
-    Returns a row for each sweep point: `point`, `algorithm`; for each level, say 0.5, `agent_steps_to_0.5` and
-    `seconds_to_0.5`, medians over the seeds, of which one that never gets there counts as infinitely late (NaN where
-    the median is), and `num_reached_0.5`; `final`, `low` and `high`, mean share of the evaluation's episodes with 95 %
-    interval over the seeds, and `num_seeds`. Raises CannotDraw, a ValueError, that says what is missing.
+    Returns a row for each sweep point: `point`, `algorithm`; for each level, say 0.5,
+    `agent_steps_to_0.5` and `seconds_to_0.5`, medians over the seeds, of which one that never gets
+    there counts as infinitely late (NaN where the median is), and `num_reached_0.5`; `final`, `low`
+    and `high`, mean share of the evaluation's episodes with 95 % interval over the seeds, and
+    `num_seeds`. Raises CannotDraw, a ValueError, that says what is missing.
     """
     training = _training(tables, SHARE)
     policies = list(training["algorithm"].unique())
@@ -43,7 +53,12 @@ def summarise(tables: Tables, levels: Sequence[float] = (0.5, 0.85)) -> pd.DataF
         row: dict[str, Any] = {"point": point, "algorithm": algorithm}
         for level in levels:
             first = epochs[epochs[SHARE] >= level].groupby("seed")[list(CLOCKS)].first()
-            median = first.reindex(epochs["seed"].unique()).fillna(np.inf).median().replace(np.inf, np.nan)
+            median = (
+                first.reindex(epochs["seed"].unique())
+                .fillna(np.inf)
+                .median()
+                .replace(np.inf, np.nan)
+            )
             row |= {f"{clock}_to_{level:g}": median[clock] for clock in CLOCKS}
             row[f"num_reached_{level:g}"] = len(first)
         rows.append(row)
@@ -52,16 +67,22 @@ def summarise(tables: Tables, levels: Sequence[float] = (0.5, 0.85)) -> pd.DataF
 
 
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw training against (a) agent steps, slots of all users of all worlds, and (b) seconds, on logarithmic axes.
+    """Draw training against (a) agent steps, slots of all users of all worlds, and (b) seconds, on
+    logarithmic axes.
 
-    The share of the equilibrium's gain where every epoch has it, else the gain per slot and user (credits). A curve
-    for each algorithm and way of training: the mean over seeds, each smoothed over 2.5 % of its epochs, in a band of
-    the 95 % Student t interval over seeds. Where seeds were recorded at different times they are interpolated, within
-    the range that all of them cover.
+    The share of the equilibrium's gain where every epoch has it, else the gain per slot and user
+    (credits). A curve for each algorithm and way of training: the mean over seeds, each smoothed
+    over 2.5 % of its epochs, in a band of the 95 % Student t interval over seeds. Where seeds were
+    recorded at different times they are interpolated, within the range that all of them cover.
 
-    Needs the table "training", of one world. Raises CannotDraw, a ValueError, that says what is missing.
+    Needs the table "training", of one world. Raises CannotDraw, a ValueError, that says what is
+    missing.
     """
-    everywhere = "training" in tables and SHARE in tables["training"] and tables["training"][SHARE].notna().all()
+    everywhere = (
+        "training" in tables
+        and SHARE in tables["training"]
+        and tables["training"][SHARE].notna().all()
+    )
     metric = SHARE if everywhere else "gain"
     training = _training(tables, metric)
     trained = {
@@ -77,12 +98,21 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         for number, (name, epochs) in enumerate(trained.items()):
             together = aligned(epochs, metric, clock)
             if together.empty:
-                raise CannotDraw(f"table 'training' has no {clock} that all seeds of '{looks[name]['label']}' passed")
+                raise CannotDraw(
+                    f"table 'training' has no {clock} that all seeds of '{looks[name]['label']}' "
+                    "passed"
+                )
             curve = learning_curve(together, metric, clock, window=1)
             drawn.append(curve)
             colour, zorder = looks[name]["color"], looks[name]["zorder"]
             ax.fill_between(
-                curve.index, curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0, zorder=zorder
+                curve.index,
+                curve["low"],
+                curve["high"],
+                color=colour,
+                alpha=0.2,
+                linewidth=0,
+                zorder=zorder,
             )
             apart = number / len(trained)  # so that the markers of curves that lie together are
             ax.plot(curve.index, curve["mean"], markevery=(0.1 * apart, 0.1), **looks[name])
@@ -104,7 +134,8 @@ def _training(tables: Tables, metric: str) -> pd.DataFrame:
     epochs = require(tables, "training", ("seed", "point", "algorithm", "epoch", *CLOCKS, metric))
     if len(worlds := epochs["point"].map(task).unique()) > 1:
         raise CannotDraw(
-            f"table 'training' is of {len(worlds)} sweep points besides the algorithm ({', '.join(worlds)}); "
+            f"table 'training' is of {len(worlds)} sweep points besides the algorithm "
+            f"({', '.join(worlds)}); "
             "this figure shows one"
         )
     epochs = epochs.sort_values("epoch", kind="stable")

@@ -1,20 +1,25 @@
-"""Policies compared over a handful of seeds by the rliable protocol (Agarwal et al. 2021, arXiv 2108.13264).
+"""Policies compared over a handful of seeds by the rliable protocol (Agarwal et al. 2021, arXiv
+2108.13264).
 
-Interquartile mean, performance profile and probability of improvement, with percentile intervals of a stratified
-bootstrap. The frames are rows of the table "evaluation": one per episode, with the columns `seed`, `point`, `policy`
-and a metric. A sweep point is a stratum (rliable: a task), a seed at a point a cluster (rliable: a run).
+Interquartile mean, performance profile and probability of improvement, with percentile intervals of
+a stratified bootstrap. The frames are rows of the table "evaluation": one per episode, with the
+columns `seed`, `point`, `policy` and a metric. A sweep point is a stratum (rliable: a task), a seed
+at a point a cluster (rliable: a run).
 
-What is resampled: the seeds of each point, with all their episodes, at each point apart. Episodes of a seed share its
-trained policy and say nothing about training anew, so they are never drawn one by one. rliable has a single score a
-run, and with one episode a seed all three are its own numbers. With more, interquartile mean and profile are over the
-episodes of all seeds, so that they show the spread within a run too; probability of improvement compares runs, by the
-mean over their episodes. Two assumptions are rliable's as well: runs of a seed at several points, and those of two
-policies, are drawn independently. They share a seed and often the worlds evaluated in, and where they rise and fall
-together intervals over many points are too narrow, and those of a probability of improvement too wide.
+What is resampled: the seeds of each point, with all their episodes, at each point apart. Episodes
+of a seed share its trained policy and say nothing about training anew, so they are never drawn one
+by one. rliable has a single score a run, and with one episode a seed all three are its own numbers.
+With more, interquartile mean and profile are over the episodes of all seeds, so that they show the
+spread within a run too; probability of improvement compares runs, by the mean over their episodes.
+Two assumptions are rliable's as well: runs of a seed at several points, and those of two policies,
+are drawn independently. They share a seed and often the worlds evaluated in, and where they rise
+and fall together intervals over many points are too narrow, and those of a probability of
+improvement too wide.
 
-Five seeds or more are recommended, and still are few: of the intervals of interquartile means that say 95 %, in 1,500
-to 3,000 simulated studies with 20 episodes a seed, 85 % held the truth with 5 seeds at one point, 91 % with 10, 93 %
-with 20, and 91 % with 5 at each of six points. A point with one seed has nothing to resample: the interval is NaN.
+Five seeds or more are recommended, and still are few: of the intervals of interquartile means that
+say 95 %, in 1,500 to 3,000 simulated studies with 20 episodes a seed, 85 % held the truth with 5
+seeds at one point, 91 % with 10, 93 % with 20, and 91 % with 5 at each of six points. A point with
+one seed has nothing to resample: the interval is NaN.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,8 +47,8 @@ def interquartile_mean(values: ArrayLike) -> float:
 def interquartile_means(frame: pd.DataFrame, metric: str, rng: np.random.Generator) -> pd.DataFrame:
     """Interquartile mean of `metric` over all episodes, seeds and points of each policy.
 
-    NaN in `metric` is dropped first. Returns one row per policy, in order of appearance, with the columns
-        policy, mean, low, high  in the units of `metric`; NaN where nothing is left
+    NaN in `metric` is dropped first. Returns one row per policy, in order of appearance, with the
+        columns policy, mean, low, high  in the units of `metric`; NaN where nothing is left
         num_seeds  at the point that has the fewest, num_points, num_episodes  that had a value
     """
     rows = []
@@ -56,17 +61,23 @@ def interquartile_means(frame: pd.DataFrame, metric: str, rng: np.random.Generat
             return _middle_mean(values, counts[:, cluster])
 
         low, high = _interval(statistic, seeds, len(values), rng)
-        rows.append((policy, interquartile_mean(values), low, high, min(seeds), len(seeds), len(values)))
-    return pd.DataFrame(rows, columns=["policy", "mean", "low", "high", "num_seeds", "num_points", "num_episodes"])
+        rows.append(
+            (policy, interquartile_mean(values), low, high, min(seeds), len(seeds), len(values))
+        )
+    return pd.DataFrame(
+        rows, columns=["policy", "mean", "low", "high", "num_seeds", "num_points", "num_episodes"]
+    )
 
 
 def performance_profiles(
     frame: pd.DataFrame, metric: str, thresholds: ArrayLike, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Share of all episodes, seeds and points of each policy in which `metric` is above a threshold.
+    """Share of all episodes, seeds and points of each policy in which `metric` is above a
+    threshold.
 
-    NaN in `metric` is dropped first. Intervals hold at each threshold alone, not at all of them together. Returns one
-    row per policy and threshold, with the columns policy, threshold, share, low, high, num_seeds.
+    NaN in `metric` is dropped first. Intervals hold at each threshold alone, not at all of them
+    together. Returns one row per policy and threshold, with the columns policy, threshold, share,
+    low, high, num_seeds.
     """
     thresholds = np.asarray(thresholds, dtype=float)
     profiles = []
@@ -80,34 +91,57 @@ def performance_profiles(
             return (counts @ above).T / (counts @ episodes)
 
         low, high = _interval(statistic, seeds, len(thresholds), rng)
-        profile = pd.DataFrame({"threshold": thresholds, "share": above.sum(axis=0) / episodes.sum()})
+        profile = pd.DataFrame(
+            {"threshold": thresholds, "share": above.sum(axis=0) / episodes.sum()}
+        )
         profiles.append(profile.assign(low=low, high=high, policy=policy, num_seeds=min(seeds)))
     columns = ["policy", "threshold", "share", "low", "high", "num_seeds"]
-    return pd.concat(profiles, ignore_index=True)[columns] if profiles else pd.DataFrame(columns=columns)
+    return (
+        pd.concat(profiles, ignore_index=True)[columns]
+        if profiles
+        else pd.DataFrame(columns=columns)
+    )
 
 
-def probability_of_improvement(frame: pd.DataFrame, metric: str, policy: str, rng: np.random.Generator) -> pd.DataFrame:
-    """Probability that a run of `policy` has a greater mean of `metric` than a run of another one, for each other.
+def probability_of_improvement(
+    frame: pd.DataFrame, metric: str, policy: str, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Probability that a run of `policy` has a greater mean of `metric` than a run of another one,
+    for each other.
 
-    At a point it is Mann and Whitney's U over the number of pairs of runs, a tie counting half; then the mean over
-    points. NaN in `metric` is dropped first. Returns one row per other policy, in order of appearance, with the columns
-    policy, probability, low, high, num_seeds. Raises ValueError where the two were not evaluated at the same points.
+    At a point it is Mann and Whitney's U over the number of pairs of runs, a tie counting half;
+    then the mean over points. NaN in `metric` is dropped first. Returns one row per other policy,
+    in order of appearance, with the columns policy, probability, low, high, num_seeds. Raises
+    ValueError where the two were not evaluated at the same points.
     """
-    runs = frame.dropna(subset=[metric]).groupby(["policy", "point", "seed"], sort=False)[metric].mean()
+    runs = (
+        frame.dropna(subset=[metric])
+        .groupby(["policy", "point", "seed"], sort=False)[metric]
+        .mean()
+    )
     mine = runs.loc[policy]
     rows = []
     for other in runs.index.unique("policy").drop(policy):
         theirs = runs.loc[other]
         points = sorted(mine.index.unique("point"))
         if points != sorted(theirs.index.unique("point")):
-            raise ValueError(f"'{policy}' and '{other}' have values of '{metric}' at different sweep points")
-        pairs = [_wins(mine.loc[point].to_numpy(), theirs.loc[point].to_numpy()) for point in points]
+            raise ValueError(
+                f"'{policy}' and '{other}' have values of '{metric}' at different sweep points"
+            )
+        pairs = [
+            _wins(mine.loc[point].to_numpy(), theirs.loc[point].to_numpy()) for point in points
+        ]
         seeds = [len(wins) for wins in pairs] + [len(wins.T) for wins in pairs]
 
-        def statistic(counts: Counts, pairs: list[Array] = pairs, seeds: list[int] = seeds) -> Array:
+        def statistic(
+            counts: Counts, pairs: list[Array] = pairs, seeds: list[int] = seeds
+        ) -> Array:
             samples = np.split(counts, np.cumsum(seeds)[:-1], axis=1)
             drawn = zip(samples[: len(pairs)], pairs, samples[len(pairs) :], strict=True)
-            return np.mean([((ours @ wins) * others).sum(axis=1) / wins.size for ours, wins, others in drawn], axis=0)
+            return np.mean(
+                [((ours @ wins) * others).sum(axis=1) / wins.size for ours, wins, others in drawn],
+                axis=0,
+            )
 
         low, high = _interval(statistic, seeds, sum(seeds), rng)
         rows.append((other, float(np.mean([wins.mean() for wins in pairs])), low, high, min(seeds)))
@@ -115,7 +149,9 @@ def probability_of_improvement(frame: pd.DataFrame, metric: str, policy: str, rn
 
 
 def _middle_mean(ordered: Array, counts: Counts) -> Array:
-    """Interquartile mean of (n,) ordered values, the i-th of which occurs counts[:, i] times -> (resamples,)."""
+    """Interquartile mean of (n,) ordered values, the i-th of which occurs counts[:, i] times ->
+    (resamples,).
+    """
     rank = np.cumsum(counts, axis=1)
     total = rank[:, -1:]
     cut = total // 4
@@ -140,9 +176,11 @@ def _wins(mine: Array, theirs: Array) -> Array:
 def _interval(
     statistic: Callable[[Counts], Array], seeds: Sequence[int], size: int, rng: np.random.Generator
 ) -> tuple[Array | float, Array | float]:
-    """Percentile interval of a statistic under resampling of seeds within each stratum; NaN where one has a single one.
+    """Percentile interval of a statistic under resampling of seeds within each stratum; NaN where
+    one has a single one.
 
-    statistic: (resamples, clusters) how often each cluster was drawn -> (..., resamples). seeds: clusters in each
+    statistic: (resamples, clusters) how often each cluster was drawn -> (..., resamples). seeds:
+    clusters in each
     stratum, which are numbered through. size: values that it computes for a resample.
     """
     if min(seeds) < 2:

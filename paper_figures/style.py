@@ -18,8 +18,9 @@ from matplotlib.lines import Line2D
 from paper_figures.statistics import CONFIDENCE
 from paper_figures.tables import LEARNED
 
-# IEEE: columns of 3.5 in and 7.16 in, text of 8 pt. The STIX fonts match Times and come with matplotlib, so a figure
-# is the same on every machine; font type 42 embeds them as TrueType, since publishers refuse Type 3.
+# IEEE: columns of 3.5 in and 7.16 in, text of 8 pt. The STIX fonts match Times and come with
+# matplotlib, so a figure is the same on every machine; font type 42 embeds them as TrueType, since
+# publishers refuse Type 3.
 PRINT: dict[str, Any] = {
     "font.family": "STIXGeneral",
     "mathtext.fontset": "stix",
@@ -69,9 +70,10 @@ class PolicyStyle(NamedTuple):
     marker: str
 
 
-# The four curves of the paper have Tol's "high contrast" colours, made to be told apart in grey; most others are his
-# "muted" and "vibrant" ones. SAC, equilibrium, optimum and better response, which lie close together under contention,
-# differ in lightness as well. Line style and marker repeat the distinction for readers who see no colour.
+# The four curves of the paper have Tol's "high contrast" colours, made to be told apart in grey;
+# most others are his "muted" and "vibrant" ones. SAC, equilibrium, optimum and better response,
+# which lie close together under contention, differ in lightness as well. Line style and marker
+# repeat the distinction for readers who see no colour.
 _POLICIES = {
     "local": PolicyStyle("Upper bound (all local)", "#000000", (0, (5, 1.5)), "s"),
     "sac": PolicyStyle("SAC (proposed)", "#004488", "-", "o"),
@@ -96,7 +98,8 @@ _FALLBACK = list(_POLICIES.values())[4:15]
 def policy_style(policy: str) -> PolicyStyle:
     """The look of a policy: the same in every figure and every process, and never an error.
 
-    `NAME_stochastic` is the policy NAME drawn in dots; a name unknown here gets a look that follows from its letters.
+    `NAME_stochastic` is the policy NAME drawn in dots; a name unknown here gets a look that follows
+    from its letters.
     """
     if policy in _POLICIES:
         return _POLICIES[policy]
@@ -109,7 +112,8 @@ def policy_style(policy: str) -> PolicyStyle:
 
 
 def curve(policy: str, depth: float = 0.0) -> dict[str, Any]:
-    """Keywords of `Axes.plot` for the line of a policy; learned ones are heavier, and over all others.
+    """Keywords of `Axes.plot` for the line of a policy; learned ones are heavier, and over all
+    others.
 
     depth: 0 for the topmost of either kind, below 1 for those under it.
     """
@@ -127,7 +131,9 @@ def curve(policy: str, depth: float = 0.0) -> dict[str, Any]:
 
 
 def binary_axis(ax: Axes, numbers: Sequence[float]) -> None:
-    """A logarithmic x axis with a tick at each of the rising `numbers`, and half an octave beyond them."""
+    """A logarithmic x axis with a tick at each of the rising `numbers`, and half an octave beyond
+    them.
+    """
     ax.set_xscale("log", base=2)
     ax.set_xticks(numbers, [f"{number:g}" for number in numbers])
     ax.set_xticks([], minor=True)
@@ -145,7 +151,9 @@ def point_label(point: str) -> str:
     settings = dict(setting.partition("=")[::2] for setting in point.split(" ") if setting)
     name = settings.pop("mechanism", "") or settings.pop("mechanism.name", "")
     parts = [_MECHANISMS.get(name, name.replace("_", " ").capitalize())] if name else []
-    parts += [f"{key.rpartition('.')[2].replace('_', ' ')} {value}" for key, value in settings.items()]
+    parts += [
+        f"{key.rpartition('.')[2].replace('_', ' ')} {value}" for key, value in settings.items()
+    ]
     return ", ".join(parts)
 
 
@@ -155,7 +163,9 @@ def note(*parts: str) -> Line2D:
 
 
 def interval_label(intervals: pd.DataFrame) -> str:
-    """What the intervals of a result of `statistics` are over, or why there is none; "" where nothing has a value."""
+    """What the intervals of a result of `statistics` are over, or why there is none; "" where
+    nothing has a value.
+    """
     drawn = intervals[intervals["low"].notna()]
     if drawn.empty:
         return "one seed: no interval" if intervals["num_seeds"].eq(1).any() else ""
@@ -165,7 +175,9 @@ def interval_label(intervals: pd.DataFrame) -> str:
 
 
 def interval_key(intervals: pd.DataFrame, mark: Artist) -> list[Artist]:
-    """The legend's entry for the intervals, beside the mark that stands for them, or beside none if none is drawn."""
+    """The legend's entry for the intervals, beside the mark that stands for them, or beside none if
+    none is drawn.
+    """
     label = interval_label(intervals)
     if intervals["low"].isna().all():
         return [note(label)] if label else []

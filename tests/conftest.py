@@ -1,4 +1,6 @@
-"""What tests of the package and of what works with it share: one Ray, and an experiment that runs in seconds."""
+"""What tests of the package and of what works with it share: one Ray, and an experiment that runs
+in seconds.
+"""
 
 import logging
 import os
@@ -15,7 +17,8 @@ from envs import ExpertConfig, RequestConfig, WorldConfig
 
 Yaml = dict[str, Any]
 
-# No example is timed: other processes may have the cores. `--hypothesis-profile` and HYPOTHESIS_PROFILE take another.
+# No example is timed: other processes may have the cores. `--hypothesis-profile` and
+# HYPOTHESIS_PROFILE take another.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.register_profile("nightly", deadline=None, max_examples=10_000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "untimed"))
@@ -76,7 +79,9 @@ def small_world() -> WorldConfig:
 
 @pytest.fixture(scope="session")
 def sac_config() -> Callable[..., Any]:
-    """A small WorldSacConfig: `sac_config(world, network={...}, users={...}, seed=0, **training keys)`."""
+    """A small WorldSacConfig: `sac_config(world, network={...}, users={...}, seed=0, **training
+    keys)`.
+    """
 
     def build(
         world: WorldConfig,
@@ -94,10 +99,19 @@ def sac_config() -> Callable[..., Any]:
         from marl_moe.rllib.algorithm import WorldSacConfig
 
         everybody = {"shared": list(range(world.num_users))}
-        config = WorldSacConfig().world(world, {"name": mechanism}, users or everybody, {"hidden": 8} | (network or {}))
-        defaults = {"train_batch_size_per_learner": 16, "num_steps_sampled_before_learning_starts": 0}
+        config = WorldSacConfig().world(
+            world, {"name": mechanism}, users or everybody, {"hidden": 8} | (network or {})
+        )
+        defaults = {
+            "train_batch_size_per_learner": 16,
+            "num_steps_sampled_before_learning_starts": 0,
+        }
         config.training(**(defaults | training))
-        config.env_runners(num_envs_per_env_runner=num_envs, rollout_fragment_length=fragment, num_env_runners=runners)
+        config.env_runners(
+            num_envs_per_env_runner=num_envs,
+            rollout_fragment_length=fragment,
+            num_env_runners=runners,
+        )
         config.learners(num_learners=learners)
         return config.debugging(seed=seed)
 
@@ -108,8 +122,8 @@ def sac_config() -> Callable[..., Any]:
 def read_scalars() -> Callable[[Path], list[tuple[str, int, float]]]:
     """(name, step, value) of every scalar that TensorBoard shows of a folder.
 
-    As its event accumulator does: files in the order of their names, each to its first torn record; the start of a
-    session drops what was told of its step and later ones.
+    As its event accumulator does: files in the order of their names, each to its first torn record;
+    the start of a session drops what was told of its step and later ones.
     """
 
     from tensorboardX.proto.event_pb2 import Event, SessionLog
@@ -125,7 +139,9 @@ def read_scalars() -> Callable[[Path], list[tuple[str, int, float]]]:
                 event = Event.FromString(data[12 : 12 + length])
                 if event.session_log.status == SessionLog.START:
                     shown = [scalar for scalar in shown if scalar[1] < event.step]
-                shown += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
+                shown += [
+                    (value.tag, event.step, value.simple_value) for value in event.summary.value
+                ]
                 data = data[16 + length :]
         return shown
 

@@ -20,7 +20,9 @@ BENCHMARKS = Path(__file__).with_name("benchmarks")
 
 @pytest.fixture(scope="module", autouse=True)
 def _importable() -> Iterator[None]:
-    """As `python tests/benchmarks` imports its modules; their plain names are forgotten afterwards, and Ray stops."""
+    """As `python tests/benchmarks` imports its modules; their plain names are forgotten afterwards,
+    and Ray stops.
+    """
     import ray
 
     ran = ray.is_initialized()
@@ -38,7 +40,14 @@ def _importable() -> Iterator[None]:
 def setting() -> Any:
     from time_to_quality import Setting
 
-    return Setting(learning_rate=1e-3, gamma=0.5, target_entropy_ratio=0.1, replay_ratio=2, num_envs=2, warm_up=50)
+    return Setting(
+        learning_rate=1e-3,
+        gamma=0.5,
+        target_entropy_ratio=0.1,
+        replay_ratio=2,
+        num_envs=2,
+        warm_up=50,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +79,29 @@ def measured(setting: Any) -> tuple[list[Any], pd.DataFrame]:
     return rows, curves
 
 
-def test_every_benchmark_yields_rows_that_say_what_was_measured_and_in_which_unit(measured: Any) -> None:
+def test_every_benchmark_yields_rows_that_say_what_was_measured_and_in_which_unit(
+    measured: Any,
+) -> None:
     rows, curves = measured
-    assert {row.benchmark for row in rows} == {"world", "updates", "memory", "growth", "scale", "mechanisms", "quality"}
+    assert {row.benchmark for row in rows} == {
+        "world",
+        "updates",
+        "memory",
+        "growth",
+        "scale",
+        "mechanisms",
+        "quality",
+    }
     names = [(row.benchmark, row.variant, row.quantity, row.unit) for row in rows]
     assert len(set(names)) == len(names)
     for row in rows:
         assert row.least <= row.median <= row.most
-        assert row.least > 0 or row.quantity in ("best share of equilibrium", "step, slope", "update, slope", "memory")
+        assert row.least > 0 or row.quantity in (
+            "best share of equilibrium",
+            "step, slope",
+            "update, slope",
+            "memory",
+        )
         assert isfinite(row.median) or row.benchmark == "quality"
     assert set(curves.groupby(["engine", "network"])["seed"].nunique().items()) == {
         (("rllib", "mlp"), 1),
@@ -92,7 +116,11 @@ def test_the_sections_of_an_update_add_up_to_all_of_it_and_none_is_left_out(meas
     from update_speed import BARE, OURS, SECTIONS
 
     for variant in (OURS, BARE):
-        spent = {row.quantity: row.median for row in measured[0] if row.variant == variant and row.quantity in SECTIONS}
+        spent = {
+            row.quantity: row.median
+            for row in measured[0]
+            if row.variant == variant and row.quantity in SECTIONS
+        }
         assert set(spent) == set(SECTIONS)
         assert all(milliseconds > 0 for milliseconds in spent.values())
         assert spent["rest"] < spent["forward"] + spent["backward"] + spent["optimisers"]
@@ -120,11 +148,15 @@ def test_make_bench_writes_table_csv_figures_and_the_machine_into_a_folder_of_it
     asked: list[Any] = []
     quality = [row for row in rows if row.benchmark == "quality"]
     monkeypatch.setattr(
-        main["quality_report"], "measure", lambda caps, **kwargs: asked.append(caps) or (quality, curves)
+        main["quality_report"],
+        "measure",
+        lambda caps, **kwargs: asked.append(caps) or (quality, curves),
     )
     folder = tmp_path / "benchmarks"
     folder.mkdir()
-    result = CliRunner().invoke(main["app"], [*command.split(), "--out", str(folder)], catch_exceptions=False)
+    result = CliRunner().invoke(
+        main["app"], [*command.split(), "--out", str(folder)], catch_exceptions=False
+    )
     assert result.exit_code == 0
     assert [caps.rllib_s for caps in asked] == [rllib_cap]
     figures = ("growth", "memory", "scale", "time_to_quality", "updates", "world")
@@ -143,12 +175,18 @@ def test_the_bare_loop_learns_from_the_loss_that_our_learner_learns_from() -> No
     algorithm = built(2, 5)
     learner = algorithm.learner_group._learner
     module = learner.module["shared"].unwrapped()
-    bare = BareLoop(NetworkConfig(**module.model_config), algorithm.config, algorithm.local_replay_buffer, 2)
+    bare = BareLoop(
+        NetworkConfig(**module.model_config), algorithm.config, algorithm.local_replay_buffer, 2
+    )
     bare.actor.load_state_dict(module.actor.state_dict())
     bare.critic.load_state_dict(module.critic.state_dict())
     bare.target_critic.load_state_dict(module.target_critic.state_dict())
     (columns,) = bare.sample(1)
-    batch = {"shared": dict(zip(("obs", "actions", "rewards", "new_obs", "discounts"), columns, strict=True))}
+    batch = {
+        "shared": dict(
+            zip(("obs", "actions", "rewards", "new_obs", "discounts"), columns, strict=True)
+        )
+    }
     output = learner.module.forward_train(batch)
     ours = learner.compute_losses(fwd_out=output, batch=batch)["shared"]
     torch.testing.assert_close(bare.losses(*columns), ours.squeeze(), rtol=1e-4, atol=1e-5)
@@ -162,16 +200,26 @@ def test_the_array_api_port_is_measured_beside_the_world_and_two_processes_and_b
 
     monkeypatch.setattr(array_api, "COPIED_BYTES", 2**16)
     sizes = ((1, 2), (4, 2))
-    rows = array_api.measure(sizes=sizes, num_experts=5, threads=(1,), compiled=False, repeats=1, seconds=0)
+    rows = array_api.measure(
+        sizes=sizes, num_experts=5, threads=(1,), compiled=False, repeats=1, seconds=0
+    )
     ports = {"port, NumPy", "port, torch, threads: 1"}
     for (num_worlds, num_users), more in zip(sizes, (set(), {"World, two processes"}), strict=True):
         size = f"{num_worlds} x {num_users} x 5, "
-        mine = {(row.variant.removeprefix(size), row.quantity): row for row in rows if row.variant.startswith(size)}
-        assert {variant for variant, quantity in mine if quantity == "slot"} == {"World"} | ports | more
+        mine = {
+            (row.variant.removeprefix(size), row.quantity): row
+            for row in rows
+            if row.variant.startswith(size)
+        }
+        assert {variant for variant, quantity in mine if quantity == "slot"} == {
+            "World"
+        } | ports | more
         assert {variant for variant, quantity in mine if quantity == "speed"} == ports | more
         assert all(row.median > 0 and isfinite(row.median) for row in mine.values())
         bound = mine["memory", "least a slot could take"].median
-        assert bound == pytest.approx(mine["memory", "moved"].median / mine["memory", "copy"].median)  # MB / (GB/s)
+        assert bound == pytest.approx(
+            mine["memory", "moved"].median / mine["memory", "copy"].median
+        )  # MB / (GB/s)
         assert (
             mine["memory", "moved"].median * 1e6 > num_worlds * num_users * (4 + 5 * 10) * 4
         )  # the observations alone
@@ -188,17 +236,28 @@ def test_the_array_api_port_plays_the_episodes_of_the_world_with_the_same_draws(
     from envs import World, WorldConfig
 
     def lent(seed: int, device: str) -> Any:  # the world's draws, for torch
-        _, *streams = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3))
+        _, *streams = (
+            np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3)
+        )
         draws = array_step.NumPyDraws(*streams)
         names = ("normal", "uniform", "uniform_double")
         return SimpleNamespace(
-            **{name: lambda *shape, name=name: torch.as_tensor(getattr(draws, name)(*shape)) for name in names}
+            **{
+                name: lambda *shape, name=name: torch.as_tensor(getattr(draws, name)(*shape))
+                for name in names
+            }
         )
 
     monkeypatch.setattr(array_step, "TorchDraws", lent)
-    config = contention_world(7, 12) if kind == "contention" else WorldConfig(num_users=7, num_experts=12)
+    config = (
+        contention_world(7, 12)
+        if kind == "contention"
+        else WorldConfig(num_users=7, num_experts=12)
+    )
     if kind == "persistent":  # where requests have several subtasks
-        config = replace(config, requests=replace(config.requests, zipf_exponent=1.0, topic_persistence=0.6))
+        config = replace(
+            config, requests=replace(config.requests, zipf_exponent=1.0, topic_persistence=0.6)
+        )
     config = replace(config, episode_slots=8, experts=replace(config.experts, resample="episode"))
     world, port = World(config, num_worlds=3, seed=5), array_step.ArrayWorld(config, 3, 5, device)
     rng = np.random.default_rng(0)
@@ -213,7 +272,9 @@ def test_the_array_api_port_plays_the_episodes_of_the_world_with_the_same_draws(
             np.testing.assert_array_equal(port.mask, world.action_mask().reshape(21, -1))
             np.testing.assert_allclose(gain, reward.ravel(), rtol=1e-6)
             for name, values in told.items():
-                np.testing.assert_allclose(values, info[name].ravel(), rtol=1e-12, atol=1e-12, err_msg=name)
+                np.testing.assert_allclose(
+                    values, info[name].ravel(), rtol=1e-12, atol=1e-12, err_msg=name
+                )
         observation, seen = world.reset(), port.reset()
 
 
@@ -222,7 +283,12 @@ def test_slopes_are_the_exponents_of_what_grows_as_a_power() -> None:
     from report import frame, single
 
     sizes = (1, 4, 16, 64)
-    costs = {("users", "step"): 0.5, ("users", "update"): 0.0, ("experts", "step"): 1.0, ("experts", "update"): 1.2}
+    costs = {
+        ("users", "step"): 0.5,
+        ("users", "update"): 0.0,
+        ("experts", "step"): 1.0,
+        ("experts", "update"): 1.2,
+    }
     rows = [
         single("growth", f"{size} {axis}", cost, "ms", 3 * size**exponent)
         for (axis, cost), exponent in costs.items()
@@ -232,7 +298,10 @@ def test_slopes_are_the_exponents_of_what_grows_as_a_power() -> None:
 
 
 def curve(*shares: float) -> list[dict[str, float]]:
-    return [{"seconds": float(second), "share_of_equilibrium": share} for second, share in enumerate(shares)]
+    return [
+        {"seconds": float(second), "share_of_equilibrium": share}
+        for second, share in enumerate(shares)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +314,9 @@ def curve(*shares: float) -> list[dict[str, float]]:
         ((0.0, 0.6, 0.7), None),  # too short to tell
     ],
 )
-def test_a_level_counts_from_where_on_it_holds(shares: tuple[float, ...], seconds: float | None) -> None:
+def test_a_level_counts_from_where_on_it_holds(
+    shares: tuple[float, ...], seconds: float | None
+) -> None:
     from time_to_quality import time_to
 
     row = time_to(curve(*shares), 0.5)
@@ -256,10 +327,26 @@ def test_factors_multiply_along_each_path_and_a_cap_makes_them_bounds() -> None:
     from quality_report import rows_of
     from time_to_quality import Caps
 
-    runs = {("rllib", "mlp"): (0.0, 0.1), ("rllib", "pointer"): (0.0, 0.9), ("ours", "mlp"): (0.0, 0.6)}
-    seconds = {("rllib", "mlp"): 900, ("rllib", "pointer"): 30, ("ours", "mlp"): 60, ("ours", "pointer"): 5}
+    runs = {
+        ("rllib", "mlp"): (0.0, 0.1),
+        ("rllib", "pointer"): (0.0, 0.9),
+        ("ours", "mlp"): (0.0, 0.6),
+    }
+    seconds = {
+        ("rllib", "mlp"): 900,
+        ("rllib", "pointer"): 30,
+        ("ours", "mlp"): 60,
+        ("ours", "pointer"): 5,
+    }
     table = pd.DataFrame(
-        {"engine": engine, "network": network, "seed": 0, "seconds": at, "env_steps": 1, "updates": 1}
+        {
+            "engine": engine,
+            "network": network,
+            "seed": 0,
+            "seconds": at,
+            "env_steps": 1,
+            "updates": 1,
+        }
         | {"share_of_equilibrium": share}
         for (engine, network), end in seconds.items()
         for start, reached in [runs.get((engine, network), (0.0, 0.9))]
@@ -272,9 +359,13 @@ def test_factors_multiply_along_each_path_and_a_cap_makes_them_bounds() -> None:
     whole = rows["rllib mlp -> ours pointer", "sooner to 50%, at least times"]
     assert whole == pytest.approx(1000 / 5)
     by_network_first = rows["rllib mlp -> rllib pointer", "sooner to 50%, at least times"]
-    assert by_network_first * rows["rllib pointer -> ours pointer", "sooner to 50%, times"] == pytest.approx(whole)
+    assert by_network_first * rows[
+        "rllib pointer -> ours pointer", "sooner to 50%, times"
+    ] == pytest.approx(whole)
     by_engine_first = rows["rllib mlp -> ours mlp", "sooner to 50%, at least times"]
-    assert by_engine_first * rows["ours mlp -> ours pointer", "sooner to 50%, times"] == pytest.approx(whole)
+    assert by_engine_first * rows[
+        "ours mlp -> ours pointer", "sooner to 50%, times"
+    ] == pytest.approx(whole)
 
 
 def test_the_best_setting_is_soonest_at_the_highest_level_that_any_reaches(setting: Any) -> None:
@@ -284,7 +375,8 @@ def test_the_best_setting_is_soonest_at_the_highest_level_that_any_reaches(setti
         columns = ("seconds_to_50", "seconds_to_85", "share_at_end")
         settings = [asdict(replace(setting, gamma=number / 10)) for number in range(len(outcomes))]
         return pd.DataFrame(
-            one | dict(zip(columns, row, strict=True)) for one, row in zip(settings, outcomes, strict=True)
+            one | dict(zip(columns, row, strict=True))
+            for one, row in zip(settings, outcomes, strict=True)
         )
 
     assert best(table((5, 40, 0.9), (9, 30, 0.9), (1, nan, 0.8))).gamma == 0.1
@@ -308,11 +400,22 @@ def test_a_cell_that_reached_nothing_is_given_what_is_best_for_its_network_elsew
         ("ours", "pointer", fast): (1, 2, 0.9),
     }
     table = pd.DataFrame(
-        {"engine": engine, "network": network, "seconds_to_50": half, "seconds_to_85": most, "share_at_end": end}
+        {
+            "engine": engine,
+            "network": network,
+            "seconds_to_50": half,
+            "seconds_to_85": most,
+            "share_at_end": end,
+        }
         | asdict(setting)
         for (engine, network, setting), (half, most, end) in outcomes.items()
     )
-    assert [choice(table, cell) for cell in CELLS] == [fast, slow, fast, fast]  # rllib's mlp, its pointer, ours
+    assert [choice(table, cell) for cell in CELLS] == [
+        fast,
+        slow,
+        fast,
+        fast,
+    ]  # rllib's mlp, its pointer, ours
 
 
 def test_each_cell_has_a_setting_out_of_the_same_list() -> None:

@@ -1,4 +1,5 @@
-"""Parts of pages that are written when the site is built: `<!-- generated: NAME -->` becomes what `PARTS` gives.
+"""Parts of pages that are written when the site is built: `<!-- generated: NAME -->` becomes what
+`PARTS` gives.
 
 So keys, columns, features and parameters are documented once, where they are defined.
 """
@@ -38,7 +39,10 @@ def records() -> str:
 
     return "\n\n".join(
         f"## {table}.parquet\n\n"
-        + _table(("column", "type", ""), ((f"`{name}`", str(kind), doc) for name, (kind, doc) in columns.items()))
+        + _table(
+            ("column", "type", ""),
+            ((f"`{name}`", str(kind), doc) for name, (kind, doc) in columns.items()),
+        )
         for table, columns in TABLES.items()
     )
 
@@ -62,7 +66,10 @@ def policies() -> str:
     """Policies that do not learn, with the first paragraph of their documentation."""
     from marl_moe.policies import POLICIES
 
-    return _table(("policy", ""), ((f"`{name}`", _first_paragraph(policy)) for name, policy in POLICIES.items()))
+    return _table(
+        ("policy", ""),
+        ((f"`{name}`", _first_paragraph(policy)) for name, policy in POLICIES.items()),
+    )
 
 
 def parameters() -> str:
@@ -72,7 +79,10 @@ def parameters() -> str:
     rows = []
     for name in mechanisms.names():
         signature = inspect.signature(type(mechanisms.make(name)))
-        taken = ", ".join(f"`{key}: {_plain(parameter.default)}`" for key, parameter in signature.parameters.items())
+        taken = ", ".join(
+            f"`{key}: {_plain(parameter.default)}`"
+            for key, parameter in signature.parameters.items()
+        )
         rows.append((f"`{name}`", taken or "none", _first_paragraph(type(mechanisms.make(name)))))
     return _table(("mechanism", "parameters and defaults", ""), rows)
 
@@ -99,7 +109,9 @@ PARTS: dict[str, Callable[[], str]] = {
 Section = tuple[str, str, list[tuple[str, str, str, str]]]
 
 
-def _sections(schema: dict[str, Any], properties: dict[str, Any], path: str, doc: str = "") -> Iterator[Section]:
+def _sections(
+    schema: dict[str, Any], properties: dict[str, Any], path: str, doc: str = ""
+) -> Iterator[Section]:
     """A section with its keys, then the sections in it: (path, description, rows)."""
     rows, inner = [], []
     for name, entry in properties.items():
@@ -109,7 +121,9 @@ def _sections(schema: dict[str, Any], properties: dict[str, Any], path: str, doc
         if section is None:
             rows.append((f"`{key}`", _type(entry), _default(entry), described))
         else:
-            rows.append((f"`{key}`", "section, or null" if "anyOf" in entry else "section", "", described))
+            rows.append(
+                (f"`{key}`", "section, or null" if "anyOf" in entry else "section", "", described)
+            )
             inner.append((key, section))
     yield path, doc, rows
     for key, section in inner:
@@ -162,4 +176,6 @@ def _first_paragraph(documented: type) -> str:
 
 def _table(header: tuple[str, ...], rows: Any) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )

@@ -1,4 +1,5 @@
-"""Pictures of a world at play: who chose whom in a slot, what it brought them, and how the experts stood.
+"""Pictures of a world at play: who chose whom in a slot, what it brought them, and how the experts
+stood.
 
 `envs` does not import this package, which imports matplotlib.
 

@@ -1,4 +1,7 @@
-"""Users, experts and the choices between them. Artists are made once; `update` gives them the data of a slot."""
+"""Users, experts and the choices between them.
+
+Artists are made once; `update` gives them the data of a slot.
+"""
 
 import numpy as np
 from matplotlib.collections import LineCollection
@@ -34,9 +37,11 @@ _ACROSS = _ALONG**2 * (3 - 2 * _ALONG)  # leaves a user and reaches an expert ho
 
 
 class Users:
-    """Users, from left to right: what the slot brought, number, bar of the subtask's weight, marker with its topic.
+    """Users, from left to right: what the slot brought, number, bar of the subtask's weight, marker
+    with its topic.
 
-    Artists: `weight.bars` (U segments), `markers` (U offsets), and for each labelled user its `outcomes`, `numbers`.
+    Artists: `weight.bars` (U segments), `markers` (U offsets), and for each labelled user its
+    `outcomes`, `numbers`.
     """
 
     def __init__(self, figure: Figure, rows: Rows) -> None:
@@ -48,15 +53,24 @@ class Users:
         self.numbers = row_labels(names, 0.95, rows.user, self._labelled, rows.user_font, "right")
         for u, text in zip(self._labelled, self.numbers, strict=True):
             text.set_text(f"{u}")
-        self.weight = Column(figure, 0.125, 0.1, rows.user, rows.user_bar, ("subtask weight", "1 = average"), 2.0)
+        self.weight = Column(
+            figure, 0.125, 0.1, rows.user, rows.user_bar, ("subtask weight", "1 = average"), 2.0
+        )
         lines = network_axes(figure, *LINES)
         heading(lines, 0.0, "topic", "", "center")
         heading(lines, 0.5, "who sends a subtask to whom", "", "center")
         self.markers = lines.scatter(
-            np.zeros(len(rows.user)), rows.user, s=rows.user_marker**2, clip_on=False, zorder=3, linewidths=1.0
+            np.zeros(len(rows.user)),
+            rows.user,
+            s=rows.user_marker**2,
+            clip_on=False,
+            zorder=3,
+            linewidths=1.0,
         )
         numbered = self._labelled if rows.user_marker >= 8 else []
-        self._topics = row_labels(lines, 0.0, rows.user, numbered, min(0.72 * rows.user_marker, 9), "center")
+        self._topics = row_labels(
+            lines, 0.0, rows.user, numbered, min(0.72 * rows.user_marker, 9), "center"
+        )
         for text in self._topics:
             text.set(color="white", weight="bold", zorder=4)
 
@@ -75,55 +89,87 @@ class Users:
 
 
 class Experts:
-    """Experts, from left to right: marker, number, load, backlog, price and effort where they are paid, topic.
+    """Experts, from left to right: marker, number, load, backlog, price and effort where they are
+    paid, topic.
 
-    Artists: `markers` (E offsets); the bars (E segments) of the `columns` load, backlog_s and, where experts are paid,
-    unit_price and effort; `numbers` and `counts` of each labelled expert; `greyed`, the middle of a grey row for each
-    expert that may not be chosen.
+    Artists: `markers` (E offsets); the bars (E segments) of the `columns` load, backlog_s and,
+    where experts are paid, unit_price and effort; `numbers` and `counts` of each labelled expert;
+    `greyed`, the middle of a grey row for each expert that may not be chosen.
     """
 
-    def __init__(self, figure: Figure, rows: Rows, topic: NDArray[np.int64], slot_s: float, priced: bool) -> None:
+    def __init__(
+        self, figure: Figure, rows: Rows, topic: NDArray[np.int64], slot_s: float, priced: bool
+    ) -> None:
         self._rows, self._labelled = rows, rows.labelled_experts
         self._colour = topic_colours(topic)
         lines = network_axes(figure, *LINES)
         self.markers = lines.scatter(
-            np.ones(len(rows.expert)), rows.expert, s=rows.expert_marker**2, clip_on=False, zorder=3, linewidths=1.0
+            np.ones(len(rows.expert)),
+            rows.expert,
+            s=rows.expert_marker**2,
+            clip_on=False,
+            zorder=3,
+            linewidths=1.0,
         )
         left = LINES[0] + LINES[1]
         names = network_axes(figure, left, 0.04)
         heading(names, 0.85, "expert", "", "right")
-        self.numbers = row_labels(names, 0.85, rows.expert, self._labelled, rows.expert_font, "right")
+        self.numbers = row_labels(
+            names, 0.85, rows.expert, self._labelled, rows.expert_font, "right"
+        )
         for e, text in zip(self._labelled, self.numbers, strict=True):
             text.set_text(f"{e}")
 
         behind = network_axes(figure, left + 0.008, 0.992 - left - 0.008)
         behind.set_zorder(-1)
-        self.greyed = LineCollection([], linewidths=1.28 * rows.expert_bar, colors=GREY_ROW, capstyle="butt")
+        self.greyed = LineCollection(
+            [], linewidths=1.28 * rows.expert_bar, colors=GREY_ROW, capstyle="butt"
+        )
         behind.add_collection(self.greyed, autolim=False)
         for t, (low, high) in rows.groups.items():
             colour = topic_colours(np.array(t))
             behind.vlines(0.895, low, high, color=colour, linewidth=3)
             if t in rows.labelled_topics:
-                behind.text(0.91, (low + high) / 2, f"topic {t}", color=INK, size=8, va="center_baseline")
+                behind.text(
+                    0.91, (low + high) / 2, f"topic {t}", color=INK, size=8, va="center_baseline"
+                )
 
-        columns = {"load": ("users served", "in this slot", 4.0), "backlog_s": ("backlog", "s", slot_s)}
+        columns = {
+            "load": ("users served", "in this slot", 4.0),
+            "backlog_s": ("backlog", "s", slot_s),
+        }
         if priced:
-            columns |= {"unit_price": ("price", "credits/point", 1.0), "effort": ("effort", "bought, 0..1", 1.0)}
+            columns |= {
+                "unit_price": ("price", "credits/point", 1.0),
+                "effort": ("effort", "bought, 0..1", 1.0),
+            }
         step = (0.945 - left - 0.05) / len(columns)
         self.columns = {
-            key: Column(figure, left + 0.05 + i * step, 0.8 * step, rows.expert, rows.expert_bar, (name, unit), top)
+            key: Column(
+                figure,
+                left + 0.05 + i * step,
+                0.8 * step,
+                rows.expert,
+                rows.expert_bar,
+                (name, unit),
+                top,
+            )
             for i, (key, (name, unit, top)) in enumerate(columns.items())
         }
         self._count_axes = self.columns["load"].axes
         has_room = rows.expert_font > 6 and len(self._labelled) == len(rows.expert)
         counted = self._labelled if has_room else []
-        self.counts = row_labels(self._count_axes, 0.0, rows.expert, counted, rows.expert_font, "left")
+        self.counts = row_labels(
+            self._count_axes, 0.0, rows.expert, counted, rows.expert_font, "left"
+        )
 
     def update(self, setting: Setting, play: Play | None) -> None:
         """Show how the experts stood as users chose, and whom they served."""
         usable = setting.usable
         colour = np.where(usable[:, None], self._colour, to_rgba(FAINT))
-        self.markers.set_facecolor(np.where(usable[:, None], self._colour, to_rgba("white")).tolist())
+        self.markers.set_facecolor(
+            np.where(usable[:, None], self._colour, to_rgba("white")).tolist()
+        )
         self.markers.set_edgecolor(colour.tolist())
         self.greyed.set_segments([[(0.0, y), (0.885, y)] for y in self._rows.expert[~usable]])
         load = np.zeros(len(usable)) if play is None else play.load.astype(float)
@@ -144,9 +190,11 @@ class Experts:
 
 
 class Choices:
-    """A line from each user to the expert it chose: green and thicker the more it gained, red where it went wrong.
+    """A line from each user to the expert it chose: green and thicker the more it gained, red where
+    it went wrong.
 
-    Artists: `lines`, a segment for each user in `choosers`, from the row of the user to the row of the expert.
+    Artists: `lines`, a segment for each user in `choosers`, from the row of the user to the row of
+    the expert.
 
     Args:
         full_gain: credits drawn in the thickest line and deepest green.
@@ -166,7 +214,14 @@ class Choices:
                 Line2D([], [], color=BAD, linewidth=2.0, label="loss"),
                 Line2D([], [], color=BAD, linewidth=2.0, linestyle=LATE, label="late"),
                 Line2D([], [], color=BAD, linewidth=2.0, linestyle=REJECTED, label="rejected"),
-                Line2D([], [], color="none", marker="o", markeredgecolor=FAINT, label="idle, or not available"),
+                Line2D(
+                    [],
+                    [],
+                    color="none",
+                    marker="o",
+                    markeredgecolor=FAINT,
+                    label="idle, or not available",
+                ),
             ],
             loc="upper center",
             bbox_to_anchor=(0.5, NETWORK[0] - 0.035),
@@ -184,13 +239,18 @@ class Choices:
         who = self.choosers
         start, end = self._rows.user[who], self._rows.expert[play.expert[who]]
         height = start[:, None] + (end - start)[:, None] * _ACROSS
-        self.lines.set_segments(list(np.stack([np.broadcast_to(_ALONG, height.shape), height], axis=-1)))
+        self.lines.set_segments(
+            list(np.stack([np.broadcast_to(_ALONG, height.shape), height], axis=-1))
+        )
         strength = np.clip(play.gain[who] / self._full_gain, 0, 1)
         wrong = play.rejected[who] | play.late[who] | (play.gain[who] < 0)
-        self.lines.set_color(np.where(wrong[:, None], to_rgba(BAD), GREENS(0.15 + 0.85 * strength)).tolist())
+        self.lines.set_color(
+            np.where(wrong[:, None], to_rgba(BAD), GREENS(0.15 + 0.85 * strength)).tolist()
+        )
         self.lines.set_linewidth(np.where(wrong, 1.6, 1.0 + 3.0 * strength).tolist())
         self.lines.set_linestyle(
-            [REJECTED if play.rejected[u] else LATE if play.late[u] else "solid" for u in who] or ["solid"]
+            [REJECTED if play.rejected[u] else LATE if play.late[u] else "solid" for u in who]
+            or ["solid"]
         )
 
 

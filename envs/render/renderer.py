@@ -15,15 +15,17 @@ from envs.world import Info, World
 
 
 class WorldRenderer:
-    """Draws one world of a batch: the slot just played, or before the first step the slot about to be played.
+    """Draws one world of a batch: the slot just played, or before the first step the slot about to
+    be played.
 
-    Users stand on the left with the topic and weight of their pending subtask, experts on the right in groups of their
-    topic; a line from a user to an expert is a choice. Prices, effort, backlog and availability are those the choice
-    was made under. Call `look` after every `reset` of the world and `show` after every step.
+    Users stand on the left with the topic and weight of their pending subtask, experts on the right
+    in groups of their topic; a line from a user to an expert is a choice. Prices, effort, backlog
+    and availability are those the choice was made under. Call `look` after every `reset` of the
+    world and `show` after every step.
 
-    Attributes: `setting` and `play`, what is drawn (`play` is None before the first step); `gains` (T,), mean gain of
-    the users in each slot of the episode, credits, NaN where not seen; the panels `users`, `experts`, `choices`,
-    `chart` and `header`, whose artists hold the drawn data.
+    Attributes: `setting` and `play`, what is drawn (`play` is None before the first step); `gains`
+    (T,), mean gain of the users in each slot of the episode, credits, NaN where not seen; the
+    panels `users`, `experts`, `choices`, `chart` and `header`, whose artists hold the drawn data.
 
     Args:
         world: the world; only its public attributes are read, and nothing in it is changed.
@@ -33,7 +35,11 @@ class WorldRenderer:
     """
 
     def __init__(
-        self, world: World, index: int = 0, title: str = "edge_experts_v0", figure: Figure | None = None
+        self,
+        world: World,
+        index: int = 0,
+        title: str = "edge_experts_v0",
+        figure: Figure | None = None,
     ) -> None:
         if not 0 <= index < world.num_worlds:
             raise ValueError(f"index should lie in 0..{world.num_worlds - 1}, got {index}")
@@ -59,7 +65,8 @@ class WorldRenderer:
         """Draw the slot just played.
 
         actions (N, U) and info: what went into and came out of `World.step`, for the whole batch.
-        Raises ValueError if a step was missed, since the prices and subtasks of that slot are then unknown.
+        Raises ValueError if a step was missed, since the prices and subtasks of that slot are then
+        unknown.
         """
         if self._next.slot + 1 != self.world.slot:
             raise ValueError(
@@ -75,7 +82,9 @@ class WorldRenderer:
         """The picture, (height, width, 3), red, green and blue."""
         canvas = self.figure.canvas
         if not isinstance(canvas, FigureCanvasAgg):
-            raise TypeError(f"a frame needs a canvas that draws with Agg, not {type(canvas).__name__}")
+            raise TypeError(
+                f"a frame needs a canvas that draws with Agg, not {type(canvas).__name__}"
+            )
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
@@ -113,6 +122,10 @@ def _description(world: World) -> str:
 
 
 def _full_gain(world: World) -> float:
-    """Credits that a competence of 1 gains for a subtask of average weight, before words, energy and charge."""
+    """Credits that a competence of 1 gains for a subtask of average weight, before words, energy
+    and charge.
+    """
     config = world.config
-    return float(config.reward.credits_per_point * config.quality.recovered_share * config.quality.drop_loss)
+    return float(
+        config.reward.credits_per_point * config.quality.recovered_share * config.quality.drop_loss
+    )

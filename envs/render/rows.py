@@ -11,11 +11,13 @@ LARGEST_FONT = 8.5
 
 
 class Rows:
-    """Rows of users and of experts, as heights in 0..1 of a panel; experts in groups of their topic, from the top.
+    """Rows of users and of experts, as heights in 0..1 of a panel; experts in groups of their
+    topic, from the top.
 
-    Attributes: `user` (U,) and `expert` (E,), the middle of each row; `groups`, the lower and upper edge of each
-    topic's group; `labelled_users`, `labelled_experts`, `labelled_topics`, those whose labels have room. Sizes in
-    points: `user_marker`, `expert_marker` (diameters), `user_bar`, `expert_bar` (widths), `user_font`, `expert_font`.
+    Attributes: `user` (U,) and `expert` (E,), the middle of each row; `groups`, the lower and upper
+    edge of each topic's group; `labelled_users`, `labelled_experts`, `labelled_topics`, those whose
+    labels have room. Sizes in points: `user_marker`, `expert_marker` (diameters), `user_bar`,
+    `expert_bar` (widths), `user_font`, `expert_font`.
 
     Args:
         topic: topic of each expert, (E,).
@@ -30,7 +32,10 @@ class Rows:
 
         user_room, expert_room = user_pitch * height_points, expert_pitch * height_points
         self.user_font, self.expert_font = _font(user_room), _font(expert_room)
-        self.user_marker, self.expert_marker = _sized(user_room, 1.5, 16), _sized(expert_room, 1.2, 11)
+        self.user_marker, self.expert_marker = (
+            _sized(user_room, 1.5, 16),
+            _sized(expert_room, 1.2, 11),
+        )
         self.user_bar, self.expert_bar = _sized(user_room, 0.6, 10), _sized(expert_room, 0.6, 8)
 
         gap = LABEL_POINTS / height_points
@@ -41,7 +46,9 @@ class Rows:
         self.labelled_topics = [topics[i] for i in _with_room(middle, 1.5 * gap)]
 
 
-def _grouped(topic: NDArray[np.int64]) -> tuple[NDArray[np.floating], dict[int, tuple[float, float]], float]:
+def _grouped(
+    topic: NDArray[np.int64],
+) -> tuple[NDArray[np.floating], dict[int, tuple[float, float]], float]:
     """Heights of experts sorted by topic, edges of the groups, and the height of a row."""
     present, rank = np.unique(topic, return_inverse=True)
     between = max(0.7, 0.015 * len(topic))  # rows left free between groups
@@ -51,7 +58,10 @@ def _grouped(topic: NDArray[np.int64]) -> tuple[NDArray[np.floating], dict[int, 
     place = np.empty(len(topic))
     place[order] = np.arange(len(topic)) + between * rank[order]
     height = 0.5 + pitch * ((num_rows - 1) / 2 - place)
-    groups = {int(t): (height[topic == t].min() - pitch / 2, height[topic == t].max() + pitch / 2) for t in present}
+    groups = {
+        int(t): (height[topic == t].min() - pitch / 2, height[topic == t].max() + pitch / 2)
+        for t in present
+    }
     return height, groups, pitch
 
 

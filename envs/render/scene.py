@@ -1,4 +1,6 @@
-"""What there is to see of one world in one slot, as arrays: taken from a `World`, drawn by `envs.render`."""
+"""What there is to see of one world in one slot, as arrays: taken from a `World`, drawn by
+`envs.render`.
+"""
 
 from dataclasses import dataclass
 from typing import Self
@@ -63,7 +65,9 @@ class Play:
 
     @classmethod
     def of(cls, world: World, index: int, actions: NDArray[np.integer], info: Info) -> Self:
-        """The slot that world `index` has just played: the arguments and the info of its last `step`."""
+        """The slot that world `index` has just played: the arguments and the info of its last
+        `step`.
+        """
         actions = np.asarray(actions)
         asks = actions < world.num_candidates
         expert = np.where(asks, world.candidates.at(np.where(asks, actions, 0)), -1)
@@ -72,7 +76,8 @@ class Play:
             gain=info["gain"][index],
             transferred=info["transferred"][index],
             rejected=info["rejected"][index],
-            late=info["transferred"][index] & (info["delay_s"][index] > world.config.quality.deadline_s),
+            late=info["transferred"][index]
+            & (info["delay_s"][index] > world.config.quality.deadline_s),
             load=info["load"][index].astype(np.int64),
             payment=float(info["payment"][index].sum()),
             balance=float(info["platform_balance"][index]),

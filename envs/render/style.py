@@ -1,4 +1,6 @@
-"""Colours, fonts and the layout of a picture of a world, and the pieces that its panels are made of."""
+"""Colours, fonts and the layout of a picture of a world, and the pieces that its panels are made
+of.
+"""
 
 from typing import Any
 
@@ -15,12 +17,16 @@ Float = NDArray[np.floating]
 
 WIDTH_INCHES, HEIGHT_INCHES = 12.8, 8.8
 DPI = 100  # 1280 x 880 pixels: both even, as H.264 wants them
-NETWORK = (0.265, 0.565)  # bottom and height of the users, experts and lines between them, share of the figure
+NETWORK = (
+    0.265,
+    0.565,
+)  # bottom and height of the users, experts and lines between them, share of the figure
 NETWORK_POINTS = NETWORK[1] * HEIGHT_INCHES * 72
 
 INK, MUTED, PALE, FAINT, GREY_ROW = "#1F2328", "#6E7781", "#AAB2BA", "#D0D7DE", "#F0F2F4"
-# Okabe and Ito's palette, told apart by colour-blind readers: its green and red for what a choice brought, the others
-# for topics. More topics than colours begin again; the number in the marker tells them apart.
+# Okabe and Ito's palette, told apart by colour-blind readers: its green and red for what a choice
+# brought, the others for topics. More topics than colours begin again; the number in the marker
+# tells them apart.
 TOPICS = ("#0072B2", "#E69F00", "#56B4E9", "#CC79A7", "#4D4D4D", "#BFA900")
 GOOD, BAD = "#00835F", "#D0401A"
 GREENS = LinearSegmentedColormap.from_list("gain", ["#A5DCC8", "#00A277", "#005F45"])
@@ -70,7 +76,8 @@ def heading(axes: Axes, x: float, text: str, unit: str, align: str) -> None:
 
 
 class Column:
-    """Bars of one quantity, a row each. The scale only grows, so that bars can be compared from slot to slot.
+    """Bars of one quantity, a row each. The scale only grows, so that bars can be compared from
+    slot to slot.
 
     Artists: `bars`, a segment from 0 to the value in each row.
     """
@@ -108,6 +115,11 @@ class Column:
             self.axes.set_xlim((0, grown) if low < high else (grown, 0))
 
 
-def row_labels(axes: Axes, x: float, rows: Float, which: list[int], size: float, align: str) -> list[Text]:
+def row_labels(
+    axes: Axes, x: float, rows: Float, which: list[int], size: float, align: str
+) -> list[Text]:
     """Empty texts at `x`, one in each of the rows `which`."""
-    return [axes.text(x, rows[i], "", size=size, ha=align, va="center_baseline", color=MUTED) for i in which]
+    return [
+        axes.text(x, rows[i], "", size=size, ha=align, va="center_baseline", color=MUTED)
+        for i in which
+    ]

@@ -14,15 +14,29 @@ CHART = (0.06, 0.055, 0.915, 0.115)  # left, bottom, width, height, share of the
 
 
 class Header:
-    """Title, and figures of the slot and the episode. Artists: `values`, a text for each figure, by its name."""
+    """Title, and figures of the slot and the episode.
 
-    def __init__(self, figure: Figure, title: str, description: str, num_slots: int, priced: bool) -> None:
+    Artists: `values`, a text for each figure, by its name.
+    """
+
+    def __init__(
+        self, figure: Figure, title: str, description: str, num_slots: int, priced: bool
+    ) -> None:
         self._num_slots = num_slots
         figure.text(0.02, 0.948, title, size=15 * min(1, 24 / max(len(title), 1)), weight="bold")
         figure.text(0.02, 0.921, description, size=8.5, color=MUTED)
-        names = {"slot": "slot", "gain": "credits per user", "mean_gain": "mean so far", "served": "users served"}
+        names = {
+            "slot": "slot",
+            "gain": "credits per user",
+            "mean_gain": "mean so far",
+            "served": "users served",
+        }
         if priced:
-            names |= {"unit_price": "price of a point", "payment": "paid to experts", "balance": "platform keeps"}
+            names |= {
+                "unit_price": "price of a point",
+                "payment": "paid to experts",
+                "balance": "platform keeps",
+            }
         left = 0.975 - 0.098 * len(names)
         self.values = {}
         for i, (key, name) in enumerate(names.items()):
@@ -38,14 +52,18 @@ class Header:
             "slot": f"{setting.slot + 1} / {self._num_slots}",
             "gain": "–" if play is None else signed(play.gain.mean()),
             "mean_gain": signed(seen.mean()) if seen.size else "–",
-            "served": "–" if play is None else f"{play.transferred.sum()} of {setting.pending.sum()}",
+            "served": "–"
+            if play is None
+            else f"{play.transferred.sum()} of {setting.pending.sum()}",
             "unit_price": _range(setting.unit_price),
             "payment": "–" if play is None else f"{play.payment:.2f}",
             "balance": "–" if play is None else signed(play.balance),
         }
         for name, value in self.values.items():
             value.set_text(texts[name])
-        self.values["gain"].set_color(INK if play is None else GOOD if play.gain.mean() >= 0 else BAD)
+        self.values["gain"].set_color(
+            INK if play is None else GOOD if play.gain.mean() >= 0 else BAD
+        )
 
 
 class GainChart:
@@ -78,8 +96,12 @@ class GainChart:
         """gains: mean gain of the users in each slot, (T,), NaN where not seen."""
         seen = np.flatnonzero(~np.isnan(gains))
         gain = gains[seen]
-        self.bars.set_segments([[(slot + 1, 0.0), (slot + 1, value)] for slot, value in zip(seen, gain, strict=True)])
-        self.bars.set_color([to_rgba(GOOD, 0.55) if value >= 0 else to_rgba(BAD, 0.65) for value in gain])
+        self.bars.set_segments(
+            [[(slot + 1, 0.0), (slot + 1, value)] for slot, value in zip(seen, gain, strict=True)]
+        )
+        self.bars.set_color(
+            [to_rgba(GOOD, 0.55) if value >= 0 else to_rgba(BAD, 0.65) for value in gain]
+        )
         self.mean.set_data(seen + 1, np.cumsum(gain) / np.arange(1, len(gain) + 1))
         low, high = min(gain.min(initial=0.0), 0.0), max(gain.max(initial=0.0), 0.0)
         margin = 0.08 * (high - low) or 0.5

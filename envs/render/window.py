@@ -13,8 +13,8 @@ from envs.world import World
 class Window:
     """A matplotlib window with the picture of a world.
 
-    Where matplotlib has no display to open one on it warns, once, and the world plays on unseen. A window that its
-    reader has closed stays closed.
+    Where matplotlib has no display to open one on it warns, once, and the world plays on unseen. A
+    window that its reader has closed stays closed.
 
     Attributes: `renderer`, which draws in the window; None where not even a figure could be made.
 
@@ -42,8 +42,14 @@ class Window:
         manager.show()
 
     def refresh(self) -> None:
-        """Bring what the renderer has drawn onto the screen and let the window answer to the mouse for a frame."""
-        if self.renderer is None or not self._opened or not pyplot.fignum_exists(self.renderer.figure.number):
+        """Bring what the renderer has drawn onto the screen and let the window answer to the mouse
+        for a frame.
+        """
+        if (
+            self.renderer is None
+            or not self._opened
+            or not pyplot.fignum_exists(self.renderer.figure.number)
+        ):
             return
         canvas = self.renderer.figure.canvas
         canvas.draw_idle()
@@ -57,7 +63,8 @@ class Window:
 
 def _warn(reason: str) -> None:
     warnings.warn(
-        f"render_mode='human' shows no window: {reason}. Use render_mode='rgb_array', or choose a backend with a "
+        f"render_mode='human' shows no window: {reason}. Use render_mode='rgb_array', or choose a "
+        "backend with a "
         "window (MPLBACKEND=TkAgg or QtAgg) where there is a display.",
         RuntimeWarning,
         stacklevel=4,

@@ -1,4 +1,6 @@
-"""The table printed at the end of a market study: mechanisms by properties, claimed beside measured."""
+"""The table printed at the end of a market study: mechanisms by properties, claimed beside
+measured.
+"""
 
 import pandas as pd
 from rich.table import Table
@@ -8,15 +10,18 @@ TOLERANCE = 1e-6  # credits: what solvers leave
 
 
 def audit_table(title: str, audits: pd.DataFrame) -> Table:
-    """A row for each mechanism, in the order of the experiment; over several seeds the worst of each measurement.
+    """A row for each mechanism, in the order of the experiment; over several seeds the worst of
+    each measurement.
 
-    A cell says first whether the property is claimed, ✓, and found to be broken, ✗, then what was measured. Claims that
-    ask something of a market bear a star: markets sampled from a world need not grant it.
+    A cell says first whether the property is claimed, ✓, and found to be broken, ✗, then what was
+    measured. Claims that ask something of a market bear a star: markets sampled from a world need
+    not grant it.
     """
     first = audits.iloc[0]
     agents = audits[["agents_edge_devices", "agents_users"]].max().max()
     table = Table(
-        title=f"{title}: {audits['markets'].max():,} markets, {audits['seed'].nunique()} seed(s), up to {agents:,.0f} "
+        title=f"{title}: {audits['markets'].max():,} markets, {audits['seed'].nunique()} seed(s), "
+        f"up to {agents:,.0f} "
         f"agents a side searched with {first['misreports']} misreports each; credits per slot",
         caption="✓ claimed, ✗ claimed and broken, – not claimed; * under a condition, told below. "
         "Regret is a lower bound.",
@@ -38,14 +43,18 @@ def audit_table(title: str, audits: pd.DataFrame) -> Table:
         "ms a\nclearing",
     )
     for heading in headings:
-        table.add_column(heading, justify="left" if heading == "mechanism" else "right", no_wrap=True)
+        table.add_column(
+            heading, justify="left" if heading == "mechanism" else "right", no_wrap=True
+        )
     for _, rows in audits.groupby("point", sort=False):
         table.add_row(*_cells(rows))
     return table
 
 
 def conditions(audits: pd.DataFrame) -> list[str]:
-    """A line for each mechanism whose claims have a condition, and one for each claim that was found broken."""
+    """A line for each mechanism whose claims have a condition, and one for each claim that was
+    found broken.
+    """
     lines = []
     for _, row in audits.drop_duplicates("point").iterrows():
         if row["condition"]:
@@ -82,7 +91,11 @@ def _cells(rows: pd.DataFrame) -> list[str]:
         values = (rows[f"{name}_{side}"].mean() for side in ("edge_devices", "users"))
         return " / ".join("" if pd.isna(value) else f"{value:.{digits}f}" for value in values)
 
-    balance, excess, ratio = least["budget_balance_min"], worst["budget_excess_max"], rows["welfare_ratio"].mean()
+    balance, excess, ratio = (
+        least["budget_balance_min"],
+        worst["budget_excess_max"],
+        rows["welfare_ratio"].mean(),
+    )
     return [
         row["point"].removeprefix("mechanism=") or row["mechanism"],
         incentive("edge_devices"),
@@ -102,4 +115,6 @@ def _cells(rows: pd.DataFrame) -> list[str]:
 
 def _number(value: float) -> str:
     """Three decimals, but never a zero that is none."""
-    return "0" if abs(value) <= TOLERANCE else f"{value:.3f}" if abs(value) >= 5e-4 else f"{value:.0e}"
+    return (
+        "0" if abs(value) <= TOLERANCE else f"{value:.3f}" if abs(value) >= 5e-4 else f"{value:.0e}"
+    )

@@ -1,7 +1,8 @@
-"""A state on disk: nested plain values and arrays in one file, written whole or not at all, read without pickle.
+"""A state on disk: nested plain values and arrays in one file, written whole or not at all, read
+without pickle.
 
-The file is NumPy's `.npz`, a zip of arrays each with its checksum: the arrays of the state, and JSON that says where
-each belongs.
+The file is NumPy's `.npz`, a zip of arrays each with its checksum: the arrays of the state, and
+JSON that says where each belongs.
 """
 
 import json
@@ -19,8 +20,24 @@ from marl_moe.whole_file import RecordError, remove_partials, whole_file
 CHECKPOINT = "resume.npz"
 # What NumPy, zipfile and json raise over bytes that nobody meant to be read by them.
 DAMAGED = (
-    *(zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, MemoryError),
-    *(ValueError, TypeError, LookupError, AttributeError, OverflowError, SyntaxError, RecursionError),
+    *(
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        MemoryError,
+    ),
+    *(
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        OverflowError,
+        SyntaxError,
+        RecursionError,
+    ),
     tokenize.TokenError,
 )
 
@@ -37,7 +54,8 @@ class CheckpointError(RecordError):
 def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Write a state in place of the one before.
 
-    state: nested dictionaries, lists and tuples of arrays, numbers, strings and None; keys are strings or integers.
+    state: nested dictionaries, lists and tuples of arrays, numbers, strings and None; keys are
+    strings or integers.
 
     Raises TypeError for a value of another kind.
     """
@@ -50,7 +68,8 @@ def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The last state written into a folder, or None. Raises CheckpointError where the file was damaged since.
+    """The last state written into a folder, or None. Raises CheckpointError where the file was
+    damaged since.
 
     Nothing in it is compressed, so that it takes no more memory than disk.
     """

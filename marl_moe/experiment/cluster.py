@@ -10,17 +10,19 @@ from marl_moe.experiment.cluster_spec import ClusterSpec
 from marl_moe.experiment.spec import SpecError
 
 ANSWER_S = 5.0  # that a cluster is given to answer; Ray itself would try for minutes
-RAY_ADDRESS = "RAY_ADDRESS"  # set by `ray job submit`, and by users who would otherwise give it at each command
+# set by `ray job submit`, and by users who would otherwise give it at each command
+RAY_ADDRESS = "RAY_ADDRESS"
 Resources = dict[str, float]
 
 
 def start_ray(cluster: ClusterSpec | None = None) -> None:
-    """Start Ray on this machine, or join the cluster of that address, if neither was done in this process yet.
+    """Start Ray on this machine, or join the cluster of that address, if neither was done in this
+    process yet.
 
     Without an address that of the environment variable RAY_ADDRESS counts.
 
-    Raises SpecError where an environment variable asked for is not set, or Ray takes the runtime environment for none;
-    ConnectionError where no cluster answers.
+    Raises SpecError where an environment variable asked for is not set, or Ray takes the runtime
+    environment for none; ConnectionError where no cluster answers.
     """
     quieten_ray()
     import ray
@@ -59,7 +61,9 @@ def address_of(cluster: ClusterSpec) -> str | None:
 
 
 def resources(cluster: ClusterSpec) -> Resources:
-    """What there is, by Ray's names of it (CPU, GPU, ...): of the cluster, which is joined, or of this machine."""
+    """What there is, by Ray's names of it (CPU, GPU, ...): of the cluster, which is joined, or of
+    this machine.
+    """
     if address_of(cluster) is None:
         return {"CPU": os.cpu_count() or 1}
     start_ray(cluster)
@@ -89,7 +93,9 @@ def quieten_ray() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray.rllib  # noqa: F401 - importing it sets the levels that are set again below
 
-    warnings.filterwarnings("ignore", message=".*Overriding environment rllib-multi-agent-env")  # of each further build
+    warnings.filterwarnings(
+        "ignore", message=".*Overriding environment rllib-multi-agent-env"
+    )  # of each further build
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
 

@@ -57,7 +57,8 @@ def evaluate(
 ) -> Evaluation:
     """Play `episodes` episodes. Every policy meets the same worlds under the same seed.
 
-    Clearings are told of the first `market_episodes`, of all if None. Free edge devices have no market to tell of.
+    Clearings are told of the first `market_episodes`, of all if None. Free edge devices have no
+    market to tell of.
     """
     rows: list[pd.DataFrame] = []
     experts: list[pd.DataFrame] = []
@@ -75,11 +76,16 @@ def evaluate(
                 for told_of, of in ((experts, _expert_rows), (users, _user_rows)):
                     books = of(policy, episode, clearing)
                     told_of.append(books[books["episode"] < told])
-    frames = (pd.concat(parts, ignore_index=True) if parts else pd.DataFrame() for parts in (rows, experts, users))
+    frames = (
+        pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        for parts in (rows, experts, users)
+    )
     return Evaluation(*(frame.assign(mechanism=mechanism.name) for frame in frames))
 
 
-def mean_gain(policy: Policy, config: WorldConfig, mechanism: Mechanism, seed: int, num_worlds: int) -> float:
+def mean_gain(
+    policy: Policy, config: WorldConfig, mechanism: Mechanism, seed: int, num_worlds: int
+) -> float:
     """Mean gain per slot and user of one episode of `num_worlds` worlds, credits."""
     world, total = World(config, num_worlds, seed, mechanism), 0.0
     while not world.done:
@@ -88,7 +94,8 @@ def mean_gain(policy: Policy, config: WorldConfig, mechanism: Mechanism, seed: i
 
 
 def with_shares(evaluation: pd.DataFrame) -> pd.DataFrame:
-    """Add each row's gain over the mean gain of the equilibrium, and of the optimum; NaN where that was not played.
+    """Add each row's gain over the mean gain of the equilibrium, and of the optimum; NaN where that
+    was not played.
 
     evaluation: rows of one seed at one sweep point.
     """
@@ -108,7 +115,9 @@ class _Scores:
     sums: dict[str, NDArray[Any]] = field(default_factory=dict)
     clearings: list[Clearing] = field(default_factory=list)
     user_gain: NDArray[Any] | float = 0.0  # (N, U), over the slots so far
-    regret: NDArray[Any] | float = np.nan  # the worst of any slot; only of a policy that seeks an equilibrium
+    regret: NDArray[Any] | float = (
+        np.nan
+    )  # the worst of any slot; only of a policy that seeks an equilibrium
 
     def add(self, **values: NDArray[Any]) -> None:
         for name, value in values.items():
@@ -123,13 +132,18 @@ class _Scores:
         per_agent = ("gain", "qos", "energy_j", "charge", "rejected", "transferred")
         per_slot = ("edge_utility", "platform_balance")
         points, payment = (
-            sum(getattr(clearing, name).sum(axis=-1) for clearing in self.clearings) for name in ("points", "payment")
+            sum(getattr(clearing, name).sum(axis=-1) for clearing in self.clearings)
+            for name in ("points", "payment")
         )
         with np.errstate(invalid="ignore"):
             unit_price = payment / points
         welfare = sums["gain"] + sums["edge_utility"] + sums["platform_balance"]
         return pd.DataFrame(
-            {"policy": policy.name, "setting": getattr(policy, "setting", ""), "num_users": self.num_users}
+            {
+                "policy": policy.name,
+                "setting": getattr(policy, "setting", ""),
+                "num_users": self.num_users,
+            }
             | {"episode": episode, "utility": utility, "delay_s": delay_s}
             | {name: sums[name] / agent_slots for name in per_agent}
             | {name: sums[name] / self.slots for name in per_slot}
@@ -137,7 +151,10 @@ class _Scores:
             | {"worst_gain": np.min(self.user_gain, axis=-1) / self.slots}
             | {"jain": _evenness(np.maximum(self.user_gain, 0.0))}
             | {"requests": sums["requests"].astype(int), "regret": self.regret}
-            | {"clearings": len(self.clearings), "failed_clearings": sum(c.failed for c in self.clearings)}
+            | {
+                "clearings": len(self.clearings),
+                "failed_clearings": sum(c.failed for c in self.clearings),
+            }
             | {"converged": sums["converged"] / self.slots if "converged" in sums else np.nan}
         )
 
@@ -148,7 +165,10 @@ def _evenness(gain: NDArray[Any]) -> NDArray[Any]:
 
 
 def _play(policy: Policy, world: World) -> _Scores:
-    """One episode of every world. The policy `local` is read from what the device could have done itself."""
+    """One episode of every world.
+
+    The policy `local` is read from what the device could have done itself.
+    """
     scores = _Scores(num_users=world.num_users)
     runs_locally = getattr(policy, "runs_locally", False)
     while not world.done:
@@ -181,7 +201,16 @@ def _play(policy: Policy, world: World) -> _Scores:
 def _expert_rows(policy: Policy, episode: NDArray[np.int64], clearing: Clearing) -> pd.DataFrame:
     """A row for each world and expert of a clearing."""
     num_experts = clearing.unit_price.shape[-1]
-    of_expert = ("unit_price", "effort", "participates", "demand", "points", "payment", "cost", "edge_utility")
+    of_expert = (
+        "unit_price",
+        "effort",
+        "participates",
+        "demand",
+        "points",
+        "payment",
+        "cost",
+        "edge_utility",
+    )
     of_world = {"platform_balance": clearing.balance} | {
         name: getattr(clearing, name) for name in ("welfare", "welfare_optimum")
     }

@@ -1,4 +1,6 @@
-"""Jobs of a run, one after another in this process, or side by side as trials of Ray Tune; the results are the same."""
+"""Jobs of a run, one after another in this process, or side by side as trials of Ray Tune; the
+results are the same.
+"""
 
 import logging
 import os
@@ -40,11 +42,13 @@ def run_jobs(
     folder: Path,
     cluster: ClusterSpec | None = None,
 ) -> Iterator[tuple[int, Result]]:
-    """Do `work` on each job, at most `side_by_side` at once; yields the number of a job and its result as they come.
+    """Do `work` on each job, at most `side_by_side` at once; yields the number of a job and its
+    result as they come.
 
-    `work`, jobs and results must be picklable where more than one runs at once; each is then given its bundles of
-    `needs`, and `folder` must be one for all nodes of Ray. An error of a job is raised here as it was raised there, and
-    the other jobs are stopped. A job whose process is killed, or whose node dies, is begun again, `RESTARTS` times.
+    `work`, jobs and results must be picklable where more than one runs at once; each is then given
+    its bundles of `needs`, and `folder` must be one for all nodes of Ray. An error of a job is
+    raised here as it was raised there, and the other jobs are stopped. A job whose process is
+    killed, or whose node dies, is begun again, `RESTARTS` times.
     """
     if side_by_side == 1:
         for number, job in enumerate(jobs):
@@ -81,7 +85,9 @@ def _run_on_tune(
     for bundles in needs:
         check_fits(bundles, nodes())
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    told = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})  # a node that dies does not take it along
+    told = Queue(
+        actor_options={"num_cpus": 0, "scheduling_strategy": here}
+    )  # a node that dies does not take it along
 
     class Silent(TrialProgressCallback):  # Tune would add one that prints
         on_trial_result = on_trial_complete = on_trial_error = lambda *arguments, **named: None
@@ -101,10 +107,14 @@ def _run_on_tune(
     failures: list[Exception] = []
 
     def fit() -> None:
-        with TemporaryDirectory(prefix=TRIALS, dir=folder.resolve(), ignore_cleanup_errors=True) as storage:
+        with TemporaryDirectory(
+            prefix=TRIALS, dir=folder.resolve(), ignore_cleanup_errors=True
+        ) as storage:
             trial = tune.with_parameters(_trial, work=work, jobs=jobs, told=told, shared=storage)
             results = tune.Tuner(
-                tune.with_resources(trial, lambda config: tune.PlacementGroupFactory(needs[config["number"]])),
+                tune.with_resources(
+                    trial, lambda config: tune.PlacementGroupFactory(needs[config["number"]])
+                ),
                 param_space={"number": tune.grid_search(list(range(len(jobs))))},
                 tune_config=tune.TuneConfig(max_concurrent_trials=side_by_side, reuse_actors=True),
                 run_config=tune.RunConfig(
@@ -123,28 +133,40 @@ def _run_on_tune(
     epochs: Counter[int] = Counter()  # told of, by job: kept, or trained since
     try:
         while left:
-            ended = not trials.is_alive()  # looked at before the queue, which then holds all there will be
+            ended = (
+                not trials.is_alive()
+            )  # looked at before the queue, which then holds all there will be
             for number, name, arguments in told.get_nowait_batch(told.qsize()):
                 if name == FAILED:
                     raise arguments[0]
                 if name == DONE:
-                    if number in left:  # else its process died after it had told of the end, and did it again
+                    if (
+                        number in left
+                    ):  # else its process died after it had told of the end, and did it again
                         left.remove(number)
                         yield number, arguments[0]
                     continue
                 if name == "on_kept":
-                    arguments = (arguments[0] - epochs[number],)  # fewer than were trained, where a process died
+                    arguments = (
+                        arguments[0] - epochs[number],
+                    )  # fewer than were trained, where a process died
                     epochs[number] += arguments[0]
                 epochs[number] += name == "on_epoch"
                 getattr(progress, name)(*arguments)
             if ended and left:
-                raise failures[0] if failures else RuntimeError(f"Ray Tune ended with {len(left)} jobs left")
+                raise (
+                    failures[0]
+                    if failures
+                    else RuntimeError(f"Ray Tune ended with {len(left)} jobs left")
+                )
             trials.join(POLL_SECONDS if left else None)
     finally:
         stopper.awaited = False
 
 
-def _trial(config: dict[str, int], work: Work[Any, Any], jobs: Sequence[Any], told: Any, shared: str) -> None:
+def _trial(
+    config: dict[str, int], work: Work[Any, Any], jobs: Sequence[Any], told: Any, shared: str
+) -> None:
     """In a process of Ray: do the job of that number, and tell of its progress and its end."""
     number = config["number"]
 
@@ -153,7 +175,9 @@ def _trial(config: dict[str, int], work: Work[Any, Any], jobs: Sequence[Any], to
 
     try:
         _check_shared(Path(shared))
-        result = work(jobs[number], Progress(**{call.name: teller(call.name) for call in fields(Progress)}))
+        result = work(
+            jobs[number], Progress(**{call.name: teller(call.name) for call in fields(Progress)})
+        )
     except Exception as error:
         told.put((number, FAILED, (error,)))
     else:
@@ -161,13 +185,17 @@ def _trial(config: dict[str, int], work: Work[Any, Any], jobs: Sequence[Any], to
 
 
 def _check_shared(folder: Path) -> None:
-    """Raise SpecError where a node does not see a folder that was made before, whose name no other ever had."""
+    """Raise SpecError where a node does not see a folder that was made before, whose name no other
+    ever had.
+    """
     if not folder.is_dir():
         import ray
 
         node = ray.util.get_node_ip_address()
         raise SpecError(
-            f"{folder.parent}: the node {node} does not see this folder, where a job that ran there would leave its "
-            "policy and checkpoints; give --out a folder shared by all nodes, or do one job after another: "
+            f"{folder.parent}: the node {node} does not see this folder, where a job that ran "
+            "there would leave its "
+            "policy and checkpoints; give --out a folder shared by all nodes, or do one job after "
+            "another: "
             "cluster.max_concurrent_trials: 1"
         )

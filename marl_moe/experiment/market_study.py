@@ -18,10 +18,11 @@ SETTLING_SLOTS = 10  # until demand forgets that it started uniform: 0.7^10 = 3 
 
 
 def sample_markets(config: WorldConfig, policy: Policy, count: int, seed: int) -> Market:
-    """`count` markets as the platform of a world meets them, with all that users report, as one batch.
+    """`count` markets as the platform of a world meets them, with all that users report, as one
+    batch.
 
-    They are taken from slots spread over the second part of an episode (after `SETTLING_SLOTS`) in which `policy` acts
-    and edge devices are free, so that one sample serves every mechanism.
+    They are taken from slots spread over the second part of an episode (after `SETTLING_SLOTS`) in
+    which `policy` acts and edge devices are free, so that one sample serves every mechanism.
 
     Raises ValueError for an episode too short to settle in.
     """
@@ -33,7 +34,9 @@ def sample_markets(config: WorldConfig, policy: Policy, count: int, seed: int) -
     slots = np.linspace(SETTLING_SLOTS, config.episode_slots - 1, num_slots).astype(int)
     if len(set(slots.tolist())) < num_slots:
         most = num_worlds * (config.episode_slots - SETTLING_SLOTS)
-        raise ValueError(f"audit.markets should be at most {most} with episodes of {config.episode_slots} slots")
+        raise ValueError(
+            f"audit.markets should be at most {most} with episodes of {config.episode_slots} slots"
+        )
     samples = []
     while not world.done:
         if world.slot in slots:
@@ -49,16 +52,20 @@ def sample_markets(config: WorldConfig, policy: Policy, count: int, seed: int) -
 
 
 def study(spec: ExperimentSpec, seed: int) -> pd.DataFrame:
-    """Audit the mechanism of an experiment: the row of `audit.parquet` (see `records`), without seed and point.
+    """Audit the mechanism of an experiment: the row of `audit.parquet` (see `records`), without
+    seed and point.
 
-    Under one seed every mechanism meets the same markets, and misreports drawn from the same generator.
+    Under one seed every mechanism meets the same markets, and misreports drawn from the same
+    generator.
     """
     asked = spec.audit
     policy = make_heuristic(asked.policy, seed)
     market = sample_markets(spec.env, policy, asked.markets, evaluation_seed(seed, batch=0))
     mechanism = mechanisms.make(**spec.mechanism.parameters())
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xA0D17,)))
-    report = mechanisms.audit(mechanism, market, rng=rng, misreports=asked.misreports, agents=asked.agents)
+    report = mechanisms.audit(
+        mechanism, market, rng=rng, misreports=asked.misreports, agents=asked.agents
+    )
     return pd.DataFrame([_row(mechanism, report)])
 
 

@@ -15,7 +15,9 @@ Row = dict[str, Any]  # a row of training.parquet
 
 @dataclass(frozen=True)
 class Progress:
-    """What a run calls as it goes on: epochs that it need not train again, epochs trained, policies played, audits."""
+    """What a run calls as it goes on: epochs that it need not train again, epochs trained, policies
+    played, audits.
+    """
 
     on_kept: Callable[[int], None] = lambda epochs: None
     on_epoch: Callable[[Row], None] = lambda row: None
@@ -67,7 +69,9 @@ def shown_progress(total: int, console: Console) -> Iterator[Progress]:
         bar.update(task, description=f"seed {seed}  evaluating {policy}")
 
     def on_audit(seed: int, mechanism: str) -> None:
-        advance(f"seed {seed}  {mechanism}", f"seed {seed}  {mechanism} audited  {done + 1}/{total}")
+        advance(
+            f"seed {seed}  {mechanism}", f"seed {seed}  {mechanism} audited  {done + 1}/{total}"
+        )
 
     with bar:
         yield Progress(on_kept, on_epoch, on_policy, on_audit)

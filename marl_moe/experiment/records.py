@@ -1,4 +1,5 @@
-"""What an experiment leaves behind: a run folder with its YAML, its environment and tables, each column documented.
+"""What an experiment leaves behind: a run folder with its YAML, its environment and tables, each
+column documented.
 
 Files are written whole or not at all (see `whole_file`).
 """
@@ -25,7 +26,10 @@ Columns = dict[str, tuple[pa.DataType, str]]
 
 def _by_side(name: str, kind: pa.DataType, doc: str) -> Columns:
     """A column for each side; NaN for users where the mechanism only prices."""
-    return {f"{name}_{side}": (kind, f"{doc}; {side.replace('_', ' ')}") for side in ("edge_devices", "users")}
+    return {
+        f"{name}_{side}": (kind, f"{doc}; {side.replace('_', ' ')}")
+        for side in ("edge_devices", "users")
+    }
 
 
 POINT: Columns = {
@@ -35,18 +39,25 @@ POINT: Columns = {
 
 TRAINING = POINT | {
     "algorithm": (pa.string(), "what learns"),
-    "epoch": (pa.int64(), "training iteration of RLlib, from 1; with sac an episode in every world"),
+    "epoch": (
+        pa.int64(),
+        "training iteration of RLlib, from 1; with sac an episode in every world",
+    ),
     "env_steps": (pa.int64(), "slots of all worlds so far"),
     "agent_steps": (pa.int64(), "slots of all users of all worlds so far"),
     "lost_slots": (
         pa.float64(),
-        "slots of all worlds that the epoch should have collected, less those that arrived: env runners were dead or "
+        "slots of all worlds that the epoch should have collected, less those that arrived: env "
+        "runners were dead or "
         "silent; NaN: RLlib's stock algorithms, which collect others in their place",
     ),
     "updates": (pa.int64(), "gradient updates so far"),
     "seconds": (pa.float64(), "wall clock since training began, s"),
     "gain": (pa.float64(), "mean gain of the epoch, exploring policy, credits per slot and user"),
-    "share_of_equilibrium": (pa.float64(), "gain over nash's in 32 worlds apart; NaN unless nash is to be evaluated"),
+    "share_of_equilibrium": (
+        pa.float64(),
+        "gain over nash's in 32 worlds apart; NaN unless nash is to be evaluated",
+    ),
     "utility": (pa.float64(), "mean utility of the requests completed in the epoch, credits"),
     "qos": (pa.float64(), "mean quality points recovered per slot and user"),
     "charge": (pa.float64(), "mean charge, credits per slot and user"),
@@ -58,7 +69,8 @@ TRAINING = POINT | {
     "platform_balance": (pa.float64(), "charges less payments, credits per slot and user"),
     "critic_loss": (
         pa.float64(),
-        "last update of the epoch, mean over modules, credits^2; NaN before learning, or without such a loss",
+        "last update of the epoch, mean over modules, credits^2; NaN before learning, or without "
+        "such a loss",
     ),
     "actor_loss": (pa.float64(), "as critic_loss, credits"),
     "temperature": (pa.float64(), "entropy weight alpha, mean over modules, credits per nat"),
@@ -70,9 +82,13 @@ EVALUATION = POINT | {
     "mechanism": (pa.string(), "what sets prices and payments"),
     "policy": (
         pa.string(),
-        "what learned, such as sac: likeliest action; sac_stochastic: drawn; or a policy that does not learn",
+        "what learned, such as sac: likeliest action; sac_stochastic: drawn; or a policy that does "
+        "not learn",
     ),
-    "setting": (pa.string(), "what the policy was tuned to, or how it computes; empty without a choice"),
+    "setting": (
+        pa.string(),
+        "what the policy was tuned to, or how it computes; empty without a choice",
+    ),
     "num_users": (pa.int64(), "users of the world"),
     "episode": (pa.int64(), "episode, from 0; the same world for every policy of a seed"),
     "utility": (pa.float64(), "mean utility of the requests completed, credits; NaN if none was"),
@@ -83,25 +99,47 @@ EVALUATION = POINT | {
     "charge": (pa.float64(), "mean charge, credits per slot and user"),
     "unit_price": (
         pa.float64(),
-        "payments over points delivered, credits per point; 0: free edge devices, NaN: nothing was delivered",
+        "payments over points delivered, credits per point; 0: free edge devices, NaN: nothing was "
+        "delivered",
     ),
     "rejected": (pa.float64(), "share of slots and users with a rejected action"),
     "transferred": (pa.float64(), "share of slots and users with a transfer"),
     "requests": (pa.int64(), "requests completed"),
-    "edge_utility": (pa.float64(), "payments less true costs of all edge devices, credits per slot"),
+    "edge_utility": (
+        pa.float64(),
+        "payments less true costs of all edge devices, credits per slot",
+    ),
     "platform_balance": (pa.float64(), "charges less payments, credits per slot"),
-    "welfare": (pa.float64(), "gains, edge devices' utilities and platform balance, credits per slot and user"),
+    "welfare": (
+        pa.float64(),
+        "gains, edge devices' utilities and platform balance, credits per slot and user",
+    ),
     "worst_gain": (pa.float64(), "least gain of any user over the episode, credits per slot"),
     "jain": (
         pa.float64(),
         "Jain's index of users' gains over the episode, below 0 as 0; 1: equal, NaN: nobody gains",
     ),
     "clearings": (pa.int64(), "clearings of the market"),
-    "failed_clearings": (pa.int64(), "of which the mechanism gave no answer and the last prices stood"),
-    "share_of_equilibrium": (pa.float64(), "gain over the mean gain of nash at this seed and point; NaN without it"),
-    "share_of_optimum": (pa.float64(), "gain over the mean gain of optimum at this seed and point; NaN without it"),
-    "converged": (pa.float64(), "share of slots in which nash reached an equilibrium; NaN for other policies"),
-    "regret": (pa.float64(), "most any user could gain by leaving nash alone in any slot, credits; NaN for others"),
+    "failed_clearings": (
+        pa.int64(),
+        "of which the mechanism gave no answer and the last prices stood",
+    ),
+    "share_of_equilibrium": (
+        pa.float64(),
+        "gain over the mean gain of nash at this seed and point; NaN without it",
+    ),
+    "share_of_optimum": (
+        pa.float64(),
+        "gain over the mean gain of optimum at this seed and point; NaN without it",
+    ),
+    "converged": (
+        pa.float64(),
+        "share of slots in which nash reached an equilibrium; NaN for other policies",
+    ),
+    "regret": (
+        pa.float64(),
+        "most any user could gain by leaving nash alone in any slot, credits; NaN for others",
+    ),
 }
 
 CLEARING = POINT | {
@@ -125,10 +163,14 @@ MARKET = CLEARING | {
     "platform_balance": (pa.float64(), "charges less payments of the whole clearing, credits"),
     "welfare": (
         pa.float64(),
-        "of the whole market as decided, value less true cost at the demand told, or of the users allocated at full "
+        "of the whole market as decided, value less true cost at the demand told, or of the users "
+        "allocated at full "
         "effort, credits per slot",
     ),
-    "welfare_optimum": (pa.float64(), "the greatest that market allows, without regard to budget or band, as welfare"),
+    "welfare_optimum": (
+        pa.float64(),
+        "the greatest that market allows, without regard to budget or band, as welfare",
+    ),
     "status": (pa.string(), "how the clearing was solved, or why it failed"),
     "solve_seconds": (pa.float64(), "time of the clearing, all worlds of a batch together, s"),
 }
@@ -143,8 +185,14 @@ MARKET_USERS = CLEARING | {
 AUDIT = POINT | {
     "mechanism": (pa.string(), "mechanism audited"),
     "strategic": (pa.string(), "sides whose reports it expects to be chosen in their own interest"),
-    "claims_incentive_compatible": (pa.string(), "sides for which it claims that the truth is best"),
-    "claims_individually_rational": (pa.string(), "sides on which it claims that nobody who is truthful loses"),
+    "claims_incentive_compatible": (
+        pa.string(),
+        "sides for which it claims that the truth is best",
+    ),
+    "claims_individually_rational": (
+        pa.string(),
+        "sides on which it claims that nobody who is truthful loses",
+    ),
     "claims_budget_balanced": (pa.bool_(), "claims that charges cover payments"),
     "claims_within_budget": (pa.bool_(), "claims that charges keep the budget"),
     "claims_efficient": (pa.bool_(), "claims the greatest welfare"),
@@ -155,17 +203,28 @@ AUDIT = POINT | {
     "clearings": (pa.int64(), "markets cleared in all"),
     "failed_clearings": (pa.int64(), "of these, in which the solver gave no answer"),
     **_by_side("agents", pa.float64(), "agents searched for a profitable misreport"),
-    **_by_side("regret_mean", pa.float64(), "mean gain by the best misreport found, credits per slot; a lower bound"),
+    **_by_side(
+        "regret_mean",
+        pa.float64(),
+        "mean gain by the best misreport found, credits per slot; a lower bound",
+    ),
     **_by_side("regret_max", pa.float64(), "greatest such gain, credits per slot; a lower bound"),
-    **_by_side("min_utility", pa.float64(), "least utility of anyone who is truthful, credits per slot"),
+    **_by_side(
+        "min_utility", pa.float64(), "least utility of anyone who is truthful, credits per slot"
+    ),
     "budget_balance": (pa.float64(), "charges less payments, mean over markets, credits per slot"),
     "budget_balance_min": (pa.float64(), "the same in the worst market"),
-    "budget_excess_max": (pa.float64(), "charges above the budget in the worst market, credits per slot"),
+    "budget_excess_max": (
+        pa.float64(),
+        "charges above the budget in the worst market, credits per slot",
+    ),
     "payments": (pa.float64(), "to all edge devices, mean over markets, credits per slot"),
     "welfare": (pa.float64(), "value less true cost, mean over markets, credits per slot"),
     "welfare_ratio": (pa.float64(), "welfare over the greatest possible"),
     **_by_side("jain", pa.float64(), "Jain's fairness of utilities, mean over markets, 0..1"),
-    **_by_side("envy_max", pa.float64(), "most anyone would gain in another's place, credits per slot"),
+    **_by_side(
+        "envy_max", pa.float64(), "most anyone would gain in another's place, credits per slot"
+    ),
     **_by_side("participation", pa.float64(), "share with positive effort, share served"),
     "solve_seconds": (pa.float64(), "to clear one market, s"),
 }
@@ -182,17 +241,29 @@ TABLES = {
 def schema(table: str) -> pa.Schema:
     """Arrow schema of a table; each field carries its documentation as metadata."""
     columns: Columns = TABLES[table]
-    return pa.schema([pa.field(name, kind, metadata={"doc": doc}) for name, (kind, doc) in columns.items()])
+    return pa.schema(
+        [pa.field(name, kind, metadata={"doc": doc}) for name, (kind, doc) in columns.items()]
+    )
 
 
 def write_table(folder: Path, table: str, frame: pd.DataFrame) -> Path:
-    """Write `frame` as `<table>.parquet`. Raises ValueError where its columns are not the documented ones."""
+    """Write `frame` as `<table>.parquet`.
+
+    Raises ValueError where its columns are not the documented ones.
+    """
     missing = set(TABLES[table]) ^ set(frame.columns)
     if missing:
-        raise ValueError(f"{table}.parquet: columns differ from the documented ones: {sorted(missing)}")
-    arrow = pa.Table.from_pandas(frame[list(TABLES[table])], schema=schema(table), preserve_index=False)
+        raise ValueError(
+            f"{table}.parquet: columns differ from the documented ones: {sorted(missing)}"
+        )
+    arrow = pa.Table.from_pandas(
+        frame[list(TABLES[table])], schema=schema(table), preserve_index=False
+    )
     path = folder / f"{table}.parquet"
-    with whole_file(path) as partial, partial.open("wb") as file:  # on a full disk Arrow would not close one of its own
+    with (
+        whole_file(path) as partial,
+        partial.open("wb") as file,
+    ):  # on a full disk Arrow would not close one of its own
         pq.write_table(arrow, file, compression="zstd")
     return path
 
@@ -207,17 +278,29 @@ def read_table(folder: Path, table: str) -> pd.DataFrame:
         return schema(table).empty_table().to_pandas()
     try:
         frame = pq.read_table(path, schema=schema(table)).to_pandas()
-    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError, MemoryError) as error:
+    except (
+        pa.ArrowException,
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        OverflowError,
+        MemoryError,
+    ) as error:
         reason = str(error).partition("\n")[0]
         raise RecordError(
-            f"{path}: not a whole {table} table of this version: {reason}; restore it, or delete it and resume the "
+            f"{path}: not a whole {table} table of this version: {reason}; restore it, or delete "
+            "it and resume the "
             "run, which then does its jobs again"
         ) from None
     return frame
 
 
 def create_run_folder(parent: Path, name: str) -> Path:
-    """Create `<parent>/<name>`, or with `-2`, `-3` ... behind it: no run ever writes into another's folder."""
+    """Create `<parent>/<name>`, or with `-2`, `-3` ...
+
+    behind it: no run ever writes into another's folder.
+    """
     parent.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
@@ -232,7 +315,17 @@ def create_run_folder(parent: Path, name: str) -> Path:
 
 def describe_environment(seeds: Iterable[int]) -> dict[str, Any]:
     """Versions, machine, commit and seeds: what is needed to repeat the run."""
-    packages = ("marl-moe", "numpy", "torch", "ray", "scipy", "cvxpy", "pettingzoo", "pandas", "pyarrow")
+    packages = (
+        "marl-moe",
+        "numpy",
+        "torch",
+        "ray",
+        "scipy",
+        "cvxpy",
+        "pettingzoo",
+        "pandas",
+        "pyarrow",
+    )
     return {
         "python": platform.python_version(),
         "packages": {package: version(package) for package in packages},
@@ -246,15 +339,23 @@ def describe_environment(seeds: Iterable[int]) -> dict[str, Any]:
 
 def write_environment(folder: Path, seeds: Iterable[int]) -> None:
     """Write `environment.json`."""
-    write_text(folder / "environment.json", json.dumps(describe_environment(seeds), indent=2) + "\n")
+    write_text(
+        folder / "environment.json", json.dumps(describe_environment(seeds), indent=2) + "\n"
+    )
 
 
 def _commit() -> str | None:
-    """Commit of the checkout the code runs from, with '+changes' if it was changed; None outside a checkout."""
+    """Commit of the checkout the code runs from, with '+changes' if it was changed; None outside a
+    checkout.
+    """
     try:
         git = ["git", "-C", str(Path(__file__).parent)]
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        status = subprocess.run(
+            [*git, "status", "--porcelain"], capture_output=True, text=True, check=True
+        ).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit + ("+changes" if status.strip() else "")

@@ -12,12 +12,14 @@ Bundles = list[Resources]  # of a Ray placement group: each lies within one node
 def bundles_of(config: Any) -> Bundles:
     """What a job asks of Ray, given RLlib's configuration, or None where it trains nothing.
 
-    First the job's own process, with a local learner; then each remote env runner, in the order in which RLlib takes
-    the bundles; then each remote learner.
+    First the job's own process, with a local learner; then each remote env runner, in the order in
+    which RLlib takes the bundles; then each remote learner.
     """
     if config is None:
         return [{"CPU": 1}]
-    here = {"CPU": config.torch_threads} | ({} if config.num_learners else {"GPU": config.num_gpus_per_learner})
+    here = {"CPU": config.torch_threads} | (
+        {} if config.num_learners else {"GPU": config.num_gpus_per_learner}
+    )
     cores = config.num_cpus_per_learner
     if cores == "auto":  # as RLlib's LearnerGroup has it
         cores = 0 if config.num_gpus_per_learner else 1
@@ -25,12 +27,19 @@ def bundles_of(config: Any) -> Bundles:
     learner = {"CPU": cores, "GPU": config.num_gpus_per_learner}
     runners = [runner | config.custom_resources_per_env_runner] * config.num_env_runners
     learners = [learner | (config.custom_resources_per_learner or {})] * config.num_learners
-    return [{name: amount for name, amount in bundle.items() if amount} for bundle in (here, *runners, *learners)]
+    return [
+        {name: amount for name, amount in bundle.items() if amount}
+        for bundle in (here, *runners, *learners)
+    ]
 
 
 def total(bundles: Bundles) -> Resources:
     """The sum of bundles."""
-    return {name: sum(bundle.get(name, 0) for bundle in bundles) for bundle in bundles for name in bundle}
+    return {
+        name: sum(bundle.get(name, 0) for bundle in bundles)
+        for bundle in bundles
+        for name in bundle
+    }
 
 
 def side_by_side(jobs: Sequence[Bundles], available: Resources, at_most: int | None) -> int:
@@ -41,16 +50,23 @@ def side_by_side(jobs: Sequence[Bundles], available: Resources, at_most: int | N
 
 
 def check_fits(bundles: Bundles, nodes: Sequence[Resources]) -> None:
-    """Raise SpecError where Ray could never place these bundles on these nodes, and would wait for ever."""
+    """Raise SpecError where Ray could never place these bundles on these nodes, and would wait for
+    ever.
+    """
     for name, amount in total(bundles).items():
         unit = {"CPU": "cores", "GPU": "GPUs"}.get(name, name)
         there = sum(node.get(name, 0) for node in nodes)
         if amount > there:
             raise SpecError(
-                f"algorithm: env runners and learners of a job need {amount:g} {unit}, Ray has {there:g}; lower "
-                "env_runners.num_env_runners or learners.num_learners, or give the --address of a larger cluster"
+                f"algorithm: env runners and learners of a job need {amount:g} {unit}, Ray has "
+                f"{there:g}; lower "
+                "env_runners.num_env_runners or learners.num_learners, or give the --address of a "
+                "larger cluster"
             )
         largest = max(bundle.get(name, 0) for bundle in bundles)
         room = max(node.get(name, 0) for node in nodes)
         if largest > room:
-            raise SpecError(f"algorithm: one process needs {largest:g} {unit}, the largest node of Ray has {room:g}")
+            raise SpecError(
+                f"algorithm: one process needs {largest:g} {unit}, the largest node of Ray has "
+                f"{room:g}"
+            )

@@ -11,27 +11,32 @@ from marl_moe.experiment.progress import Row
 from marl_moe.experiment.spec import ExperimentSpec
 
 LAYOUT = 2  # raised with every change to what a state holds
-TRAINED_PER_HELD = 3  # transitions trained on between two checkpoints, per transition that the replay holds
+TRAINED_PER_HELD = (
+    3  # transitions trained on between two checkpoints, per transition that the replay holds
+)
 LEAST_TRANSITIONS = 30_000  # trained on between two checkpoints
 
 
 class Resumption:
     """The checkpoint of one seed's training: its rows so far, and the algorithm's whole state.
 
-    Only our SAC's state is enough to go on from: RLlib's own algorithms begin a seed again, and only their rows are
-    written, at the end.
+    Only our SAC's state is enough to go on from: RLlib's own algorithms begin a seed again, and
+    only their rows are written, at the end.
     """
 
     def __init__(self, spec: ExperimentSpec, folder: Path) -> None:
         assert spec.algorithm is not None
         self._folder = folder
         plain = spec.as_dict()
-        self._experiment = {section: plain[section] for section in ("env", "mechanism", "algorithm")}
+        self._experiment = {
+            section: plain[section] for section in ("env", "mechanism", "algorithm")
+        }
         self._resumable = spec.algorithm.name == "sac"
         self._updates_at_last = 0
 
     def read(self) -> tuple[list[Row], dict[str, Any] | None]:
-        """The rows so far and the state to go on from; no state before the first checkpoint and after the last epoch.
+        """The rows so far and the state to go on from; no state before the first checkpoint and
+        after the last epoch.
 
         Raises CheckpointError where it is damaged, or of another experiment or version.
         """
@@ -39,21 +44,27 @@ class Resumption:
         if state is None:
             return [], None
         if state.get("versions") != _versions():
-            raise CheckpointError.of(self._folder, f"written by {state.get('versions')}, this is {_versions()}")
+            raise CheckpointError.of(
+                self._folder, f"written by {state.get('versions')}, this is {_versions()}"
+            )
         if other := _difference(state.get("experiment"), self._experiment):
-            raise CheckpointError.of(self._folder, f"experiment.yaml has changed since, {other}: put that back")
+            raise CheckpointError.of(
+                self._folder, f"experiment.yaml has changed since, {other}: put that back"
+            )
         try:
             rows = _rows(state["rows"])
             self._updates_at_last = rows[-1]["updates"]
             return rows, state["algorithm"]
         except (LookupError, AttributeError, TypeError, ValueError) as error:
-            raise CheckpointError.of(self._folder, f"no checkpoint of a training ({error})") from None
+            raise CheckpointError.of(
+                self._folder, f"no checkpoint of a training ({error})"
+            ) from None
 
     def is_due(self, algorithm: Any, rows: list[Row]) -> bool:
         """Whether to write a checkpoint now: every `checkpoint_frequency` epochs if that is given.
 
-        Otherwise once `TRAINED_PER_HELD` times as many transitions were trained on as the replay holds: the time of
-        writing goes with those held, and so stays a small share of training.
+        Otherwise once `TRAINED_PER_HELD` times as many transitions were trained on as the replay
+        holds: the time of writing goes with those held, and so stays a small share of training.
         """
         if not self._resumable:
             return False
@@ -62,7 +73,10 @@ class Resumption:
             return bool(len(rows) % config.checkpoint_frequency == 0)
         an_update = config.total_train_batch_size * len(config.env_config["module_users"])
         transitions = (rows[-1]["updates"] - self._updates_at_last) * an_update
-        return bool(transitions >= max(TRAINED_PER_HELD * len(algorithm.local_replay_buffer), LEAST_TRANSITIONS))
+        return bool(
+            transitions
+            >= max(TRAINED_PER_HELD * len(algorithm.local_replay_buffer), LEAST_TRANSITIONS)
+        )
 
     def write(self, rows: list[Row], algorithm_state: dict[str, Any] | None) -> None:
         """Write rows and state; no state where training is over."""
@@ -70,12 +84,19 @@ class Resumption:
         columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
         write_checkpoint(
             self._folder,
-            {"versions": _versions(), "experiment": self._experiment, "rows": columns, "algorithm": algorithm_state},
+            {
+                "versions": _versions(),
+                "experiment": self._experiment,
+                "rows": columns,
+                "algorithm": algorithm_state,
+            },
         )
 
 
 def _versions() -> str:
-    return f"layout {LAYOUT} with " + ", ".join(f"{name} {version(name)}" for name in ("ray", "torch", "numpy"))
+    return f"layout {LAYOUT} with " + ", ".join(
+        f"{name} {version(name)}" for name in ("ray", "torch", "numpy")
+    )
 
 
 def _rows(columns: dict[str, Any]) -> list[Row]:

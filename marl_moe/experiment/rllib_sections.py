@@ -1,8 +1,9 @@
 """An experiment's `algorithm` sections, passed on to RLlib's configuration key by key.
 
-RLlib makes objects of strings: a dotted path is imported, a path of a file is read. So a string that is passed on is a
-word, such as `truncate_episodes`, and keys that take code are not for YAML to set. The one exception is the section
-`callbacks`, whose values are dotted paths: see `named_code`.
+RLlib makes objects of strings: a dotted path is imported, a path of a file is read. So a string
+that is passed on is a word, such as `truncate_episodes`, and keys that take code are not for YAML
+to set. The one exception is the section `callbacks`, whose values are dotted paths: see
+`named_code`.
 """
 
 import inspect
@@ -28,7 +29,10 @@ KINDS: dict[type, str] = {  # plain types of RLlib's annotations, and what a val
 
 
 def apply_section(config: Any, section: str, keys: dict[str, Any]) -> None:
-    """Call RLlib's method of a section. Raises SpecError for the first key or value that it does not take."""
+    """Call RLlib's method of a section.
+
+    Raises SpecError for the first key or value that it does not take.
+    """
     known: dict[str, Any] = {}
     for owner in type(config).__mro__:
         if section in vars(owner):
@@ -49,13 +53,18 @@ def apply_section(config: Any, section: str, keys: dict[str, Any]) -> None:
 
 
 def named_code(spec: ExperimentSpec) -> list[str]:
-    """What an experiment has imported or installed that is none of ours or RLlib's, and the variables it hands on.
+    """What an experiment has imported or installed that is none of ours or RLlib's, and the
+    variables it hands on.
 
     Each as `key: value`.
     """
     callbacks = {} if spec.algorithm is None else spec.algorithm.sections().get(CALLBACKS, {})
     return [
-        *(f"algorithm.callbacks.{key}: {path}" for key, paths in callbacks.items() for path in _listed(paths)),
+        *(
+            f"algorithm.callbacks.{key}: {path}"
+            for key, paths in callbacks.items()
+            for path in _listed(paths)
+        ),
         *(f"cluster.runtime_env.{key}: {value}" for key, value in spec.cluster.runtime_env.items()),
         *(f"cluster.env_vars: {name}" for name in spec.cluster.env_vars),
     ]
@@ -64,7 +73,9 @@ def named_code(spec: ExperimentSpec) -> list[str]:
 def check_model_config(keys: Any, valid: Sequence[str]) -> None:
     """Raise SpecError where `rl_module.model_config` holds anything but these keys."""
     if not isinstance(keys, dict):
-        raise SpecError(f"algorithm.rl_module.model_config: should hold {', '.join(valid)}, got {keys!r}")
+        raise SpecError(
+            f"algorithm.rl_module.model_config: should hold {', '.join(valid)}, got {keys!r}"
+        )
     check_keys("algorithm.rl_module.model_config", keys, valid)
     _check_plain("algorithm.rl_module.model_config", keys)
 
@@ -100,10 +111,14 @@ def _parameters(method: Any) -> dict[str, Any]:
 
 
 def _check_kind(key: str, value: Any, annotation: Any) -> None:
-    """Raise SpecError for a value of another kind than RLlib's annotation, and for a key that takes code."""
+    """Raise SpecError for a value of another kind than RLlib's annotation, and for a key that takes
+    code.
+    """
     kinds = list(dict.fromkeys(_kinds(annotation)))
     if not kinds:
-        raise SpecError(f"{key}: takes code, which an experiment cannot hold (but see algorithm.callbacks)")
+        raise SpecError(
+            f"{key}: takes code, which an experiment cannot hold (but see algorithm.callbacks)"
+        )
     if "anything" not in kinds and KINDS.get(type(value)) not in kinds:
         raise SpecError(f"{key}: should be {' or '.join(kinds)}, got {value!r}")
 
@@ -121,7 +136,8 @@ def _kinds(annotation: Any) -> Iterator[str]:
 
 
 def _imported(key: str, paths: Any) -> Any:
-    """What a dotted path names, as `tracking.WandbCallback`, or a list of them: YAML cannot hold classes.
+    """What a dotted path names, as `tracking.WandbCallback`, or a list of them: YAML cannot hold
+    classes.
 
     Raises SpecError where it names nothing.
     """
@@ -131,8 +147,12 @@ def _imported(key: str, paths: Any) -> Any:
     try:
         return getattr(import_module(module), name)
     except Exception as error:  # of whatever the module does when it is imported
-        raise SpecError(f"{key}: should be the dotted path of a class or function, {paths!r} is not: {error}") from None
+        raise SpecError(
+            f"{key}: should be the dotted path of a class or function, {paths!r} is not: {error}"
+        ) from None
 
 
 def _listed(paths: Any) -> list[Any]:
-    return [path for part in paths for path in _listed(part)] if isinstance(paths, list) else [paths]
+    return (
+        [path for part in paths for path in _listed(part)] if isinstance(paths, list) else [paths]
+    )

@@ -1,7 +1,8 @@
 """Runs: an experiment in a folder of its own, begun, continued and finished.
 
-A run consists of jobs, one for each sweep point and seed. A job is done when it has rows in every table that it writes;
-a run that was stopped keeps those jobs and goes on with the others from their checkpoints.
+A run consists of jobs, one for each sweep point and seed. A job is done when it has rows in every
+table that it writes; a run that was stopped keeps those jobs and goes on with the others from their
+checkpoints.
 """
 
 import shutil
@@ -44,7 +45,9 @@ EXPERIMENT = "experiment.yaml"
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its folder and the table of its results, `audit` of a market study and else `evaluation`."""
+    """A finished run: its folder and the table of its results, `audit` of a market study and else
+    `evaluation`.
+    """
 
     folder: Path
     results: pd.DataFrame
@@ -58,12 +61,16 @@ def run_experiment(spec: ExperimentSpec, out: Path, progress: Progress | None = 
 def create_run(spec: ExperimentSpec, out: Path) -> Path:
     """Check everything, and create a run folder with the experiment and its environment in it.
 
-    Raises SpecError before anything is written where RLlib or the world does not take the experiment; ConnectionError
-    where there is no cluster at its address, which the folder does not keep.
+    Raises SpecError before anything is written where RLlib or the world does not take the
+    experiment; ConnectionError where there is no cluster at its address, which the folder does not
+    keep.
     """
     _check(spec)
     if (written := spec.at(None).to_yaml()) != redacted(written):
-        raise SpecError("holds a key, token or password, and experiments are written down; leave it to the environment")
+        raise SpecError(
+            "holds a key, token or password, and experiments are written down; leave it to the "
+            "environment"
+        )
     if address_of(spec.cluster) is not None:
         start_ray(spec.cluster)
     folder = records.create_run_folder(out, spec.name)
@@ -88,7 +95,8 @@ def check_trusted(folder: Path) -> None:
     points = [point for _, point in sweep_points(load_run(folder))]
     if code := list(dict.fromkeys(path for point in points for path in named_code(point))):
         raise SpecError(
-            f"{folder}: its {EXPERIMENT} names code that would be run, or an environment for it: {'; '.join(code)}; "
+            f"{folder}: its {EXPERIMENT} names code that would be run, or an environment for it: "
+            f"{'; '.join(code)}; "
             "if you trust whoever wrote it, say --trust"
         )
 
@@ -111,10 +119,12 @@ def jobs_left(folder: Path) -> list[SeedJob]:
 def continue_run(folder: Path, progress: Progress | None = None, address: str | None = None) -> Run:
     """Do the jobs of a run that are not done.
 
-    Seeds and points run side by side where the cores allow, with the same results, on the Ray cluster of that address
-    or else on this machine. The tables are written anew after each of them, so that what is done is never lost.
+    Seeds and points run side by side where the cores allow, with the same results, on the Ray
+    cluster of that address or else on this machine. The tables are written anew after each of them,
+    so that what is done is never lost.
 
-    Raises UnderWayError where another process is at it, RecordError for a table or a checkpoint that was damaged.
+    Raises UnderWayError where another process is at it, RecordError for a table or a checkpoint
+    that was damaged.
     """
     with sole_use(folder, EXPERIMENT):
         return _continue_alone(folder, progress or Progress(), address)
@@ -133,7 +143,11 @@ def _continue_alone(folder: Path, progress: Progress, address: str | None) -> Ru
     for number, tables in run_jobs(run_seed, left, progress, at_once, needs, folder, spec.cluster):
         finished[left[number].label, left[number].seed] = tables
         for name in records.TABLES:
-            frames = [finished[job][name] for job in order if job in finished and len(finished[job].get(name, ()))]
+            frames = [
+                finished[job][name]
+                for job in order
+                if job in finished and len(finished[job].get(name, ()))
+            ]
             if frames:
                 records.write_table(folder, name, pd.concat(frames, ignore_index=True))
         _remove_checkpoints([left[number]])
@@ -144,19 +158,24 @@ def _continue_alone(folder: Path, progress: Progress, address: str | None) -> Ru
 def evaluate_run(folder: Path, names: Sequence[str] | None, episodes: int | None) -> pd.DataFrame:
     """Play policies again in the worlds of a run; rows as of `evaluation.parquet`.
 
-    names: policies, learned or not; those of the experiment if None. episodes: as of the experiment if None.
+    names: policies, learned or not; those of the experiment if None. episodes: as of the experiment
+    if None.
 
-    Raises SpecError for a policy that there is not, or that was not trained at every point with every seed.
+    Raises SpecError for a policy that there is not, or that was not trained at every point with
+    every seed.
     """
     rows = []
     for job in jobs_that_play(folder):
         policies = [policy_of_job(job, name) for name in (names or policy_names(job.spec))]
-        rows.append(evaluate_policies(job, policies, episodes or job.spec.evaluation.episodes)["evaluation"])
+        rows.append(
+            evaluate_policies(job, policies, episodes or job.spec.evaluation.episodes)["evaluation"]
+        )
     return pd.concat(rows, ignore_index=True)
 
 
 def film_run(folder: Path, name: str | None, path: Path) -> None:
-    """Film the first evaluation episode of a run's first job, played by a policy (the learned one if None).
+    """Film the first evaluation episode of a run's first job, played by a policy (the learned one
+    if None).
 
     Raises SpecError for a policy that there is not, or a suffix that cannot be written here.
     """
@@ -170,10 +189,15 @@ def film_run(folder: Path, name: str | None, path: Path) -> None:
 
 
 def jobs_that_play(folder: Path) -> list[SeedJob]:
-    """The jobs of a run. Raises SpecError where it is a market study, in which no policy is compared."""
+    """The jobs of a run.
+
+    Raises SpecError where it is a market study, in which no policy is compared.
+    """
     spec = load_run(folder)
     if spec.kind == "market_study":
-        raise SpecError(f"{folder}: a market study compares no policies; its table is audit.parquet")
+        raise SpecError(
+            f"{folder}: a market study compares no policies; its table is audit.parquet"
+        )
     return run_jobs_of(spec, folder)
 
 
@@ -187,12 +211,18 @@ def describe_run(spec: ExperimentSpec) -> str:
     if spec.kind == "market_study":
         return size + f"{sum(job.spec.audit.markets for job in jobs):,} markets audited"
     played = sum(len(policy_names(job.spec)) * job.spec.evaluation.episodes for job in jobs)
-    return size + f"{sum(job.epochs for job in jobs):,} epochs of training, {played:,} episodes of evaluation"
+    return (
+        size + f"{sum(job.epochs for job in jobs):,} epochs of training, {played:,} episodes of "
+        "evaluation"
+    )
 
 
 def _rows_of_done(jobs: Sequence[SeedJob], folder: Path) -> dict[tuple[str, int], Tables]:
     """The tables of the jobs that are done, by sweep point and seed."""
-    rows = {name: dict(iter(records.read_table(folder, name).groupby(["point", "seed"]))) for name in records.TABLES}
+    rows = {
+        name: dict(iter(records.read_table(folder, name).groupby(["point", "seed"])))
+        for name in records.TABLES
+    }
     return {
         key: {name: rows[name][key] for name in job.tables}
         for job in jobs
@@ -207,7 +237,9 @@ def _remove_checkpoints(done: Iterable[SeedJob]) -> None:
 
 
 def _check(spec: ExperimentSpec) -> None:
-    """Raise SpecError where RLlib or the world does not take a point, as without the competence file that it names."""
+    """Raise SpecError where RLlib or the world does not take a point, as without the competence
+    file that it names.
+    """
     for _, point in sweep_points(spec):
         check_algorithm(point)
         try:
@@ -217,5 +249,6 @@ def _check(spec: ExperimentSpec) -> None:
             raise SpecError(str(error)) from None
         except MemoryError:
             raise SpecError(
-                f"env: {env.num_users:,} users and {env.num_experts:,} experts are more than memory holds"
+                f"env: {env.num_users:,} users and {env.num_experts:,} experts are more than "
+                "memory holds"
             ) from None

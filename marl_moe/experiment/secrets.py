@@ -1,4 +1,6 @@
-"""Secrets that a command or an experiment was given: what is written down or said is stripped of them."""
+"""Secrets that a command or an experiment was given: what is written down or said is stripped of
+them.
+"""
 
 import os
 import re
@@ -6,15 +8,22 @@ from collections.abc import Mapping
 
 REDACTED = "[redacted]"
 SHORTEST = 8  # letters of a secret of the environment: shorter values may be words of their own
-NAMES = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:$|_)", re.IGNORECASE)
+NAMES = re.compile(
+    r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:$|_)", re.IGNORECASE
+)
 IN_URL = re.compile(r"(?<=://)[^/\s@'\"]+@")  # user and password
 _NAME = r"(?:api[_-]?key|access[_-]?key|token|secret|passw(?:or)?d)"
-# Named where it stands, as `api_key=...`, `token: ...` or `--api-key ...` (or the next argument); max_tokens=9 is none.
-NAMED = re.compile(rf"(?<![A-Za-z])({_NAME}['\"]?\s*[=:]\s*|--{_NAME}[\s\0]+)([^\s\0,}}\]]+)", re.IGNORECASE)
+# Named where it stands, as `api_key=...`, `token: ...` or `--api-key ...` (or the next argument);
+# max_tokens=9 is none.
+NAMED = re.compile(
+    rf"(?<![A-Za-z])({_NAME}['\"]?\s*[=:]\s*|--{_NAME}[\s\0]+)([^\s\0,}}\]]+)", re.IGNORECASE
+)
 
 
 def redacted(text: str, environment: Mapping[str, str] = os.environ) -> str:
-    """A text without the values of environment variables named as secrets are, passwords in URLs, and named secrets."""
+    """A text without the values of environment variables named as secrets are, passwords in URLs,
+    and named secrets.
+    """
     for name, value in environment.items():
         if NAMES.search(name) and len(value.strip()) >= SHORTEST:
             text = text.replace(value.strip(), REDACTED)

@@ -9,7 +9,13 @@ import pandas as pd
 
 import mechanisms
 from marl_moe.experiment.cluster import resources
-from marl_moe.experiment.evaluation import Evaluation, evaluate, make_heuristic, policy_generator, with_shares
+from marl_moe.experiment.evaluation import (
+    Evaluation,
+    evaluate,
+    make_heuristic,
+    policy_generator,
+    with_shares,
+)
 from marl_moe.experiment.market_study import study
 from marl_moe.experiment.progress import Progress, Row
 from marl_moe.experiment.resources import Bundles, bundles_of, side_by_side
@@ -36,8 +42,12 @@ class SeedJob:
     @property
     def epochs(self) -> int:
         """Training iterations of the job, those of a pretraining among them."""
-        phases = [phase.algorithm for phase in (self.spec, self.spec.pretraining()) if phase is not None]
-        return sum(algorithm.stop.training_iteration for algorithm in phases if algorithm is not None)
+        phases = [
+            phase.algorithm for phase in (self.spec, self.spec.pretraining()) if phase is not None
+        ]
+        return sum(
+            algorithm.stop.training_iteration for algorithm in phases if algorithm is not None
+        )
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -45,7 +55,9 @@ class SeedJob:
         if self.spec.kind == "market_study":
             return ("audit",)
         algorithm = self.spec.algorithm
-        trained = ("training",) if algorithm is not None and algorithm.stop.training_iteration else ()
+        trained = (
+            ("training",) if algorithm is not None and algorithm.stop.training_iteration else ()
+        )
         priced = ("market", "market_users") if self.spec.mechanism.name != "none" else ()
         return (*trained, *priced, "evaluation")
 
@@ -70,8 +82,14 @@ def run_seed(job: SeedJob, progress: Progress) -> Tables:
 
 
 def policy_names(spec: ExperimentSpec) -> list[str]:
-    """The policies of an experiment: the learned one, likeliest action and drawn, and those it is compared with."""
-    learned = [] if spec.algorithm is None else [spec.algorithm.name, f"{spec.algorithm.name}{STOCHASTIC}"]
+    """The policies of an experiment: the learned one, likeliest action and drawn, and those it is
+    compared with.
+    """
+    learned = (
+        []
+        if spec.algorithm is None
+        else [spec.algorithm.name, f"{spec.algorithm.name}{STOCHASTIC}"]
+    )
     return [*learned, *spec.evaluation.policies]
 
 
@@ -85,7 +103,9 @@ def policy_of_job(job: SeedJob, name: str) -> Policy:
         raise SpecError(f"policy: {unknown_key(name, sorted(names))}")
     if name == BetterResponse.name:
         mechanism = mechanisms.make(**job.spec.mechanism.parameters())
-        return tuned_better_response(job.spec.evaluated_env(), mechanism, job.seed, policy_generator(name, job.seed))
+        return tuned_better_response(
+            job.spec.evaluated_env(), mechanism, job.seed, policy_generator(name, job.seed)
+        )
     if name in POLICIES:
         return make_heuristic(name, job.seed)
     try:
@@ -94,7 +114,9 @@ def policy_of_job(job: SeedJob, name: str) -> Policy:
         raise SpecError(f"policy {name} was not trained yet: {error}") from None
     if not name.endswith(STOCHASTIC):
         return learned
-    return learned.stochastic(np.random.default_rng(np.random.SeedSequence(job.seed, spawn_key=(0x570C,))))
+    return learned.stochastic(
+        np.random.default_rng(np.random.SeedSequence(job.seed, spawn_key=(0x570C,)))
+    )
 
 
 def evaluate_policies(
@@ -107,9 +129,12 @@ def evaluate_policies(
             progress.on_policy(job.seed, policy.name)
         mechanism = mechanisms.make(**job.spec.mechanism.parameters())
         told = job.spec.evaluation.market_episodes
-        evaluations.append(evaluate(policy, job.spec.evaluated_env(), mechanism, job.seed, episodes, told))
+        evaluations.append(
+            evaluate(policy, job.spec.evaluated_env(), mechanism, job.seed, episodes, told)
+        )
     tables = {
-        name: pd.concat(frames) for name, frames in zip(Evaluation._fields, zip(*evaluations, strict=True), strict=True)
+        name: pd.concat(frames)
+        for name, frames in zip(Evaluation._fields, zip(*evaluations, strict=True), strict=True)
     }
     tables["evaluation"] = with_shares(tables["evaluation"])
     return {name: frame.assign(seed=job.seed, point=job.label) for name, frame in tables.items()}
@@ -119,14 +144,18 @@ def bundles_of_jobs(jobs: Sequence[SeedJob]) -> list[Bundles]:
     """What each job asks of Ray; the seeds of a sweep point ask for the same."""
     points = {job.label: job for job in jobs}
     needs = {
-        label: bundles_of(None if job.spec.algorithm is None else algorithm_config(job.spec, job.seed))
+        label: bundles_of(
+            None if job.spec.algorithm is None else algorithm_config(job.spec, job.seed)
+        )
         for label, job in points.items()
     }
     return [needs[job.label] for job in jobs]
 
 
 def how_many_at_once(jobs: Sequence[SeedJob], needs: Sequence[Bundles]) -> int:
-    """How many of the jobs, which need that, run side by side on this machine or the cluster, which is joined."""
+    """How many of the jobs, which need that, run side by side on this machine or the cluster, which
+    is joined.
+    """
     if not jobs:
         return 1
     cluster = jobs[0].spec.cluster

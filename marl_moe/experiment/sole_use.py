@@ -17,11 +17,13 @@ class UnderWayError(RecordError):
 
 @contextmanager
 def sole_use(folder: Path, file: str) -> Iterator[None]:
-    """A run folder of one's own, from `with` to its end, and rid of what killed processes had half written.
+    """A run folder of one's own, from `with` to its end, and rid of what killed processes had half
+    written.
 
-    The lock is the operating system's, on `file` in the folder: it ends with the process, however that dies, and a copy
-    of the folder has none. Where there are no such locks (Windows, some network file systems) two processes do the
-    same jobs twice: every file is still whole, and resuming again completes the tables.
+    The lock is the operating system's, on `file` in the folder: it ends with the process, however
+    that dies, and a copy of the folder has none. Where there are no such locks (Windows, some
+    network file systems) two processes do the same jobs twice: every file is still whole, and
+    resuming again completes the tables.
 
     Raises UnderWayError where another process has it.
     """
@@ -40,7 +42,9 @@ def _lock(descriptor: int, folder: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise UnderWayError(f"{folder}: another process works on this run; wait for it, or end it") from None
+        raise UnderWayError(
+            f"{folder}: another process works on this run; wait for it, or end it"
+        ) from None
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise

@@ -1,9 +1,9 @@
 """What an experiment is: its sections and keys, each checked where it is built.
 
-Sections: `name, kind, seeds, env, mechanism, algorithm, evaluation, audit, cluster, sweep, figures, sizes`. `env` is
-`WorldConfig` of `envs`; `mechanism` names a mechanism and its parameters; under `algorithm`, sections other than
-`name`, `policies` and `stop` are RLlib's own and passed on; `audit` is read by `kind: market_study` alone, which has no
-`algorithm`.
+Sections: `name, kind, seeds, env, mechanism, algorithm, evaluation, audit, cluster, sweep, figures,
+sizes`. `env` is `WorldConfig` of `envs`; `mechanism` names a mechanism and its parameters; under
+`algorithm`, sections other than `name`, `policies` and `stop` are RLlib's own and passed on;
+`audit` is read by `kind: market_study` alone, which has no `algorithm`.
 """
 
 import json
@@ -12,7 +12,15 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 import mechanisms
 from envs import WorldConfig
@@ -37,7 +45,13 @@ LONGEST_NAME = 100
 MOST_SEEDS = 10_000
 LARGEST_SEED = 2**32 - 1  # of NumPy's global generator, which RLlib seeds too
 # Names of devices on Windows, which no folder there can have.
-RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+RESERVED = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)),
+}
 
 
 class SpecError(ValueError):
@@ -76,21 +90,29 @@ class StopSpec(BaseModel):
     training_iteration: int = Field(
         100,
         ge=0,
-        description="Epochs: training iterations of RLlib; with sac an episode in every world each. 0 only after a "
+        description="Epochs: training iterations of RLlib; with sac an episode in every world "
+        "each. 0 only after a "
         "pretraining",
     )
 
 
 class PretrainingSpec(BaseModel):
-    """Worlds trained in before those of `env`: training there begins with the networks that come out of it."""
+    """Worlds trained in before those of `env`: training there begins with the networks that come
+    out of it.
+    """
 
     model_config = STRICT
-    env: dict[str, Any] = Field(description="Keys of `env` that differ in pretraining, as {num_experts: 30}")
+    env: dict[str, Any] = Field(
+        description="Keys of `env` that differ in pretraining, as {num_experts: 30}"
+    )
     stop: StopSpec = Field(default_factory=StopSpec)
 
 
 class AlgorithmSpec(BaseModel):
-    """What learns. Further sections are RLlib's own (`training`, `env_runners`, ...) and are passed on."""
+    """What learns.
+
+    Further sections are RLlib's own (`training`, `env_runners`, ...) and are passed on.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
     name: Literal["sac", "rllib_sac", "ppo", "dqn"] = Field(
@@ -101,16 +123,23 @@ class AlgorithmSpec(BaseModel):
     )
     stop: StopSpec = Field(default_factory=StopSpec)
     pretraining: PretrainingSpec | None = Field(
-        None, description="sac alone: train in other worlds first, and go on in those of `env` with its networks"
+        None,
+        description="sac alone: train in other worlds first, and go on in those of `env` with its "
+        "networks",
     )
 
     @model_validator(mode="after")
     def _trains(self) -> Self:
         if self.pretraining is None and self.stop.training_iteration < 1:
-            raise ValueError("stop.training_iteration should be at least 1 where nothing was trained before, got 0")
+            raise ValueError(
+                "stop.training_iteration should be at least 1 where nothing was trained before, "
+                "got 0"
+            )
         if self.pretraining is not None:
             if self.name != "sac":
-                raise ValueError(f"pretraining is for sac; {self.name} is RLlib's own and starts from nothing")
+                raise ValueError(
+                    f"pretraining is for sac; {self.name} is RLlib's own and starts from nothing"
+                )
             if self.pretraining.stop.training_iteration < 1:
                 raise ValueError("pretraining.stop.training_iteration should be at least 1, got 0")
         return self
@@ -129,7 +158,10 @@ class AlgorithmSpec(BaseModel):
         return dict(self.model_extra or {})
 
     def module_users(self, num_users: int) -> dict[str, list[int]]:
-        """Which users each module acts for. Raises ValueError where groups are not a partition of the users."""
+        """Which users each module acts for.
+
+        Raises ValueError where groups are not a partition of the users.
+        """
         if self.policies == "shared":
             return {"shared": list(range(num_users))}
         if self.policies == "independent":
@@ -137,7 +169,10 @@ class AlgorithmSpec(BaseModel):
         assert isinstance(self.policies, dict)
         listed = sorted(user for users in self.policies.values() for user in users)
         if listed != list(range(num_users)) or not all(self.policies.values()):
-            raise ValueError(f"policies should name each of the users 0..{num_users - 1} in one group, got {listed}")
+            raise ValueError(
+                f"policies should name each of the users 0..{num_users - 1} in one group, got "
+                f"{listed}"
+            )
         return {group: list(users) for group, users in self.policies.items()}
 
 
@@ -145,15 +180,22 @@ class EvaluationSpec(BaseModel):
     """What is compared after training, on worlds apart from those trained in."""
 
     model_config = STRICT
-    episodes: int = Field(100, ge=1, description="Episodes a policy and seed; every policy meets the same ones")
+    episodes: int = Field(
+        100, ge=1, description="Episodes a policy and seed; every policy meets the same ones"
+    )
     env: dict[str, Any] = Field(
-        default={}, description="Keys of `env` that differ in evaluation: other worlds than those trained in"
+        default={},
+        description="Keys of `env` that differ in evaluation: other worlds than those trained in",
     )
     market_episodes: int | None = Field(
-        None, ge=1, description="Of these, the first whose clearings are recorded, a policy and seed; null: all"
+        None,
+        ge=1,
+        description="Of these, the first whose clearings are recorded, a policy and seed; null: "
+        "all",
     )
     policies: list[str] = Field(
-        default=["local", "greedy", "topic_match", "max_snr", "random", "abandon"], description="Beside the learned one"
+        default=["local", "greedy", "topic_match", "max_snr", "random", "abandon"],
+        description="Beside the learned one",
     )
 
     @model_validator(mode="after")
@@ -167,11 +209,17 @@ class AuditSpec(BaseModel):
 
     model_config = STRICT
     markets: int = Field(1000, ge=1, description="Markets sampled, a seed")
-    policy: str = Field("greedy", description="Policy played, under free edge devices, where markets are sampled")
-    agents: int | None = Field(
-        2, ge=1, description="Agents a market and side whose misreports are tried, drawn by lot; null: all"
+    policy: str = Field(
+        "greedy", description="Policy played, under free edge devices, where markets are sampled"
     )
-    misreports: int = Field(24, ge=1, description="Misreports tried an agent: the search budget of the regret")
+    agents: int | None = Field(
+        2,
+        ge=1,
+        description="Agents a market and side whose misreports are tried, drawn by lot; null: all",
+    )
+    misreports: int = Field(
+        24, ge=1, description="Misreports tried an agent: the search budget of the regret"
+    )
 
     @model_validator(mode="after")
     def _known_policy(self) -> Self:
@@ -185,21 +233,31 @@ class ExperimentSpec(BaseModel):
     model_config = STRICT
     name: Name = Field(description="Names the run folder")
     kind: Literal["train", "market_study"] = Field(
-        "train", description="Train and evaluate a policy; or audit a mechanism in markets sampled from the world"
+        "train",
+        description="Train and evaluate a policy; or audit a mechanism in markets sampled from the "
+        "world",
     )
-    seeds: int | list[int] = Field(1, description="How many seeds (0, 1, ...), or the seeds themselves")
+    seeds: int | list[int] = Field(
+        1, description="How many seeds (0, 1, ...), or the seeds themselves"
+    )
     env: WorldConfig = Field(default_factory=WorldConfig)
     mechanism: MechanismSpec = Field(default_factory=MechanismSpec)
     algorithm: AlgorithmSpec | None = Field(
-        default_factory=AlgorithmSpec, description="What learns; null only compares the policies of `evaluation`"
+        default_factory=AlgorithmSpec,
+        description="What learns; null only compares the policies of `evaluation`",
     )
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     audit: AuditSpec = Field(default_factory=AuditSpec)
     cluster: ClusterSpec = Field(default_factory=ClusterSpec)
-    sweep: dict[str, Any] = Field(default={}, description="Lists of values in place of any key's value: a grid of runs")
-    figures: list[str] = Field(default=[], description="Figures drawn at the end, see paper_figures")
+    sweep: dict[str, Any] = Field(
+        default={}, description="Lists of values in place of any key's value: a grid of runs"
+    )
+    figures: list[str] = Field(
+        default=[], description="Figures drawn at the end, see paper_figures"
+    )
     sizes: dict[Name, dict[str, Any]] = Field(
-        default={}, description="Smaller versions by name, each the keys that it changes: `marl-moe run --size NAME`"
+        default={},
+        description="Smaller versions by name, each the keys that it changes: `marl-moe run --size NAME`",
     )
 
     @model_validator(mode="after")
@@ -217,7 +275,10 @@ class ExperimentSpec(BaseModel):
             self.algorithm.module_users(self.env.num_users)
             if self.algorithm.pretraining is not None:
                 pretrained = self.pretrained_env()
-                if self.algorithm.policies == "independent" and pretrained.num_users != self.env.num_users:
+                if (
+                    self.algorithm.policies == "independent"
+                    and pretrained.num_users != self.env.num_users
+                ):
                     raise ValueError(
                         f"algorithm.pretraining.env.num_users: independent policies of {pretrained.num_users} users "
                         f"cannot go on as those of {self.env.num_users}"
@@ -229,11 +290,17 @@ class ExperimentSpec(BaseModel):
         return self
 
     def evaluated_env(self) -> WorldConfig:
-        """The worlds of the evaluation. Raises ValueError for a key or a value of `evaluation.env` that cannot be."""
+        """The worlds of the evaluation.
+
+        Raises ValueError for a key or a value of `evaluation.env` that cannot be.
+        """
         return self._changed_env("evaluation.env", self.evaluation.env)
 
     def pretrained_env(self) -> WorldConfig:
-        """The worlds of the pretraining. Raises ValueError for a key or a value there that cannot be."""
+        """The worlds of the pretraining.
+
+        Raises ValueError for a key or a value there that cannot be.
+        """
         assert self.algorithm is not None
         assert self.algorithm.pretraining is not None
         return self._changed_env("algorithm.pretraining.env", self.algorithm.pretraining.env)
@@ -242,7 +309,9 @@ class ExperimentSpec(BaseModel):
         """The experiment as it is in pretraining, or None where training starts from nothing."""
         if self.algorithm is None or self.algorithm.pretraining is None:
             return None
-        algorithm = self.algorithm.model_copy(update={"pretraining": None, "stop": self.algorithm.pretraining.stop})
+        algorithm = self.algorithm.model_copy(
+            update={"pretraining": None, "stop": self.algorithm.pretraining.stop}
+        )
         return self.model_copy(update={"env": self.pretrained_env(), "algorithm": algorithm})
 
     def _changed_env(self, section: str, changes: dict[str, Any]) -> WorldConfig:
@@ -252,7 +321,9 @@ class ExperimentSpec(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, (section, *first["loc"])))
-            raise ValueError(f"{key}: {first['msg'].removeprefix('Value error, ')}, got {first['input']!r}") from None
+            raise ValueError(
+                f"{key}: {first['msg'].removeprefix('Value error, ')}, got {first['input']!r}"
+            ) from None
 
     def seed_list(self) -> list[int]:
         """The seeds."""
@@ -277,18 +348,24 @@ class ExperimentSpec(BaseModel):
 
 
 def merged(section: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """A section with some of its keys changed; a section within is merged too, and anything else is replaced."""
+    """A section with some of its keys changed; a section within is merged too, and anything else is
+    replaced.
+    """
     changed = dict(section)
     for key, value in changes.items():
         old = changed.get(key)
-        changed[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        changed[key] = (
+            merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        )
     return changed
 
 
 def unknown_key(key: str, valid: Sequence[str]) -> str:
     """A message for a name that does not exist."""
     nearest = get_close_matches(key, valid, n=1, cutoff=0.5)
-    return f"unknown {key!r}" + (f"; did you mean {nearest[0]!r}?" if nearest else f"; valid: {', '.join(valid)}")
+    return f"unknown {key!r}" + (
+        f"; did you mean {nearest[0]!r}?" if nearest else f"; valid: {', '.join(valid)}"
+    )
 
 
 def experiment_schema() -> dict[str, Any]:

@@ -17,8 +17,8 @@ COLUMNS = {
 def summary_table(title: str, evaluation: pd.DataFrame) -> Table:
     """Each policy at each sweep point, greatest utility first.
 
-    The shares where equilibrium or optimum were played, the welfare (of users, edge devices and platform) where anybody
-    pays.
+    The shares where equilibrium or optimum were played, the welfare (of users, edge devices and
+    platform) where anybody pays.
     """
     num_seeds = evaluation["seed"].nunique()
     episodes = evaluation["episode"].nunique()
@@ -49,7 +49,9 @@ def summary_table(title: str, evaluation: pd.DataFrame) -> Table:
 
 
 def lost_line(training: pd.DataFrame) -> str | None:
-    """What env runners that died or were silent did not send, in words; None where nothing was lost."""
+    """What env runners that died or were silent did not send, in words; None where nothing was
+    lost.
+    """
     lost = training["lost_slots"].sum()
     if not lost:
         return None

@@ -46,7 +46,11 @@ def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
     if "seed" in sections.get("debugging", {}):
         raise SpecError("algorithm.debugging.seed: seeds are set by the key 'seeds'")
     model_config = sections.get("rl_module", {}).pop("model_config", {})
-    config = _sac_config(spec, model_config) if spec.algorithm.name == "sac" else _stock_config(spec, model_config)
+    config = (
+        _sac_config(spec, model_config)
+        if spec.algorithm.name == "sac"
+        else _stock_config(spec, model_config)
+    )
     for section, keys in sections.items():
         apply_section(config, section, keys)
     config.debugging(seed=seed)
@@ -58,31 +62,38 @@ def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
 
 
 def check_algorithm(spec: ExperimentSpec) -> None:
-    """Raise SpecError where RLlib, or our part of it, does not take what the experiment passes on to it."""
+    """Raise SpecError where RLlib, or our part of it, does not take what the experiment passes on
+    to it.
+    """
     for phase in (spec, spec.pretraining()):
         if phase is not None and phase.algorithm is not None:
             algorithm_config(phase, seed=0)
 
 
-def train(spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | None = None) -> list[Row]:
+def train(
+    spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | None = None
+) -> list[Row]:
     """Train with one seed and save the policy into `folder`.
 
-    A training that was killed goes on from the last checkpoint in `folder`, to the weights and rows that it would have
-    had; RLlib's stock algorithms begin again. What is left at the end is a checkpoint of the rows alone. A pretraining
-    comes first, as a training of its own in a folder of its own.
+    A training that was killed goes on from the last checkpoint in `folder`, to the weights and rows
+    that it would have had; RLlib's stock algorithms begin again. What is left at the end is a
+    checkpoint of the rows alone. A pretraining comes first, as a training of its own in a folder of
+    its own.
 
     Args:
         spec: the experiment.
         seed: seed of everything random.
         folder: where the policy, the checkpoint and the TensorBoard events go.
-        progress: told each row of `training.parquet` as it comes, and of the epochs kept from before.
+        progress: told each row of `training.parquet` as it comes, and of the epochs kept from
+            before.
 
     Returns:
         The rows, those of the pretraining not among them. The policy is read by `load_trained`.
 
-    Raises CheckpointError where there is a checkpoint that training cannot go on from; SpecError where Ray has not what
-    the experiment asks for; TrainingError where a process died that training cannot do without, or a weight or a loss
-    is no longer finite: the last checkpoint is kept, and nothing was written since.
+    Raises CheckpointError where there is a checkpoint that training cannot go on from; SpecError
+    where Ray has not what the experiment asks for; TrainingError where a process died that training
+    cannot do without, or a weight or a loss is no longer finite: the last checkpoint is kept, and
+    nothing was written since.
     """
     assert spec.algorithm is not None
     progress = progress or Progress()
@@ -111,7 +122,9 @@ def train(spec: ExperimentSpec, seed: int, folder: Path, progress: Progress | No
     except RayError as error:
         cause = getattr(error, "cause", None) or error
         what = f"{type(cause).__name__}: {first_line(cause)}"
-        raise TrainingError(f"seed {seed}: a process that training cannot do without failed: {what}") from error
+        raise TrainingError(
+            f"seed {seed}: a process that training cannot do without failed: {what}"
+        ) from error
     finally:
         algorithm.stop()
     if rows:
@@ -134,20 +147,27 @@ def _train_on(
     assert spec.algorithm is not None
     equilibrium = np.nan
     if Nash.name in spec.evaluation.policies:
-        equilibrium = equilibrium_gain(spec.env, mechanisms.make(**spec.mechanism.parameters()), seed)
-    kept_seconds, first_step = (rows[-1]["seconds"], rows[-1]["agent_steps"] + 1) if rows else (0.0, 0)
+        equilibrium = equilibrium_gain(
+            spec.env, mechanisms.make(**spec.mechanism.parameters()), seed
+        )
+    kept_seconds, first_step = (
+        (rows[-1]["seconds"], rows[-1]["agent_steps"] + 1) if rows else (0.0, 0)
+    )
     with TrainingEvents(folder / "tensorboard", first_step) as events:
         began = time.perf_counter() - kept_seconds
         for epoch in range(len(rows) + 1, spec.algorithm.stop.training_iteration + 1):
             try:
                 result = trained(algorithm)
                 seconds = time.perf_counter() - began
-                row = training_row(result, algorithm.config, seed, spec.algorithm.name, epoch, seconds, equilibrium)
+                row = training_row(
+                    result, algorithm.config, seed, spec.algorithm.name, epoch, seconds, equilibrium
+                )
                 if name := not_finite(row, rows[-1] if rows else None):
                     raise NotFiniteError(name)
             except NotFiniteError as error:
                 raise TrainingError(
-                    f"{folder}: epoch {epoch}: {error} is not finite, nothing of this epoch is kept; the same settings "
+                    f"{folder}: epoch {epoch}: {error} is not finite, nothing of this epoch is "
+                    "kept; the same settings "
                     "lead here again, lower learning rates (algorithm.training) may not"
                 ) from None
             rows.append(row)
@@ -174,7 +194,9 @@ def _sac_config(spec: ExperimentSpec, model_config: Any) -> Any:
 
     assert spec.algorithm is not None
     given = ("num_experts", "allow_abandon", "num_expert_features")  # by the world
-    check_model_config(model_config, [field.name for field in fields(NetworkConfig) if field.name not in given])
+    check_model_config(
+        model_config, [field.name for field in fields(NetworkConfig) if field.name not in given]
+    )
     users = spec.algorithm.module_users(spec.env.num_users)
     try:
         return WorldSacConfig().world(spec.env, spec.mechanism.parameters(), users, model_config)
@@ -208,7 +230,11 @@ def _save(spec: ExperimentSpec, algorithm: Any, env_steps: int, folder: Path) ->
         network = next(iter(algorithm.config.rl_module_spec.rl_module_specs.values())).model_config
         prefix = "actor."
         actors = {
-            module_id: {key.removeprefix(prefix): value for key, value in module.items() if key.startswith(prefix)}
+            module_id: {
+                key.removeprefix(prefix): value
+                for key, value in module.items()
+                if key.startswith(prefix)
+            }
             for module_id, module in modules.items()
         }
         write_weights(folder / NETWORKS, algorithm.networks())
@@ -217,4 +243,6 @@ def _save(spec: ExperimentSpec, algorithm: Any, env_steps: int, folder: Path) ->
         from marl_moe.rllib.stock_policy import save_stock_policy
 
         config = algorithm.config.model_config
-        save_stock_policy(folder, spec.algorithm.name, modules, config, users, spec.env.num_candidates, env_steps)
+        save_stock_policy(
+            folder, spec.algorithm.name, modules, config, users, spec.env.num_candidates, env_steps
+        )

@@ -1,6 +1,7 @@
 """TensorBoard events of a training, on disk as soon as told.
 
-tensorboardX's SummaryWriter leaves the last ones to a thread, and a kill would lose epochs that the checkpoint keeps.
+tensorboardX's SummaryWriter leaves the last ones to a thread, and a kill would lose epochs that the
+checkpoint keeps.
 """
 
 import time
@@ -21,25 +22,35 @@ class TrainingEvents:
 
     Args:
         folder: where the files of all sittings lie.
-        first_step: TensorBoard drops what other files told of this step and later ones: they are trained again.
+        first_step: TensorBoard drops what other files told of this step and later ones: they are
+            trained again.
     """
 
     def __init__(self, folder: Path, first_step: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        # TensorBoard reads files in the order of their names: the second they were begun in, then their number. Where
-        # the clock was set back since, the second is the last one.
+        # TensorBoard reads files in the order of their names: the second they were begun in, then
+        # their number. Where the clock was set back since, the second is the last one.
         begun = sorted(folder.glob(f"{PREFIX}*"))
         last_second = int(begun[-1].name.removeprefix(PREFIX).split(".")[0]) if begun else 0
         self._path = folder / f"{PREFIX}{max(int(time.time()), last_second):010d}.{len(begun):04d}"
         self._records = RecordWriter(str(self._path))
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
-        self._write(Event(wall_time=time.time(), step=first_step, session_log=SessionLog(status=SessionLog.START)))
+        self._write(
+            Event(
+                wall_time=time.time(),
+                step=first_step,
+                session_log=SessionLog(status=SessionLog.START),
+            )
+        )
 
     def __enter__(self) -> "TrainingEvents":
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._records.close()
 

@@ -19,9 +19,11 @@ TUNING_USERS = 1024  # in all of them, if two worlds have fewer
 def tuned_better_response(
     config: WorldConfig, mechanism: Mechanism, seed: int, rng: np.random.Generator
 ) -> BetterResponse:
-    """Better response with the inertia and the load that gain most in `tuning_worlds` episodes of this world.
+    """Better response with the inertia and the load that gain most in `tuning_worlds` episodes of
+    this world.
 
-    It draws from `rng`. So it is tuned for each number of users, as a study that sweeps them asks for.
+    It draws from `rng`. So it is tuned for each number of users, as a study that sweeps them asks
+    for.
     """
     tuning_seed, policy_seed = (
         int(word) for word in np.random.SeedSequence(seed, spawn_key=(0x707E,)).generate_state(2)
@@ -35,9 +37,13 @@ def tuned_better_response(
 
 
 def equilibrium_gain(config: WorldConfig, mechanism: Mechanism, seed: int) -> float:
-    """Mean gain of the full-information equilibrium in `tuning_worlds` episodes: what training is measured against."""
+    """Mean gain of the full-information equilibrium in `tuning_worlds` episodes: what training is
+    measured against.
+    """
     tuning_seed = int(np.random.SeedSequence(seed, spawn_key=(0x707E,)).generate_state(1)[0])
-    return mean_gain(Nash(np.random.default_rng(0)), config, mechanism, tuning_seed, tuning_worlds(config))
+    return mean_gain(
+        Nash(np.random.default_rng(0)), config, mechanism, tuning_seed, tuning_worlds(config)
+    )
 
 
 def tuning_worlds(config: WorldConfig) -> int:

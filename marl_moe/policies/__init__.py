@@ -5,6 +5,8 @@ from marl_moe.policies.heuristics import HEURISTICS, Heuristic
 from marl_moe.policies.optimum import Optimum
 
 # What can be named under `evaluation.policies`; each is made with a generator.
-POLICIES: dict[str, type[Heuristic]] = HEURISTICS | {policy.name: policy for policy in (BetterResponse, Nash, Optimum)}
+POLICIES: dict[str, type[Heuristic]] = HEURISTICS | {
+    policy.name: policy for policy in (BetterResponse, Nash, Optimum)
+}
 
 __all__ = ["POLICIES"]

@@ -1,7 +1,8 @@
-"""Users who respond to each other: better response to what was, and the Nash equilibrium of what is.
+"""Users who respond to each other: better response to what was, and the Nash equilibrium of what
+is.
 
-The equilibrium knows everything of the present slot and nothing of the next: it is myopic, and a policy that thinks
-ahead may do better.
+The equilibrium knows everything of the present slot and nothing of the next: it is myopic, and a
+policy that thinks ahead may do better.
 """
 
 from typing import Literal
@@ -16,10 +17,10 @@ from marl_moe.policies.slot_game import SlotGame
 class BetterResponse(Heuristic):
     """Best response to the load of others in the last slot, or of late, with inertia.
 
-    With probability 1 - `response_probability` a user stays with the expert that served it last, if that still gives
-    at least 0.3 of the best; without inertia users flock to what was empty and leave what was full. `load` is what a
-    user responds to: `last`, the last slot's, or `recent`, the world's average over past slots, which forgets slowly
-    who left but does not swing.
+    With probability 1 - `response_probability` a user stays with the expert that served it last, if
+    that still gives at least 0.3 of the best; without inertia users flock to what was empty and
+    leave what was full. `load` is what a user responds to: `last`, the last slot's, or `recent`,
+    the world's average over past slots, which forgets slowly who left but does not swing.
     """
 
     name = "better_response"
@@ -41,7 +42,9 @@ class BetterResponse(Heuristic):
         load = world.load if self.load == "last" else world.recent_load
         mine = world.last_expert[..., None] == world.candidates.expert
         others = np.maximum(world.candidates.of(load) - mine, 0)
-        gain = np.where(world.action_mask()[..., :-1], prospects.expected_gain(world, others + 1), -np.inf)
+        gain = np.where(
+            world.action_mask()[..., :-1], prospects.expected_gain(world, others + 1), -np.inf
+        )
         best = gain.max(axis=-1)
         staying = np.take_along_axis(gain, np.maximum(last, 0)[..., None], axis=-1)[..., 0]
         stays = (last >= 0) & (staying > 0) & (staying >= 0.3 * best)
@@ -53,9 +56,9 @@ class BetterResponse(Heuristic):
 class Nash(Heuristic):
     """A pure Nash equilibrium of the slot under full information, by sequential best responses.
 
-    Users move one after another until nobody gains by moving, at most `slot_game.MAX_SWEEPS` rounds. `converged` (N,)
-    tells in which worlds of the last slot that was reached, `regret` (N,) the most any user could still gain there,
-    credits.
+    Users move one after another until nobody gains by moving, at most `slot_game.MAX_SWEEPS`
+    rounds. `converged` (N,) tells in which worlds of the last slot that was reached, `regret` (N,)
+    the most any user could still gain there, credits.
     """
 
     name = "nash"

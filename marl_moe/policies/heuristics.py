@@ -1,7 +1,9 @@
-"""Policies that do not learn. Every policy maps a world to actions, (N, U) integers, through `act(world)`.
+"""Policies that do not learn. Every policy maps a world to actions, (N, U) integers, through
+`act(world)`.
 
-Each chooses from what its users can see: their own channels, the competence they know (or the mean of a type, where
-only types are known), the load of the last slot and the prices; never the others' present choice.
+Each chooses from what its users can see: their own channels, the competence they know (or the mean
+of a type, where only types are known), the load of the last slot and the prices; never the others'
+present choice.
 """
 
 from dataclasses import dataclass
@@ -32,7 +34,9 @@ class Heuristic:
 
     rng: np.random.Generator
     name: ClassVar[str]
-    runs_locally: ClassVar[bool] = False  # whether evaluation reads what the device would have made of it
+    runs_locally: ClassVar[bool] = (
+        False  # whether evaluation reads what the device would have made of it
+    )
     setting = ""  # what the policy was tuned to, or how it computes, for the records
 
     def act(self, world: World) -> Actions:
@@ -47,7 +51,9 @@ class Random(Heuristic):
 
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
-        return best_expert(world, self.rng.random((world.num_worlds, world.num_users, world.num_candidates)))
+        return best_expert(
+            world, self.rng.random((world.num_worlds, world.num_users, world.num_candidates))
+        )
 
 
 class Abandon(Heuristic):
@@ -63,8 +69,8 @@ class Abandon(Heuristic):
 class Local(Abandon):
     """The upper bound: a device that could run every subtask itself.
 
-    No action of the world does that. It drops every subtask, and evaluation reads `local_utility` and `local_gain`,
-    what the same requests would have been worth on the device.
+    No action of the world does that. It drops every subtask, and evaluation reads `local_utility`
+    and `local_gain`, what the same requests would have been worth on the device.
     """
 
     name = "local"
@@ -72,7 +78,9 @@ class Local(Abandon):
 
 
 class TopicMatch(Heuristic):
-    """The expert of highest expected competence, ties at random: with types only, any expert of the right type."""
+    """The expert of highest expected competence, ties at random: with types only, any expert of the
+    right type.
+    """
 
     name = "topic_match"
 
@@ -83,7 +91,9 @@ class TopicMatch(Heuristic):
 
 
 class MaxSnr(Heuristic):
-    """The expert of highest signal-to-noise ratio, whatever its topic; the first of several at the top of the range."""
+    """The expert of highest signal-to-noise ratio, whatever its topic; the first of several at the
+    top of the range.
+    """
 
     name = "max_snr"
 
@@ -93,7 +103,9 @@ class MaxSnr(Heuristic):
 
 
 class Greedy(Heuristic):
-    """The expert of highest expected gain if nobody else chose it; abandons when no gain is positive."""
+    """The expert of highest expected gain if nobody else chose it; abandons when no gain is
+    positive.
+    """
 
     name = "greedy"
 
@@ -108,7 +120,9 @@ class Greedy(Heuristic):
 
 
 class RoundRobin(Heuristic):
-    """Spreads users over the experts in turn: user u takes expert (u + slot) mod E, or the next one it may choose."""
+    """Spreads users over the experts in turn: user u takes expert (u + slot) mod E, or the next one
+    it may choose.
+    """
 
     name = "round_robin"
 
@@ -120,16 +134,20 @@ class RoundRobin(Heuristic):
 
 
 class LoadAware(Heuristic):
-    """Join the shortest queue: of the experts of the right type the one that served fewest others in the last slot.
+    """Join the shortest queue: of the experts of the right type the one that served fewest others
+    in the last slot.
 
-    Ties go to the expert of highest expected gain; without an expert of the right type, that one is chosen from all.
+    Ties go to the expert of highest expected gain; without an expert of the right type, that one is
+    chosen from all.
     """
 
     name = "load_aware"
 
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
-        others = world.candidates.of(world.load) - (world.last_expert[..., None] == world.candidates.expert)
+        others = world.candidates.of(world.load) - (
+            world.last_expert[..., None] == world.candidates.expert
+        )
         wrong_type = ~prospects.right_type(world)
         gain = prospects.expected_gain(world)
         tie = 0.5 * (gain - gain.min()) / max(float(np.ptp(gain)), 1e-9)
@@ -137,10 +155,11 @@ class LoadAware(Heuristic):
 
 
 class FollowAssignment(Heuristic):
-    """The expert that the mechanism assigned; who is assigned none abandons, or is `greedy` where it may not.
+    """The expert that the mechanism assigned; who is assigned none abandons, or is `greedy` where
+    it may not.
 
-    So it plays what a mechanism that allocates decided, and nothing else. Under one that only prices nobody is assigned
-    anything.
+    So it plays what a mechanism that allocates decided, and nothing else. Under one that only
+    prices nobody is assigned anything.
     """
 
     name = "follow_assignment"
@@ -148,19 +167,41 @@ class FollowAssignment(Heuristic):
     def act(self, world: World) -> Actions:
         """Actions (N, U)."""
         mask, allocation = world.action_mask(), world.market.allocation
-        assigned = np.full(mask.shape[:-1], -1) if allocation is None else world.candidates.column(allocation.expert)
-        may = (assigned >= 0) & np.take_along_axis(mask, np.maximum(assigned, 0)[..., None], axis=-1)[..., 0]
-        otherwise = np.where(mask[..., -1], world.num_candidates, best_expert(world, prospects.expected_gain(world)))
+        assigned = (
+            np.full(mask.shape[:-1], -1)
+            if allocation is None
+            else world.candidates.column(allocation.expert)
+        )
+        may = (assigned >= 0) & np.take_along_axis(
+            mask, np.maximum(assigned, 0)[..., None], axis=-1
+        )[..., 0]
+        otherwise = np.where(
+            mask[..., -1], world.num_candidates, best_expert(world, prospects.expected_gain(world))
+        )
         return np.where(may, assigned, otherwise)
 
 
 HEURISTICS: dict[str, type[Heuristic]] = {
     policy.name: policy
-    for policy in (Random, Abandon, Local, TopicMatch, MaxSnr, Greedy, RoundRobin, LoadAware, FollowAssignment)
+    for policy in (
+        Random,
+        Abandon,
+        Local,
+        TopicMatch,
+        MaxSnr,
+        Greedy,
+        RoundRobin,
+        LoadAware,
+        FollowAssignment,
+    )
 }
 
 
 def best_expert(world: World, score: NDArray) -> Actions:
-    """The candidate of highest score among those that may be chosen, the abandon action where there is none, (N, U)."""
+    """The candidate of highest score among those that may be chosen, the abandon action where there
+    is none, (N, U).
+    """
     may = world.action_mask()[..., :-1]
-    return np.where(may.any(axis=-1), np.where(may, score, -np.inf).argmax(axis=-1), world.num_candidates)
+    return np.where(
+        may.any(axis=-1), np.where(may, score, -np.inf).argmax(axis=-1), world.num_candidates
+    )

@@ -23,13 +23,15 @@ _USERS = TypeAdapter(dict[str, list[NonNegativeInt]])
 
 
 class LearnedPolicy:
-    """Actors that act for their users: deterministic (the likeliest action), or stochastic with a generator.
+    """Actors that act for their users: deterministic (the likeliest action), or stochastic with a
+    generator.
 
     Args:
         name: what records call it.
         actors: a network for each module.
         network: what the actors are made of.
-        module_users: which users each module acts for; a single module acts for all users of any world.
+        module_users: which users each module acts for; a single module acts for all users of any
+            world.
         rng: draws actions from the policy's distribution; None takes the likeliest.
     """
 
@@ -49,20 +51,28 @@ class LearnedPolicy:
 
     def stochastic(self, rng: np.random.Generator) -> "LearnedPolicy":
         """The same actors, drawing their actions; named apart."""
-        return LearnedPolicy(f"{self.name}{STOCHASTIC}", self.actors, self.network, self.module_users, rng)
+        return LearnedPolicy(
+            f"{self.name}{STOCHASTIC}", self.actors, self.network, self.module_users, rng
+        )
 
     @torch.no_grad()
     def act(self, world: World) -> NDArray[np.int64]:
-        """Actions (N, U). Raises ValueError for a world of a size or a mechanism that the networks cannot serve."""
+        """Actions (N, U).
+
+        Raises ValueError for a world of a size or a mechanism that the networks cannot serve.
+        """
         if self.network.network == "mlp" and world.num_candidates != self.network.num_experts:
             raise ValueError(
-                f"{self.name}: an mlp trained with {self.network.num_experts} experts cannot act among "
+                f"{self.name}: an mlp trained with {self.network.num_experts} experts cannot act "
+                "among "
                 f"{world.num_candidates}; a pointer network could"
             )
         if self.network.num_expert_features != len(expert_features(world.mechanism.allocates)):
             raise ValueError(
-                f"{self.name}: trained with {self.network.num_expert_features} features an expert, it cannot act under "
-                f"the mechanism {world.mechanism.name!r}: one that allocates shows one feature more than others"
+                f"{self.name}: trained with {self.network.num_expert_features} features an expert, "
+                "it cannot act under "
+                f"the mechanism {world.mechanism.name!r}: one that allocates shows one feature "
+                "more than others"
             )
 
         def choose(module_id: str, batch: Tensor) -> NDArray[np.int64]:
@@ -86,14 +96,17 @@ def act_by_module(
     Args:
         name: of the policy.
         world: what is acted in.
-        module_users: which users each module acts for; a single module acts for all users of any world.
+        module_users: which users each module acts for; a single module acts for all users of any
+            world.
         choose: module id and observations (B, D) to actions (B,).
 
     Raises ValueError for a world of another number of users than several modules serve.
     """
     served = sum(len(users) for users in module_users.values())
     if len(module_users) > 1 and world.num_users != served:
-        raise ValueError(f"{name}: its modules act for {served} users, the world has {world.num_users}")
+        raise ValueError(
+            f"{name}: its modules act for {served} users, the world has {world.num_users}"
+        )
     seen = world.observe()
     action = np.empty(seen.shape[:2], np.int64)
     for module_id in module_users:
@@ -125,12 +138,17 @@ def load_policy(folder: Path, name: str) -> LearnedPolicy:
         network = NetworkConfig(**architecture["network"])
         actors = {module_id: _loaded(network, weights[module_id]) for module_id in users}
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise RecordError(f"{folder / ARCHITECTURE}: not what {WEIGHTS} are the weights of ({error})") from None
+        raise RecordError(
+            f"{folder / ARCHITECTURE}: not what {WEIGHTS} are the weights of ({error})"
+        ) from None
     return LearnedPolicy(name, actors, network, users)
 
 
 def _loaded(network: NetworkConfig, weights: Mapping[str, Tensor]) -> nn.Module:
-    """An actor with these weights. Raises ValueError before memory is taken for a network that they cannot fill."""
+    """An actor with these weights.
+
+    Raises ValueError before memory is taken for a network that they cannot fill.
+    """
     experts = network.num_experts if network.network == "mlp" else 1
     least = network.hidden * max(network.hidden, experts * network.num_expert_features)
     if not 0 < least <= sum(tensor.numel() for tensor in weights.values()):

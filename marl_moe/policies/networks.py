@@ -1,7 +1,8 @@
-"""Networks that score every action from an observation: `pointer`, shared by all experts, and `mlp`.
+"""Networks that score every action from an observation: `pointer`, shared by all experts, and
+`mlp`.
 
-Both exist in `copies` (twin critics are two copies of one network), evaluated together as one batched product.
-Torch only: a trained policy is loaded without Ray.
+Both exist in `copies` (twin critics are two copies of one network), evaluated together as one
+batched product. Torch only: a trained policy is loaded without Ray.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,9 +18,11 @@ NEVER = -1e9  # a logit whose probability is exactly zero in single precision
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What a network is made of. `num_experts` binds only the mlp; a pointer network serves any number.
+    """What a network is made of. `num_experts` binds only the mlp; a pointer network serves any
+    number.
 
-    `num_expert_features`: length of an expert's block in an observation, one more where the mechanism allocates.
+    `num_expert_features`: length of an expert's block in an observation, one more where the
+    mechanism allocates.
     """
 
     num_experts: int
@@ -48,14 +51,21 @@ class NetworkConfig:
 class CopiedLinear(nn.Module):
     """`copies` linear layers side by side: (copies or 1, B, in) -> (copies, B, out).
 
-    Without a bias where the input is long and narrow: adding one is another pass over the whole output.
+    Without a bias where the input is long and narrow: adding one is another pass over the whole
+    output.
     """
 
     def __init__(self, copies: int, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
         bound = in_features**-0.5
-        self.weight = nn.Parameter(torch.empty(copies, in_features, out_features).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(copies, 1, out_features).uniform_(-bound, bound)) if bias else None
+        self.weight = nn.Parameter(
+            torch.empty(copies, in_features, out_features).uniform_(-bound, bound)
+        )
+        self.bias = (
+            nn.Parameter(torch.empty(copies, 1, out_features).uniform_(-bound, bound))
+            if bias
+            else None
+        )
 
     def forward(self, values: Tensor) -> Tensor:
         """Apply each copy to its own (or the one shared) batch."""
@@ -66,19 +76,26 @@ class CopiedLinear(nn.Module):
 
 
 class PointerNetwork(nn.Module):
-    """Scores each expert with the same weights, given the user's features and the mean over all experts.
+    """Scores each expert with the same weights, given the user's features and the mean over all
+    experts.
 
-    Two hidden layers; the context is the mean of the experts' first hidden layer. Abandoning is scored from the
-    context. Any number of experts, in any order: permuting the experts permutes their scores.
+    Two hidden layers; the context is the mean of the experts' first hidden layer. Abandoning is
+    scored from the context. Any number of experts, in any order: permuting the experts permutes
+    their scores.
 
-    The layers over all experts of a batch are bound by memory, not by arithmetic, so each is one product without a
-    bias: that of the first layer is a column of ones in its input, that of the second comes with the context.
+    The layers over all experts of a batch are bound by memory, not by arithmetic, so each is one
+    product without a bias: that of the first layer is a column of ones in its input, that of the
+    second comes with the context.
     """
 
-    def __init__(self, copies: int, hidden: int, num_expert_features: int = NUM_EXPERT_FEATURES) -> None:
+    def __init__(
+        self, copies: int, hidden: int, num_expert_features: int = NUM_EXPERT_FEATURES
+    ) -> None:
         super().__init__()
         self.num_expert_features = num_expert_features
-        self.expert_in = CopiedLinear(copies, num_expert_features + NUM_USER_FEATURES + 1, hidden, bias=False)
+        self.expert_in = CopiedLinear(
+            copies, num_expert_features + NUM_USER_FEATURES + 1, hidden, bias=False
+        )
         self.expert_hidden = CopiedLinear(copies, hidden, hidden, bias=False)
         self.context_hidden = CopiedLinear(copies, hidden, hidden)
         self.expert_out = CopiedLinear(copies, hidden, 1)
@@ -92,21 +109,32 @@ class PointerNetwork(nn.Module):
         experts = observation[:, NUM_USER_FEATURES:].reshape(batch, -1, self.num_expert_features)
         num_experts = experts.shape[1]
         seen = torch.cat(
-            [experts, user.unsqueeze(1).expand(-1, num_experts, -1), experts.new_ones(batch, num_experts, 1)], dim=-1
+            [
+                experts,
+                user.unsqueeze(1).expand(-1, num_experts, -1),
+                experts.new_ones(batch, num_experts, 1),
+            ],
+            dim=-1,
         )
         first = self.expert_in(seen.flatten(0, 1)[None]).relu_()
         context = first.unflatten(1, (batch, num_experts)).mean(dim=2)
         second = self.expert_hidden(first).unflatten(1, (batch, num_experts))
         second = (second + self.context_hidden(context).unsqueeze(2)).relu_()
-        scores = self.expert_out(second.flatten(1, 2)).unflatten(1, (batch, num_experts)).squeeze(-1)
+        scores = (
+            self.expert_out(second.flatten(1, 2)).unflatten(1, (batch, num_experts)).squeeze(-1)
+        )
         abandon = self.abandon_out(torch.relu(self.abandon_hidden(context)))
         return torch.cat([scores, abandon], dim=-1)
 
 
 class MlpNetwork(nn.Module):
-    """Two hidden layers over the whole observation; bound to the number of experts it was built for."""
+    """Two hidden layers over the whole observation; bound to the number of experts it was built
+    for.
+    """
 
-    def __init__(self, copies: int, num_experts: int, hidden: int, num_expert_features: int) -> None:
+    def __init__(
+        self, copies: int, num_experts: int, hidden: int, num_expert_features: int
+    ) -> None:
         super().__init__()
         size = NUM_USER_FEATURES + num_experts * num_expert_features
         self.first = CopiedLinear(copies, size, hidden)
@@ -122,8 +150,9 @@ class MlpNetwork(nn.Module):
 def carried_over(name: str, trained: Tensor, fresh: Tensor) -> Tensor:
     """A parameter trained among one number of experts, for a network among another.
 
-    A pointer network's fit as they are. An mlp keeps what it learnt of the experts that are in both, and of abandoning;
-    further experts have the fresh inputs and outputs that they would have begun with.
+    A pointer network's fit as they are. An mlp keeps what it learnt of the experts that are in
+    both, and of abandoning; further experts have the fresh inputs and outputs that they would have
+    begun with.
 
     Args:
         name: of the parameter, such as `actor.out.weight`.
@@ -135,7 +164,9 @@ def carried_over(name: str, trained: Tensor, fresh: Tensor) -> Tensor:
         return trained
     layer = ".".join(name.split(".")[-2:])
     value = fresh.clone()
-    if layer == "first.weight" and trained.shape[-1] == fresh.shape[-1]:  # (copies, user and experts, hidden)
+    if (
+        layer == "first.weight" and trained.shape[-1] == fresh.shape[-1]
+    ):  # (copies, user and experts, hidden)
         inputs = min(trained.shape[-2], fresh.shape[-2])
         value[..., :inputs, :] = trained[..., :inputs, :]
     elif (
@@ -144,11 +175,15 @@ def carried_over(name: str, trained: Tensor, fresh: Tensor) -> Tensor:
         experts = min(trained.shape[-1], fresh.shape[-1]) - 1
         value[..., :experts], value[..., -1] = trained[..., :experts], trained[..., -1]
     else:
-        raise ValueError(f"{name}: trained as {tuple(trained.shape)}, cannot go on as {tuple(fresh.shape)}")
+        raise ValueError(
+            f"{name}: trained as {tuple(trained.shape)}, cannot go on as {tuple(fresh.shape)}"
+        )
     return value
 
 
-def action_mask(observation: Tensor, allow_abandon: bool, num_expert_features: int = NUM_EXPERT_FEATURES) -> Tensor:
+def action_mask(
+    observation: Tensor, allow_abandon: bool, num_expert_features: int = NUM_EXPERT_FEATURES
+) -> Tensor:
     """The action mask that an observation carries, (B, D) -> (B, E + 1) bool."""
     usable = observation[:, NUM_USER_FEATURES::num_expert_features] > 0.5
     abandon = torch.ones_like(usable[:, :1]) if allow_abandon else ~usable.any(dim=-1, keepdim=True)

@@ -1,4 +1,6 @@
-"""The greatest sum of gains of a slot: exact by a mixed-integer program where it is small, else by local search."""
+"""The greatest sum of gains of a slot: exact by a mixed-integer program where it is small, else by
+local search.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +18,9 @@ EXACT_USERS = 8  # the program of a slot takes about 10 ms up to here
 class Optimum(Heuristic):
     """The social optimum of the slot under full information; like the equilibrium, it is myopic.
 
-    Up to `EXACT_USERS` users the mixed-integer program `best_assignment`; above, `local_search` from an equilibrium: at
-    least the equilibrium's sum, and a lower bound of the optimum. `setting` says which.
+    Up to `EXACT_USERS` users the mixed-integer program `best_assignment`; above, `local_search`
+    from an equilibrium: at least the equilibrium's sum, and a lower bound of the optimum. `setting`
+    says which.
     """
 
     name = "optimum"
@@ -27,7 +30,9 @@ class Optimum(Heuristic):
         game = SlotGame.of(world)
         if world.num_users <= EXACT_USERS:
             self.setting = "milp"
-            return np.concatenate([best_assignment(game.worlds(np.array([n]))) for n in range(world.num_worlds)])
+            return np.concatenate(
+                [best_assignment(game.worlds(np.array([n]))) for n in range(world.num_worlds)]
+            )
         self.setting = "local_search"
         start, _ = game.equilibrium(game.alone())
         return allowed_actions(world, local_search(game, start))
@@ -36,10 +41,11 @@ class Optimum(Heuristic):
 def best_assignment(game: SlotGame) -> Actions:
     """The actions (1, U) of greatest total gain in the one world of a game, exactly.
 
-    Program: maximise sum_uek g[u, e, k] x[u, e, k] with binary x (user u is one of the k at e) and z (e serves k),
-    subject to sum_ek x[u, e, k] = 1, sum_u x[u, e, k] = k z[e, k], sum_k z[e, k] <= 1; abandoning has no load. Cells
-    of negative gain are left out: where a user may abandon, the optimum uses none, since abandoning would serve that
-    user and those who share with it. So no load beyond the game's is missed.
+    Program: maximise sum_uek g[u, e, k] x[u, e, k] with binary x (user u is one of the k at e) and
+    z (e serves k), subject to sum_ek x[u, e, k] = 1, sum_u x[u, e, k] = k z[e, k], sum_k z[e, k] <=
+    1; abandoning has no load. Cells of negative gain are left out: where a user may abandon, the
+    optimum uses none, since abandoning would serve that user and those who share with it. So no
+    load beyond the game's is missed.
 
     Raises RuntimeError where HiGHS finds no optimum.
     """
@@ -63,7 +69,10 @@ def best_assignment(game: SlotGame) -> Actions:
     cells, pairs = np.arange(num_cells), np.arange(num_pairs)
     z_column = num_cells + len(idle) + pairs
     each_user_once = rows(
-        np.concatenate([user, idle]), np.arange(num_cells + len(idle)), np.ones(num_cells + len(idle)), num_users
+        np.concatenate([user, idle]),
+        np.arange(num_cells + len(idle)),
+        np.ones(num_cells + len(idle)),
+        num_users,
     )
     as_many_as_said = rows(
         np.concatenate([pair, pairs]),
@@ -77,7 +86,9 @@ def best_assignment(game: SlotGame) -> Actions:
         LinearConstraint(vstack([each_user_once, as_many_as_said]).tocsr(), equal, equal),
         LinearConstraint(one_load_each.tocsr(), -np.inf, 1),
     ]
-    solution = milp(objective, integrality=np.ones(size), bounds=Bounds(0, 1), constraints=constraints)
+    solution = milp(
+        objective, integrality=np.ones(size), bounds=Bounds(0, 1), constraints=constraints
+    )
     if not solution.success:
         raise RuntimeError(f"optimum: HiGHS found none: {solution.message}")
     chosen = np.full(num_users, num_actions - 1)
@@ -87,7 +98,9 @@ def best_assignment(game: SlotGame) -> Actions:
 
 
 def local_search(game: SlotGame, start: Actions) -> Actions:
-    """Raise each world's sum of gains by the best move of one user or swap of two until none helps, (N, U)."""
+    """Raise each world's sum of gains by the best move of one user or swap of two until none helps,
+    (N, U).
+    """
     num_actions = game.payoff.shape[-1]
     chosen = start.copy()
     searching = np.arange(len(chosen))
@@ -100,7 +113,9 @@ def local_search(game: SlotGame, start: Actions) -> Actions:
         moved = now.copy()
         moved[rows, user] = action
         improves = np.maximum(by_move, by_swap) > TIE
-        chosen[searching] = np.where(improves[:, None], np.where((by_move >= by_swap)[:, None], moved, swapped), now)
+        chosen[searching] = np.where(
+            improves[:, None], np.where((by_move >= by_swap)[:, None], moved, swapped), now
+        )
         searching = searching[improves]
     return chosen
 
@@ -115,22 +130,34 @@ def _move_gains(game: SlotGame, chosen: Actions) -> Payoff:
     joined = game.at(users, mine + 1, chosen) - present  # to a user, when another comes
     left = game.at(users, mine - 1, chosen) - present  # or goes
     cell = (np.arange(num_worlds)[:, None] * load.shape[-1] + used).ravel()
-    come, go = (np.bincount(cell, change.ravel(), load.size).reshape(load.shape) for change in (joined, left))
+    come, go = (
+        np.bincount(cell, change.ravel(), load.size).reshape(load.shape)
+        for change in (joined, left)
+    )
     others_go = np.take_along_axis(go, used, axis=-1) - left
-    win = gain - present[..., None] + come[np.arange(num_worlds)[:, None, None], game.resource] + others_go[..., None]
+    win = (
+        gain
+        - present[..., None]
+        + come[np.arange(num_worlds)[:, None, None], game.resource]
+        + others_go[..., None]
+    )
     np.put_along_axis(win, chosen[..., None], -np.inf, axis=-1)
     return win.astype(np.float32)
 
 
 def _best_swaps(game: SlotGame, chosen: Actions) -> tuple[Payoff, Actions]:
-    """What the sum of gains wins when the best two users of each world trade what they use, (N,), and the actions then.
+    """What the sum of gains wins when the best two users of each world trade what they use, (N,),
+    and the actions then.
 
-    Looked at are pairs of whom each can do what the other does: every user with those who are where it could go.
+    Looked at are pairs of whom each can do what the other does: every user with those who are where
+    it could go.
     """
     num_worlds, num_users = chosen.shape
     used, load = game.used(chosen), game.loads(chosen)
     # Users in the order of what they use, and where in that order each resource begins.
-    order = np.argsort((np.arange(num_worlds)[:, None] * load.shape[-1] + used).ravel(), kind="stable")
+    order = np.argsort(
+        (np.arange(num_worlds)[:, None] * load.shape[-1] + used).ravel(), kind="stable"
+    )
     begins = (np.cumsum(load) - load.ravel()).reshape(load.shape)
     resource = np.broadcast_to(game.resource, (*chosen.shape, game.resource.shape[-1])).ravel()
     row, action = np.divmod(np.arange(resource.size), game.resource.shape[-1])

@@ -1,7 +1,9 @@
-"""The game that users play in a slot: whom to ask, when what it brings depends on how many ask the same.
+"""The game that users play in a slot: whom to ask, when what it brings depends on how many ask the
+same.
 
-Users who pick experts and share their bands equally play a singleton congestion game with user-specific payoffs, which
-always has a pure Nash equilibrium (Milchtaich, Games and Economic Behavior 1996), though best responses may cycle.
+Users who pick experts and share their bands equally play a singleton congestion game with
+user-specific payoffs, which always has a pure Nash equilibrium (Milchtaich, Games and Economic
+Behavior 1996), though best responses may cycle.
 """
 
 from dataclasses import dataclass
@@ -23,10 +25,11 @@ class SlotGame:
     """The games of a slot in N worlds. Action c < C asks the user's candidate c, C abandons.
 
     Attributes:
-        payoff: (N, U, K + 1, C + 1) gain of each user for each action at each load, credits; the load counts the user,
-            0 is unused, and K stands for every greater load too. -inf where the mask excludes the action; abandoning
-            gives 0 at any load.
-        resource: (N or 1, U or 1, C + 1) what each action uses: an expert, or `num_experts` for abandoning.
+        payoff: (N, U, K + 1, C + 1) gain of each user for each action at each load, credits; the
+            load counts the user, 0 is unused, and K stands for every greater load too. -inf where
+            the mask excludes the action; abandoning gives 0 at any load.
+        resource: (N or 1, U or 1, C + 1) what each action uses: an expert, or `num_experts` for
+            abandoning.
         num_experts: E.
     """
 
@@ -38,8 +41,9 @@ class SlotGame:
     def of(cls, world: World) -> "SlotGame":
         """The game of the present slot under full information.
 
-        Loads run up to the number of users; or, where all may abandon, up to the first at which every candidate is
-        worth less than that: nobody asks an expert of such a load or a greater one, since gains fall with the load.
+        Loads run up to the number of users; or, where all may abandon, up to the first at which
+        every candidate is worth less than that: nobody asks an expert of such a load or a greater
+        one, since gains fall with the load.
         """
         mask = world.action_mask()
         may_abandon = mask[..., -1]
@@ -49,10 +53,18 @@ class SlotGame:
             if may_abandon.all() and at_load[-1].max() < -TIE:
                 break
         abandoning = np.where(may_abandon, np.float32(0), np.float32(-np.inf))
-        abandoning = np.broadcast_to(abandoning[..., None, None], (*mask.shape[:-1], len(at_load), 1))
+        abandoning = np.broadcast_to(
+            abandoning[..., None, None], (*mask.shape[:-1], len(at_load), 1)
+        )
         expert = world.candidates.expert
-        resource = np.concatenate([expert, np.full((*expert.shape[:-1], 1), world.num_experts)], axis=-1)
-        return cls(np.concatenate([np.stack(at_load, axis=2), abandoning], axis=-1), resource, world.num_experts)
+        resource = np.concatenate(
+            [expert, np.full((*expert.shape[:-1], 1), world.num_experts)], axis=-1
+        )
+        return cls(
+            np.concatenate([np.stack(at_load, axis=2), abandoning], axis=-1),
+            resource,
+            world.num_experts,
+        )
 
     @property
     def max_load(self) -> int:
@@ -90,7 +102,9 @@ class SlotGame:
         return self.payoff[worlds, user, np.clip(load, 1, self.max_load), action]
 
     def deviations(self, chosen: Actions) -> tuple[Payoff, Payoff]:
-        """What each user would get from each action, others unchanged, (N, U, C + 1), and gets now, (N, U)."""
+        """What each user would get from each action, others unchanged, (N, U, C + 1), and gets now,
+        (N, U).
+        """
         _, num_users, num_actions = self._shape
         load = self.loads(chosen)[self._worlds[..., None], self._resources]
         load += self._resources != self.used(chosen)[..., None]  # who comes makes one more
@@ -98,13 +112,19 @@ class SlotGame:
         return gain, np.take_along_axis(gain, chosen[..., None], axis=-1)[..., 0]
 
     def action(self, row: NDArray[np.int64], resource: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The action by which users, world * U + user, use resources; -1 where a resource is not among theirs."""
+        """The action by which users, world * U + user, use resources; -1 where a resource is not
+        among theirs.
+        """
         if self.resource.shape[1] == 1:
             return resource
         num_actions, stride = self.resource.shape[-1], self.num_experts + 1
-        keys = (np.arange(self.resource[..., 0].size) * stride)[:, None] + self.resource.reshape(-1, num_actions)
+        keys = (np.arange(self.resource[..., 0].size) * stride)[:, None] + self.resource.reshape(
+            -1, num_actions
+        )
         wanted = row * stride + resource
-        place = np.minimum(np.searchsorted(keys.ravel(), wanted), keys.size - 1)  # resources of a user rise
+        place = np.minimum(
+            np.searchsorted(keys.ravel(), wanted), keys.size - 1
+        )  # resources of a user rise
         return np.where(keys.ravel()[place] == wanted, place % num_actions, -1)
 
     def worlds(self, index: NDArray[np.int64]) -> "SlotGame":
@@ -122,12 +142,18 @@ class SlotGame:
         return self.deviations(chosen)[1].sum(axis=-1)
 
     def alone(self) -> Actions:
-        """The candidate that each user would gain most from were it alone, (N, U); abandoning where it may ask none."""
+        """The candidate that each user would gain most from were it alone, (N, U); abandoning where
+        it may ask none.
+        """
         gain = self.payoff[:, :, 1, :-1]
         return np.where(np.isfinite(gain).any(axis=-1), gain.argmax(axis=-1), gain.shape[-1])
 
-    def equilibrium(self, start: Actions, max_sweeps: int = MAX_SWEEPS) -> tuple[Actions, NDArray[np.bool_]]:
-        """Let users best-respond one after another until nobody moves: actions (N, U), where that was reached (N,)."""
+    def equilibrium(
+        self, start: Actions, max_sweeps: int = MAX_SWEEPS
+    ) -> tuple[Actions, NDArray[np.bool_]]:
+        """Let users best-respond one after another until nobody moves: actions (N, U), where that
+        was reached (N,).
+        """
         num_worlds, num_users, num_actions = self._shape
         worlds, actions = np.arange(num_worlds), np.arange(num_actions)
         rows = worlds[:, None]

@@ -25,7 +25,10 @@ def write_weights(path: Path, weights: Weights) -> None:
 
 
 def read_weights(path: Path) -> dict[str, dict[str, Tensor]]:
-    """What `write_weights` wrote. Raises FileNotFoundError where there is nothing, RecordError where it is damaged."""
+    """What `write_weights` wrote.
+
+    Raises FileNotFoundError where there is nothing, RecordError where it is damaged.
+    """
     weights: dict[str, dict[str, Tensor]] = {}
     try:
         flat = load_file(path)

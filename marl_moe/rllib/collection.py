@@ -13,10 +13,11 @@ PAUSE_S = 0.5  # between two looks for an env runner that is back
 
 
 def collect(algorithm: Any) -> list[Fragment]:
-    """A fragment of each env runner that is alive and answers in time; their metrics go to the algorithm's.
+    """A fragment of each env runner that is alive and answers in time; their metrics go to the
+    algorithm's.
 
-    Where none is alive, returns once one is back. Raises TrainingError where none is to be restarted, or none was back
-    in time, as `fault_tolerance` says.
+    Where none is alive, returns once one is back. Raises TrainingError where none is to be
+    restarted, or none was back in time, as `fault_tolerance` says.
     """
     group, config = algorithm.env_runner_group, algorithm.config
     fragments: list[Fragment]

@@ -1,4 +1,6 @@
-"""The env runner: steps N worlds at once with one forward pass a module, and hands out columns, not episodes."""
+"""The env runner: steps N worlds at once with one forward pass a module, and hands out columns, not
+episodes.
+"""
 
 from typing import Any
 
@@ -34,10 +36,11 @@ SUMS = (
 
 
 class WorldRunner(EnvRunner, Checkpointable):
-    """Collects `rollout_fragment_length` slots of `num_envs_per_env_runner` worlds a call, or to the episode's end.
+    """Collects `rollout_fragment_length` slots of `num_envs_per_env_runner` worlds a call, or to
+    the episode's end.
 
-    `config.env_config` holds `world` (WorldConfig), `mechanism` (name and parameters) and `module_users`, which module
-    acts for which users. Runner i is seeded with (seed, i).
+    `config.env_config` holds `world` (WorldConfig), `mechanism` (name and parameters) and
+    `module_users`, which module acts for which users. Runner i is seeded with (seed, i).
     """
 
     def __init__(self, *, config: AlgorithmConfig, **kwargs: Any) -> None:
@@ -45,7 +48,8 @@ class WorldRunner(EnvRunner, Checkpointable):
         Checkpointable.__init__(self)
         torch.set_num_threads(self.config.torch_threads)
         self.module_users = {
-            module_id: np.asarray(users) for module_id, users in self.config.env_config["module_users"].items()
+            module_id: np.asarray(users)
+            for module_id, users in self.config.env_config["module_users"].items()
         }
         self.make_env()
         self.make_module()
@@ -53,13 +57,15 @@ class WorldRunner(EnvRunner, Checkpointable):
     def make_env(self, collected: int = 0) -> None:
         """Build the worlds from `env_config`.
 
-        collected: env steps of all runners before this one took the place of one that died, so that it begins worlds
-        of its own.
+        collected: env steps of all runners before this one took the place of one that died, so that
+        it begins worlds of its own.
         """
         from mechanisms import make
 
         index = self.worker_index or 0
-        sequence = np.random.SeedSequence(self.config.seed, spawn_key=(index, collected) if collected else (index,))
+        sequence = np.random.SeedSequence(
+            self.config.seed, spawn_key=(index, collected) if collected else (index,)
+        )
         world_seed, explore_seed = (int(word) for word in sequence.generate_state(2))
         env_config = self.config.env_config
         self.world = World(
@@ -85,9 +91,13 @@ class WorldRunner(EnvRunner, Checkpointable):
         return dict.fromkeys(self.module_users, (observations, actions))
 
     def sample(self, **kwargs: Any) -> Fragment:
-        """Play one fragment with the exploring policy; its last row holds only the observation that it ends at."""
+        """Play one fragment with the exploring policy; its last row holds only the observation that
+        it ends at.
+        """
         world = self.world
-        slots = min(self.config.get_rollout_fragment_length(), world.config.episode_slots - world.slot)
+        slots = min(
+            self.config.get_rollout_fragment_length(), world.config.episode_slots - world.slot
+        )
         shape = (slots + 1, world.num_worlds, world.num_users)
         observations = np.empty((*shape, self._seen.shape[-1]), np.float32)
         actions, rewards = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
@@ -120,7 +130,9 @@ class WorldRunner(EnvRunner, Checkpointable):
         """Metrics since the last call."""
         return self.metrics.reduce()
 
-    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+    def get_state(
+        self, components: Any = None, *, not_components: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
         """Weights of the actors."""
         state: dict[str, Any] = {WEIGHTS_SEQ_NO: self._weights_seq_no}
         if self._check_component(COMPONENT_RL_MODULE, components, not_components):
@@ -134,14 +146,19 @@ class WorldRunner(EnvRunner, Checkpointable):
     def set_state(self, state: dict[str, Any]) -> None:
         """Take over the weights of the actors."""
         if COMPONENT_RL_MODULE in state:
-            weights = state[COMPONENT_RL_MODULE]  # remote runners are handed a reference into the object store
-            self.module.set_state(ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights)
+            weights = state[
+                COMPONENT_RL_MODULE
+            ]  # remote runners are handed a reference into the object store
+            self.module.set_state(
+                ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights
+            )
         self._weights_seq_no = state.get(WEIGHTS_SEQ_NO, 0)
 
     def get_worlds(self) -> dict[str, Any]:
         """The state of the worlds and of exploration, from which collecting continues bit for bit.
 
-        Apart from `get_state`, which RLlib hands to a runner that it restarts: that one begins worlds of its own.
+        Apart from `get_state`, which RLlib hands to a runner that it restarts: that one begins
+        worlds of its own.
         """
         return {"world": self.world.get_state(), "exploration": self._rng.bit_generator.state}
 
@@ -176,7 +193,12 @@ class WorldRunner(EnvRunner, Checkpointable):
         return action
 
     def _log(
-        self, sums: dict[str, float], utility_sum: float, num_requests: int, num_episodes: int, slots: int
+        self,
+        sums: dict[str, float],
+        utility_sum: float,
+        num_requests: int,
+        num_episodes: int,
+        slots: int,
     ) -> None:
         env_steps = slots * self.world.num_worlds
         for name, value in sums.items():
@@ -186,12 +208,16 @@ class WorldRunner(EnvRunner, Checkpointable):
         self.metrics.log_value("num_agent_slots", env_steps * self.world.num_users, reduce="sum")
         prices = self.world.market
         self.metrics.log_value("unit_price", float(prices.unit_price.mean()) * slots, reduce="sum")
-        self.metrics.log_value("participation", float(prices.participates.mean()) * slots, reduce="sum")
+        self.metrics.log_value(
+            "participation", float(prices.participates.mean()) * slots, reduce="sum"
+        )
         self.metrics.log_value("num_slots", slots, reduce="sum")
         self.metrics.log_value(NUM_ENV_STEPS_SAMPLED, env_steps, reduce="sum")
         self.metrics.log_value(NUM_ENV_STEPS_SAMPLED_LIFETIME, env_steps, reduce="lifetime_sum")
         self.metrics.log_value(NUM_EPISODES_LIFETIME, num_episodes, reduce="lifetime_sum")
         for module_id, users in self.module_users.items():
             self.metrics.log_value(
-                (NUM_AGENT_STEPS_SAMPLED_LIFETIME, module_id), env_steps * len(users), reduce="lifetime_sum"
+                (NUM_AGENT_STEPS_SAMPLED_LIFETIME, module_id),
+                env_steps * len(users),
+                reduce="lifetime_sum",
             )

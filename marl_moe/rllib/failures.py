@@ -2,4 +2,7 @@
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on, as by the death of a process; the last checkpoint is kept. The message says what to do."""
+    """Training cannot go on, as by the death of a process; the last checkpoint is kept.
+
+    The message says what to do.
+    """

@@ -6,7 +6,11 @@ import torch
 from ray.rllib.core.columns import Columns
 from torch import Tensor
 
-BATCH = {Columns.OBS: "observations", Columns.NEXT_OBS: "next observations", Columns.REWARDS: "rewards"}
+BATCH = {
+    Columns.OBS: "observations",
+    Columns.NEXT_OBS: "next observations",
+    Columns.REWARDS: "rewards",
+}
 
 
 class NotFiniteError(ArithmeticError):
@@ -29,8 +33,11 @@ def trained(algorithm: Any) -> dict[str, Any]:
     return result
 
 
-def check_loss(loss: Tensor, learner: Any, batch: dict[str, Any], losses: dict[str, dict[str, Tensor]]) -> None:
-    """Raise NotFiniteError unless a loss, a scalar, is finite: naming what it came of, if that was not finite either.
+def check_loss(
+    loss: Tensor, learner: Any, batch: dict[str, Any], losses: dict[str, dict[str, Tensor]]
+) -> None:
+    """Raise NotFiniteError unless a loss, a scalar, is finite: naming what it came of, if that was
+    not finite either.
 
     learner: RLlib's, before its weights have changed. batch, losses: by module and name.
     """
@@ -41,20 +48,29 @@ def check_loss(loss: Tensor, learner: Any, batch: dict[str, Any], losses: dict[s
         for module_id, columns in batch.items()
         for column, name in BATCH.items()
     }
-    named = {f"module {module_id}: {name}": part for module_id, parts in losses.items() for name, part in parts.items()}
+    named = {
+        f"module {module_id}: {name}": part
+        for module_id, parts in losses.items()
+        for name, part in parts.items()
+    }
     raise NotFiniteError(_first(weights_of(learner) | columns | named) or "loss")
 
 
 def weights_of(learner: Any) -> dict[str, Tensor]:
     """The parameters of all modules of a learner, and the log temperatures of SAC."""
-    modules = {module_id: learner.module[module_id].unwrapped() for module_id in learner.module.keys()}  # noqa: SIM118
+    modules = {
+        module_id: learner.module[module_id].unwrapped()
+        for module_id in learner.module.keys()  # noqa: SIM118 - RLlib's module is no dict
+    }
     weights = {
         f"module {module_id}: {name}": parameter
         for module_id, module in modules.items()
         for name, parameter in module.named_parameters()
     }
     temperatures = getattr(learner, "curr_log_alpha", {})
-    return weights | {f"module {module_id}: log_alpha": value for module_id, value in temperatures.items()}
+    return weights | {
+        f"module {module_id}: log_alpha": value for module_id, value in temperatures.items()
+    }
 
 
 def _check_weights(algorithm: Any) -> None:

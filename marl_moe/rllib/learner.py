@@ -1,4 +1,6 @@
-"""The learner of our SAC: one backward pass over the sum of the losses, fused Adam, Polyak averaging each update."""
+"""The learner of our SAC: one backward pass over the sum of the losses, fused Adam, Polyak
+averaging each update.
+"""
 
 from copy import deepcopy
 from typing import Any
@@ -34,12 +36,12 @@ class MaskedSacLearner(SACTorchLearner):
     - actor: mean sum_a pi(a|s) [alpha log pi(a|s) - min_i Q_i(s, a)],
     - temperature: mean log alpha (H(pi(.|s)) - target_entropy_ratio log |allowed actions of s|).
 
-    Episodes only truncate, so V(s') is always bootstrapped. The losses touch disjoint parameters: the gradients of
-    their sum are the gradients of each.
+    Episodes only truncate, so V(s') is always bootstrapped. The losses touch disjoint parameters:
+    the gradients of their sum are the gradients of each.
 
-    Several learners train on equal shares of a batch: the mean of their gradients is the gradient of the whole. Of the
-    networks PyTorch's DistributedDataParallel takes the mean within the backward pass, of the temperatures, which are
-    no part of a module, `compute_gradients` does.
+    Several learners train on equal shares of a batch: the mean of their gradients is the gradient
+    of the whole. Of the networks PyTorch's DistributedDataParallel takes the mean within the
+    backward pass, of the temperatures, which are no part of a module, `compute_gradients` does.
     """
 
     def build(self) -> None:
@@ -48,7 +50,9 @@ class MaskedSacLearner(SACTorchLearner):
         self._last: dict[str, dict[str, Tensor]] = {}  # metrics of the last minibatch, by module
         super().build()
 
-    def configure_optimizers_for_module(self, module_id: str, config: AlgorithmConfig | None = None) -> None:
+    def configure_optimizers_for_module(
+        self, module_id: str, config: AlgorithmConfig | None = None
+    ) -> None:
         """One Adam each for critics, actor and temperature."""
         assert config is not None
         module = self._module[module_id].unwrapped()
@@ -67,7 +71,12 @@ class MaskedSacLearner(SACTorchLearner):
             )
 
     def compute_loss_for_module(
-        self, *, module_id: str, config: AlgorithmConfig, batch: dict[str, Any], fwd_out: dict[str, Tensor]
+        self,
+        *,
+        module_id: str,
+        config: AlgorithmConfig,
+        batch: dict[str, Any],
+        fwd_out: dict[str, Tensor],
     ) -> Tensor:
         """The sum of the three losses, and their metrics."""
         log_alpha = self.curr_log_alpha[module_id]
@@ -98,22 +107,30 @@ class MaskedSacLearner(SACTorchLearner):
         }
         return critic_loss + actor_loss + alpha_loss
 
-    def compute_losses(self, *, fwd_out: dict[str, Any], batch: dict[str, Any]) -> dict[str, Tensor]:
+    def compute_losses(
+        self, *, fwd_out: dict[str, Any], batch: dict[str, Any]
+    ) -> dict[str, Tensor]:
         """RLlib's; raises NotFiniteError before a loss that is not finite reaches any weight."""
         losses: dict[str, Tensor] = super().compute_losses(fwd_out=fwd_out, batch=batch)
         check_loss(torch.stack(list(losses.values())).sum(), self, batch, self._last)
         return losses
 
-    def compute_gradients(self, loss_per_module: dict[str, Tensor], **kwargs: Any) -> dict[Any, Tensor]:
+    def compute_gradients(
+        self, loss_per_module: dict[str, Tensor], **kwargs: Any
+    ) -> dict[Any, Tensor]:
         """One backward pass over the losses of all modules."""
         for optimizer in self._optimizer_parameters:
             optimizer.zero_grad(set_to_none=True)
         torch.stack(list(loss_per_module.values())).sum().backward()
         if self.distributed:
-            temperatures = [self.curr_log_alpha[module_id] for module_id in sorted(self.curr_log_alpha)]
+            temperatures = [
+                self.curr_log_alpha[module_id] for module_id in sorted(self.curr_log_alpha)
+            ]
             slopes = torch.cat([log_alpha.grad for log_alpha in temperatures])
             torch.distributed.all_reduce(slopes)  # their sum
-            for log_alpha, slope in zip(temperatures, slopes / self.config.num_learners, strict=True):
+            for log_alpha, slope in zip(
+                temperatures, slopes / self.config.num_learners, strict=True
+            ):
                 log_alpha.grad = slope[None]
         return {key: parameter.grad for key, parameter in self._params.items()}
 
@@ -126,26 +143,39 @@ class MaskedSacLearner(SACTorchLearner):
         with torch.no_grad():
             for module_id in self.module.keys():  # noqa: SIM118 - a MultiRLModule is not a dictionary
                 for main, target in self.module[module_id].unwrapped().get_target_network_pairs():
-                    torch._foreach_lerp_(list(target.parameters()), list(main.parameters()), self.config.tau)
+                    torch._foreach_lerp_(
+                        list(target.parameters()), list(main.parameters()), self.config.tau
+                    )
 
     def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
-        """Log the last minibatch's metrics; learning rate schedules. The targets moved with each minibatch."""
+        """Log the last minibatch's metrics; learning rate schedules.
+
+        The targets moved with each minibatch.
+        """
         for module_id, metrics in self._last.items():
             self.metrics.log_dict(metrics, key=module_id, window=1)
         Learner.after_gradient_based_update(self, timesteps=timesteps)
 
-    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+    def get_state(
+        self, components: Any = None, *, not_components: Any = None, **kwargs: Any
+    ) -> dict[str, Any]:
         """RLlib's state, and the temperatures, which RLlib's leaves out."""
-        state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
-        state[LOG_ALPHA] = {module_id: value.item() for module_id, value in self.curr_log_alpha.items()}
+        state: dict[str, Any] = super().get_state(
+            components, not_components=not_components, **kwargs
+        )
+        state[LOG_ALPHA] = {
+            module_id: value.item() for module_id, value in self.curr_log_alpha.items()
+        }
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take over a state of `get_state`."""
-        self._weights_seq_no = 0  # RLlib would keep its own weights where they are newer than the state's
+        self._weights_seq_no = (
+            0  # RLlib would keep its own weights where they are newer than the state's
+        )
         if COMPONENT_OPTIMIZER in state:
-            # Adam would go on in the arrays of the state. From Ray's object store these are one for all learners of a
-            # node, who would write to each other's moments.
+            # Adam would go on in the arrays of the state. From Ray's object store these are one for
+            # all learners of a node, who would write to each other's moments.
             state = {**state, COMPONENT_OPTIMIZER: deepcopy(state[COMPONENT_OPTIMIZER])}
         super().set_state(state)
         for module_id, value in state.get(LOG_ALPHA, {}).items():

@@ -1,4 +1,6 @@
-"""Checks of values that RLlib itself does not check; a message names the key, the limit and the value."""
+"""Checks of values that RLlib itself does not check; a message names the key, the limit and the
+value.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -17,7 +19,9 @@ def check_integers(config: Any, at_least: Mapping[str, int]) -> None:
     for key, minimum in at_least.items():
         value = getattr(config, key)
         if not is_number(value, int) or value < minimum:
-            raise ValueError(f"training.{key} should be an integer of at least {minimum}, got {value!r}")
+            raise ValueError(
+                f"training.{key} should be an integer of at least {minimum}, got {value!r}"
+            )
 
 
 def check_shares(config: Any, keys: Iterable[str]) -> None:
@@ -29,7 +33,9 @@ def check_shares(config: Any, keys: Iterable[str]) -> None:
 
 
 def check_positive(config: Any, keys: Iterable[str]) -> None:
-    """Raise ValueError where a key of `training` is not a number above 0; schedules of `..lr` are left to RLlib."""
+    """Raise ValueError where a key of `training` is not a number above 0; schedules of `..lr` are
+    left to RLlib.
+    """
     for key in keys:
         value = getattr(config, key)
         schedule = key.endswith("lr") and isinstance(value, list)
@@ -48,5 +54,6 @@ def check_plain(key: str, value: Any) -> None:
             check_plain(key, part)
     elif isinstance(value, str) and not WORD.fullmatch(value):
         raise ValueError(
-            f"{key}: should be a word, of which RLlib can neither import code nor read a file, got {value!r}"
+            f"{key}: should be a word, of which RLlib can neither import code nor read a file, got "
+            f"{value!r}"
         )

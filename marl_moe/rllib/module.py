@@ -17,9 +17,11 @@ Q_VALUES, Q_TARGET_NEXT = "q_values", "q_target_next"
 
 
 class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
-    """Actor and twin critics over the same observation; `model_config` is a `NetworkConfig` as a dictionary.
+    """Actor and twin critics over the same observation; `model_config` is a `NetworkConfig` as a
+    dictionary.
 
-    The action mask is read from the observation. On env runners (inference only) just the actor exists.
+    The action mask is read from the observation. On env runners (inference only) just the actor
+    exists.
     """
 
     def setup(self) -> None:
@@ -48,12 +50,15 @@ class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
     def logits(self, observation: Tensor) -> Tensor:
         """Masked logits of the policy, (B, D) -> (B, E + 1).
 
-        Env runners call this rather than `forward_exploration`, which sets the mode of every submodule at each call.
+        Env runners call this rather than `forward_exploration`, which sets the mode of every
+        submodule at each call.
         """
         return masked_logits(self.actor, observation, self._mask(observation))
 
     def _mask(self, observation: Tensor) -> Tensor:
-        return action_mask(observation, self.network.allow_abandon, self.network.num_expert_features)
+        return action_mask(
+            observation, self.network.allow_abandon, self.network.num_expert_features
+        )
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Tensor]:
         return {Columns.ACTION_DIST_INPUTS: self.logits(batch[Columns.OBS])}
@@ -67,7 +72,9 @@ class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
             q_next = self.forward_target(batch)
         return {
             MASK: mask,
-            LOG_PROBABILITIES: torch.log_softmax(masked_logits(self.actor, observation, mask), dim=-1),
+            LOG_PROBABILITIES: torch.log_softmax(
+                masked_logits(self.actor, observation, mask), dim=-1
+            ),
             LOG_PROBABILITIES_NEXT: log_next,
             Q_VALUES: self.critic(observation),
             Q_TARGET_NEXT: q_next,

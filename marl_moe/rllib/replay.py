@@ -14,8 +14,8 @@ COLUMNS = ("observation", "action", "reward", "starts")
 class Fragment:
     """Consecutive slots of N worlds x U users, as one runner collected them.
 
-    A row whose `starts` is False holds only an observation: the last of an episode or of the fragment. Then no
-    transition starts in it, but one may end there.
+    A row whose `starts` is False holds only an observation: the last of an episode or of the
+    fragment. Then no transition starts in it, but one may end there.
     """
 
     observation: NDArray[np.float32]  # (rows, N, U, D)
@@ -23,17 +23,20 @@ class Fragment:
     reward: NDArray[np.float32]  # (rows, N, U), credits
     starts: NDArray[np.bool_]  # (rows,)
     runner: int  # who collected it
-    continues: bool  # whether its first row is the last row of the fragment that the runner collected before
+    # whether its first row is the last row of the fragment that the runner collected before
+    continues: bool
 
 
 class ReplayRing:
     """The last `capacity` agent transitions, row after row of N x U users.
 
-    Sampling returns n-step transitions: the discounted sum of up to `n_step` rewards, and the observation and discount
-    to bootstrap from. Where the episode (or what one runner sent at a time) ends earlier, fewer steps are summed.
+    Sampling returns n-step transitions: the discounted sum of up to `n_step` rewards, and the
+    observation and discount to bootstrap from. Where the episode (or what one runner sent at a
+    time) ends earlier, fewer steps are summed.
 
     Args:
-        capacity: agent transitions to hold; rounded down to whole rows, at least those of two fragments.
+        capacity: agent transitions to hold; rounded down to whole rows, at least those of two
+            fragments.
         n_step: rewards summed before bootstrapping.
         gamma: discount a slot.
     """
@@ -57,7 +60,11 @@ class ReplayRing:
             rows, *shape = fragment.observation.shape
             agents = fragment.action[0].size
             self._allocate(max(self.capacity // agents, 2 * rows), shape)
-        if fragment.continues and self._last_runner == fragment.runner and self._ends_with(fragment.observation[0]):
+        if (
+            fragment.continues
+            and self._last_runner == fragment.runner
+            and self._ends_with(fragment.observation[0])
+        ):
             self._cursor -= 1  # the open end of the fragment before is the first row of this one
         rows = (self._cursor + np.arange(len(fragment.starts))) % self._num_rows
         self._observation[rows] = fragment.observation
@@ -70,11 +77,17 @@ class ReplayRing:
 
     def sample(
         self, size: int, users: NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    ) -> tuple[
+        NDArray[np.float32],
+        NDArray[np.int64],
+        NDArray[np.float32],
+        NDArray[np.float32],
+        NDArray[np.float32],
+    ]:
         """Draw `size` transitions of the given users, uniformly with replacement.
 
-        Returns observations (size, D), actions (size,), n-step returns (size,), observations to bootstrap from
-        (size, D) and their discounts gamma^m (size,).
+        Returns observations (size, D), actions (size,), n-step returns (size,), observations to
+        bootstrap from (size, D) and their discounts gamma^m (size,).
         """
         row = rng.choice(np.flatnonzero(self._starts), size)
         world = rng.integers(self._observation.shape[1], size=size)
@@ -96,19 +109,29 @@ class ReplayRing:
         )
 
     def get_state(self) -> dict[str, Any]:
-        """The rows that hold something, and where the ring stands; arrays are the ring's own until the next `add`."""
+        """The rows that hold something, and where the ring stands; arrays are the ring's own until
+        the next `add`.
+        """
         return {
             "capacity": self.capacity,
             "num_rows": self._num_rows,
             "cursor": self._cursor,
             "last_runner": self._last_runner,
-            "columns": {name: getattr(self, f"_{name}")[: self._filled] for name in COLUMNS} if self._num_rows else {},
+            "columns": {name: getattr(self, f"_{name}")[: self._filled] for name in COLUMNS}
+            if self._num_rows
+            else {},
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Hold what `get_state` handed out. Raises ValueError where it came from a ring of another capacity."""
+        """Hold what `get_state` handed out.
+
+        Raises ValueError where it came from a ring of another capacity.
+        """
         if state["capacity"] != self.capacity:
-            raise ValueError(f"replay: a state of capacity {state['capacity']}, where the capacity is {self.capacity}")
+            raise ValueError(
+                f"replay: a state of capacity {state['capacity']}, where the capacity is "
+                f"{self.capacity}"
+            )
         columns = state["columns"]
         self._num_rows, self._filled = state["num_rows"], 0
         if columns:
@@ -119,7 +142,9 @@ class ReplayRing:
         self._cursor, self._last_runner = state["cursor"], state["last_runner"]
 
     def _ends_with(self, observation: NDArray[np.float32]) -> bool:
-        """Whether that is the last row: it is not where a fragment between was lost, with its runner or on the way."""
+        """Whether that is the last row: it is not where a fragment between was lost, with its
+        runner or on the way.
+        """
         return np.array_equal(self._observation[self._cursor - 1], observation)
 
     def _allocate(self, num_rows: int, shape: Sequence[int]) -> None:

@@ -1,13 +1,15 @@
 """RLlib's stock PPO, DQN and SAC on the same world, with masked modules: the yardstick of our SAC.
 
-Everything but environment, mask and metrics is RLlib's, and so is the price of one episode object an agent. What our
-configurations change of RLlib's defaults is listed in the classes. A training iteration (an epoch of the records) is
-RLlib's: PPO collects `training.train_batch_size_per_learner` env steps and learns from them; DQN and SAC alternate
-collecting and updating until `reporting.min_sample_timesteps_per_iteration` env steps are collected.
+Everything but environment, mask and metrics is RLlib's, and so is the price of one episode object
+an agent. What our configurations change of RLlib's defaults is listed in the classes. A training
+iteration (an epoch of the records) is RLlib's: PPO collects `training.train_batch_size_per_learner`
+env steps and learns from them; DQN and SAC alternate collecting and updating until
+`reporting.min_sample_timesteps_per_iteration` env steps are collected.
 
-Under one seed a run repeats bit for bit within one process: environments, weights, exploration and replay are seeded.
-In another process it repeats only under the same PYTHONHASHSEED, since RLlib orders agents and modules by sets of
-strings, and with remote runners as far as RLlib's timing allows.
+Under one seed a run repeats bit for bit within one process: environments, weights, exploration and
+replay are seeded. In another process it repeats only under the same PYTHONHASHSEED, since RLlib
+orders agents and modules by sets of strings, and with remote runners as far as RLlib's timing
+allows.
 """
 
 from dataclasses import fields
@@ -35,7 +37,10 @@ from marl_moe.rllib.stock_modules import MaskedDqnModule, MaskedPpoModule, Maske
 from mechanisms import make
 
 NUM_ENVS = 4
-UNIFORM, PRIORITIZED = REPLAY_BUFFERS = ("MultiAgentEpisodeReplayBuffer", "MultiAgentPrioritizedEpisodeReplayBuffer")
+UNIFORM, PRIORITIZED = REPLAY_BUFFERS = (
+    "MultiAgentEpisodeReplayBuffer",
+    "MultiAgentPrioritizedEpisodeReplayBuffer",
+)
 TARGET_ENTROPY_RATIO = 0.1  # as our SAC's default
 OUR_NETWORK_KEYS = ("network", "hidden")  # of NetworkConfig
 
@@ -43,14 +48,18 @@ Config = TypeVar("Config", bound="StockConfig")
 
 
 class StockConfig(AlgorithmConfig):
-    """What the three share: one runner in this process, 4 worlds, gamma 0.9, no least time for an iteration.
+    """What the three share: one runner in this process, 4 worlds, gamma 0.9, no least time for an
+    iteration.
 
-    `training(torch_threads=...)` is the one key that RLlib does not have: the thread count of each process that runs
-    environments. An iteration is by default as many env steps as 4 episodes have slots.
+    `training(torch_threads=...)` is the one key that RLlib does not have: the thread count of each
+    process that runs environments. An iteration is by default as many env steps as 4 episodes have
+    slots.
     """
 
     module_class: type
-    model_keys = tuple(field.name for field in fields(DefaultModelConfig))  # what rl_module.model_config may hold
+    model_keys = tuple(
+        field.name for field in fields(DefaultModelConfig)
+    )  # what rl_module.model_config may hold
     env_config: dict[str, Any]
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -71,7 +80,10 @@ class StockConfig(AlgorithmConfig):
         return self
 
     def world(
-        self: Config, config: WorldConfig, mechanism: dict[str, Any], module_users: dict[str, list[int]]
+        self: Config,
+        config: WorldConfig,
+        mechanism: dict[str, Any],
+        module_users: dict[str, list[int]],
     ) -> Config:
         """Set the world that is learned in, and which module acts for which users."""
         self.environment(
@@ -79,8 +91,12 @@ class StockConfig(AlgorithmConfig):
             env_config={"world": config.as_dict(), "mechanism": mechanism},
             disable_env_checking=True,  # its steps are not seeded; ours are tested
         )
-        module_of = {f"user_{user}": module for module, users in module_users.items() for user in users}
-        self.multi_agent(policies=list(module_users), policy_mapping_fn=partial(_module_of, module_of))
+        module_of = {
+            f"user_{user}": module for module, users in module_users.items() for user in users
+        }
+        self.multi_agent(
+            policies=list(module_users), policy_mapping_fn=partial(_module_of, module_of)
+        )
         self._size_by(config)
         return self
 
@@ -102,7 +118,10 @@ class StockConfig(AlgorithmConfig):
         check_integers(self, {"torch_threads": 1, "train_batch_size_per_learner": 1})
         check_shares(self, ("gamma",))
         if self.model_config.get("use_lstm"):
-            raise ValueError("rl_module.model_config.use_lstm should be false: evaluation keeps no memory of a policy")
+            raise ValueError(
+                "rl_module.model_config.use_lstm should be false: evaluation keeps no memory of a "
+                "policy"
+            )
         with torch.random.fork_rng(devices=[]):
             try:
                 self.build_module(self.world_config.num_candidates, self.model_config)
@@ -146,8 +165,8 @@ class StockConfig(AlgorithmConfig):
 class StockPpoConfig(StockConfig, PPOConfig):
     """RLlib's PPO; learning rate 3e-4, 10 epochs of minibatches of at most 256, GAE lambda 0.95.
 
-    The value loss is not clipped: RLlib's `vf_clip_param` of 10 credits^2 would stop the gradient of every error above
-    3.2 credits, and returns are larger.
+    The value loss is not clipped: RLlib's `vf_clip_param` of 10 credits^2 would stop the gradient
+    of every error above 3.2 credits, and returns are larger.
     """
 
     module_class = MaskedPpoModule
@@ -168,7 +187,9 @@ class StockPpoConfig(StockConfig, PPOConfig):
 
     def _size_by(self, world: WorldConfig) -> None:
         self.train_batch_size_per_learner = NUM_ENVS * world.episode_slots
-        self.minibatch_size = min(256, self.train_batch_size_per_learner)  # RLlib compares them, whatever their units
+        self.minibatch_size = min(
+            256, self.train_batch_size_per_learner
+        )  # RLlib compares them, whatever their units
 
 
 class StockDqnConfig(StockConfig, DQNConfig):
@@ -197,12 +218,15 @@ class StockDqnConfig(StockConfig, DQNConfig):
 
 
 class StockSacConfig(StockConfig, SACConfig):
-    """RLlib's SAC: one update of 256 a slot of the worlds, uniform replay, learning starts after one iteration.
+    """RLlib's SAC: one update of 256 a slot of the worlds, uniform replay, learning starts after
+    one iteration.
 
-    Learning rates 1e-3 and initial alpha 0.2, as in our SAC. `target_entropy: auto` is 0.1 times the log of the number
-    of actions, nats, since RLlib's own value for a discrete action, -1, lets alpha decay to 0.
+    Learning rates 1e-3 and initial alpha 0.2, as in our SAC. `target_entropy: auto` is 0.1 times
+    the log of the number of actions, nats, since RLlib's own value for a discrete action, -1, lets
+    alpha decay to 0.
 
-    Networks are RLlib's, or with `rl_module.model_config: {network: pointer, hidden: 64}` those of our SAC.
+    Networks are RLlib's, or with `rl_module.model_config: {network: pointer, hidden: 64}` those of
+    our SAC.
     """
 
     module_class = MaskedRllibSacModule
@@ -219,9 +243,12 @@ class StockSacConfig(StockConfig, SACConfig):
     def validate(self) -> None:
         """See the base class."""
         given = set(self._model_config)
-        if given & set(OUR_NETWORK_KEYS) and ("network" not in given or given - set(OUR_NETWORK_KEYS)):
+        if given & set(OUR_NETWORK_KEYS) and (
+            "network" not in given or given - set(OUR_NETWORK_KEYS)
+        ):
             raise ValueError(
-                "rl_module.model_config should hold network (and hidden), or else RLlib's own keys, "
+                "rl_module.model_config should hold network (and hidden), or else RLlib's own "
+                "keys, "
                 f"got {', '.join(sorted(given))}"
             )
         check_positive(self, ("initial_alpha", "actor_lr", "critic_lr", "alpha_lr"))
@@ -232,7 +259,9 @@ class StockSacConfig(StockConfig, SACConfig):
         if self.target_entropy in ("auto", None):
             self.target_entropy = TARGET_ENTROPY_RATIO * log(self.world_config.num_candidates + 1)
         if not is_number(self.target_entropy):
-            raise ValueError(f"training.target_entropy should be a number or auto, got {self.target_entropy!r}")
+            raise ValueError(
+                f"training.target_entropy should be a number or auto, got {self.target_entropy!r}"
+            )
         super().validate()
 
     def _size_by(self, world: WorldConfig) -> None:
@@ -246,11 +275,17 @@ def stock_config(
     return STOCK[name]().world(world, mechanism, module_users)
 
 
-STOCK: dict[str, type[StockConfig]] = {"rllib_sac": StockSacConfig, "ppo": StockPpoConfig, "dqn": StockDqnConfig}
+STOCK: dict[str, type[StockConfig]] = {
+    "rllib_sac": StockSacConfig,
+    "ppo": StockPpoConfig,
+    "dqn": StockDqnConfig,
+}
 
 
 def _size_replay(config: Any, world: WorldConfig) -> None:
-    """An iteration of 4 episodes, learning from the second on, a replay of 200,000 agent steps; all in env steps."""
+    """An iteration of 4 episodes, learning from the second on, a replay of 200,000 agent steps; all
+    in env steps.
+    """
     iteration = NUM_ENVS * world.episode_slots
     config.min_sample_timesteps_per_iteration = iteration
     config.num_steps_sampled_before_learning_starts = iteration
@@ -261,16 +296,22 @@ def _check_replay(config: Any) -> None:
     buffer = config.replay_buffer_config
     if buffer["type"] not in REPLAY_BUFFERS:
         raise ValueError(
-            f"training.replay_buffer_config.type should be {' or '.join(REPLAY_BUFFERS)}, got {buffer['type']!r}"
+            f"training.replay_buffer_config.type should be {' or '.join(REPLAY_BUFFERS)}, got "
+            f"{buffer['type']!r}"
         )
     if buffer["type"] == PRIORITIZED and "beta" not in buffer:
-        raise ValueError("training.replay_buffer_config.beta should be given with a prioritized buffer, as 0.4")
+        raise ValueError(
+            "training.replay_buffer_config.beta should be given with a prioritized buffer, as 0.4"
+        )
     least = (
-        config.num_envs_per_env_runner * max(1, config.num_env_runners) * config.env_config["world"]["episode_slots"]
+        config.num_envs_per_env_runner
+        * max(1, config.num_env_runners)
+        * config.env_config["world"]["episode_slots"]
     )
     if not is_number(buffer["capacity"], int) or buffer["capacity"] < least:
         raise ValueError(
-            f"training.replay_buffer_config.capacity should be at least an episode of each world, {least} env steps, "
+            "training.replay_buffer_config.capacity should be at least an episode of each world, "
+            f"{least} env steps, "
             f"got {buffer['capacity']!r}"
         )
     check_integers(config, {"num_steps_sampled_before_learning_starts": 0})

@@ -17,18 +17,20 @@ ByAgent = dict[str, Any]
 class ParallelAdapter(MultiAgentEnv):
     """A PettingZoo `ParallelEnv` as RLlib takes it, in place of RLlib's `ParallelPettingZooEnv`.
 
-    Agents keep the order of `possible_agents`. When the last agent has ended, exactly one of the two flags `__all__` is
-    true: that of `truncateds` if any agent was truncated in the course of the episode, else that of `terminateds`.
-    Agents truncated in the very last step are truncated by `__all__` alone: RLlib (2.60) takes an episode in which
-    every agent has a flag of its own for terminated, and would not bootstrap.
+    Agents keep the order of `possible_agents`. When the last agent has ended, exactly one of the
+    two flags `__all__` is true: that of `truncateds` if any agent was truncated in the course of
+    the episode, else that of `terminateds`. Agents truncated in the very last step are truncated by
+    `__all__` alone: RLlib (2.60) takes an episode in which every agent has a flag of its own for
+    terminated, and would not bootstrap.
 
-    RLlib keeps the infos that it is given in its replay buffer, so it is given empty ones; `infos` holds the
-    environment's own of the last step.
+    RLlib keeps the infos that it is given in its replay buffer, so it is given empty ones; `infos`
+    holds the environment's own of the last step.
 
     Args:
         parallel: the environment.
-        seed_key: RLlib seeds environment i of runner r with run seed + r + i, so that environments of several runners
-            and runs would coincide; where a key is given, they are seeded with its digits and RLlib's seed together.
+        seed_key: RLlib seeds environment i of runner r with run seed + r + i, so that environments
+            of several runners and runs would coincide; where a key is given, they are seeded with
+            its digits and RLlib's seed together.
     """
 
     def __init__(self, parallel: ParallelEnv, seed_key: tuple[int, ...] = ()) -> None:
@@ -39,23 +41,33 @@ class ParallelAdapter(MultiAgentEnv):
         self.parallel = parallel
         self.seed_key = seed_key
         self.render_mode = parallel.render_mode
-        self.observation_spaces = {agent: parallel.observation_space(agent) for agent in self.possible_agents}
+        self.observation_spaces = {
+            agent: parallel.observation_space(agent) for agent in self.possible_agents
+        }
         self.action_spaces = {agent: parallel.action_space(agent) for agent in self.possible_agents}
         self.infos: ByAgent = {}
         self._any_truncated = False
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[ByAgent, ByAgent]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[ByAgent, ByAgent]:
         """Begin an episode: observations and empty infos of all agents."""
         if seed is not None and self.seed_key:
             seed = int(np.random.SeedSequence(seed, spawn_key=self.seed_key).generate_state(1)[0])
         observations, self.infos = self.parallel.reset(seed=seed, options=options)
         self.agents = self._in_order(observations)
         self._any_truncated = False
-        return {agent: observations[agent] for agent in self.agents}, {agent: {} for agent in self.agents}
+        return {agent: observations[agent] for agent in self.agents}, {
+            agent: {} for agent in self.agents
+        }
 
-    def step(self, action_dict: Mapping[str, Any]) -> tuple[ByAgent, ByAgent, ByAgent, ByAgent, ByAgent]:
+    def step(
+        self, action_dict: Mapping[str, Any]
+    ) -> tuple[ByAgent, ByAgent, ByAgent, ByAgent, ByAgent]:
         """Step all agents: observations, rewards, terminateds, truncateds and empty infos."""
-        observations, rewards, terminated, truncated, self.infos = self.parallel.step(dict(action_dict))
+        observations, rewards, terminated, truncated, self.infos = self.parallel.step(
+            dict(action_dict)
+        )
         stepped = self._in_order(observations)
         self.agents = self._in_order(self.parallel.agents)
         over = not self.agents
@@ -88,8 +100,8 @@ class ParallelAdapter(MultiAgentEnv):
 class EdgeExpertsEnv(ParallelAdapter):
     """One world: `EdgeExpertsEnv(env_config)`, as RLlib builds environments from a class.
 
-    `env_config` holds `world` (WorldConfig), `mechanism` (name and parameters) and `seed` (of the run); RLlib adds the
-    index of the runner.
+    `env_config` holds `world` (WorldConfig), `mechanism` (name and parameters) and `seed` (of the
+    run); RLlib adds the index of the runner.
     """
 
     parallel: edge_experts_v0.parallel_env
@@ -98,4 +110,6 @@ class EdgeExpertsEnv(ParallelAdapter):
         parallel = edge_experts_v0.parallel_env(
             WorldConfig(**env_config["world"]), mechanisms.make(**env_config["mechanism"])
         )
-        super().__init__(parallel, seed_key=(env_config["seed"], getattr(env_config, "worker_index", 0) or 0))
+        super().__init__(
+            parallel, seed_key=(env_config["seed"], getattr(env_config, "worker_index", 0) or 0)
+        )

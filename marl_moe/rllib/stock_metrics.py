@@ -17,9 +17,9 @@ WORLD_SUMS = ("platform_balance", "unit_price", "participation", "num_slots", "n
 class WorldMetrics(RLlibCallback):
     """Sums over slots and users of all environments of a runner, logged each time it has sampled.
 
-    `platform_balance` is booked when an interval between clearings ends: an iteration that ends within one leaves it to
-    the next. The callback also sets the thread count of torch in each process that runs environments, and seeds the
-    replay buffer, which RLlib seeds from nothing.
+    `platform_balance` is booked when an interval between clearings ends: an iteration that ends
+    within one leaves it to the next. The callback also sets the thread count of torch in each
+    process that runs environments, and seeds the replay buffer, which RLlib seeds from nothing.
     """
 
     def __init__(self) -> None:

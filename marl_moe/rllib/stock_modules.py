@@ -1,15 +1,19 @@
-"""RLlib's default modules of PPO, DQN and SAC, masked by the action mask that an observation carries.
+"""RLlib's default modules of PPO, DQN and SAC, masked by the action mask that an observation
+carries.
 
-All three are masked in full, in collecting, learning and acting; networks and losses are RLlib's. `model_config` is
-RLlib's, with `allow_abandon` and `num_expert_features` of the world beside its keys. SAC's may be that of our networks,
-`{network: pointer, hidden: 64}`: then these stand where RLlib's own would, which tells apart what network and engine
-give.
+All three are masked in full, in collecting, learning and acting; networks and losses are RLlib's.
+`model_config` is RLlib's, with `allow_abandon` and `num_expert_features` of the world beside its
+keys. SAC's may be that of our networks, `{network: pointer, hidden: 64}`: then these stand where
+RLlib's own would, which tells apart what network and engine give.
 """
 
 from typing import Any
 
 import torch
-from ray.rllib.algorithms.dqn.torch.default_dqn_torch_rl_module import QF_PREDS, DefaultDQNTorchRLModule
+from ray.rllib.algorithms.dqn.torch.default_dqn_torch_rl_module import (
+    QF_PREDS,
+    DefaultDQNTorchRLModule,
+)
 from ray.rllib.algorithms.ppo.torch.default_ppo_torch_rl_module import DefaultPPOTorchRLModule
 from ray.rllib.algorithms.sac.sac_catalog import SACCatalog
 from ray.rllib.algorithms.sac.sac_learner import (
@@ -30,11 +34,15 @@ Batch = dict[str, Any]
 
 def mask_of(observation: Tensor, model_config: Batch) -> Tensor:
     """The action mask that observations carry, (B, D) -> (B, E + 1) bool."""
-    return action_mask(observation, model_config["allow_abandon"], model_config["num_expert_features"])
+    return action_mask(
+        observation, model_config["allow_abandon"], model_config["num_expert_features"]
+    )
 
 
 class MaskedPpoModule(DefaultPPOTorchRLModule):
-    """PPO: a masked logit is `NEVER`, finite, so that entropy and Kullback-Leibler term are finite too."""
+    """PPO: a masked logit is `NEVER`, finite, so that entropy and Kullback-Leibler term are finite
+    too.
+    """
 
     def _forward(self, batch: Batch, **kwargs: Any) -> Batch:
         return self._masked(batch, super()._forward(batch, **kwargs))
@@ -44,12 +52,16 @@ class MaskedPpoModule(DefaultPPOTorchRLModule):
 
     def _masked(self, batch: Batch, output: Batch) -> Batch:
         mask = mask_of(batch[Columns.OBS], self.model_config)
-        output[Columns.ACTION_DIST_INPUTS] = output[Columns.ACTION_DIST_INPUTS].masked_fill(~mask, NEVER)
+        output[Columns.ACTION_DIST_INPUTS] = output[Columns.ACTION_DIST_INPUTS].masked_fill(
+            ~mask, NEVER
+        )
         return output
 
 
 class MaskedDqnModule(DefaultDQNTorchRLModule):
-    """DQN: a masked action is worth minus infinity, which RLlib's loss and its epsilon-greedy draws leave out."""
+    """DQN: a masked action is worth minus infinity, which RLlib's loss and its epsilon-greedy draws
+    leave out.
+    """
 
     def _qf_forward_helper(self, batch: Batch, encoder: Any, head: Any) -> Batch:
         output: Batch = super()._qf_forward_helper(batch, encoder, head)
@@ -59,11 +71,12 @@ class MaskedDqnModule(DefaultDQNTorchRLModule):
 
 
 class MaskedRllibSacModule(DefaultSACTorchRLModule):
-    """SAC: probabilities that RLlib takes as `softmax().log()` are taken as `log_softmax` of the masked logits.
+    """SAC: probabilities that RLlib takes as `softmax().log()` are taken as `log_softmax` of the
+    masked logits.
 
-    The logarithm of a probability rounded to zero, as of a masked action or of a logit far below the best, is minus
-    infinity, and RLlib's losses are NaN from then on. Here a masked action has probability 0 and a finite logarithm,
-    and adds 0 to every sum of the losses.
+    The logarithm of a probability rounded to zero, as of a masked action or of a logit far below
+    the best, is minus infinity, and RLlib's losses are NaN from then on. Here a masked action has
+    probability 0 and a finite logarithm, and adds 0 to every sum of the losses.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -90,7 +103,9 @@ class MaskedRllibSacModule(DefaultSACTorchRLModule):
 
 
 class ScorerCatalog(SACCatalog):
-    """Our networks as RLlib's SAC builds its own: encoders hand the observation on, heads score all actions from it."""
+    """Our networks as RLlib's SAC builds its own: encoders hand the observation on, heads score all
+    actions from it.
+    """
 
     def build_encoder(self, framework: str) -> nn.Module:
         """The actor's encoder."""
@@ -110,7 +125,9 @@ class ScorerCatalog(SACCatalog):
 
     def _scores(self) -> nn.Module:
         keys = ("network", "hidden", "num_expert_features")
-        given = {key: self._model_config_dict[key] for key in keys if key in self._model_config_dict}
+        given = {
+            key: self._model_config_dict[key] for key in keys if key in self._model_config_dict
+        }
         return _Scores(NetworkConfig(num_experts=int(self.action_space.n) - 1, **given))
 
 

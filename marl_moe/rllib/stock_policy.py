@@ -1,4 +1,6 @@
-"""Policies trained by RLlib's stock algorithms: saved as safetensors and JSON, played by their modules."""
+"""Policies trained by RLlib's stock algorithms: saved as safetensors and JSON, played by their
+modules.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,22 +14,32 @@ from ray.rllib.core.rl_module.rl_module import RLModule
 from torch import Tensor
 
 from envs import World
-from marl_moe.policies.learned import ARCHITECTURE, STOCHASTIC, WEIGHTS, act_by_module, read_policy, write_policy
+from marl_moe.policies.learned import (
+    ARCHITECTURE,
+    STOCHASTIC,
+    WEIGHTS,
+    act_by_module,
+    read_policy,
+    write_policy,
+)
 from marl_moe.rllib.limits import check_plain
 from marl_moe.rllib.stock import STOCK
 from marl_moe.whole_file import RecordError
 
 
 class StockPolicy:
-    """RLlib's modules acting for their users: by `forward_inference`, or by `forward_exploration` with a generator.
+    """RLlib's modules acting for their users: by `forward_inference`, or by `forward_exploration`
+    with a generator.
 
-    Deterministic: the likeliest action, or that of greatest Q. Stochastic: drawn from the distribution that training
-    explores with at its end, for DQN epsilon-greedy. Masked actions are never chosen.
+    Deterministic: the likeliest action, or that of greatest Q. Stochastic: drawn from the
+    distribution that training explores with at its end, for DQN epsilon-greedy. Masked actions are
+    never chosen.
 
     Args:
         name: what records call it.
         modules: an RLModule for each module id.
-        module_users: which users each module acts for; a single module acts for all users of any world.
+        module_users: which users each module acts for; a single module acts for all users of any
+            world.
         num_experts: E that the modules were built for.
         env_steps: of the whole training, where DQN's schedule of epsilon is read.
         rng: seeds what is drawn; None acts deterministically.
@@ -52,13 +64,16 @@ class StockPolicy:
     def stochastic(self, rng: np.random.Generator) -> "StockPolicy":
         """The same modules, drawing their actions; named apart."""
         name = f"{self.name}{STOCHASTIC}"
-        return StockPolicy(name, self.modules, self.module_users, self.num_experts, self.env_steps, rng)
+        return StockPolicy(
+            name, self.modules, self.module_users, self.num_experts, self.env_steps, rng
+        )
 
     def act(self, world: World) -> NDArray[np.int64]:
         """Actions (N, U). Raises ValueError for a world of a size that the modules cannot serve."""
         if world.num_candidates != self.num_experts:
             raise ValueError(
-                f"{self.name}: trained with {self.num_experts} experts, it cannot act among {world.num_candidates}"
+                f"{self.name}: trained with {self.num_experts} experts, it cannot act among "
+                f"{world.num_candidates}"
             )
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             if self.rng is not None:
@@ -69,11 +84,21 @@ class StockPolicy:
         """Actions (B,) of one module for observations (B, D)."""
         module, batch = self.modules[module_id], {Columns.OBS: seen}
         explores = self.rng is not None
-        output = module.forward_exploration(batch, t=self.env_steps) if explores else module.forward_inference(batch)
+        output = (
+            module.forward_exploration(batch, t=self.env_steps)
+            if explores
+            else module.forward_inference(batch)
+        )
         if Columns.ACTIONS not in output:
-            kind = module.get_exploration_action_dist_cls() if explores else module.get_inference_action_dist_cls()
+            kind = (
+                module.get_exploration_action_dist_cls()
+                if explores
+                else module.get_inference_action_dist_cls()
+            )
             distribution = kind.from_logits(output[Columns.ACTION_DIST_INPUTS])
-            output[Columns.ACTIONS] = (distribution if explores else distribution.to_deterministic()).sample()
+            output[Columns.ACTIONS] = (
+                distribution if explores else distribution.to_deterministic()
+            ).sample()
         actions: NDArray[np.int64] = output[Columns.ACTIONS].numpy()
         return actions
 
@@ -115,5 +140,7 @@ def load_stock_policy(folder: Path, name: str) -> StockPolicy:
             module.set_state(weights[module_id])
             modules[module_id] = module.requires_grad_(False)
     except Exception as error:  # RLlib raises whatever it stumbles over
-        raise RecordError(f"{folder / ARCHITECTURE}: not what {WEIGHTS} are the weights of ({error})") from None
+        raise RecordError(
+            f"{folder / ARCHITECTURE}: not what {WEIGHTS} are the weights of ({error})"
+        ) from None
     return StockPolicy(name, modules, users, num_experts, env_steps)

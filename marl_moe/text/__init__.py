@@ -1,1 +1,3 @@
-"""The Mixture of Experts on real prompts: decompose, assess, transfer, integrate, judge; and competence measured so."""
+"""The Mixture of Experts on real prompts: decompose, assess, transfer, integrate, judge; and
+competence measured so.
+"""

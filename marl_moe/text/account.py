@@ -42,7 +42,9 @@ def _decomposition(result: Result, topics: Sequence[str]) -> RenderableType:
     for number in result.order:
         spent += result.request.subtasks[number].compute_need
         spent_after[number] = spent
-    for number, (subtask, transfer) in enumerate(zip(result.request.subtasks, result.transfers, strict=True)):
+    for number, (subtask, transfer) in enumerate(
+        zip(result.request.subtasks, result.transfers, strict=True)
+    ):
         table.add_row(
             str(number + 1),
             escape(subtask.clause),
@@ -54,7 +56,8 @@ def _decomposition(result: Result, topics: Sequence[str]) -> RenderableType:
             "transferred" if transfer else "device",
         )
     table.caption = (
-        f"The device takes subtasks by weight / compute until the compute spent would pass {result.local_compute:.2f} "
+        "The device takes subtasks by weight / compute until the compute spent would pass "
+        f"{result.local_compute:.2f} "
         "units; that one and all after it are transferred."
     )
     if result.request.left_out:
@@ -63,14 +66,28 @@ def _decomposition(result: Result, topics: Sequence[str]) -> RenderableType:
     return table
 
 
-def _transfers(result: Result, topics: Sequence[str], policy: str, mechanism: str) -> RenderableType:
+def _transfers(
+    result: Result, topics: Sequence[str], policy: str, mechanism: str
+) -> RenderableType:
     table = _table(f"3. Transfer: {policy} chose, {mechanism} set the prices")
     for name in ("", "edge device"):
         table.add_column(name, no_wrap=True)
-    for name in ("SNR, dB", "users", "competence", "delay, s", "energy, J", "price/point", "effort", "payment", "gain"):
+    for name in (
+        "SNR, dB",
+        "users",
+        "competence",
+        "delay, s",
+        "energy, J",
+        "price/point",
+        "effort",
+        "payment",
+        "gain",
+    ):
         table.add_column(name, justify="right")
     table.add_column("outcome")
-    for number, (transfer, failure) in enumerate(zip(result.transfers, result.failures, strict=True)):
+    for number, (transfer, failure) in enumerate(
+        zip(result.transfers, result.failures, strict=True)
+    ):
         if transfer is None:
             continue
         if transfer.expert is None:
@@ -93,7 +110,9 @@ def _transfers(result: Result, topics: Sequence[str], policy: str, mechanism: st
             f"{transfer.gain:.3f}",
             escape(f"lost: {failure}" if failure else outcome),
         )
-    table.caption = "Payment and gain over abandoning in credits; delay, energy and gain are the model's."
+    table.caption = (
+        "Payment and gain over abandoning in credits; delay, energy and gain are the model's."
+    )
     return table
 
 
@@ -111,5 +130,10 @@ def _scores(result: Result) -> RenderableType:
 
 def _table(title: str) -> Table:
     return Table(
-        title=title, title_justify="left", title_style="bold", caption_justify="left", box=None, pad_edge=False
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
     )

@@ -48,10 +48,12 @@ class Writers:
 
 
 def network_of(run: Path | None, point: str | None, policy: str | None, num_topics: int) -> Network:
-    """The world, mechanism and policy of a run; without one those of `DEFAULT_WORLD`, with the measured competence.
+    """The world, mechanism and policy of a run; without one those of `DEFAULT_WORLD`, with the
+    measured competence.
 
-    Where the experts have topics that were added later, the world has them too; and competence as drawn, since the
-    measured table does not know them. Raises SpecError for a run, sweep point or policy that there is not.
+    Where the experts have topics that were added later, the world has them too; and competence as
+    drawn, since the measured table does not know them. Raises SpecError for a run, sweep point or
+    policy that there is not.
     """
     if run is None:
         spec = load_experiment(DEFAULT_WORLD, [f"env.experts.competence={MEASURED}"])
@@ -60,12 +62,16 @@ def network_of(run: Path | None, point: str | None, policy: str | None, num_topi
         jobs = jobs_that_play(run)
     labels = list(dict.fromkeys(job.label for job in jobs))
     if point is not None and point not in labels:
-        raise SpecError(f"--point {point}: no such sweep point; there are: {', '.join(filter(None, labels)) or 'none'}")
+        raise SpecError(
+            f"--point {point}: no such sweep point; there are: "
+            f"{', '.join(filter(None, labels)) or 'none'}"
+        )
     job = next(job for job in jobs if point in (None, job.label))
     world = job.spec.env
     if num_topics < world.requests.num_topics:
         raise SpecError(
-            f"the world has {world.requests.num_topics} topics (env.requests.num_topics), there are text experts of "
+            f"the world has {world.requests.num_topics} topics (env.requests.num_topics), there "
+            "are text experts of "
             f"{num_topics}; --bank FILE adds one"
         )
     if num_topics > world.requests.num_topics:
@@ -82,13 +88,20 @@ def network_of(run: Path | None, point: str | None, policy: str | None, num_topi
 
 
 def writers_of(
-    backend: str, judge: str, base_url: str | None, model: str | None, seed: int, banks: Sequence[Bank]
+    backend: str,
+    judge: str,
+    base_url: str | None,
+    model: str | None,
+    seed: int,
+    banks: Sequence[Bank],
 ) -> Writers:
     """Experts, fusion and judge. Raises SpecError where an endpoint is needed and not given."""
     embedding = Embedding()
     if "openai" not in (backend, judge):
         phrases = [PhraseExpert(bank, embedding) for bank in banks]
-        return Writers(banks, embedding, phrases, phrases, Joined(), EmbeddingJudge(embedding), backend)
+        return Writers(
+            banks, embedding, phrases, phrases, Joined(), EmbeddingJudge(embedding), backend
+        )
     if base_url is None or model is None:
         raise SpecError("openai needs an endpoint and a model: --base-url URL --model NAME")
     from marl_moe.text.endpoint import Endpoint
@@ -105,7 +118,9 @@ def writers_of(
         banks,
         embedding,
         device=[OpenAIExpert(bank, endpoint, seed) for bank in banks],
-        edge=[OpenAIExpert(bank, endpoint, seed + 1) for bank in banks],  # the same model, other draws
+        edge=[
+            OpenAIExpert(bank, endpoint, seed + 1) for bank in banks
+        ],  # the same model, other draws
         fusion=OpenAIFusion(endpoint),
         judge=verdict,
         backend=f"openai:{model}",
@@ -120,7 +135,9 @@ def pipeline_of(
     mean_words: int,
     on_step: Callable[[str], None],
 ) -> Pipeline:
-    """A pipeline; the gate that comes with the package, or one fitted to the banks where they are others."""
+    """A pipeline; the gate that comes with the package, or one fitted to the banks where they are
+    others.
+    """
     gate = load_gate()
     if gate.topics != tuple(bank.topic for bank in writers.banks):
         on_step("retraining the gate")
@@ -130,7 +147,8 @@ def pipeline_of(
     longest = network.world.requests.words[1]
     if SPREAD[1] * mean_words > longest:
         raise SpecError(
-            f"--words {mean_words}: at most {longest / SPREAD[1]:g}, as answers of the world have {longest:g}"
+            f"--words {mean_words}: at most {longest / SPREAD[1]:g}, as answers of the world have "
+            f"{longest:g}"
         )
     return Pipeline(
         gate=gate,
@@ -152,5 +170,12 @@ def pipeline_of(
 def calibration_of(writers: Writers, words: int, seed: int) -> Calibration:
     """A measurement of the competence of these writers."""
     return Calibration(
-        writers.banks, writers.device, writers.edge, writers.fusion, writers.judge, writers.backend, seed, words
+        writers.banks,
+        writers.device,
+        writers.edge,
+        writers.fusion,
+        writers.judge,
+        writers.backend,
+        seed,
+        words,
     )

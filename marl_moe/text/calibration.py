@@ -1,10 +1,12 @@
 """Competence measured: held-out subtasks answered by experts of every topic, integrated and judged.
 
-A request takes one held-out subtask of each topic, in an order drawn by lot, all of equal weight. It is scored with
-every subtask answered on the device; with each one dropped; and with each one answered by the edge expert of each topic
-in turn: 1 + M + M x M texts. From the scores of many requests comes competence [expert topic x subtask topic].
+A request takes one held-out subtask of each topic, in an order drawn by lot, all of equal weight.
+It is scored with every subtask answered on the device; with each one dropped; and with each one
+answered by the edge expert of each topic in turn: 1 + M + M x M texts. From the scores of many
+requests comes competence [expert topic x subtask topic].
 
-What is measured is appended to `FILE.partial`, a line a request, so that an interrupted measurement goes on.
+What is measured is appended to `FILE.partial`, a line a request, so that an interrupted measurement
+goes on.
 """
 
 import json
@@ -55,14 +57,18 @@ class Calibration:
         fewest = min(self.banks, key=lambda bank: len(bank.held_out))
         if count > len(fewest.held_out):
             raise CalibrationError(
-                f"{count} subtasks a cell were asked for, the bank {fewest.topic!r} holds {len(fewest.held_out)}"
+                f"{count} subtasks a cell were asked for, the bank {fewest.topic!r} holds "
+                f"{len(fewest.held_out)}"
             )
         rng = np.random.default_rng(self.seed)
         drawn = [rng.permutation(len(bank.held_out)) for bank in self.banks]
         topics = range(len(self.banks))
         requests = []
         for number in range(count):
-            clauses = [(topic, self.banks[topic].held_out[drawn[topic][number]]) for topic in rng.permutation(topics)]
+            clauses = [
+                (topic, self.banks[topic].held_out[drawn[topic][number]])
+                for topic in rng.permutation(topics)
+            ]
             subtasks = tuple(
                 Subtask(clause, int(topic), 1 / len(self.banks), self.words / WORDS, self.words)
                 for topic, clause in clauses
@@ -88,8 +94,12 @@ class Calibration:
         return count * (1 + len(self.banks) + len(self.banks) ** 2)
 
     def measure(self, request: Request, on_text: Callable[[], None]) -> dict[str, Any]:
-        """The scores of one request: `local`, `dropped` [topic] and `transferred` [expert topic][topic]."""
-        answers: list[str | None] = [self.device[s.topic].generate(s.clause, s.words).text for s in request.subtasks]
+        """The scores of one request: `local`, `dropped` [topic] and `transferred` [expert
+        topic][topic].
+        """
+        answers: list[str | None] = [
+            self.device[s.topic].generate(s.clause, s.words).text for s in request.subtasks
+        ]
 
         def score(number: int | None = None, text: str | None = None) -> float:
             """With the answer `number` replaced by a text, or dropped."""
@@ -106,7 +116,10 @@ class Calibration:
             "dropped": [score(place[topic]) for topic in topics],
             "transferred": [
                 [
-                    score(place[topic], expert.generate(request.subtasks[place[topic]].clause, self.words).text)
+                    score(
+                        place[topic],
+                        expert.generate(request.subtasks[place[topic]].clause, self.words).text,
+                    )
                     for topic in topics
                 ]
                 for expert in self.edge
@@ -115,14 +128,20 @@ class Calibration:
 
 
 def calibrate(
-    calibration: Calibration, per_cell: int, file: Path, on_text: Callable[[int], None] = lambda texts: None
+    calibration: Calibration,
+    per_cell: int,
+    file: Path,
+    on_text: Callable[[int], None] = lambda texts: None,
 ) -> dict[str, Any]:
-    """Measure the competence table over `per_cell` subtasks a cell and write it as JSON, whole or not at all.
+    """Measure the competence table over `per_cell` subtasks a cell and write it as JSON, whole or
+    not at all.
 
-    on_text: told of each number of texts scored. An earlier measurement that was interrupted is taken up.
+    on_text: told of each number of texts scored. An earlier measurement that was interrupted is
+    taken up.
 
-    Raises CalibrationError where the file under way was measured with something else, and where a judge does not tell a
-    dropped subtask from one that was answered; ExpertError where somebody fails, what was measured being kept.
+    Raises CalibrationError where the file under way was measured with something else, and where a
+    judge does not tell a dropped subtask from one that was answered; ExpertError where somebody
+    fails, what was measured being kept.
     """
     requests, settings = calibration.requests(per_cell), calibration.settings()
     partial = file.with_name(f"{file.name}.partial")
@@ -137,7 +156,9 @@ def calibrate(
             measured.append(row)
     cells = competence_table(measured, settings["topics"], settings["recovered_share"])
     columns = {
-        "competence" if name == "mean" else name: [[asdict(cell)[name] for cell in row] for row in cells]
+        "competence" if name == "mean" else name: [
+            [asdict(cell)[name] for cell in row] for row in cells
+        ]
         for name in Competence.__dataclass_fields__
     }
     table = settings | columns
@@ -163,9 +184,15 @@ def competence_table(
         cells = []
         for topic, name in enumerate(topics):
             try:
-                cells.append(competence(transferred[:, expert, topic], local, dropped[:, topic], recovered_share))
+                cells.append(
+                    competence(
+                        transferred[:, expert, topic], local, dropped[:, topic], recovered_share
+                    )
+                )
             except CalibrationError as error:
-                raise CalibrationError(f"topic {name}: {error}; use more subtasks a cell, or another judge") from None
+                raise CalibrationError(
+                    f"topic {name}: {error}; use more subtasks a cell, or another judge"
+                ) from None
         table.append(cells)
     return table
 
@@ -184,7 +211,8 @@ def _taken_up(partial: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
         raise CalibrationError(f"{partial}: not a measurement under way: {error}") from None
     if differs:
         raise CalibrationError(
-            f"{partial}: measured with another {', '.join(differs)}; remove it, or write to another file"
+            f"{partial}: measured with another {', '.join(differs)}; remove it, or write to "
+            "another file"
         )
     os.truncate(partial, sum(map(len, whole)))
     return measured

@@ -1,4 +1,7 @@
-"""A text in parts: the clauses of a prompt, the sentences of an answer. Regular expressions, no tagger."""
+"""A text in parts: the clauses of a prompt, the sentences of an answer.
+
+Regular expressions, no tagger.
+"""
 
 import re
 from itertools import pairwise
@@ -25,9 +28,10 @@ _REQUEST = re.compile(  # what asks for a text rather than saying what should be
 def clauses_of(prompt: str) -> list[str]:
     """The clauses of a prompt, in its order: pieces of it, none overlapping another.
 
-    It is cut at the ends of sentences, at commas and colons, and at conjunctions and relative pronouns, but not within
-    quotation marks. A piece of fewer than `SHORTEST_CLAUSE` words stays with the piece before it in its sentence (with
-    the one after it at the beginning). "Write a story about" and the like ask for a text and are no part of it.
+    It is cut at the ends of sentences, at commas and colons, and at conjunctions and relative
+    pronouns, but not within quotation marks. A piece of fewer than `SHORTEST_CLAUSE` words stays
+    with the piece before it in its sentence (with the one after it at the beginning). "Write a
+    story about" and the like ask for a text and are no part of it.
     """
     found: list[str] = []
     for begin, end in _sentence_spans(prompt):
@@ -48,7 +52,9 @@ def words_of(text: str) -> list[str]:
 
 
 def first_words(text: str, count: int) -> str:
-    """The text up to its last whole sentence within `count` words; where the first is longer, its first words."""
+    """The text up to its last whole sentence within `count` words; where the first is longer, its
+    first words.
+    """
     kept = ""
     for begin, end in _sentence_spans(text):
         if len(words_of(text[:end])) > count:
@@ -58,7 +64,9 @@ def first_words(text: str, count: int) -> str:
 
 
 def _cut_short(sentence: str, count: int) -> str:
-    """The pieces between blanks that hold at most `count` words together; one such as "rain/snow" holds several."""
+    """The pieces between blanks that hold at most `count` words together; one such as "rain/snow"
+    holds several.
+    """
     pieces = sentence.split()
     while pieces and len(words_of(" ".join(pieces))) > count:
         pieces.pop()
@@ -67,7 +75,11 @@ def _cut_short(sentence: str, count: int) -> str:
 
 def _sentence_spans(text: str) -> list[tuple[int, int]]:
     """Where each sentence begins and ends; a line's end ends one too."""
-    ends = [m.end() for m in re.finditer(rf"{_SENTENCE_END}|\n+", text) if not _within_quotes(text, m.start())]
+    ends = [
+        m.end()
+        for m in re.finditer(rf"{_SENTENCE_END}|\n+", text)
+        if not _within_quotes(text, m.start())
+    ]
     spans = pairwise([0, *ends, len(text)])
     return [(begin, end) for begin, end in spans if words_of(text[begin:end])]
 

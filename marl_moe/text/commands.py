@@ -1,4 +1,6 @@
-"""The commands of the text pipeline: `marl-moe generate`, `calibrate`, `upgrade-gate` and `serve-local-llm`."""
+"""The commands of the text pipeline: `marl-moe generate`, `calibrate`, `upgrade-gate` and
+`serve-local-llm`.
+"""
 
 import json
 import sys
@@ -33,57 +35,85 @@ class JudgeName(StrEnum):
 
 BackendOption = Annotated[
     Backend,
-    typer.Option(help="Who writes: `phrases` (retrieval, no language model) or `openai` (any compatible endpoint)."),
+    typer.Option(
+        help="Who writes: `phrases` (retrieval, no language model) or `openai` (any compatible "
+        "endpoint)."
+    ),
 ]
-JudgeOption = Annotated[JudgeName, typer.Option(help="Who scores: `embedding`, or the `openai` endpoint.")]
+JudgeOption = Annotated[
+    JudgeName, typer.Option(help="Who scores: `embedding`, or the `openai` endpoint.")
+]
 UrlOption = Annotated[
     str | None,
     typer.Option(
-        metavar="URL", help="Endpoint of `openai`, ending in /v1 as a rule; the key is read from OPENAI_API_KEY."
+        metavar="URL",
+        help="Endpoint of `openai`, ending in /v1 as a rule; the key is read from OPENAI_API_KEY.",
     ),
 ]
-ModelOption = Annotated[str | None, typer.Option(metavar="NAME", help="Model to ask for at that endpoint.")]
+ModelOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Model to ask for at that endpoint.")
+]
 BankOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="FILE", help="A further topic's bank; the gate is retrained for it (`upgrade-gate`)."),
+    typer.Option(
+        metavar="FILE",
+        help="A further topic's bank; the gate is retrained for it (`upgrade-gate`).",
+    ),
 ]
 
 
 @app.command(
-    epilog='Examples: `marl-moe generate "A scarred captain sails into a storm, and the crew whisper of mutiny."`'
+    epilog='Examples: `marl-moe generate "A scarred captain sails into a storm, and the crew '
+    'whisper of mutiny."`'
     " · `marl-moe generate PROMPT --run results/quickstart --local-compute 1`"
-    " · `marl-moe generate PROMPT --backend openai --base-url http://127.0.0.1:8080/v1 --model smollm2`"
+    " · `marl-moe generate PROMPT --backend openai --base-url http://127.0.0.1:8080/v1 --model "
+    "smollm2`"
 )
 def generate(
-    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to write about, in a clause or more.")],
+    prompt: Annotated[
+        str, typer.Argument(metavar="PROMPT", help="What to write about, in a clause or more.")
+    ],
     backend: BackendOption = Backend.PHRASES,
     base_url: UrlOption = None,
     model: ModelOption = None,
     judge: JudgeOption = JudgeName.EMBEDDING,
     policy: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Who picks edge devices: greedy, or what RUN trained, if left out."),
+        typer.Option(
+            metavar="NAME", help="Who picks edge devices: greedy, or what RUN trained, if left out."
+        ),
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="A run folder: its world, mechanism and policies; else quickstart's world."),
+        typer.Option(
+            metavar="RUN",
+            help="A run folder: its world, mechanism and policies; else quickstart's world.",
+        ),
     ] = None,
     point: Annotated[
         str | None, typer.Option(metavar="LABEL", help="Sweep point of RUN; its first if left out.")
     ] = None,
     local_compute: Annotated[
         float | None,
-        typer.Option(metavar="N", min=0, help="Compute units of the device; 0.75 a subtask if left out."),
+        typer.Option(
+            metavar="N", min=0, help="Compute units of the device; 0.75 a subtask if left out."
+        ),
     ] = None,
-    topics: Annotated[int, typer.Option(metavar="K", min=1, help="Topics a clause: k of the gate's top-k.")] = 1,
+    topics: Annotated[
+        int, typer.Option(metavar="K", min=1, help="Topics a clause: k of the gate's top-k.")
+    ] = 1,
     words: Annotated[
         int, typer.Option(metavar="N", min=1, help="Words of an answer to a clause of mean length.")
     ] = 200,
     bank: BankOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the world and of the experts.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON instead.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print everything as JSON instead.")
+    ] = False,
 ) -> None:
-    """Answer a prompt in the paper's four steps (decompose, assess, transfer, integrate) and score the answer."""
+    """Answer a prompt in the paper's four steps (decompose, assess, transfer, integrate) and score
+    the answer.
+    """
     from marl_moe.experiment.spec import SpecError
     from marl_moe.text.account import account
     from marl_moe.text.assembly import network_of, pipeline_of, writers_of
@@ -102,30 +132,39 @@ def generate(
         complain("interrupted", INTERRUPTED)
     names = {"policy": network.policy.name, "mechanism": network.mechanism.name}
     if as_json:
-        plain = json.loads(TypeAdapter(Result).dump_json(result))  # with null for what is not a number
+        plain = json.loads(
+            TypeAdapter(Result).dump_json(result)
+        )  # with null for what is not a number
         typer.echo(json.dumps(names | {"topics": pipeline.gate.topics} | plain, indent=2))
     else:
         out.print(account(result, pipeline.gate.topics, **names), soft_wrap=False)
 
 
 @app.command(
-    epilog="Examples: `marl-moe calibrate --out phrases.json` · `marl-moe calibrate --backend openai --base-url URL"
-    " --model NAME --per-cell 10`; then `marl-moe run contention --set env.experts.competence=phrases.json`"
+    epilog="Examples: `marl-moe calibrate --out phrases.json` · `marl-moe calibrate --backend "
+    "openai --base-url URL"
+    " --model NAME --per-cell 10`; then `marl-moe run contention --set "
+    "env.experts.competence=phrases.json`"
 )
 def calibrate(
     backend: BackendOption = Backend.PHRASES,
     base_url: UrlOption = None,
     model: ModelOption = None,
     judge: JudgeOption = JudgeName.EMBEDDING,
-    per_cell: Annotated[int, typer.Option(metavar="N", min=2, help="Held-out subtasks a cell of the table.")] = 30,
+    per_cell: Annotated[
+        int, typer.Option(metavar="N", min=2, help="Held-out subtasks a cell of the table.")
+    ] = 30,
     words: Annotated[int, typer.Option(metavar="N", min=1, help="Words asked of an answer.")] = 200,
     bank: BankOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the order of subtasks and of the experts.")] = 0,
-    file: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the table goes.")] = Path(
-        "competence.json"
-    ),
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the order of subtasks and of the experts.")
+    ] = 0,
+    file: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Where the table goes.")
+    ] = Path("competence.json"),
 ) -> None:
-    """Measure the competence of experts of each topic for subtasks of each topic, for `env.experts.competence: FILE`.
+    """Measure the competence of experts of each topic for subtasks of each topic, for
+    `env.experts.competence: FILE`.
 
     Interrupted, it goes on where it was when it is called again.
     """
@@ -136,34 +175,48 @@ def calibrate(
     from marl_moe.text.competence import CalibrationError
     from marl_moe.text.tables import competence_table
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     try:
         with _failures(SpecError, BankError, CalibrationError):
             writers = writers_of(backend, judge, base_url, model, seed, load_banks(bank or ()))
             calibration = calibration_of(writers, words, seed)
-            with Progress(*columns, console=complaints, transient=True, disable=not complaints.is_terminal) as bar:
+            with Progress(
+                *columns, console=complaints, transient=True, disable=not complaints.is_terminal
+            ) as bar:
                 task = bar.add_task("texts scored", total=calibration.num_texts(per_cell))
                 table = measure(calibration, per_cell, file, lambda texts: bar.advance(task, texts))
     except KeyboardInterrupt:
-        complain(f"interrupted; called again with the same options and --out {file} it goes on", INTERRUPTED)
+        complain(
+            f"interrupted; called again with the same options and --out {file} it goes on",
+            INTERRUPTED,
+        )
     wide.print(competence_table(table))
     out.print(f"table    {file}")
 
 
 @app.command(
     "upgrade-gate",
-    epilog="Examples: `marl-moe upgrade-gate food` · `marl-moe upgrade-gate my_topic.json`; then `marl-moe generate"
+    epilog="Examples: `marl-moe upgrade-gate food` · `marl-moe upgrade-gate my_topic.json`; then "
+    "`marl-moe generate"
     " PROMPT --bank my_topic.json`",
 )
 def upgrade_gate(
     bank: Annotated[
         str,
         typer.Argument(
-            metavar="BANK", help="A JSON file with topic, persona, phrases, held_out; or `food`, which is shipped."
+            metavar="BANK",
+            help="A JSON file with topic, persona, phrases, held_out; or `food`, which is shipped.",
         ),
     ],
 ) -> None:
-    """Add a topic to the gate, the paper's model upgrade: how well it routes held-out subtasks before and after."""
+    """Add a topic to the gate, the paper's model upgrade: how well it routes held-out subtasks
+    before and after.
+    """
     from marl_moe.text.bank import BankError, load_banks
     from marl_moe.text.embedding import Embedding
     from marl_moe.text.gate import load_gate
@@ -178,10 +231,14 @@ def upgrade_gate(
 
 @app.command("serve-local-llm", epilog="Example: `marl-moe serve-local-llm --port 8080`")
 def serve_local_llm(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0: a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on loopback; 0: a free one.")
+    ] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the model.")] = 1,
 ) -> None:
-    """Serve SmolLM2 on loopback as an OpenAI-compatible endpoint until Ctrl-C, and print its address."""
+    """Serve SmolLM2 on loopback as an OpenAI-compatible endpoint until Ctrl-C, and print its
+    address.
+    """
     from marl_moe.text.local_llm import LocalLLM, serve
 
     def tell(server: LocalLLM) -> None:
@@ -198,7 +255,9 @@ def serve_local_llm(
 
 @contextmanager
 def _failures(*mistakes: type[Exception]) -> Iterator[None]:
-    """Exit 2 where what was asked for is a mistake, 1 where it failed on the way, with a line of what and why."""
+    """Exit 2 where what was asked for is a mistake, 1 where it failed on the way, with a line of
+    what and why.
+    """
     from marl_moe.text.embedding import MissingExtraError
     from marl_moe.text.experts import ExpertError
 

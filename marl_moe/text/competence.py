@@ -18,7 +18,9 @@ class Competence:
     """Competence of experts of a topic for subtasks of a topic, over n subtasks."""
 
     mean: float
-    sd: float  # of (S_transferred - S_dropped) / (recovered_share x mean(S_local - S_dropped)) from subtask to subtask
+    # of (S_transferred - S_dropped) / (recovered_share x mean(S_local - S_dropped)) from subtask to
+    # subtask
+    sd: float
     low: float  # 95 % interval of the mean
     high: float
     n: int
@@ -30,10 +32,12 @@ def competence(
     dropped: NDArray[np.floating],
     recovered_share: float,
 ) -> Competence:
-    """a = mean(S_transferred - S_dropped) / (recovered_share mean(S_local - S_dropped)), scores (n,) of the same texts.
+    """a = mean(S_transferred - S_dropped) / (recovered_share mean(S_local - S_dropped)), scores
+    (n,) of the same texts.
 
-    The interval is Fieller's (1954) for a ratio of means of paired normal samples. Raises CalibrationError for fewer
-    than 2 subtasks, and where the interval of the denominator contains 0: then nothing is known of the ratio.
+    The interval is Fieller's (1954) for a ratio of means of paired normal samples. Raises
+    CalibrationError for fewer than 2 subtasks, and where the interval of the denominator contains
+    0: then nothing is known of the ratio.
     """
     n = len(local)
     if n < 2:
@@ -46,13 +50,19 @@ def competence(
     if abs(mean_loss) <= margin:
         points = mean_loss / recovered_share
         raise CalibrationError(
-            f"dropping the subtask costs {points:.3f} points [{points - margin / recovered_share:.3f}, "
+            f"dropping the subtask costs {points:.3f} points "
+            f"[{points - margin / recovered_share:.3f}, "
             f"{points + margin / recovered_share:.3f}]: the interval contains 0"
         )
     ratio = float(gain.mean()) / mean_loss
     doubt = (margin / mean_loss) ** 2  # g of Fieller's theorem, below 1 here
     slope = covariance / var_loss if var_loss > 0 else 0.0
-    variance = var_gain - 2 * ratio * covariance + ratio**2 * var_loss - doubt * (var_gain - slope * covariance)
+    variance = (
+        var_gain
+        - 2 * ratio * covariance
+        + ratio**2 * var_loss
+        - doubt * (var_gain - slope * covariance)
+    )
     centre = (ratio - doubt * slope) / (1 - doubt)
     half = quantile / abs(mean_loss) * np.sqrt(max(variance, 0.0) / n) / (1 - doubt)
     sd = float(gain.std(ddof=1)) / abs(mean_loss)

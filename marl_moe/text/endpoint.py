@@ -15,14 +15,19 @@ from marl_moe.text.experts import ExpertError
 KEY = "OPENAI_API_KEY"
 NO_KEY = "no-key-needed"  # what a local server is told, which reads none
 CONNECT_S = 10.0
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 8.0  # after a body that made no sense; the client waits as long after a 5xx
+FIRST_WAIT_S, LONGEST_WAIT_S = (
+    0.5,
+    8.0,
+)  # after a body that made no sense; the client waits as long after a 5xx
 PIECE = 8  # letters of a key that nobody may see in a row
 LONGEST_REASON = 300  # letters of what a server says, in an error
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class EndpointError(ExpertError):
-    """An endpoint that did not do its part: the step, the endpoint, what happened last, after how many attempts."""
+    """An endpoint that did not do its part: the step, the endpoint, what happened last, after how
+    many attempts.
+    """
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,8 @@ class Completion:
 class Endpoint:
     """A model behind an OpenAI-compatible server.
 
-    The key is read from the environment variable `OPENAI_API_KEY` and is told to nobody else: what a server says is
-    stripped of it before it goes into an error.
+    The key is read from the environment variable `OPENAI_API_KEY` and is told to nobody else: what
+    a server says is stripped of it before it goes into an error.
 
     Args:
         base_url: http or https, ending in /v1 as a rule; without user, password or query.
@@ -46,10 +51,13 @@ class Endpoint:
         timeout_s: longest silence of the server, which says nothing until an answer is whole.
         retries: attempts after the first.
 
-    Raises SpecError for an address or a key that cannot be one, MissingExtraError where `openai` is not installed.
+    Raises SpecError for an address or a key that cannot be one, MissingExtraError where `openai` is
+    not installed.
     """
 
-    def __init__(self, base_url: str, model: str, timeout_s: float = 180.0, retries: int = 4) -> None:
+    def __init__(
+        self, base_url: str, model: str, timeout_s: float = 180.0, retries: int = 4
+    ) -> None:
         host = _checked_host(base_url)
         try:
             import openai
@@ -61,8 +69,14 @@ class Endpoint:
         self.retries = retries
         timeout = openai.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S))
         # A proxy of the environment knows no server on this machine's loopback.
-        direct = openai.DefaultHttpxClient(trust_env=False, timeout=timeout) if host in LOOPBACK else None
-        self._client = openai.OpenAI(api_key=_key(), base_url=base_url, timeout=timeout, http_client=direct)
+        direct = (
+            openai.DefaultHttpxClient(trust_env=False, timeout=timeout)
+            if host in LOOPBACK
+            else None
+        )
+        self._client = openai.OpenAI(
+            api_key=_key(), base_url=base_url, timeout=timeout, http_client=direct
+        )
 
     def __repr__(self) -> str:
         return f"Endpoint({self.base_url!r}, {self.model!r}, timeout_s={self.timeout_s}, retries={self.retries})"
@@ -80,12 +94,13 @@ class Endpoint:
     ) -> Completion:
         """Ask for a text until there is one.
 
-        A server that cannot be reached, is silent for too long, is busy (408, 409, 429; Retry-After is heeded) or
-        broken (5xx), or sends a body that makes no sense is asked again; a text without a word, or one that is refused,
-        is asked for again with the next seed. Every other status is an answer that no repetition changes.
+        A server that cannot be reached, is silent for too long, is busy (408, 409, 429; Retry-After
+        is heeded) or broken (5xx), or sends a body that makes no sense is asked again; a text
+        without a word, or one that is refused, is asked for again with the next seed. Every other
+        status is an answer that no repetition changes.
 
-        step: who asks, for the error. schema: JSON Schema that the text should follow. check: raises ValueError, saying
-        what is wrong, for a text that is refused.
+        step: who asks, for the error. schema: JSON Schema that the text should follow. check:
+        raises ValueError, saying what is wrong, for a text that is refused.
 
         Raises EndpointError, of one line.
         """
@@ -118,33 +133,49 @@ class Endpoint:
             except ValueError as error:
                 problem, seed = self._redacted(error), seed + 1
             else:
-                return Completion(text, len(words_of(text)) if tokens is None else tokens, time.perf_counter() - began)
-        # Outside of every `except`, and with nothing of what a server said but redacted: a traceback tells no key.
+                return Completion(
+                    text,
+                    len(words_of(text)) if tokens is None else tokens,
+                    time.perf_counter() - began,
+                )
+        # Outside of every `except`, and with nothing of what a server said but redacted: a
+        # traceback tells no key.
         raise EndpointError(
             f"{step}: {self.base_url}, model {self.model}: {problem}; "
             f"gave up after {attempts} attempt{'s' if attempts > 1 else ''}"
         )
 
     def _send(self, retries: int, question: dict[str, Any]) -> tuple[Any, int]:
-        """The response of status 2xx, and after how many attempts. The retries are the client's own."""
+        """The response of status 2xx, and after how many attempts.
+
+        The retries are the client's own.
+        """
         import openai
 
         try:
-            raw = self._client.with_options(max_retries=retries).chat.completions.with_raw_response.create(**question)
+            raw = self._client.with_options(
+                max_retries=retries
+            ).chat.completions.with_raw_response.create(**question)
         except openai.APITimeoutError:
             raise _NoAnswerError(f"silent for {self.timeout_s:g} s", retries + 1) from None
         except openai.APIConnectionError as error:
-            raise _NoAnswerError(f"no connection: {error.__cause__ or error}", retries + 1) from None
+            raise _NoAnswerError(
+                f"no connection: {error.__cause__ or error}", retries + 1
+            ) from None
         except openai.APIStatusError as error:
             wait = error.response.headers.get("retry-after")
             raise _NoAnswerError(
-                f"HTTP {error.status_code}: {_said(error.response)}" + (f" (Retry-After: {wait})" if wait else ""),
+                f"HTTP {error.status_code}: {_said(error.response)}"
+                + (f" (Retry-After: {wait})" if wait else ""),
                 int(error.request.headers.get("x-stainless-retry-count", 0)) + 1,
             ) from None
         return raw.http_response, raw.retries_taken + 1
 
     def _accepted(self, response: Any, check: Callable[[str], object]) -> tuple[str, int | None]:
-        """Text and tokens of a response. Raises _NonsenseError for its form, another ValueError for its text."""
+        """Text and tokens of a response.
+
+        Raises _NonsenseError for its form, another ValueError for its text.
+        """
         text, tokens = _content(response)
         if not words_of(text):
             raise ValueError("a text without a word")
@@ -170,15 +201,26 @@ class _NonsenseError(ValueError):
 
 
 def _checked_host(base_url: str) -> str:
-    """The host of an address. Raises SpecError, which shows nothing of an address that may hold a secret."""
+    """The host of an address.
+
+    Raises SpecError, which shows nothing of an address that may hold a secret.
+    """
     if "@" in base_url or "?" in base_url:
-        raise SpecError(f"base URL: one with a user, a password or a query is refused; the key is read from {KEY}")
+        raise SpecError(
+            "base URL: one with a user, a password or a query is refused; the key is read from "
+            f"{KEY}"
+        )
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or parts.scheme not in ("http", "https") or not base_url.isprintable() or " " in base_url:
+    if (
+        not host
+        or parts.scheme not in ("http", "https")
+        or not base_url.isprintable()
+        or " " in base_url
+    ):
         raise SpecError(f"base URL {base_url!r}: not an address such as http://127.0.0.1:8080/v1")
     return host
 
@@ -192,7 +234,10 @@ def _key() -> str:
 
 
 def _content(response: Any) -> tuple[str, int | None]:
-    """Text and tokens of a chat completion. Raises _NonsenseError saying what the body is instead."""
+    """Text and tokens of a chat completion.
+
+    Raises _NonsenseError saying what the body is instead.
+    """
     try:
         body = response.json()
     except (ValueError, RecursionError):
@@ -215,10 +260,14 @@ def _said(response: Any) -> str:
 
 
 def _redacted(reason: str, key: str) -> str:
-    """What a server says, on one line that a terminal can show, without any word that has a piece of the key in it."""
+    """What a server says, on one line that a terminal can show, without any word that has a piece
+    of the key in it.
+    """
     length = min(PIECE, len(key))
     pieces = {key[begin : begin + length].lower() for begin in range(len(key) - length + 1)}
     shown = "".join(letter if letter.isprintable() else " " for letter in reason).split()
-    words = ("[redacted]" if any(piece in word.lower() for piece in pieces) else word for word in shown)
+    words = (
+        "[redacted]" if any(piece in word.lower() for piece in pieces) else word for word in shown
+    )
     line = " ".join(words)
     return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}…"

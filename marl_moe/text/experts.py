@@ -34,10 +34,11 @@ class Expert(Protocol):
 
 
 class PhraseExpert:
-    """Retrieval, no model of language: the phrases of its bank that are nearest to the subtask, nearest first.
+    """Retrieval, no model of language: the phrases of its bank that are nearest to the subtask,
+    nearest first.
 
-    The same subtask always gets the same answer. A subtask of another topic is answered from the own bank as well as
-    that can: so a wrong expert shows.
+    The same subtask always gets the same answer. A subtask of another topic is answered from the
+    own bank as well as that can: so a wrong expert shows.
     """
 
     def __init__(self, bank: Bank, embedding: Embedding) -> None:

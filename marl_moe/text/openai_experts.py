@@ -11,7 +11,8 @@ TOKENS_PER_WORD = 2  # at most, of English prose; 1.3 is usual
 class OpenAIExpert:
     """A bank's persona, played by the model of an endpoint.
 
-    The same seed gives the same text from a server that honours seeds. The bank's phrases are not used.
+    The same seed gives the same text from a server that honours seeds. The bank's phrases are not
+    used.
     """
 
     def __init__(self, bank: Bank, endpoint: Endpoint, seed: int) -> None:
@@ -28,7 +29,8 @@ class OpenAIExpert:
         completion = self._endpoint.complete(
             f"expert {self.topic}",
             system=self._persona,
-            user=f"Write a passage of a story, of at most {words} words and nothing else, about this: {subtask}",
+            user=f"Write a passage of a story, of at most {words} words and nothing else, about "
+            f"this: {subtask}",
             max_tokens=TOKENS_PER_WORD * words,
             seed=self._seed,
         )

@@ -10,8 +10,10 @@ from marl_moe.text.openai_experts import TOKENS_PER_WORD
 LINKING = 1.2  # words of the whole over those of its parts, at most
 TEMPERATURE = 0.2
 SYSTEM = (
-    "You make one continuous text of the passages of a story that you are given. Keep their order and everything they "
-    "say. Smooth the transitions, and add nothing that they do not say. Write the text alone, without numbers, titles "
+    "You make one continuous text of the passages of a story that you are given. Keep their order "
+    "and everything they "
+    "say. Smooth the transitions, and add nothing that they do not say. Write the text alone, "
+    "without numbers, titles "
     "or remarks."
 )
 
@@ -27,19 +29,24 @@ class OpenAIFusion:
         self._endpoint = endpoint
 
     def integrate(self, request: Request, answers: Sequence[str | None]) -> str:
-        """One text from the answers in the prompt's order; one answer stays as it is, and none make an empty text.
+        """One text from the answers in the prompt's order; one answer stays as it is, and none make
+        an empty text.
 
-        A text of more than `LINKING` times their words ends with its last sentence within them. Raises EndpointError.
+        A text of more than `LINKING` times their words ends with its last sentence within them.
+        Raises EndpointError.
         """
         passages = [answer for answer in answers if answer]
         if len(passages) < 2:
             return "".join(passages)
         words = round(LINKING * sum(len(words_of(passage)) for passage in passages))
-        numbered = "\n\n".join(f"Passage {number}:\n{passage}" for number, passage in enumerate(passages, 1))
+        numbered = "\n\n".join(
+            f"Passage {number}:\n{passage}" for number, passage in enumerate(passages, 1)
+        )
         completion = self._endpoint.complete(
             "integration",
             system=SYSTEM,
-            user=f"Make one text of at most {words} words of these passages, in this order.\n\n{numbered}",
+            user=f"Make one text of at most {words} words of these passages, in this "
+            f"order.\n\n{numbered}",
             max_tokens=TOKENS_PER_WORD * words,
             seed=0,
             temperature=TEMPERATURE,

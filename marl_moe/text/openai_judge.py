@@ -21,15 +21,20 @@ SCHEMA: dict[str, Any] = {
 MAX_TOKENS = 300
 TEMPERATURE = 0.2  # above 0, so that a refused verdict may come out otherwise
 SYSTEM = (
-    "You are a strict critic who scores how well a text does what was asked for. Score from 0 (worthless) to 10 "
-    "(perfect): relevance (every part of what was asked for is written about, and nothing else), coherence (it reads "
-    "as one text), style (language and imagery), and the score of the whole. A part that is missing costs its share. "
+    "You are a strict critic who scores how well a text does what was asked for. Score from 0 "
+    "(worthless) to 10 "
+    "(perfect): relevance (every part of what was asked for is written about, and nothing else), "
+    "coherence (it reads "
+    "as one text), style (language and imagery), and the score of the whole. A part that is "
+    "missing costs its share. "
     f"Answer with a JSON object of the numbers {', '.join(VERDICT)} and nothing else."
 )
 
 
 class OpenAIJudge:
-    """The model of an endpoint scores 0..10, with relevance, coherence and style as components, 0..10 each."""
+    """The model of an endpoint scores 0..10, with relevance, coherence and style as components,
+    0..10 each.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.name = f"openai:{endpoint.model}"
@@ -39,7 +44,9 @@ class OpenAIJudge:
         """The verdict; 0 for an empty text, which nobody is asked about. Raises EndpointError."""
         if not text:
             return Score(0.0, dict.fromkeys(COMPONENTS, 0.0))
-        asked = "\n".join(f"- {subtask.clause} (weight {subtask.weight:.2f})" for subtask in request.subtasks)
+        asked = "\n".join(
+            f"- {subtask.clause} (weight {subtask.weight:.2f})" for subtask in request.subtasks
+        )
         completion = self._endpoint.complete(
             "judge",
             system=SYSTEM,

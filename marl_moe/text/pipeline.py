@@ -1,4 +1,6 @@
-"""The paper's workflow on a real prompt: decompose, assess, transfer, integrate; and what a judge makes of it."""
+"""The paper's workflow on a real prompt: decompose, assess, transfer, integrate; and what a judge
+makes of it.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +19,9 @@ from marl_moe.text.judge import Judge, Score
 from marl_moe.text.transfer import Transfer, UserOfWorld
 from mechanisms import Mechanism
 
-LOCAL_SHARE = 0.75  # compute units a subtask that a device has, where none is given: the model's 6 for 8
+LOCAL_SHARE = (
+    0.75  # compute units a subtask that a device has, where none is given: the model's 6 for 8
+)
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,10 @@ class Result:
 class Pipeline:
     """Text experts on a device and on edge devices, with a world between them.
 
-    The topic of edge device e is e mod M, as in the world, so `world.requests.num_topics` must be the gate's M. An edge
-    device that was bought effort x of writes x times the words asked. One that fails costs its subtask; a device's
-    expert, fusion or judge that fails costs the request: ExpertError.
+    The topic of edge device e is e mod M, as in the world, so `world.requests.num_topics` must be
+    the gate's M. An edge device that was bought effort x of writes x times the words asked. One
+    that fails costs its subtask; a device's expert, fusion or judge that fails costs the request:
+    ExpertError.
     """
 
     gate: Gate
@@ -70,15 +75,18 @@ class Pipeline:
         topics = len(self.gate.topics)
         if not len(self.device) == len(self.edge) == self.world.requests.num_topics == topics:
             raise ValueError(
-                f"the gate knows {topics} topics ({', '.join(self.gate.topics)}): there should be as many experts on "
-                f"the device ({len(self.device)}), at the edge ({len(self.edge)}) and topics in the world "
+                f"the gate knows {topics} topics ({', '.join(self.gate.topics)}): there should be "
+                "as many experts on "
+                f"the device ({len(self.device)}), at the edge ({len(self.edge)}) and topics in "
+                "the world "
                 f"(env.requests.num_topics {self.world.requests.num_topics})"
             )
 
     def run(self, prompt: str, local_compute: float | None = None) -> Result:
         """Do all of it. local_compute: units that the device has; None is `LOCAL_SHARE` a subtask.
 
-        Raises PromptError for a prompt without a clause of a known topic, ExpertError where the device's part fails.
+        Raises PromptError for a prompt without a clause of a known topic, ExpertError where the
+        device's part fails.
         """
         self.on_step("decomposition")
         request = decompose(prompt, self.gate, self.embedding, self.k, self.mean_words)
@@ -95,11 +103,18 @@ class Pipeline:
             self.on_step(f"device, {self.gate.topics[subtask.topic]}")
             on_device.append(self.device[subtask.topic].generate(subtask.clause, subtask.words))
         user = UserOfWorld(self.world, self.mechanism, self.policy, self.seed, int(away.sum()))
-        transfers = [user.transfer(s, len(subtasks)) if sent else None for s, sent in zip(subtasks, away, strict=True)]
+        transfers = [
+            user.transfer(s, len(subtasks)) if sent else None
+            for s, sent in zip(subtasks, away, strict=True)
+        ]
         answers: list[Answer | None] = []
         failures: list[str | None] = []
         for number, transfer in enumerate(transfers):
-            answer, failure = (on_device[number], None) if transfer is None else self._edge(request, number, transfer)
+            answer, failure = (
+                (on_device[number], None)
+                if transfer is None
+                else self._edge(request, number, transfer)
+            )
             answers.append(answer)
             failures.append(failure)
         return Result(
@@ -112,11 +127,14 @@ class Pipeline:
             integrated=self._integrated(request, answers),
             all_local=self._integrated(request, on_device),
             dropped=self._integrated(
-                request, [None if sent else answer for sent, answer in zip(away, on_device, strict=True)]
+                request,
+                [None if sent else answer for sent, answer in zip(away, on_device, strict=True)],
             ),
         )
 
-    def _edge(self, request: Request, number: int, transfer: Transfer) -> tuple[Answer | None, str | None]:
+    def _edge(
+        self, request: Request, number: int, transfer: Transfer
+    ) -> tuple[Answer | None, str | None]:
         """What an edge device answers, and why not where it does not."""
         if transfer.expert is None or not transfer.served:
             return None, None
@@ -124,11 +142,15 @@ class Pipeline:
         self.on_step(f"edge device {transfer.expert}, {self.gate.topics[topic]}")
         subtask = request.subtasks[number]
         try:
-            return self.edge[topic].generate(subtask.clause, max(1, round(transfer.effort * subtask.words))), None
+            return self.edge[topic].generate(
+                subtask.clause, max(1, round(transfer.effort * subtask.words))
+            ), None
         except ExpertError as error:
             return None, str(error)
 
     def _integrated(self, request: Request, answers: Sequence[Answer | None]) -> Integrated:
         self.on_step("integration and verdict")
-        text = self.fusion.integrate(request, [None if answer is None else answer.text for answer in answers])
+        text = self.fusion.integrate(
+            request, [None if answer is None else answer.text for answer in answers]
+        )
         return Integrated(text, self.judge.score(request, text))

@@ -8,10 +8,13 @@ from marl_moe.text.gate_report import UpgradeReport
 
 
 def competence_table(measured: dict[str, Any]) -> Table:
-    """Competence [expert topic x subtask topic] with its 95 % intervals; measured: what `calibrate` wrote."""
+    """Competence [expert topic x subtask topic] with its 95 % intervals; measured: what `calibrate`
+    wrote.
+    """
     topics = measured["topics"]
     table = Table(
-        title=f"Competence of {measured['backend']}, judge {measured['judge']}, {measured['n'][0][0]} subtasks a cell: "
+        title=f"Competence of {measured['backend']}, judge {measured['judge']}, "
+        f"{measured['n'][0][0]} subtasks a cell: "
         r"mean \[95 % interval]",
         title_justify="left",
     )
@@ -29,7 +32,9 @@ def upgrade_table(report: UpgradeReport, new_topic: str) -> Table:
     """Routing of held-out subtasks by topic, before and after a topic was added."""
     before, after = report.old_before, report.old_after
     table = Table(
-        "topic", title=f"Gate before and after {new_topic} was added, held-out subtasks", title_justify="left"
+        "topic",
+        title=f"Gate before and after {new_topic} was added, held-out subtasks",
+        title_justify="left",
     )
     for column in ("subtasks", "F1 before", "F1 after", "accuracy before", "accuracy after"):
         table.add_column(column, justify="right")
@@ -41,9 +46,12 @@ def upgrade_table(report: UpgradeReport, new_topic: str) -> Table:
     f1 = before.f1.mean(), after.f1[: len(before.topics)].mean()
     means = (f"{mean:.3f}" for mean in (*f1, before.accuracy, after.accuracy))
     table.add_row("old topics", str(before.confusion.sum()), *means)
-    table.add_row(new_topic, str(report.new_subtasks), "", "", f"{0:.3f}", f"{report.new_after:.3f}")
+    table.add_row(
+        new_topic, str(report.new_subtasks), "", "", f"{0:.3f}", f"{report.new_after:.3f}"
+    )
     table.caption = (
-        f"Forgotten: {report.forgotten:.1f} points of accuracy on the old topics. Before, {report.unknown_before:.0%} "
+        f"Forgotten: {report.forgotten:.1f} points of accuracy on the old topics. Before, "
+        f"{report.unknown_before:.0%} "
         f"of the subtasks of {new_topic} were taken for no known topic, the others for an old one."
     )
     table.caption_justify = "left"

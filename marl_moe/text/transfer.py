@@ -1,4 +1,6 @@
-"""Subtask transfer: a world stands between a user of text experts and the edge devices that host them."""
+"""Subtask transfer: a world stands between a user of text experts and the edge devices that host
+them.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -9,7 +11,9 @@ from marl_moe.policies.heuristics import Policy
 from marl_moe.text.decomposition import Subtask
 from mechanisms import Mechanism
 
-WARM_UP = 5  # slots before the prompt arrives: there is load to see, and prices that answer to demand
+WARM_UP = (
+    5  # slots before the prompt arrives: there is load to see, and prices that answer to demand
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Transfer:
 
 
 class UserOfWorld:
-    """The first user of a world, whose subtasks are real; every other user asks for what the world draws.
+    """The first user of a world, whose subtasks are real; every other user asks for what the world
+    draws.
 
     All users follow one policy, and the world has been running for `WARM_UP` slots.
 
@@ -44,7 +49,9 @@ class UserOfWorld:
         num_slots: how many subtasks are to be transferred, at most.
     """
 
-    def __init__(self, config: WorldConfig, mechanism: Mechanism, policy: Policy, seed: int, num_slots: int) -> None:
+    def __init__(
+        self, config: WorldConfig, mechanism: Mechanism, policy: Policy, seed: int, num_slots: int
+    ) -> None:
         config = replace(config, episode_slots=WARM_UP + num_slots)
         self.world = World(config, num_worlds=1, seed=seed, mechanism=mechanism)
         self._policy = policy
@@ -54,7 +61,8 @@ class UserOfWorld:
     def transfer(self, subtask: Subtask, num_subtasks: int) -> Transfer:
         """Play a slot with this subtask, one of `num_subtasks` of its request."""
         world = self.world
-        # Abandoning it should lose 0.86 K g points with the K of its request, which is not the world's.
+        # Abandoning it should lose 0.86 K g points with the K of its request, which is not the
+        # world's.
         weight = subtask.weight * num_subtasks / world.config.requests.num_subtasks
         world.place_subtask(0, 0, weight, subtask.words, subtask.compute_need, subtask.topic)
         slot, actions = world.slot, self._policy.act(world)
@@ -62,14 +70,17 @@ class UserOfWorld:
         asked = column < world.num_candidates
         expert = int(world.candidates.at(actions)[0, 0]) if asked else -1
         snr_db, competence = (
-            float(pairs[0, 0, column]) if asked else np.nan for pairs in (world.snr_db(), world.competence_of_topic())
+            float(pairs[0, 0, column]) if asked else np.nan
+            for pairs in (world.snr_db(), world.competence_of_topic())
         )
         price, effort = (
-            float(table[0, expert]) if asked else np.nan for table in (world.market.unit_price, world.market.effort)
+            float(table[0, expert]) if asked else np.nan
+            for table in (world.market.unit_price, world.market.effort)
         )
         _, _, info = world.step(actions)
         told = {
-            name: float(info[name][0, 0]) if asked else np.nan for name in ("charge", "delay_s", "energy_j", "gain")
+            name: float(info[name][0, 0]) if asked else np.nan
+            for name in ("charge", "delay_s", "energy_j", "gain")
         }
         return Transfer(
             slot=slot,

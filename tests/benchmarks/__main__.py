@@ -1,6 +1,8 @@
-"""`python tests/benchmarks`: measures speed, memory and growth side by side; `make bench` runs everything.
+"""`python tests/benchmarks`: measures speed, memory and growth side by side; `make bench` runs
+everything.
 
-Each command writes a table (benchmarks.csv), its figures and the machine (environment.json) into a folder of its own.
+Each command writes a table (benchmarks.csv), its figures and the machine (environment.json) into a
+folder of its own.
 """
 
 import os
@@ -33,10 +35,15 @@ from time_to_quality import Caps
 
 from marl_moe.experiment.records import create_run_folder
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 console = Console(width=None if sys.stdout.isatty() else 140)
 
-Out = Annotated[Path, typer.Option("--out", help="Folder to write to; -2, -3 ... is put behind it if it exists.")]
+Out = Annotated[
+    Path,
+    typer.Option("--out", help="Folder to write to; -2, -3 ... is put behind it if it exists."),
+]
 QUIET_LOAD = 0.5
 LINE_EVERY_S = 20.0
 RESULTS = Path("results/benchmarks")
@@ -53,7 +60,9 @@ def world(out: Out = RESULTS) -> None:
 
 @app.command()
 def updates(out: Out = RESULTS) -> None:
-    """Updates a second: our learner inside RLlib beside a bare PyTorch loop, and where the time goes."""
+    """Updates a second: our learner inside RLlib beside a bare PyTorch loop, and where the time
+    goes.
+    """
     with _progress() as told:
         rows = update_speed.measure(told=told)
     _report(out, rows)
@@ -62,7 +71,9 @@ def updates(out: Out = RESULTS) -> None:
 @app.command()
 def quality(
     out: Out = RESULTS,
-    stock_cap: Annotated[float, typer.Option(help="Seconds of a run of RLlib's stock SAC at most.")] = LONG.rllib_s,
+    stock_cap: Annotated[
+        float, typer.Option(help="Seconds of a run of RLlib's stock SAC at most.")
+    ] = LONG.rllib_s,
     cap: Annotated[float, typer.Option(help="Seconds of a run of ours at most.")] = LONG.ours_s,
     seeds: Annotated[int, typer.Option(help="Seeds of the cells with the pointer.", min=1)] = 3,
     mlp_seeds: Annotated[int, typer.Option(help="Seeds of the cells with an mlp.", min=1)] = 1,
@@ -76,7 +87,9 @@ def quality(
 @app.command("memory")
 def memory_(
     out: Out = RESULTS,
-    stock: Annotated[bool, typer.Option("--stock", help="Measure RLlib's stock SAC too (minutes).")] = False,
+    stock: Annotated[
+        bool, typer.Option("--stock", help="Measure RLlib's stock SAC too (minutes).")
+    ] = False,
 ) -> None:
     """Peak memory of a run whose replay holds 200,000 agent transitions at 16 users."""
     with _progress() as told:
@@ -94,7 +107,9 @@ def growth_(out: Out = RESULTS) -> None:
 
 @app.command("scale")
 def scale_(out: Out = RESULTS) -> None:
-    """What a slot, a reset and an equilibrium cost up to 3,000 users and 10,000 experts, with lists or without."""
+    """What a slot, a reset and an equilibrium cost up to 3,000 users and 10,000 experts, with lists
+    or without.
+    """
     with _progress() as told:
         rows = scale.measure(told=told)
     _report(out, rows)
@@ -102,7 +117,9 @@ def scale_(out: Out = RESULTS) -> None:
 
 @app.command("mechanisms")
 def mechanisms_(out: Out = RESULTS) -> None:
-    """Cost of a clearing: own path, CVXPY's solves, the solver alone; at scale; and of training under them."""
+    """Cost of a clearing: own path, CVXPY's solves, the solver alone; at scale; and of training
+    under them.
+    """
     with _progress() as told:
         rows = mechanism_speed.measure(told=told) + mechanism_scale.measure(told=told)
         rows += mechanism_speed.measure_training(told=told)
@@ -114,7 +131,10 @@ def array_api_(
     out: Out = RESULTS,
     device: Annotated[str, typer.Option(help="Where torch's arrays lie: cpu, cuda.")] = "cpu",
 ) -> None:
-    """Cost of a slot: the world, its port to array-API code on NumPy and on torch, two processes. Not part of `all`."""
+    """Cost of a slot: the world, its port to array-API code on NumPy and on torch, two processes.
+
+    Not part of `all`.
+    """
     with _progress() as told:
         rows = array_api.measure(device=device, told=told)
     _report(out, rows)
@@ -122,7 +142,9 @@ def array_api_(
 
 @app.command("cluster")
 def cluster_(out: Out = RESULTS) -> None:
-    """Remote env runners and learners: steps and updates a second, bytes sent, and a model of more; not part of all."""
+    """Remote env runners and learners: steps and updates a second, bytes sent, and a model of more;
+    not part of all.
+    """
     with _progress() as told:
         rows = cluster_speed.measure(told=told)
     _report(out, rows)
@@ -132,12 +154,19 @@ def cluster_(out: Out = RESULTS) -> None:
 def all_(
     out: Out = RESULTS,
     long: Annotated[
-        bool, typer.Option("--long", help="Let runs of stock SAC take 15 minutes each, and measure its memory.")
+        bool,
+        typer.Option(
+            "--long", help="Let runs of stock SAC take 15 minutes each, and measure its memory."
+        ),
     ] = False,
 ) -> None:
     """Everything above, one after the other."""
     with _progress() as told:
-        rows = world_speed.measure(told=told) + update_speed.measure(told=told) + memory.measure(stock=long, told=told)
+        rows = (
+            world_speed.measure(told=told)
+            + update_speed.measure(told=told)
+            + memory.measure(stock=long, told=told)
+        )
         rows += growth.measure(told=told) + scale.measure(told=told)
         rows += mechanism_speed.measure(told=told) + mechanism_scale.measure(told=told)
         rows += mechanism_speed.measure_training(told=told)
@@ -148,16 +177,22 @@ def all_(
 @app.command()
 def tune(
     out: Out = RESULTS,
-    budget: Annotated[float, typer.Option(help="CPU seconds of each setting in each cell.")] = tuning.BUDGET_S,
+    budget: Annotated[
+        float, typer.Option(help="CPU seconds of each setting in each cell.")
+    ] = tuning.BUDGET_S,
 ) -> None:
-    """Measure the settings that the cells of `quality` choose from, anew; kept as tests/benchmarks/tuning.csv."""
+    """Measure the settings that the cells of `quality` choose from, anew; kept as
+    tests/benchmarks/tuning.csv.
+    """
     folder = create_run_folder(out.parent, out.name)
     rows = []
     with _progress() as told:
         for row in tuning.tune(budget, told):
             rows.append(row)
             report.write(folder, {tuning.RESULT_FILE.stem: pd.DataFrame(rows)}, {})
-    console.print(f"Written to {folder}; copied to {tuning.RESULT_FILE}, tuning.csv is what is chosen by.")
+    console.print(
+        f"Written to {folder}; copied to {tuning.RESULT_FILE}, tuning.csv is what is chosen by."
+    )
 
 
 def _report(out: Path, rows: list[Measurement], curves: pd.DataFrame | None = None) -> None:
@@ -168,7 +203,13 @@ def _report(out: Path, rows: list[Measurement], curves: pd.DataFrame | None = No
     if curves is not None:
         tables["learning_curves"] = curves
         figures["time_to_quality"] = lambda: quality_report.draw(curves)
-    drawn = {"growth": growth, "scale": scale, "updates": update_speed, "world": world_speed, "memory": memory}
+    drawn = {
+        "growth": growth,
+        "scale": scale,
+        "updates": update_speed,
+        "world": world_speed,
+        "memory": memory,
+    }
     drawn |= {"cluster": cluster_speed}
     for name, module in drawn.items():
         if (table["benchmark"] == name).any():
@@ -177,7 +218,9 @@ def _report(out: Path, rows: list[Measurement], curves: pd.DataFrame | None = No
     report.write(folder, tables, figures)
     console.print(report.terminal_table(rows))
     where = report.machine()
-    console.print(f"{where['cpu']}, {where['cpu_count']} cores, {where['platform']}, commit {where['commit']}")
+    console.print(
+        f"{where['cpu']}, {where['cpu_count']} cores, {where['platform']}, commit {where['commit']}"
+    )
     console.print(f"Written to {folder}")
 
 
@@ -189,7 +232,10 @@ def _progress() -> Iterator[Told]:
     """
     last_line = -inf
     if (load := os.getloadavg()[0]) > QUIET_LOAD:
-        console.print(f"Other work is going on here (load average {load:.1f}): trust ratios rather than rates.")
+        console.print(
+            f"Other work is going on here (load average {load:.1f}): trust ratios rather than "
+            "rates."
+        )
 
     def told(what: str) -> None:
         nonlocal last_line

@@ -1,8 +1,10 @@
-"""Is a world of array-API code worth it? `World` beside the port of `array_step.py`, and beside a second process.
+"""Is a world of array-API code worth it? `World` beside the port of `array_step.py`, and beside a
+second process.
 
-Milliseconds that all worlds take for a slot of the contention world, observations and resets included: `World`; the
-port on NumPy; the port on torch, as it is and compiled (torch.compile); `World` in two processes with half of the
-worlds each, as RLlib's env runners have it. What must pass through memory, at the rate of a copy, bounds them all.
+Milliseconds that all worlds take for a slot of the contention world, observations and resets
+included: `World`; the port on NumPy; the port on torch, as it is and compiled (torch.compile);
+`World` in two processes with half of the worlds each, as RLlib's env runners have it. What must
+pass through memory, at the rate of a copy, bounds them all.
 """
 
 import numpy as np
@@ -33,7 +35,9 @@ def measure(
     seconds: float = 0.5,
     told: Told = say_nothing,
 ) -> list[Measurement]:
-    """Milliseconds a slot of every variant at each size, how many times faster than `World`, and the bound."""
+    """Milliseconds a slot of every variant at each size, how many times faster than `World`, and
+    the bound.
+    """
     threads_before = torch.get_num_threads()
     rows = []
     for num_worlds, num_users in sizes:
@@ -45,14 +49,26 @@ def measure(
         bandwidth = measured.pop("copy")
         for name, values in measured.items():
             variant = f"{size}, {name}"
-            rows.append(summary("array_api", variant, "slot", "ms", [1000 / value for value in values]))
+            rows.append(
+                summary("array_api", variant, "slot", "ms", [1000 / value for value in values])
+            )
             if name != WORLD:
-                rows.append(summary("array_api", variant, "speed", "times World", ratios(values, measured[WORLD])))
+                rows.append(
+                    summary(
+                        "array_api",
+                        variant,
+                        "speed",
+                        "times World",
+                        ratios(values, measured[WORLD]),
+                    )
+                )
         moved = bytes_moved(num_worlds, num_users, num_experts)
         bounds = [1000 * moved / rate for rate in bandwidth]
         rows += [
             single("array_api", f"{size}, memory", "moved", "MB a slot", moved / MEGABYTE),
-            summary("array_api", f"{size}, memory", "copy", "GB/s", [rate / 1e9 for rate in bandwidth]),
+            summary(
+                "array_api", f"{size}, memory", "copy", "GB/s", [rate / 1e9 for rate in bandwidth]
+            ),
             summary("array_api", f"{size}, memory", "least a slot could take", "ms", bounds),
         ]
         torch._dynamo.reset()
@@ -63,15 +79,21 @@ def measure(
 def bytes_moved(num_worlds: int, num_users: int, num_experts: int) -> int:
     """What a slot must read and write if it does so once, the draws never leaving the processor.
 
-    A user's observation and mask are written, its latent SNR read and written, its mean SNR and the competence of its
-    topic read (single precision); it has about 20 numbers of its own in double precision, an expert 6, read or written.
+    A user's observation and mask are written, its latent SNR read and written, its mean SNR and the
+    competence of its topic read (single precision); it has about 20 numbers of its own in double
+    precision, an expert 6, read or written.
     """
     user = 4 * observation_size(num_experts) + (num_experts + 1) + 4 * 4 * num_experts + 8 * 20
     return num_worlds * (num_users * user + num_experts * 8 * 6)
 
 
 def _works(
-    num_worlds: int, num_users: int, num_experts: int, device: str, threads: tuple[int, ...], compiled: bool
+    num_worlds: int,
+    num_users: int,
+    num_experts: int,
+    device: str,
+    threads: tuple[int, ...],
+    compiled: bool,
 ) -> dict[str, Work]:
     """A slot of all worlds, one way or the other. Counts slots."""
     size = num_worlds, num_users, num_experts
@@ -80,7 +102,9 @@ def _works(
     for way, is_compiled in ways:
         if device == "cpu":
             for count in threads:
-                works[f"port, torch{way}, threads: {count}"] = _port(*size, device, count, is_compiled)
+                works[f"port, torch{way}, threads: {count}"] = _port(
+                    *size, device, count, is_compiled
+                )
         else:
             works[f"port, torch{way} on {device}"] = _port(*size, device, 1, is_compiled)
     if device != "cpu":
@@ -97,7 +121,12 @@ def _slot_of(play: Work) -> Work:
 
 
 def _port(
-    num_worlds: int, num_users: int, num_experts: int, device: str | None, threads: int, compiled: bool = False
+    num_worlds: int,
+    num_users: int,
+    num_experts: int,
+    device: str | None,
+    threads: int,
+    compiled: bool = False,
 ) -> Work:
     world = ArrayWorld(contention_world(num_users, num_experts), num_worlds, 0, device, compiled)
     drawn = np.random.default_rng(0).integers(num_experts + 1, size=(SLOTS, num_worlds * num_users))

@@ -11,7 +11,9 @@ Array = Any  # of either library
 
 
 class NumPyDraws:
-    """Draws for the channel (single precision) and for requests (double), from the streams that a `World` has."""
+    """Draws for the channel (single precision) and for requests (double), from the streams that a
+    `World` has.
+    """
 
     def __init__(self, channel: np.random.Generator, requests: np.random.Generator) -> None:
         self._channel, self._requests = channel, requests

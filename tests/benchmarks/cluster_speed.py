@@ -1,11 +1,14 @@
-"""Env runners and learners in processes of their own: what they collect and learn a second, and what they send.
+"""Env runners and learners in processes of their own: what they collect and learn a second, and
+what they send.
 
-Beside the measured rates stands a model of training, in which collecting and learning take turns, as they do in
-`WorldSac.training_step`: a second of training with R runners and L learners makes
+Beside the measured rates stands a model of training, in which collecting and learning take turns,
+as they do in `WorldSac.training_step`: a second of training with R runners and L learners makes
 
-    rate = 1 / (1 / (steps collected a second by R) + replay ratio / (batch x updates a second by L))
+    rate = 1 / (1 / (steps collected a second by R) + replay ratio / (batch x updates a second by
+    L))
 
-agent steps, so that more runners help up to batch x updates a second / replay ratio, where the learners saturate.
+agent steps, so that more runners help up to batch x updates a second / replay ratio, where the
+learners saturate.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,23 +27,43 @@ from marl_moe.rllib.collection import collect
 from paper_figures import style
 
 NUM_USERS, NUM_EXPERTS = 16, 30
-SIZES = ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2))  # remote env runners and learners; 0: the training's own process
+SIZES = (
+    (0, 0),
+    (1, 0),
+    (2, 0),
+    (0, 1),
+    (0, 2),
+)  # remote env runners and learners; 0: the training's own process
 BATCH = 256  # transitions of an update, of all learners together
-COLLECTING, LEARNING, TRAINING, MODELLED = "collecting", "learning", "training", "training, by the model"
+COLLECTING, LEARNING, TRAINING, MODELLED = (
+    "collecting",
+    "learning",
+    "training",
+    "training, by the model",
+)
 RUNNERS_DRAWN = 2 ** np.arange(7)
 COLOURS = {0.1: "#DDAA33", 0.5: "#004488", 2.0: "#BB5566"}  # by replay ratio
 
 
 def measure(
-    sizes: Sequence[tuple[int, int]] = SIZES, repeats: int = 5, seconds: float = 1.0, told: Told = say_nothing
+    sizes: Sequence[tuple[int, int]] = SIZES,
+    repeats: int = 5,
+    seconds: float = 1.0,
+    told: Told = say_nothing,
 ) -> list[Measurement]:
-    """Agent steps and updates a second at each number of runners and learners; bytes; the model beside training."""
+    """Agent steps and updates a second at each number of runners and learners; bytes; the model
+    beside training.
+    """
     rows: list[Measurement] = []
     algorithms = {size: _built(*size) for size in sizes}
     works = {  # all in turn, since the model joins the rates of all three
         f"{quantity}: {_variant(*size)}": work(algorithm)
         for size, algorithm in algorithms.items()
-        for quantity, work in ((COLLECTING, _collecting), (LEARNING, _learning), (TRAINING, _training))
+        for quantity, work in (
+            (COLLECTING, _collecting),
+            (LEARNING, _learning),
+            (TRAINING, _training),
+        )
     }
     for name, values in rates(works, repeats, seconds, told).items():
         quantity, variant = name.split(": ")
@@ -48,7 +71,9 @@ def measure(
         rows.append(summary("cluster", variant, quantity, unit, values))
     ratio = algorithms[sizes[0]].config.training_intensity
     for size in sizes:
-        collected, updates = (_median(rows, _variant(*size), quantity) for quantity in (COLLECTING, LEARNING))
+        collected, updates = (
+            _median(rows, _variant(*size), quantity) for quantity in (COLLECTING, LEARNING)
+        )
         value = training_rate(collected, updates, ratio)
         rows.append(single("cluster", _variant(*size), MODELLED, "agent steps/s", value))
     rows += _bytes(algorithms[sizes[0]])
@@ -58,26 +83,34 @@ def measure(
 
 
 def training_rate(collected: Any, updates: float, ratio: float) -> Any:
-    """Agent steps a second of training: collecting so many a second and learning by so many updates take turns."""
+    """Agent steps a second of training: collecting so many a second and learning by so many updates
+    take turns.
+    """
     return 1 / (1 / collected + ratio / (BATCH * updates))
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """Training as measured and as the model has it; and the model for more runners, each with a core of its own."""
+    """Training as measured and as the model has it; and the model for more runners, each with a
+    core of its own.
+    """
     table = table[table["benchmark"] == "cluster"].set_index(["quantity", "variant"])["median"]
     variants = [variant for quantity, variant in table.index if quantity == TRAINING]
     with plt.rc_context(style.DOUBLE_COLUMN):
         figure, (left, right) = plt.subplots(1, 2, layout="constrained")
     place = np.arange(len(variants))
     for shift, quantity, colour in ((-0.2, TRAINING, "#004488"), (0.2, MODELLED, "#BB5566")):
-        left.bar(place + shift, table[quantity][variants] / 1000, width=0.4, color=colour, label=quantity)
+        left.bar(
+            place + shift, table[quantity][variants] / 1000, width=0.4, color=colour, label=quantity
+        )
     left.set_xticks(place, [variant.replace(", ", "\n") for variant in variants])
     left.set_ylabel("Thousand agent steps/s")
     left.legend()
     runner, learner = table[COLLECTING, _variant(1, 0)], table[LEARNING, _variant(0, 0)]
     for ratio, colour in COLOURS.items():
         curve = training_rate(RUNNERS_DRAWN * runner, learner, ratio)
-        right.plot(RUNNERS_DRAWN, curve / 1000, color=colour, marker=".", label=f"replay ratio {ratio:g}")
+        right.plot(
+            RUNNERS_DRAWN, curve / 1000, color=colour, marker=".", label=f"replay ratio {ratio:g}"
+        )
         right.axhline(BATCH * learner / ratio / 1000, color=colour, linestyle=":", linewidth=0.8)
     right.set(xlabel="Env runners, by the model", xscale="log", yscale="log", ylim=(5, None))
     right.set_xticks(RUNNERS_DRAWN, [f"{number}" for number in RUNNERS_DRAWN])
@@ -100,12 +133,15 @@ def _built(runners: int, learners: int) -> Any:
 
 def _variant(runners: int, learners: int) -> str:
     return ", ".join(
-        f"{count} {role}{'' if count == 1 else 's'}" for count, role in ((runners, "runner"), (learners, "learner"))
+        f"{count} {role}{'' if count == 1 else 's'}"
+        for count, role in ((runners, "runner"), (learners, "learner"))
     )
 
 
 def _collecting(algorithm: Any) -> Callable[[], int]:
-    return lambda: sum(int(fragment.starts.sum()) * fragment.action[0].size for fragment in collect(algorithm))
+    return lambda: sum(
+        int(fragment.starts.sum()) * fragment.action[0].size for fragment in collect(algorithm)
+    )
 
 
 def _learning(algorithm: Any) -> Callable[[], int]:
@@ -147,4 +183,6 @@ def _bytes(algorithm: Any) -> list[Measurement]:
         ("an update", "gradients of each learner, formula", learned),
         ("an update of several", "weights to each runner, formula", actor),
     )
-    return [single("cluster", variant, quantity, "bytes", value) for variant, quantity, value in told]
+    return [
+        single("cluster", variant, quantity, "bytes", value) for variant, quantity, value in told
+    ]

@@ -20,7 +20,9 @@ def contention_world(num_users: int = 16, num_experts: int = 30) -> WorldConfig:
 
 
 def contention_spec(algorithm: dict[str, Any] | None = None, **env: Any) -> ExperimentSpec:
-    """The experiment at one size, `env` its keys that differ, with another `algorithm` section if one is given."""
+    """The experiment at one size, `env` its keys that differ, with another `algorithm` section if
+    one is given.
+    """
     raw = contention().as_dict()
     raw["sweep"] = {}
     raw["env"] |= env

@@ -28,22 +28,32 @@ def measure(
     seconds: float = 0.5,
     told: Told = say_nothing,
 ) -> list[Measurement]:
-    """Milliseconds of a step and of an update at each number of users (30 experts) and experts (16 users)."""
+    """Milliseconds of a step and of an update at each number of users (30 experts) and experts (16
+    users).
+    """
     rows = []
     for axis, sizes in (("users", users), ("experts", experts)):
         for size in sizes:
             num_users, num_experts = (size, min(experts)) if axis == "users" else (16, size)
             told(f"growth, {num_users} users, {num_experts} experts")
             runners = {"num_envs_per_env_runner": NUM_WORLDS}
-            training = {"training_intensity": 1e-6, "replay_buffer_config": {"capacity": 20_000}}  # fill, not learn
+            training = {
+                "training_intensity": 1e-6,
+                "replay_buffer_config": {"capacity": 20_000},
+            }  # fill, not learn
             algorithm = built(num_users, num_experts, env_runners=runners, training=training)
             works = {"step": _step(num_users, num_experts), "update": _update(algorithm)}
             for cost, values in rates(works, repeats, seconds).items():
                 variant = f"{size} {axis}"
-                rows.append(summary("growth", variant, cost, "ms", [1000 / value for value in values]))
+                rows.append(
+                    summary("growth", variant, cost, "ms", [1000 / value for value in values])
+                )
             algorithm.stop()
     fitted = slopes(frame(rows)).items()
-    return rows + [single("growth", f"against {axis}", f"{cost}, slope", "", slope) for (axis, cost), slope in fitted]
+    return rows + [
+        single("growth", f"against {axis}", f"{cost}, slope", "", slope)
+        for (axis, cost), slope in fitted
+    ]
 
 
 def _step(num_users: int, num_experts: int) -> Work:
@@ -65,7 +75,9 @@ def _update(algorithm: Any) -> Work:
 
 
 def slopes(table: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """Exponent b of cost = a size^b for each axis and cost: least squares of the logarithms over the upper half."""
+    """Exponent b of cost = a size^b for each axis and cost: least squares of the logarithms over
+    the upper half.
+    """
     fitted = {}
     for (axis, cost), points in _points(table).groupby(["axis", "quantity"]):
         upper = points.nlargest(max(2, (len(points) + 1) // 2), "size")
@@ -81,9 +93,13 @@ def draw(table: pd.DataFrame) -> Figure:
     points, fitted = _points(table), slopes(table)
     for ax, axis in zip(axes, ("users", "experts"), strict=True):
         for cost, (colour, marker) in LOOKS.items():
-            line = points[(points["axis"] == axis) & (points["quantity"] == cost)].sort_values("size")
+            line = points[(points["axis"] == axis) & (points["quantity"] == cost)].sort_values(
+                "size"
+            )
             label = f"{COSTS[cost]}, slope {fitted[axis, cost]:.2f}"
-            ax.fill_between(line["size"], line["least"], line["most"], color=colour, alpha=0.2, linewidth=0)
+            ax.fill_between(
+                line["size"], line["least"], line["most"], color=colour, alpha=0.2, linewidth=0
+            )
             ax.plot(line["size"], line["median"], color=colour, marker=marker, label=label)
         ax.set(xscale="log", yscale="log", xlabel=f"Number of {axis}")
         sizes = sorted(points.loc[points["axis"] == axis, "size"].unique())

@@ -1,4 +1,6 @@
-"""Speed of several variants side by side: each in turn, A B A B, so that a machine that slows down slows all alike."""
+"""Speed of several variants side by side: each in turn, A B A B, so that a machine that slows down
+slows all alike.
+"""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,10 +12,14 @@ Work = Callable[[], int]  # does a piece of work and returns how many units it w
 Rates = dict[str, list[float]]  # units a second of each variant, round by round
 
 
-def rates(variants: Mapping[str, Work], repeats: int, seconds: float, told: Told = say_nothing) -> Rates:
-    """Units a second of each variant in each of `repeats` rounds, at least `seconds` long and a piece of work.
+def rates(
+    variants: Mapping[str, Work], repeats: int, seconds: float, told: Told = say_nothing
+) -> Rates:
+    """Units a second of each variant in each of `repeats` rounds, at least `seconds` long and a
+    piece of work.
 
-    A piece of work of each comes before the first round, so that nothing is timed that happens once only.
+    A piece of work of each comes before the first round, so that nothing is timed that happens once
+    only.
     """
     measured: Rates = {name: [] for name in variants}
     for work in variants.values():
@@ -25,9 +31,13 @@ def rates(variants: Mapping[str, Work], repeats: int, seconds: float, told: Told
     return measured
 
 
-def summary(benchmark: str, variant: str, quantity: str, unit: str, values: list[float]) -> Measurement:
+def summary(
+    benchmark: str, variant: str, quantity: str, unit: str, values: list[float]
+) -> Measurement:
     """A row of the median, least and most of the rounds."""
-    return Measurement(benchmark, variant, quantity, unit, median(values), min(values), max(values), len(values))
+    return Measurement(
+        benchmark, variant, quantity, unit, median(values), min(values), max(values), len(values)
+    )
 
 
 def ratios(over: list[float], under: list[float]) -> list[float]:

@@ -1,7 +1,8 @@
-"""What a clearing costs among thousands of users and experts: each mechanism on one market of the contention world.
+"""What a clearing costs among thousands of users and experts: each mechanism on one market of the
+contention world.
 
-Each in a process of its own, so that its memory is its own: what clearings take above a process that has the market
-and has cleared a small one, solvers and all.
+Each in a process of its own, so that its memory is its own: what clearings take above a process
+that has the market and has cleared a small one, solvers and all.
 """
 
 from dataclasses import fields, replace
@@ -43,7 +44,9 @@ def measure(
 
 
 def market_of(size: Size) -> Market:
-    """The market of a world of that size after the slots in which demand settles, with a budget for some of it."""
+    """The market of a world of that size after the slots in which demand settles, with a budget for
+    some of it.
+    """
     num_users, num_experts, candidates = size
     spec = contention_spec(num_users=num_users, num_experts=num_experts, episode_slots=11)
     env = replace(

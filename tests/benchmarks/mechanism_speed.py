@@ -1,8 +1,10 @@
-"""Cost of a clearing: a mechanism's own path, its program in CVXPY, and the solver alone on the same numbers.
+"""Cost of a clearing: a mechanism's own path, its program in CVXPY, and the solver alone on the
+same numbers.
 
-"first" builds and compiles the program and solves it once; "again" solves it with other parameters; "solver" hands the
-canonical form of the last market, as CVXPY made it, to the solver alone; "own path" is `Mechanism.clear`. VCG's own
-path is set against SciPy's `linear_sum_assignment`, called once for all users and once without each.
+"first" builds and compiles the program and solves it once; "again" solves it with other parameters;
+"solver" hands the canonical form of the last market, as CVXPY made it, to the solver alone; "own
+path" is `Mechanism.clear`. VCG's own path is set against SciPy's `linear_sum_assignment`, called
+once for all users and once without each.
 """
 
 import time
@@ -31,33 +33,54 @@ from mechanisms.shadow_price import ShadowPriceProgram
 
 SIZES = ((8, 30), (64, 300))
 MARKETS = 8  # cleared in turn, so that every solve has new parameters
-PROGRAMS: dict[str, tuple[Callable[[int, int], Any], str]] = {  # of users and experts, and CVXPY's name of the solver
+PROGRAMS: dict[
+    str, tuple[Callable[[int, int], Any], str]
+] = {  # of users and experts, and CVXPY's name of the solver
     "budgeted_price": (lambda users, experts: BudgetedPriceProgram(experts), "CLARABEL"),
     "contract": (lambda users, experts: ContractProgram(Contract()), "CLARABEL"),
     "proportional_share": (lambda users, experts: ProportionalShareProgram(experts), "HIGHS"),
     "fisher": (FisherProgram, "CLARABEL"),
     "shadow_price": (ShadowPriceProgram, "CLARABEL"),
 }
-TRAINED = {"none": {"name": "none"}, "budgeted_price": {"name": "budgeted_price"}, "vcg": {"name": "vcg"}}
+TRAINED = {
+    "none": {"name": "none"},
+    "budgeted_price": {"name": "budgeted_price"},
+    "vcg": {"name": "vcg"},
+}
 
 
 def measure(
-    sizes: tuple[tuple[int, int], ...] = SIZES, repeats: int = 5, seconds: float = 0.5, told: Told = say_nothing
+    sizes: tuple[tuple[int, int], ...] = SIZES,
+    repeats: int = 5,
+    seconds: float = 0.5,
+    told: Told = say_nothing,
 ) -> list[Measurement]:
     """Milliseconds of a clearing of one market at each size, users x experts, and ratios of them."""
     rows: list[Measurement] = []
     for num_users, num_experts in sizes:
         size = f"{num_users} x {num_experts}"
-        markets = [market.world(i) for market in [_markets(num_users, num_experts)] for i in range(MARKETS)]
+        markets = [
+            market.world(i) for market in [_markets(num_users, num_experts)] for i in range(MARKETS)
+        ]
         for name, (build, solver) in PROGRAMS.items():
             told(f"{name}, {size}: first solve")
             began = time.perf_counter()
             program = build(num_users, num_experts)
             solved = [_solves(program, markets[0])]
-            rows.append(single("mechanisms", f"{name}, {size}", "first", "ms", 1e3 * (time.perf_counter() - began)))
+            rows.append(
+                single(
+                    "mechanisms",
+                    f"{name}, {size}",
+                    "first",
+                    "ms",
+                    1e3 * (time.perf_counter() - began),
+                )
+            )
             solved += [_solves(program, market) for market in markets[1:]]
             if not all(solved):
-                rows.append(single("mechanisms", f"{name}, {size}", f"solved of {MARKETS}", "", sum(solved)))
+                rows.append(
+                    single("mechanisms", f"{name}, {size}", f"solved of {MARKETS}", "", sum(solved))
+                )
             asked = [market for market, well in zip(markets, solved, strict=True) if well]
             if not asked:
                 continue
@@ -76,7 +99,9 @@ def measure(
 
 
 def measure_training(repeats: int = 5, told: Told = say_nothing) -> list[Measurement]:
-    """Epochs of SAC a second at 16 users under mechanisms that clear every slot, and ratios to free edge devices."""
+    """Epochs of SAC a second at 16 users under mechanisms that clear every slot, and ratios to free
+    edge devices.
+    """
     start_ray()
     algorithms = {}
     for name, mechanism in TRAINED.items():
@@ -91,7 +116,9 @@ def measure_training(repeats: int = 5, told: Told = say_nothing) -> list[Measure
     finally:
         for algorithm in algorithms.values():
             algorithm.stop()
-    rows = [summary("training", name, "rate", "epochs/s", values) for name, values in measured.items()]
+    rows = [
+        summary("training", name, "rate", "epochs/s", values) for name, values in measured.items()
+    ]
     rows += [
         summary("training", f"{name} / none", "ratio", "", ratios(measured[name], measured["none"]))
         for name in list(TRAINED)[1:]
@@ -109,13 +136,21 @@ def _markets(num_users: int, num_experts: int) -> Market:
 def _compared(
     variant: str, works: dict[str, Work], reference: str, repeats: int, seconds: float, told: Told
 ) -> Iterator[Measurement]:
-    measured = rates({f"{variant}: {name}": work for name, work in works.items()}, repeats, seconds, told)
+    measured = rates(
+        {f"{variant}: {name}": work for name, work in works.items()}, repeats, seconds, told
+    )
     values = dict(zip(works, measured.values(), strict=True))
     for name, per_second in values.items():
         yield summary("mechanisms", variant, name, "ms", [1e3 / rate for rate in per_second])
     for name, per_second in values.items():
         if name != reference:
-            yield summary("mechanisms", variant, f"{name} / {reference}", "", ratios(values[reference], per_second))
+            yield summary(
+                "mechanisms",
+                variant,
+                f"{name} / {reference}",
+                "",
+                ratios(values[reference], per_second),
+            )
 
 
 def _in_turn(clear: Callable[[Market], object], markets: list[Market]) -> Work:

@@ -1,7 +1,9 @@
-"""Memory: peak of a run whose replay holds 200,000 agent transitions at 16 users, each in a process of its own.
+"""Memory: peak of a run whose replay holds 200,000 agent transitions at 16 users, each in a process
+of its own.
 
-Our replay stores an observation once, though it is the next one of the transition before; what storing both would take
-is computed from its sizes. RLlib's stock SAC is measured too when asked for: filling its replay takes minutes.
+Our replay stores an observation once, though it is the next one of the transition before; what
+storing both would take is computed from its sizes. RLlib's stock SAC is measured too when asked
+for: filling its replay takes minutes.
 """
 
 import resource
@@ -24,13 +26,22 @@ CAPACITY = 200_000  # agent transitions
 NUM_USERS = 16
 # Few updates a transition: the peak does not depend on their number, the time does.
 LEARNS_LITTLE = Setting(
-    learning_rate=1e-3, gamma=0.5, target_entropy_ratio=0.1, replay_ratio=0.1, num_envs=16, warm_up=2000
+    learning_rate=1e-3,
+    gamma=0.5,
+    target_entropy_ratio=0.1,
+    replay_ratio=0.1,
+    num_envs=16,
+    warm_up=2000,
 )
 MEBIBYTE = 2**20
 
 
-def measure(capacity: int = CAPACITY, stock: bool = False, told: Told = say_nothing) -> list[Measurement]:
-    """Peaks in MiB: before the replay fills, once it is full, and with next observations stored too (computed)."""
+def measure(
+    capacity: int = CAPACITY, stock: bool = False, told: Told = say_nothing
+) -> list[Measurement]:
+    """Peaks in MiB: before the replay fills, once it is full, and with next observations stored too
+    (computed).
+    """
     rows = []
     for engine in ("ours", "rllib") if stock else ("ours",):
         told(f"{engine}, filling a replay of {capacity:,} agent transitions")
@@ -69,7 +80,9 @@ def in_a_process_of_its_own(engine: str, capacity: int) -> tuple[int, int]:
 
 def _run(engine: str, capacity: int, sender: Connection) -> None:
     """Train until the replay is full, and send both peaks."""
-    section = LEARNS_LITTLE.algorithm(Cell(engine, "pointer"), NUM_USERS, contention_world().num_experts)
+    section = LEARNS_LITTLE.algorithm(
+        Cell(engine, "pointer"), NUM_USERS, contention_world().num_experts
+    )
     held = capacity if engine == "ours" else capacity // NUM_USERS  # RLlib counts env steps
     section["training"]["replay_buffer_config"] = {"capacity": held}
     if engine == "ours":
@@ -88,7 +101,8 @@ def _run(engine: str, capacity: int, sender: Connection) -> None:
 def peak_bytes() -> int:
     """Most memory this process had resident so far.
 
-    Linux tells `getrusage` of a new process the peak of its parent if that is higher, /proc does not.
+    Linux tells `getrusage` of a new process the peak of its parent if that is higher, /proc does
+    not.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -1,4 +1,6 @@
-"""The four cells of the time to quality side by side: their runs, the factors between them, and the figure."""
+"""The four cells of the time to quality side by side: their runs, the factors between them, and the
+figure.
+"""
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
@@ -45,7 +47,10 @@ def measure(
             if seed < (pointer_seeds if cell.network == "pointer" else mlp_seeds):
                 for row in LearningCurve(cell, setting(cell), seed, caps.of(cell), **env).rows():
                     curves.append(row)
-                    told(f"{cell}, seed {seed}, {row['seconds']:.0f} s, {row['share_of_equilibrium']:.0%}")
+                    told(
+                        f"{cell}, seed {seed}, {row['seconds']:.0f} s, "
+                        f"{row['share_of_equilibrium']:.0%}"
+                    )
     table = pd.DataFrame(curves)
     return rows_of(table, caps), table
 
@@ -65,7 +70,13 @@ def rows_of(curves: pd.DataFrame, caps: Caps) -> list[Measurement]:
     best = curves.groupby(["engine", "network", "seed"])["share_of_equilibrium"].max()
     for cell in CELLS:
         rows.append(
-            summary("quality", str(cell), "best share of equilibrium", "", best[cell.engine, cell.network].tolist())
+            summary(
+                "quality",
+                str(cell),
+                "best share of equilibrium",
+                "",
+                best[cell.engine, cell.network].tolist(),
+            )
         )
     return rows
 
@@ -81,7 +92,13 @@ def draw(curves: pd.DataFrame) -> Figure:
         label: str | None = f"{NAMES[cell.engine]}, {cell.network}"
         for _, run in mine.groupby("seed"):
             share = run["share_of_equilibrium"]
-            ax.plot(run["seconds"], share, color=COLOURS[cell.engine], linestyle=LINES[cell.network], label=label)
+            ax.plot(
+                run["seconds"],
+                share,
+                color=COLOURS[cell.engine],
+                linestyle=LINES[cell.network],
+                label=label,
+            )
             label = None
     ax.set(xscale="log", ylim=(-0.5, 1), xlabel="Seconds of collecting and learning")
     ax.set_ylabel(style.METRIC_LABELS["share_of_equilibrium"])
@@ -95,17 +112,25 @@ def _reached(curves: pd.DataFrame, cell: Cell, level: float) -> list[Row | None]
     return [time_to(run.to_dict("records"), level) for _, run in mine.groupby("seed")]
 
 
-def _factors(reached: Mapping[Cell, list[Row | None]], level: float, caps: Caps) -> list[Measurement]:
-    """How many times sooner each cell is than the one before, on both paths; a bound where that one hit its cap."""
+def _factors(
+    reached: Mapping[Cell, list[Row | None]], level: float, caps: Caps
+) -> list[Measurement]:
+    """How many times sooner each cell is than the one before, on both paths; a bound where that one
+    hit its cap.
+    """
     seconds = {
         cell: float(np.median([np.inf if run is None else run["seconds"] for run in runs]))
         for cell, runs in reached.items()
     }
     rows = []
-    for slow, fast in dict.fromkeys(step for path in PATHS for step in ((path[0], path[-1]), *pairwise(path))):
+    for slow, fast in dict.fromkeys(
+        step for path in PATHS for step in ((path[0], path[-1]), *pairwise(path))
+    ):
         if np.isfinite(seconds[fast]):
             bound = "" if np.isfinite(seconds[slow]) else "at least "
             factor = min(seconds[slow], caps.of(slow)) / seconds[fast]
             variant = f"{slow} -> {fast}"
-            rows.append(single("quality", variant, f"sooner to {level:.0%}, {bound}times", "", factor))
+            rows.append(
+                single("quality", variant, f"sooner to {level:.0%}, {bound}times", "", factor)
+            )
     return rows

@@ -1,4 +1,6 @@
-"""What a benchmark says: rows, a table on the terminal, CSV and figures in a folder, and the machine they come from."""
+"""What a benchmark says: rows, a table on the terminal, CSV and figures in a folder, and the
+machine they come from.
+"""
 
 import json
 import os
@@ -54,7 +56,9 @@ def terminal_table(rows: Sequence[Measurement]) -> Table:
     """The rows for a terminal."""
     table = Table(title="Benchmarks: median (least to most)")
     for column in ("benchmark", "variant", "quantity", "median", "least to most", "repeats"):
-        table.add_column(column, justify="right" if column in ("median", "least to most", "repeats") else "left")
+        table.add_column(
+            column, justify="right" if column in ("median", "least to most", "repeats") else "left"
+        )
     last = ""
     for row in rows:
         if last and row.benchmark != last:
@@ -91,8 +95,12 @@ def bars(table: pd.DataFrame, xlabel: str) -> Figure:
     return figure
 
 
-def write(folder: Path, tables: Mapping[str, pd.DataFrame], figures: Mapping[str, Callable[[], Figure]]) -> None:
-    """Write tables as `<name>.csv`, figures as `<name>.pdf` and `.png`, and the machine as `environment.json`."""
+def write(
+    folder: Path, tables: Mapping[str, pd.DataFrame], figures: Mapping[str, Callable[[], Figure]]
+) -> None:
+    """Write tables as `<name>.csv`, figures as `<name>.pdf` and `.png`, and the machine as
+    `environment.json`.
+    """
     write_text(folder / "environment.json", json.dumps(machine(), indent=2) + "\n")
     for name, table in tables.items():
         write_text(folder / f"{name}.csv", table.to_csv(index=False))

@@ -1,8 +1,9 @@
 """Scale: what a slot costs among thousands of users and experts, with candidate lists and without.
 
-Each size in a process of its own, so that its memory is its own: what resets and steps under random actions take above
-a process that has imported everything. After that come the equilibria of the first slots: their time, and the gain a
-user, by which lists can be held against seeing all experts.
+Each size in a process of its own, so that its memory is its own: what resets and steps under random
+actions take above
+a process that has imported everything. After that come the equilibria of the first slots: their
+time, and the gain a user, by which lists can be held against seeing all experts.
 """
 
 from dataclasses import replace
@@ -36,8 +37,12 @@ ALL = "all experts"
 LOOKS = {ALL: ("#BB5566", "D"), "30 candidates": ("#004488", "o")}
 
 
-def measure(sizes: tuple[Size, ...] = SIZES, repeats: int = 3, told: Told = say_nothing) -> list[Measurement]:
-    """Milliseconds of a reset, a step and an equilibrium, and the peak of memory, at each size of one world."""
+def measure(
+    sizes: tuple[Size, ...] = SIZES, repeats: int = 3, told: Told = say_nothing
+) -> list[Measurement]:
+    """Milliseconds of a reset, a step and an equilibrium, and the peak of memory, at each size of
+    one world.
+    """
     rows = []
     for size in sizes:
         told(f"scale, {name_of(size)}")
@@ -47,7 +52,9 @@ def measure(sizes: tuple[Size, ...] = SIZES, repeats: int = 3, told: Told = say_
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """A step against the number of users, three experts a user, with lists and without; all axes logarithmic."""
+    """A step against the number of users, three experts a user, with lists and without; all axes
+    logarithmic.
+    """
     steps = table[(table["benchmark"] == "scale") & (table["quantity"] == "step")]
     size = steps["variant"].str.extract(r"(?P<users>[\d,]+) x (?P<experts>[\d,]+), (?P<seen>.*)")
     steps = steps.assign(
@@ -62,7 +69,12 @@ def draw(table: pd.DataFrame) -> Figure:
         line = steps[steps["seen"] == seen].sort_values("users")
         ax.plot(line["users"], line["median"], color=colour, marker=marker, label=seen)
     users = sorted(steps["users"].unique())
-    ax.set(xscale="log", yscale="log", xlabel="Number of users, three experts each", ylabel="Time of a step (ms)")
+    ax.set(
+        xscale="log",
+        yscale="log",
+        xlabel="Number of users, three experts each",
+        ylabel="Time of a step (ms)",
+    )
     ax.set_xticks(users, [f"{number:,}" for number in users])
     ax.xaxis.minorticks_off()
     ax.legend()
@@ -79,9 +91,14 @@ def _measured(size: Size, repeats: int) -> list[Measurement]:
     """The rows of one size."""
     num_users, num_experts, candidates = size
     idle = peak_bytes()
-    config = replace(contention_world(num_users, num_experts), observation=ObservationConfig(candidates=candidates))
+    config = replace(
+        contention_world(num_users, num_experts),
+        observation=ObservationConfig(candidates=candidates),
+    )
     world = World(config, seed=0)
-    actions = np.random.default_rng(0).integers(world.num_candidates + 1, size=(SLOTS, 1, num_users))
+    actions = np.random.default_rng(0).integers(
+        world.num_candidates + 1, size=(SLOTS, 1, num_users)
+    )
     resets, steps, equilibria, gains = [], [], [], []
     for _ in range(repeats):
         began = perf_counter()

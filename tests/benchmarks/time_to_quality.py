@@ -1,8 +1,10 @@
-"""Time to quality: until the likeliest actions gain 50 % and 85 % of the full-information equilibrium's gain.
+"""Time to quality: until the likeliest actions gain 50 % and 85 % of the full-information
+equilibrium's gain.
 
-Four cells tell network and engine apart: {RLlib's stock SAC, ours} x {mlp, pointer}, all on the same observations. The
-mlp of RLlib's cell is RLlib's default, that of ours as wide; the pointer is one and the same network. The clock counts
-collecting and learning, and stands still while evaluating; importing and building come before it.
+Four cells tell network and engine apart: {RLlib's stock SAC, ours} x {mlp, pointer}, all on the
+same observations. The mlp of RLlib's cell is RLlib's default, that of ours as wide; the pointer is
+one and the same network. The clock counts collecting and learning, and stands still while
+evaluating; importing and building come before it.
 """
 
 import time
@@ -28,7 +30,8 @@ LEVELS = (0.5, 0.85)  # shares of the equilibrium's gain
 EVALUATION_WORLDS = 32  # an episode each
 RESOLUTION = 0.04  # of the seconds passed, between two evaluations
 LEAST_SECONDS = 0.1  # between two evaluations
-HOLDS = 3  # evaluations in a row: at the highest level they end a run, and fewer at its end do not count
+# evaluations in a row: at the highest level they end a run, and fewer at its end do not count
+HOLDS = 3
 MLP_HIDDEN = 256  # RLlib's default width
 
 Row = dict[str, Any]
@@ -59,11 +62,17 @@ class Setting:
     def algorithm(self, cell: Cell, num_users: int, num_experts: int) -> dict[str, Any]:
         """The `algorithm` section of an experiment in a world of that size."""
         rates = dict.fromkeys(("actor_lr", "critic_lr", "alpha_lr"), self.learning_rate)
-        training = rates | {"gamma": self.gamma, "train_batch_size_per_learner": 256, "torch_threads": 1}
+        training = rates | {
+            "gamma": self.gamma,
+            "train_batch_size_per_learner": 256,
+            "torch_threads": 1,
+        }
         runners = {"num_envs_per_env_runner": self.num_envs}
         pointer = {"network": "pointer", "hidden": 64}
         if cell.engine == "ours":
-            network = pointer if cell.network == "pointer" else {"network": "mlp", "hidden": MLP_HIDDEN}
+            network = (
+                pointer if cell.network == "pointer" else {"network": "mlp", "hidden": MLP_HIDDEN}
+            )
             training |= {
                 "target_entropy_ratio": self.target_entropy_ratio,
                 "training_intensity": self.replay_ratio,
@@ -89,7 +98,9 @@ class Setting:
         }
 
 
-CELLS = tuple(Cell(engine, network) for engine in ("rllib", "ours") for network in ("mlp", "pointer"))
+CELLS = tuple(
+    Cell(engine, network) for engine in ("rllib", "ours") for network in ("mlp", "pointer")
+)
 
 
 class LearningCurve:
@@ -166,7 +177,9 @@ class LearningCurve:
             "network": self.cell.network,
             "seed": self.seed,
             "seconds": self.seconds,
-            "env_steps": int(self.algorithm.metrics.peek(("env_runners", "num_env_steps_sampled_lifetime"))),
+            "env_steps": int(
+                self.algorithm.metrics.peek(("env_runners", "num_env_steps_sampled_lifetime"))
+            ),
             "updates": self._updates,
             "gain": gain,
             "share_of_equilibrium": gain / self.equilibrium,
@@ -180,15 +193,21 @@ class LearningCurve:
             return LearnedPolicy("sac", {"shared": module.actor}, module.network, users)
         from marl_moe.rllib.stock_policy import StockPolicy
 
-        return StockPolicy("rllib_sac", {"shared": module}, users, self.spec.env.num_experts, env_steps=0)
+        return StockPolicy(
+            "rllib_sac", {"shared": module}, users, self.spec.env.num_experts, env_steps=0
+        )
 
     def _gain(self, policy: Policy) -> float:
         """Mean gain per slot and user in the evaluation worlds, credits."""
-        return mean_gain(policy, self.spec.env, mechanisms.make("none"), self.worlds_seed, EVALUATION_WORLDS)
+        return mean_gain(
+            policy, self.spec.env, mechanisms.make("none"), self.worlds_seed, EVALUATION_WORLDS
+        )
 
 
 def time_to(rows: list[Row], level: float) -> Row | None:
-    """The row from which on no share is below the level; None where fewer than `HOLDS` are left by then."""
+    """The row from which on no share is below the level; None where fewer than `HOLDS` are left by
+    then.
+    """
     below = [index for index, row in enumerate(rows) if row["share_of_equilibrium"] < level]
     first = below[-1] + 1 if below else 0
     return rows[first] if len(rows) - first >= HOLDS else None

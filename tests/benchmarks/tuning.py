@@ -1,12 +1,15 @@
-"""Tuning of the time to quality: the same settings and the same seconds for each cell, on seeds apart.
+"""Tuning of the time to quality: the same settings and the same seconds for each cell, on seeds
+apart.
 
-`tuning.csv` beside this file is what `python tests/benchmarks tune` measured, and `chosen` reads the choice off it.
-A cell's best setting is the one that is soonest at the highest level; where none gets there, soonest at the level
-below; where none gets there either, the one with the greatest share at the end.
+`tuning.csv` beside this file is what `python tests/benchmarks tune` measured, and `chosen` reads
+the choice off it. A cell's best setting is the one that is soonest at the highest level; where none
+gets there, soonest at the level below; where none gets there either, the one with the greatest
+share at the end.
 
-RLlib's mlp reaches no level within the budget with any setting, and shares near 0 at the end of it say little of later.
-Such a cell is given the setting that is best for its network in the other engine, which gets further with as many
-updates. That is the stronger choice: with it RLlib's mlp had a share of 0.4 to 0.5 after 500 s on a tuning seed.
+RLlib's mlp reaches no level within the budget with any setting, and shares near 0 at the end of it
+say little of later. Such a cell is given the setting that is best for its network in the other
+engine, which gets further with as many updates. That is the stronger choice: with it RLlib's mlp
+had a share of 0.4 to 0.5 after 500 s on a tuning seed.
 """
 
 import time
@@ -20,10 +23,38 @@ from report import Told, say_nothing
 from time_to_quality import CELLS, LEVELS, Cell, LearningCurve, Row, Setting
 
 SETTINGS = (
-    Setting(learning_rate=1e-3, gamma=0.5, target_entropy_ratio=0.1, replay_ratio=2, num_envs=16, warm_up=2000),
-    Setting(learning_rate=1e-3, gamma=0.5, target_entropy_ratio=0.1, replay_ratio=8, num_envs=4, warm_up=1000),
-    Setting(learning_rate=3e-3, gamma=0.5, target_entropy_ratio=0.1, replay_ratio=4, num_envs=4, warm_up=1000),
-    Setting(learning_rate=1e-3, gamma=0.0, target_entropy_ratio=0.1, replay_ratio=4, num_envs=4, warm_up=1000),
+    Setting(
+        learning_rate=1e-3,
+        gamma=0.5,
+        target_entropy_ratio=0.1,
+        replay_ratio=2,
+        num_envs=16,
+        warm_up=2000,
+    ),
+    Setting(
+        learning_rate=1e-3,
+        gamma=0.5,
+        target_entropy_ratio=0.1,
+        replay_ratio=8,
+        num_envs=4,
+        warm_up=1000,
+    ),
+    Setting(
+        learning_rate=3e-3,
+        gamma=0.5,
+        target_entropy_ratio=0.1,
+        replay_ratio=4,
+        num_envs=4,
+        warm_up=1000,
+    ),
+    Setting(
+        learning_rate=1e-3,
+        gamma=0.0,
+        target_entropy_ratio=0.1,
+        replay_ratio=4,
+        num_envs=4,
+        warm_up=1000,
+    ),
 )
 SEEDS = (1000, 1001, 1002)  # those reported begin at 0
 BUDGET_S = 120.0  # of each cell and setting: as many of the seeds as fit
@@ -32,7 +63,10 @@ RESULT_FILE = Path(__file__).with_name("tuning.csv")
 
 
 def tune(budget_s: float = BUDGET_S, told: Told = say_nothing, **env: int) -> Iterator[Row]:
-    """A row for each setting, cell and seed. Seconds are CPU seconds, so that a busy machine does not choose."""
+    """A row for each setting, cell and seed.
+
+    Seconds are CPU seconds, so that a busy machine does not choose.
+    """
     for number, setting in enumerate(SETTINGS, start=1):
         for cell in CELLS:
             spent = longest = 0.0
@@ -40,7 +74,9 @@ def tune(budget_s: float = BUDGET_S, told: Told = say_nothing, **env: int) -> It
                 if seed != SEEDS[0] and spent + longest > budget_s:
                     break
                 told(f"{cell}, setting {number} of {len(SETTINGS)}, seed {seed}")
-                curve = LearningCurve(cell, setting, seed, budget_s - spent, time.process_time, RESOLUTION, **env)
+                curve = LearningCurve(
+                    cell, setting, seed, budget_s - spent, time.process_time, RESOLUTION, **env
+                )
                 rows = list(curve.rows())
                 spent += curve.seconds
                 longest = max(longest, curve.seconds)
@@ -53,7 +89,9 @@ def chosen(cell: Cell) -> Setting:
 
 
 def choice(table: pd.DataFrame, cell: Cell) -> Setting:
-    """The best setting of a cell; where none of its own reached any level, the best of its network elsewhere."""
+    """The best setting of a cell; where none of its own reached any level, the best of its network
+    elsewhere.
+    """
     network, mine = table["network"] == cell.network, table["engine"] == cell.engine
     own = table[network & mine]
     reached = own[[_column(level) for level in LEVELS]].notna().any(axis=None)
@@ -61,22 +99,41 @@ def choice(table: pd.DataFrame, cell: Cell) -> Setting:
 
 
 def best(table: pd.DataFrame) -> Setting:
-    """The best setting in rows of `tune`: the median over seeds counts, and not reached is later than any time."""
+    """The best setting in rows of `tune`: the median over seeds counts, and not reached is later
+    than any time.
+    """
     names = [field.name for field in fields(Setting)]
     columns = [_column(level) for level in sorted(LEVELS, reverse=True)]
-    ranked = table.fillna(dict.fromkeys(columns, np.inf)).groupby(names)[[*columns, "share_at_end"]].median()
-    ranked = ranked.sort_values([*columns, "share_at_end"], ascending=[True] * len(columns) + [False])
-    return Setting(*(kind(value) for kind, value in zip((float,) * 4 + (int,) * 2, ranked.index[0], strict=True)))
+    ranked = (
+        table.fillna(dict.fromkeys(columns, np.inf))
+        .groupby(names)[[*columns, "share_at_end"]]
+        .median()
+    )
+    ranked = ranked.sort_values(
+        [*columns, "share_at_end"], ascending=[True] * len(columns) + [False]
+    )
+    return Setting(
+        *(
+            kind(value)
+            for kind, value in zip((float,) * 4 + (int,) * 2, ranked.index[0], strict=True)
+        )
+    )
 
 
 def _result(rows: list[Row]) -> Row:
-    """Seconds of the first evaluation at each level, NaN where there was none, and what the run came to."""
+    """Seconds of the first evaluation at each level, NaN where there was none, and what the run
+    came to.
+    """
     first = {}
     for level in LEVELS:
         seconds = [row["seconds"] for row in rows if row["share_of_equilibrium"] >= level]
         first[_column(level)] = seconds[0] if seconds else np.nan
     last = rows[-1]
-    ends = {"share_at_end": last["share_of_equilibrium"], "seconds": last["seconds"], "updates": last["updates"]}
+    ends = {
+        "share_at_end": last["share_of_equilibrium"],
+        "seconds": last["seconds"],
+        "updates": last["updates"],
+    }
     return first | ends
 
 

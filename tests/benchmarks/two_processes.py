@@ -1,4 +1,6 @@
-"""The world on two cores: half of the worlds in each of two processes, as RLlib's env runners have it."""
+"""The world on two cores: half of the worlds in each of two processes, as RLlib's env runners have
+it.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +13,10 @@ from world_speed import SLOTS, episode
 
 @contextmanager
 def two_processes(num_worlds: int, num_users: int, num_experts: int) -> Iterator[dict[str, Work]]:
-    """An episode of all worlds by two processes of half of them each, none for a single world. Counts slots."""
+    """An episode of all worlds by two processes of half of them each, none for a single world.
+
+    Counts slots.
+    """
     if num_worlds < 2:
         yield {}
         return
@@ -19,7 +24,9 @@ def two_processes(num_worlds: int, num_users: int, num_experts: int) -> Iterator
     pipes, processes = [], []
     for _ in range(2):
         ours, theirs = context.Pipe()
-        process = context.Process(target=_play_on_demand, args=(theirs, num_worlds // 2, num_users, num_experts))
+        process = context.Process(
+            target=_play_on_demand, args=(theirs, num_worlds // 2, num_users, num_experts)
+        )
         process.start()
         theirs.close()
         pipes.append(ours)

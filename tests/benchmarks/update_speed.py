@@ -1,8 +1,10 @@
-"""Updates a second: our learner inside RLlib, and the same update in a bare PyTorch loop written out here.
+"""Updates a second: our learner inside RLlib, and the same update in a bare PyTorch loop written
+out here.
 
-Both draw from the same replay, as many updates at a time as training does, and share nothing else but the networks'
-definition. The losses are those of discrete SAC (Christodoulou, arXiv 1910.07207), written once more, so that the loop
-is the independent reference for what RLlib costs, and for the learner's losses.
+Both draw from the same replay, as many updates at a time as training does, and share nothing else
+but the networks' definition. The losses are those of discrete SAC (Christodoulou, arXiv
+1910.07207), written once more, so that the loop is the independent reference for what RLlib costs,
+and for the learner's losses.
 """
 
 import time
@@ -26,7 +28,8 @@ from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
 from marl_moe.rllib.replay import ReplayRing
 from paper_figures import style
 
-AT_ONCE = 10  # updates whose batches are drawn together: a fragment of the contention experiment asks for so many
+# updates whose batches are drawn together: a fragment of the contention experiment asks for so many
+AT_ONCE = 10
 SECTIONS = {  # with their colours
     "replay": "#DDAA33",
     "forward": "#6699CC",
@@ -58,7 +61,9 @@ class Stopwatch:
 class BareLoop:
     """Discrete SAC on masked actions in PyTorch alone."""
 
-    def __init__(self, network: NetworkConfig, config: Any, replay: ReplayRing, num_users: int) -> None:
+    def __init__(
+        self, network: NetworkConfig, config: Any, replay: ReplayRing, num_users: int
+    ) -> None:
         self.allow_abandon = network.allow_abandon
         self.actor, self.critic = network.build(copies=1), network.build(copies=2)
         self.target_critic = deepcopy(self.critic).requires_grad_(False)
@@ -80,9 +85,16 @@ class BareLoop:
         return updates
 
     def sample(self, updates: int) -> list[tuple[torch.Tensor, ...]]:
-        """A batch of observations, actions, rewards, next observations and discounts for each update."""
+        """A batch of observations, actions, rewards, next observations and discounts for each
+        update.
+        """
         columns = self.replay.sample(updates * self.batch_size, self.users, self.rng)
-        return list(zip(*(torch.from_numpy(column).split(self.batch_size) for column in columns), strict=True))
+        return list(
+            zip(
+                *(torch.from_numpy(column).split(self.batch_size) for column in columns),
+                strict=True,
+            )
+        )
 
     def losses(
         self,
@@ -123,11 +135,15 @@ class BareLoop:
         for optimiser in self.optimisers:
             optimiser.step()
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.target_critic.parameters()), list(self.critic.parameters()), self.tau)
+            torch._foreach_lerp_(
+                list(self.target_critic.parameters()), list(self.critic.parameters()), self.tau
+            )
 
 
 def built(num_users: int, num_experts: int, **sections: dict[str, Any]) -> Any:
-    """Our algorithm as `contention.yaml` has it but for `sections`, one iteration in: its replay holds something."""
+    """Our algorithm as `contention.yaml` has it but for `sections`, one iteration in: its replay
+    holds something.
+    """
     start_ray()
     section = contention_spec().as_dict()["algorithm"]
     for name, keys in sections.items():
@@ -139,13 +155,21 @@ def built(num_users: int, num_experts: int, **sections: dict[str, Any]) -> Any:
 
 
 def measure(
-    num_users: int = 16, num_experts: int = 30, repeats: int = 12, seconds: float = 1.5, told: Told = say_nothing
+    num_users: int = 16,
+    num_experts: int = 30,
+    repeats: int = 12,
+    seconds: float = 1.5,
+    told: Told = say_nothing,
 ) -> list[Measurement]:
-    """Updates a second of both, their ratio, and the milliseconds an update that each section takes."""
+    """Updates a second of both, their ratio, and the milliseconds an update that each section
+    takes.
+    """
     told("filling a replay")
     algorithm = built(num_users, num_experts)
     try:
-        network = NetworkConfig(**next(iter(algorithm.config.rl_module_spec.rl_module_specs.values())).model_config)
+        network = NetworkConfig(
+            **next(iter(algorithm.config.rl_module_spec.rl_module_specs.values())).model_config
+        )
         bare = BareLoop(network, algorithm.config, algorithm.local_replay_buffer, num_users)
 
         def ours() -> int:
@@ -156,8 +180,13 @@ def measure(
         told("where an update's time goes")
         calls = max(1, round(seconds * median(measured[OURS]) / AT_ONCE))
         return [
-            *(summary("updates", name, "rate", "updates/s", values) for name, values in measured.items()),
-            summary("updates", f"{OURS} / {BARE}", "ratio", "", ratios(measured[OURS], measured[BARE])),
+            *(
+                summary("updates", name, "rate", "updates/s", values)
+                for name, values in measured.items()
+            ),
+            summary(
+                "updates", f"{OURS} / {BARE}", "ratio", "", ratios(measured[OURS], measured[BARE])
+            ),
             *_sections_of_ours(algorithm, calls),
             *_sections_of_bare(bare, calls),
         ]
@@ -172,7 +201,9 @@ def draw(table: pd.DataFrame) -> Figure:
         figure, ax = plt.subplots(layout="constrained")
     start = pd.Series(0.0, index=[OURS, BARE])
     for section, colour in SECTIONS.items():
-        spent = mine[mine["quantity"] == section].set_index("variant")["median"].reindex(start.index)
+        spent = (
+            mine[mine["quantity"] == section].set_index("variant")["median"].reindex(start.index)
+        )
         ax.barh(start.index, spent, left=start, height=0.5, color=colour, label=section)
         start += spent
     ax.invert_yaxis()
@@ -202,14 +233,20 @@ def _sections_of_bare(bare: BareLoop, calls: int) -> list[Measurement]:
     return _sections(BARE, watch, bare.update, calls)
 
 
-def _sections(variant: str, watch: Stopwatch, update: Callable[[int], Any], calls: int) -> list[Measurement]:
-    """Milliseconds an update that each section takes in so many calls; `rest` is what no section counts."""
+def _sections(
+    variant: str, watch: Stopwatch, update: Callable[[int], Any], calls: int
+) -> list[Measurement]:
+    """Milliseconds an update that each section takes in so many calls; `rest` is what no section
+    counts.
+    """
     began = time.perf_counter()
     for _ in range(calls):
         update(AT_ONCE)
     seconds = time.perf_counter() - began
     spent = watch.seconds | {"rest": seconds - sum(watch.seconds.values())}
     return [
-        single("updates", variant, section, "ms an update", 1000 * spent[section] / (calls * AT_ONCE))
+        single(
+            "updates", variant, section, "ms an update", 1000 * spent[section] / (calls * AT_ONCE)
+        )
         for section in SECTIONS
     ]

@@ -1,7 +1,8 @@
-"""Speed of the world: agent steps a second of the batched simulator, env steps a second of the PettingZoo view.
+"""Speed of the world: agent steps a second of the batched simulator, env steps a second of the
+PettingZoo view.
 
-Every feature of the contention world is on, each step hands out the observations, and actions are drawn beforehand.
-An agent step is a slot of one user, an env step a slot of all users of a world.
+Every feature of the contention world is on, each step hands out the observations, and actions are
+drawn beforehand. An agent step is a slot of one user, an env step a slot of all users of a world.
 """
 
 import numpy as np
@@ -32,7 +33,11 @@ def measure(
         f"{num_worlds} x {num_users} x {num_experts}": episode(num_worlds, num_users, num_experts)
         for num_worlds, num_users in sizes
     }
-    view = {f"PettingZoo, {VIEW_USERS} users x {num_experts} experts": view_episode(VIEW_USERS, num_experts)}
+    view = {
+        f"PettingZoo, {VIEW_USERS} users x {num_experts} experts": view_episode(
+            VIEW_USERS, num_experts
+        )
+    }
     measured = rates(worlds | view, repeats, seconds, told)
     return [
         summary("world", name, "rate", AGENT_STEPS if name in worlds else "env steps/s", values)
@@ -43,13 +48,18 @@ def measure(
 def draw(table: pd.DataFrame) -> Figure:
     """Agent steps a second at each size."""
     mine = table[table["benchmark"] == "world"]
-    return bars(mine[mine["unit"] == AGENT_STEPS], "Agent steps per second, worlds $\\times$ users $\\times$ experts")
+    return bars(
+        mine[mine["unit"] == AGENT_STEPS],
+        "Agent steps per second, worlds $\\times$ users $\\times$ experts",
+    )
 
 
 def episode(num_worlds: int, num_users: int, num_experts: int) -> Work:
     """Plays a slot of all worlds; a new episode begins where one is over. Counts agent steps."""
     world = World(contention_world(num_users, num_experts), num_worlds, seed=0)
-    actions = np.random.default_rng(0).integers(num_experts + 1, size=(SLOTS, num_worlds, num_users))
+    actions = np.random.default_rng(0).integers(
+        num_experts + 1, size=(SLOTS, num_worlds, num_users)
+    )
     world.reset()
 
     def play() -> int:
@@ -67,7 +77,8 @@ def view_episode(num_users: int, num_experts: int) -> Work:
     rng = np.random.default_rng(0)
     agents = view.possible_agents
     actions = [
-        dict(zip(agents, rng.integers(num_experts + 1, size=num_users).tolist(), strict=True)) for _ in range(SLOTS)
+        dict(zip(agents, rng.integers(num_experts + 1, size=num_users).tolist(), strict=True))
+        for _ in range(SLOTS)
     ]
     view.reset(seed=0)
 

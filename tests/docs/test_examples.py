@@ -1,4 +1,6 @@
-"""Every example of the pages runs as it stands there, on the package as a page's `diff` blocks would change it."""
+"""Every example of the pages runs as it stands there, on the package as a page's `diff` blocks
+would change it.
+"""
 
 import os
 import re
@@ -21,16 +23,22 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def apply_diff(root: Path, diff: str) -> None:
-    """Apply a diff whose hunks tell the place by their lines, not by numbers; each must fit exactly one."""
+    """Apply a diff whose hunks tell the place by their lines, not by numbers; each must fit exactly
+    one.
+    """
     path = root
     for hunk in re.split(r"^(?=--- |@@)", diff, flags=re.MULTILINE):
         if hunk.startswith("--- "):
             path = root / hunk.splitlines()[0].removeprefix("--- a/")
         elif hunk.startswith("@@"):
             lines = hunk.splitlines()[1:]
-            before, after = ("\n".join(line[1:] for line in lines if line[:1] != other) + "\n" for other in "+-")
+            before, after = (
+                "\n".join(line[1:] for line in lines if line[:1] != other) + "\n" for other in "+-"
+            )
             source = path.read_text()
-            assert source.count(before) == 1, f"{path.name} has changed under the documentation:\n{before}"
+            assert source.count(before) == 1, (
+                f"{path.name} has changed under the documentation:\n{before}"
+            )
             path.write_text(source.replace(before, after))
 
 
@@ -41,12 +49,17 @@ def test_the_examples_of_a_page_run(page: str, docs: Path, tmp_path: Path) -> No
     diffs = blocks(docs / page, "diff")
     if diffs:
         for package in PACKAGES:
-            shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
+            )
         for diff in diffs:
             apply_diff(tmp_path, diff)
     (tmp_path / "example.py").write_text("\n".join(code))
     ran = subprocess.run(
-        [sys.executable, "example.py"],  # beside the changed packages, where there are any: these come first
+        [
+            sys.executable,
+            "example.py",
+        ],  # beside the changed packages, where there are any: these come first
         cwd=tmp_path,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -57,7 +70,9 @@ def test_the_examples_of_a_page_run(page: str, docs: Path, tmp_path: Path) -> No
 
 
 def test_pages_with_other_examples_are_in_the_list(docs: Path) -> None:
-    runnable = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md") if blocks(path, "python")}
+    runnable = {
+        path.relative_to(docs).as_posix() for path in docs.rglob("*.md") if blocks(path, "python")
+    }
     assert runnable - set(PAGES) == {"records.md"}  # which reads a run folder
 
 

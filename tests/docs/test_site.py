@@ -29,7 +29,11 @@ class Page(HTMLParser):
         values = dict(attrs)
         self.anchors.add(values.get("id") or "")
         self.links += [value for key in ("href", "src") if (value := values.get(key))]
-        loaded = values.get("href") if tag == "link" and values.get("rel") != "canonical" else values.get("src")
+        loaded = (
+            values.get("href")
+            if tag == "link" and values.get("rel") != "canonical"
+            else values.get("src")
+        )
         self.loads += [loaded] if loaded else []
 
     def handle_data(self, data: str) -> None:
@@ -51,7 +55,9 @@ def test_every_internal_link_and_image_leads_somewhere(site: Path) -> None:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             if not target.exists() or (
-                parts.fragment and target in built and unquote(parts.fragment) not in built[target].anchors
+                parts.fragment
+                and target in built
+                and unquote(parts.fragment) not in built[target].anchors
             ):
                 broken.append(f"{path.name}: {link}")
     assert not broken

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 import mechanisms
-from envs import ChannelConfig, ExpertConfig, MarketConfig, QualityConfig, RequestConfig, World, WorldConfig
+from envs import (
+    ChannelConfig,
+    ExpertConfig,
+    MarketConfig,
+    QualityConfig,
+    RequestConfig,
+    World,
+    WorldConfig,
+)
 
 
 class FixedPrices:
@@ -65,7 +73,9 @@ def _requests(draw: DrawFn) -> RequestConfig:
 @st.composite
 def _channel(draw: DrawFn) -> ChannelConfig:
     process = draw(st.sampled_from(["iid", "gauss_markov"]))
-    split, noise_scaling = draw(st.sampled_from([("equal", False), ("equal", True), ("min_delay", False)]))
+    split, noise_scaling = draw(
+        st.sampled_from([("equal", False), ("equal", True), ("min_delay", False)])
+    )
     return ChannelConfig(
         process=process,
         speed_m_s=1.0 if process == "gauss_markov" else None,

@@ -9,7 +9,9 @@ from envs import QualityConfig, RequestConfig, World, WorldConfig
 
 def test_judge_noise_has_its_spread_once_a_request() -> None:
     config = WorldConfig(
-        num_users=4, requests=RequestConfig(num_transferred=2), quality=QualityConfig(judge_noise=0.16)
+        num_users=4,
+        requests=RequestConfig(num_transferred=2),
+        quality=QualityConfig(judge_noise=0.16),
     )
     world = World(config, num_worlds=200, seed=0)
     abandon = np.full((200, 4), world.num_experts)
@@ -26,7 +28,9 @@ def test_judge_noise_has_its_spread_once_a_request() -> None:
 
 
 def test_noise_is_the_same_for_the_device_and_the_edge() -> None:
-    config = WorldConfig(requests=RequestConfig(num_transferred=1), quality=QualityConfig(judge_noise=0.16))
+    config = WorldConfig(
+        requests=RequestConfig(num_transferred=1), quality=QualityConfig(judge_noise=0.16)
+    )
     world = World(config, num_worlds=50, seed=0)
     words = world.requests.words
     *_, info = world.step(np.full((50, 1), world.num_experts))
@@ -35,7 +39,9 @@ def test_noise_is_the_same_for_the_device_and_the_edge() -> None:
 
 
 def test_a_request_that_runs_on_the_device_is_worth_five_times_880_in_its_slot() -> None:
-    world = World(WorldConfig(num_users=3, requests=RequestConfig(local_compute=100)), num_worlds=4, seed=0)
+    world = World(
+        WorldConfig(num_users=3, requests=RequestConfig(local_compute=100)), num_worlds=4, seed=0
+    )
     for _ in range(3):
         _, reward, info = world.step(world.action_mask().argmax(axis=-1))
         assert info["utility"] == pytest.approx(np.full((4, 3), 44.0))

@@ -1,4 +1,6 @@
-"""Mechanisms that say who serves whom: what users report, who is served, who pays what, and what they see of it."""
+"""Mechanisms that say who serves whom: what users report, who is served, who pays what, and what
+they see of it.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +9,15 @@ import numpy as np
 import pytest
 
 import mechanisms
-from envs import ChannelConfig, ExpertConfig, MarketConfig, RequestConfig, World, WorldConfig, edge_experts_v0
+from envs import (
+    ChannelConfig,
+    ExpertConfig,
+    MarketConfig,
+    RequestConfig,
+    World,
+    WorldConfig,
+    edge_experts_v0,
+)
 from envs.observation import column_names
 from envs.reports import user_reports
 from mechanisms import Claims, Market, MechanismError, Outcome
@@ -24,7 +34,9 @@ EXACT = {"rtol": 1e-9, "atol": 1e-9}
 
 
 class Seats:
-    """Gives user u expert u mod (E + 1) while there are seats (the last seat is none), and charges u + 1 credits."""
+    """Gives user u expert u mod (E + 1) while there are seats (the last seat is none), and charges
+    u + 1 credits.
+    """
 
     name = "seats"
     voluntary = False
@@ -63,7 +75,9 @@ def seated(world: World) -> np.ndarray:
     return world.market.allocation.expert
 
 
-def test_a_user_that_takes_its_expert_pays_its_charge_and_any_other_the_unit_price(any_actions: Actions) -> None:
+def test_a_user_that_takes_its_expert_pays_its_charge_and_any_other_the_unit_price(
+    any_actions: Actions,
+) -> None:
     world = World(CONFIG, num_worlds=40, seed=0, mechanism=Seats())
     rng = np.random.default_rng(0)
     paid_charge = paid_price = 0
@@ -71,7 +85,10 @@ def test_a_user_that_takes_its_expert_pays_its_charge_and_any_other_the_unit_pri
         actions, expert = any_actions(world, rng), seated(world)
         follows = rng.random(expert.shape) < 0.5
         actions = np.where(follows & (expert >= 0), expert, actions)
-        pending, competence = world.requests.pending.copy(), world.competence_of_topic().astype(float)
+        pending, competence = (
+            world.requests.pending.copy(),
+            world.competence_of_topic().astype(float),
+        )
         *_, info = world.step(actions)
         for n, u in np.ndindex(actions.shape):
             e = int(actions[n, u])
@@ -98,7 +115,10 @@ def test_a_user_that_takes_its_expert_pays_its_charge_and_any_other_the_unit_pri
 
 def test_who_follows_the_allocation_is_served_before_all_others() -> None:
     config = replace(
-        CONFIG, requests=RequestConfig(num_transferred=1), experts=ExpertConfig(max_concurrent=1), num_experts=3
+        CONFIG,
+        requests=RequestConfig(num_transferred=1),
+        experts=ExpertConfig(max_concurrent=1),
+        num_experts=3,
     )
     world = World(config, num_worlds=200, seed=0, mechanism=Seats())
     *_, info = world.step(np.tile([0, 0, 0, 0, 1, 1], (200, 1)))  # seats: 0, 1, 2, none, 0, 1
@@ -120,7 +140,10 @@ def test_users_see_whom_they_are_assigned_and_the_price_of_it_within_bounds() ->
     shown = 0
     while env.agents:
         world = env.world
-        expert, points = seated(world)[0], 0.85 * 0.86 * np.maximum(world.competence_of_topic()[0], 0)
+        expert, points = (
+            seated(world)[0],
+            0.85 * 0.86 * np.maximum(world.competence_of_topic()[0], 0),
+        )
         for u, agent in enumerate(env.agents):
             assert env.observation_space(agent).contains(seen[agent])
             row = dict(zip(names, seen[agent].tolist(), strict=True))
@@ -130,7 +153,9 @@ def test_users_see_whom_they_are_assigned_and_the_price_of_it_within_bounds() ->
                 if expert[u] == e:
                     price = (u + 1) / points[u, e] if points[u, e] else np.inf
                     shown += 1
-                assert row[f"expert_{e}.unit_price"] == pytest.approx(min(price / 3.8, 10), rel=1e-5)
+                assert row[f"expert_{e}.unit_price"] == pytest.approx(
+                    min(price / 3.8, 10), rel=1e-5
+                )
         seen, *_ = env.step(dict.fromkeys(env.agents, 0))
     assert shown > 20
 
@@ -158,14 +183,18 @@ def test_reported_values_are_what_a_user_alone_then_gains_before_its_charge() ->
         actions = np.full((300, 1), world.slot % 5)
         *_, info = world.step(actions)
         gross = (info["gain"] + info["charge"])[:, 0]
-        np.testing.assert_allclose(reports.user_value[:, 0, (world.slot - 1) % 5], gross, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            reports.user_value[:, 0, (world.slot - 1) % 5], gross, rtol=1e-4, atol=1e-4
+        )
         assert (reports.topic[~pending] == -1).all()
         assert not reports.user_value[~pending].any()
 
 
 @pytest.mark.parametrize("information", ["known", "type"])
 def test_users_report_no_more_than_they_know(information: str) -> None:
-    worlds = [World(replace(CONFIG, information=information), seed=0, mechanism=Seats()) for _ in range(2)]
+    worlds = [
+        World(replace(CONFIG, information=information), seed=0, mechanism=Seats()) for _ in range(2)
+    ]
     hidden = worlds[1].pool
     other = replace(hidden, competence=np.roll(hidden.competence, 1, axis=-1))
     worlds[1].pool = other
@@ -182,7 +211,9 @@ def test_on_the_band_that_a_user_needs_its_answer_comes_at_the_deadline() -> Non
         with np.errstate(divide="ignore"):
             transmission_s = bits[..., None] / (reports.bandwidth_need * efficiency)
         delay_s = transmission_s + world.backlog_s[:, None] + world.requests.words[..., None] / 100
-        in_time = pending[..., None] & (world.backlog_s[:, None] + world.requests.words[..., None] / 100 < 6)
+        in_time = pending[..., None] & (
+            world.backlog_s[:, None] + world.requests.words[..., None] / 100 < 6
+        )
         np.testing.assert_allclose(delay_s[in_time], 6.0, rtol=1e-4)
         assert in_time.mean() > 0.3
         world.step(np.zeros((50, 6), int))
@@ -198,7 +229,9 @@ def test_an_expert_that_is_down_has_no_capacity_and_none_has_more_than_its_place
 
 
 def test_vcg_in_a_world_reaches_the_optimum_of_each_slot_and_nobody_who_follows_loses() -> None:
-    config = replace(CONFIG, experts=ExpertConfig(max_concurrent=1), requests=RequestConfig(num_transferred=1))
+    config = replace(
+        CONFIG, experts=ExpertConfig(max_concurrent=1), requests=RequestConfig(num_transferred=1)
+    )
     world = World(config, num_worlds=30, seed=2, mechanism=mechanisms.make("vcg"))
     while not world.done:
         expert = seated(world)
@@ -210,7 +243,9 @@ def test_vcg_in_a_world_reaches_the_optimum_of_each_slot_and_nobody_who_follows_
         # Reported values are the gains realised by who follows, since nobody shares a band here.
         assert (info["gain"] >= -1e-5).all()
         realised = (
-            info["gain"].sum(axis=1) + info["platform_balance"] + (info["payment"] - info["edge_cost"]).sum(axis=1)
+            info["gain"].sum(axis=1)
+            + info["platform_balance"]
+            + (info["payment"] - info["edge_cost"]).sum(axis=1)
         )
         np.testing.assert_allclose(realised, clearing.welfare, rtol=1e-5, atol=1e-5)
         assert ((info["payment"] - info["edge_cost"]) >= -1e-9).all()
@@ -236,9 +271,14 @@ def test_welfare_is_that_of_the_allocation_at_true_costs_and_never_above_the_opt
     for config in (CONFIG, scaled):
         world = World(config, num_worlds=20, seed=1, mechanism=Seats())
         reports, pool = user_reports(world), world.pool
-        worth = reports.user_value - reports.user_points * (pool.unit_cost + pool.cost_slope / 2)[:, None]
+        worth = (
+            reports.user_value
+            - reports.user_points * (pool.unit_cost + pool.cost_slope / 2)[:, None]
+        )
         expert = seated(world)
-        expected = [sum(worth[n, u, e] for u, e in enumerate(expert[n]) if e >= 0) for n in range(20)]
+        expected = [
+            sum(worth[n, u, e] for u, e in enumerate(expert[n]) if e >= 0) for n in range(20)
+        ]
         world.step(np.zeros((20, 6), int))
         clearing = world.closed_clearing
         assert clearing is not None

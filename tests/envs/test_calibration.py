@@ -6,8 +6,8 @@ import pytest
 from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
 from marl_moe.policies.heuristics import HEURISTICS
 
-# Mean utility, credits. The paper's Figure 5 shows 43.6 / 43.4 (upper bound), 42.6 (its policy), 39.5 (drop it) and
-# 39.6 / 40.5 (random) as mean / final values.
+# Mean utility, credits. The paper's Figure 5 shows 43.6 / 43.4 (upper bound), 42.6 (its policy),
+# 39.5 (drop it) and 39.6 / 40.5 (random) as mean / final values.
 FIGURE_5 = [
     ("local", "known", 43.50),
     ("greedy", "known", 42.52),
@@ -18,7 +18,8 @@ FIGURE_5 = [
     ("abandon", "type", 39.70),
     ("random", "type", 39.57),
 ]
-# Mean gain of a slot and user, credits, at 1, 8, 16 and 32 users; 384 worlds, standard errors up to 0.03.
+# Mean gain of a slot and user, credits, at 1, 8, 16 and 32 users; 384 worlds, standard errors up to
+# 0.03.
 CONTENTION = {
     "random": (-0.16, -0.35, -0.59, -1.14),
     "topic_match": (2.64, -0.71, -2.72, -5.49),
@@ -28,7 +29,9 @@ CONTENTION = {
 
 
 @pytest.mark.parametrize(("policy", "information", "expected"), FIGURE_5)
-def test_utility_of_a_policy_in_the_papers_case(policy: str, information: str, expected: float) -> None:
+def test_utility_of_a_policy_in_the_papers_case(
+    policy: str, information: str, expected: float
+) -> None:
     config = WorldConfig(
         num_users=1,
         allow_abandon=False,
@@ -47,8 +50,12 @@ def test_utility_of_a_policy_in_the_papers_case(policy: str, information: str, e
 
 
 @pytest.mark.parametrize("policy", CONTENTION)
-@pytest.mark.parametrize(("column", "num_users", "num_worlds"), [(0, 1, 400), (1, 8, 384), (2, 16, 192), (3, 32, 96)])
-def test_gain_of_a_policy_under_contention(policy: str, column: int, num_users: int, num_worlds: int) -> None:
+@pytest.mark.parametrize(
+    ("column", "num_users", "num_worlds"), [(0, 1, 400), (1, 8, 384), (2, 16, 192), (3, 32, 96)]
+)
+def test_gain_of_a_policy_under_contention(
+    policy: str, column: int, num_users: int, num_worlds: int
+) -> None:
     config = WorldConfig(
         num_users=num_users,
         requests=RequestConfig(num_transferred=1, zipf_exponent=1, topic_persistence=0.8),

@@ -1,4 +1,6 @@
-"""Candidate lists: whom the rule puts on them, and that a listed world is the same world seen through a list."""
+"""Candidate lists: whom the rule puts on them, and that a listed world is the same world seen
+through a list.
+"""
 
 import tracemalloc
 from collections import Counter
@@ -8,7 +10,15 @@ import numpy as np
 import pytest
 
 import mechanisms
-from envs import ChannelConfig, ExpertConfig, ObservationConfig, RequestConfig, World, WorldConfig, candidates
+from envs import (
+    ChannelConfig,
+    ExpertConfig,
+    ObservationConfig,
+    RequestConfig,
+    World,
+    WorldConfig,
+    candidates,
+)
 from envs.candidates import best_of_each_topic
 
 FADING = ChannelConfig(process="gauss_markov", correlation=0.9)
@@ -22,11 +32,17 @@ LISTED = WorldConfig(
 
 
 def by_hand(rank: np.ndarray, topic: np.ndarray, count: int) -> list[int]:
-    """The rule, told again: round after round the best that is left of each topic; the last round by rank."""
-    left = {t: sorted(np.flatnonzero(topic == t), key=lambda e: -rank[e]) for t in set(topic.tolist())}
+    """The rule, told again: round after round the best that is left of each topic; the last round
+    by rank.
+    """
+    left = {
+        t: sorted(np.flatnonzero(topic == t), key=lambda e: -rank[e]) for t in set(topic.tolist())
+    }
     chosen: list[int] = []
     while len(chosen) < count:
-        round_ = sorted((experts.pop(0) for experts in left.values() if experts), key=lambda e: -rank[e])
+        round_ = sorted(
+            (experts.pop(0) for experts in left.values() if experts), key=lambda e: -rank[e]
+        )
         chosen += [int(e) for e in round_[: count - len(chosen)]]
     return sorted(chosen)
 
@@ -56,7 +72,8 @@ def test_a_list_of_everybody_is_the_world_without_lists_bit_for_bit(
     monkeypatch.setattr(candidates, "PAIRS_AT_ONCE", 100)  # lists of two users at a time
     config = replace(LISTED, observation=ObservationConfig(candidates=40))
     listed, plain = (
-        World(c, 3, 5, mechanisms.make(mechanism)) for c in (config, replace(config, observation=ObservationConfig()))
+        World(c, 3, 5, mechanisms.make(mechanism))
+        for c in (config, replace(config, observation=ObservationConfig()))
     )
     assert listed.candidates.listed
     assert not plain.candidates.listed
@@ -64,7 +81,9 @@ def test_a_list_of_everybody_is_the_world_without_lists_bit_for_bit(
     while not plain.done:
         np.testing.assert_array_equal(listed.action_mask(), plain.action_mask())
         actions = rng.integers(41, size=(3, 7))
-        (seen, reward, info), (as_seen, as_reward, as_info) = (world.step(actions) for world in (listed, plain))
+        (seen, reward, info), (as_seen, as_reward, as_info) = (
+            world.step(actions) for world in (listed, plain)
+        )
         np.testing.assert_array_equal(seen, as_seen)
         np.testing.assert_array_equal(reward, as_reward)
         for name, value in as_info.items():
@@ -72,7 +91,11 @@ def test_a_list_of_everybody_is_the_world_without_lists_bit_for_bit(
 
 
 def test_a_slot_pays_what_the_formulas_say_of_the_experts_in_the_columns_chosen() -> None:
-    config = replace(LISTED, requests=RequestConfig(num_transferred=1), experts=ExpertConfig(words_per_second=None))
+    config = replace(
+        LISTED,
+        requests=RequestConfig(num_transferred=1),
+        experts=ExpertConfig(words_per_second=None),
+    )
     world = World(config, num_worlds=2, seed=0)
     actions = np.random.default_rng(1).integers(9, size=(2, 7))
     pool, words, topic = world.pool, world.requests.words.copy(), world.requests.topic.copy()
@@ -94,17 +117,23 @@ def test_a_slot_pays_what_the_formulas_say_of_the_experts_in_the_columns_chosen(
 
 
 def test_lots_put_every_expert_of_a_topic_on_lists_alike() -> None:
-    config = replace(LISTED, num_users=200, channel=ChannelConfig(), observation=ObservationConfig(candidates=6))
+    config = replace(
+        LISTED, num_users=200, channel=ChannelConfig(), observation=ObservationConfig(candidates=6)
+    )
     world = World(config, num_worlds=20, seed=0)
     drawn = Counter(world.candidates.expert.ravel().tolist())
     for expert in range(40):
         of_topic = len(range(expert % 6, 40, 6))
         expected = 4000 / of_topic
-        assert drawn[expert] == pytest.approx(expected, abs=5 * np.sqrt(expected * (1 - 1 / of_topic)))
+        assert drawn[expert] == pytest.approx(
+            expected, abs=5 * np.sqrt(expected * (1 - 1 / of_topic))
+        )
 
 
 @pytest.mark.parametrize("process", [FADING, ChannelConfig()])
-def test_newcomers_take_the_places_that_the_rule_gives_them_and_channels_go_on(process: ChannelConfig) -> None:
+def test_newcomers_take_the_places_that_the_rule_gives_them_and_channels_go_on(
+    process: ChannelConfig,
+) -> None:
     world = World(replace(LISTED, channel=process), num_worlds=2, seed=1)
     rng = np.random.default_rng(0)
     for _ in range(3):
@@ -120,7 +149,9 @@ def test_newcomers_take_the_places_that_the_rule_gives_them_and_channels_go_on(p
         assert Counter((after[n, u] % 6).tolist()).most_common()[-1][1] >= 1
         for column, expert in enumerate(after[n, u]):
             if expert < 40:
-                was = before[n, u].tolist().index(expert)  # no expert comes back that the rule had left out
+                was = (
+                    before[n, u].tolist().index(expert)
+                )  # no expert comes back that the rule had left out
                 assert world.channel.latent_db[n, u, column] == latent[n, u, was]
                 stayed += 1
     assert 0 < stayed < 2 * 7 * 9 * 0.6  # 60 of 100 are new
@@ -148,7 +179,9 @@ def test_more_candidates_than_experts_are_refused() -> None:
 
 
 def test_no_array_has_a_cell_for_each_user_and_expert() -> None:
-    config = replace(LISTED, num_users=1000, num_experts=3000, observation=ObservationConfig(candidates=30))
+    config = replace(
+        LISTED, num_users=1000, num_experts=3000, observation=ObservationConfig(candidates=30)
+    )
     tracemalloc.start()
     world = World(config, seed=0)
     rng = np.random.default_rng(0)

@@ -22,7 +22,9 @@ NUM_PAIRS = 20_000
 
 
 def fading(config: ChannelConfig, seed: int = 0, slot_s: float = 6.0) -> FadingChannel:
-    return FadingChannel(config, PAIRS, config.slot_correlation(slot_s), np.random.default_rng(seed))
+    return FadingChannel(
+        config, PAIRS, config.slot_correlation(slot_s), np.random.default_rng(seed)
+    )
 
 
 @pytest.mark.parametrize(("snr_db", "bit_per_s"), [(5.0, 2057), (20.0, 6658)])
@@ -46,7 +48,8 @@ def test_bits_are_48_a_word_of_prompt_and_answer() -> None:
 
 
 def test_autocorrelation_at_every_lag_is_rho_to_the_lag() -> None:
-    # A degenerate range pins every pair's mean at 12 dB while the latent goes on undisturbed by the clipping.
+    # A degenerate range pins every pair's mean at 12 dB while the latent goes on undisturbed by the
+    # clipping.
     channel = fading(ChannelConfig(process="gauss_markov", correlation=0.9, snr_db=(12, 12)))
     start = channel.latent_db.ravel()
     for lag in range(1, 21):
@@ -59,7 +62,9 @@ def test_autocorrelation_at_every_lag_is_rho_to_the_lag() -> None:
 
 
 @pytest.mark.parametrize("shape", [(200, 50, 2), (7, 1001, 3), (1,)])
-def test_normal_draws_are_normal_and_independent_however_many_are_asked_for(shape: tuple[int, ...]) -> None:
+def test_normal_draws_are_normal_and_independent_however_many_are_asked_for(
+    shape: tuple[int, ...],
+) -> None:
     draws = standard_normal(np.random.default_rng(0), shape)
     assert draws.shape == shape
     assert draws.dtype == np.float32
@@ -70,11 +75,15 @@ def test_normal_draws_are_normal_and_independent_however_many_are_asked_for(shap
     first, second = draws.ravel()[: draws.size - half], draws.ravel()[half:]
     for power in (1, 2):
         assert abs(np.corrcoef(first**power, second**power)[0, 1]) < 4 / np.sqrt(len(second))
-        assert abs(np.corrcoef(draws.ravel()[1:] ** power, draws.ravel()[:-1] ** power)[0, 1]) < 4 / np.sqrt(draws.size)
+        assert abs(
+            np.corrcoef(draws.ravel()[1:] ** power, draws.ravel()[:-1] ** power)[0, 1]
+        ) < 4 / np.sqrt(draws.size)
 
 
 def test_latent_is_normal_about_its_mean_with_spread_sigma_from_the_first_slot_on() -> None:
-    channel = fading(ChannelConfig(process="gauss_markov", correlation=0.8, sigma_db=3, snr_db=(12, 12)))
+    channel = fading(
+        ChannelConfig(process="gauss_markov", correlation=0.8, sigma_db=3, snr_db=(12, 12))
+    )
     for slot in range(31):
         if slot in (0, 1, 30):
             assert stats.kstest(channel.latent_db.ravel(), "norm", (12, 3)).pvalue > 1e-3
@@ -101,15 +110,21 @@ def test_snr_is_clipped_and_the_latent_is_not() -> None:
     np.testing.assert_array_equal(channel.snr_db()[inside], channel.latent_db[inside])
 
 
-@pytest.mark.parametrize(("speed", "distance", "slot_s"), [(1.0, 20.0, 6.0), (0.5, 50.0, 2.0), (0.0, 20.0, 6.0)])
+@pytest.mark.parametrize(
+    ("speed", "distance", "slot_s"), [(1.0, 20.0, 6.0), (0.5, 50.0, 2.0), (0.0, 20.0, 6.0)]
+)
 def test_speed_gives_gudmundsons_correlation(speed: float, distance: float, slot_s: float) -> None:
-    config = ChannelConfig(process="gauss_markov", speed_m_s=speed, decorrelation_distance_m=distance, snr_db=(12, 12))
+    config = ChannelConfig(
+        process="gauss_markov", speed_m_s=speed, decorrelation_distance_m=distance, snr_db=(12, 12)
+    )
     channel = fading(config, slot_s=slot_s)
     start = channel.latent_db.ravel()
     channel.advance()
     expected = np.exp(-speed * slot_s / distance)
     tolerance = 4 * (1 - expected**2) / np.sqrt(NUM_PAIRS) + 1e-6
-    assert np.corrcoef(start, channel.latent_db.ravel())[0, 1] == pytest.approx(expected, abs=tolerance)
+    assert np.corrcoef(start, channel.latent_db.ravel())[0, 1] == pytest.approx(
+        expected, abs=tolerance
+    )
 
 
 def test_iid_snr_is_uniform_and_independent_from_slot_to_slot() -> None:
@@ -167,7 +182,9 @@ def test_users_of_one_expert_finish_as_early_in_sum_as_any_split_allows(seed: in
     compute_s = world.requests.words[0] / 100
     *_, info = world.step([[0, 0, 0, 0]])
     total = (info["delay_s"][0] - compute_s).sum()
-    assert total == pytest.approx(np.sqrt(bits / rate).sum() ** 2, rel=1e-9)  # Cauchy-Schwarz, with equality
+    assert total == pytest.approx(
+        np.sqrt(bits / rate).sum() ** 2, rel=1e-9
+    )  # Cauchy-Schwarz, with equality
     for _ in range(50):
         other = np.random.default_rng(seed).dirichlet(np.ones(4))
         assert (bits / (other * rate)).sum() >= total
@@ -177,7 +194,9 @@ def test_less_band_collects_less_noise_where_noise_scales() -> None:
     config = ChannelConfig(noise_scaling=True)
     snr, share = 10.0, 0.25
     rate = 1000 * share * np.log2(1 + snr / share)
-    assert transmission_s(config, np.array(9600.0), np.array(snr), share) == pytest.approx(9600 / rate, rel=1e-12)
+    assert transmission_s(config, np.array(9600.0), np.array(snr), share) == pytest.approx(
+        9600 / rate, rel=1e-12
+    )
 
 
 def test_noise_scaling_with_min_delay_is_refused() -> None:
@@ -187,11 +206,14 @@ def test_noise_scaling_with_min_delay_is_refused() -> None:
 
 @pytest.mark.parametrize("target_ber", [1e-6, 1e-4, 1e-2])
 def test_qam_rate_meets_its_bit_error_rate(target_ber: float) -> None:
-    # Goldsmith and Chua 1997: BER = 0.2 exp(-1.5 snr / (M - 1)) with constellation size M = 2^(bit/s/Hz).
+    # Goldsmith and Chua 1997: BER = 0.2 exp(-1.5 snr / (M - 1)) with constellation size M =
+    # 2^(bit/s/Hz).
     config = ChannelConfig(ber="qam", target_ber=target_ber)
     snr = np.array([3.0, 10.0, 100.0])
     constellation = 2 ** spectral_efficiency(snr, snr_gap(config))
-    np.testing.assert_allclose(0.2 * np.exp(-1.5 * snr / (constellation - 1)), target_ber, rtol=1e-9)
+    np.testing.assert_allclose(
+        0.2 * np.exp(-1.5 * snr / (constellation - 1)), target_ber, rtol=1e-9
+    )
 
 
 def test_a_word_survives_when_all_its_bits_do() -> None:

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from envs import ChannelConfig, ExpertConfig, MarketConfig, QualityConfig, RequestConfig, RewardConfig, WorldConfig
+from envs import (
+    ChannelConfig,
+    ExpertConfig,
+    MarketConfig,
+    QualityConfig,
+    RequestConfig,
+    RewardConfig,
+    WorldConfig,
+)
 
 IMPOSSIBLE: list[tuple[Callable[..., Any], str, Any]] = [
     (WorldConfig, "num_users", 0),
@@ -80,13 +88,18 @@ IMPOSSIBLE: list[tuple[Callable[..., Any], str, Any]] = [
     (ExpertConfig, "pool_seed", 2**128),
     (ExpertConfig, "cost_slope", (1e-300, 1)),
     (RewardConfig, "credits_per_joule", 1e300),
-    *((section, "bandwith", 1) for section in (WorldConfig, RequestConfig, ChannelConfig, ExpertConfig)),
+    *(
+        (section, "bandwith", 1)
+        for section in (WorldConfig, RequestConfig, ChannelConfig, ExpertConfig)
+    ),
     *((section, "bandwith", 1) for section in (QualityConfig, RewardConfig, MarketConfig)),
 ]
 
 
 @pytest.mark.parametrize(("section", "field", "value"), IMPOSSIBLE)
-def test_impossible_value_is_refused_by_name(section: Callable[..., Any], field: str, value: object) -> None:
+def test_impossible_value_is_refused_by_name(
+    section: Callable[..., Any], field: str, value: object
+) -> None:
     with pytest.raises(ValueError, match=field):
         section(**{field: value})
 
@@ -114,10 +127,23 @@ def test_a_config_survives_the_way_through_plain_dictionaries() -> None:
 
 def test_defaults_are_those_of_the_model() -> None:
     config = WorldConfig()
-    assert (config.num_experts, config.episode_slots, config.slot_s, config.allow_abandon) == (30, 50, 6, True)
-    assert (config.requests.num_subtasks, config.requests.num_topics, config.requests.local_compute) == (8, 6, 6)
+    assert (config.num_experts, config.episode_slots, config.slot_s, config.allow_abandon) == (
+        30,
+        50,
+        6,
+        True,
+    )
+    assert (
+        config.requests.num_subtasks,
+        config.requests.num_topics,
+        config.requests.local_compute,
+    ) == (8, 6, 6)
     assert (config.requests.words, config.requests.compute_need) == ((100, 300), (0.5, 1.5))
-    assert (config.channel.bandwidth_hz, config.channel.tx_power_w, config.channel.bits_per_word) == (1000, 0.1, 48)
+    assert (
+        config.channel.bandwidth_hz,
+        config.channel.tx_power_w,
+        config.channel.bits_per_word,
+    ) == (1000, 0.1, 48)
     assert (config.channel.decorrelation_distance_m, config.channel.prompt_words) == (20, 30)
     assert (config.experts.unit_cost, config.experts.cost_slope) == ((0.5, 3), (0.5, 1.5))
     assert (config.experts.words_per_second, config.experts.max_concurrent) == (100, None)

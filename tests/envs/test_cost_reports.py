@@ -1,4 +1,6 @@
-"""Edge devices that report other costs than their own: prices follow the reports, effort and cost the truth."""
+"""Edge devices that report other costs than their own: prices follow the reports, effort and cost
+the truth.
+"""
 
 from dataclasses import replace
 
@@ -25,7 +27,9 @@ def test_factors_are_drawn_once_a_device_and_leave_the_true_pool_as_it_was() -> 
 
 
 def test_prices_follow_the_reports_and_effort_the_true_costs() -> None:
-    world = World(CONFIG, num_worlds=50, seed=0, mechanism=mechanisms.make("budgeted_price", budget=3.0))
+    world = World(
+        CONFIG, num_worlds=50, seed=0, mechanism=mechanisms.make("budgeted_price", budget=3.0)
+    )
     told = world.market.market(None)
     np.testing.assert_array_equal(told.unit_cost, world.pool.report_factor * world.pool.unit_cost)
     np.testing.assert_array_equal(told.cost_slope, world.pool.report_factor * world.pool.cost_slope)
@@ -33,7 +37,9 @@ def test_prices_follow_the_reports_and_effort_the_true_costs() -> None:
     np.testing.assert_array_equal(world.market.unit_price, outcome.unit_price)
     answer = np.clip((outcome.unit_price - world.pool.unit_cost) / world.pool.cost_slope, 0, 1)
     np.testing.assert_allclose(world.market.effort, answer, atol=1e-12)
-    assert (answer > outcome.effort + 0.1).any()  # dear reports are paid for more than their least effort
+    assert (
+        answer > outcome.effort + 0.1
+    ).any()  # dear reports are paid for more than their least effort
 
 
 def test_newcomers_report_by_factors_of_their_own_and_a_state_keeps_all() -> None:
@@ -41,7 +47,14 @@ def test_newcomers_report_by_factors_of_their_own_and_a_state_keeps_all() -> Non
     known = world.pool.report_factor.copy()
     world.add_experts(3)
     np.testing.assert_array_equal(world.pool.report_factor[:, :8], known)
-    assert ((world.pool.report_factor[:, 8:] >= 1.2) & (world.pool.report_factor[:, 8:] <= 2.0)).all()
-    other = World(replace(CONFIG, num_experts=11), num_worlds=5, seed=1, mechanism=mechanisms.make("posted_price"))
+    assert (
+        (world.pool.report_factor[:, 8:] >= 1.2) & (world.pool.report_factor[:, 8:] <= 2.0)
+    ).all()
+    other = World(
+        replace(CONFIG, num_experts=11),
+        num_worlds=5,
+        seed=1,
+        mechanism=mechanisms.make("posted_price"),
+    )
     other.set_state(world.get_state())
     np.testing.assert_array_equal(other.pool.report_factor, world.pool.report_factor)

@@ -23,17 +23,23 @@ PAID = WorldConfig(
 
 @pytest.mark.parametrize("config", [WorldConfig(), PAID])
 def test_pettingzoos_api_test_passes(config: WorldConfig) -> None:
-    parallel_api_test(edge_experts_v0.parallel_env(config, mechanisms.make("posted_price")), num_cycles=60)
+    parallel_api_test(
+        edge_experts_v0.parallel_env(config, mechanisms.make("posted_price")), num_cycles=60
+    )
 
 
 @pytest.mark.parametrize("config", [WorldConfig(num_users=2, num_experts=4), PAID])
 def test_pettingzoos_seed_test_passes(config: WorldConfig) -> None:
-    parallel_seed_test(lambda: edge_experts_v0.parallel_env(config, mechanisms.make("posted_price")), num_cycles=40)
+    parallel_seed_test(
+        lambda: edge_experts_v0.parallel_env(config, mechanisms.make("posted_price")), num_cycles=40
+    )
 
 
 @given(data=st.data())
 @settings(max_examples=40, deadline=None, derandomize=True)
-def test_a_world_of_one_is_the_same_step_for_step(world_configs: SearchStrategy[WorldConfig], data: DataObject) -> None:
+def test_a_world_of_one_is_the_same_step_for_step(
+    world_configs: SearchStrategy[WorldConfig], data: DataObject
+) -> None:
     config, seed = data.draw(world_configs), data.draw(st.integers(0, 2**32 - 1))
     mechanism = mechanisms.make(data.draw(st.sampled_from(["none", "posted_price"])))
     world, env = World(config, 1, seed, mechanism), edge_experts_v0.parallel_env(config, mechanism)
@@ -53,7 +59,9 @@ def test_a_world_of_one_is_the_same_step_for_step(world_configs: SearchStrategy[
         assert env.agents == agents
         actions = rng.integers(config.num_experts + 1, size=config.num_users)
         seen, reward, info = world.step(actions[None])
-        observations, rewards, terminated, truncated, infos = env.step(dict(zip(agents, actions, strict=True)))
+        observations, rewards, terminated, truncated, infos = env.step(
+            dict(zip(agents, actions, strict=True))
+        )
         assert list(rewards.values()) == reward[0].tolist()
         assert terminated == dict.fromkeys(agents, False)
         assert truncated == dict.fromkeys(agents, world.done)

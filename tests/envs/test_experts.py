@@ -91,7 +91,9 @@ def test_every_set_of_winners_of_a_lottery_is_equally_likely() -> None:
 
 @given(num_experts=st.integers(1, 5), places=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None, derandomize=True)
-def test_a_lottery_fills_every_place_that_is_asked_for_and_no_more(num_experts: int, places: int, seed: int) -> None:
+def test_a_lottery_fills_every_place_that_is_asked_for_and_no_more(
+    num_experts: int, places: int, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     expert, wanted = rng.integers(num_experts, size=(6, 9)), rng.random((6, 9)) < 0.7
     served = lottery(expert, wanted, places, rng)
@@ -104,7 +106,9 @@ def test_a_lottery_fills_every_place_that_is_asked_for_and_no_more(num_experts: 
 
 def test_a_measured_table_is_read_by_expert_topic_and_subtask_topic(tmp_path: Path) -> None:
     path = competence_file(tmp_path, {"competence": MEASURED, "n": 12})
-    config = WorldConfig(num_experts=5, requests=RequestConfig(num_topics=2), experts=ExpertConfig(competence=path))
+    config = WorldConfig(
+        num_experts=5, requests=RequestConfig(num_topics=2), experts=ExpertConfig(competence=path)
+    )
     world = World(config, num_worlds=2, seed=0)
     for expert in range(5):
         assert world.pool.competence[:, expert].tolist() == [MEASURED[expert % 2]] * 2
@@ -122,7 +126,9 @@ def test_a_measured_table_is_read_by_expert_topic_and_subtask_topic(tmp_path: Pa
         ("{", "cannot read"),
     ],
 )
-def test_a_bad_table_is_refused_with_its_file_and_reason(tmp_path: Path, content: object, reason: str) -> None:
+def test_a_bad_table_is_refused_with_its_file_and_reason(
+    tmp_path: Path, content: object, reason: str
+) -> None:
     path = competence_file(tmp_path, content)
     with pytest.raises(ValueError, match=reason) as caught:
         load_competence(path, 2)
@@ -136,7 +142,9 @@ def test_a_missing_table_is_refused_when_the_world_is_built(tmp_path: Path) -> N
         World(WorldConfig(experts=ExpertConfig(competence=path)), seed=0)
 
 
-def test_a_user_who_sees_types_alone_expects_the_means_of_the_measured_table(tmp_path: Path) -> None:
+def test_a_user_who_sees_types_alone_expects_the_means_of_the_measured_table(
+    tmp_path: Path,
+) -> None:
     table = [[1.0, 0.2], [0.4, 0.6]]
     config = WorldConfig(
         num_users=3,
@@ -146,7 +154,9 @@ def test_a_user_who_sees_types_alone_expects_the_means_of_the_measured_table(tmp
         experts=ExpertConfig(competence=competence_file(tmp_path, {"competence": table})),
     )
     world = World(config, num_worlds=2, seed=0)
-    expected = np.where(world.requests.topic[..., None] == np.arange(4) % 2, (1.0 + 0.6) / 2, (0.2 + 0.4) / 2)
+    expected = np.where(
+        world.requests.topic[..., None] == np.arange(4) % 2, (1.0 + 0.6) / 2, (0.2 + 0.4) / 2
+    )
     np.testing.assert_allclose(expected_competence(world), expected, rtol=1e-6)
 
 
@@ -156,6 +166,12 @@ def test_a_competence_file_that_has_no_end_is_not_read() -> None:
 
 
 def test_a_range_from_zero_to_minus_zero_is_the_number_zero() -> None:
-    pool = draw_pool(ExpertConfig(own_competence=(0.0, -0.0), unit_cost=(0.0, -0.0)), 1, 3, 1, np.random.default_rng(0))
+    pool = draw_pool(
+        ExpertConfig(own_competence=(0.0, -0.0), unit_cost=(0.0, -0.0)),
+        1,
+        3,
+        1,
+        np.random.default_rng(0),
+    )
     assert not pool.competence.any()
     assert not pool.unit_cost.any()

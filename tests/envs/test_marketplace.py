@@ -19,8 +19,12 @@ Prices = Callable[..., mechanisms.Mechanism]
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
 
 
-def full_effort_points(world: World, requests: RequestQueue, actions: np.ndarray, who: np.ndarray) -> np.ndarray:
-    """Points that each expert could deliver at full effort to the users `who`, (N, E): 0.85 D max(a, 0)."""
+def full_effort_points(
+    world: World, requests: RequestQueue, actions: np.ndarray, who: np.ndarray
+) -> np.ndarray:
+    """Points that each expert could deliver at full effort to the users `who`, (N, E): 0.85 D
+    max(a, 0).
+    """
     points = np.zeros((world.num_worlds, world.num_experts))
     for n, u in np.argwhere(who & (actions < world.num_experts)):
         e = int(actions[n, u])
@@ -41,7 +45,9 @@ def test_money_is_conserved_and_every_slot_is_in_the_books(
 ) -> None:
     seed = data.draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
-    world = World(data.draw(world_configs), num_worlds=4, seed=seed, mechanism=mechanisms.make("posted_price"))
+    world = World(
+        data.draw(world_configs), num_worlds=4, seed=seed, mechanism=mechanisms.make("posted_price")
+    )
     world.reset()
     charges, payments, costs, points = [], [], [], []
     clearings: list[Clearing] = []
@@ -58,7 +64,9 @@ def test_money_is_conserved_and_every_slot_is_in_the_books(
         np.testing.assert_allclose(info["edge_cost"], cost, **EXACT)
         total = info["payment"].sum(axis=1) + info["platform_balance"]
         np.testing.assert_allclose(info["charge"].sum(axis=1), total, **EXACT)
-        np.testing.assert_allclose(info["platform_balance"], 0, atol=1e-9)  # users pay per delivered point
+        np.testing.assert_allclose(
+            info["platform_balance"], 0, atol=1e-9
+        )  # users pay per delivered point
         charges.append(info["charge"].sum(axis=1))
         payments.append(info["payment"])
         costs.append(cost)
@@ -75,17 +83,25 @@ def test_money_is_conserved_and_every_slot_is_in_the_books(
         np.testing.assert_allclose(clearing.payment, sum(payments[slots]), **EXACT)
         np.testing.assert_allclose(clearing.cost, sum(costs[slots]), **EXACT)
         np.testing.assert_allclose(clearing.points, sum(points[slots]), **EXACT)
-        np.testing.assert_allclose(clearing.balance, clearing.charge - clearing.payment.sum(axis=1), **EXACT)
+        np.testing.assert_allclose(
+            clearing.balance, clearing.charge - clearing.payment.sum(axis=1), **EXACT
+        )
         assert (clearing.edge_utility >= -1e-9).all()  # best responses at true costs lose nothing
-        np.testing.assert_array_equal(clearing.participates, effort_at(world, clearing.unit_price) > 0)
+        np.testing.assert_array_equal(
+            clearing.participates, effort_at(world, clearing.unit_price) > 0
+        )
 
 
-def test_edge_devices_without_effort_are_masked_and_users_see_competence_times_effort(fixed_prices: Prices) -> None:
+def test_edge_devices_without_effort_are_masked_and_users_see_competence_times_effort(
+    fixed_prices: Prices,
+) -> None:
     config = WorldConfig(num_users=2, num_experts=4, requests=RequestConfig(num_transferred=1))
     world = World(config, num_worlds=30, seed=0, mechanism=fixed_prices(1.5))
     effort = effort_at(world, np.full((30, 4), 1.5))
     assert {0.0, 1.0} < {*effort.ravel().tolist()}
-    np.testing.assert_array_equal(world.action_mask()[..., :4], np.repeat(effort[:, None] > 0, 2, axis=1))
+    np.testing.assert_array_equal(
+        world.action_mask()[..., :4], np.repeat(effort[:, None] > 0, 2, axis=1)
+    )
     assert world.action_mask()[..., 4].all()
     seen = world.observe()[..., 4:].reshape(30, 2, 4, -1)[..., 1]
     for n, u, e in np.ndindex(seen.shape):
@@ -95,7 +111,9 @@ def test_edge_devices_without_effort_are_masked_and_users_see_competence_times_e
     np.testing.assert_array_equal(info["rejected"], np.repeat(effort[:, :1] == 0, 2, axis=1))
 
 
-def test_participation_at_a_price_is_the_share_of_edge_devices_with_a_lower_unit_cost(fixed_prices: Prices) -> None:
+def test_participation_at_a_price_is_the_share_of_edge_devices_with_a_lower_unit_cost(
+    fixed_prices: Prices,
+) -> None:
     world = World(WorldConfig(), num_worlds=500, seed=0, mechanism=fixed_prices(2.3))
     expected = (2.3 - 0.5) / 2.5  # unit costs are uniform over 0.5..3
     tolerance = 4 * np.sqrt(expected * (1 - expected) / world.market.participates.size)
@@ -112,12 +130,16 @@ def test_demand_is_the_exponential_average_of_requested_points_with_a_floor(
         num_experts=8,
         episode_slots=12,
         experts=ExpertConfig(max_concurrent=1),
-        market=MarketConfig(interval=interval, demand_smoothing=smoothing, value=3.1, budget_per_user=0.7),
+        market=MarketConfig(
+            interval=interval, demand_smoothing=smoothing, value=3.1, budget_per_user=0.7
+        ),
     )
     mechanism = fixed_prices(1.5)
     world = World(config, num_worlds=3, seed=0, mechanism=mechanism)
     rng = np.random.default_rng(0)
-    demand = np.full((3, 8), 0.85 * 0.86 * 6 / 8)  # as if everybody asked, uniformly, for an average subtask
+    demand = np.full(
+        (3, 8), 0.85 * 0.86 * 6 / 8
+    )  # as if everybody asked, uniformly, for an average subtask
     told = [demand]
     for slot in range(12):
         actions = np.minimum(any_actions(world, rng), 3)  # nobody ever asks the experts 4 to 7
@@ -139,7 +161,9 @@ def test_demand_is_the_exponential_average_of_requested_points_with_a_floor(
 
 
 def test_a_failed_clearing_keeps_the_last_prices_and_says_so(fixed_prices: Prices) -> None:
-    config = WorldConfig(num_users=3, num_experts=4, episode_slots=6, market=MarketConfig(interval=2))
+    config = WorldConfig(
+        num_users=3, num_experts=4, episode_slots=6, market=MarketConfig(interval=2)
+    )
     mechanism = fixed_prices(2.0, fails_at=(1,))
     world = World(config, seed=0, mechanism=mechanism)
     clearings = []
@@ -191,7 +215,9 @@ class HalfEffort:
     def clear(self, market: mechanisms.Market) -> Outcome:
         half = np.full(market.demand.shape, 0.5)
         nothing = np.zeros(market.demand.shape[:-1])
-        return Outcome(2 * half, half, half, half, welfare=nothing, status="ordered", solve_seconds=0.0)
+        return Outcome(
+            2 * half, half, half, half, welfare=nothing, status="ordered", solve_seconds=0.0
+        )
 
 
 def test_a_mechanism_that_is_not_voluntary_gets_the_effort_it_orders() -> None:
@@ -207,8 +233,12 @@ def test_a_mechanism_that_is_not_voluntary_gets_the_effort_it_orders() -> None:
     np.testing.assert_allclose(info["edge_cost"], points * (kappa / 2 + slope / 8), **EXACT)
 
 
-def test_adding_experts_closes_the_books_and_opens_new_ones(any_actions: Actions, fixed_prices: Prices) -> None:
-    config = WorldConfig(num_users=4, num_experts=5, episode_slots=10, market=MarketConfig(interval=4))
+def test_adding_experts_closes_the_books_and_opens_new_ones(
+    any_actions: Actions, fixed_prices: Prices
+) -> None:
+    config = WorldConfig(
+        num_users=4, num_experts=5, episode_slots=10, market=MarketConfig(interval=4)
+    )
     mechanism = fixed_prices(2.0)
     world = World(config, num_worlds=3, seed=0, mechanism=mechanism)
     rng = np.random.default_rng(0)
@@ -220,13 +250,21 @@ def test_adding_experts_closes_the_books_and_opens_new_ones(any_actions: Actions
             assert world.closed_clearing is not None
             clearings.append(world.closed_clearing)
             told = mechanism.markets[-1].demand  # type: ignore[attr-defined]
-            np.testing.assert_allclose(told[:, :5], np.maximum(demand, 0.05 * demand.mean(axis=1, keepdims=True)))
-            np.testing.assert_allclose(told[:, 5:], np.repeat(demand.mean(axis=1, keepdims=True), 2, axis=1))
+            np.testing.assert_allclose(
+                told[:, :5], np.maximum(demand, 0.05 * demand.mean(axis=1, keepdims=True))
+            )
+            np.testing.assert_allclose(
+                told[:, 5:], np.repeat(demand.mean(axis=1, keepdims=True), 2, axis=1)
+            )
         *_, info = world.step(any_actions(world, rng))
         paid.append(info["payment"].sum(axis=1))
         np.testing.assert_allclose(info["charge"].sum(axis=1), paid[-1], **EXACT)
         if world.closed_clearing is not None:
             clearings.append(world.closed_clearing)
-    assert [(c.slot, c.num_slots, c.payment.shape[1]) for c in clearings] == [(0, 4, 5), (4, 2, 5), (6, 4, 7)]
+    assert [(c.slot, c.num_slots, c.payment.shape[1]) for c in clearings] == [
+        (0, 4, 5),
+        (4, 2, 5),
+        (6, 4, 7),
+    ]
     np.testing.assert_allclose(sum(c.payment.sum(axis=1) for c in clearings), sum(paid), **EXACT)
     np.testing.assert_allclose(sum(c.charge for c in clearings), sum(paid), **EXACT)

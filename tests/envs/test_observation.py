@@ -21,7 +21,9 @@ Served = dict[tuple[int, int], int]  # (world, user): the expert that served it 
 
 
 def columns_of_user(world: World, n: int, u: int, slots: list[Served]) -> dict[str, float]:
-    """All columns of one user by name, from their definitions; `slots`: who served whom in each slot so far."""
+    """All columns of one user by name, from their definitions; `slots`: who served whom in each
+    slot so far.
+    """
     last = slots[-1] if slots else {}
     config, requests = world.config, world.requests
     pending = bool(requests.pending[n, u])
@@ -36,15 +38,21 @@ def columns_of_user(world: World, n: int, u: int, slots: list[Served]) -> dict[s
     speed = config.experts.words_per_second
     for e in range(world.num_experts):
         snr = 10 ** (float(world.snr_db()[n, u, e]) / 10)
-        bits = config.channel.bits_per_word * (config.channel.prompt_words + words) if pending else 0.0
+        bits = (
+            config.channel.bits_per_word * (config.channel.prompt_words + words) if pending else 0.0
+        )
         sending_s = bits / (config.channel.bandwidth_hz * log2(1 + snr / gap))
         computing_s = 0.0 if speed is None else words / speed
         price, effort = float(world.market.unit_price[n, e]), 1.0
         if world.mechanism.name != "none":
-            effort = min(max((price - world.pool.unit_cost[n, e]) / world.pool.cost_slope[n, e], 0.0), 1.0)
+            effort = min(
+                max((price - world.pool.unit_cost[n, e]) / world.pool.cost_slope[n, e], 0.0), 1.0
+            )
         topic = int(requests.topic[n, u])
         matches = float(e % config.requests.num_topics == topic)
-        competence = float(world.pool.competence[n, e, topic]) if config.information == "known" else matches
+        competence = (
+            float(world.pool.competence[n, e, topic]) if config.information == "known" else matches
+        )
         others = sum(last.get((n, other)) == e for other in range(world.num_users) if other != u)
         seen |= {
             f"expert_{e}.available": float(pending and world.available[n, e] and effort > 0),
@@ -62,18 +70,29 @@ def columns_of_user(world: World, n: int, u: int, slots: list[Served]) -> dict[s
 
 
 def recent_load(world: World, n: int, e: int, slots: list[Served]) -> float:
-    """Users served by an expert, averaged with weights 0.3, 0.3 x 0.7, 0.3 x 0.7^2 ... back from the last slot."""
-    served = [sum(slot.get((n, u)) == e for u in range(world.num_users)) for slot in reversed(slots)]
+    """Users served by an expert, averaged with weights 0.3, 0.3 x 0.7, 0.3 x 0.7^2 ...
+
+    back from the last slot.
+    """
+    served = [
+        sum(slot.get((n, u)) == e for u in range(world.num_users)) for slot in reversed(slots)
+    ]
     return sum(0.3 * 0.7**age * count for age, count in enumerate(served))
 
 
 def attraction_of(world: World, n: int, e: int) -> float:
-    """The expert's share of each topic's requests by a softmax at 0.1, weighted by the topic's Zipf popularity."""
+    """The expert's share of each topic's requests by a softmax at 0.1, weighted by the topic's Zipf
+    popularity.
+    """
     config = world.config
     rank = [1 / (m + 1) ** config.requests.zipf_exponent for m in range(config.requests.num_topics)]
     share = 0.0
     for m, popularity in enumerate(rank):
-        seen = world.pool.competence[n, :, m] if config.information == "known" else world.pool.topic == m
+        seen = (
+            world.pool.competence[n, :, m]
+            if config.information == "known"
+            else world.pool.topic == m
+        )
         weights = [exp((float(a) - float(max(seen))) / 0.1) for a in seen]
         share += popularity / sum(rank) * weights[e] / sum(weights)
     return share
@@ -86,7 +105,10 @@ def test_every_column_holds_what_its_name_says_within_its_bounds(
 ) -> None:
     config, seed = data.draw(world_configs), data.draw(st.integers(0, 2**32 - 1))
     mechanism = mechanisms.make(data.draw(st.sampled_from(["none", "posted_price"])))
-    world, rng = World(config, num_worlds=2, seed=seed, mechanism=mechanism), np.random.default_rng(seed)
+    world, rng = (
+        World(config, num_worlds=2, seed=seed, mechanism=mechanism),
+        np.random.default_rng(seed),
+    )
     low, high = bounds(config)
     space = Box(low, high, dtype=np.float32)
     names = column_names(world.num_experts)
@@ -99,12 +121,16 @@ def test_every_column_holds_what_its_name_says_within_its_bounds(
             assert space.contains(observation[n, u])
             expected = columns_of_user(world, n, u, slots)
             assert list(expected) == names
-            np.testing.assert_allclose(observation[n, u], list(expected.values()), rtol=3e-6, atol=1e-6)
+            np.testing.assert_allclose(
+                observation[n, u], list(expected.values()), rtol=3e-6, atol=1e-6
+            )
         if world.done:
             return
         actions = any_actions(world, rng)
         observation, _, info = world.step(actions)
-        slots.append({(int(n), int(u)): int(actions[n, u]) for n, u in np.argwhere(info["transferred"])})
+        slots.append(
+            {(int(n), int(u)): int(actions[n, u]) for n, u in np.argwhere(info["transferred"])}
+        )
 
 
 @pytest.mark.parametrize("mechanism", ["none", "posted_price"])
@@ -123,14 +149,22 @@ def test_observations_stay_in_their_box_when_everything_is_crowded(mechanism: st
         assert all(space.contains(seen) for seen in observation[0])
     if mechanism == "none":
         column = dict(zip(column_names(2), observation[0, 0], strict=True))
-        assert (column["expert_0.backlog"], column["expert_0.load"], column["expert_0.delay"]) == (10, 25, 10)
+        assert (column["expert_0.backlog"], column["expert_0.load"], column["expert_0.delay"]) == (
+            10,
+            25,
+            10,
+        )
 
 
 @pytest.mark.parametrize("snr_db", np.linspace(-10, 25, 36).tolist())
-def test_the_dearest_transfer_that_a_config_allows_is_on_the_bound_and_not_past_it(snr_db: float) -> None:
+def test_the_dearest_transfer_that_a_config_allows_is_on_the_bound_and_not_past_it(
+    snr_db: float,
+) -> None:
     config = WorldConfig(
         num_experts=1,
-        requests=RequestConfig(num_transferred=1, words=(200 / 3, 200 / 3), compute_need=(0.7, 0.7)),
+        requests=RequestConfig(
+            num_transferred=1, words=(200 / 3, 200 / 3), compute_need=(0.7, 0.7)
+        ),
         channel=ChannelConfig(snr_db=(snr_db, snr_db)),
     )
     observation = World(config, seed=0).reset()[0, 0]
@@ -155,16 +189,22 @@ def test_the_mask_is_the_available_columns_and_the_way_out(
         for n, u in np.ndindex(mask.shape[:2]):
             usable = world.available[n] & (world.market.unit_price[n] > world.pool.unit_cost[n])
             can_transfer = world.requests.pending[n, u] and usable.any()
-            assert mask[n, u, :-1].tolist() == [bool(world.requests.pending[n, u] and x) for x in usable]
+            assert mask[n, u, :-1].tolist() == [
+                bool(world.requests.pending[n, u] and x) for x in usable
+            ]
             assert mask[n, u, -1] == (config.allow_abandon or not can_transfer)
         assert mask.any(axis=-1).all()
         world.step(any_actions(world, rng))
 
 
 @pytest.mark.parametrize("mechanism", ["none", "posted_price"])
-def test_what_others_do_reaches_me_a_slot_later_through_load_backlog_and_prices_alone(mechanism: str) -> None:
+def test_what_others_do_reaches_me_a_slot_later_through_load_backlog_and_prices_alone(
+    mechanism: str,
+) -> None:
     config = WorldConfig(num_users=4, num_experts=5, market=MarketConfig(interval=1))
-    worlds = [World(config, num_worlds=6, seed=0, mechanism=mechanisms.make(mechanism)) for _ in range(2)]
+    worlds = [
+        World(config, num_worlds=6, seed=0, mechanism=mechanisms.make(mechanism)) for _ in range(2)
+    ]
     rng = np.random.default_rng(0)
     for _ in range(4):
         common = rng.integers(6, size=(6, 4))
@@ -172,11 +212,17 @@ def test_what_others_do_reaches_me_a_slot_later_through_load_backlog_and_prices_
     np.testing.assert_array_equal(first, second)  # whatever the others are about to choose
     crowded, empty = common.copy(), common.copy()
     crowded[:, 1:], empty[:, 1:] = common[:, :1], 5
-    after, other = (world.step(a)[0][:, 0] for world, a in zip(worlds, (crowded, empty), strict=True))
+    after, other = (
+        world.step(a)[0][:, 0] for world, a in zip(worlds, (crowded, empty), strict=True)
+    )
     names = np.array(column_names(5))
     differs = {name.split(".")[-1] for name in names[(after != other).any(axis=0)]}
-    through = {"load", "recent_load", "backlog"} | (set() if mechanism == "none" else {"unit_price"})
-    moved_by_prices = set() if mechanism == "none" else {"competence", "available"}  # effort, participation
+    through = {"load", "recent_load", "backlog"} | (
+        set() if mechanism == "none" else {"unit_price"}
+    )
+    moved_by_prices = (
+        set() if mechanism == "none" else {"competence", "available"}
+    )  # effort, participation
     assert through <= differs <= through | moved_by_prices
 
 

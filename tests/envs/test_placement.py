@@ -24,7 +24,10 @@ def running_world(mechanism: str = "none", config: WorldConfig = CONFIG) -> Worl
 
 def test_the_user_has_the_subtask_and_nobody_else_has_another() -> None:
     world = running_world()
-    before = {name: getattr(world.requests, name).copy() for name in ("weight", "words", "compute", "topic")}
+    before = {
+        name: getattr(world.requests, name).copy()
+        for name in ("weight", "words", "compute", "topic")
+    }
     world.place_subtask(1, 2, **SUBTASK)
     for name, value in SUBTASK.items():
         after = getattr(world.requests, name)
@@ -34,7 +37,9 @@ def test_the_user_has_the_subtask_and_nobody_else_has_another() -> None:
 
 
 def test_its_gain_and_its_request_s_utility_are_those_of_the_model() -> None:
-    """gain = 5 x 0.85 D a_eff - 0.0025 W - 2 E with D = 0.86 K g; utility = 5 (8.8 - D) + gain (design, section 3)."""
+    """gain = 5 x 0.85 D a_eff - 0.0025 W - 2 E with D = 0.86 K g; utility = 5 (8.8 - D) + gain
+    (design, section 3).
+    """
     world = running_world()
     world.place_subtask(0, 0, **SUBTASK)
     expert = 3
@@ -48,7 +53,11 @@ def test_its_gain_and_its_request_s_utility_are_those_of_the_model() -> None:
     delay = backlog + sent + 150 / 100
     late = min(1.0, np.exp(-(delay - 6) / 3))
     loss = 0.86 * 8 * 0.2
-    gain = 5 * 0.85 * loss * (competence * late if competence > 0 else competence) - 0.0025 * 150 - 2 * 0.1 * sent
+    gain = (
+        5 * 0.85 * loss * (competence * late if competence > 0 else competence)
+        - 0.0025 * 150
+        - 2 * 0.1 * sent
+    )
     assert info["delay_s"][0, 0] == pytest.approx(delay, rel=1e-5)
     assert info["gain"][0, 0] == pytest.approx(gain, rel=1e-5)
     assert info["utility"][0, 0] == pytest.approx(5 * (8.8 - loss) + gain, rel=1e-5)
@@ -88,12 +97,17 @@ def test_what_others_and_later_slots_bring_does_not_change() -> None:
 
 @pytest.mark.parametrize("mechanism", ["vcg", "shadow_price"])
 def test_a_mechanism_that_allocates_is_cleared_with_it(mechanism: str) -> None:
-    """Where experts are of use on their own topic alone, the one allocated is of the subtask's topic."""
+    """Where experts are of use on their own topic alone, the one allocated is of the subtask's
+    topic.
+    """
     config = WorldConfig(
         num_users=4,
         num_experts=12,
         experts=ExpertConfig(
-            unit_cost=(0.0, 0.0), own_competence=(1, 1), other_competence=(0, 0), mean_competence=1 / 6
+            unit_cost=(0.0, 0.0),
+            own_competence=(1, 1),
+            other_competence=(0, 0),
+            mean_competence=1 / 6,
         ),
         quality=QualityConfig(deadline_s=60.0),
         requests=RequestConfig(num_transferred=1),
@@ -117,7 +131,9 @@ def test_a_mechanism_that_allocates_is_cleared_with_it(mechanism: str) -> None:
         ({"topic": -1}, r"topic should lie in 0\.\.5, got -1"),
     ],
 )
-def test_what_the_model_does_not_know_is_refused_and_changes_nothing(wrong: dict, message: str) -> None:
+def test_what_the_model_does_not_know_is_refused_and_changes_nothing(
+    wrong: dict, message: str
+) -> None:
     world = running_world()
     before = world.observe().copy()
     with pytest.raises(ValueError, match=message):

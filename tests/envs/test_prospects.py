@@ -24,13 +24,20 @@ def test_expected_gain_is_what_a_user_gets_who_is_alone_and_knows_competence(
     config = replace(data.draw(world_configs), num_users=1, information="known")
     seed = data.draw(st.integers(0, 2**32 - 1))
     mechanism = mechanisms.make(data.draw(st.sampled_from(["none", "posted_price"])))
-    world, rng = World(config, num_worlds=4, seed=seed, mechanism=mechanism), np.random.default_rng(seed)
+    world, rng = (
+        World(config, num_worlds=4, seed=seed, mechanism=mechanism),
+        np.random.default_rng(seed),
+    )
     while not world.done:
         expected, mask = expected_gain(world), world.action_mask()
         for e in range(world.num_experts):
             *_, info = deepcopy(world).step(np.full((4, 1), e))
-            np.testing.assert_allclose(expected[mask[..., e], e], info["gain"][mask[..., e]], rtol=1e-4, atol=1e-5)
-        world.step(rng.integers(world.num_experts + 1, size=(4, 1)))  # leaves work behind for the next slot
+            np.testing.assert_allclose(
+                expected[mask[..., e], e], info["gain"][mask[..., e]], rtol=1e-4, atol=1e-5
+            )
+        world.step(
+            rng.integers(world.num_experts + 1, size=(4, 1))
+        )  # leaves work behind for the next slot
 
 
 def test_users_who_see_types_expect_the_mean_of_each() -> None:
@@ -45,15 +52,23 @@ def test_users_who_see_types_expect_the_mean_of_each() -> None:
 
 
 def test_users_who_know_expect_what_is() -> None:
-    world = World(WorldConfig(num_users=3, experts=ExpertConfig(resample="episode")), num_worlds=2, seed=0)
+    world = World(
+        WorldConfig(num_users=3, experts=ExpertConfig(resample="episode")), num_worlds=2, seed=0
+    )
     expected = expected_competence(world)
     for n, u, e in np.ndindex(expected.shape):
-        assert expected[n, u, e] == pytest.approx(world.pool.competence[n, e, world.requests.topic[n, u]], rel=1e-6)
+        assert expected[n, u, e] == pytest.approx(
+            world.pool.competence[n, e, world.requests.topic[n, u]], rel=1e-6
+        )
 
 
 @pytest.mark.parametrize("noise_scaling", [False, True])
-def test_expected_gain_at_a_load_is_what_a_user_gets_who_shares_the_expert_with_as_many(noise_scaling: bool) -> None:
-    config = WorldConfig(num_users=4, num_experts=5, channel=ChannelConfig(noise_scaling=noise_scaling))
+def test_expected_gain_at_a_load_is_what_a_user_gets_who_shares_the_expert_with_as_many(
+    noise_scaling: bool,
+) -> None:
+    config = WorldConfig(
+        num_users=4, num_experts=5, channel=ChannelConfig(noise_scaling=noise_scaling)
+    )
     world = World(config, num_worlds=30, seed=0)
     for _ in range(5):
         for load in (1, 2, 4):
@@ -62,13 +77,19 @@ def test_expected_gain_at_a_load_is_what_a_user_gets_who_shares_the_expert_with_
             *_, info = deepcopy(world).step(np.tile(sharing, (30, 1)))
             served = info["transferred"]
             assert served.any()
-            same_load = served & (info["load"][:, [2]] == load)  # users without a pending subtask do not come
-            np.testing.assert_allclose(expected[..., 2][same_load], info["gain"][same_load], rtol=1e-4, atol=1e-5)
+            same_load = served & (
+                info["load"][:, [2]] == load
+            )  # users without a pending subtask do not come
+            np.testing.assert_allclose(
+                expected[..., 2][same_load], info["gain"][same_load], rtol=1e-4, atol=1e-5
+            )
         world.step(np.tile([0, 1, 2, 2], (30, 1)))
 
 
 def test_expected_gain_where_more_ask_than_are_served_is_the_mean_over_the_lottery() -> None:
-    config = WorldConfig(num_users=4, num_experts=5, experts=ExpertConfig(max_concurrent=2), requests=ALWAYS)
+    config = WorldConfig(
+        num_users=4, num_experts=5, experts=ExpertConfig(max_concurrent=2), requests=ALWAYS
+    )
     world = World(config, num_worlds=3, seed=0)
     gains = []
     for seed in range(3000):

@@ -40,15 +40,20 @@ def test_lateness_takes_from_a_help_and_not_from_a_harm() -> None:
 
 
 def test_payable_points_are_those_of_positive_competence() -> None:
-    assert deliverable_points(QUALITY, np.array(0.86), np.array([1.0, -0.5])) == pytest.approx([0.731, 0])
+    assert deliverable_points(QUALITY, np.array(0.86), np.array([1.0, -0.5])) == pytest.approx(
+        [0.731, 0]
+    )
 
 
 def test_gain_of_a_transfer_is_the_papers_reward_over_dropping() -> None:
-    # 5 s - 0.0025 W - 2 E of a subtask served at competence 0.9, less 5 s of the same request with it dropped.
+    # 5 s - 0.0025 W - 2 E of a subtask served at competence 0.9, less 5 s of the same request with
+    # it dropped.
     words, energy_j, charge = 200.0, 0.3, 0.4
     served = 5 * (8.80 - 0.86 * (1 - 0.85 * 0.9)) - 0.0025 * words - 2 * energy_j - charge
     dropped = 5 * (8.80 - 0.86)
-    gain = transfer_gain(QUALITY, REWARD, np.array(0.86), np.array(0.9), np.array(words), np.array(energy_j), charge)
+    gain = transfer_gain(
+        QUALITY, REWARD, np.array(0.86), np.array(0.9), np.array(words), np.array(energy_j), charge
+    )
     assert gain == pytest.approx(served - dropped, rel=1e-12)
 
 

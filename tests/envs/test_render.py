@@ -33,14 +33,22 @@ def crowded(num_users: int, num_experts: int) -> WorldConfig:
 
 
 def visible_texts(renderer: WorldRenderer) -> list[Text]:
-    """All texts but labels of ticks beyond the end of their axis, which matplotlib keeps and does not draw."""
+    """All texts but labels of ticks beyond the end of their axis, which matplotlib keeps and does
+    not draw.
+    """
     beyond = set()
     for axes in renderer.figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             low, high = sorted(axis.get_view_interval())
-            beyond |= {tick.label1 for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high}
+            beyond |= {
+                tick.label1 for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high
+            }
     texts = renderer.figure.findobj(Text)
-    return [text for text in texts if text.get_visible() and text.get_text().strip() and text not in beyond]
+    return [
+        text
+        for text in texts
+        if text.get_visible() and text.get_text().strip() and text not in beyond
+    ]
 
 
 @pytest.mark.parametrize(("num_users", "num_experts"), SIZES)
@@ -59,8 +67,15 @@ def test_the_drawn_data_are_the_worlds(
     for _ in range(4):
         actions = any_actions(world, rng)
         pending, topic = world.requests.pending[1].copy(), world.requests.topic[1].copy()
-        weight, available = world.requests.weight[1] * 8, world.available[1] & world.market.participates[1]
-        backlog_s, unit_price, effort = world.backlog_s[1], world.market.unit_price[1], world.market.effort[1]
+        weight, available = (
+            world.requests.weight[1] * 8,
+            world.available[1] & world.market.participates[1],
+        )
+        backlog_s, unit_price, effort = (
+            world.backlog_s[1],
+            world.market.unit_price[1],
+            world.market.effort[1],
+        )
         _, _, info = world.step(actions)
         renderer.show(actions, info)
 
@@ -71,7 +86,10 @@ def test_the_drawn_data_are_the_worlds(
             assert line[0].tolist() == [0, user_row[user]]
             np.testing.assert_allclose(line[-1], [1, expert_row[actions[1, user]]])
 
-        drawn = {key: [bar[1, 0] for bar in column.bars.get_segments()] for key, column in experts.columns.items()}
+        drawn = {
+            key: [bar[1, 0] for bar in column.bars.get_segments()]
+            for key, column in experts.columns.items()
+        }
         np.testing.assert_array_equal(drawn["load"], info["load"][1])
         np.testing.assert_array_equal(drawn["backlog_s"], backlog_s)
         assert ("unit_price" in drawn) == ("effort" in drawn) == (mechanism != "none")
@@ -104,7 +122,9 @@ def test_experts_of_a_topic_stand_together_and_in_its_colour() -> None:
 
 def test_lines_are_red_where_a_choice_went_wrong_and_thicker_the_more_it_gained() -> None:
     config = WorldConfig(
-        num_users=40, requests=RequestConfig(num_transferred=1), experts=ExpertConfig(max_concurrent=4)
+        num_users=40,
+        requests=RequestConfig(num_transferred=1),
+        experts=ExpertConfig(max_concurrent=4),
     )
     world = World(config, seed=0)
     renderer, seen = WorldRenderer(world), set()
@@ -143,7 +163,9 @@ def test_the_slot_the_gains_and_the_books_are_told_in_figures() -> None:
         _, _, info = world.step(actions)
         renderer.show(actions, info)
         gains.append(info["gain"].mean())
-    told = {name: text.get_text().replace("−", "-") for name, text in renderer.header.values.items()}
+    told = {
+        name: text.get_text().replace("−", "-") for name, text in renderer.header.values.items()
+    }
     assert told["slot"] == "3 / 12"
     assert float(told["gain"]) == pytest.approx(gains[-1], abs=0.005)
     assert float(told["mean_gain"]) == pytest.approx(np.mean(gains), abs=0.005)
@@ -152,17 +174,24 @@ def test_the_slot_the_gains_and_the_books_are_told_in_figures() -> None:
     assert float(told["payment"]) == pytest.approx(info["payment"].sum(), abs=0.005)
     assert float(told["balance"]) == pytest.approx(info["platform_balance"][0], abs=0.005)
     np.testing.assert_allclose(
-        [bar[1] for bar in renderer.chart.bars.get_segments()], [[s + 1, g] for s, g in enumerate(gains)]
+        [bar[1] for bar in renderer.chart.bars.get_segments()],
+        [[s + 1, g] for s, g in enumerate(gains)],
     )
     np.testing.assert_allclose(renderer.chart.mean.get_ydata(), np.cumsum(gains) / [1, 2, 3])
     assert "somebody" in [text.get_text() for text in visible_texts(renderer)]
 
 
-def test_prices_that_differ_are_told_as_a_range(fixed_prices: Callable[..., mechanisms.Mechanism]) -> None:
+def test_prices_that_differ_are_told_as_a_range(
+    fixed_prices: Callable[..., mechanisms.Mechanism],
+) -> None:
     world = World(WorldConfig(num_experts=3), seed=0, mechanism=fixed_prices([1.5, 3.25, 2.0]))
     renderer = WorldRenderer(world)
     assert renderer.header.values["unit_price"].get_text() == "1.50–3.25"
-    assert [bar[1, 0] for bar in renderer.experts.columns["unit_price"].bars.get_segments()] == [1.5, 3.25, 2.0]
+    assert [bar[1, 0] for bar in renderer.experts.columns["unit_price"].bars.get_segments()] == [
+        1.5,
+        3.25,
+        2.0,
+    ]
 
 
 @pytest.mark.parametrize(("num_users", "num_experts"), SIZES)
@@ -171,7 +200,10 @@ def test_no_text_overlaps_another_or_leaves_the_picture(
 ) -> None:
     config = crowded(num_users, num_experts)
     world = World(config, seed=0, mechanism=mechanisms.make("posted_price"))
-    renderer, rng = WorldRenderer(world, title="better_response_stochastic"), np.random.default_rng(0)
+    renderer, rng = (
+        WorldRenderer(world, title="better_response_stochastic"),
+        np.random.default_rng(0),
+    )
     for _ in range(3):
         actions = any_actions(world, rng)
         _, _, info = world.step(actions)
@@ -184,13 +216,19 @@ def test_no_text_overlaps_another_or_leaves_the_picture(
     # The box of a text holds room above and below its letters, so boxes may touch by that much.
     low, high = boxes[:, :2] + [0, 2], boxes[:, 2:] - [0, 2]
     overlap = (np.minimum(high[:, None], high) > np.maximum(low[:, None], low)).all(axis=-1)
-    pairs = [(texts[i].get_text(), texts[j].get_text()) for i, j in np.argwhere(np.triu(overlap, 1))]
+    pairs = [
+        (texts[i].get_text(), texts[j].get_text()) for i, j in np.argwhere(np.triu(overlap, 1))
+    ]
     assert pairs == []
 
 
 def test_labels_thin_out_where_there_are_many_experts() -> None:
-    few, many = (WorldRenderer(World(WorldConfig(num_experts=e), seed=0)).experts.numbers for e in (30, 300))
-    assert [text.get_text() for text in few] == [f"{e}" for e in np.argsort(np.arange(30) % 6, kind="stable")]
+    few, many = (
+        WorldRenderer(World(WorldConfig(num_experts=e), seed=0)).experts.numbers for e in (30, 300)
+    )
+    assert [text.get_text() for text in few] == [
+        f"{e}" for e in np.argsort(np.arange(30) % 6, kind="stable")
+    ]
     assert 20 < len(many) < 60
 
 
@@ -244,7 +282,10 @@ def test_experts_that_are_added_are_drawn() -> None:
 def test_drawing_changes_nothing_in_the_world(any_actions: AnyActions) -> None:
     rewards = []
     for drawn in (False, True):
-        world, rng = World(PATCHY, seed=5, mechanism=mechanisms.make("posted_price")), np.random.default_rng(0)
+        world, rng = (
+            World(PATCHY, seed=5, mechanism=mechanisms.make("posted_price")),
+            np.random.default_rng(0),
+        )
         renderer = WorldRenderer(world) if drawn else None
         rewards.append([])
         while not world.done:

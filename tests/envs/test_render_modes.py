@@ -28,7 +28,9 @@ PATCHY = WorldConfig(
 
 
 def test_rgb_frames_are_images_that_change_from_slot_to_slot() -> None:
-    env = edge_experts_v0.parallel_env(PATCHY, mechanisms.make("posted_price"), render_mode="rgb_array")
+    env = edge_experts_v0.parallel_env(
+        PATCHY, mechanisms.make("posted_price"), render_mode="rgb_array"
+    )
     env.reset(seed=0)
     frames = [env.render()]
     for _ in range(3):
@@ -46,7 +48,11 @@ def test_rgb_frames_are_images_that_change_from_slot_to_slot() -> None:
 @pytest.mark.filterwarnings("ignore:render_mode='human' shows no window")
 def test_pettingzoos_render_test_passes() -> None:
     pyplot.switch_backend("agg")
-    render_test(lambda render_mode: parallel_to_aec(edge_experts_v0.parallel_env(PATCHY, render_mode=render_mode)))
+    render_test(
+        lambda render_mode: parallel_to_aec(
+            edge_experts_v0.parallel_env(PATCHY, render_mode=render_mode)
+        )
+    )
     pyplot.close("all")
 
 
@@ -96,7 +102,9 @@ def test_a_window_follows_the_episode_and_stays_closed_once_its_reader_closed_it
         manager_class = Manager
 
         def start_event_loop(self, timeout: float = 0) -> None:
-            shown.append(env._renderer.header.values["slot"].get_text() if env._renderer else "window first")
+            shown.append(
+                env._renderer.header.values["slot"].get_text() if env._renderer else "window first"
+            )
 
     backend = ModuleType("windows")
     backend.FigureCanvas = Canvas  # type: ignore[attr-defined]
@@ -139,7 +147,9 @@ with warnings.catch_warnings(record=True) as caught:
     env.close()
 print(*[warning.message for warning in caught if warning.category is RuntimeWarning], sep="; ")
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("shows no window") == 1
     assert "rgb_array" in done.stdout
@@ -157,5 +167,7 @@ env.reset(seed=0)
 env.render()
 print("matplotlib" in sys.modules, "matplotlib.pyplot" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
+    )
     assert done.stdout.split() == ["False", "True", "False"], done.stderr

@@ -19,8 +19,13 @@ def queue(config: RequestConfig, num_users: int = 2000, seed: int = 0) -> Reques
 def transferred_one_by_one(
     weight: Sequence[float], compute: Sequence[float], private: Sequence[bool], budget: float
 ) -> list[bool]:
-    """Resource assessment as the device does it: private subtasks, then the best g / c, until the budget is spent."""
-    waiting = sorted(range(len(weight)), key=lambda k: (not private[k], 0 if private[k] else -weight[k] / compute[k]))
+    """Resource assessment as the device does it: private subtasks, then the best g / c, until the
+    budget is spent.
+    """
+    waiting = sorted(
+        range(len(weight)),
+        key=lambda k: (not private[k], 0 if private[k] else -weight[k] / compute[k]),
+    )
     transferred = [False] * len(weight)
     spent, full = 0.0, False
     for k in waiting:
@@ -30,7 +35,11 @@ def transferred_one_by_one(
     return transferred
 
 
-@given(seed=st.integers(0, 2**32 - 1), budget=st.just(0.0) | st.floats(1e-3, 9), num_subtasks=st.integers(1, 8))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    budget=st.just(0.0) | st.floats(1e-3, 9),
+    num_subtasks=st.integers(1, 8),
+)
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_the_device_keeps_private_subtasks_then_the_best_weight_for_compute(
     seed: int, budget: float, num_subtasks: int
@@ -49,7 +58,8 @@ def test_the_device_keeps_private_subtasks_then_the_best_weight_for_compute(
 def test_a_worked_assessment() -> None:
     compute, private = np.array([1.0, 1.0, 0.5, 1.0]), np.array([False, False, False, True])
     config = RequestConfig(num_subtasks=4, local_compute=2.2)
-    # The private one costs 1. g / c is 0.5, 0.2, 0.4: the first fits (2.0), the third does not (2.5).
+    # The private one costs 1. g / c is 0.5, 0.2, 0.4: the first fits (2.0), the third does not
+    # (2.5).
     weight = np.array([0.5, 0.2, 0.2, 0.1])
     assert assess(config, weight, compute, private).tolist() == [False, True, True, False]
     # With equal weights the third goes before the first (1.5), which does not fit any more (2.5).
@@ -59,13 +69,19 @@ def test_a_worked_assessment() -> None:
 def test_what_is_kept_fits_the_device_and_the_next_best_would_not() -> None:
     requests = queue(RequestConfig(), num_users=100)
     weight, _, compute, _ = np.moveaxis(requests.subtasks, -1, 0)
-    transferred = np.arange(8) < requests.num_transferred[..., None]  # the subtasks to transfer stand first
+    transferred = (
+        np.arange(8) < requests.num_transferred[..., None]
+    )  # the subtasks to transfer stand first
     kept = np.where(transferred, 0, compute).sum(axis=-1)
     assert (kept <= 6).all()
     value = weight / compute
     best_transferred = np.where(transferred, value, -np.inf)
-    assert (best_transferred.max(axis=-1) <= np.where(transferred, np.inf, value).min(axis=-1)).all()
-    following = np.take_along_axis(compute, best_transferred.argmax(axis=-1)[..., None], axis=-1)[..., 0]
+    assert (
+        best_transferred.max(axis=-1) <= np.where(transferred, np.inf, value).min(axis=-1)
+    ).all()
+    following = np.take_along_axis(compute, best_transferred.argmax(axis=-1)[..., None], axis=-1)[
+        ..., 0
+    ]
     assert ((kept + following > 6) | (requests.num_transferred == 0)).all()
     assert 0 < requests.num_transferred.mean() < 8
 
@@ -74,11 +90,15 @@ def test_what_is_kept_fits_the_device_and_the_next_best_would_not() -> None:
 def test_private_subtasks_are_never_transferred(probability: float) -> None:
     requests = queue(RequestConfig(local_compute=0, private_probability=probability))
     expected = 8 * (1 - probability)
-    tolerance = 4 * np.sqrt(8 * probability * (1 - probability) / requests.num_transferred.size) + 1e-12
+    tolerance = (
+        4 * np.sqrt(8 * probability * (1 - probability) / requests.num_transferred.size) + 1e-12
+    )
     assert requests.num_transferred.mean() == pytest.approx(expected, abs=tolerance)
 
 
-def test_fixed_number_of_transferred_subtasks_has_equal_weights_and_takes_the_most_compute() -> None:
+def test_fixed_number_of_transferred_subtasks_has_equal_weights_and_takes_the_most_compute() -> (
+    None
+):
     config = RequestConfig(num_transferred=3)
     requests = queue(config, num_users=500)
     assert (requests.num_transferred == 3).all()
@@ -92,7 +112,9 @@ def test_fixed_number_of_transferred_subtasks_has_equal_weights_and_takes_the_mo
 
 
 def test_gating_weights_are_dirichlet() -> None:
-    weight = queue(RequestConfig(local_compute=0)).subtasks[..., 0]  # all transferred, in the prompt's order
+    weight = queue(RequestConfig(local_compute=0)).subtasks[
+        ..., 0
+    ]  # all transferred, in the prompt's order
     np.testing.assert_allclose(weight.sum(axis=-1), 1, rtol=1e-12)
     for k in (0, 7):
         assert stats.kstest(weight[..., k].ravel(), stats.beta(1, 7).cdf).pvalue > 1e-3
@@ -134,7 +156,9 @@ def test_a_topic_is_kept_from_one_transferred_subtask_to_the_next_with_the_given
         last = np.where(requests.pending, requests.topic, last)
     expected = 0.8 + 0.2 / 6  # kept, or drawn anew and the same by chance
     assert asked > 50_000
-    assert same / asked == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / asked))
+    assert same / asked == pytest.approx(
+        expected, abs=4 * np.sqrt(expected * (1 - expected) / asked)
+    )
 
 
 @pytest.mark.parametrize("num_transferred", [1, 3, None])
@@ -144,14 +168,21 @@ def test_requests_drawn_ahead_go_on_with_the_users_topic_and_arrive_in_the_order
     config = RequestConfig(topic_persistence=0.8, num_transferred=num_transferred)
     requests = queue(config, num_users=20)
     ahead = requests.drawn.shape[2]
-    assert ahead == {1: 16, 3: 13, None: 5}[num_transferred]  # at most 16 requests, and 8,192 subtasks of all 200 users
+    assert (
+        ahead == {1: 16, 3: 13, None: 5}[num_transferred]
+    )  # at most 16 requests, and 8,192 subtasks of all 200 users
     same = asked = renewed = 0
     last = np.where(requests.pending, requests.topic, -1)
     for _ in range(300):
-        before, was_last = requests.drawn.copy(), requests.completing & (requests.request == ahead - 1)
+        before, was_last = (
+            requests.drawn.copy(),
+            requests.completing & (requests.request == ahead - 1),
+        )
         requests.advance()
         changed = (requests.drawn != before).any(axis=(2, 3, 4))
-        np.testing.assert_array_equal(changed, was_last)  # drawn anew when all are behind the user, not before
+        np.testing.assert_array_equal(
+            changed, was_last
+        )  # drawn anew when all are behind the user, not before
         assert (requests.request[was_last] == 0).all()
         renewed += int(was_last.sum())
         both = requests.pending & (last >= 0)
@@ -160,7 +191,9 @@ def test_requests_drawn_ahead_go_on_with_the_users_topic_and_arrive_in_the_order
         last = np.where(requests.pending, requests.topic, last)
     expected = 0.8 + 0.2 / 6
     assert renewed > 500
-    assert same / asked == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / asked))
+    assert same / asked == pytest.approx(
+        expected, abs=4 * np.sqrt(expected * (1 - expected) / asked)
+    )
 
 
 def test_a_drawn_topic_does_not_depend_on_the_one_before_it() -> None:

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 import mechanisms
-from envs import ChannelConfig, ExpertConfig, MarketConfig, QualityConfig, RequestConfig, World, WorldConfig
+from envs import (
+    ChannelConfig,
+    ExpertConfig,
+    MarketConfig,
+    QualityConfig,
+    RequestConfig,
+    World,
+    WorldConfig,
+)
 
 Actions = Callable[[World, np.random.Generator], np.ndarray]
 WORLDS, USERS, EXPERTS, SLOTS = 2, 5, 7, 8
@@ -43,7 +51,9 @@ def build(corner: str, seed: int | None) -> World:
     return World(config, WORLDS, seed, mechanisms.make(mechanism))
 
 
-def play(world: World, slots: int, actions: np.random.Generator, any_actions: Actions) -> Iterator[Any]:
+def play(
+    world: World, slots: int, actions: np.random.Generator, any_actions: Actions
+) -> Iterator[Any]:
     """What `slots` slots hand out, with a reset where one is due."""
     for _ in range(slots):
         if world.done:
@@ -51,13 +61,19 @@ def play(world: World, slots: int, actions: np.random.Generator, any_actions: Ac
         observation, reward, info = world.step(any_actions(world, actions))
         yield from (observation.copy(), reward, world.action_mask(), *info.values())
         clearing = world.closed_clearing
-        yield None if clearing is None else {k: v for k, v in vars(clearing).items() if k != "solve_seconds"}
+        yield (
+            None
+            if clearing is None
+            else {k: v for k, v in vars(clearing).items() if k != "solve_seconds"}
+        )
 
 
 def differing(first: Any, second: Any, name: str = "world") -> list[str]:
     """Names of everything inside two objects that is not the same, whatever attributes they have."""
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
-        same = first.dtype == second.dtype and np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
+        same = first.dtype == second.dtype and np.array_equal(
+            first, second, equal_nan=first.dtype.kind == "f"
+        )
         return [] if same else [name]
     if type(first) is not type(second):
         return [name]
@@ -65,13 +81,21 @@ def differing(first: Any, second: Any, name: str = "world") -> list[str]:
         return differing(first.bit_generator.state, second.bit_generator.state, name)
     if isinstance(first, list | tuple):
         first, second = dict(enumerate(first)), dict(enumerate(second))
-    elif not isinstance(first, dict) and (type(first).__module__.startswith("envs.") or is_dataclass(first)):
+    elif not isinstance(first, dict) and (
+        type(first).__module__.startswith("envs.") or is_dataclass(first)
+    ):
         first, second = vars(first), vars(second)
     if isinstance(first, dict) and isinstance(second, dict):
         if first.keys() != second.keys():
             return [name]
-        return [found for key in first for found in differing(first[key], second[key], f"{name}.{key}")]
-    return [] if first is second or first == second or (first != first and second != second) else [name]
+        return [
+            found for key in first for found in differing(first[key], second[key], f"{name}.{key}")
+        ]
+    return (
+        []
+        if first is second or first == second or (first != first and second != second)
+        else [name]
+    )
 
 
 def stored(state: Any, folder: Path) -> Any:
@@ -110,7 +134,10 @@ def test_a_restored_world_goes_on_bit_for_bit_past_its_next_resets(
     for world in (original, restored):
         world.observe()
     assert differing(original, restored) == []
-    first, second = (list(play(w, 2 * SLOTS, np.random.default_rng(9), any_actions)) for w in (original, restored))
+    first, second = (
+        list(play(w, 2 * SLOTS, np.random.default_rng(9), any_actions))
+        for w in (original, restored)
+    )
     assert differing(first, second) == []
 
 
@@ -146,7 +173,9 @@ def leaves(state: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 
 @pytest.mark.parametrize("slots", [4, 6])  # an interval of 3 slots has ended in the second case
-def test_an_entry_that_does_not_fit_is_named_and_changes_nothing(slots: int, any_actions: Actions) -> None:
+def test_an_entry_that_does_not_fit_is_named_and_changes_nothing(
+    slots: int, any_actions: Actions
+) -> None:
     world, target = build("queues_priced", seed=1), build("queues_priced", seed=2)
     list(play(world, slots, np.random.default_rng(0), any_actions))
     before = target.get_state()
@@ -158,7 +187,9 @@ def test_an_entry_that_does_not_fit_is_named_and_changes_nothing(slots: int, any
         for key in path[:-1]:
             parent = parent[key]
         parent[path[-1]] = parent[path[-1]][..., :-1]
-        with pytest.raises(ValueError, match=r"\['" + r"'\]\['".join(path) + r"'\] should be .* it is"):
+        with pytest.raises(
+            ValueError, match=r"\['" + r"'\]\['".join(path) + r"'\] should be .* it is"
+        ):
             target.set_state(state)
         del parent[path[-1]]
         with pytest.raises(ValueError, match="should hold"):

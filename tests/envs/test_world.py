@@ -25,7 +25,9 @@ BUSY = WorldConfig(
 )
 
 
-def record(world: World, any_actions: Actions, seed: int | None, episodes: int = 2) -> list[np.ndarray]:
+def record(
+    world: World, any_actions: Actions, seed: int | None, episodes: int = 2
+) -> list[np.ndarray]:
     """Everything that `episodes` episodes hand out, under the same actions for every world."""
     rng = np.random.default_rng(0)
     seen = []
@@ -38,7 +40,10 @@ def record(world: World, any_actions: Actions, seed: int | None, episodes: int =
 
 
 def same(first: list[np.ndarray], second: list[np.ndarray]) -> bool:
-    return all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(first, second, strict=True))
+    return all(
+        np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        for a, b in zip(first, second, strict=True)
+    )
 
 
 @given(data=st.data())
@@ -59,7 +64,9 @@ def test_another_seed_gives_another_episode(any_actions: Actions) -> None:
 
 
 def test_a_world_without_a_seed_differs_from_the_next(any_actions: Actions) -> None:
-    assert not same(record(World(BUSY), any_actions, None, 1), record(World(BUSY), any_actions, None, 1))
+    assert not same(
+        record(World(BUSY), any_actions, None, 1), record(World(BUSY), any_actions, None, 1)
+    )
 
 
 def test_the_second_episode_differs_from_the_first() -> None:
@@ -82,7 +89,9 @@ def test_worlds_of_a_batch_differ() -> None:
     assert not np.array_equal(world.requests.subtasks[0], world.requests.subtasks[1])
 
 
-def test_every_policy_meets_the_same_requests_channels_availability_pool_and_noise(any_actions: Actions) -> None:
+def test_every_policy_meets_the_same_requests_channels_availability_pool_and_noise(
+    any_actions: Actions,
+) -> None:
     def exogenous(policy: Callable[[World], np.ndarray]) -> list[np.ndarray]:
         world = World(BUSY, num_worlds=3, seed=0)
         seen = []
@@ -91,8 +100,19 @@ def test_every_policy_meets_the_same_requests_channels_availability_pool_and_noi
             while not world.done:
                 *_, info = world.step(policy(world))
                 requests = world.requests
-                seen += [requests.pending, requests.topic, requests.weight, requests.words, requests.compute]
-                seen += [world.snr_db(), world.available, world.pool.competence, info["local_utility"]]
+                seen += [
+                    requests.pending,
+                    requests.topic,
+                    requests.weight,
+                    requests.words,
+                    requests.compute,
+                ]
+                seen += [
+                    world.snr_db(),
+                    world.available,
+                    world.pool.competence,
+                    info["local_utility"],
+                ]
         return seen
 
     rng = np.random.default_rng(7)
@@ -164,7 +184,9 @@ def test_experts_are_up_with_their_probability_and_refuse_everybody_when_down() 
 
 
 def test_an_expert_is_up_in_a_slot_whether_it_was_in_the_one_before_or_not() -> None:
-    world = World(WorldConfig(experts=ExpertConfig(availability_probability=0.3)), num_worlds=400, seed=0)
+    world = World(
+        WorldConfig(experts=ExpertConfig(availability_probability=0.3)), num_worlds=400, seed=0
+    )
     before = world.available.ravel()
     world.step(np.zeros((400, 1), int))
     table = np.bincount(2 * before + world.available.ravel(), minlength=4).reshape(2, 2)
@@ -173,7 +195,9 @@ def test_an_expert_is_up_in_a_slot_whether_it_was_in_the_one_before_or_not() -> 
 
 def test_users_without_a_subtask_may_only_abandon_and_earn_nothing() -> None:
     config = WorldConfig(
-        num_users=4, requests=RequestConfig(num_transferred=1, arrival_probability=0.3), allow_abandon=False
+        num_users=4,
+        requests=RequestConfig(num_transferred=1, arrival_probability=0.3),
+        allow_abandon=False,
     )
     world = World(config, num_worlds=30, seed=0)
     for _ in range(5):
@@ -192,7 +216,9 @@ def test_users_without_a_subtask_may_only_abandon_and_earn_nothing() -> None:
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint64])
 def test_actions_of_any_integer_type_are_the_same_actions(dtype: type) -> None:
     actions = np.array([[0, 4, 2, 1, 1]])
-    (_, expected, _), (_, reward, _) = (World(BUSY, seed=0).step(a) for a in (actions, actions.astype(dtype)))
+    (_, expected, _), (_, reward, _) = (
+        World(BUSY, seed=0).step(a) for a in (actions, actions.astype(dtype))
+    )
     np.testing.assert_array_equal(reward, expected)
 
 
@@ -209,7 +235,9 @@ def test_actions_of_any_integer_type_are_the_same_actions(dtype: type) -> None:
         np.zeros((2, 5, 1), int),
     ],
 )
-def test_actions_out_of_range_or_shape_or_not_integer_raise_and_change_nothing(actions: np.ndarray) -> None:
+def test_actions_out_of_range_or_shape_or_not_integer_raise_and_change_nothing(
+    actions: np.ndarray,
+) -> None:
     world = World(BUSY, num_worlds=2, seed=0)
     before = world.observe().copy()
     with pytest.raises(ValueError, match="actions should"):
@@ -253,7 +281,11 @@ def test_added_experts_join_a_world_that_goes_on() -> None:
     for _ in range(7):
         world.step(np.zeros((4, 3), int))
     pool, snr_db, backlog_s = world.pool, world.snr_db(), world.backlog_s.copy()
-    available, words, position = world.available.copy(), world.requests.words, world.requests.position.copy()
+    available, words, position = (
+        world.available.copy(),
+        world.requests.words,
+        world.requests.position.copy(),
+    )
     last_expert = world.last_expert.copy()
     world.add_experts(5)
     assert (world.num_experts, world.config.num_experts, world.slot) == (12, 12, 7)

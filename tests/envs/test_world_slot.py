@@ -1,4 +1,6 @@
-"""One slot of the world against a scalar computation of the model, user by user and expert by expert."""
+"""One slot of the world against a scalar computation of the model, user by user and expert by
+expert.
+"""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -56,12 +58,16 @@ def effort(world: World, n: int, e: int) -> float:
     if world.mechanism.name == "none":
         return 1.0
     price = world.market.unit_price[n, e]
-    return float(min(max((price - world.pool.unit_cost[n, e]) / world.pool.cost_slope[n, e], 0.0), 1.0))
+    return float(
+        min(max((price - world.pool.unit_cost[n, e]) / world.pool.cost_slope[n, e], 0.0), 1.0)
+    )
 
 
 def may_choose(world: World, n: int, u: int, action: int) -> bool:
     """The mask, from its definition."""
-    able = [bool(world.available[n, e]) and effort(world, n, e) > 0 for e in range(world.num_experts)]
+    able = [
+        bool(world.available[n, e]) and effort(world, n, e) > 0 for e in range(world.num_experts)
+    ]
     if not world.requests.pending[n, u]:
         return action == world.num_experts
     if action < world.num_experts:
@@ -83,7 +89,11 @@ def play_one_world(world: World, n: int, actions: np.ndarray, served: np.ndarray
     config, requests = world.config, world.requests
     band, snr_db = config.channel.bandwidth_hz, world.snr_db()
     speed = config.experts.words_per_second
-    survives = (1 - config.channel.target_ber) ** config.channel.bits_per_word if config.channel.ber == "qam" else 1.0
+    survives = (
+        (1 - config.channel.target_ber) ** config.channel.bits_per_word
+        if config.channel.ber == "qam"
+        else 1.0
+    )
     slot = Slot(
         users=[User() for _ in range(world.num_users)],
         load=[0] * world.num_experts,
@@ -94,9 +104,14 @@ def play_one_world(world: World, n: int, actions: np.ndarray, served: np.ndarray
     for e in range(world.num_experts):
         here = [u for u in range(world.num_users) if served[n, u] and actions[n, u] == e]
         slot.load[e] = len(here)
-        bits = {u: (config.channel.prompt_words + requests.words[n, u]) * config.channel.bits_per_word for u in here}
+        bits = {
+            u: (config.channel.prompt_words + requests.words[n, u]) * config.channel.bits_per_word
+            for u in here
+        }
         alone = {u: efficiency(config, float(snr_db[n, u, e]), 1.0) for u in here}
-        claim = {u: 1.0 if config.channel.split == "equal" else sqrt(bits[u] / alone[u]) for u in here}
+        claim = {
+            u: 1.0 if config.channel.split == "equal" else sqrt(bits[u] / alone[u]) for u in here
+        }
         x, price = effort(world, n, e), float(world.market.unit_price[n, e])
         work_s = 0.0
         for u in here:
@@ -106,7 +121,9 @@ def play_one_world(world: World, n: int, actions: np.ndarray, served: np.ndarray
             computing_s = 0.0 if speed is None else words / speed
             user.delay_s = float(world.backlog_s[n, e]) + sending_s + computing_s
             user.energy_j = config.channel.tx_power_w * sending_s
-            late = exp(-max(user.delay_s - config.quality.deadline_s, 0.0) / config.quality.lateness_s)
+            late = exp(
+                -max(user.delay_s - config.quality.deadline_s, 0.0) / config.quality.lateness_s
+            )
             a = float(world.pool.competence[n, e, requests.topic[n, u]]) * x
             a_eff = a * late * survives if a > 0 else a
             loss = 0.86 * config.requests.num_subtasks * float(requests.weight[n, u])
@@ -115,7 +132,9 @@ def play_one_world(world: World, n: int, actions: np.ndarray, served: np.ndarray
             user.qos = 0.85 * loss * a_eff
             user.gain = 5 * user.qos - 0.0025 * words - 2.0 * user.energy_j - user.charge
             slot.payment[e] += price * points
-            full_effort_points = 0.85 * loss * max(float(world.pool.competence[n, e, requests.topic[n, u]]), 0.0)
+            full_effort_points = (
+                0.85 * loss * max(float(world.pool.competence[n, e, requests.topic[n, u]]), 0.0)
+            )
             kappa, slope = float(world.pool.unit_cost[n, e]), float(world.pool.cost_slope[n, e])
             slot.edge_cost[e] += full_effort_points * (kappa * x + slope * x**2 / 2)
             work_s += bits[u] / (band * alone[u]) + computing_s
@@ -124,7 +143,9 @@ def play_one_world(world: World, n: int, actions: np.ndarray, served: np.ndarray
 
 
 def who_is_served(world: World, actions: np.ndarray, transferred: np.ndarray) -> np.ndarray:
-    """Whom the experts serve; where places are short any choice of the lottery that fills them is right."""
+    """Whom the experts serve; where places are short any choice of the lottery that fills them is
+    right.
+    """
     wanted = np.zeros(actions.shape, bool)
     for n, u in np.ndindex(actions.shape):
         action = int(actions[n, u])
@@ -190,9 +211,14 @@ def test_a_slot_is_what_the_model_says(
 
 
 def settle(
-    accounts: dict[tuple[int, int], Account], key: tuple[int, int], gain: float, info: dict[str, np.ndarray]
+    accounts: dict[tuple[int, int], Account],
+    key: tuple[int, int],
+    gain: float,
+    info: dict[str, np.ndarray],
 ) -> None:
-    """Utility: 5 s with everything transferable dropped, plus the gains; reported once, with the last subtask."""
+    """Utility: 5 s with everything transferable dropped, plus the gains; reported once, with the
+    last subtask.
+    """
     if key not in accounts:
         assert gain == 0
         assert np.isnan(info["utility"][key])
@@ -212,7 +238,9 @@ def settle(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_utility_of_one_transferred_subtask_is_the_papers_reward(seed: int, any_actions: Actions) -> None:
+def test_utility_of_one_transferred_subtask_is_the_papers_reward(
+    seed: int, any_actions: Actions
+) -> None:
     config = WorldConfig(num_users=3, requests=RequestConfig(num_transferred=1))
     world = World(config, num_worlds=5, seed=seed)
     for _ in range(10):

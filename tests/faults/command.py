@@ -28,7 +28,9 @@ def started(*arguments: str | Path, **environment: str) -> Process:
     """As a process of its own, whose hashes of strings are others than here."""
     command = [sys.executable, "-m", "marl_moe", *map(str, arguments)]
     environment = os.environ | {"PYTHONHASHSEED": "123"} | environment
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def wait_until(happened: Callable[[], Any], process: Process, every_s: float = 0.002) -> None:

@@ -1,4 +1,6 @@
-"""What the tests of faults share: runs, one of them unbroken, disks of any size, and a real Ray cluster."""
+"""What the tests of faults share: runs, one of them unbroken, disks of any size, and a real Ray
+cluster.
+"""
 
 import logging
 import os
@@ -32,7 +34,11 @@ class Nodes:
 
         self._cluster = Cluster(
             initialize_head=True,
-            head_node_args={"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False},
+            head_node_args={
+                "num_cpus": 0,
+                "object_store_memory": STORE,
+                "include_dashboard": False,
+            },
         )
         self.address: str = self._cluster.address
 
@@ -41,7 +47,11 @@ class Nodes:
 
     def kill(self, node: Any) -> None:
         """At once, with all of its processes, as by a power cut."""
-        processes = [psutil.Process(info.process.pid) for infos in node.all_processes.values() for info in infos]
+        processes = [
+            psutil.Process(info.process.pid)
+            for infos in node.all_processes.values()
+            for info in infos
+        ]
         workers = [child for process in processes for child in process.children(recursive=True)]
         self._cluster.remove_node(node, allow_graceful=False)
         for worker in workers:
@@ -61,7 +71,9 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     import ray
 
     ray.shutdown()
-    folder = tempfile.mkdtemp(prefix="ray_", dir="/tmp")  # not tmp_path: sockets' paths must be short
+    folder = tempfile.mkdtemp(
+        prefix="ray_", dir="/tmp"
+    )  # not tmp_path: sockets' paths must be short
     monkeypatch.setenv("RAY_TMPDIR", folder)
     made = Nodes()
     yield made
@@ -72,7 +84,9 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
 
 @pytest.fixture
 def four_cores() -> None:
-    """Ray with room for remote runners and learners: `nodes`, and runs of fewer cores, end what was started before."""
+    """Ray with room for remote runners and learners: `nodes`, and runs of fewer cores, end what was
+    started before.
+    """
     import ray
 
     from marl_moe.experiment import cluster
@@ -80,7 +94,9 @@ def four_cores() -> None:
     cluster.quieten_ray()
     if not ray.is_initialized() or ray.cluster_resources().get("CPU", 0) < 4:
         ray.shutdown()
-        ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(
+            num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+        )
 
 
 @pytest.fixture
@@ -90,7 +106,11 @@ def write(tiny_experiment: dict[str, Any], tmp_path: Path) -> Callable[..., Path
     def write(algorithm: dict[str, Any] | None = None, **keys: Any) -> Path:
         path = tmp_path / "tiny.yaml"
         path.write_text(
-            yaml.safe_dump(tiny_experiment | {"algorithm": tiny_experiment["algorithm"] | (algorithm or {})} | keys)
+            yaml.safe_dump(
+                tiny_experiment
+                | {"algorithm": tiny_experiment["algorithm"] | (algorithm or {})}
+                | keys
+            )
         )
         return path
 
@@ -154,7 +174,10 @@ def runners_alive() -> Callable[[], int]:
         import ray
 
         actors = ray._private.state.actors().values()
-        return sum((actor["ActorClassName"], actor["State"]) == ("WorldRunner", "ALIVE") for actor in actors)
+        return sum(
+            (actor["ActorClassName"], actor["State"]) == ("WorldRunner", "ALIVE")
+            for actor in actors
+        )
 
     return count
 
@@ -198,10 +221,18 @@ def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
         except FileNotFoundError:
             pytest.skip("no `mount` on this machine")
         if done.returncode:
-            pytest.skip(f"mounting is not permitted here (`unshare -rm make faults` may be): {done.stderr.strip()}")
+            pytest.skip(
+                "mounting is not permitted here (`unshare -rm make faults` may be): "
+                f"{done.stderr.strip()}"
+            )
         return folder
 
     yield mount
     with suppress(FileNotFoundError):
-        while subprocess.run(["umount", "--lazy", str(folder)], capture_output=True, check=False).returncode == 0:
+        while (
+            subprocess.run(
+                ["umount", "--lazy", str(folder)], capture_output=True, check=False
+            ).returncode
+            == 0
+        ):
             pass

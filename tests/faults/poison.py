@@ -1,4 +1,6 @@
-"""RLlib callbacks that put NaN into a training under way; an experiment names them by their dotted path."""
+"""RLlib callbacks that put NaN into a training under way; an experiment names them by their dotted
+path.
+"""
 
 from typing import Any
 

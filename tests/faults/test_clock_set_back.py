@@ -28,7 +28,9 @@ def clock(tmp_path: Path) -> tuple[Path, Path]:
         pytest.skip("no C compiler on this machine")
     library, shift = tmp_path / "clock.so", tmp_path / "shift"
     source = Path(__file__).with_name("clock.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source)], check=True)
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source)], check=True
+    )
     shift.write_bytes(struct.pack("l", 0))
     return library, shift
 
@@ -57,7 +59,9 @@ def test_a_clock_set_back_changes_no_table_no_seconds_and_no_order(
 
     with shift.open("rb+") as file:
         file.write(struct.pack("l", -2 * DAY))
-    told = subprocess.check_output([sys.executable, "-c", "import time; print(time.time())"], env=os.environ | shifted)
+    told = subprocess.check_output(
+        [sys.executable, "-c", "import time; print(time.time())"], env=os.environ | shifted
+    )
     assert time.time() - float(told) == pytest.approx(2 * DAY, abs=PATIENCE_S)
     resumed = started("resume", folder, **shifted)
     said = resumed.communicate(timeout=PATIENCE_S)

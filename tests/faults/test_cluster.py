@@ -65,7 +65,15 @@ def test_jobs_with_runners_and_learners_of_their_own_run_side_by_side_and_leave_
     told = describe_run(load_experiment(source, [f"cluster.address='{nodes.address}'"]))
     assert "2 jobs (sweep points x seeds), 2 side by side on the cluster" in told
     run("run", source, *at, "--out", str(tmp_path / "together"))
-    run("run", source, *at, "--out", str(tmp_path / "alone"), "--set", "cluster.max_concurrent_trials=1")
+    run(
+        "run",
+        source,
+        *at,
+        "--out",
+        str(tmp_path / "alone"),
+        "--set",
+        "cluster.max_concurrent_trials=1",
+    )
     assert_same_records(tmp_path / "together" / "tiny", tmp_path / "alone" / "tiny")
     training = facts(tmp_path / "together" / "tiny", "training")
     assert (training["lost_slots"] == 0).all()

@@ -1,4 +1,6 @@
-"""Files of a run that were damaged since: each is named with what to do, and doing it brings the same run back."""
+"""Files of a run that were damaged since: each is named with what to do, and doing it brings the
+same run back.
+"""
 
 import shutil
 from pathlib import Path
@@ -23,11 +25,17 @@ def truncate(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_truncated_table_is_named_left_alone_and_made_again_once_deleted(run: Path, whole: Path, table: str) -> None:
+def test_a_truncated_table_is_named_left_alone_and_made_again_once_deleted(
+    run: Path, whole: Path, table: str
+) -> None:
     path = run / f"{table}.parquet"
     torn = truncate(path)
     out = run.parent / "out.csv"
-    for command in (("resume", run), ("figures", run), ("export", run, "--format", "csv", "--out", out)):
+    for command in (
+        ("resume", run),
+        ("figures", run),
+        ("export", run, "--format", "csv", "--out", out),
+    ):
         line = complaint(marl_moe(*command), 2)
         assert line.startswith(f"{path}: not a whole ")
         assert "restore it, or delete it and resume the run" in line
@@ -39,12 +47,21 @@ def test_a_truncated_table_is_named_left_alone_and_made_again_once_deleted(run: 
 
 
 def test_a_truncated_table_of_a_market_study_is_named_too(source: Path, tmp_path: Path) -> None:
-    settings = ["kind=market_study", "algorithm=null", "env.episode_slots=12", "audit={markets: 4, misreports: 2}"]
+    settings = [
+        "kind=market_study",
+        "algorithm=null",
+        "env.episode_slots=12",
+        "audit={markets: 4, misreports: 2}",
+    ]
     arguments = [word for setting in settings for word in ("--set", setting)]
-    assert marl_moe("run", source, "--out", tmp_path, "--set", "figures=[]", *arguments).exit_code == 0
+    assert (
+        marl_moe("run", source, "--out", tmp_path, "--set", "figures=[]", *arguments).exit_code == 0
+    )
     path = tmp_path / "tiny" / "audit.parquet"
     truncate(path)
-    assert complaint(marl_moe("resume", tmp_path / "tiny"), 2).startswith(f"{path}: not a whole audit table")
+    assert complaint(marl_moe("resume", tmp_path / "tiny"), 2).startswith(
+        f"{path}: not a whole audit table"
+    )
 
 
 @pytest.mark.parametrize("name", ["policy.safetensors", "policy.json"])

@@ -11,15 +11,20 @@ pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("ray_started", "one_co
 Disk = Callable[[str], Path]
 
 
-def enlarged_until_all_fits(source: Path, disk: Disk, kilobytes: int, step: int) -> tuple[Path, list[str]]:
-    """Run an experiment on a disk of that size, and each time it is full enlarge it by `step` KB and resume.
+def enlarged_until_all_fits(
+    source: Path, disk: Disk, kilobytes: int, step: int
+) -> tuple[Path, list[str]]:
+    """Run an experiment on a disk of that size, and each time it is full enlarge it by `step` KB
+    and resume.
 
     Returns the run folder and the names of the files that did not fit, in their order.
     """
     folder = disk(f"size={kilobytes}k") / "out" / "tiny"
     full: list[str] = []
     for size in range(kilobytes + step, kilobytes + 60 * step, step):
-        result = marl_moe("resume", folder) if full else marl_moe("run", source, "--out", folder.parent)
+        result = (
+            marl_moe("resume", folder) if full else marl_moe("run", source, "--out", folder.parent)
+        )
         if result.exit_code == 0:
             break
         line = complaint(result, 1)
@@ -28,7 +33,10 @@ def enlarged_until_all_fits(source: Path, disk: Disk, kilobytes: int, step: int)
         assert path.is_relative_to(folder)
         assert partials(folder) == []
         assert line.endswith(
-            (f"; to continue: marl-moe resume {folder}", f"; to draw again: marl-moe figures {folder}")
+            (
+                f"; to continue: marl-moe resume {folder}",
+                f"; to draw again: marl-moe figures {folder}",
+            )
         )
         full.append(path.name)
         disk(f"remount,size={size}k")
@@ -64,7 +72,12 @@ def test_a_disk_that_is_full_under_seeds_side_by_side_is_one_line_too(
 def test_a_run_on_a_disk_that_is_full_at_one_file_after_another_ends_at_the_tables_of_one_that_was_not(
     source: Path, disk: Disk, tmp_path: Path
 ) -> None:
-    settings = ["--set", "algorithm.checkpointing={}", "--set", "algorithm.stop.training_iteration=2"]
+    settings = [
+        "--set",
+        "algorithm.checkpointing={}",
+        "--set",
+        "algorithm.stop.training_iteration=2",
+    ]
     assert marl_moe("run", source, "--out", tmp_path, *settings).exit_code == 0
     folder, full = enlarged_until_all_fits(tmp_path / "tiny" / "experiment.yaml", disk, 8, 8)
     assert set(full) >= {

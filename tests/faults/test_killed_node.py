@@ -1,4 +1,6 @@
-"""Nodes of a Ray cluster that die while a run is on them, and one that does not see the run's folder."""
+"""Nodes of a Ray cluster that die while a run is on them, and one that does not see the run's
+folder.
+"""
 
 import subprocess
 import sys
@@ -41,17 +43,30 @@ def test_a_run_outlives_a_node_counts_what_was_lost_and_uses_the_node_that_comes
     wait_until: Callable[..., None],
     runners_alive: Callable[[], int],
 ) -> None:
-    """An env runner on each of two nodes of one core: the killed one has nowhere to go until there is another node."""
+    """An env runner on each of two nodes of one core: the killed one has nowhere to go until there
+    is another node.
+    """
     algorithm = {
         "stop": {"training_iteration": EPOCHS},
-        "env_runners": {"num_env_runners": 2, "num_envs_per_env_runner": WORLDS, "rollout_fragment_length": 5},
-        "fault_tolerance": {"restart_failed_env_runners": True, "env_runner_health_probe_timeout_s": 5},
+        "env_runners": {
+            "num_env_runners": 2,
+            "num_envs_per_env_runner": WORLDS,
+            "rollout_fragment_length": 5,
+        },
+        "fault_tolerance": {
+            "restart_failed_env_runners": True,
+            "env_runner_health_probe_timeout_s": 5,
+        },
     }
-    spec = load_experiment(str(write(algorithm, seeds=1, figures=[])), [f"cluster.address='{nodes.address}'"])
+    spec = load_experiment(
+        str(write(algorithm, seeds=1, figures=[])), [f"cluster.address='{nodes.address}'"]
+    )
     _, victim = nodes.add(cores=1), nodes.add(cores=1)
 
     def another() -> None:
-        wait_until(lambda: runners_alive() == 1)  # Ray takes some seconds to believe that a node is dead
+        wait_until(
+            lambda: runners_alive() == 1
+        )  # Ray takes some seconds to believe that a node is dead
         nodes.add(cores=1)
         wait_until(lambda: runners_alive() == 2)
 
@@ -60,14 +75,19 @@ def test_a_run_outlives_a_node_counts_what_was_lost_and_uses_the_node_that_comes
     lost = training["lost_slots"]
     assert lost[:5].tolist() == [0, 0, 20, 20, 20]
     assert lost.iloc[-1] == 0
-    assert (training["env_steps"].diff().fillna(training["env_steps"]) + lost == 2 * WORLDS * SLOTS).all()
+    assert (
+        training["env_steps"].diff().fillna(training["env_steps"]) + lost == 2 * WORLDS * SLOTS
+    ).all()
 
 
 def test_a_job_whose_node_dies_goes_on_elsewhere_from_its_checkpoint_to_the_records_of_an_unbroken_run(
     nodes: Any, write: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Two seeds on two nodes of one core: the one whose node is killed waits for the other's."""
-    algorithm = {"stop": {"training_iteration": EPOCHS}, "checkpointing": {"checkpoint_frequency": 1}}
+    algorithm = {
+        "stop": {"training_iteration": EPOCHS},
+        "checkpointing": {"checkpoint_frequency": 1},
+    }
     source = str(write(algorithm, figures=[]))
     spec = load_experiment(source, [f"cluster.address='{nodes.address}'"])
     victim, _ = nodes.add(cores=1), nodes.add(cores=1)
@@ -82,23 +102,32 @@ def test_a_job_whose_node_dies_goes_on_elsewhere_from_its_checkpoint_to_the_reco
 
     continue_run(folder, Progress(on_kept=kept.append, on_epoch=on_epoch), nodes.address)
 
-    whole = continue_run(create_run(load_experiment(source, ["cluster.max_concurrent_trials=1"]), tmp_path)).folder
+    whole = continue_run(
+        create_run(load_experiment(source, ["cluster.max_concurrent_trials=1"]), tmp_path)
+    ).folder
     for name in ("training", "evaluation", "market"):
         pd.testing.assert_frame_equal(facts(folder, name), facts(whole, name), check_exact=True)
     assert len(kept) == 3  # twice by the job that was begun again
-    assert len(told) == 2 * EPOCHS - sum(kept)  # so that the bar ends at its end, whatever was trained again
+    assert len(told) == 2 * EPOCHS - sum(
+        kept
+    )  # so that the bar ends at its end, whatever was trained again
 
 
 @pytest.fixture
 def node_without_the_folder(nodes: Any, tmp_path: Path) -> Iterator[None]:
-    """A node that sees an empty file system where the results are, as one without the shared one would."""
+    """A node that sees an empty file system where the results are, as one without the shared one
+    would.
+    """
     (tmp_path / "results").mkdir()
     start = (
-        f"mount -t tmpfs none {tmp_path / 'results'} && exec {Path(sys.executable).with_name('ray')} start --block "
+        f"mount -t tmpfs none {tmp_path / 'results'} && exec "
+        f"{Path(sys.executable).with_name('ray')} start --block "
         f"--address {nodes.address} --num-cpus 2 --object-store-memory 80000000"
     )
     process = subprocess.Popen(
-        ["unshare", "--mount", "sh", "-c", start], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ["unshare", "--mount", "sh", "-c", start],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     yield
     process.terminate()
@@ -106,7 +135,8 @@ def node_without_the_folder(nodes: Any, tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.mark.skipif(
-    subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0, reason="needs root"
+    subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0,
+    reason="needs root",
 )
 def test_a_node_that_does_not_see_the_run_folder_is_named_with_what_to_do(
     nodes: Any,

@@ -1,4 +1,6 @@
-"""SIGKILL of the run while it writes, for real: what it was writing is torn, what it had written is whole."""
+"""SIGKILL of the run while it writes, for real: what it was writing is torn, what it had written is
+whole.
+"""
 
 import os
 import signal

@@ -57,7 +57,11 @@ def run_folder(write: Callable[..., Path], tmp_path: Path) -> Callable[..., Path
     """A run, not begun, of one seed with two runners: `run_folder(fault_tolerance, learners=0)`."""
 
     def make(fault_tolerance: dict[str, Any], learners: int = 0) -> Path:
-        sizes = {"num_env_runners": RUNNERS, "num_envs_per_env_runner": WORLDS, "rollout_fragment_length": FRAGMENT}
+        sizes = {
+            "num_env_runners": RUNNERS,
+            "num_envs_per_env_runner": WORLDS,
+            "rollout_fragment_length": FRAGMENT,
+        }
         algorithm = {
             "stop": {"training_iteration": EPOCHS},
             "env_runners": sizes,
@@ -75,16 +79,27 @@ def training_of(folder: Path) -> pd.DataFrame:
 
 
 def test_a_killed_runner_is_replaced_and_the_slots_that_it_did_not_send_are_counted(
-    run_folder: Callable[..., Path], wait_until: Callable[..., None], runners_alive: Callable[[], int]
+    run_folder: Callable[..., Path],
+    wait_until: Callable[..., None],
+    runners_alive: Callable[[], int],
 ) -> None:
     folder = run_folder({"restart_failed_env_runners": True})
     then = {2: lambda: kill(RUNNER, 1), 3: lambda: wait_until(lambda: runners_alive() == RUNNERS)}
     continue_run(folder, after(then))
     training = training_of(folder)
     lost = training["lost_slots"]
-    assert lost.tolist() == [0, 0, WORLDS * SLOTS, 0, 0]  # it died before its first fragment of the third epoch
+    assert lost.tolist() == [
+        0,
+        0,
+        WORLDS * SLOTS,
+        0,
+        0,
+    ]  # it died before its first fragment of the third epoch
     assert (training["env_steps"].diff().fillna(training["env_steps"]) + lost == DUE).all()
-    assert lost_line(training) == "20 of 200 slots in 1 epochs: env runners were dead or silent (lost_slots)"
+    assert (
+        lost_line(training)
+        == "20 of 200 slots in 1 epochs: env runners were dead or silent (lost_slots)"
+    )
 
 
 def test_where_all_runners_are_killed_training_waits_for_those_that_are_restarted(
@@ -133,7 +148,9 @@ def test_a_killed_learner_ends_training_and_resume_goes_on_to_the_rows_of_an_unb
     continue_run(broken)
     continue_run(whole)
     pd.testing.assert_frame_equal(
-        training_of(broken).drop(columns="seconds"), training_of(whole).drop(columns="seconds"), check_exact=True
+        training_of(broken).drop(columns="seconds"),
+        training_of(whole).drop(columns="seconds"),
+        check_exact=True,
     )
 
 

@@ -48,7 +48,9 @@ def test_generate_says_which_server_is_gone_and_exits_1(
     _, model, address = serving
     killed_when_asked()
     options = ["--backend", "openai", "--base-url", address, "--model", model, "--words", "200"]
-    line = complaint(marl_moe("generate", "rain hammers the boats, and grief overtakes her", *options), 1)
+    line = complaint(
+        marl_moe("generate", "rain hammers the boats, and grief overtakes her", *options), 1
+    )
     assert f"{address}, model {model}: no connection: " in line
     assert line.endswith("gave up after 5 attempts")
 
@@ -59,7 +61,20 @@ def test_calibrate_says_so_too_and_leaves_no_table(
     _, model, address = serving
     killed_when_asked()
     table = tmp_path / "competence.json"
-    options = ["--backend", "openai", "--base-url", address, "--model", model, "--per-cell", "2", "--out", table]
+    options = [
+        "--backend",
+        "openai",
+        "--base-url",
+        address,
+        "--model",
+        model,
+        "--per-cell",
+        "2",
+        "--out",
+        table,
+    ]
     line = complaint(marl_moe("calibrate", *options), 1)
     assert f"{address}, model {model}: no connection: " in line
-    assert [path.name for path in tmp_path.iterdir()] == ["competence.json.partial"]  # which `calibrate` goes on with
+    assert [path.name for path in tmp_path.iterdir()] == [
+        "competence.json.partial"
+    ]  # which `calibrate` goes on with

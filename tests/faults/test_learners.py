@@ -32,8 +32,15 @@ def group(sac_config: Callable[..., Any], small_world: WorldConfig) -> Iterator[
             alpha_lr=1e-2,
         )
         low, high = observation.bounds(small_world)
-        spaces = (gym.spaces.Box(low, high, dtype=np.float32), gym.spaces.Discrete(small_world.num_experts + 1))
-        built.append(config.build_learner_group(spaces=dict.fromkeys(config.env_config["module_users"], spaces)))
+        spaces = (
+            gym.spaces.Box(low, high, dtype=np.float32),
+            gym.spaces.Discrete(small_world.num_experts + 1),
+        )
+        built.append(
+            config.build_learner_group(
+                spaces=dict.fromkeys(config.env_config["module_users"], spaces)
+            )
+        )
         return built[-1]
 
     yield build
@@ -42,20 +49,28 @@ def group(sac_config: Callable[..., Any], small_world: WorldConfig) -> Iterator[
 
 
 def transitions(world_config: WorldConfig, size: int) -> Batches:
-    """Of each user; in the second half hardly any expert is left, so that the halves pull the temperature apart."""
+    """Of each user; in the second half hardly any expert is left, so that the halves pull the
+    temperature apart.
+    """
     rng = np.random.default_rng(0)
     world = World(world_config, size, 0, make("none"))
     seen = world.observe().copy()
-    actions = np.where(world.action_mask(), rng.random((*seen.shape[:2], world.num_experts + 1)), -1).argmax(-1)
+    actions = np.where(
+        world.action_mask(), rng.random((*seen.shape[:2], world.num_experts + 1)), -1
+    ).argmax(-1)
     following, reward, _ = world.step(actions)
     batches = {}
     for user, module in enumerate(("first", "second")):
         columns = seen[:, user].copy(), actions[:, user], reward[:, user], following[:, user].copy()
         names = ("obs", "actions", "rewards", "new_obs")
-        batches[module] = {name: torch.from_numpy(column) for name, column in zip(names, columns, strict=True)}
+        batches[module] = {
+            name: torch.from_numpy(column) for name, column in zip(names, columns, strict=True)
+        }
         batches[module]["discounts"] = torch.full((size,), 0.9)
         experts = batches[module]["obs"][size // 2 :, -world.num_experts * expert_features(world) :]
-        experts[:, :: expert_features(world)][:, 1:] = 0.0  # the first feature of an expert: it is available
+        experts[:, :: expert_features(world)][:, 1:] = (
+            0.0  # the first feature of an expert: it is available
+        )
     return batches
 
 
@@ -67,34 +82,53 @@ def learn(group: Any, batches: Batches, share: int) -> None:
     rows = {name: SampleBatch(columns) for name, columns in batches.items()}
     size = len(next(iter(batches.values()))["obs"])
     told = {"num_env_steps_sampled_lifetime": 0}
-    group.update(batch=MultiAgentBatch(rows, size), minibatch_size=share, num_epochs=1, timesteps=told)
+    group.update(
+        batch=MultiAgentBatch(rows, size), minibatch_size=share, num_epochs=1, timesteps=told
+    )
 
 
 def numbers(state: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Every number that a learner holds: networks, targets, temperatures and the moments of the optimisers."""
-    found = {f"{module} temperature": np.array(value) for module, value in state["log_alpha"].items()}
+    """Every number that a learner holds: networks, targets, temperatures and the moments of the
+    optimisers.
+    """
+    found = {
+        f"{module} temperature": np.array(value) for module, value in state["log_alpha"].items()
+    }
     for module, networks in state["rl_module"].items():
         found |= {f"{module} {name}": np.asarray(value) for name, value in networks.items()}
     for optimizer, held in state["optimizer"].items():
         for number, moments in held["state"]["state"].items():
-            found |= {f"{optimizer} {number} {name}": np.asarray(value) for name, value in moments.items()}
+            found |= {
+                f"{optimizer} {number} {name}": np.asarray(value) for name, value in moments.items()
+            }
     return found
 
 
 def test_two_learners_stay_the_same_and_learn_what_one_learns_from_the_batches_of_both(
     four_cores: None, group: Callable[..., Any], small_world: WorldConfig
 ) -> None:
-    """The mean of the gradients of two equal shares is the gradient of the whole, of the temperature too."""
+    """The mean of the gradients of two equal shares is the gradient of the whole, of the
+    temperature too.
+    """
     one, two = group(0, 2 * SHARE), group(2, SHARE)
     two.set_state(one.get_state())
     start = numbers(one.get_state()["learner"])
     batches = transitions(small_world, 2 * SHARE * UPDATES)
     # Learner i is sent the i-th half, and takes a share of it at a time.
     order = np.arange(2 * SHARE * UPDATES).reshape(2, UPDATES, SHARE).swapaxes(0, 1).ravel()
-    learn(one, {module: {name: column[order] for name, column in rows.items()} for module, rows in batches.items()}, 32)
+    learn(
+        one,
+        {
+            module: {name: column[order] for name, column in rows.items()}
+            for module, rows in batches.items()
+        },
+        32,
+    )
     learn(two, batches, SHARE)
 
-    first, second = (numbers(result.get()) for result in two.foreach_learner(lambda learner: learner.get_state()))
+    first, second = (
+        numbers(result.get()) for result in two.foreach_learner(lambda learner: learner.get_state())
+    )
     expected = numbers(one.get_state()["learner"])
     assert first.keys() == second.keys() == expected.keys()
     for name, value in expected.items():

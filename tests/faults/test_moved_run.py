@@ -1,4 +1,6 @@
-"""A run folder that is moved to another place, done or half done: every command says there what it said before."""
+"""A run folder that is moved to another place, done or half done: every command says there what it
+said before.
+"""
 
 import shutil
 from pathlib import Path
@@ -14,7 +16,9 @@ from .command import assert_same_run, marl_moe
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("ray_started", "one_core")]
 
 
-def test_a_run_moved_half_way_is_resumed_there_to_the_same_tables(source: Path, whole: Path, tmp_path: Path) -> None:
+def test_a_run_moved_half_way_is_resumed_there_to_the_same_tables(
+    source: Path, whole: Path, tmp_path: Path
+) -> None:
     def stop(row: dict) -> None:
         if row["epoch"] == 3:
             raise KeyboardInterrupt
@@ -36,7 +40,9 @@ def test_a_moved_run_is_evaluated_drawn_and_exported_as_before(whole: Path, tmp_
         assert evaluated.exit_code == 0, evaluated.output
         assert marl_moe("figures", run, "--out", out).exit_code == 0
         assert marl_moe("export", run, "--format", "csv", "--out", out / "means.csv").exit_code == 0
-        written = [(out / name).read_bytes() for name in ("policies.pdf", "policies.png", "means.csv")]
+        written = [
+            (out / name).read_bytes() for name in ("policies.pdf", "policies.png", "means.csv")
+        ]
         return [evaluated.stdout.encode(), *written]
 
     here = shutil.copytree(whole, tmp_path / "tiny")

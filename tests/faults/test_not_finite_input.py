@@ -1,4 +1,6 @@
-"""NaN and infinity in what a user gives: actions, prices of a mechanism of one's own, every section of a YAML."""
+"""NaN and infinity in what a user gives: actions, prices of a mechanism of one's own, every section
+of a YAML.
+"""
 
 import json
 from dataclasses import replace
@@ -22,7 +24,9 @@ PRICED = WorldConfig(num_users=3, num_experts=5, episode_slots=20)
 
 @pytest.mark.parametrize("value", NOT_FINITE)
 @pytest.mark.parametrize("kind", [float, np.int64])
-def test_an_action_that_is_not_finite_is_refused_and_the_world_stays_as_it_was(value: float, kind: type) -> None:
+def test_an_action_that_is_not_finite_is_refused_and_the_world_stays_as_it_was(
+    value: float, kind: type
+) -> None:
     """As an integer NaN is the least of them all."""
     world = World(PRICED, num_worlds=2, seed=0)
     before = world.observe().copy()
@@ -59,13 +63,17 @@ class Broken:
 
 
 @pytest.mark.parametrize("value", NOT_FINITE)
-def test_a_price_that_is_not_finite_is_a_failed_clearing_and_the_last_prices_stand(value: float) -> None:
+def test_a_price_that_is_not_finite_is_a_failed_clearing_and_the_last_prices_stand(
+    value: float,
+) -> None:
     world = World(PRICED, num_worlds=2, seed=0, mechanism=Broken(value, clearing=1))
     first, statuses = world.market.unit_price.copy(), []
     while not world.done:
         _, reward, info = world.step(np.zeros((2, 3), np.int64))
         assert np.isfinite(reward).all()
-        assert info["charge"].sum() == pytest.approx(info["payment"].sum() + info["platform_balance"].sum(), abs=1e-9)
+        assert info["charge"].sum() == pytest.approx(
+            info["payment"].sum() + info["platform_balance"].sum(), abs=1e-9
+        )
         if (clearing := world.closed_clearing) is not None:
             statuses.append(clearing.status)
             assert np.array_equal(clearing.unit_price, first)
@@ -97,7 +105,9 @@ def test_a_yaml_and_a_setting_that_are_not_finite_are_refused_by_their_key(
     tmp_path: Path, source: Path, key: str, value: str
 ) -> None:
     given = f"[{value}]" if key.startswith("sweep") else value
-    set_ = complaint(marl_moe("run", source, "--out", tmp_path / "out", "--set", f"{key}={given}"), 2)
+    set_ = complaint(
+        marl_moe("run", source, "--out", tmp_path / "out", "--set", f"{key}={given}"), 2
+    )
     assert set_.startswith(f"{source}: {key}: should be a finite number, got")
     file = tmp_path / "experiment.yaml"
     *sections, last = key.split(".")
@@ -120,7 +130,9 @@ def test_a_measured_competence_that_is_not_finite_is_refused_by_its_file(
 ) -> None:
     file = tmp_path / "measured.json"
     cells = [[1.0, 0.2], [0.3, value]]
-    file.write_text(json.dumps({"topics": ["a", "b"], "competence": cells, "sd": cells, "n": [[3, 3], [3, 3]]}))
+    file.write_text(
+        json.dumps({"topics": ["a", "b"], "competence": cells, "sd": cells, "n": [[3, 3], [3, 3]]})
+    )
     settings = ["--set", f"env.experts.competence={file}"]
     line = complaint(marl_moe("run", source, "--out", tmp_path / "out", *settings), 2)
     assert str(file) in line

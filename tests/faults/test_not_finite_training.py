@@ -16,14 +16,20 @@ SEED_FOLDER = Path("checkpoints") / "seed_0"
 
 
 @pytest.fixture
-def poisoned(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tuple[Path, str]]:
-    """Run the experiment with one of the callbacks of `poison`: its folder, and the line that it ended with."""
+def poisoned(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], tuple[Path, str]]:
+    """Run the experiment with one of the callbacks of `poison`: its folder, and the line that it
+    ended with.
+    """
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
 
     def run(callback: str, *settings: str) -> tuple[Path, str]:
         changes = (f"algorithm.callbacks.callbacks_class=poison.{callback}", *settings)
         arguments = [word for change in changes for word in ("--set", change)]
-        return tmp_path / "tiny", complaint(marl_moe("run", source, "--out", tmp_path, *arguments), 1)
+        return tmp_path / "tiny", complaint(
+            marl_moe("run", source, "--out", tmp_path, *arguments), 1
+        )
 
     return run
 
@@ -34,7 +40,11 @@ def numbers(state: Any) -> list[Any]:
         return [number for part in state.values() for number in numbers(part)]
     if isinstance(state, list | tuple):
         return [number for part in state for number in numbers(part)]
-    return [state] if isinstance(state, float) or getattr(state, "dtype", np.dtype(int)).kind == "f" else []
+    return (
+        [state]
+        if isinstance(state, float) or getattr(state, "dtype", np.dtype(int)).kind == "f"
+        else []
+    )
 
 
 def test_a_weight_that_becomes_nan_stops_training_before_anything_of_that_epoch_is_written(
@@ -44,10 +54,16 @@ def test_a_weight_that_becomes_nan_stops_training_before_anything_of_that_epoch_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder, line = poisoned("PoisonedWeight")
-    assert line.startswith(f"{folder / SEED_FOLDER}: epoch 3: module shared: actor.expert_in.weight is not finite")
+    assert line.startswith(
+        f"{folder / SEED_FOLDER}: epoch 3: module shared: actor.expert_in.weight is not finite"
+    )
     assert "learning rates (algorithm.training)" in line
     assert line.endswith(f"to continue: marl-moe resume {folder}")
-    assert {path.name for path in folder.iterdir()} == {"experiment.yaml", "environment.json", "checkpoints"}
+    assert {path.name for path in folder.iterdir()} == {
+        "experiment.yaml",
+        "environment.json",
+        "checkpoints",
+    }
     kept = read_checkpoint(folder / SEED_FOLDER)
     assert kept is not None
     assert kept["rows"]["epoch"].tolist() == [1, 2]
@@ -59,9 +75,13 @@ def test_a_weight_that_becomes_nan_stops_training_before_anything_of_that_epoch_
     assert_same_run(folder, whole)
 
 
-def test_what_a_loss_that_is_not_finite_came_of_is_named(poisoned: Callable[..., tuple[Path, str]]) -> None:
+def test_what_a_loss_that_is_not_finite_came_of_is_named(
+    poisoned: Callable[..., tuple[Path, str]],
+) -> None:
     folder, line = poisoned("PoisonedReplay")
-    assert line.startswith(f"{folder / SEED_FOLDER}: epoch 4: module shared: rewards of the batch is not finite")
+    assert line.startswith(
+        f"{folder / SEED_FOLDER}: epoch 4: module shared: rewards of the batch is not finite"
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,18 +92,29 @@ def test_what_a_loss_that_is_not_finite_came_of_is_named(poisoned: Callable[...,
         ("rllib_sac", "pi_encoder.net.mlp.0.weight"),
     ],
 )
-def test_rllibs_own_algorithms_stop_too(poisoned: Callable[..., tuple[Path, str]], algorithm: str, weight: str) -> None:
+def test_rllibs_own_algorithms_stop_too(
+    poisoned: Callable[..., tuple[Path, str]], algorithm: str, weight: str
+) -> None:
     folder, line = poisoned("PoisonedWeight", f"algorithm.name={algorithm}", *OUR_SECTIONS)
-    assert line.startswith(f"{folder / SEED_FOLDER}: epoch 3: module shared: {weight} is not finite")
+    assert line.startswith(
+        f"{folder / SEED_FOLDER}: epoch 3: module shared: {weight} is not finite"
+    )
     assert not (folder / "training.parquet").exists()
 
 
-OUR_SECTIONS = [f"algorithm.{section}={{}}" for section in ("checkpointing", "env_runners", "rl_module", "training")]
+OUR_SECTIONS = [
+    f"algorithm.{section}={{}}"
+    for section in ("checkpointing", "env_runners", "rl_module", "training")
+]
 
 
 @pytest.mark.parametrize("algorithm", ["sac", "ppo"])
-def test_an_absurd_learning_rate_ends_with_a_line_and_no_table(source: Path, tmp_path: Path, algorithm: str) -> None:
-    rate = {"sac": "algorithm.training.critic_lr=1e30", "ppo": "algorithm.training={lr: 1e30}"}[algorithm]
+def test_an_absurd_learning_rate_ends_with_a_line_and_no_table(
+    source: Path, tmp_path: Path, algorithm: str
+) -> None:
+    rate = {"sac": "algorithm.training.critic_lr=1e30", "ppo": "algorithm.training={lr: 1e30}"}[
+        algorithm
+    ]
     settings = [f"algorithm.name={algorithm}", *(OUR_SECTIONS if algorithm != "sac" else ()), rate]
     arguments = [word for setting in settings for word in ("--set", setting)]
     line = complaint(marl_moe("run", source, "--out", tmp_path, *arguments), 1)
@@ -94,7 +125,9 @@ def test_an_absurd_learning_rate_ends_with_a_line_and_no_table(source: Path, tmp
     assert partials(tmp_path) == []
 
 
-def test_one_of_two_seeds_side_by_side_is_named(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_two_seeds_side_by_side_is_named(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     changes = ("--seeds", "2", "--set", "algorithm.training.critic_lr=1e30")
     line = complaint(marl_moe("run", source, "--out", tmp_path, *changes), 1)

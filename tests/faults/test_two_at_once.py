@@ -1,4 +1,6 @@
-"""Two commands at the same moment: two runs of one name have a folder each, two resumes of one run are one."""
+"""Two commands at the same moment: two runs of one name have a folder each, two resumes of one run
+are one.
+"""
 
 import shutil
 import signal
@@ -11,7 +13,9 @@ from .command import PATIENCE_S, assert_same_run, complaint, marl_moe, partials,
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("one_core")]
 
 
-def test_two_runs_of_the_same_name_have_a_folder_each_both_whole(source: Path, whole: Path, tmp_path: Path) -> None:
+def test_two_runs_of_the_same_name_have_a_folder_each_both_whole(
+    source: Path, whole: Path, tmp_path: Path
+) -> None:
     runs = [started("run", source, "--out", tmp_path) for _ in range(2)]
     said = [run.communicate(timeout=PATIENCE_S) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
@@ -20,7 +24,9 @@ def test_two_runs_of_the_same_name_have_a_folder_each_both_whole(source: Path, w
         assert_same_run(folder, whole)
 
 
-def test_a_run_under_way_is_not_resumed_until_it_is_killed(source: Path, whole: Path, tmp_path: Path) -> None:
+def test_a_run_under_way_is_not_resumed_until_it_is_killed(
+    source: Path, whole: Path, tmp_path: Path
+) -> None:
     """The lock is gone with the process that held it, and the other command has changed nothing."""
     folder = tmp_path / "tiny"
     run = started("run", source, "--out", tmp_path)
@@ -36,7 +42,9 @@ def test_a_run_under_way_is_not_resumed_until_it_is_killed(source: Path, whole: 
     assert_same_run(folder, whole)
 
 
-def test_a_copy_of_a_run_under_way_is_a_run_of_its_own(source: Path, whole: Path, tmp_path: Path) -> None:
+def test_a_copy_of_a_run_under_way_is_a_run_of_its_own(
+    source: Path, whole: Path, tmp_path: Path
+) -> None:
     run = started("run", source, "--out", tmp_path)
     wait_until(lambda: list((tmp_path / "tiny").rglob("resume.npz")), run)
     run.send_signal(signal.SIGSTOP)

@@ -11,10 +11,17 @@ pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("ray_started", "one_co
 READ_ONLY = "[Errno 30] Read-only file system: "
 
 
-def test_a_run_into_a_read_only_folder_is_one_line_and_none_is_begun(source: Path, disk: Callable[[str], Path]) -> None:
+def test_a_run_into_a_read_only_folder_is_one_line_and_none_is_begun(
+    source: Path, disk: Callable[[str], Path]
+) -> None:
     folder = disk("ro")
-    assert complaint(marl_moe("run", source, "--out", folder / "out"), 1) == f"{READ_ONLY}'{folder / 'out'}'"
-    assert complaint(marl_moe("run", source, "--out", folder), 1) == f"{READ_ONLY}'{folder / 'tiny'}'"
+    assert (
+        complaint(marl_moe("run", source, "--out", folder / "out"), 1)
+        == f"{READ_ONLY}'{folder / 'out'}'"
+    )
+    assert (
+        complaint(marl_moe("run", source, "--out", folder), 1) == f"{READ_ONLY}'{folder / 'tiny'}'"
+    )
 
 
 def test_a_run_whose_disk_becomes_read_only_is_read_there_and_resumed_once_it_can_be_written(
@@ -26,7 +33,9 @@ def test_a_run_whose_disk_becomes_read_only_is_read_there_and_resumed_once_it_ca
     (folder / "experiment.yaml").write_text((whole / "experiment.yaml").read_text())
     disk("remount,ro")
     line = complaint(marl_moe("resume", folder), 1)
-    assert line == f"{READ_ONLY}'{folder / 'experiment.yaml'}'; to continue: marl-moe resume {folder}"
+    assert (
+        line == f"{READ_ONLY}'{folder / 'experiment.yaml'}'; to continue: marl-moe resume {folder}"
+    )
     disk("remount,rw")
     assert marl_moe("resume", folder).exit_code == 0
     disk("remount,ro")

@@ -1,8 +1,10 @@
-"""What reads bytes that others may have written: each harness feeds one reader and lets only its own errors out.
+"""What reads bytes that others may have written: each harness feeds one reader and lets only its
+own errors out.
 
     python tests/fuzz/harnesses.py yaml --seconds 60   # guided by coverage, with atheris
 
-Without atheris the same functions are driven by hypothesis and by the kept finds (`test_harnesses.py`).
+Without atheris the same functions are driven by hypothesis and by the kept finds
+(`test_harnesses.py`).
 """
 
 import argparse
@@ -128,7 +130,9 @@ def fuzz_competence(data: bytes) -> None:
 
 
 HARNESSES: dict[str, Harness] = {
-    name.removeprefix("fuzz_"): harness for name, harness in dict(globals()).items() if name.startswith("fuzz_")
+    name.removeprefix("fuzz_"): harness
+    for name, harness in dict(globals()).items()
+    if name.startswith("fuzz_")
 }
 
 
@@ -136,9 +140,16 @@ def seeds(name: str) -> list[bytes]:
     """Whole files that a harness begins with."""
     match name:
         case "yaml":
-            return [SMALL, (Path(__file__).parents[2] / "experiments" / "quickstart.yaml").read_bytes()]
+            return [
+                SMALL,
+                (Path(__file__).parents[2] / "experiments" / "quickstart.yaml").read_bytes(),
+            ]
         case "override":
-            return [b"env.num_users=8", b"sweep.env.num_users=[1, 2]\nname=x", b"algorithm.training.gamma=1e-3"]
+            return [
+                b"env.num_users=8",
+                b"sweep.env.num_users=[1, 2]\nname=x",
+                b"algorithm.training.gamma=1e-3",
+            ]
         case "table":
             return [_table()]
         case "checkpoint":
@@ -166,7 +177,10 @@ def _table() -> bytes:
 def _checkpoint() -> bytes:
     from marl_moe.experiment.checkpoint import CHECKPOINT, write_checkpoint
 
-    write_checkpoint(_FOLDER, {"a": {0: np.arange(6.0)}, "b": [1, 2.5, "π", (True, None)], "c": np.array(["", "x"])})
+    write_checkpoint(
+        _FOLDER,
+        {"a": {0: np.arange(6.0)}, "b": [1, 2.5, "π", (True, None)], "c": np.array(["", "x"])},
+    )
     return (_FOLDER / CHECKPOINT).read_bytes()
 
 
@@ -175,7 +189,9 @@ def _policy() -> bytes:
     from marl_moe.policies.networks import NetworkConfig
 
     network = NetworkConfig(num_experts=3, hidden=2)
-    save_policy(_FOLDER, {"shared": network.build(copies=1).state_dict()}, network, {"shared": [0, 1]})
+    save_policy(
+        _FOLDER, {"shared": network.build(copies=1).state_dict()}, network, {"shared": [0, 1]}
+    )
     architecture = (_FOLDER / ARCHITECTURE).read_bytes()
     return len(architecture).to_bytes(2, "little") + architecture + (_FOLDER / WEIGHTS).read_bytes()
 
@@ -203,7 +219,9 @@ def main() -> None:
         "-max_len=65536",
         "-len_control=0",
     ]
-    atheris.Setup([sys.argv[0], *limits, str(corpus), str(CORPUS / asked.harness)], HARNESSES[asked.harness])
+    atheris.Setup(
+        [sys.argv[0], *limits, str(corpus), str(CORPUS / asked.harness)], HARNESSES[asked.harness]
+    )
     atheris.Fuzz()
 
 

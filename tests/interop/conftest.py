@@ -13,7 +13,9 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def patchy_world() -> WorldConfig:
-    """Experts come and go and users are idle at times: a random action is masked about half the time."""
+    """Experts come and go and users are idle at times: a random action is masked about half the
+    time.
+    """
     return WorldConfig(
         num_users=3,
         num_experts=5,

@@ -1,4 +1,6 @@
-"""The tables of a run folder opened with pandas, polars and DuckDB: the same rows, kinds and means in each."""
+"""The tables of a run folder opened with pandas, polars and DuckDB: the same rows, kinds and means
+in each.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -55,7 +57,11 @@ def table(request: pytest.FixtureRequest, results: Path) -> tuple[str, str]:
 
 def test_all_three_read_the_same_rows(table: tuple[str, str]) -> None:
     name, path = table
-    frame, polars_frame, relation = pd.read_parquet(path), pl.read_parquet(path), duckdb.read_parquet(path)
+    frame, polars_frame, relation = (
+        pd.read_parquet(path),
+        pl.read_parquet(path),
+        duckdb.read_parquet(path),
+    )
     assert len(frame) == polars_frame.height == relation.shape[0] > 0
     assert list(frame) == polars_frame.columns == relation.columns == list(TABLES[name])
     pd.testing.assert_frame_equal(polars_frame.to_pandas(), frame, check_dtype=False)
@@ -64,7 +70,11 @@ def test_all_three_read_the_same_rows(table: tuple[str, str]) -> None:
 
 def test_every_column_has_the_kind_that_is_documented(table: tuple[str, str]) -> None:
     name, path = table
-    frame, polars_frame, relation = pd.read_parquet(path), pl.read_parquet(path), duckdb.read_parquet(path)
+    frame, polars_frame, relation = (
+        pd.read_parquet(path),
+        pl.read_parquet(path),
+        duckdb.read_parquet(path),
+    )
     in_duckdb = dict(zip(relation.columns, map(str, relation.types), strict=True))
     for column, (kind, _) in TABLES[name].items():
         is_kind, polars_kind, duckdb_kind = KINDS[kind]
@@ -75,7 +85,9 @@ def test_every_column_has_the_kind_that_is_documented(table: tuple[str, str]) ->
 
 def test_means_are_equal_and_leave_out_what_is_undefined(table: tuple[str, str]) -> None:
     name, path = table
-    numbers = [column for column, (kind, _) in TABLES[name].items() if kind in (pa.int64(), pa.float64())]
+    numbers = [
+        column for column, (kind, _) in TABLES[name].items() if kind in (pa.int64(), pa.float64())
+    ]
     expected = pd.read_parquet(path)[numbers].mean().to_numpy(float)
     by_polars = pl.read_parquet(path).select(pl.col(numbers).mean()).row(0)
     averages = ", ".join(f'avg("{column}")' for column in numbers)
@@ -91,17 +103,31 @@ def test_what_is_undefined_is_missing_and_no_nan(results: Path) -> None:
     assert pd.read_parquet(path)["share_of_equilibrium"].isna().all()
     shares = pl.read_parquet(path)["share_of_equilibrium"]
     assert shares.null_count() == len(shares)
-    assert duckdb.sql(f"SELECT count(share_of_equilibrium) FROM read_parquet('{path}')").fetchall() == [(0,)]
+    assert duckdb.sql(
+        f"SELECT count(share_of_equilibrium) FROM read_parquet('{path}')"
+    ).fetchall() == [(0,)]
 
 
 def test_a_group_of_policies_is_the_same_query_in_each(results: Path) -> None:
     files = str(results / "*" / "evaluation.parquet")
-    expected = pd.read_parquet(next(results.glob("*/evaluation.parquet"))).groupby("policy")["utility"].mean()
-    by_polars = pl.scan_parquet(files).group_by("policy").agg(pl.col("utility").mean()).sort("policy").collect()
+    expected = (
+        pd.read_parquet(next(results.glob("*/evaluation.parquet")))
+        .groupby("policy")["utility"]
+        .mean()
+    )
+    by_polars = (
+        pl.scan_parquet(files)
+        .group_by("policy")
+        .agg(pl.col("utility").mean())
+        .sort("policy")
+        .collect()
+    )
     by_duckdb = duckdb.sql(
         f"SELECT policy, avg(utility) FROM read_parquet('{files}') GROUP BY policy ORDER BY policy"
     ).fetchall()
-    assert by_polars["policy"].to_list() == [policy for policy, _ in by_duckdb] == list(expected.index)
+    assert (
+        by_polars["policy"].to_list() == [policy for policy, _ in by_duckdb] == list(expected.index)
+    )
     np.testing.assert_allclose(by_polars["utility"], expected, rtol=1e-12)
     np.testing.assert_allclose([utility for _, utility in by_duckdb], expected, rtol=1e-12)
     assert expected.nunique() > 1

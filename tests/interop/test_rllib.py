@@ -1,7 +1,8 @@
-"""RLlib's own wrapper `ParallelPettingZooEnv` around the environment, under RLlib's stock PPO and DQN.
+"""RLlib's own wrapper `ParallelPettingZooEnv` around the environment, under RLlib's stock PPO and
+DQN.
 
-`marl_moe.rllib.stock_env.ParallelAdapter`, which our experiments use, is tested beside the rest of `marl_moe.rllib`;
-here stands what RLlib's wrapper does, and what it does not.
+`marl_moe.rllib.stock_env.ParallelAdapter`, which our experiments use, is tested beside the rest of
+`marl_moe.rllib`; here stands what RLlib's wrapper does, and what it does not.
 """
 
 from collections.abc import Iterator
@@ -53,25 +54,35 @@ class Played:
 @contextmanager
 def algorithm(name: str, world: WorldConfig, masked: bool, played: Played) -> Iterator[Algorithm]:
     """RLlib's stock algorithm, one policy for all users."""
-    register_env("edge_experts", lambda _: ParallelPettingZooEnv(edge_experts_v0.parallel_env(world)))
+    register_env(
+        "edge_experts", lambda _: ParallelPettingZooEnv(edge_experts_v0.parallel_env(world))
+    )
     slots = EPISODES * world.episode_slots
     model: dict[str, Any] = {"fcnet_hiddens": [16]}
     if name == "ppo":
-        config = PPOConfig().training(train_batch_size_per_learner=slots, minibatch_size=slots, num_epochs=2)
+        config = PPOConfig().training(
+            train_batch_size_per_learner=slots, minibatch_size=slots, num_epochs=2
+        )
     else:
         replay = {"type": "MultiAgentEpisodeReplayBuffer", "capacity": 1000}
         config = DQNConfig().training(
-            train_batch_size_per_learner=16, replay_buffer_config=replay, num_steps_sampled_before_learning_starts=12
+            train_batch_size_per_learner=16,
+            replay_buffer_config=replay,
+            num_steps_sampled_before_learning_starts=12,
         )
     config.environment("edge_experts").env_runners(num_env_runners=0)
     config.multi_agent(policies={"shared"}, policy_mapping_fn=lambda *args, **kwargs: "shared")
     config.reporting(min_time_s_per_iteration=0, min_sample_timesteps_per_iteration=slots)
     if masked:
         model |= {"allow_abandon": world.allow_abandon, "num_expert_features": NUM_EXPERT_FEATURES}
-        config.rl_module(rl_module_spec=RLModuleSpec(module_class=MODULES[name], model_config=model))
+        config.rl_module(
+            rl_module_spec=RLModuleSpec(module_class=MODULES[name], model_config=model)
+        )
     else:
         config.rl_module(model_config=model)
-    config.callbacks(on_episode_step=lambda *, episode, **kwargs: played.add(episode))  # RLlib would copy an object
+    config.callbacks(
+        on_episode_step=lambda *, episode, **kwargs: played.add(episode)
+    )  # RLlib would copy an object
     built = config.debugging(seed=0, log_level="ERROR").build_algo()
     yield built
     built.stop()
@@ -90,9 +101,14 @@ def test_stock_algorithms_train_and_with_our_modules_heed_the_mask(
             result = built.train()
             assert result["env_runners"]["num_episodes"] == EPISODES
             mean_return = sum(played.gain[so_far:]) / EPISODES
-            assert result["env_runners"]["episode_return_mean"] == pytest.approx(mean_return, rel=1e-5)
+            assert result["env_runners"]["episode_return_mean"] == pytest.approx(
+                mean_return, rel=1e-5
+            )
         after = built.get_weights()["shared"]
-    losses = {"ppo": ("total_loss", "policy_loss", "vf_loss", "entropy"), "dqn": ("qf_loss", "td_error_mean")}[name]
+    losses = {
+        "ppo": ("total_loss", "policy_loss", "vf_loss", "entropy"),
+        "dqn": ("qf_loss", "td_error_mean"),
+    }[name]
     assert np.isfinite([float(result["learners"]["shared"][loss]) for loss in losses]).all()
     assert all(np.isfinite(weight).all() for weight in after.values())
     assert any(not np.array_equal(before[key], after[key]) for key in after)
@@ -103,7 +119,9 @@ def test_stock_algorithms_train_and_with_our_modules_heed_the_mask(
     assert all(played.allowed) == masked
 
 
-@pytest.mark.parametrize(("wrapper", "terminated"), [(ParallelPettingZooEnv, True), (ParallelAdapter, False)])
+@pytest.mark.parametrize(
+    ("wrapper", "terminated"), [(ParallelPettingZooEnv, True), (ParallelAdapter, False)]
+)
 def test_only_through_our_adapter_does_rllib_take_the_end_of_an_episode_for_no_termination(
     wrapper: type[MultiAgentEnv], terminated: bool, patchy_world: WorldConfig
 ) -> None:
@@ -114,7 +132,9 @@ def test_only_through_our_adapter_does_rllib_take_the_end_of_an_episode_for_no_t
     while not episode.is_done:
         actions = dict.fromkeys(observations, patchy_world.num_experts)
         observations, rewards, terminateds, truncateds, infos = env.step(actions)
-        episode.add_env_step(observations, actions, rewards, infos, terminateds=terminateds, truncateds=truncateds)
+        episode.add_env_step(
+            observations, actions, rewards, infos, terminateds=terminateds, truncateds=truncateds
+        )
     assert len(episode) == patchy_world.episode_slots
     users = episode.agent_episodes.values()
     assert [user.is_truncated for user in users] == [True] * patchy_world.num_users

@@ -1,4 +1,6 @@
-"""The environment under TorchRL's `PettingZooWrapper`: whole episodes, as the environment itself plays them."""
+"""The environment under TorchRL's `PettingZooWrapper`: whole episodes, as the environment itself
+plays them.
+"""
 
 import numpy as np
 import pytest
@@ -30,7 +32,9 @@ def test_torchrls_own_check_of_specs_passes(patchy_world: WorldConfig) -> None:
     check_env_specs(PettingZooWrapper(edge_experts_v0.parallel_env(patchy_world)), seed=SEED)
 
 
-def test_all_users_are_one_group_in_their_order(wrapped: PettingZooWrapper, patchy_world: WorldConfig) -> None:
+def test_all_users_are_one_group_in_their_order(
+    wrapped: PettingZooWrapper, patchy_world: WorldConfig
+) -> None:
     assert wrapped.group_map == {"user": edge_experts_v0.parallel_env(patchy_world).possible_agents}
 
 
@@ -42,15 +46,21 @@ def test_specs_contain_every_step(wrapped: PettingZooWrapper, rollout: TensorDic
         assert wrapped.full_done_spec.is_in(step["next"])
 
 
-def test_the_state_is_bounded_as_the_observations_are(wrapped: PettingZooWrapper, rollout: TensorDict) -> None:
+def test_the_state_is_bounded_as_the_observations_are(
+    wrapped: PettingZooWrapper, rollout: TensorDict
+) -> None:
     seen = wrapped.observation_spec["user", "observation"].space
     state = wrapped.observation_spec["state"].space
     torch.testing.assert_close(state.low, seen.low.flatten(), rtol=0, atol=0)
     torch.testing.assert_close(state.high, seen.high.flatten(), rtol=0, atol=0)
-    torch.testing.assert_close(rollout["state"], rollout["user", "observation"].flatten(-2), rtol=0, atol=0)
+    torch.testing.assert_close(
+        rollout["state"], rollout["user", "observation"].flatten(-2), rtol=0, atol=0
+    )
 
 
-def test_episodes_are_truncated_and_never_terminated(rollout: TensorDict, patchy_world: WorldConfig) -> None:
+def test_episodes_are_truncated_and_never_terminated(
+    rollout: TensorDict, patchy_world: WorldConfig
+) -> None:
     length = patchy_world.episode_slots
     ends = [slot % length == length - 1 for slot in range(STEPS)]
     assert rollout["next", "truncated"].flatten().tolist() == ends
@@ -77,12 +87,15 @@ def test_a_rollout_is_what_the_environment_gives_for_the_same_actions(
         before = step["user"]
         np.testing.assert_array_equal(before["observation"], np.stack(list(observations.values())))
         np.testing.assert_array_equal(
-            before["action_mask"], np.stack([info["action_mask"] for info in infos.values()]).astype(bool)
+            before["action_mask"],
+            np.stack([info["action_mask"] for info in infos.values()]).astype(bool),
         )
         actions = dict(zip(env.agents, before["action"].tolist(), strict=True))
         observations, rewards, _, _, infos = env.step(actions)
         assert not any(info["rejected"] for info in infos.values())
         after = step["next", "user"]
         np.testing.assert_array_equal(after["observation"], np.stack(list(observations.values())))
-        np.testing.assert_array_equal(after["reward"].squeeze(-1), np.array(list(rewards.values()), np.float32))
+        np.testing.assert_array_equal(
+            after["reward"].squeeze(-1), np.array(list(rewards.values()), np.float32)
+        )
     assert np.ptp(rollout["next", "user", "reward"].numpy()) > 1

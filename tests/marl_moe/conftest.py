@@ -20,7 +20,9 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def patchy_world() -> WorldConfig:
-    """Experts come and go, users are idle at times, requests take several slots: masks are of all kinds."""
+    """Experts come and go, users are idle at times, requests take several slots: masks are of all
+    kinds.
+    """
     return WorldConfig(
         num_users=3,
         num_experts=5,

@@ -41,7 +41,10 @@ def quick(tiny_experiment: Yaml, write_experiment: Write) -> Path:
         ("mechanism.name=posted_prize", "did you mean 'posted_price'?"),
         ("env.experts.competence=nowhere.json", "env.experts.competence: cannot read nowhere.json"),
         ("algorithm.trainin={}", "did you mean 'training'?"),
-        ("algorithm.training.gama=0.9", "algorithm.training.gama: unknown 'gama'; did you mean 'gamma'?"),
+        (
+            "algorithm.training.gama=0.9",
+            "algorithm.training.gama: unknown 'gama'; did you mean 'gamma'?",
+        ),
         ("algorithm.env_runners.num_env_runner=2", "did you mean 'num_env_runners'?"),
         ("algorithm.training.tau=7", "training.tau should lie in 0..1, got 7"),
         ("sweep={env: {num_users: [1, 0]}}", "env.num_users=0: env.num_users: "),
@@ -61,9 +64,12 @@ def test_a_mistake_is_one_line_on_stderr_exit_code_2_and_nothing_written(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("name: [\n", ", line 2: not YAML: "), ("seeds: 1\n", "name: Field required")]
+    ("text", "said"),
+    [("name: [\n", ", line 2: not YAML: "), ("seeds: 1\n", "name: Field required")],
 )
-def test_a_file_that_is_no_experiment_is_one_line_too(write_experiment: Write, text: str, said: str) -> None:
+def test_a_file_that_is_no_experiment_is_one_line_too(
+    write_experiment: Write, text: str, said: str
+) -> None:
     path = write_experiment(text)
     result = marl_moe("run", path)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -78,7 +84,15 @@ def test_a_shell_sees_one_line_without_a_traceback(
     wrong = copy.deepcopy(tiny_experiment)
     wrong["algorithm"]["training"]["gama"] = 0.9
     path = write_experiment(wrong)
-    command = [sys.executable, "-m", "marl_moe", "run", str(path), "--out", str(tmp_path / "results")]
+    command = [
+        sys.executable,
+        "-m",
+        "marl_moe",
+        "run",
+        str(path),
+        "--out",
+        str(tmp_path / "results"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -88,7 +102,9 @@ def test_a_shell_sees_one_line_without_a_traceback(
     assert sorted(file.name for file in tmp_path.iterdir()) == ["experiment.yaml"]
 
 
-def test_a_world_that_memory_does_not_hold_is_one_line(quick: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_world_that_memory_does_not_hold_is_one_line(
+    quick: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_world(*arguments: object, **named: object) -> None:
         raise MemoryError
 
@@ -99,7 +115,9 @@ def test_a_world_that_memory_does_not_hold_is_one_line(quick: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("below", ["", "/deeper"])
-def test_an_out_folder_that_cannot_be_made_is_one_line_and_exit_code_1(quick: Path, tmp_path: Path, below: str) -> None:
+def test_an_out_folder_that_cannot_be_made_is_one_line_and_exit_code_1(
+    quick: Path, tmp_path: Path, below: str
+) -> None:
     (tmp_path / "file").write_text("")
     result = marl_moe("run", quick, "--out", f"{tmp_path}/file{below}")
     assert result.exit_code == 1
@@ -108,9 +126,20 @@ def test_an_out_folder_that_cannot_be_made_is_one_line_and_exit_code_1(quick: Pa
 
 
 @pytest.mark.usefixtures("one_core")
-def test_what_is_set_on_the_command_line_counts_and_is_written_down(quick: Path, tmp_path: Path) -> None:
+def test_what_is_set_on_the_command_line_counts_and_is_written_down(
+    quick: Path, tmp_path: Path
+) -> None:
     result = marl_moe(
-        "run", quick, "--out", tmp_path, "--seeds", "2", "--set", "env.num_users=3", "--set", "name=other"
+        "run",
+        quick,
+        "--out",
+        tmp_path,
+        "--seeds",
+        "2",
+        "--set",
+        "env.num_users=3",
+        "--set",
+        "name=other",
     )
     assert result.exit_code == 0
     written = yaml.safe_load((tmp_path / "other" / "experiment.yaml").read_text())
@@ -127,12 +156,16 @@ def test_a_second_run_of_a_name_gets_a_folder_of_its_own(quick: Path, tmp_path: 
     assert sorted(folder.name for folder in out.iterdir()) == ["tiny", "tiny-2"]
 
 
-def test_figures_are_drawn_anew_from_a_run_and_what_cannot_be_is_told(quick: Path, tmp_path: Path) -> None:
+def test_figures_are_drawn_anew_from_a_run_and_what_cannot_be_is_told(
+    quick: Path, tmp_path: Path
+) -> None:
     marl_moe("run", quick, "--out", tmp_path, "--set", "figures=[]")
     assert not (tmp_path / "tiny" / "figures").exists()
     result = marl_moe("figures", tmp_path / "tiny", "--out", tmp_path / "drawn")
     assert result.exit_code == 0
-    assert {"policies.pdf", "policies.png"} <= {path.name for path in (tmp_path / "drawn").iterdir()}
+    assert {"policies.pdf", "policies.png"} <= {
+        path.name for path in (tmp_path / "drawn").iterdir()
+    }
     assert f"figure   {tmp_path / 'drawn' / 'policies.pdf'}" in result.stdout
     assert "not drawn: reward_curves: " in result.stdout
 
@@ -146,26 +179,41 @@ def test_figures_of_no_run_are_one_line_and_exit_code_2(tmp_path: Path) -> None:
 
 def test_results_are_exported_for_marl_eval(quick: Path, tmp_path: Path) -> None:
     marl_moe("run", quick, "--out", tmp_path, "--set", "figures=[]")
-    result = marl_moe("export", tmp_path / "tiny", "--format", "marl-eval", "--out", tmp_path / "tiny.json")
+    result = marl_moe(
+        "export", tmp_path / "tiny", "--format", "marl-eval", "--out", tmp_path / "tiny.json"
+    )
     assert (result.exit_code, result.stdout) == (0, f"exported {tmp_path / 'tiny.json'}\n")
-    evaluation = pd.read_parquet(tmp_path / "tiny" / "evaluation.parquet").query("policy == 'random'")
+    evaluation = pd.read_parquet(tmp_path / "tiny" / "evaluation.parquet").query(
+        "policy == 'random'"
+    )
     run = json.loads((tmp_path / "tiny.json").read_text())["tiny"]["tiny"]["random"]["seed_0"]
     assert run["absolute_metrics"]["gain"] == evaluation["gain"].to_list()
 
 
 def test_results_are_exported_as_a_table_of_means(quick: Path, tmp_path: Path) -> None:
     assert marl_moe("run", quick, "--out", tmp_path).exit_code == 0
-    result = marl_moe("export", tmp_path / "tiny", "--format", "csv", "--out", tmp_path / "tiny.csv")
+    result = marl_moe(
+        "export", tmp_path / "tiny", "--format", "csv", "--out", tmp_path / "tiny.csv"
+    )
     assert (result.exit_code, result.stdout) == (0, f"exported {tmp_path / 'tiny.csv'}\n")
     table = pd.read_csv(tmp_path / "tiny.csv").set_index(["policy", "metric"])
-    gains = pd.read_parquet(tmp_path / "tiny" / "evaluation.parquet").groupby("policy")["gain"].mean()
-    assert table.xs("gain", level="metric")["mean"].to_dict() == pytest.approx(gains.to_dict(), rel=1e-5)
+    gains = (
+        pd.read_parquet(tmp_path / "tiny" / "evaluation.parquet").groupby("policy")["gain"].mean()
+    )
+    assert table.xs("gain", level="metric")["mean"].to_dict() == pytest.approx(
+        gains.to_dict(), rel=1e-5
+    )
 
 
-def test_an_export_that_cannot_be_is_one_line_exit_code_2_and_no_file(quick: Path, tmp_path: Path) -> None:
+def test_an_export_that_cannot_be_is_one_line_exit_code_2_and_no_file(
+    quick: Path, tmp_path: Path
+) -> None:
     marl_moe("run", quick, "--out", tmp_path, "--set", "figures=[]")
     file = tmp_path / "tiny.json"
-    for run, out, named in (("tiny", tmp_path / "nowhere" / "a.json", "nowhere"), ("absent", file, "absent")):
+    for run, out, named in (
+        ("tiny", tmp_path / "nowhere" / "a.json", "nowhere"),
+        ("absent", file, "absent"),
+    ):
         result = marl_moe("export", tmp_path / run, "--out", out)
         assert (result.exit_code, result.stdout) == (2, "")
         assert len(result.stderr.splitlines()) == 1

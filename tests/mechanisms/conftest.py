@@ -12,7 +12,9 @@ from mechanisms import Market
 
 @pytest.fixture(scope="session")
 def draw_market() -> Callable[..., Market]:
-    """draw_market(seed, num_worlds, num_experts, **fields): costs as the simulator draws them, money for a part."""
+    """draw_market(seed, num_worlds, num_experts, **fields): costs as the simulator draws them,
+    money for a part.
+    """
 
     def draw(seed: int, num_worlds: int = 16, num_experts: int = 30, **fields: Any) -> Market:
         rng = np.random.default_rng(seed)
@@ -31,7 +33,8 @@ def draw_market() -> Callable[..., Market]:
 
 @pytest.fixture(scope="session")
 def with_false_costs() -> Callable[[Market, int, int], Market]:
-    """with_false_costs(market, seed, count): a single market as (E, count) markets, in row e of which e lies.
+    """with_false_costs(market, seed, count): a single market as (E, count) markets, in row e of
+    which e lies.
 
     Half of the reports scale both costs by a factor of 1/2 to 2, half are costs drawn anew.
     """
@@ -46,7 +49,9 @@ def with_false_costs() -> Callable[[Market, int, int], Market]:
             costs = np.tile(true, (experts, count, 1))
             anew = rng.uniform(0.01, high, (experts, count))
             liar = np.arange(experts)
-            costs[liar, :, liar] = np.where(np.arange(count) % 2, anew, true[:, np.newaxis] * factor)
+            costs[liar, :, liar] = np.where(
+                np.arange(count) % 2, anew, true[:, np.newaxis] * factor
+            )
             reported[name] = costs
         others = {name: getattr(market, name) for name in ("demand", "value", "budget")}
         return Market(**reported, **others)
@@ -56,7 +61,9 @@ def with_false_costs() -> Callable[[Market, int, int], Market]:
 
 @pytest.fixture(scope="session")
 def traders() -> Callable[..., Market]:
-    """traders(bids, asks, points, **fields): one topic, bids and asks a point, `points` (U, E) of each pair."""
+    """traders(bids, asks, points, **fields): one topic, bids and asks a point, `points` (U, E) of
+    each pair.
+    """
 
     def draw(bids: list[float], asks: list[float], points: Any = 1.0, **fields: Any) -> Market:
         shape = len(bids), len(asks)
@@ -80,7 +87,8 @@ def traders() -> Callable[..., Market]:
 
 @pytest.fixture(scope="session")
 def draw_topics() -> Callable[..., Market]:
-    """draw_topics(seed, leading, **fields): 9 users, 8 experts and 2 topics, some users idle, some experts full.
+    """draw_topics(seed, leading, **fields): 9 users, 8 experts and 2 topics, some users idle, some
+    experts full.
 
     A user values a point alike at all experts of its topic.
     """
@@ -111,14 +119,20 @@ def draw_topics() -> Callable[..., Market]:
 
 @pytest.fixture(scope="session")
 def draw_lists() -> Callable[..., Market]:
-    """draw_lists(seed, leading, users, experts, listed, **fields): each user lists some experts, in any order.
+    """draw_lists(seed, leading, users, experts, listed, **fields): each user lists some experts, in
+    any order.
 
-    Users crowd: the first experts are on most lists. Each has a place, or two, or none, and band for a few users. Some
-    users are idle, some pairs are not worth forming.
+    Users crowd: the first experts are on most lists. Each has a place, or two, or none, and band
+    for a few users. Some users are idle, some pairs are not worth forming.
     """
 
     def draw(
-        seed: int, leading: tuple[int, ...] = (6,), users: int = 8, experts: int = 30, listed: int = 6, **fields: Any
+        seed: int,
+        leading: tuple[int, ...] = (6,),
+        users: int = 8,
+        experts: int = 30,
+        listed: int = 6,
+        **fields: Any,
     ) -> Market:
         rng = np.random.default_rng(seed)
         each, pairs = (*leading, experts), (*leading, users, listed)
@@ -146,7 +160,9 @@ def draw_lists() -> Callable[..., Market]:
 
 @pytest.fixture(scope="session")
 def with_all_experts() -> Callable[[Market], Market]:
-    """with_all_experts(market): without lists; a pair that no list holds does such harm that nobody forms it."""
+    """with_all_experts(market): without lists; a pair that no list holds does such harm that nobody
+    forms it.
+    """
 
     def widen(market: Market) -> Market:
         assert market.candidates is not None

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from mechanisms import Market, MarketError, MechanismError
-from mechanisms.assignment import Pairs, admitted, net_value, optimal_allocation, optimal_welfare, pairs, relaxation
+from mechanisms.assignment import (
+    Pairs,
+    admitted,
+    net_value,
+    optimal_allocation,
+    optimal_welfare,
+    pairs,
+    relaxation,
+)
 from mechanisms.assignment_program import AssignmentProgram
 from mechanisms.candidates import load, of_served
 from mechanisms.market import IntArray
@@ -17,8 +25,12 @@ from mechanisms.market import IntArray
 USERS, EXPERTS = 5, 4
 
 
-def random_market(seed: int, num_users: int = USERS, num_experts: int = EXPERTS, **fields: Any) -> Market:
-    """Six worlds in which places and bands are scarce, some users idle and some pairs not worth forming."""
+def random_market(
+    seed: int, num_users: int = USERS, num_experts: int = EXPERTS, **fields: Any
+) -> Market:
+    """Six worlds in which places and bands are scarce, some users idle and some pairs not worth
+    forming.
+    """
     rng = np.random.default_rng(seed)
     experts, each = (6, num_experts), (6, num_users, num_experts)
     drawn = {
@@ -47,13 +59,17 @@ def best_by_enumeration(market: Market, bandwidth: bool) -> float:
         for u, e in served:
             users[e] += 1
             band[e] += market.bandwidth_need[u, e]
-        if (users <= market.capacity).all() and (not bandwidth or (band <= market.bandwidth_limit).all()):
+        if (users <= market.capacity).all() and (
+            not bandwidth or (band <= market.bandwidth_limit).all()
+        ):
             best = max(best, sum(net[u, e] for u, e in served))
     return best
 
 
 def assert_feasible(allocation: IntArray, market: Market, bandwidth: bool) -> None:
-    assert (load(np.ones(allocation.shape), allocation, market.num_experts) <= market.capacity).all()
+    assert (
+        load(np.ones(allocation.shape), allocation, market.num_experts) <= market.capacity
+    ).all()
     if bandwidth:
         assert (
             load(of_served(market.bandwidth_need, allocation), allocation, market.num_experts)
@@ -109,13 +125,16 @@ def test_the_relaxed_program_in_cvxpy_decides_the_same(bandwidth: bool) -> None:
     for index in range(6):
         world = asked.world((index,))
         vertex, interior = relaxation(world), program.solve(world)
-        assert (world.net * vertex.share).sum() == pytest.approx((world.net * interior.share).sum(), rel=1e-6)
+        assert (world.net * vertex.share).sum() == pytest.approx(
+            (world.net * interior.share).sum(), rel=1e-6
+        )
         np.testing.assert_allclose(vertex.share, interior.share, atol=1e-3)
 
 
 @pytest.mark.parametrize("bandwidth", [False, True])
 def test_duals_of_either_solver_price_the_relaxed_optimum(bandwidth: bool) -> None:
-    # Strong duality: what users gain over these prices, and what the prices bring in, is the optimum.
+    # Strong duality: what users gain over these prices, and what the prices bring in, is the
+    # optimum.
     market = random_market(5, num_users=10, num_experts=6)
     program = AssignmentProgram(10, 6, bandwidth=bandwidth, whole=False)
     asked = pairs(market, "test", bandwidth=bandwidth)
@@ -144,7 +163,9 @@ def test_several_leading_axes_are_allowed() -> None:
     market = random_market(7)
     folded = Market(
         **{
-            field.name: getattr(market, field.name).reshape(2, 3, *getattr(market, field.name).shape[1:])
+            field.name: getattr(market, field.name).reshape(
+                2, 3, *getattr(market, field.name).shape[1:]
+            )
             for field in dataclasses.fields(Market)
             if getattr(market, field.name) is not None
         }
@@ -160,12 +181,17 @@ def test_several_leading_axes_are_allowed() -> None:
     "fields",
     [
         pytest.param({"user_value": np.full((USERS, EXPERTS), -1.0)}, id="all values negative"),
-        pytest.param({"user_value": np.zeros((USERS, EXPERTS)), "user_points": np.zeros((USERS, EXPERTS))}, id="0 net"),
+        pytest.param(
+            {"user_value": np.zeros((USERS, EXPERTS)), "user_points": np.zeros((USERS, EXPERTS))},
+            id="0 net",
+        ),
         pytest.param({"capacity": np.zeros(EXPERTS, dtype=int)}, id="no capacity"),
         pytest.param({"topic": np.full(USERS, -1)}, id="no demand"),
     ],
 )
-def test_where_nothing_is_worth_forming_nobody_is_served(fields: dict[str, Any], bandwidth: bool) -> None:
+def test_where_nothing_is_worth_forming_nobody_is_served(
+    fields: dict[str, Any], bandwidth: bool
+) -> None:
     asked = pairs(random_market(8, **fields), "test", bandwidth=bandwidth)
     assert (optimal_allocation(asked) == -1).all()
     assert not relaxation(asked.world((0,))).share.any()
@@ -201,7 +227,9 @@ def test_a_need_of_more_than_the_band_is_not_met_in_part_either() -> None:
 
 @pytest.mark.parametrize(("num_users", "num_experts"), [(0, 4), (5, 0), (0, 0)])
 @pytest.mark.parametrize("bandwidth", [False, True])
-def test_no_users_or_no_experts_gain_nothing(num_users: int, num_experts: int, bandwidth: bool) -> None:
+def test_no_users_or_no_experts_gain_nothing(
+    num_users: int, num_experts: int, bandwidth: bool
+) -> None:
     market = random_market(10, num_users, num_experts)
     assert optimal_welfare(market, bandwidth).tolist() == [0.0] * 6
     assert optimal_allocation(pairs(market, "test", bandwidth=bandwidth)).shape == (6, num_users)
@@ -232,21 +260,26 @@ def test_equal_values_fill_every_place() -> None:
     np.testing.assert_allclose(optimal_welfare(market, False), EXPERTS * (8.0 - 1.5))
 
 
-@pytest.mark.parametrize("missing", ["user_value", "user_points", "capacity", "bandwidth_need", "bandwidth_limit"])
+@pytest.mark.parametrize(
+    "missing", ["user_value", "user_points", "capacity", "bandwidth_need", "bandwidth_limit"]
+)
 def test_a_market_without_what_the_program_needs_is_refused(missing: str) -> None:
     market = random_market(13, **{missing: None})
     with pytest.raises(MarketError, match=f"the welfare optimum needs {missing}"):
         optimal_welfare(market, True)
 
 
-def test_a_mixed_integer_program_stopped_short_of_proof_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mixed_integer_program_stopped_short_of_proof_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from mechanisms import highs
 
     market = random_market(14, num_users=16)
     assert np.isfinite(optimal_welfare(market, True)).all()
     monkeypatch.setitem(highs._OPTIONS, "mip_max_nodes", 0)
     with pytest.raises(
-        MechanismError, match=r"assignment of 16 users to 4 experts within bandwidth: HiGHS says .*limit"
+        MechanismError,
+        match=r"assignment of 16 users to 4 experts within bandwidth: HiGHS says .*limit",
     ):
         optimal_welfare(market, True)
 
@@ -270,7 +303,8 @@ def test_the_greatest_wishes_that_fit_are_admitted() -> None:
         limit=np.array([1000.0, 1000.0]),
     )
     wish = np.array([[0.9, 0.1], [0.5, 0.0], [0.8, 0.2], [0.4, 0.3]])
-    # User 2 no longer fits beside user 0 at expert 0; user 1 takes the last place there, and user 3 the one elsewhere.
+    # User 2 no longer fits beside user 0 at expert 0; user 1 takes the last place there, and user 3
+    # the one elsewhere.
     assert admitted(wish, asked).tolist() == [0, 0, -1, 1]
     no_rows = asked._replace(need=None, limit=None)
     assert admitted(wish, no_rows).tolist() == [0, -1, 0, 1]

@@ -24,21 +24,36 @@ class Decreed:
 
     def clear(self, market: Market) -> Outcome:
         arrays = {name: np.array(array) for name, array in self.outcome.items()}
-        everywhere = {name: np.broadcast_to(part, market.batch_shape + part.shape) for name, part in arrays.items()}
-        return Outcome(**everywhere, welfare=np.zeros(market.batch_shape), status="decreed", solve_seconds=0.5)
+        everywhere = {
+            name: np.broadcast_to(part, market.batch_shape + part.shape)
+            for name, part in arrays.items()
+        }
+        return Outcome(
+            **everywhere, welfare=np.zeros(market.batch_shape), status="decreed", solve_seconds=0.5
+        )
 
 
 def prices_market(**fields: Any) -> Market:
     """Two edge devices of cost x + x^2 / 2 a point."""
-    given: dict[str, Any] = {"unit_cost": [1, 1], "cost_slope": [1, 1], "demand": [2, 1], "value": [3, 3], "budget": 3}
+    given: dict[str, Any] = {
+        "unit_cost": [1, 1],
+        "cost_slope": [1, 1],
+        "demand": [2, 1],
+        "value": [3, 3],
+        "budget": 3,
+    }
     return Market(**(given | fields))
 
 
-TWO_PRICES = Decreed({"unit_price": [2, 1.5], "effort": [1, 0.5], "points": [2, 0.5], "payment": [4, 0.75]})
+TWO_PRICES = Decreed(
+    {"unit_price": [2, 1.5], "effort": [1, 0.5], "points": [2, 0.5], "payment": [4, 0.75]}
+)
 
 
 def allocation_market(**fields: Any) -> Market:
-    """Three users, two edge devices of one place each, a point each: serving costs 1.5 and 0.5 credits."""
+    """Three users, two edge devices of one place each, a point each: serving costs 1.5 and 0.5
+    credits.
+    """
     given: dict[str, Any] = {
         "unit_cost": [1, 0],
         "cost_slope": [1, 1],
@@ -87,10 +102,16 @@ def test_prices_are_audited_as_by_hand() -> None:
 def test_an_allocation_is_audited_as_by_hand() -> None:
     report = audit(TWO_SERVED, allocation_market())
     assert report.min_utility == {"edge_devices": pytest.approx(2 - 1.5), "users": 0.0}
-    # The second edge device would rather be paid 2 a point; the user who is not served rather have the second
-    # expert, worth 2 to it, for 1.
-    assert report.envy_max == {"edge_devices": pytest.approx((2 - 0.5) - (1 - 0.5)), "users": pytest.approx(2 - 1)}
-    assert report.jain == {"edge_devices": pytest.approx(1.0), "users": pytest.approx((2 + 2) ** 2 / (3 * (4 + 4)))}
+    # The second edge device would rather be paid 2 a point; the user who is not served rather have
+    # the second expert, worth 2 to it, for 1.
+    assert report.envy_max == {
+        "edge_devices": pytest.approx((2 - 0.5) - (1 - 0.5)),
+        "users": pytest.approx(2 - 1),
+    }
+    assert report.jain == {
+        "edge_devices": pytest.approx(1.0),
+        "users": pytest.approx((2 + 2) ** 2 / (3 * (4 + 4))),
+    }
     assert report.participation == {"edge_devices": 1.0, "users": pytest.approx(2 / 3)}
     assert report.welfare == pytest.approx(5 + 3 - 1.5 - 0.5)
     assert report.welfare_ratio == pytest.approx(1.0)
@@ -100,8 +121,11 @@ def test_an_allocation_is_audited_as_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("bandwidth", "ratio"), [(False, 1.0), (True, 6 / 4)])
-def test_welfare_is_compared_with_the_optimum_that_keeps_the_band_if_asked_to(bandwidth: bool, ratio: float) -> None:
-    # The first user does not fit into the first expert's band: the best is then the second user there, the third here.
+def test_welfare_is_compared_with_the_optimum_that_keeps_the_band_if_asked_to(
+    bandwidth: bool, ratio: float
+) -> None:
+    # The first user does not fit into the first expert's band: the best is then the second user
+    # there, the third here.
     band: dict[str, Any] = {"bandwidth_need": [[10, 1], [1, 1], [1, 1]], "bandwidth_limit": [5, 5]}
     report = audit(TWO_SERVED, allocation_market(**band), misreports=0, bandwidth=bandwidth)
     assert report.welfare_ratio == pytest.approx(ratio)
@@ -117,12 +141,17 @@ def test_an_edge_device_that_cannot_refuse_bears_the_cost_of_the_effort_it_is_to
 
 def test_a_voluntary_edge_device_answers_with_its_true_costs() -> None:
     # Told to give effort 0.5, both answer their prices 2 and 1.5 as they like best: with 1 and 0.5.
-    report = audit(replace(TWO_PRICES, outcome=TWO_PRICES.outcome | {"effort": [0.5, 1]}), prices_market())
+    report = audit(
+        replace(TWO_PRICES, outcome=TWO_PRICES.outcome | {"effort": [0.5, 1]}), prices_market()
+    )
     assert report.welfare == pytest.approx(3.875)
 
 
-def test_an_edge_device_that_would_not_work_at_its_own_price_envies_the_answer_it_would_give_to_a_better_one() -> None:
-    # At price 0 the second of cost x^2 / 2 does nothing; at the first's, 1/2, it would give effort 1/2 for 3 points.
+def test_an_edge_device_that_would_not_work_at_its_own_price_envies_the_answer_it_would_give_to_a_better_one() -> (
+    None
+):
+    # At price 0 the second of cost x^2 / 2 does nothing; at the first's, 1/2, it would give effort
+    # 1/2 for 3 points.
     nothing = {"effort": [0, 0], "points": [0, 0], "payment": [0, 0]}
     market = prices_market(unit_cost=[1, 0], demand=[2, 3])
     report = audit(Decreed({"unit_price": [0.5, 0]} | nothing), market)
@@ -135,7 +164,9 @@ def test_who_takes_part_is_seen_from_true_answers() -> None:
 
 
 def test_the_worst_market_of_a_batch_is_told_beside_the_mean() -> None:
-    report = audit(TWO_PRICES, prices_market(budget=[3.0, 1.0], demand=[[2, 1], [2, 3]]), misreports=0)
+    report = audit(
+        TWO_PRICES, prices_market(budget=[3.0, 1.0], demand=[[2, 1], [2, 3]]), misreports=0
+    )
     assert report.budget_excess_max == pytest.approx(4.75 - 1)
     assert report.solve_seconds == 0.5 / 2
     assert report.min_utility == {"edge_devices": pytest.approx(0.125)}
@@ -145,38 +176,56 @@ def test_the_worst_market_of_a_batch_is_told_beside_the_mean() -> None:
     # Both sums over the markets: the larger market counts more.
     assert report.welfare_ratio == pytest.approx((3.875 + 3 + 3 * 0.875) / (4.5 + 7.5))
     subsidised = replace(TWO_SERVED, outcome=TWO_SERVED.outcome | {"charge": [0.5, 1.0, 0.0]})
-    assert audit(subsidised, allocation_market(), misreports=0).budget_balance_min == pytest.approx(-1.5)
+    assert audit(subsidised, allocation_market(), misreports=0).budget_balance_min == pytest.approx(
+        -1.5
+    )
 
 
 def test_a_budget_of_the_mechanism_own_is_the_one_it_must_keep() -> None:
-    assert audit(replace(TWO_PRICES, budget=10.0), prices_market()).budget_excess_max == pytest.approx(4.75 - 10)
+    assert audit(
+        replace(TWO_PRICES, budget=10.0), prices_market()
+    ).budget_excess_max == pytest.approx(4.75 - 10)
 
 
 @pytest.mark.parametrize(
-    ("utility", "fairness"), [([1, 0, 0, 0], 0.25), ([2, 2, 2], 1), ([0, 0], 1), ([-1, 1], 0), ([3, 1], 16 / 20)]
+    ("utility", "fairness"),
+    [([1, 0, 0, 0], 0.25), ([2, 2, 2], 1), ([0, 0], 1), ([-1, 1], 0), ([3, 1], 16 / 20)],
 )
 def test_jain_index_of_known_shares(utility: list[float], fairness: float) -> None:
     assert jain_index(np.array(utility, dtype=float)) == pytest.approx(fairness)
 
 
-@pytest.mark.parametrize(("demand", "voluntary", "ratio"), [(0.0, True, 1.0), (1.0, True, 1.0), (1.0, False, -np.inf)])
+@pytest.mark.parametrize(
+    ("demand", "voluntary", "ratio"), [(0.0, True, 1.0), (1.0, True, 1.0), (1.0, False, -np.inf)]
+)
 def test_where_nothing_is_worth_serving_only_no_welfare_is_all_of_the_optimum(
     demand: float, voluntary: bool, ratio: float
 ) -> None:
     market = prices_market(demand=[demand, demand], value=[0, 0])
-    free = Decreed({name: [0, 0] for name in ("unit_price", "points", "payment")} | {"effort": [1, 1]}, voluntary)
+    free = Decreed(
+        {name: [0, 0] for name in ("unit_price", "points", "payment")} | {"effort": [1, 1]},
+        voluntary,
+    )
     assert audit(free, market, misreports=0).welfare_ratio == ratio
 
 
 def test_a_side_without_agents_is_left_out() -> None:
     none = np.zeros((3, 0))
     report = audit(mechanisms.make("posted_price"), Market(none, none, none, none, np.zeros(3)))
-    assert (report.markets, report.regret_max, report.jain, report.welfare_ratio) == (3, {}, {}, 1.0)
+    assert (report.markets, report.regret_max, report.jain, report.welfare_ratio) == (
+        3,
+        {},
+        {},
+        1.0,
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"misreports": -1}, "misreports = -1: must be >= 0"), ({"agents": 0}, "agents = 0: must be >= 1")],
+    [
+        ({"misreports": -1}, "misreports = -1: must be >= 0"),
+        ({"agents": 0}, "agents = 0: must be >= 1"),
+    ],
 )
 def test_an_argument_below_its_limit_is_named(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):

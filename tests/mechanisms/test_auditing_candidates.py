@@ -1,4 +1,6 @@
-"""Mechanisms that read pairs keep what they claim where users list candidates, and are measured as without lists."""
+"""Mechanisms that read pairs keep what they claim where users list candidates, and are measured as
+without lists.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -26,11 +28,15 @@ def shared_bands(draw: DrawMarket, leading: tuple[int, ...] = (12,), users: int 
     """Places for all, and band for two users an expert or three; money for some."""
     places = np.full(5, users)
     budget = np.full(leading, 4.0 * users)
-    return draw(1, leading=leading, users=users, experts=5, listed=3, capacity=places, budget=budget)
+    return draw(
+        1, leading=leading, users=users, experts=5, listed=3, capacity=places, budget=budget
+    )
 
 
 def one_worth_a_point(draw: DrawMarket) -> Market:
-    """Two topics; a point is worth the same to a user at all experts of its list, and each brings as many points."""
+    """Two topics; a point is worth the same to a user at all experts of its list, and each brings
+    as many points.
+    """
     sizes = {"leading": (20,), "users": 12, "experts": 8, "listed": 3}
     rng = np.random.default_rng(2)
     points, worth = rng.uniform(0.3, 0.9, (20, 12, 1)), rng.uniform(0.0, 5.0, (20, 12, 1))
@@ -59,9 +65,22 @@ class Trial(NamedTuple):
 
 TRIALS = [
     Trial("vcg", scarce, regretted_by=EDGE_DEVICES),
-    Trial("vcg", lambda draw: shared_bands(draw, (2,), 5), misreports=15, agents=1, params={"bandwidth": True}),
+    Trial(
+        "vcg",
+        lambda draw: shared_bands(draw, (2,), 5),
+        misreports=15,
+        agents=1,
+        params={"bandwidth": True},
+    ),
     Trial("double_auction", one_worth_a_point, misreports=40),
-    Trial("shadow_price", scarce, misreports=40, agents=2, regretted_by=USERS, params={"bandwidth": False}),
+    Trial(
+        "shadow_price",
+        scarce,
+        misreports=40,
+        agents=2,
+        regretted_by=USERS,
+        params={"bandwidth": False},
+    ),
     Trial("fisher", shared_bands, misreports=60, agents=1, regretted_by=USERS),
 ]
 
@@ -72,7 +91,9 @@ def test_a_mechanism_keeps_what_it_claims_and_shows_the_regret_it_does_not_deny(
 ) -> None:
     mechanism, market = mechanisms.make(trial.name, **trial.params), trial.market(draw_lists)
     rng = np.random.default_rng(1)
-    report = mechanisms.audit(mechanism, market, rng=rng, misreports=trial.misreports, agents=trial.agents)
+    report = mechanisms.audit(
+        mechanism, market, rng=rng, misreports=trial.misreports, agents=trial.agents
+    )
     assert mechanisms.violations(report, mechanism.claims) == []
     assert report.failed_clearings == 0
     assert report.payments > 0
@@ -83,7 +104,9 @@ def test_a_mechanism_keeps_what_it_claims_and_shows_the_regret_it_does_not_deny(
 
 def test_a_misreport_is_told_by_column_and_gains_what_is_told(draw_lists: DrawMarket) -> None:
     market, mechanism = scarce(draw_lists), mechanisms.make("shadow_price", bandwidth=False)
-    report = mechanisms.audit(mechanism, market, rng=np.random.default_rng(3), misreports=40, agents=2)
+    report = mechanisms.audit(
+        mechanism, market, rng=np.random.default_rng(3), misreports=40, agents=2
+    )
     found = report.worst_misreport["users"]
     truth = market.world(found.market)
     lie = truth.user_value.copy()
@@ -110,7 +133,9 @@ def test_as_many_markets_are_cleared_at_a_time_as_pairs_allow(
 
     monkeypatch.setattr(mechanisms.VCG, "clear", watched)
     monkeypatch.setattr(regret, "CHUNK_ENTRIES", 10 * 5 * 9 * 3)  # ten agents, a round of five each
-    mechanisms.audit(mechanisms.make("vcg"), market, rng=np.random.default_rng(0), misreports=5, agents=5)
+    mechanisms.audit(
+        mechanisms.make("vcg"), market, rng=np.random.default_rng(0), misreports=5, agents=5
+    )
     assert sizes[1:] == [10 * 5 * 9 * 3] * 4  # five of either side in each of four markets
 
 
@@ -125,5 +150,11 @@ def test_what_is_measured_at_the_truth_is_what_the_market_of_all_experts_shows(
     )
     for field in ("min_utility", "jain", "envy_max", "participation"):
         assert getattr(ours, field) == pytest.approx(getattr(theirs, field), rel=1e-5, abs=1e-7)
-    for field in ("welfare", "welfare_ratio", "payments", "budget_balance_min", "budget_excess_max"):
+    for field in (
+        "welfare",
+        "welfare_ratio",
+        "payments",
+        "budget_balance_min",
+        "budget_excess_max",
+    ):
         assert getattr(ours, field) == pytest.approx(getattr(theirs, field), rel=1e-5, abs=1e-7)

@@ -1,4 +1,6 @@
-"""The audit finds the regret of mechanisms known to be manipulable, and none where theory says there is none."""
+"""The audit finds the regret of mechanisms known to be manipulable, and none where theory says
+there is none.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,7 +73,9 @@ def without(value: FloatArray, axis: int) -> FloatArray:
 
 @dataclass(frozen=True)
 class Assigning:
-    """An allocation and charges from the users' values alone; edge devices neither earn nor bear anything."""
+    """An allocation and charges from the users' values alone; edge devices neither earn nor bear
+    anything.
+    """
 
     voluntary: ClassVar[bool] = True
     allocates: ClassVar[bool] = True
@@ -102,7 +106,9 @@ class PayAsBid(Assigning):
 
 
 class GreedyClarke(Assigning):
-    """Each user pays what the others lose by it; but the allocation is not the best, so neither is the truth."""
+    """Each user pays what the others lose by it; but the allocation is not the best, so neither is
+    the truth.
+    """
 
     name: ClassVar[str] = "greedy_clarke"
 
@@ -117,7 +123,9 @@ class OptimalClarke(Assigning):
         return clarke(value, optimal)
 
 
-def clarke(value: FloatArray, assign: Callable[[FloatArray], IntArray]) -> tuple[IntArray, FloatArray]:
+def clarke(
+    value: FloatArray, assign: Callable[[FloatArray], IntArray]
+) -> tuple[IntArray, FloatArray]:
     allocation = assign(value)
     own = of_own(value, allocation)
     others_alone = [of_own(rest, assign(rest)).sum(axis=-1) for rest in without(value, axis=1)]
@@ -125,14 +133,19 @@ def clarke(value: FloatArray, assign: Callable[[FloatArray], IntArray]) -> tuple
 
 
 class DualPrices(Assigning):
-    """Each expert costs its dual in the assignment program, at the vertex of highest prices: W - W(without e)."""
+    """Each expert costs its dual in the assignment program, at the vertex of highest prices: W -
+    W(without e).
+    """
 
     name: ClassVar[str] = "dual_prices"
 
     def decide(self, value: FloatArray) -> tuple[IntArray, FloatArray]:
         allocation = optimal(value)
         total = of_own(value, allocation).sum(axis=-1)
-        price = np.stack([total - of_own(rest, optimal(rest)).sum(axis=-1) for rest in without(value, axis=2)], axis=-1)
+        price = np.stack(
+            [total - of_own(rest, optimal(rest)).sum(axis=-1) for rest in without(value, axis=2)],
+            axis=-1,
+        )
         return allocation, of_own(np.broadcast_to(price[:, np.newaxis], value.shape), allocation)
 
 
@@ -162,7 +175,9 @@ def sold(value: FloatArray, rank: int) -> tuple[IntArray, FloatArray]:
 
 
 @cache
-def audited(mechanism: Mechanism, market: Market, *, misreports: int = 200, agents: int | None = None) -> AuditReport:
+def audited(
+    mechanism: Mechanism, market: Market, *, misreports: int = 200, agents: int | None = None
+) -> AuditReport:
     rng = np.random.default_rng(1)
     return mechanisms.audit(mechanism, market, rng=rng, misreports=misreports, agents=agents)
 
@@ -171,11 +186,14 @@ def one_sale(*bids: float) -> Market:
     """One expert, free of cost, and a user for each bid."""
     users = len(bids)
     value, points = np.array(bids).reshape(users, 1), np.zeros((users, 1))
-    return Market([0.0], [1.0], [0.0], [0.0], 0.0, user_value=value, user_points=points, capacity=[1])  # type: ignore[arg-type]
+    return Market(
+        [0.0], [1.0], [0.0], [0.0], 0.0, user_value=value, user_points=points, capacity=[1]
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("mechanism", "mean", "largest"), [(PayAsBid(), 0.9, 0.9), (GreedyClarke(), 0.7, 0.7), (DualPrices(), 0.8, 4.4)]
+    ("mechanism", "mean", "largest"),
+    [(PayAsBid(), 0.9, 0.9), (GreedyClarke(), 0.7, 0.7), (DualPrices(), 0.8, 4.4)],
 )
 def test_regret_under_scarcity_is_found_of_the_order_known(
     mechanism: Mechanism, mean: float, largest: float, scarce: Market
@@ -183,15 +201,18 @@ def test_regret_under_scarcity_is_found_of_the_order_known(
     report = audited(mechanism, scarce)
     assert report.regret_mean["users"] >= mean
     assert report.regret_max["users"] >= largest
-    assert any("incentive compatibility of users" in says for says in mechanisms.violations(report, mechanism.claims))
+    assert any(
+        "incentive compatibility of users" in says
+        for says in mechanisms.violations(report, mechanism.claims)
+    )
 
 
 @pytest.mark.parametrize("mechanism", [PayAsBid(), DualPrices()])
 def test_regret_where_the_price_is_ones_own_bid_is_what_clarke_payments_would_have_left(
     mechanism: Assigning, scarce: Market
 ) -> None:
-    # A user gets an expert by any bid above what the others lose by it, and these prices then are its bid at least in
-    # the limit. So the best misreport leaves it W - W(without it).
+    # A user gets an expert by any bid above what the others lose by it, and these prices then are
+    # its bid at least in the limit. So the best misreport leaves it W - W(without it).
     assert scarce.user_value is not None
     allocation, clarke_payment = OptimalClarke().decide(scarce.user_value)
     own, charge = of_own(scarce.user_value, allocation), mechanism.decide(scarce.user_value)[1]
@@ -201,8 +222,13 @@ def test_regret_where_the_price_is_ones_own_bid_is_what_clarke_payments_would_ha
     assert 0.97 * regret.max() <= report.regret_max["users"] <= regret.max() + 1e-9
 
 
-def test_users_regret_never_falls_as_the_budget_grows_and_the_same_users_are_drawn(scarce: Market) -> None:
-    reports = [audited(PayAsBid(), scarce, misreports=budget, agents=1) for budget in (0, 3, 5, 12, 20, 50, 90)]
+def test_users_regret_never_falls_as_the_budget_grows_and_the_same_users_are_drawn(
+    scarce: Market,
+) -> None:
+    reports = [
+        audited(PayAsBid(), scarce, misreports=budget, agents=1)
+        for budget in (0, 3, 5, 12, 20, 50, 90)
+    ]
     means = [report.regret_mean["users"] for report in reports]
     assert means == sorted(means)
     assert means[0] == 0 < means[3] < means[-1]
@@ -222,17 +248,23 @@ def test_a_second_price_without_competition_is_free_and_a_negative_bid_buys_noth
     assert audited(SecondPrice(), one_sale(-5.0)).participation["users"] == 0.0
 
 
-@pytest.mark.parametrize(("bids", "gain"), [((6.0,), 6.0), ((6.0, 2.0), 4.0), ((10.0, 9.0, 1.0), 1.0)])
-def test_the_best_bid_at_a_first_price_is_the_next_bid(bids: tuple[float, ...], gain: float) -> None:
+@pytest.mark.parametrize(
+    ("bids", "gain"), [((6.0,), 6.0), ((6.0, 2.0), 4.0), ((10.0, 9.0, 1.0), 1.0)]
+)
+def test_the_best_bid_at_a_first_price_is_the_next_bid(
+    bids: tuple[float, ...], gain: float
+) -> None:
     report = audited(FirstPrice(), one_sale(*bids))
     assert 0.95 * gain <= report.regret_max["users"] <= gain
     assert report.worst_misreport["users"].agent == 0
-    assert report.worst_misreport["users"].report[0] == pytest.approx(bids[0] - report.regret_max["users"])
+    assert report.worst_misreport["users"].report[0] == pytest.approx(
+        bids[0] - report.regret_max["users"]
+    )
 
 
 def test_the_only_seller_can_bring_a_posted_price_to_the_value() -> None:
-    # Truthful, the price is (v + kappa) / 2 = 2, effort 1 and utility 1/2. Costs reported close to 3 a point from the
-    # first on bring the price to 3, and at that the seller has 3 - 3/2.
+    # Truthful, the price is (v + kappa) / 2 = 2, effort 1 and utility 1/2. Costs reported close to
+    # 3 a point from the first on bring the price to 3, and at that the seller has 3 - 3/2.
     market = Market([1.0], [1.0], [1.0], [3.0], 9.0)  # type: ignore[arg-type]
     report = audited(mechanisms.make("posted_price"), market, misreports=400)
     assert 0.95 <= report.regret_max["edge_devices"] <= 1.0

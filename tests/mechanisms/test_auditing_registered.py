@@ -1,4 +1,6 @@
-"""Every registered mechanism keeps what it claims, on markets that meet its condition; the others show their regret."""
+"""Every registered mechanism keeps what it claims, on markets that meet its condition; the others
+show their regret.
+"""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -11,7 +13,9 @@ import mechanisms
 from mechanisms import Market, Side
 
 
-def sellers(rng: np.random.Generator, *, num_markets: int = 40, num_experts: int = 6) -> dict[str, Any]:
+def sellers(
+    rng: np.random.Generator, *, num_markets: int = 40, num_experts: int = 6
+) -> dict[str, Any]:
     """Costs as the world draws them, and a budget that buys about half of the points."""
     shape = (num_markets, num_experts)
     return {
@@ -24,13 +28,18 @@ def sellers(rng: np.random.Generator, *, num_markets: int = 40, num_experts: int
 
 
 def sellers_of_menu_types(rng: np.random.Generator) -> dict[str, Any]:
-    """Costs that are multiples of the base cost, the middles of the default prior; a few dearer than any type."""
+    """Costs that are multiples of the base cost, the middles of the default prior; a few dearer
+    than any type.
+    """
     multiple = rng.uniform(0.4, 2.0, (40, 6))
     return sellers(rng) | {"unit_cost": 1.75 * multiple, "cost_slope": multiple}
 
 
-def scarce_places(rng: np.random.Generator, shape: tuple[int, int, int] = (12, 9, 5)) -> dict[str, Any]:
-    """Users, one of them idle, and fewer experts of one place each; the band holds some pairs and not others.
+def scarce_places(
+    rng: np.random.Generator, shape: tuple[int, int, int] = (12, 9, 5)
+) -> dict[str, Any]:
+    """Users, one of them idle, and fewer experts of one place each; the band holds some pairs and
+    not others.
 
     `shape` is that of `user_value`: markets, users, experts.
     """
@@ -48,8 +57,12 @@ def scarce_places(rng: np.random.Generator, shape: tuple[int, int, int] = (12, 9
     }
 
 
-def shared_bands(rng: np.random.Generator, shape: tuple[int, int, int] = (12, 9, 5)) -> dict[str, Any]:
-    """Scarce by the band alone: each expert has places for all, and band for one user, two or three; money for some."""
+def shared_bands(
+    rng: np.random.Generator, shape: tuple[int, int, int] = (12, 9, 5)
+) -> dict[str, Any]:
+    """Scarce by the band alone: each expert has places for all, and band for one user, two or
+    three; money for some.
+    """
     num_markets, num_users, num_experts = shape
     return scarce_places(rng, shape) | {
         "capacity": np.full((num_markets, num_experts), num_users),
@@ -58,10 +71,15 @@ def shared_bands(rng: np.random.Generator, shape: tuple[int, int, int] = (12, 9,
 
 
 def topics_of_equal_experts(rng: np.random.Generator) -> dict[str, Any]:
-    """Two topics of three experts each, worth the same to a user, as many points, and four or five users a topic."""
+    """Two topics of three experts each, worth the same to a user, as many points, and four or five
+    users a topic.
+    """
     num_markets, expert_topic, topic = 40, np.arange(6) % 2, np.arange(9) % 2
     same_topic = topic[:, np.newaxis] == expert_topic
-    value, points = rng.uniform(0.0, 5.0, (num_markets, 9, 1)), rng.uniform(0.3, 0.9, (num_markets, 9, 1))
+    value, points = (
+        rng.uniform(0.0, 5.0, (num_markets, 9, 1)),
+        rng.uniform(0.3, 0.9, (num_markets, 9, 1)),
+    )
     return sellers(rng, num_markets=num_markets) | {
         "user_value": np.where(same_topic, value, -1.0),
         "user_points": np.where(same_topic, points, 0.0),
@@ -93,7 +111,13 @@ TRIALS = [
     Trial("proportional_share", sellers),
     Trial("proportional_share", sellers, params={"budget": 1.5}),
     Trial("vcg", scarce_places, regretted_by=EDGE_DEVICES),
-    Trial("vcg", lambda rng: shared_bands(rng, (4, 5, 3)), misreports=20, agents=1, params={"bandwidth": True}),
+    Trial(
+        "vcg",
+        lambda rng: shared_bands(rng, (4, 5, 3)),
+        misreports=20,
+        agents=1,
+        params={"bandwidth": True},
+    ),
     Trial("double_auction", topics_of_equal_experts),
     Trial("shadow_price", scarce_places, misreports=40, agents=2, regretted_by=USERS),
     Trial("shadow_price", shared_bands, misreports=40, agents=1, regretted_by=USERS),
@@ -102,13 +126,19 @@ TRIALS = [
 
 
 @pytest.mark.parametrize(
-    "trial", [trial for trial in TRIALS if trial.name in mechanisms.names()], ids=lambda trial: trial.name
+    "trial",
+    [trial for trial in TRIALS if trial.name in mechanisms.names()],
+    ids=lambda trial: trial.name,
 )
-def test_a_mechanism_keeps_what_it_claims_and_shows_the_regret_it_does_not_deny(trial: Trial) -> None:
+def test_a_mechanism_keeps_what_it_claims_and_shows_the_regret_it_does_not_deny(
+    trial: Trial,
+) -> None:
     mechanism = mechanisms.make(trial.name, **trial.params)
     market = Market(**trial.fields(np.random.default_rng(0)))
     rng = np.random.default_rng(1)
-    report = mechanisms.audit(mechanism, market, rng=rng, misreports=trial.misreports, agents=trial.agents)
+    report = mechanisms.audit(
+        mechanism, market, rng=rng, misreports=trial.misreports, agents=trial.agents
+    )
     assert mechanisms.violations(report, mechanism.claims) == []
     assert report.failed_clearings == 0
     assert report.participation["edge_devices"] > 0.1

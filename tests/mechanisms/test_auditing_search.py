@@ -1,4 +1,6 @@
-"""An audit of random markets: what its search tries and finds, and what becomes of clearings that fail."""
+"""An audit of random markets: what its search tries and finds, and what becomes of clearings that
+fail.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -15,7 +17,9 @@ from mechanisms.utility import utilities
 
 @dataclass(frozen=True)
 class Watched:
-    """Passes everything to `inner`, keeps what it was asked, and gives no answer where `fails` says so."""
+    """Passes everything to `inner`, keeps what it was asked, and gives no answer where `fails` says
+    so.
+    """
 
     inner: Mechanism
     asked: list[Market] = field(default_factory=list)
@@ -87,14 +91,18 @@ def test_money_is_that_of_the_outcome_at_the_truth() -> None:
 
 
 @pytest.mark.parametrize("make_market", [random_market, random_users_market])
-def test_a_lie_tells_of_one_agent_and_is_legal_in_both_directions(make_market: Callable[..., Market]) -> None:
+def test_a_lie_tells_of_one_agent_and_is_legal_in_both_directions(
+    make_market: Callable[..., Market],
+) -> None:
     market = make_market(1)
     users = market.user_value is not None
     watched = Watched(mechanisms.make("vcg" if users else "posted_price"))
     audit(watched, market, misreports=60)
     changes = []
     for asked in watched.asked[1:]:
-        costs = np.stack([asked.unit_cost - market.unit_cost, asked.cost_slope - market.cost_slope], axis=-1)
+        costs = np.stack(
+            [asked.unit_cost - market.unit_cost, asked.cost_slope - market.cost_slope], axis=-1
+        )
         liars = (costs != 0).any(axis=-1).sum(axis=-1)
         changes.append(costs[(costs != 0).any(axis=-1)])
         if users:
@@ -113,7 +121,11 @@ def test_a_user_lies_about_its_whole_row_one_entry_or_all_but_one() -> None:
     market = random_users_market(1)
     watched = Watched(mechanisms.make("vcg"))
     audit(watched, market, misreports=60)
-    rows = [asked.user_value - market.user_value for asked in watched.asked if asked.user_value is not None]
+    rows = [
+        asked.user_value - market.user_value
+        for asked in watched.asked
+        if asked.user_value is not None
+    ]
     lies = np.concatenate([row.reshape(-1, market.num_experts) for row in rows])
     assert set(np.unique((lies != 0).sum(axis=-1))) >= {1, 3, 4}
     assert (lies > 0).any()
@@ -125,7 +137,10 @@ def test_the_same_seed_gives_the_same_report(name: str) -> None:
     market, mechanism = random_users_market(2, 3), mechanisms.make(name)
     first, second = (audit(mechanism, market, misreports=23, agents=2) for _ in range(2))
     assert without_clock(first) == without_clock(second)
-    assert audit(mechanism, market, misreports=23, agents=2, seed=1).worst_misreport != first.worst_misreport
+    assert (
+        audit(mechanism, market, misreports=23, agents=2, seed=1).worst_misreport
+        != first.worst_misreport
+    )
 
 
 def test_regret_never_falls_as_the_budget_grows() -> None:
@@ -160,9 +175,13 @@ def test_leading_axes_make_no_difference() -> None:
     market = random_market(5, 6)
     fields = {entry.name: getattr(market, entry.name) for entry in dataclasses.fields(market)}
     given = {name: array for name, array in fields.items() if array is not None}
-    folded = Market(**{name: array.reshape(2, 3, *array.shape[1:]) for name, array in given.items()})
+    folded = Market(
+        **{name: array.reshape(2, 3, *array.shape[1:]) for name, array in given.items()}
+    )
     posted_price = mechanisms.make("posted_price")
-    reports = [without_clock(audit(posted_price, asked, misreports=20)) for asked in (market, folded)]
+    reports = [
+        without_clock(audit(posted_price, asked, misreports=20)) for asked in (market, folded)
+    ]
     assert reports[0] == reports[1]
 
 
@@ -174,13 +193,17 @@ def test_some_agents_are_drawn_from_each_market_none_twice() -> None:
     assert audit(posted_price, market, misreports=10, agents=99).agents == {"edge_devices": 20}
     watched = Watched(posted_price)
     audit(watched, market, misreports=50, agents=3)
-    lied = (watched.asked[1].unit_cost != market.unit_cost.repeat(3, axis=0)[:, np.newaxis]).any(axis=1)
+    lied = (watched.asked[1].unit_cost != market.unit_cost.repeat(3, axis=0)[:, np.newaxis]).any(
+        axis=1
+    )
     for asked in watched.asked[2:]:
         lied |= (asked.unit_cost != market.unit_cost.repeat(3, axis=0)[:, np.newaxis]).any(axis=1)
     assert lied.reshape(5, 3, 4).any(axis=1).sum(axis=-1).tolist() == [3] * 5
 
 
-def test_deviating_markets_are_cleared_many_at_a_time_within_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deviating_markets_are_cleared_many_at_a_time_within_the_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     market = random_market(7, 50)
     sizes = []
     for bound in (100, regret.CHUNK_ENTRIES):
@@ -193,12 +216,16 @@ def test_deviating_markets_are_cleared_many_at_a_time_within_the_bound(monkeypat
     assert sizes[1] == 200 * regret.ROUND * 4
 
 
-def test_failed_clearings_are_counted_and_a_market_that_fails_at_the_truth_is_not_measured() -> None:
+def test_failed_clearings_are_counted_and_a_market_that_fails_at_the_truth_is_not_measured() -> (
+    None
+):
     market = random_market(8, 4)
     unit_cost = market.unit_cost.copy()
     unit_cost[1, 0] = 9.0
     market = replace(market, unit_cost=unit_cost)
-    watched = Watched(mechanisms.make("posted_price"), fails=lambda asked: asked.unit_cost.max(axis=-1) > 3.2)
+    watched = Watched(
+        mechanisms.make("posted_price"), fails=lambda asked: asked.unit_cost.max(axis=-1) > 3.2
+    )
     report = audit(watched, market, misreports=30)
     alone = [asked for asked in watched.asked if asked.batch_shape == ()]
     failed = sum(bool(watched.fails(asked)) for asked in alone)
@@ -206,10 +233,13 @@ def test_failed_clearings_are_counted_and_a_market_that_fails_at_the_truth_is_no
     assert failed > 10
     assert report.clearings == 4 + 12 * 30
     assert report.worst_misreport["edge_devices"].report[0] <= 3.2
-    # The other markets are measured as if the failed one were not there, and found by their place in the batch.
+    # The other markets are measured as if the failed one were not there, and found by their place
+    # in the batch.
     keep = np.array([0, 2, 3])
     others = audit(
-        watched, Market(**{name: array[keep] for name, array in regret.given_fields(market).items()}), misreports=30
+        watched,
+        Market(**{name: array[keep] for name, array in regret.given_fields(market).items()}),
+        misreports=30,
     )
     assert others.welfare == report.welfare
     assert others.regret_mean == report.regret_mean
@@ -220,7 +250,9 @@ def test_failed_clearings_are_counted_and_a_market_that_fails_at_the_truth_is_no
 def test_the_outcome_of_a_market_that_failed_is_blank() -> None:
     market, vcg = random_users_market(8, 2, 3), mechanisms.make("vcg")
     bound = np.sort(market.unit_cost.max(axis=-1), axis=None)[3]
-    counted = regret.Clearings(Watched(vcg, fails=lambda asked: asked.unit_cost.max(axis=-1) > bound))
+    counted = regret.Clearings(
+        Watched(vcg, fails=lambda asked: asked.unit_cost.max(axis=-1) > bound)
+    )
     outcome, succeeded = counted.clear(market)
     assert (counted.total, counted.failed, succeeded.sum()) == (6, 2, 4)
     assert outcome is not None
@@ -237,7 +269,9 @@ def test_the_outcome_of_a_market_that_failed_is_blank() -> None:
 
 
 def test_where_nothing_clears_there_is_an_error_and_no_report() -> None:
-    watched = Watched(mechanisms.make("posted_price"), fails=lambda asked: asked.unit_cost.max(axis=-1) >= 0)
+    watched = Watched(
+        mechanisms.make("posted_price"), fails=lambda asked: asked.unit_cost.max(axis=-1) >= 0
+    )
     with pytest.raises(MechanismError, match="posted_price: not one of 4 markets"):
         audit(watched, random_market(9, 4))
 
@@ -247,7 +281,8 @@ def test_where_every_misreport_fails_nobody_gains() -> None:
     watched = Watched(
         mechanisms.make("posted_price"),
         fails=lambda asked: (
-            (asked.unit_cost != market.unit_cost).any(-1) | (asked.cost_slope != market.cost_slope).any(-1)
+            (asked.unit_cost != market.unit_cost).any(-1)
+            | (asked.cost_slope != market.cost_slope).any(-1)
         ),
     )
     report = audit(watched, market, misreports=20)

@@ -58,9 +58,18 @@ def test_a_spotless_report_contradicts_nothing_and_a_bad_one_nothing_that_is_not
             {"regret_max": {"edge_devices": 0.25, "users": 0.0}},
             "incentive compatibility of edge_devices.* 0.25 credits",
         ),
-        ({"regret_max": {"edge_devices": 0.0, "users": 0.5}}, "incentive compatibility of users.* 0.5 credits"),
-        ({"min_utility": {"edge_devices": -0.125, "users": 0.0}}, "rationality of edge_devices.* -0.125 credits"),
-        ({"min_utility": {"edge_devices": 0.0, "users": -2.0}}, "rationality of users.* -2 credits"),
+        (
+            {"regret_max": {"edge_devices": 0.0, "users": 0.5}},
+            "incentive compatibility of users.* 0.5 credits",
+        ),
+        (
+            {"min_utility": {"edge_devices": -0.125, "users": 0.0}},
+            "rationality of edge_devices.* -0.125 credits",
+        ),
+        (
+            {"min_utility": {"edge_devices": 0.0, "users": -2.0}},
+            "rationality of users.* -2 credits",
+        ),
         ({"budget_balance_min": -0.75}, "budget balance.* -0.75 credits"),
         ({"budget_excess_max": 1.5}, "exceed it by 1.5 credits"),
         ({"welfare_ratio": 0.875}, "efficiency.* 0.875 of the optimum"),
@@ -69,7 +78,9 @@ def test_a_spotless_report_contradicts_nothing_and_a_bad_one_nothing_that_is_not
         ({"regret_max": {"edge_devices": 0.0}}, "incentive compatibility of users.* nan credits"),
     ],
 )
-def test_each_claim_that_is_contradicted_is_told_with_the_number(measured: dict[str, Any], words: str) -> None:
+def test_each_claim_that_is_contradicted_is_told_with_the_number(
+    measured: dict[str, Any], words: str
+) -> None:
     found = mechanisms.violations(replace(spotless(), **measured), EVERYTHING)
     assert len(found) == 1
     with pytest.raises(AssertionError, match=words):
@@ -78,6 +89,8 @@ def test_each_claim_that_is_contradicted_is_told_with_the_number(measured: dict[
 
 
 def test_a_difference_within_the_tolerance_is_rounding() -> None:
-    report = replace(spotless(), regret_max={"edge_devices": 1e-4, "users": 0.0}, welfare_ratio=1 - 1e-4)
+    report = replace(
+        spotless(), regret_max={"edge_devices": 1e-4, "users": 0.0}, welfare_ratio=1 - 1e-4
+    )
     assert len(mechanisms.violations(report, EVERYTHING)) == 2
     assert mechanisms.violations(report, EVERYTHING, tolerance=1e-3) == []

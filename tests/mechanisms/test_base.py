@@ -1,4 +1,6 @@
-"""Mechanisms are found by name, mistakes are answered with the nearest name, and importing is cheap."""
+"""Mechanisms are found by name, mistakes are answered with the nearest name, and importing is
+cheap.
+"""
 
 import doctest
 import subprocess
@@ -12,7 +14,14 @@ import mechanisms
 from mechanisms import Market, Outcome, base
 
 # Those that no solver decides.
-CLOSED_FORM = ("none", "posted_price", "budgeted_price", "contract", "proportional_share", "double_auction")
+CLOSED_FORM = (
+    "none",
+    "posted_price",
+    "budgeted_price",
+    "contract",
+    "proportional_share",
+    "double_auction",
+)
 
 
 @pytest.fixture
@@ -31,7 +40,9 @@ def surcharge(monkeypatch: pytest.MonkeyPatch) -> type:
 
         def clear(self, market: Market) -> Outcome:
             price = np.maximum(market.unit_cost * (1 + self.rate), self.floor)
-            return mechanisms.outcome_at_prices(market, price, status="closed_form", solve_seconds=0.0)
+            return mechanisms.outcome_at_prices(
+                market, price, status="closed_form", solve_seconds=0.0
+            )
 
     return Surcharge
 
@@ -80,16 +91,21 @@ def test_a_mechanism_from_outside_is_made_with_its_parameters(surcharge: type) -
 
 
 @pytest.mark.parametrize(
-    ("wrong", "nearest"), [("posted_prices", "posted_price"), ("PostedPrice", "posted_price"), ("nome", "none")]
+    ("wrong", "nearest"),
+    [("posted_prices", "posted_price"), ("PostedPrice", "posted_price"), ("nome", "none")],
 )
 def test_an_unknown_name_is_answered_with_the_nearest_and_all(wrong: str, nearest: str) -> None:
-    with pytest.raises(ValueError, match=f"no mechanism '{wrong}'; did you mean '{nearest}'") as raised:
+    with pytest.raises(
+        ValueError, match=f"no mechanism '{wrong}'; did you mean '{nearest}'"
+    ) as raised:
         mechanisms.make(wrong)
     assert all(name in str(raised.value) for name in mechanisms.names())
 
 
 def test_an_unknown_parameter_is_answered_with_the_nearest_and_all(surcharge: type) -> None:
-    with pytest.raises(ValueError, match="'surcharge' has no parameter 'rates'; did you mean 'rate'") as raised:
+    with pytest.raises(
+        ValueError, match="'surcharge' has no parameter 'rates'; did you mean 'rate'"
+    ) as raised:
         mechanisms.make("surcharge", rates=0.5)
     assert "floor" in str(raised.value)
 
@@ -117,11 +133,14 @@ def test_the_example_in_the_package_docstring_is_true() -> None:
 def test_importing_and_clearing_loads_no_solver_and_no_learner() -> None:
     program = (
         "import sys, mechanisms\n"
-        "pairs = dict(user_value=[[3.0]], user_points=[[1.0]], capacity=[1], topic=[0], expert_topic=[0])\n"
+        "pairs = dict(user_value=[[3.0]], user_points=[[1.0]], capacity=[1], topic=[0], "
+        "expert_topic=[0])\n"
         "market = mechanisms.Market([1.0], [1.0], [1.0], [3.0], 1.0, **pairs)\n"
         f"for name in {CLOSED_FORM}: mechanisms.make(name).clear(market)\n"
         "print(sorted({'cvxpy', 'ray', 'torch', 'scipy', 'pandas'} & set(sys.modules)))\n"
     )
     repository = Path(mechanisms.__file__).parents[1]
-    done = subprocess.run([sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,6 @@
-"""Budgeted prices against the program in CVXPY, the multiplier's formula, one expert by hand, and themselves."""
+"""Budgeted prices against the program in CVXPY, the multiplier's formula, one expert by hand, and
+themselves.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -31,7 +33,13 @@ def clear(market: Market, budget: float | None = None) -> Outcome:
 
 
 def one_expert(budget: float, **fields: Any) -> Market:
-    drawn = {"unit_cost": [1.0], "cost_slope": [1.0], "demand": [2.0], "value": [3.0], "budget": budget}
+    drawn = {
+        "unit_cost": [1.0],
+        "cost_slope": [1.0],
+        "demand": [2.0],
+        "value": [3.0],
+        "budget": budget,
+    }
     return Market(**(drawn | fields))
 
 
@@ -48,12 +56,16 @@ def edge_utility(market: Market, outcome: Outcome) -> FloatArray:
 
 @st.composite
 def markets(draw: st.DrawFn) -> Market:
-    """One market of 0 to 6 experts, with ties, zero demand, free and worthless experts, and budgets down to 0."""
+    """One market of 0 to 6 experts, with ties, zero demand, free and worthless experts, and budgets
+    down to 0.
+    """
     num_experts = draw(st.integers(0, 6))
 
     def per_expert(low: float, high: float) -> FloatArray:
         rounded = st.floats(low, high).map(lambda entry: max(round(entry, 1), low))
-        return draw(arrays(np.float64, num_experts, elements=st.one_of(rounded, st.floats(low, high))))
+        return draw(
+            arrays(np.float64, num_experts, elements=st.one_of(rounded, st.floats(low, high)))
+        )
 
     return Market(
         unit_cost=per_expert(0.0, 3.0),
@@ -65,7 +77,9 @@ def markets(draw: st.DrawFn) -> Market:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_closed_form_and_program_agree(seed: int, draw_market: DrawMarket, program: BudgetedPriceProgram) -> None:
+def test_closed_form_and_program_agree(
+    seed: int, draw_market: DrawMarket, program: BudgetedPriceProgram
+) -> None:
     market = draw_market(seed, num_worlds=12, num_experts=EXPERTS)
     exact, reference = clear(market), program.clear(market)
     np.testing.assert_allclose(exact.welfare, reference.welfare, rtol=1e-6)
@@ -76,14 +90,18 @@ def test_closed_form_and_program_agree(seed: int, draw_market: DrawMarket, progr
     assert (exact.status, reference.status) == ("closed_form", "optimal")
 
 
-def test_the_program_buys_nothing_without_a_budget(draw_market: DrawMarket, program: BudgetedPriceProgram) -> None:
+def test_the_program_buys_nothing_without_a_budget(
+    draw_market: DrawMarket, program: BudgetedPriceProgram
+) -> None:
     market = draw_market(3, num_worlds=2, num_experts=EXPERTS, budget=np.zeros(2))
     assert spent(program.clear(market)).max() < 1e-6
 
 
 @settings(max_examples=300)
 @given(markets())
-def test_efforts_are_those_of_one_multiplier_that_is_zero_or_spends_the_budget(market: Market) -> None:
+def test_efforts_are_those_of_one_multiplier_that_is_zero_or_spends_the_budget(
+    market: Market,
+) -> None:
     outcome = clear(market)
     assert spent(outcome) <= market.budget * (1 + 1e-12) + 1e-12
     inner = (outcome.effort > 1e-6) & (outcome.effort < 1 - 1e-6) & (market.demand > 0)
@@ -91,13 +109,17 @@ def test_efforts_are_those_of_one_multiplier_that_is_zero_or_spends_the_budget(m
     if spent(outcome) >= market.budget * (1 - 1e-9) - 1e-12:
         # (v - kappa (1 + mu)) = x slope (1 + 2 mu), solved for mu
         answer = (market.cost_slope * outcome.effort)[inner]
-        multipliers = (market.value[inner] - market.unit_cost[inner] - answer) / (market.unit_cost[inner] + 2 * answer)
+        multipliers = (market.value[inner] - market.unit_cost[inner] - answer) / (
+            market.unit_cost[inner] + 2 * answer
+        )
     for mu in multipliers:
         formula = (market.value - market.unit_cost * (1 + mu)) / (market.cost_slope * (1 + 2 * mu))
         np.testing.assert_allclose(outcome.effort, np.clip(formula, 0.0, 1.0), atol=1e-6)
 
 
-def test_most_random_budgets_bind_and_leave_efforts_between_nothing_and_full(draw_market: DrawMarket) -> None:
+def test_most_random_budgets_bind_and_leave_efforts_between_nothing_and_full(
+    draw_market: DrawMarket,
+) -> None:
     market = draw_market(4)
     outcome = clear(market)
     binding = np.isclose(spent(outcome), market.budget, rtol=1e-12)
@@ -114,7 +136,9 @@ def test_most_random_budgets_bind_and_leave_efforts_between_nothing_and_full(dra
         (9.0, 1.0),  # and no more is paid than full effort takes
     ],
 )
-def test_a_single_edge_device_gets_the_budget_until_it_gives_all(budget: float, effort: float) -> None:
+def test_a_single_edge_device_gets_the_budget_until_it_gives_all(
+    budget: float, effort: float
+) -> None:
     outcome = clear(one_expert(budget))
     assert outcome.effort[0] == pytest.approx(effort, abs=1e-12)
     assert outcome.unit_price[0] == pytest.approx(1.0 + effort if effort else 0.0, abs=1e-12)
@@ -176,12 +200,16 @@ def test_many_edge_devices_gain_by_reporting_other_costs(
     "fields",
     [
         pytest.param({"budget": np.zeros(16)}, id="no budget"),
-        pytest.param({"budget": np.zeros(16), "demand": np.zeros(30)}, id="neither budget nor demand"),
+        pytest.param(
+            {"budget": np.zeros(16), "demand": np.zeros(30)}, id="neither budget nor demand"
+        ),
         pytest.param({"value": np.full(30, 0.4)}, id="value below every cost"),
         pytest.param({"value": np.full(30, -3.0)}, id="negative value"),
     ],
 )
-def test_where_nothing_is_bought_nothing_is_offered(draw_market: DrawMarket, fields: dict[str, Any]) -> None:
+def test_where_nothing_is_bought_nothing_is_offered(
+    draw_market: DrawMarket, fields: dict[str, Any]
+) -> None:
     market = draw_market(8, **fields)
     outcome = clear(market)
     assert not outcome.effort.any()
@@ -189,7 +217,9 @@ def test_where_nothing_is_bought_nothing_is_offered(draw_market: DrawMarket, fie
     assert not outcome.unit_price.any()
 
 
-def test_without_demand_prices_are_those_of_an_ample_budget_and_nothing_is_paid(draw_market: DrawMarket) -> None:
+def test_without_demand_prices_are_those_of_an_ample_budget_and_nothing_is_paid(
+    draw_market: DrawMarket,
+) -> None:
     market = draw_market(9, demand=np.zeros(30))
     outcome = clear(market)
     answer = best_response(market.value, market.unit_cost, market.cost_slope)
@@ -198,7 +228,9 @@ def test_without_demand_prices_are_those_of_an_ample_budget_and_nothing_is_paid(
 
 
 def test_edge_devices_of_equal_cost_are_paid_equally(draw_market: DrawMarket) -> None:
-    equal = {name: np.full((16, 30), number) for name, number in {"unit_cost": 1.0, "value": 3.0}.items()}
+    equal = {
+        name: np.full((16, 30), number) for name, number in {"unit_cost": 1.0, "value": 3.0}.items()
+    }
     outcome = clear(draw_market(10, cost_slope=np.ones((16, 30)), **equal))
     assert (outcome.unit_price == outcome.unit_price[:, :1]).all()
 
@@ -220,18 +252,25 @@ def test_a_batch_clears_as_each_of_its_worlds_alone(draw_market: DrawMarket) -> 
     for index in range(16):
         alone = clear(market.world(index))
         for name in ("unit_price", "effort", "points", "payment", "welfare"):
-            np.testing.assert_allclose(getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-14)
+            np.testing.assert_allclose(
+                getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-14
+            )
 
 
 @pytest.mark.parametrize("leading", [(2, 3), (0,), (2, 0)])
 def test_any_leading_axes_are_allowed(draw_market: DrawMarket, leading: tuple[int, ...]) -> None:
     market = draw_market(13, num_worlds=6)
     worlds = int(np.prod(leading))
-    fields = {field: getattr(market, field)[:worlds] for field in ("unit_cost", "cost_slope", "demand", "value")}
+    fields = {
+        field: getattr(market, field)[:worlds]
+        for field in ("unit_cost", "cost_slope", "demand", "value")
+    }
     folded = {name: array.reshape(*leading, 30) for name, array in fields.items()}
     outcome = clear(Market(**folded, budget=market.budget[:worlds].reshape(leading)))
     assert outcome.welfare.shape == leading
-    np.testing.assert_array_equal(outcome.unit_price.reshape(-1, 30), clear(market).unit_price[:worlds])
+    np.testing.assert_array_equal(
+        outcome.unit_price.reshape(-1, 30), clear(market).unit_price[:worlds]
+    )
 
 
 @pytest.mark.filterwarnings("error")
@@ -244,7 +283,9 @@ def test_next_to_no_demand_neither_overflows_nor_moves_the_price() -> None:
 
 @pytest.mark.parametrize("budget", [-0.1, np.inf, np.nan, 1e300, True, "3", [3]])
 def test_an_impossible_budget_is_refused(budget: object) -> None:
-    with pytest.raises(ValueError, match=r"budgeted_price: budget should be a finite number in 0\.\.1e\+09, got"):
+    with pytest.raises(
+        ValueError, match=r"budgeted_price: budget should be a finite number in 0\.\.1e\+09, got"
+    ):
         mechanisms.make("budgeted_price", budget=budget)
 
 
@@ -256,5 +297,7 @@ def test_a_failing_solver_is_reported_with_the_budget(
 
     monkeypatch.setattr(cp.Problem, "solve", fail)
     market = draw_market(0, num_worlds=1, num_experts=EXPERTS, budget=np.array([2.5]))
-    with pytest.raises(MechanismError, match=r"budgeted_price within 2.5 credits/slot: InsufficientProgress"):
+    with pytest.raises(
+        MechanismError, match=r"budgeted_price within 2.5 credits/slot: InsufficientProgress"
+    ):
         program.clear(market)

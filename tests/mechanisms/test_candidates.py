@@ -1,4 +1,6 @@
-"""A market whose users list candidates clears as the market of all experts in which nothing else can be formed."""
+"""A market whose users list candidates clears as the market of all experts in which nothing else
+can be formed.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -27,14 +29,20 @@ AMOUNTS = ("unit_price", "effort", "points", "payment", "welfare", "charge")
 def assert_same(ours: Outcome, theirs: Outcome, rtol: float = 1e-9) -> None:
     np.testing.assert_array_equal(ours.allocation, theirs.allocation)
     for name in AMOUNTS:
-        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=rtol, atol=rtol, err_msg=name)
+        np.testing.assert_allclose(
+            getattr(ours, name), getattr(theirs, name), rtol=rtol, atol=rtol, err_msg=name
+        )
 
 
 def folded(market: Market, leading: tuple[int, ...]) -> Market:
     given = {entry.name: getattr(market, entry.name) for entry in dataclasses.fields(market)}
     axes = len(market.batch_shape)
     return Market(
-        **{n: array.reshape(*leading, *array.shape[axes:]) for n, array in given.items() if array is not None}
+        **{
+            n: array.reshape(*leading, *array.shape[axes:])
+            for n, array in given.items()
+            if array is not None
+        }
     )
 
 
@@ -46,7 +54,9 @@ def test_vcg_serves_and_charges_the_same(
     wide = with_all_experts(market)
     vcg = mechanisms.make("vcg")
     assert_same(vcg.clear(market), vcg.clear(wide))
-    np.testing.assert_allclose(optimal_welfare(market, False), optimal_welfare(wide, False), rtol=1e-9)
+    np.testing.assert_allclose(
+        optimal_welfare(market, False), optimal_welfare(wide, False), rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize(("users", "listed"), [(12, 4), (30, 3)])
@@ -61,9 +71,16 @@ def test_vcg_serves_and_charges_the_same_where_places_are_few(
     assert (outcome.charge > cost + 0.1).sum() > 20  # that is, places are dear
 
 
-def test_vcg_within_bandwidth_serves_and_charges_the_same(draw_lists: DrawMarket, with_all_experts: Widen) -> None:
-    market = draw_lists(1, users=7, experts=6, listed=3, capacity=np.full(6, 4), bandwidth_limit=np.full(6, 700.0))
-    within, vcg = mechanisms.make("vcg", bandwidth=True).clear(market), mechanisms.make("vcg").clear(market)
+def test_vcg_within_bandwidth_serves_and_charges_the_same(
+    draw_lists: DrawMarket, with_all_experts: Widen
+) -> None:
+    market = draw_lists(
+        1, users=7, experts=6, listed=3, capacity=np.full(6, 4), bandwidth_limit=np.full(6, 700.0)
+    )
+    within, vcg = (
+        mechanisms.make("vcg", bandwidth=True).clear(market),
+        mechanisms.make("vcg").clear(market),
+    )
     assert (within.welfare < vcg.welfare - 0.1).any()
     assert_same(within, mechanisms.make("vcg", bandwidth=True).clear(with_all_experts(market)))
 
@@ -74,7 +91,9 @@ def test_the_relaxation_has_the_same_optimum_and_its_duals_prove_it(
     listed: int, bandwidth: bool, draw_lists: DrawMarket, with_all_experts: Widen
 ) -> None:
     market = draw_lists(listed, users=20, experts=10, listed=listed, capacity=np.full(10, 3))
-    asked, wide = (pairs(one, "test", bandwidth=bandwidth) for one in (market, with_all_experts(market)))
+    asked, wide = (
+        pairs(one, "test", bandwidth=bandwidth) for one in (market, with_all_experts(market))
+    )
     fractional = 0
     for index in np.ndindex(market.batch_shape):
         world = asked.world(index)
@@ -108,12 +127,16 @@ def test_shadow_prices_leave_nobody_a_better_expert_in_reach(
         price = of_pairs(found.place_price, world.candidates)
         if world.need is not None:
             price = price + world.need * of_pairs(found.band_price, world.candidates)
-        open_to_all = np.where(of_pairs(world.capacity, world.candidates) > 0, possible(world).net - price, 0.0)
+        open_to_all = np.where(
+            of_pairs(world.capacity, world.candidates) > 0, possible(world).net - price, 0.0
+        )
         best = np.maximum(open_to_all, 0.0).max(axis=-1)
         served = outcome.allocation[index] >= 0
         np.testing.assert_allclose(utility[index][served], best[served], atol=1e-6)
     if not bandwidth:
-        np.testing.assert_allclose(outcome.welfare, mechanism.clear(with_all_experts(market)).welfare)
+        np.testing.assert_allclose(
+            outcome.welfare, mechanism.clear(with_all_experts(market)).welfare
+        )
 
 
 @given(seed=st.integers(0, 10_000), listed=st.integers(1, 30), budget=st.floats(0.1, 100.0))
@@ -148,16 +171,23 @@ def test_the_double_auction_brings_together_who_lists_whom(draw_lists: DrawMarke
         return mechanisms.make("double_auction").clear(market)
 
     crowded = trade([[3, 2], [2, 1], [2, 1], [0, 3]])
-    assert crowded.allocation.tolist() == [2, 1, -1, -1]  # user 2 finds both taken; 0 lists no other that trades
+    assert crowded.allocation.tolist() == [
+        2,
+        1,
+        -1,
+        -1,
+    ]  # user 2 finds both taken; 0 lists no other that trades
     assert crowded.charge.tolist() == [4.5, 4.5, 0.0, 0.0]
     assert crowded.payment.tolist() == [0.0, 4.5, 4.5, 0.0]
     assert crowded.effort.tolist() == [0.0, 1.0, 1.0, 0.0]
     assert crowded.welfare == pytest.approx(9 - 4 + 8 - 3)
-    # First come would leave user 1 without: expert 0, the only one it lists that trades, goes to user 0.
+    # First come would leave user 1 without: expert 0, the only one it lists that trades, goes to
+    # user 0.
     spread = trade([[0, 1], [0, 3], [2, 3], [1, 3]])
     assert spread.allocation.tolist() == [1, 0, 2, -1]
     assert spread.charge.tolist() == [4.5, 4.5, 4.5, 0.0]
-    # Nobody lists expert 0, so it is no seller: of three pairs the third is the last possible one, and two trade.
+    # Nobody lists expert 0, so it is no seller: of three pairs the third is the last possible one,
+    # and two trade.
     unlisted = trade([[3, 2], [2, 1], [2, 1], [1, 3]])
     assert unlisted.allocation.tolist() == [2, 1, -1, -1]
     assert unlisted.charge.tolist() == [7.0, 7.0, 0.0, 0.0]
@@ -168,7 +198,9 @@ def test_the_double_auction_brings_together_who_lists_whom(draw_lists: DrawMarke
 def test_lists_of_all_experts_in_any_order_change_nothing(
     name: str, draw_lists: DrawMarket, with_all_experts: Widen
 ) -> None:
-    market = draw_lists(4, leading=(4, 3), users=16, experts=12, listed=12, budget=np.full((4, 3), 16.0))
+    market = draw_lists(
+        4, leading=(4, 3), users=16, experts=12, listed=12, budget=np.full((4, 3), 16.0)
+    )
     mechanism = mechanisms.make(name)
     ours, theirs = mechanism.clear(market), mechanism.clear(with_all_experts(market))
     assert (ours.allocation >= 0).any()
@@ -180,7 +212,10 @@ def test_lists_of_all_experts_in_any_order_change_nothing(
 @pytest.mark.parametrize("name", sorted(set(mechanisms.names()) - set(ALLOCATING)))
 def test_mechanisms_that_only_price_do_not_read_lists(name: str, draw_lists: DrawMarket) -> None:
     market = draw_lists(5)
-    given = {field: getattr(market, field) for field in ("unit_cost", "cost_slope", "demand", "value", "budget")}
+    given = {
+        field: getattr(market, field)
+        for field in ("unit_cost", "cost_slope", "demand", "value", "budget")
+    }
     ours, theirs = mechanisms.make(name).clear(market), mechanisms.make(name).clear(Market(**given))
     np.testing.assert_array_equal(ours.unit_price, theirs.unit_price)
     np.testing.assert_array_equal(ours.payment, theirs.payment)
@@ -191,13 +226,19 @@ def test_a_batch_clears_as_each_of_its_worlds_alone(name: str, draw_lists: DrawM
     market, mechanism = draw_lists(6, users=30, experts=12, listed=4), mechanisms.make(name)
     batch, two_axes = mechanism.clear(market), mechanism.clear(folded(market, (2, 3)))
     for index in range(6):
-        assert_same(mechanism.clear(market.world(index)), Outcome(**only(batch, (index,))), rtol=1e-7)
-        assert_same(Outcome(**only(two_axes, divmod(index, 3))), Outcome(**only(batch, (index,))), rtol=1e-7)
+        assert_same(
+            mechanism.clear(market.world(index)), Outcome(**only(batch, (index,))), rtol=1e-7
+        )
+        assert_same(
+            Outcome(**only(two_axes, divmod(index, 3))), Outcome(**only(batch, (index,))), rtol=1e-7
+        )
 
 
 def only(outcome: Outcome, index: tuple[int, ...]) -> dict[str, Any]:
     given = {entry.name: getattr(outcome, entry.name) for entry in dataclasses.fields(outcome)}
-    return {name: part[index] if isinstance(part, np.ndarray) else part for name, part in given.items()}
+    return {
+        name: part[index] if isinstance(part, np.ndarray) else part for name, part in given.items()
+    }
 
 
 @pytest.mark.filterwarnings("error")
@@ -239,21 +280,28 @@ def test_what_pairs_and_experts_have_of_each_other_by_hand() -> None:
     assert total(pair, lists, 4).tolist() == [6.0, -8.0, 1.0, 0.0]
     assert greatest(pair, lists, 4).tolist() == [4.0, 0.0, 1.0, 0.0]
     assert of_served(pair, np.array([0, -1]), lists).tolist() == [2.0, 0.0]
-    assert of_served(pair, np.array([1, 1]), lists).tolist() == [0.0, -8.0]  # expert 1 is not on the first list
+    assert of_served(pair, np.array([1, 1]), lists).tolist() == [
+        0.0,
+        -8.0,
+    ]  # expert 1 is not on the first list
     assert load(np.array([3.0, 5.0]), np.array([2, 2]), 3).tolist() == [0.0, 0.0, 8.0]
     assert expert_of(np.array([1, -1]), lists).tolist() == [0, -1]
     assert column_of(np.array([0, 2]), lists).tolist() == [1, -1]
 
 
 @given(seed=st.integers(0, 10_000))
-def test_what_is_summed_over_pairs_is_what_the_wide_field_sums_to(seed: int, draw_lists: DrawMarket) -> None:
+def test_what_is_summed_over_pairs_is_what_the_wide_field_sums_to(
+    seed: int, draw_lists: DrawMarket
+) -> None:
     market = draw_lists(seed, leading=(2, 3), listed=5)
     lists, points = market.candidates, market.user_points
     wide = np.zeros((2, 3, 8, 30))
     np.put_along_axis(wide, lists, points, axis=-1)
     np.testing.assert_allclose(total(points, lists, 30), wide.sum(axis=-2))
     np.testing.assert_array_equal(greatest(points, lists, 30), wide.max(axis=-2))
-    np.testing.assert_array_equal(of_pairs(market.unit_cost, lists)[1, 2, 3], market.unit_cost[1, 2, lists[1, 2, 3]])
+    np.testing.assert_array_equal(
+        of_pairs(market.unit_cost, lists)[1, 2, 3], market.unit_cost[1, 2, lists[1, 2, 3]]
+    )
     allocation = np.random.default_rng(seed).integers(-1, 30, (2, 3, 8))
     np.testing.assert_array_equal(of_served(points, allocation, lists), of_served(wide, allocation))
     column = column_of(allocation, lists)

@@ -1,4 +1,6 @@
-"""The menu against the program with all pairs of constraints, two types by hand, and many lies of edge devices."""
+"""The menu against the program with all pairs of constraints, two types by hand, and many lies of
+edge devices.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -38,7 +40,9 @@ def clear(market: Market, **prior: Any) -> Outcome:
 
 def edge_utility(market: Market, outcome: Outcome) -> FloatArray:
     """Of edge devices with the costs of `market` that give the outcome's effort, credits/slot."""
-    return outcome.payment - market.demand * cost(outcome.effort, market.unit_cost, market.cost_slope)
+    return outcome.payment - market.demand * cost(
+        outcome.effort, market.unit_cost, market.cost_slope
+    )
 
 
 def multiples_of_the_base_cost(
@@ -47,7 +51,9 @@ def multiples_of_the_base_cost(
     """Types from well below the dearest of the menu to well above the cheapest."""
     theta = np.random.default_rng(seed).uniform(0.4, 3.0, (num_worlds, num_experts))
     kappa, slope = Contract().base_cost
-    return draw_market(seed, num_worlds, num_experts, unit_cost=kappa / theta, cost_slope=slope / theta)
+    return draw_market(
+        seed, num_worlds, num_experts, unit_cost=kappa / theta, cost_slope=slope / theta
+    )
 
 
 @pytest.mark.parametrize("prior", PRIORS)
@@ -60,14 +66,18 @@ def test_closed_form_and_program_with_all_pairs_of_constraints_agree(prior: str)
     def profit(effort: FloatArray, reward: FloatArray) -> FloatArray:
         return (np.maximum(value, 0.0)[:, np.newaxis] * effort - reward).mean(axis=-1)
 
-    np.testing.assert_allclose(profit(effort, reward), profit(expected_effort, expected_reward), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(
+        profit(effort, reward), profit(expected_effort, expected_reward), rtol=1e-6, atol=1e-8
+    )
     np.testing.assert_allclose(effort, expected_effort, atol=1e-3)
     np.testing.assert_allclose(reward, expected_reward, atol=1e-3)
     assert (effort[-1] > 0.5).all()
     assert not effort[0].any()
 
 
-def test_program_and_closed_form_clear_markets_alike(draw_market: DrawMarket, program: ContractProgram) -> None:
+def test_program_and_closed_form_clear_markets_alike(
+    draw_market: DrawMarket, program: ContractProgram
+) -> None:
     market = draw_market(0, num_worlds=6)
     exact, reference = clear(market), program.clear(market)
     np.testing.assert_allclose(exact.effort, reference.effort, atol=1e-3)
@@ -77,7 +87,8 @@ def test_program_and_closed_form_clear_markets_alike(draw_market: DrawMarket, pr
 
 
 def test_two_types_as_by_hand() -> None:
-    # kappa is 0 to 2 and slope 1, so the dearest costs of the bins are 1.5 and 2.5, and the base cost is 1.5.
+    # kappa is 0 to 2 and slope 1, so the dearest costs of the bins are 1.5 and 2.5, and the base
+    # cost is 1.5.
     mechanism = Contract(**PRIORS["two_types"])
     np.testing.assert_allclose(mechanism.theta, [1.5 / 2.5, 1.0])
     np.testing.assert_allclose(mechanism.virtual_cost, [2 / 0.6 - 1.0, 1.0])
@@ -92,7 +103,9 @@ def test_no_type_prefers_another_contract_and_the_dearest_gains_nothing(prior: s
     mechanism = Contract(**PRIORS[prior])
     effort, reward = mechanism.menu(np.linspace(0.0, 9.0, 50))
     z = cost(effort, *mechanism.base_cost)
-    utility = reward[:, np.newaxis, :] - z[:, np.newaxis, :] / mechanism.theta[:, np.newaxis]  # (value, type, contract)
+    utility = (
+        reward[:, np.newaxis, :] - z[:, np.newaxis, :] / mechanism.theta[:, np.newaxis]
+    )  # (value, type, contract)
     own = np.einsum("vtt->vt", utility)
     assert (own[..., np.newaxis] >= utility - 1e-12).all()
     assert (own >= -1e-12).all()
@@ -110,11 +123,15 @@ def test_the_types_are_the_dearest_of_equally_probable_bins(prior: str) -> None:
 
     def share_below(full_cost: float) -> float:
         bends = np.clip([full_cost - slope_high / 2, full_cost - slope_low / 2], low, high)
-        area, _ = quad(lambda unit_cost: slope_below(2 * (full_cost - unit_cost)), low, high, points=bends)
+        area, _ = quad(
+            lambda unit_cost: slope_below(2 * (full_cost - unit_cost)), low, high, points=bends
+        )
         return area / (high - low)
 
     shares = [share_below(full_cost) for full_cost in mechanism.type_cost]
-    np.testing.assert_allclose(shares, np.arange(mechanism.types, 0, -1) / mechanism.types, atol=1e-7)
+    np.testing.assert_allclose(
+        shares, np.arange(mechanism.types, 0, -1) / mechanism.types, atol=1e-7
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -134,7 +151,9 @@ def test_no_false_report_pays_where_costs_are_multiples_of_the_base_cost(
     for seed in range(8):
         market = multiples_of_the_base_cost(draw_market, seed, num_worlds=1, num_experts=8).world(0)
         market = dataclasses.replace(market, value=market.value * 0.8)
-        lying = np.einsum("ere->er", edge_utility(market, clear(with_false_costs(market, seed, 500))))
+        lying = np.einsum(
+            "ere->er", edge_utility(market, clear(with_false_costs(market, seed, 500)))
+        )
         gains.append(lying - edge_utility(market, clear(market))[:, np.newaxis])
     assert np.max(gains) <= 1e-12
     assert np.mean(np.array(gains) < -1e-6) > 0.3
@@ -147,16 +166,22 @@ def test_nobody_loses_where_costs_are_multiples_of_the_base_cost(draw_market: Dr
     assert (utility > 1e-3).mean() > 0.3
 
 
-def test_where_costs_grow_less_with_effort_than_the_base_cost_the_truth_loses_and_lying_pays() -> None:
+def test_where_costs_grow_less_with_effort_than_the_base_cost_the_truth_loses_and_lying_pays() -> (
+    None
+):
     mechanism = Contract()
-    market = Market([2.93], [0.5], [1.0], [5.05], 0.0)  # hardly cheaper than the second type at full effort
+    market = Market(
+        [2.93], [0.5], [1.0], [5.05], 0.0
+    )  # hardly cheaper than the second type at full effort
     (loss,) = -edge_utility(market, mechanism.clear(market))
     assert 0.1 < loss < mechanism.base_cost[1] / (8 * mechanism.theta[1])
     reported = mechanism.clear(dataclasses.replace(market, unit_cost=np.array([9.0])))
     assert edge_utility(market, reported)[0] == 0.0
 
 
-def test_a_report_moves_nobody_else(draw_market: DrawMarket, with_false_costs: WithFalseCosts) -> None:
+def test_a_report_moves_nobody_else(
+    draw_market: DrawMarket, with_false_costs: WithFalseCosts
+) -> None:
     market = draw_market(3, num_worlds=1, num_experts=6).world(0)
     honest, lying = clear(market), clear(with_false_costs(market, 1, 50))
     liar, other = np.nonzero(~np.eye(6, dtype=bool))
@@ -210,7 +235,9 @@ def test_users_pay_the_payments_and_the_budget_is_ignored(draw_market: DrawMarke
         pytest.param({"value": np.full(30, -3.0)}, id="negative value"),
     ],
 )
-def test_where_nothing_is_bought_price_and_effort_are_zero(draw_market: DrawMarket, fields: dict[str, Any]) -> None:
+def test_where_nothing_is_bought_price_and_effort_are_zero(
+    draw_market: DrawMarket, fields: dict[str, Any]
+) -> None:
     outcome = clear(draw_market(5, **fields))
     assert not outcome.effort.any()
     assert not outcome.unit_price.any()
@@ -235,18 +262,25 @@ def test_a_batch_clears_as_each_of_its_worlds_alone(draw_market: DrawMarket) -> 
     for index in range(16):
         alone = clear(market.world(index))
         for name in ("unit_price", "effort", "points", "payment", "welfare"):
-            np.testing.assert_allclose(getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-14)
+            np.testing.assert_allclose(
+                getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-14
+            )
 
 
 @pytest.mark.parametrize("leading", [(2, 3), (0,), (2, 0)])
 def test_any_leading_axes_are_allowed(draw_market: DrawMarket, leading: tuple[int, ...]) -> None:
     market = draw_market(9, num_worlds=6)
     worlds = int(np.prod(leading))
-    fields = {field: getattr(market, field)[:worlds] for field in ("unit_cost", "cost_slope", "demand", "value")}
+    fields = {
+        field: getattr(market, field)[:worlds]
+        for field in ("unit_cost", "cost_slope", "demand", "value")
+    }
     folded = {name: array.reshape(*leading, 30) for name, array in fields.items()}
     outcome = clear(Market(**folded, budget=market.budget[:worlds].reshape(leading)))
     assert outcome.welfare.shape == leading
-    np.testing.assert_array_equal(outcome.unit_price.reshape(-1, 30), clear(market).unit_price[:worlds])
+    np.testing.assert_array_equal(
+        outcome.unit_price.reshape(-1, 30), clear(market).unit_price[:worlds]
+    )
 
 
 @pytest.mark.parametrize(
@@ -256,9 +290,15 @@ def test_any_leading_axes_are_allowed(draw_market: DrawMarket, leading: tuple[in
         ({"types": 2.5}, "types should be a whole number in 1..1000, got 2.5"),
         ({"types": 10**12}, "types should be a whole number in 1..1000, got 1000000000000"),
         ({"unit_cost": ["1", "2"]}, "unit_cost should be two numbers, lowest and highest, got"),
-        ({"unit_cost": [0.0, 1e300]}, r"unit_cost should be finite with 0 <= lowest <= highest <= 1e\+09"),
+        (
+            {"unit_cost": [0.0, 1e300]},
+            r"unit_cost should be finite with 0 <= lowest <= highest <= 1e\+09",
+        ),
         ({"unit_cost": 1.0}, "unit_cost should be two numbers, lowest and highest, got 1.0"),
-        ({"unit_cost": [1.0, 2.0, 3.0]}, r"unit_cost should be two numbers, lowest and highest, got \[1.0, 2.0, 3.0\]"),
+        (
+            {"unit_cost": [1.0, 2.0, 3.0]},
+            r"unit_cost should be two numbers, lowest and highest, got \[1.0, 2.0, 3.0\]",
+        ),
         (
             {"unit_cost": [2.0, 1.0]},
             r"unit_cost should be finite with 0 <= lowest <= highest <= 1e\+09, got \[2.0, 1.0\]",
@@ -284,5 +324,7 @@ def test_a_failing_solver_is_reported_with_the_value(
         raise cp.error.SolverError("InsufficientProgress")
 
     monkeypatch.setattr(cp.Problem, "solve", fail)
-    with pytest.raises(MechanismError, match=r"contract for 2.5 credits/point: InsufficientProgress"):
+    with pytest.raises(
+        MechanismError, match=r"contract for 2.5 credits/point: InsufficientProgress"
+    ):
         program.menu(np.array([2.5]))

@@ -1,4 +1,5 @@
-"""The double auction against McAfee's rules pair by pair, the efficient matching in CVXPY, and transformed markets.
+"""The double auction against McAfee's rules pair by pair, the efficient matching in CVXPY, and
+transformed markets.
 
 What it claims for users and edge devices has a file of its own.
 """
@@ -49,7 +50,14 @@ def mcafee_by_hand(bids: list[float], asks: list[float]) -> tuple[int, float, fl
         pytest.param([9, 8, 7, 1], [2, 3, 6, 9], 2, 7, 6, id="p = 5 is below what the third asks"),
         pytest.param([9, 8, 5, 4], [2, 3, 4, 8], 2, 5, 4, id="p = 6 is above what the third bids"),
         pytest.param([9, 8, 7], [2, 3, 4], 2, 7, 4, id="the third is the last possible pair"),
-        pytest.param([9, 8, 7, 6], [2, 3], 1, 8, 3, id="more bids than asks: the last ask is in the last pair"),
+        pytest.param(
+            [9, 8, 7, 6],
+            [2, 3],
+            1,
+            8,
+            3,
+            id="more bids than asks: the last ask is in the last pair",
+        ),
         pytest.param([9, 8], [2, 3, 4], 1, 8, 3, id="more asks than bids"),
         pytest.param([9, 8, 7], [2], 0, 0, 0, id="one seller only"),
         pytest.param([9], [2, 3, 4], 0, 0, 0, id="one user only"),
@@ -62,7 +70,12 @@ def mcafee_by_hand(bids: list[float], asks: list[float]) -> tuple[int, float, fl
     ],
 )
 def test_trades_by_hand(
-    bids: list[float], asks: list[float], trades: int, buyers_price: float, sellers_price: float, traders: DrawMarket
+    bids: list[float],
+    asks: list[float],
+    trades: int,
+    buyers_price: float,
+    sellers_price: float,
+    traders: DrawMarket,
 ) -> None:
     assert mcafee_by_hand(bids, asks) == (trades, buyers_price, sellers_price)
     outcome = clear(traders(bids, asks))
@@ -82,12 +95,21 @@ def test_every_topic_of_every_world_trades_by_the_rules(seed: int, draw_topics: 
     cases = set()
     for world in range(market.budget.size):
         for topic in range(2):
-            sellers = np.flatnonzero((market.expert_topic[world] == topic) & (market.capacity[world] > 0))
+            sellers = np.flatnonzero(
+                (market.expert_topic[world] == topic) & (market.capacity[world] > 0)
+            )
             users = np.flatnonzero(market.topic[world] == topic)
-            value, points = (array[world][np.ix_(users, sellers)] for array in (market.user_value, market.user_points))
-            bids = value.mean(axis=-1) / points.mean(axis=-1) if sellers.size else np.zeros(users.size)
+            value, points = (
+                array[world][np.ix_(users, sellers)]
+                for array in (market.user_value, market.user_points)
+            )
+            bids = (
+                value.mean(axis=-1) / points.mean(axis=-1) if sellers.size else np.zeros(users.size)
+            )
             asks = asks_of(market)[world, sellers]
-            trades, buyers_price, sellers_price = mcafee_by_hand(bids[bids > 0].tolist(), asks.tolist())
+            trades, buyers_price, sellers_price = mcafee_by_hand(
+                bids[bids > 0].tolist(), asks.tolist()
+            )
             buyers = np.sort(users[np.argsort(-bids, kind="stable")[:trades]])
             partners = np.sort(sellers[np.argsort(asks, kind="stable")[:trades]])
             np.testing.assert_array_equal(outcome.allocation[world, buyers], partners)
@@ -100,7 +122,9 @@ def test_every_topic_of_every_world_trades_by_the_rules(seed: int, draw_topics: 
     assert cases == {(True, True), (True, False), (False, True)}
 
 
-def test_at_most_the_least_profitable_pair_of_the_efficient_matching_is_lost(traders: DrawMarket) -> None:
+def test_at_most_the_least_profitable_pair_of_the_efficient_matching_is_lost(
+    traders: DrawMarket,
+) -> None:
     gain = cp.Parameter((9, 8), name="gain")
     matched = cp.Variable((9, 8), nonneg=True, name="matched")
     one_unit_each = [cp.sum(matched, axis=0) <= 1, cp.sum(matched, axis=1) <= 1]
@@ -126,7 +150,10 @@ def test_at_most_the_least_profitable_pair_of_the_efficient_matching_is_lost(tra
 
 def test_who_meets_whom_is_the_order_of_names_and_not_of_reports(traders: DrawMarket) -> None:
     points = np.arange(1.0, 13.0).reshape(3, 4)
-    for bids, asks in (([9.0, 8.0, 1.0], [3.0, 2.0, 7.0, 8.0]), ([8.0, 9.0, 1.0], [2.0, 3.0, 7.0, 8.0])):
+    for bids, asks in (
+        ([9.0, 8.0, 1.0], [3.0, 2.0, 7.0, 8.0]),
+        ([8.0, 9.0, 1.0], [2.0, 3.0, 7.0, 8.0]),
+    ):
         outcome = clear(traders(bids, asks, points))
         assert outcome.allocation.tolist() == [0, 1, -1]
         np.testing.assert_allclose(outcome.points, [points[0, 0], points[1, 1], 0.0, 0.0])
@@ -142,7 +169,9 @@ def test_charge_and_payment_count_the_points_of_the_pair(traders: DrawMarket) ->
     assert outcome.status == "closed_form"
 
 
-def test_an_expert_sells_one_unit_whatever_its_capacity_and_none_without(traders: DrawMarket) -> None:
+def test_an_expert_sells_one_unit_whatever_its_capacity_and_none_without(
+    traders: DrawMarket,
+) -> None:
     bids, asks = [9.0, 8.0, 7.0], [2.0, 3.0, 7.5]
     ample = clear(traders(bids, asks, capacity=np.array([5, 5, 5])))
     assert np.bincount(ample.allocation[ample.allocation >= 0], minlength=3).tolist() == [1, 1, 0]
@@ -152,7 +181,9 @@ def test_an_expert_sells_one_unit_whatever_its_capacity_and_none_without(traders
 
 
 def test_a_bid_is_the_mean_over_experts_of_the_topic_that_can_serve(traders: DrawMarket) -> None:
-    market = traders([9.0, 1.0], [2.0, 5.0, 1.0, 1.0], capacity=np.array([1, 1, 0, 1]), expert_topic=[0, 0, 0, 1])
+    market = traders(
+        [9.0, 1.0], [2.0, 5.0, 1.0, 1.0], capacity=np.array([1, 1, 0, 1]), expert_topic=[0, 0, 0, 1]
+    )
     shifted = market.user_value.copy()
     shifted[0] = [7.0, 11.0, 1000.0, -1000.0]
     same = dataclasses.replace(market, user_value=shifted)
@@ -161,7 +192,9 @@ def test_a_bid_is_the_mean_over_experts_of_the_topic_that_can_serve(traders: Dra
 
 
 @pytest.mark.parametrize("topic", [-1, 5])
-def test_a_user_without_a_topic_or_without_experts_of_it_is_not_served(topic: int, traders: DrawMarket) -> None:
+def test_a_user_without_a_topic_or_without_experts_of_it_is_not_served(
+    topic: int, traders: DrawMarket
+) -> None:
     bids, asks = [9.0, 8.0, 1.0], [2.0, 3.0, 4.0]
     assert clear(traders(bids, asks)).allocation[0] == 0
     outcome = clear(traders(bids, asks, topic=np.array([topic, 0, 0])))
@@ -174,17 +207,26 @@ def test_a_user_that_gains_nothing_or_gets_no_points_makes_no_bid(traders: DrawM
     assert (clear(traders([9.0, 8.0, 0.1], [2.0, 3.0, 9.0])).allocation >= 0).sum() == 2
     for bid in (0.0, -1.0):
         assert (clear(traders([9.0, 8.0, bid], [2.0, 3.0, 9.0])).allocation >= 0).sum() == 1
-    pointless = traders([9.0, 8.0, 5.0], [2.0, 3.0, 9.0], [[0.0], [1.0], [1.0]], user_value=np.full((3, 3), 7.0))
+    pointless = traders(
+        [9.0, 8.0, 5.0], [2.0, 3.0, 9.0], [[0.0], [1.0], [1.0]], user_value=np.full((3, 3), 7.0)
+    )
     assert clear(pointless).allocation.tolist() == [-1, 0, -1]
 
 
 def test_topics_do_not_touch_one_another(draw_topics: DrawMarket) -> None:
     market = draw_topics(7)
-    changed = np.where((market.topic == 0)[..., np.newaxis], market.user_value * 3.0, market.user_value)
+    changed = np.where(
+        (market.topic == 0)[..., np.newaxis], market.user_value * 3.0, market.user_value
+    )
     costs = np.where(market.expert_topic == 0, market.unit_cost / 3.0, market.unit_cost)
-    before, after = clear(market), clear(dataclasses.replace(market, user_value=changed, unit_cost=costs))
+    before, after = (
+        clear(market),
+        clear(dataclasses.replace(market, user_value=changed, unit_cost=costs)),
+    )
     np.testing.assert_array_equal(before.charge[market.topic == 1], after.charge[market.topic == 1])
-    np.testing.assert_array_equal(before.payment[market.expert_topic == 1], after.payment[market.expert_topic == 1])
+    np.testing.assert_array_equal(
+        before.payment[market.expert_topic == 1], after.payment[market.expert_topic == 1]
+    )
     assert (before.charge != after.charge).any()
 
 
@@ -201,8 +243,18 @@ def test_a_batch_clears_as_each_of_its_worlds_alone(draw_topics: DrawMarket) -> 
     batch = clear(market)
     for index in range(market.budget.size):
         alone = clear(market.world(index))
-        for name in ("unit_price", "effort", "points", "payment", "charge", "allocation", "welfare"):
-            np.testing.assert_allclose(getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-14)
+        for name in (
+            "unit_price",
+            "effort",
+            "points",
+            "payment",
+            "charge",
+            "allocation",
+            "welfare",
+        ):
+            np.testing.assert_allclose(
+                getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-14
+            )
 
 
 @pytest.mark.parametrize("leading", [(), (2, 3), (0,), (2, 0)])
@@ -216,7 +268,13 @@ def test_any_leading_axes_are_allowed(leading: tuple[int, ...], draw_topics: Dra
         np.testing.assert_allclose(outcome.charge[index], clear(market.world(index)).charge)
 
 
-@pytest.mark.parametrize("field", ["user_value", "user_points", "capacity", "topic", "expert_topic"])
-def test_a_market_without_a_field_that_it_needs_is_refused(field: str, draw_topics: DrawMarket) -> None:
-    with pytest.raises(MarketError, match=f"double_auction needs {field}, which this market does not give"):
+@pytest.mark.parametrize(
+    "field", ["user_value", "user_points", "capacity", "topic", "expert_topic"]
+)
+def test_a_market_without_a_field_that_it_needs_is_refused(
+    field: str, draw_topics: DrawMarket
+) -> None:
+    with pytest.raises(
+        MarketError, match=f"double_auction needs {field}, which this market does not give"
+    ):
         clear(dataclasses.replace(draw_topics(10), **{field: None}))

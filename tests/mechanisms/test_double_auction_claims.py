@@ -1,4 +1,6 @@
-"""What the double auction claims for users and edge devices, by many lies of both, and what it does not claim."""
+"""What the double auction claims for users and edge devices, by many lies of both, and what it does
+not claim.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -48,17 +50,23 @@ def test_no_report_on_a_grid_with_ties_pays_for_either_side(
         reported = np.tile(market.user_value, (grid.size, 1, 1))
         reported[:, user] = grid[:, np.newaxis] * points[user]
         lying = clear(dataclasses.replace(market, user_value=reported))
-        assert (user_utility(market, lying)[:, user] <= user_utility(market, honest)[user] + 1e-12).all()
+        assert (
+            user_utility(market, lying)[:, user] <= user_utility(market, honest)[user] + 1e-12
+        ).all()
     for expert in range(len(asks)):
         reported = np.tile(market.unit_cost, (grid.size, 1))
         reported[:, expert] = grid - 0.25
         lying = clear(dataclasses.replace(market, unit_cost=reported))
-        assert (edge_utility(market, lying)[:, expert] <= edge_utility(market, honest)[expert] + 1e-12).all()
+        assert (
+            edge_utility(market, lying)[:, expert] <= edge_utility(market, honest)[expert] + 1e-12
+        ).all()
     assert (user_utility(market, honest) >= -1e-12).all()
     assert (edge_utility(market, honest) >= -1e-12).all()
 
 
-def test_no_false_report_pays_a_user_however_it_differs_from_expert_to_expert(draw_topics: DrawMarket) -> None:
+def test_no_false_report_pays_a_user_however_it_differs_from_expert_to_expert(
+    draw_topics: DrawMarket,
+) -> None:
     gains = []
     for seed in range(10):
         market = draw_topics(seed, ())
@@ -81,8 +89,14 @@ def test_no_false_report_pays_an_edge_device(draw_topics: DrawMarket) -> None:
         rng = np.random.default_rng(seed)
         honest = edge_utility(market, clear(market))
         for expert in range(market.num_experts):
-            unit_cost, slope = np.tile(market.unit_cost, (200, 1)), np.tile(market.cost_slope, (200, 1))
-            unit_cost[:, expert], slope[:, expert] = rng.uniform(0.0, 5.0, 200), rng.uniform(0.01, 2.0, 200)
+            unit_cost, slope = (
+                np.tile(market.unit_cost, (200, 1)),
+                np.tile(market.cost_slope, (200, 1)),
+            )
+            unit_cost[:, expert], slope[:, expert] = (
+                rng.uniform(0.0, 5.0, 200),
+                rng.uniform(0.01, 2.0, 200),
+            )
             lying = clear(dataclasses.replace(market, unit_cost=unit_cost, cost_slope=slope))
             gains.append(edge_utility(market, lying)[:, expert] - honest[expert])
     assert np.max(gains) <= 1e-12
@@ -90,7 +104,9 @@ def test_no_false_report_pays_an_edge_device(draw_topics: DrawMarket) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_nobody_loses_and_prices_lie_between_bid_and_ask(seed: int, draw_topics: DrawMarket) -> None:
+def test_nobody_loses_and_prices_lie_between_bid_and_ask(
+    seed: int, draw_topics: DrawMarket
+) -> None:
     market = draw_topics(seed)
     outcome = clear(market)
     assert (user_utility(market, outcome) >= -1e-12).all()
@@ -99,7 +115,9 @@ def test_nobody_loses_and_prices_lie_between_bid_and_ask(seed: int, draw_topics:
     assert (edge_utility(market, outcome) > 1e-3).mean() > 0.1
 
 
-def test_charges_cover_payments_in_every_market_and_the_platform_keeps_the_difference(draw_topics: DrawMarket) -> None:
+def test_charges_cover_payments_in_every_market_and_the_platform_keeps_the_difference(
+    draw_topics: DrawMarket,
+) -> None:
     # Also where the condition of the claims does not hold, and where the budget is 0.
     rng = np.random.default_rng(0)
     market = draw_topics(6, user_value=rng.uniform(-1.0, 5.0, (12, 9, 8)))
@@ -110,7 +128,9 @@ def test_charges_cover_payments_in_every_market_and_the_platform_keeps_the_diffe
     assert outcome.charge.sum() > 1.0
 
 
-def test_a_user_to_whom_experts_of_its_topic_are_worth_differently_may_lose(traders: DrawMarket) -> None:
+def test_a_user_to_whom_experts_of_its_topic_are_worth_differently_may_lose(
+    traders: DrawMarket,
+) -> None:
     # By its mean it bids 4 and meets the expert at which a point is worth only 1 to it, for 3.
     market = traders([4.0, 1.0], [2.0, 5.0], user_value=np.array([[1.0, 7.0], [1.0, 1.0]]))
     outcome = clear(market)

@@ -1,4 +1,6 @@
-"""1,000 users x 3,000 experts, 30 candidates each: what is decided proves itself, and takes memory for the pairs."""
+"""1,000 users x 3,000 experts, 30 candidates each: what is decided proves itself, and takes memory
+for the pairs.
+"""
 
 import tracemalloc
 from collections.abc import Callable
@@ -21,9 +23,13 @@ DrawMarket = Callable[..., Market]
 
 @pytest.fixture(scope="module")
 def large(draw_lists: DrawMarket) -> Market:
-    """Places and money are scarce: lists meet at about a third of the experts, which have up to two places each."""
+    """Places and money are scarce: lists meet at about a third of the experts, which have up to two
+    places each.
+    """
     sizes = {"users": USERS, "experts": EXPERTS, "listed": LISTED}
-    return draw_lists(0, leading=(), **sizes, topic=np.zeros(USERS, dtype=int), budget=np.array(5.0 * USERS))
+    return draw_lists(
+        0, leading=(), **sizes, topic=np.zeros(USERS, dtype=int), budget=np.array(5.0 * USERS)
+    )
 
 
 def test_vcg_is_optimal_at_the_least_prices(large: Market) -> None:
@@ -31,15 +37,21 @@ def test_vcg_is_optimal_at_the_least_prices(large: Market) -> None:
     outcome = mechanisms.make("vcg").clear(large)
     taken = load(np.ones(USERS), outcome.allocation, EXPERTS)
     assert (taken <= large.capacity).all()
-    # Duality: what users gain above some prices and what these bring in is as much as any assignment is worth.
+    # Duality: what users gain above some prices and what these bring in is as much as any
+    # assignment is worth.
     price = least_prices(asked, outcome.allocation)
-    gain = np.where(of_pairs(large.capacity, large.candidates) > 0, asked.net - of_pairs(price, large.candidates), 0.0)
+    gain = np.where(
+        of_pairs(large.capacity, large.candidates) > 0,
+        asked.net - of_pairs(price, large.candidates),
+        0.0,
+    )
     surplus = np.maximum(gain, 0.0).max(axis=-1)
     assert surplus.sum() + price @ large.capacity == pytest.approx(outcome.welfare, rel=1e-9)
     own = of_served(asked.net, outcome.allocation, large.candidates)
     paid = price[outcome.allocation] * (outcome.allocation >= 0)
     np.testing.assert_allclose(own - paid, surplus, atol=1e-9)
-    # Least: an expert that is not full costs nothing, and a full one what another user would give for it.
+    # Least: an expert that is not full costs nothing, and a full one what another user would give
+    # for it.
     open_to_all = large.capacity > 0
     assert not price[(taken < large.capacity) & open_to_all].any()
     would_give = asked.net - (own - paid)[:, np.newaxis]
@@ -57,8 +69,12 @@ def test_the_relaxation_proves_its_optimum_with_bandwidth_rows(large: Market) ->
     found = relaxation(asked)
     assert (found.share.sum(axis=-1) <= 1 + 1e-9).all()
     assert (total(found.share, large.candidates, EXPERTS) <= large.capacity + 1e-8).all()
-    assert (total(found.share * asked.need, large.candidates, EXPERTS) <= asked.limit * (1 + 1e-8)).all()
-    price = of_pairs(found.place_price, large.candidates) + asked.need * of_pairs(found.band_price, large.candidates)
+    assert (
+        total(found.share * asked.need, large.candidates, EXPERTS) <= asked.limit * (1 + 1e-8)
+    ).all()
+    price = of_pairs(found.place_price, large.candidates) + asked.need * of_pairs(
+        found.band_price, large.candidates
+    )
     gain = np.where(of_pairs(large.capacity, large.candidates) > 0, asked.net - price, 0.0)
     bound = np.maximum(gain, 0.0).max(axis=-1).sum() + found.place_price @ large.capacity
     bound += found.band_price @ asked.limit
@@ -69,14 +85,18 @@ def test_fisher_finds_an_equilibrium(large: Market) -> None:
     asked = pairs(large, "test", bandwidth=True)
     offered = trade(large, asked, None)
     worth = np.full_like(offered.worth, -np.inf)
-    np.log(offered.worth / of_pairs(offered.reserve, large.candidates), out=worth, where=offered.trades)
+    np.log(
+        offered.worth / of_pairs(offered.reserve, large.candidates), out=worth, where=offered.trades
+    )
     reserve = offered.reserve / offered.money
     log_markup, spending = equilibrium(worth, reserve, large.candidates)
     price, spent = reserve * np.exp(log_markup), spending.sum(axis=-1)
     bang = np.exp(worth - of_pairs(log_markup, large.candidates))
     best = bang.max(axis=-1, initial=1.0)
     where = spending > 1e-6
-    np.testing.assert_allclose(bang[where], np.broadcast_to(best[:, np.newaxis], bang.shape)[where], rtol=1e-4)
+    np.testing.assert_allclose(
+        bang[where], np.broadcast_to(best[:, np.newaxis], bang.shape)[where], rtol=1e-4
+    )
     np.testing.assert_allclose(spent[best > 1 + 1e-4], 1.0, atol=1e-6)
     assert (spent <= 1 + 1e-7).all()
     revenue, sold = total(spending, large.candidates, EXPERTS), log_markup > 1e-4

@@ -45,13 +45,21 @@ def test_any_field_for_each_user_tells_the_number_of_users(per_user: str) -> Non
 
 def test_a_market_without_fields_for_each_user_has_no_users() -> None:
     fields = fields_of_a_full_market()
-    market = Market(**{name: fields[name] for name in ("unit_cost", "cost_slope", "demand", "value", "budget")})
+    market = Market(
+        **{name: fields[name] for name in ("unit_cost", "cost_slope", "demand", "value", "budget")}
+    )
     assert market.num_users == 0
     assert market.topic is None
 
 
 def test_one_market_needs_no_leading_axis_and_may_be_given_as_lists() -> None:
-    lists: dict[str, Any] = {"unit_cost": [0], "cost_slope": [1], "demand": [2], "value": [3], "budget": 4}
+    lists: dict[str, Any] = {
+        "unit_cost": [0],
+        "cost_slope": [1],
+        "demand": [2],
+        "value": [3],
+        "budget": 4,
+    }
     market = Market(**lists)
     assert market.batch_shape == ()
     assert market.budget.dtype == np.float64
@@ -60,7 +68,9 @@ def test_one_market_needs_no_leading_axis_and_may_be_given_as_lists() -> None:
 @pytest.mark.parametrize("shape", [(0,), (5, 0)])
 def test_a_market_without_experts_is_legal(shape: tuple[int, ...]) -> None:
     none = np.zeros(shape)
-    market = Market(unit_cost=none, cost_slope=none, demand=none, value=none, budget=np.zeros(shape[:-1]))
+    market = Market(
+        unit_cost=none, cost_slope=none, demand=none, value=none, budget=np.zeros(shape[:-1])
+    )
     assert market.num_experts == 0
     assert market.batch_shape == shape[:-1]
 
@@ -139,7 +149,9 @@ def test_a_bad_entry_is_named_with_index_value_and_limit(
     assert message.endswith(limit)
 
 
-@pytest.mark.parametrize("name", ["unit_cost", "cost_slope", "demand", "value", "budget", "user_value"])
+@pytest.mark.parametrize(
+    "name", ["unit_cost", "cost_slope", "demand", "value", "budget", "user_value"]
+)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_no_field_may_be_infinite_or_undefined(name: str, bad: float) -> None:
     fields = fields_of_a_full_market()
@@ -159,7 +171,9 @@ def test_no_field_may_be_infinite_or_undefined(name: str, bad: float) -> None:
         ("demand", (), r"must be \(\.\.\., E\)"),
     ],
 )
-def test_a_shape_that_does_not_fit_is_named(name: str, shape: tuple[int, ...], expected: str) -> None:
+def test_a_shape_that_does_not_fit_is_named(
+    name: str, shape: tuple[int, ...], expected: str
+) -> None:
     fields = fields_of_a_full_market()
     fields[name] = np.ones(shape, dtype=fields[name].dtype)
     with pytest.raises(MarketError, match=f"^{name} has shape .*{expected}"):
@@ -208,7 +222,9 @@ def test_a_market_with_another_demand_shares_the_rest_and_checks_the_demand_alon
     assert not (other.demand == 7.0).any()
     assert other.unit_cost is market.unit_cost
     assert not other.demand.flags.writeable
-    with pytest.raises(MarketError, match=r"demand\[.*\] = -1.0: must be finite and >= 0 points/slot"):
+    with pytest.raises(
+        MarketError, match=r"demand\[.*\] = -1.0: must be finite and >= 0 points/slot"
+    ):
         market.with_demand(np.full(market.demand.shape, -1.0))
     with pytest.raises(MarketError, match="demand has shape"):
         market.with_demand(market.demand[..., :-1])
@@ -235,14 +251,18 @@ def outcome(payment: list[float], charge: list[float] | None) -> Outcome:
     )
 
 
-@pytest.mark.parametrize(("charge", "balance"), [([4.0, 3.0, 0.5], 1.5), ([1.0], -5.0), ([], -6.0), (None, 0.0)])
+@pytest.mark.parametrize(
+    ("charge", "balance"), [([4.0, 3.0, 0.5], 1.5), ([1.0], -5.0), ([], -6.0), (None, 0.0)]
+)
 def test_the_balance_is_charges_less_payments(charge: list[float] | None, balance: float) -> None:
     assert outcome([2.0, 4.0], charge).balance == pytest.approx(balance)
 
 
 def test_the_balance_has_one_entry_a_world() -> None:
     one = outcome([2.0, 4.0], [1.0])
-    batch = dataclasses.replace(one, payment=np.array([[1.0, 1.0], [2.0, 3.0]]), charge=np.array([[2.5], [4]]))
+    batch = dataclasses.replace(
+        one, payment=np.array([[1.0, 1.0], [2.0, 3.0]]), charge=np.array([[2.5], [4]])
+    )
     assert batch.balance.tolist() == [0.5, -1.0]
 
 
@@ -251,7 +271,9 @@ def fields_with_lists() -> dict[str, Any]:
     fields = fields_of_a_full_market()
     for name in ("user_value", "bandwidth_need"):
         fields[name] = fields[name][..., :3]
-    fields["candidates"] = np.array([[[3, 0, 1], [2, 1, 0]], [[0, 1, 2], [1, 3, 0]], [[1, 2, 3], [2, 0, 3]]])
+    fields["candidates"] = np.array(
+        [[[3, 0, 1], [2, 1, 0]], [[0, 1, 2], [1, 3, 0]], [[1, 2, 3], [2, 0, 3]]]
+    )
     return fields
 
 
@@ -268,7 +290,10 @@ def test_fields_of_pairs_have_a_column_for_each_candidate() -> None:
 
 def test_candidates_alone_tell_the_number_of_users() -> None:
     fields = fields_with_lists()
-    priced = {name: fields[name] for name in ("unit_cost", "cost_slope", "demand", "value", "budget", "candidates")}
+    priced = {
+        name: fields[name]
+        for name in ("unit_cost", "cost_slope", "demand", "value", "budget", "candidates")
+    }
     assert Market(**priced).num_users == USERS
 
 
@@ -310,7 +335,9 @@ def test_a_candidate_that_there_is_not_or_that_comes_twice_is_named(
         ("candidates", (3,), r"must be \(\.\.\., U, C\)"),
     ],
 )
-def test_lists_and_fields_of_pairs_must_fit(name: str, shape: tuple[int, ...], expected: str) -> None:
+def test_lists_and_fields_of_pairs_must_fit(
+    name: str, shape: tuple[int, ...], expected: str
+) -> None:
     fields = fields_with_lists()
     fields[name] = np.ones(shape, dtype=fields[name].dtype)
     with pytest.raises(MarketError, match=f"^{name} has shape .*{expected}"):

@@ -1,4 +1,6 @@
-"""A Newton step in a network: conjugate gradients on lists find what elimination finds, however stiff the pairs are."""
+"""A Newton step in a network: conjugate gradients on lists find what elimination finds, however
+stiff the pairs are.
+"""
 
 import numpy as np
 import pytest
@@ -9,15 +11,21 @@ from mechanisms import MechanismError
 from mechanisms.network_step import Network, network_step
 
 
-def random_network(seed: int, users: int, experts: int, listed: int, decades: float) -> tuple[Network, np.ndarray]:
+def random_network(
+    seed: int, users: int, experts: int, listed: int, decades: float
+) -> tuple[Network, np.ndarray]:
     """Stiffness over as many decades, 0 for some pairs; diagonals above its sums by about 1."""
     rng = np.random.default_rng(seed)
     candidates = rng.permuted(np.tile(np.arange(experts), (users, 1)), axis=-1)[:, :listed]
-    stiffness = 10.0 ** (decades * rng.uniform(-0.5, 0.5, (users, listed))) * (rng.random((users, listed)) < 0.8)
+    stiffness = 10.0 ** (decades * rng.uniform(-0.5, 0.5, (users, listed))) * (
+        rng.random((users, listed)) < 0.8
+    )
     at_experts = np.bincount(candidates.ravel(), weights=stiffness.ravel(), minlength=experts)
     of_users = stiffness.sum(axis=-1) + rng.uniform(0.5, 2.0, users)
     pulls = rng.normal(0.0, 1.0, users), rng.normal(0.0, 1.0, experts)
-    return Network(stiffness, of_users, at_experts + rng.uniform(0.5, 2.0, experts), *pulls), candidates
+    return Network(
+        stiffness, of_users, at_experts + rng.uniform(0.5, 2.0, experts), *pulls
+    ), candidates
 
 
 @given(seed=st.integers(0, 10_000), decades=st.floats(0.0, 12.0))
@@ -35,7 +43,9 @@ def test_the_equations_hold_however_far_apart_stiffness_is(seed: int, decades: f
 @pytest.mark.parametrize("listed", [1, 5, 12])
 def test_lists_of_a_batch_step_as_elimination_among_all_experts(listed: int) -> None:
     networks = [random_network(seed, 10, 12, listed, 6.0) for seed in range(4)]
-    batch = Network(*(np.stack(part) for part in zip(*(network for network, _ in networks), strict=True)))
+    batch = Network(
+        *(np.stack(part) for part in zip(*(network for network, _ in networks), strict=True))
+    )
     candidates = np.stack([lists for _, lists in networks])
     everywhere = np.zeros((4, 10, 12))
     np.put_along_axis(everywhere, candidates, batch.stiffness, axis=-1)

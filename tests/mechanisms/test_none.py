@@ -33,7 +33,9 @@ def test_all_demand_is_served_and_nobody_pays() -> None:
 def test_welfare_counts_the_cost_that_nobody_pays(value: float, worth_of_a_point: float) -> None:
     # Full effort at kappa 1 and slope 2 costs 1 + 2 / 2 credits a point.
     outcome = mechanisms.make("none").clear(market(value))
-    np.testing.assert_allclose(outcome.welfare, worth_of_a_point * market(value).demand.sum(axis=-1))
+    np.testing.assert_allclose(
+        outcome.welfare, worth_of_a_point * market(value).demand.sum(axis=-1)
+    )
 
 
 def test_a_market_without_experts_has_no_welfare() -> None:

@@ -1,4 +1,5 @@
-"""The posted price against its golden answer, a dense grid of prices, a generic optimiser, and itself transformed.
+"""The posted price against its golden answer, a dense grid of prices, a generic optimiser, and
+itself transformed.
 
 The reference in CVXPY has a file of its own.
 """
@@ -42,12 +43,16 @@ def small_market(unit_cost: Any, cost_slope: Any, demand: Any, value: Any) -> Ma
 
 @st.composite
 def markets(draw: st.DrawFn) -> Market:
-    """One market of 0 to 6 experts, with ties, zero demand, negative values and steep and flat costs."""
+    """One market of 0 to 6 experts, with ties, zero demand, negative values and steep and flat
+    costs.
+    """
     num_experts = draw(st.integers(0, 6))
 
     def per_expert(low: float, high: float) -> FloatArray:
         rounded = st.floats(low, high).map(lambda entry: max(round(entry, 1), low))
-        return draw(arrays(np.float64, num_experts, elements=st.one_of(rounded, st.floats(low, high))))
+        return draw(
+            arrays(np.float64, num_experts, elements=st.one_of(rounded, st.floats(low, high)))
+        )
 
     return Market(
         unit_cost=per_expert(0.0, 3.0),
@@ -59,7 +64,9 @@ def markets(draw: st.DrawFn) -> Market:
 
 
 def profit(market: Market, price: FloatArray) -> FloatArray:
-    """Of the users, straight from the definition: price (P,) and a market without leading axes -> (P,)."""
+    """Of the users, straight from the definition: price (P,) and a market without leading axes ->
+    (P,).
+    """
     effort = np.clip((price[:, None] - market.unit_cost) / market.cost_slope, 0.0, 1.0)
     return (market.demand * (market.value - price[:, None]) * effort).sum(axis=-1)
 
@@ -68,7 +75,9 @@ def users_profit(market: Market, outcome: Outcome) -> FloatArray:
     return (market.value * outcome.points - outcome.payment).sum(axis=-1)
 
 
-def test_with_linear_supply_the_price_is_half_the_value_and_welfare_three_quarters_of_the_optimum() -> None:
+def test_with_linear_supply_the_price_is_half_the_value_and_welfare_three_quarters_of_the_optimum() -> (
+    None
+):
     value = np.array([0.5, 1.0, 3.8])
     market = random_market(
         0,
@@ -87,8 +96,18 @@ def test_with_linear_supply_the_price_is_half_the_value_and_welfare_three_quarte
 @pytest.mark.parametrize(
     ("unit_cost", "slope", "value", "expected"),
     [
-        (1.0, 4.0, 3.0, 2.0),  # half way between cost and value, as a monopsonist facing linear supply
-        (1.0, 0.5, 3.0, 1.5),  # so cheap that full effort is bought, and no more is paid than that takes
+        (
+            1.0,
+            4.0,
+            3.0,
+            2.0,
+        ),  # half way between cost and value, as a monopsonist facing linear supply
+        (
+            1.0,
+            0.5,
+            3.0,
+            1.5,
+        ),  # so cheap that full effort is bought, and no more is paid than that takes
         (1.0, 1.0, 3.0, 2.0),  # both at once
         (1.0, 4.0, 1.0, 0.0),  # no gain from trade
     ],
@@ -178,7 +197,9 @@ def test_permuting_the_experts_permutes_the_outcome() -> None:
     market = random_market(6)
     order = np.random.default_rng(6).permutation(market.num_experts)
     names = ("unit_cost", "cost_slope", "demand", "value")
-    permuted = clear(dataclasses.replace(market, **{name: getattr(market, name)[:, order] for name in names}))
+    permuted = clear(
+        dataclasses.replace(market, **{name: getattr(market, name)[:, order] for name in names})
+    )
     outcome = clear(market)
     np.testing.assert_allclose(permuted.payment, outcome.payment[:, order], rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(permuted.unit_price, outcome.unit_price[:, order], rtol=1e-9)
@@ -188,7 +209,9 @@ def test_splitting_an_edge_device_in_two_changes_nothing() -> None:
     market = random_market(7, num_experts=5)
     names = ("unit_cost", "cost_slope", "value")
     halves: dict[str, Any] = {name: np.repeat(getattr(market, name), 2, axis=1) for name in names}
-    split = clear(dataclasses.replace(market, demand=np.repeat(market.demand / 2, 2, axis=1), **halves))
+    split = clear(
+        dataclasses.replace(market, demand=np.repeat(market.demand / 2, 2, axis=1), **halves)
+    )
     np.testing.assert_allclose(split.unit_price[:, 0], clear(market).unit_price[:, 0], rtol=1e-9)
     np.testing.assert_allclose(split.welfare, clear(market).welfare, rtol=1e-9)
 
@@ -199,13 +222,17 @@ def test_a_batch_clears_as_each_of_its_worlds_alone() -> None:
     for index in range(16):
         alone = clear(market.world(index))
         for name in ("unit_price", "effort", "points", "payment", "welfare"):
-            np.testing.assert_allclose(getattr(batch, name)[index], getattr(alone, name), rtol=1e-12)
+            np.testing.assert_allclose(
+                getattr(batch, name)[index], getattr(alone, name), rtol=1e-12
+            )
 
 
 def test_several_leading_axes_are_allowed() -> None:
     market = random_market(9, num_worlds=6)
     names = ("unit_cost", "cost_slope", "demand", "value")
-    folded = Market(**{name: getattr(market, name).reshape(2, 3, 30) for name in names}, budget=np.zeros((2, 3)))
+    folded = Market(
+        **{name: getattr(market, name).reshape(2, 3, 30) for name in names}, budget=np.zeros((2, 3))
+    )
     outcome = clear(folded)
     np.testing.assert_array_equal(outcome.unit_price.reshape(6, 30), clear(market).unit_price)
     assert outcome.welfare.shape == (2, 3)
@@ -224,10 +251,14 @@ def test_the_budget_is_ignored() -> None:
         pytest.param({"demand": np.zeros(30)}, id="no demand"),
         pytest.param({"value": np.full(30, 0.4)}, id="value below every cost"),
         pytest.param({"value": np.full(30, -3.0)}, id="negative value"),
-        pytest.param({"unit_cost": np.full(30, 1.7), "value": np.full(30, 1.7)}, id="value equal to the cost"),
+        pytest.param(
+            {"unit_cost": np.full(30, 1.7), "value": np.full(30, 1.7)}, id="value equal to the cost"
+        ),
     ],
 )
-def test_where_no_trade_pays_the_price_is_zero_and_nobody_takes_part(fields: dict[str, Any]) -> None:
+def test_where_no_trade_pays_the_price_is_zero_and_nobody_takes_part(
+    fields: dict[str, Any],
+) -> None:
     outcome = clear(random_market(11, **fields))
     assert not outcome.unit_price.any()
     assert not outcome.effort.any()
@@ -253,19 +284,25 @@ def test_equal_experts_are_treated_equally() -> None:
 
 
 def test_of_equally_profitable_prices_the_lowest_is_posted() -> None:
-    # Alone, the cheap expert leaves 1 x (2 - 1) = 1 at price 1; the costly one joins and together they leave
-    # (2 - 2) + (5 - 2) / 3 = 1 at price 2. Just below and above either price, users have less.
+    # Alone, the cheap expert leaves 1 x (2 - 1) = 1 at price 1; the costly one joins and together
+    # they leave (2 - 2) + (5 - 2) / 3 = 1 at price 2. Just below and above either price, users have
+    # less.
     market = small_market([0.5, 1.5], [0.5, 0.5], [1.0, 1.0 / 3.0], [2.0, 5.0])
-    np.testing.assert_allclose(profit(market, np.array([0.99, 1.0, 1.01, 1.99, 2.0, 2.01]))[[1, 4]], 1.0)
+    np.testing.assert_allclose(
+        profit(market, np.array([0.99, 1.0, 1.01, 1.99, 2.0, 2.01]))[[1, 4]], 1.0
+    )
     grid = profit(market, np.linspace(0.0, 3.0, 3001))
     assert grid.max() == pytest.approx(1.0)
     assert clear(market).unit_price.tolist() == [1.0, 1.0]
-    slightly_better = dataclasses.replace(market, demand=market.demand * np.array([1.0, 1.0 + 1e-9]))
+    slightly_better = dataclasses.replace(
+        market, demand=market.demand * np.array([1.0, 1.0 + 1e-9])
+    )
     assert clear(slightly_better).unit_price.tolist() == [2.0, 2.0]
 
 
 def test_slopes_of_very_different_size_do_not_disturb_the_price() -> None:
-    # A nearly constant cost makes supply almost a step of height D / slope = 1e6 before it saturates.
+    # A nearly constant cost makes supply almost a step of height D / slope = 1e6 before it
+    # saturates.
     market = random_market(13, num_experts=6)
     steps = np.where(np.arange(6) % 2, 1e-6, market.cost_slope)
     market = dataclasses.replace(market, cost_slope=steps)
@@ -280,7 +317,8 @@ def test_slopes_of_very_different_size_do_not_disturb_the_price() -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_next_to_no_demand_neither_overflows_nor_moves_the_price() -> None:
-    # The first expert is at full effort from 1.5 on, and the second is the only one whose supply still grows.
+    # The first expert is at full effort from 1.5 on, and the second is the only one whose supply
+    # still grows.
     market = small_market([1.0, 2.0], [0.5, 1.0], [1.0, 1e-310], [3.0, 3.0])
     assert clear(market).unit_price.tolist() == [1.5, 1.5]
 
@@ -307,5 +345,7 @@ def test_a_given_price_is_posted_to_all_and_answered_by_each() -> None:
 
 @pytest.mark.parametrize("price", [-0.1, np.inf, np.nan, 1e300, True, "3", [3]])
 def test_an_impossible_price_is_refused(price: object) -> None:
-    with pytest.raises(ValueError, match=r"posted_price: price should be a finite number in 0\.\.1e\+09, got"):
+    with pytest.raises(
+        ValueError, match=r"posted_price: price should be a finite number in 0\.\.1e\+09, got"
+    ):
         mechanisms.make("posted_price", price=price)

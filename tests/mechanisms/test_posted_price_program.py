@@ -40,7 +40,9 @@ def test_scan_and_program_agree(seed: int, program: PostedPriceProgram) -> None:
     market = random_market(seed, num_worlds=8)
     scan = mechanisms.make("posted_price").clear(market)
     reference = program.clear(market)
-    np.testing.assert_allclose(users_profit(market, scan), users_profit(market, reference), rtol=1e-6)
+    np.testing.assert_allclose(
+        users_profit(market, scan), users_profit(market, reference), rtol=1e-6
+    )
     np.testing.assert_allclose(scan.unit_price, reference.unit_price, atol=1e-3)
     np.testing.assert_allclose(scan.effort, reference.effort, atol=1e-3)
     assert (scan.effort > 0).any(axis=-1).all()
@@ -65,7 +67,9 @@ def test_a_failing_solver_is_reported_with_the_piece(
         program.clear(random_market(0, num_worlds=1))
 
 
-def test_an_answer_short_of_optimal_is_refused(program: PostedPriceProgram, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_short_of_optimal_is_refused(
+    program: PostedPriceProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cp.Problem, "solve", lambda self, **options: None)
     monkeypatch.setattr(cp.Problem, "status", cp.OPTIMAL_INACCURATE)
     with pytest.raises(MechanismError, match="optimal_inaccurate"):

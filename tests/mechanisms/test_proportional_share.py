@@ -1,4 +1,6 @@
-"""The scan against a mixed-integer program, small markets by hand, every claim by many lies, and itself transformed."""
+"""The scan against a mixed-integer program, small markets by hand, every claim by many lies, and
+itself transformed.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -33,22 +35,30 @@ def clear(market: Market, budget: float | None = None) -> Outcome:
 
 def with_asks(asks: list[float], demand: list[float], budget: float, value: float = 10.0) -> Market:
     """Edge devices whose cost of a point at full effort is `asks`."""
-    return Market(np.array(asks) - 0.25, np.full(len(asks), 0.5), demand, np.full(len(asks), value), budget)
+    return Market(
+        np.array(asks) - 0.25, np.full(len(asks), 0.5), demand, np.full(len(asks), value), budget
+    )
 
 
 def edge_utility(market: Market, outcome: Outcome) -> FloatArray:
     """Of edge devices with the costs of `market` that give the outcome's effort, credits/slot."""
-    return outcome.payment - market.demand * cost(outcome.effort, market.unit_cost, market.cost_slope)
+    return outcome.payment - market.demand * cost(
+        outcome.effort, market.unit_cost, market.cost_slope
+    )
 
 
 @st.composite
 def markets(draw: st.DrawFn) -> Market:
-    """One market of 0 to 6 experts, with equal costs, zero demand, reserves that bind, and budgets down to 0."""
+    """One market of 0 to 6 experts, with equal costs, zero demand, reserves that bind, and budgets
+    down to 0.
+    """
     num_experts = draw(st.integers(0, 6))
 
     def per_expert(low: float, high: float) -> FloatArray:
         rounded = st.floats(low, high).map(lambda entry: max(round(entry, 1), low))
-        return draw(arrays(np.float64, num_experts, elements=st.one_of(rounded, st.floats(low, high))))
+        return draw(
+            arrays(np.float64, num_experts, elements=st.one_of(rounded, st.floats(low, high)))
+        )
 
     return Market(
         unit_cost=per_expert(0.0, 3.0),
@@ -75,7 +85,8 @@ def test_scan_and_mixed_integer_program_agree(
 @pytest.mark.parametrize(
     ("asks", "budget", "prices"),
     [
-        # Three at 10 / 3 would be below the third's cost; two share the budget, or what the third asks.
+        # Three at 10 / 3 would be below the third's cost; two share the budget, or what the third
+        # asks.
         ([1.0, 2.0, 4.0], 10.0, [4.0, 4.0, 0.0]),
         ([1.0, 2.0, 6.0], 10.0, [5.0, 5.0, 0.0]),
         # All sell and share the budget, as nobody else asks for less.
@@ -119,8 +130,12 @@ def test_who_is_worth_less_than_it_costs_or_is_not_wanted_neither_sells_nor_sets
 def test_no_false_report_pays(draw_market: DrawMarket, with_false_costs: WithFalseCosts) -> None:
     gains = []
     for seed in range(8):
-        market = draw_market(seed, num_worlds=1, num_experts=EXPERTS, budget=np.array([2.0 + seed])).world(0)
-        lying = np.einsum("ere->er", edge_utility(market, clear(with_false_costs(market, seed, 400))))
+        market = draw_market(
+            seed, num_worlds=1, num_experts=EXPERTS, budget=np.array([2.0 + seed])
+        ).world(0)
+        lying = np.einsum(
+            "ere->er", edge_utility(market, clear(with_false_costs(market, seed, 400)))
+        )
         gains.append(lying - edge_utility(market, clear(market))[:, np.newaxis])
     assert np.max(gains) <= 1e-12
     assert np.mean(np.array(gains) < -1e-3) > 0.1
@@ -141,7 +156,9 @@ def test_paying_each_seller_what_it_reports_would_be_manipulable(
     assert (lying.max(axis=-1) - utility(market)).max() > 0.1
 
 
-def test_the_price_of_a_seller_is_the_highest_report_with_which_it_sells(draw_market: DrawMarket) -> None:
+def test_the_price_of_a_seller_is_the_highest_report_with_which_it_sells(
+    draw_market: DrawMarket,
+) -> None:
     market = draw_market(9, num_worlds=1, num_experts=EXPERTS, budget=np.array([9.0])).world(0)
     outcome = clear(market)
     sellers = np.flatnonzero(outcome.effort)
@@ -167,12 +184,16 @@ def test_nobody_loses_users_pay_the_payments_and_the_budget_is_kept(market: Mark
 
 
 @given(markets())
-def test_at_least_half_of_what_the_budget_buys_at_cost_is_bought_less_half_of_the_next_seller_s(market: Market) -> None:
+def test_at_least_half_of_what_the_budget_buys_at_cost_is_bought_less_half_of_the_next_seller_s(
+    market: Market,
+) -> None:
     ask = market.unit_cost + market.cost_slope / 2
     seller = (market.demand > 0) & (ask <= market.value)
     order = np.argsort(ask[seller], kind="stable")
     demand, ask = market.demand[seller][order], ask[seller][order]
-    money_left = np.maximum(market.budget - np.append(0.0, np.cumsum(demand * ask))[: demand.size], 0.0)
+    money_left = np.maximum(
+        market.budget - np.append(0.0, np.cumsum(demand * ask))[: demand.size], 0.0
+    )
     at_cost = np.minimum(demand, money_left / ask).sum()
     bought = clear(market).points.sum()
     behind = np.flatnonzero(np.cumsum(demand) > bought * (1 + 1e-12))
@@ -200,7 +221,9 @@ def test_a_budget_of_the_mechanism_replaces_that_of_the_market(draw_market: Draw
         pytest.param({"value": np.full(30, -3.0)}, id="negative value"),
     ],
 )
-def test_where_nothing_is_bought_price_and_effort_are_zero(draw_market: DrawMarket, fields: dict[str, Any]) -> None:
+def test_where_nothing_is_bought_price_and_effort_are_zero(
+    draw_market: DrawMarket, fields: dict[str, Any]
+) -> None:
     outcome = clear(draw_market(6, **fields))
     assert not outcome.effort.any()
     assert not outcome.unit_price.any()
@@ -225,23 +248,33 @@ def test_a_batch_clears_as_each_of_its_worlds_alone(draw_market: DrawMarket) -> 
     for index in range(16):
         alone = clear(market.world(index))
         for name in ("unit_price", "effort", "points", "payment", "welfare"):
-            np.testing.assert_allclose(getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-14)
+            np.testing.assert_allclose(
+                getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-14
+            )
 
 
 @pytest.mark.parametrize("leading", [(2, 3), (0,), (2, 0)])
 def test_any_leading_axes_are_allowed(draw_market: DrawMarket, leading: tuple[int, ...]) -> None:
     market = draw_market(9, num_worlds=6)
     worlds = int(np.prod(leading))
-    fields = {field: getattr(market, field)[:worlds] for field in ("unit_cost", "cost_slope", "demand", "value")}
+    fields = {
+        field: getattr(market, field)[:worlds]
+        for field in ("unit_cost", "cost_slope", "demand", "value")
+    }
     folded = {name: array.reshape(*leading, 30) for name, array in fields.items()}
     outcome = clear(Market(**folded, budget=market.budget[:worlds].reshape(leading)))
     assert outcome.welfare.shape == leading
-    np.testing.assert_array_equal(outcome.unit_price.reshape(-1, 30), clear(market).unit_price[:worlds])
+    np.testing.assert_array_equal(
+        outcome.unit_price.reshape(-1, 30), clear(market).unit_price[:worlds]
+    )
 
 
 @pytest.mark.parametrize("budget", [-0.1, np.inf, np.nan])
 def test_an_impossible_budget_is_refused(budget: float) -> None:
-    with pytest.raises(ValueError, match=r"proportional_share: budget should be a finite number in 0\.\.1e\+09, got"):
+    with pytest.raises(
+        ValueError,
+        match=r"proportional_share: budget should be a finite number in 0\.\.1e\+09, got",
+    ):
         mechanisms.make("proportional_share", budget=budget)
 
 
@@ -253,5 +286,7 @@ def test_a_failing_solver_is_reported_with_the_budget(
 
     monkeypatch.setattr(cp.Problem, "solve", fail)
     market = draw_market(0, num_worlds=1, num_experts=EXPERTS, budget=np.array([2.5]))
-    with pytest.raises(MechanismError, match=r"proportional_share within 2.5 credits/slot: InsufficientProgress"):
+    with pytest.raises(
+        MechanismError, match=r"proportional_share within 2.5 credits/slot: InsufficientProgress"
+    ):
         program.clear(market)

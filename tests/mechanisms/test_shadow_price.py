@@ -1,4 +1,6 @@
-"""Dual prices: what they guarantee, what they do not, and the same program by an interior-point method."""
+"""Dual prices: what they guarantee, what they do not, and the same program by an interior-point
+method.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -18,7 +20,9 @@ from mechanisms.shadow_price import ShadowPriceProgram
 WORLDS, USERS, EXPERTS = 12, 8, 6
 
 
-def random_market(seed: int, num_users: int = USERS, num_experts: int = EXPERTS, **fields: Any) -> Market:
+def random_market(
+    seed: int, num_users: int = USERS, num_experts: int = EXPERTS, **fields: Any
+) -> Market:
     """Twelve worlds with values up to 10, one place an expert and fewer places than users."""
     rng = np.random.default_rng(seed)
     experts, each = (WORLDS, num_experts), (WORLDS, num_users, num_experts)
@@ -38,7 +42,9 @@ def random_market(seed: int, num_users: int = USERS, num_experts: int = EXPERTS,
 
 
 def scarce(seed: int) -> Market:
-    """Several places an expert, of which the band serves fewer in most worlds: fractional programs; idle users."""
+    """Several places an expert, of which the band serves fewer in most worlds: fractional programs;
+    idle users.
+    """
     rng = np.random.default_rng(seed)
     return random_market(
         seed,
@@ -83,7 +89,9 @@ def test_nobody_who_tells_the_truth_loses(seed: int, bandwidth: bool) -> None:
 def test_every_row_is_kept(seed: int, bandwidth: bool) -> None:
     market = scarce(seed)
     allocation = clear(market, bandwidth=bandwidth).allocation
-    assert (load(np.ones(allocation.shape), allocation, market.num_experts) <= market.capacity).all()
+    assert (
+        load(np.ones(allocation.shape), allocation, market.num_experts) <= market.capacity
+    ).all()
     assert (allocation[market.topic == -1] == -1).all()
     within = (
         load(of_served(market.bandwidth_need, allocation), allocation, market.num_experts)
@@ -115,7 +123,9 @@ def test_welfare_is_the_optimum_where_the_program_is_whole_and_below_it_elsewher
 def test_without_bandwidth_rows_the_program_is_whole_and_welfare_the_optimum() -> None:
     market = scarce(4)
     assert is_whole(market, False).all()
-    np.testing.assert_allclose(clear(market, bandwidth=False).welfare, optimal_welfare(market, False))
+    np.testing.assert_allclose(
+        clear(market, bandwidth=False).welfare, optimal_welfare(market, False)
+    )
 
 
 @pytest.mark.parametrize("bandwidth", [False, True])
@@ -138,14 +148,25 @@ def test_no_user_would_rather_have_another_expert_at_its_prices(bandwidth: bool)
 
 
 def test_the_price_of_band_is_what_one_more_hertz_adds_to_the_optimum() -> None:
-    # One expert, many places, shares of needs: users are served by value per hertz until the band is full.
+    # One expert, many places, shares of needs: users are served by value per hertz until the band
+    # is full.
     value, need = np.array([9.0, 4.0, 6.0]), np.array([300.0, 400.0, 400.0])
     none = np.zeros(1)
     market = Market(
-        none, none + 1, none, none, 0.0, value[:, None], np.zeros((3, 1)), np.array([3]), need[:, None], [900.0]
+        none,
+        none + 1,
+        none,
+        none,
+        0.0,
+        value[:, None],
+        np.zeros((3, 1)),
+        np.array([3]),
+        need[:, None],
+        [900.0],
     )
     outcome = clear(market)
-    # 300 + 400 Hz go to the two best; the third gets 200 of the 400 Hz it needs, half its service, and does not fit.
+    # 300 + 400 Hz go to the two best; the third gets 200 of the 400 Hz it needs, half its service,
+    # and does not fit.
     per_hertz = 4.0 / 400.0
     assert outcome.allocation.tolist() == [0, -1, 0]
     np.testing.assert_allclose(outcome.charge, [300.0 * per_hertz, 0.0, 400.0 * per_hertz])
@@ -163,7 +184,9 @@ def test_the_program_in_cvxpy_decides_the_same(bandwidth: bool) -> None:
 
 
 def regret(clear_market: Callable[[Market], Outcome]) -> FloatArray:
-    """(WORLDS, USERS): the most that any of 25 misreports of its values gains a user, credits; never below 0."""
+    """(WORLDS, USERS): the most that any of 25 misreports of its values gains a user, credits;
+    never below 0.
+    """
     market, rng = random_market(7), np.random.default_rng(7)
     truthful = utility(market, clear_market(market))
     gained = np.zeros((WORLDS, USERS))
@@ -171,13 +194,16 @@ def regret(clear_market: Callable[[Market], Outcome]) -> FloatArray:
         for _ in range(25):
             lie = market.user_value.copy()
             lie[:, user] = rng.uniform(0.0, 10.0, lie[:, user].shape)
-            got = utility(market, clear_market(dataclasses.replace(market, user_value=lie)))[:, user]
+            got = utility(market, clear_market(dataclasses.replace(market, user_value=lie)))[
+                :, user
+            ]
             gained[:, user] = np.maximum(gained[:, user], got - truthful[:, user])
     return gained
 
 
 def test_users_gain_by_misreporting_under_scarcity_and_more_so_at_a_vertex() -> None:
-    # Known of 12 such markets: 0.8 in the mean and 4.4 at most at a vertex, 0.3 and 2.0 between the vertices.
+    # Known of 12 such markets: 0.8 in the mean and 4.4 at most at a vertex, 0.3 and 2.0 between the
+    # vertices.
     program = ShadowPriceProgram(USERS, EXPERTS, bandwidth=False)
     vertex, interior = regret(lambda market: clear(market, bandwidth=False)), regret(program.clear)
     assert 0.5 < vertex.mean() < 1.1
@@ -193,13 +219,17 @@ def test_a_batch_clears_as_each_of_its_worlds_alone(bandwidth: bool) -> None:
     for index in range(WORLDS):
         alone = clear(market.world(index), bandwidth=bandwidth)
         for name in ("allocation", "charge", "unit_price", "points", "payment", "welfare"):
-            np.testing.assert_allclose(getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(
+                getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-12
+            )
 
 
 def test_several_leading_axes_are_allowed() -> None:
     market = scarce(9)
     fields = {field.name: getattr(market, field.name) for field in dataclasses.fields(Market)}
-    folded = Market(**{name: f.reshape(3, 4, *f.shape[1:]) for name, f in fields.items() if f is not None})
+    folded = Market(
+        **{name: f.reshape(3, 4, *f.shape[1:]) for name, f in fields.items() if f is not None}
+    )
     np.testing.assert_array_equal(clear(folded).charge.reshape(WORLDS, 12), clear(market).charge)
 
 
@@ -255,7 +285,9 @@ def test_the_budget_is_ignored() -> None:
 
 def test_a_solver_that_gives_up_is_reported_with_the_world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(highs._OPTIONS, "simplex_iteration_limit", 1)
-    with pytest.raises(MechanismError, match=r"shadow_price, world \(0,\): assignment of 12 users .* HiGHS says"):
+    with pytest.raises(
+        MechanismError, match=r"shadow_price, world \(0,\): assignment of 12 users .* HiGHS says"
+    ):
         clear(scarce(14))
 
 
@@ -265,11 +297,15 @@ def test_a_failing_program_is_reported_with_the_world(monkeypatch: pytest.Monkey
 
     program = ShadowPriceProgram(12, EXPERTS)
     monkeypatch.setattr(cp.Problem, "solve", fail)
-    with pytest.raises(MechanismError, match=r"shadow_price, world \(0,\): assignment: InsufficientProgress"):
+    with pytest.raises(
+        MechanismError, match=r"shadow_price, world \(0,\): assignment: InsufficientProgress"
+    ):
         program.clear(scarce(14))
 
 
-@pytest.mark.parametrize("missing", ["user_value", "user_points", "capacity", "bandwidth_need", "bandwidth_limit"])
+@pytest.mark.parametrize(
+    "missing", ["user_value", "user_points", "capacity", "bandwidth_need", "bandwidth_limit"]
+)
 def test_a_market_without_what_the_program_needs_is_refused(missing: str) -> None:
     with pytest.raises(MarketError, match=f"shadow_price needs {missing}"):
         clear(random_market(15, **{missing: None}))

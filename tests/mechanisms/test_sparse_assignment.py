@@ -1,4 +1,6 @@
-"""The assignment on lists: what is undisputed, what is matched, and the same by enumeration and by a linear program."""
+"""The assignment on lists: what is undisputed, what is matched, and the same by enumeration and by
+a linear program.
+"""
 
 from collections.abc import Callable
 from itertools import product
@@ -50,9 +52,11 @@ def test_the_linear_program_reaches_no_more(places: int, draw_lists: DrawMarket)
     assert worth == pytest.approx((asked.net * relaxation(asked).share).sum(), rel=1e-9)
 
 
-def test_who_is_sure_of_a_place_takes_it_and_leaves_the_others_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Expert 0 has places for all who want it; once users 0 and 1 are sure of it, 2 alone wants expert 1; then nobody
-    # is left to dispute anything, and no matching is asked for.
+def test_who_is_sure_of_a_place_takes_it_and_leaves_the_others_theirs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Expert 0 has places for all who want it; once users 0 and 1 are sure of it, 2 alone wants
+    # expert 1; then nobody is left to dispute anything, and no matching is asked for.
     def no_matching(*args: object) -> None:
         raise AssertionError("nothing is in dispute")
 
@@ -65,4 +69,8 @@ def test_who_is_sure_of_a_place_takes_it_and_leaves_the_others_theirs(monkeypatc
 def test_equal_values_fill_every_place() -> None:
     candidates = np.array([[0, 1, 2], [2, 1, 0], [1, 0, 2], [0, 2, 1], [1, 2, 0]])
     column = within_capacity(np.full((5, 3), 7.0), candidates, np.array([1, 2, 1]))
-    assert np.bincount(expert_of(column, candidates)[column >= 0], minlength=3).tolist() == [1, 2, 1]
+    assert np.bincount(expert_of(column, candidates)[column >= 0], minlength=3).tolist() == [
+        1,
+        2,
+        1,
+    ]

@@ -17,7 +17,9 @@ from mechanisms.vcg import VCGProgram, least_prices
 WORLDS, USERS, EXPERTS = 12, 8, 6
 
 
-def random_market(seed: int, num_users: int = USERS, num_experts: int = EXPERTS, **fields: Any) -> Market:
+def random_market(
+    seed: int, num_users: int = USERS, num_experts: int = EXPERTS, **fields: Any
+) -> Market:
     """Twelve worlds with values up to 10 and fewer places than users."""
     rng = np.random.default_rng(seed)
     experts, each = (WORLDS, num_experts), (WORLDS, num_users, num_experts)
@@ -76,7 +78,8 @@ def test_with_one_place_each_clarke_payments_are_the_least_dual_prices() -> None
     market = random_market(3)
     outcome, net = clear(market), net_value(market)
     for world in range(WORLDS):
-        # Least sum of prices among dual optima: prices, surpluses >= 0, price_e + surplus_u >= w_ue, at the optimum.
+        # Least sum of prices among dual optima: prices, surpluses >= 0, price_e + surplus_u >=
+        # w_ue, at the optimum.
         rows = np.zeros((USERS * EXPERTS, EXPERTS + USERS))
         for u in range(USERS):
             for e in range(EXPERTS):
@@ -88,7 +91,9 @@ def test_with_one_place_each_clarke_payments_are_the_least_dual_prices() -> None
             A_eq=np.ones((1, EXPERTS + USERS)),
             b_eq=[outcome.welfare[world]],
         )
-        prices = least_prices(pairs(market.world(world), "test", bandwidth=False), outcome.allocation[world])
+        prices = least_prices(
+            pairs(market.world(world), "test", bandwidth=False), outcome.allocation[world]
+        )
         np.testing.assert_allclose(prices, found.x[:EXPERTS], atol=1e-7)
         user = np.flatnonzero(outcome.allocation[world] >= 0)
         expert = outcome.allocation[world, user]
@@ -101,7 +106,9 @@ def test_equal_places_cost_the_first_value_that_got_none(places: int) -> None:
     # Vickrey: with k places, the k highest of 5 bids win and pay the (k + 1)-th.
     bids = np.array([3.0, 9.0, 1.0, 7.0, 4.0])
     none = np.zeros(1)
-    market = Market(none, none + 1, none, none, 0.0, bids[:, None], np.zeros((5, 1)), np.array([places]))
+    market = Market(
+        none, none + 1, none, none, 0.0, bids[:, None], np.zeros((5, 1)), np.array([places])
+    )
     outcome = clear(market)
     winners = np.argsort(-bids)[:places]
     assert sorted(np.flatnonzero(outcome.charge)) == sorted(winners)
@@ -118,7 +125,9 @@ def test_without_scarcity_users_pay_the_cost_of_serving_them_and_no_more() -> No
 
 @pytest.mark.parametrize("bandwidth", [False, True])
 def test_the_program_in_cvxpy_charges_the_same(bandwidth: bool) -> None:
-    market = random_market(5, num_users=6, num_experts=4, capacity=np.array([1, 2, 1, 0])).world(slice(0, 4))
+    market = random_market(5, num_users=6, num_experts=4, capacity=np.array([1, 2, 1, 0])).world(
+        slice(0, 4)
+    )
     direct = clear(market, bandwidth=bandwidth)
     program = VCGProgram(6, 4, bandwidth=bandwidth)
     reference = program.clear(market)
@@ -129,7 +138,9 @@ def test_the_program_in_cvxpy_charges_the_same(bandwidth: bool) -> None:
 
 
 @pytest.mark.parametrize(("bandwidth", "users", "misreports"), [(False, 8, 25), (True, 4, 3)])
-def test_no_misreport_of_values_gains_anything(bandwidth: bool, users: int, misreports: int) -> None:
+def test_no_misreport_of_values_gains_anything(
+    bandwidth: bool, users: int, misreports: int
+) -> None:
     market, rng = random_market(6), np.random.default_rng(6)
     if bandwidth:
         market = dataclasses.replace(market, capacity=np.full(EXPERTS, 2)).world(slice(0, 2))
@@ -140,7 +151,11 @@ def test_no_misreport_of_values_gains_anything(bandwidth: bool, users: int, misr
             lie = market.user_value.copy()
             told = lie[:, user]
             drawn = rng.uniform(0.0, 10.0, told.shape)
-            lie[:, user] = [drawn, told * rng.uniform(0.0, 3.0), told + rng.normal(0.0, 1.0, told.shape)][trial % 3]
+            lie[:, user] = [
+                drawn,
+                told * rng.uniform(0.0, 3.0),
+                told + rng.normal(0.0, 1.0, told.shape),
+            ][trial % 3]
             outcome = clear(dataclasses.replace(market, user_value=lie), bandwidth=bandwidth)
             got = utility(market, outcome)[:, user]
             assert (got <= truthful[:, user] + 1e-6).all()
@@ -165,10 +180,19 @@ def test_welfare_is_the_optimum_and_is_what_all_gain_together(bandwidth: bool) -
     market = scarce(8)
     outcome = clear(market, bandwidth=bandwidth)
     np.testing.assert_allclose(outcome.welfare, optimal_welfare(market, bandwidth))
-    experts = (outcome.payment - outcome.points * (market.unit_cost + market.cost_slope / 2)).sum(axis=-1)
-    np.testing.assert_allclose(utility(market, outcome).sum(axis=-1) + experts + outcome.balance, outcome.welfare)
+    experts = (outcome.payment - outcome.points * (market.unit_cost + market.cost_slope / 2)).sum(
+        axis=-1
+    )
     np.testing.assert_allclose(
-        outcome.points, load(of_served(market.user_points, outcome.allocation), outcome.allocation, market.num_experts)
+        utility(market, outcome).sum(axis=-1) + experts + outcome.balance, outcome.welfare
+    )
+    np.testing.assert_allclose(
+        outcome.points,
+        load(
+            of_served(market.user_points, outcome.allocation),
+            outcome.allocation,
+            market.num_experts,
+        ),
     )
     np.testing.assert_array_equal(outcome.payment, outcome.unit_price * outcome.points)
 
@@ -177,11 +201,20 @@ def test_the_band_is_kept_only_where_it_is_asked_for() -> None:
     market = random_market(9, capacity=np.full(EXPERTS, 3)).world(slice(0, 4))
     within, without = clear(market, bandwidth=True), clear(market)
     assert (
-        load(of_served(market.bandwidth_need, within.allocation), within.allocation, market.num_experts)
+        load(
+            of_served(market.bandwidth_need, within.allocation),
+            within.allocation,
+            market.num_experts,
+        )
         <= 1000.0 * (1 + 1e-8)
     ).all()
     assert (
-        load(of_served(market.bandwidth_need, without.allocation), without.allocation, market.num_experts) > 1000.0
+        load(
+            of_served(market.bandwidth_need, without.allocation),
+            without.allocation,
+            market.num_experts,
+        )
+        > 1000.0
     ).any()
     assert (within.welfare <= without.welfare + 1e-9).all()
 
@@ -193,13 +226,17 @@ def test_a_batch_clears_as_each_of_its_worlds_alone(bandwidth: bool) -> None:
     for index in range(WORLDS):
         alone = clear(market.world(index), bandwidth=bandwidth)
         for name in ("allocation", "charge", "unit_price", "points", "payment", "welfare"):
-            np.testing.assert_allclose(getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(
+                getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-12
+            )
 
 
 def test_several_leading_axes_are_allowed() -> None:
     market = scarce(11)
     fields = {field.name: getattr(market, field.name) for field in dataclasses.fields(Market)}
-    folded = Market(**{name: f.reshape(3, 4, *f.shape[1:]) for name, f in fields.items() if f is not None})
+    folded = Market(
+        **{name: f.reshape(3, 4, *f.shape[1:]) for name, f in fields.items() if f is not None}
+    )
     np.testing.assert_array_equal(clear(folded).charge.reshape(WORLDS, 11), clear(market).charge)
     assert clear(folded).balance.shape == (3, 4)
 
@@ -255,7 +292,9 @@ def test_the_budget_is_ignored() -> None:
     assert poor.charge.any()
 
 
-def test_an_allocation_not_proven_optimal_is_not_called_vcg(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_allocation_not_proven_optimal_is_not_called_vcg(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     market = random_market(16, num_users=16, capacity=np.full(EXPERTS, 2)).world(slice(0, 2))
     assert clear(market, bandwidth=True).status == "optimal"
     monkeypatch.setitem(highs._OPTIONS, "mip_max_nodes", 0)

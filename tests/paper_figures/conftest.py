@@ -7,7 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-LEVELS = {"local": 43.5, "sac": 42.5, "sac_stochastic": 42.4, "abandon": 39.7, "random": 39.6, "greedy": 42.45}
+LEVELS = {
+    "local": 43.5,
+    "sac": 42.5,
+    "sac_stochastic": 42.4,
+    "abandon": 39.7,
+    "random": 39.6,
+    "greedy": 42.45,
+}
 # Columns without a value where neither equilibrium nor optimum was evaluated.
 UNKNOWN = dict.fromkeys(("share_of_equilibrium", "share_of_optimum", "converged", "regret"), np.nan)
 Tables = dict[str, pd.DataFrame]
@@ -31,15 +38,26 @@ def make_tables() -> Callable[..., Tables]:
                 for algorithm in algorithms:
                     utility = 42.5 - 2.9 * np.exp(-8 * epoch / epochs) + rng.normal(0, 0.5, epochs)
                     training.append(
-                        pd.DataFrame({"epoch": epoch, "utility": utility, "gain": utility - 39.7}).assign(
-                            seed=seed, point=point, algorithm=algorithm, agent_steps=200 * epoch, seconds=0.5 * epoch
+                        pd.DataFrame(
+                            {"epoch": epoch, "utility": utility, "gain": utility - 39.7}
+                        ).assign(
+                            seed=seed,
+                            point=point,
+                            algorithm=algorithm,
+                            agent_steps=200 * epoch,
+                            seconds=0.5 * epoch,
                         )
                     )
                 for policy, level in levels.items():
                     utility = level + rng.normal(0, 0.5, episodes)
                     evaluation.append(
                         pd.DataFrame({"utility": utility, "gain": utility - 39.7}).assign(
-                            seed=seed, point=point, policy=policy, episode=np.arange(episodes), num_users=1, **UNKNOWN
+                            seed=seed,
+                            point=point,
+                            policy=policy,
+                            episode=np.arange(episodes),
+                            num_users=1,
+                            **UNKNOWN,
                         )
                     )
         return {
@@ -77,7 +95,9 @@ CONTENTION = {
 def make_contention() -> Callable[..., Tables]:
     """A sweep over the number of users: one point each, with its own training."""
 
-    def make(seeds: int = 3, episodes: int = 20, gains: dict[str, Sequence[float]] = CONTENTION) -> Tables:
+    def make(
+        seeds: int = 3, episodes: int = 20, gains: dict[str, Sequence[float]] = CONTENTION
+    ) -> Tables:
         rng = np.random.default_rng(0)
         training, evaluation = [], []
         for seed in range(seeds):
@@ -85,23 +105,32 @@ def make_contention() -> Callable[..., Tables]:
                 setting = {"seed": seed, "point": f"env.num_users={num_users}"}
                 epoch = np.arange(1, 25)
                 training.append(
-                    pd.DataFrame({"epoch": epoch, "utility": 42 - 1 / epoch, "gain": 2.3 - 1 / epoch}).assign(
-                        **setting, algorithm="sac", entropy=0.1
-                    )
+                    pd.DataFrame(
+                        {"epoch": epoch, "utility": 42 - 1 / epoch, "gain": 2.3 - 1 / epoch}
+                    ).assign(**setting, algorithm="sac", entropy=0.1)
                 )
-                world = rng.normal(0, 0.02) + rng.normal(0, 0.1, episodes)  # the same for every policy
+                world = rng.normal(0, 0.02) + rng.normal(
+                    0, 0.1, episodes
+                )  # the same for every policy
                 for policy, means in gains.items():
                     noise = 0.02 + rng.normal(0, 0.05, episodes) + rng.normal(0, 0.05)
-                    gain = means[column] * (1 + world) + (policy not in ("abandon", "local")) * noise
+                    gain = (
+                        means[column] * (1 + world) + (policy not in ("abandon", "local")) * noise
+                    )
                     evaluation.append(
-                        pd.DataFrame({"gain": gain, "utility": 39.7 + gain, "episode": np.arange(episodes)}).assign(
-                            **setting, num_users=num_users, policy=policy
-                        )
+                        pd.DataFrame(
+                            {"gain": gain, "utility": 39.7 + gain, "episode": np.arange(episodes)}
+                        ).assign(**setting, num_users=num_users, policy=policy)
                     )
         table = pd.concat(evaluation, ignore_index=True)
-        for reference, column in (("nash", "share_of_equilibrium"), ("optimum", "share_of_optimum")):
+        for reference, column in (
+            ("nash", "share_of_equilibrium"),
+            ("optimum", "share_of_optimum"),
+        ):
             best = table[table["policy"] == reference].groupby(["seed", "point"])["gain"].mean()
-            table[column] = table["gain"] / pd.MultiIndex.from_frame(table[["seed", "point"]]).map(best)
+            table[column] = table["gain"] / pd.MultiIndex.from_frame(table[["seed", "point"]]).map(
+                best
+            )
         of_equilibrium = table["policy"] == "nash"
         table["converged"] = np.where(of_equilibrium, 0.99, np.nan)
         table["regret"] = np.where(of_equilibrium, 0.01, np.nan)
@@ -116,7 +145,8 @@ def contention(make_contention: Callable[..., Tables]) -> Tables:
     return make_contention()
 
 
-PRICED = {  # sweep point: mechanism, status, unit price, points per slot and user, charge less payment per slot
+# sweep point: mechanism, status, unit price, points per slot and user, charge less payment per slot
+PRICED = {
     "mechanism=none": ("none", "", 0.0, 0.7, 0.0),
     "mechanism=posted_price price=1.0": ("posted_price", "given", 1.0, 0.1, 0.0),
     "mechanism=posted_price price=2.0": ("posted_price", "given", 2.0, 0.5, 0.0),
@@ -130,7 +160,9 @@ PRICED = {  # sweep point: mechanism, status, unit price, points per slot and us
 def make_pricing() -> Callable[..., Tables]:
     """A sweep over mechanisms, 4 users and 3 experts, with the books of every clearing."""
 
-    def make(seeds: int = 3, episodes: int = 10, policies: Sequence[str] = ("sac", "nash")) -> Tables:
+    def make(
+        seeds: int = 3, episodes: int = 10, policies: Sequence[str] = ("sac", "nash")
+    ) -> Tables:
         rng = np.random.default_rng(0)
         evaluation, market = [], []
         for (point, (mechanism, status, price, points, balance)), seed, policy in product(
@@ -140,19 +172,34 @@ def make_pricing() -> Callable[..., Tables]:
             noise = rng.normal(0, 0.02, episodes)
             qos = points + noise
             paid = price * qos  # per slot and user
-            rows = pd.DataFrame({"episode": np.arange(episodes), "qos": qos, "charge": paid + balance / 4})
+            rows = pd.DataFrame(
+                {"episode": np.arange(episodes), "qos": qos, "charge": paid + balance / 4}
+            )
             rows["unit_price"] = price
             rows["gain"] = 4 * qos - rows["charge"]
             rows["edge_utility"] = 4 * (paid - 1.5 * qos)
-            evaluation.append(rows.assign(**key, num_users=4, platform_balance=balance, utility=39.7 + rows["gain"]))
+            evaluation.append(
+                rows.assign(
+                    **key, num_users=4, platform_balance=balance, utility=39.7 + rows["gain"]
+                )
+            )
             if mechanism != "none":
                 share = np.array([0.5, 0.3, 0.2])
                 delivered = (4 * 20 * qos[:, None] * share).ravel()  # 20 slots
-                books = pd.DataFrame({"episode": np.repeat(np.arange(episodes), 3), "points": delivered})
-                books = books.assign(unit_price=price, payment=price * delivered, participates=price > 1.5)
+                books = pd.DataFrame(
+                    {"episode": np.repeat(np.arange(episodes), 3), "points": delivered}
+                )
+                books = books.assign(
+                    unit_price=price, payment=price * delivered, participates=price > 1.5
+                )
                 books = books.assign(slot=0, num_slots=20)
-                market.append(books.assign(**key, status=status, expert=np.tile(np.arange(3), episodes)))
-        return {"evaluation": pd.concat(evaluation, ignore_index=True), "market": pd.concat(market, ignore_index=True)}
+                market.append(
+                    books.assign(**key, status=status, expert=np.tile(np.arange(3), episodes))
+                )
+        return {
+            "evaluation": pd.concat(evaluation, ignore_index=True),
+            "market": pd.concat(market, ignore_index=True),
+        }
 
     return make
 
@@ -162,7 +209,8 @@ def pricing_tables(make_pricing: Callable[..., Tables]) -> Tables:
     return make_pricing()
 
 
-# Sweep point -> agent steps and seconds of an epoch, and the share of the equilibrium's gain it comes to.
+# Sweep point -> agent steps and seconds of an epoch, and the share of the equilibrium's gain it
+# comes to.
 TRAININGS = {
     "algorithm=sac network=pointer": (6400, 1.0, 0.96),
     "algorithm=sac network=mlp": (6400, 0.7, 0.8),
@@ -183,13 +231,15 @@ def make_algorithms() -> Callable[..., Tables]:
             rows = pd.DataFrame({"epoch": np.arange(1, epochs + 1)})
             rows["agent_steps"] = steps * rows["epoch"]
             rows["seconds"] = seconds * (1 + 0.1 * seed) * rows["epoch"]
-            rows["share_of_equilibrium"] = level * (1 - np.exp(-6 * rows["epoch"] / epochs)) + rng.normal(
-                0, 0.02, epochs
-            )
+            rows["share_of_equilibrium"] = level * (
+                1 - np.exp(-6 * rows["epoch"] / epochs)
+            ) + rng.normal(0, 0.02, epochs)
             rows["gain"] = 2.8 * rows["share_of_equilibrium"]
             training.append(rows.assign(**key, algorithm=algorithm, utility=39.7 + rows["gain"]))
             for policy, share in {algorithm: level, "nash": 1.0, "greedy": 0.86}.items():
-                rows = pd.DataFrame({"share_of_equilibrium": share + 0.01 * seed + rng.normal(0, 0.03, episodes)})
+                rows = pd.DataFrame(
+                    {"share_of_equilibrium": share + 0.01 * seed + rng.normal(0, 0.03, episodes)}
+                )
                 rows["gain"] = 2.8 * rows["share_of_equilibrium"]
                 rows = rows.assign(**key, policy=policy, episode=np.arange(episodes), num_users=8)
                 evaluation.append(rows.assign(utility=39.7 + rows["gain"]))

@@ -10,20 +10,34 @@ from paper_figures import CannotDraw, budgets
 
 Tables = dict[str, pd.DataFrame]
 POINTS = ["mechanism=none", "mechanism=posted_price", "mechanism=contract budget=8"]
-POINTS += [f"mechanism={name} budget={budget}" for name in ("budgeted_price", "fisher") for budget in (16, 8, 32)]
+POINTS += [
+    f"mechanism={name} budget={budget}"
+    for name in ("budgeted_price", "fisher")
+    for budget in (16, 8, 32)
+]
 
 
 @pytest.fixture
 def tables() -> Tables:
-    """4 users; a budget of b buys b / 10 points a slot, and 0.9 of it is spent while the platform keeps 1."""
+    """4 users; a budget of b buys b / 10 points a slot, and 0.9 of it is spent while the platform
+    keeps 1.
+    """
     rng = np.random.default_rng(1)
     rows = []
     for point, seed, policy, episode in product(POINTS, range(3), ("sac", "nash"), range(4)):
         mechanism, _, budget = point.removeprefix("mechanism=").partition(" budget=")
         spent = 0.9 * float(budget or 20) + rng.normal(0, 0.1)
-        row = {"seed": seed, "point": point, "policy": policy, "mechanism": mechanism, "episode": episode}
+        row = {
+            "seed": seed,
+            "point": point,
+            "policy": policy,
+            "mechanism": mechanism,
+            "episode": episode,
+        }
         money = {"charge": (spent + 1.0) / 4, "platform_balance": 1.0, "edge_utility": 0.3 * spent}
-        rows.append(row | money | {"num_users": 4, "welfare": spent / 10 + (policy == "nash"), "gain": 1.0})
+        rows.append(
+            row | money | {"num_users": 4, "welfare": spent / 10 + (policy == "nash"), "gain": 1.0}
+        )
     return {"evaluation": pd.DataFrame(rows)}
 
 
@@ -38,9 +52,16 @@ def test_lines_are_the_means_over_seeds_in_the_order_of_the_budgets(tables: Tabl
         paid = 4 * of_sac["charge"].mean()[points] - 1
         np.testing.assert_allclose(spent.get_lines()[number].get_ydata(), paid)
     assert len(welfare.get_lines()) == 2  # contract has one budget, the others none
-    np.testing.assert_array_equal(spent.get_lines()[2].get_xdata(), spent.get_lines()[2].get_ydata())
+    np.testing.assert_array_equal(
+        spent.get_lines()[2].get_xdata(), spent.get_lines()[2].get_ydata()
+    )
     legend = [text.get_text() for text in welfare.figure.legends[0].get_texts()]
-    assert legend == ["Budgeted price", "Fisher", "the whole budget", "SAC (proposed); 95% interval, 3 seeds"]
+    assert legend == [
+        "Budgeted price",
+        "Fisher",
+        "the whole budget",
+        "SAC (proposed); 95% interval, 3 seeds",
+    ]
 
 
 def test_what_is_missing_is_named(tables: Tables) -> None:

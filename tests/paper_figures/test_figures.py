@@ -21,7 +21,15 @@ Tables = dict[str, pd.DataFrame]
 WIDTHS = dict.fromkeys(("reward_curves", "final_rewards", "price_of_anarchy"), 3.5) | dict.fromkeys(
     (
         *("sample_efficiency", "policies", "reliability", "contention"),
-        *("pricing", "price_response", "price_paths", "budgets", "sensitivity", "upgrade", "fairness"),
+        *(
+            "pricing",
+            "price_response",
+            "price_paths",
+            "budgets",
+            "sensitivity",
+            "upgrade",
+            "fairness",
+        ),
     ),
     7.16,
 )
@@ -46,7 +54,9 @@ def folder_of(name: str, folder: Path) -> Path:
     """The run that has a figure."""
     if name == "budgets":
         return folder / name
-    return folder / ("contention" if name in OF_SWEEPS else "pricing" if name in OF_MARKETS else "case_study")
+    return folder / (
+        "contention" if name in OF_SWEEPS else "pricing" if name in OF_MARKETS else "case_study"
+    )
 
 
 def with_budgets(tables: Tables) -> Tables:
@@ -63,9 +73,15 @@ def runs(
     make_pricing: Callable[..., Tables],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """A run at one point, sweeps over the number of users, mechanisms and budgets: together they have every figure."""
+    """A run at one point, sweeps over the number of users, mechanisms and budgets: together they
+    have every figure.
+    """
     folder = tmp_path_factory.mktemp("runs")
-    for name, make in {"case_study": make_tables, "contention": make_contention, "pricing": make_pricing}.items():
+    for name, make in {
+        "case_study": make_tables,
+        "contention": make_contention,
+        "pricing": make_pricing,
+    }.items():
         write(make(), folder / name)
     write(with_budgets(make_pricing()), folder / "budgets")
     return folder
@@ -77,17 +93,23 @@ def written(runs: Path) -> list[Path]:
 
 
 def test_every_figure_is_written_as_pdf_and_png_into_the_run_folder(written: list[Path]) -> None:
-    assert [path.name for path in written] == [f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
+    assert [path.name for path in written] == [
+        f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")
+    ]
     for folder in {path.parent for path in written}:
         assert folder.name == "figures"
-        assert sorted(folder.iterdir()) == sorted(path for path in written if path.parent == folder)  # none is partial
+        assert sorted(folder.iterdir()) == sorted(
+            path for path in written if path.parent == folder
+        )  # none is partial
 
 
 def test_a_run_without_a_sweep_or_a_market_refuses_their_figures_alone(run_folder: Path) -> None:
     assert set(draw(run_folder)[1]) == OF_SWEEPS | OF_MARKETS
 
 
-def test_a_sweep_over_users_has_its_figures_and_those_of_any_evaluation(runs: Path, tmp_path: Path) -> None:
+def test_a_sweep_over_users_has_its_figures_and_those_of_any_evaluation(
+    runs: Path, tmp_path: Path
+) -> None:
     drawn, refused = draw(runs / "contention", out=tmp_path)
     assert {path.stem for path in drawn} == OF_SWEEPS | {"policies", "reliability"}
     assert set(refused) == OF_TRAINING | OF_MARKETS
@@ -113,14 +135,20 @@ def test_pdf_embeds_truetype_fonts_and_no_type_3(written: list[Path]) -> None:
             assert b"/Type3" not in content
 
 
-def test_the_same_tables_give_the_same_bytes(written: list[Path], runs: Path, tmp_path: Path) -> None:
-    again = [path for name in FIGURES for path in draw(folder_of(name, runs), [name], out=tmp_path)[0]]
+def test_the_same_tables_give_the_same_bytes(
+    written: list[Path], runs: Path, tmp_path: Path
+) -> None:
+    again = [
+        path for name in FIGURES for path in draw(folder_of(name, runs), [name], out=tmp_path)[0]
+    ]
     for first, second in zip(written, again, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
         assert b"CreationDate" not in first.read_bytes()
 
 
-def test_a_failed_write_leaves_the_earlier_figure_whole(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_earlier_figure_whole(
+    run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (earlier, _), _ = draw(run_folder, ["policies"])
     before = earlier.read_bytes()
 
@@ -135,7 +163,9 @@ def test_a_failed_write_leaves_the_earlier_figure_whole(run_folder: Path, monkey
     assert {path.name for path in earlier.parent.iterdir()} == {"policies.pdf", "policies.png"}
 
 
-def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(tables: Tables, tmp_path: Path) -> None:
+def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(
+    tables: Tables, tmp_path: Path
+) -> None:
     folder = write({"evaluation": tables["evaluation"]}, tmp_path)
     written, refused = draw(folder)
     assert {path.stem for path in written} == {"policies", "reliability"}
@@ -167,7 +197,9 @@ def colours_by_policy(ax: Axes) -> dict[str, str]:
     curves = {str(line.get_label()): to_hex(line.get_color()) for line in ax.get_lines()}
     rows = {
         text.get_text(): to_hex(
-            next(c.lines[0] for c in ax.containers if round(c.lines[0].get_ydata()[0]) == i).get_color()
+            next(
+                c.lines[0] for c in ax.containers if round(c.lines[0].get_ydata()[0]) == i
+            ).get_color()
         )
         for i, text in enumerate(ax.get_yticklabels())
         if ax.containers
@@ -186,7 +218,9 @@ def test_a_policy_has_the_same_colour_in_every_figure(tables: Tables, contention
             assert colours[look.label] == look.colour.lower(), (module.__name__, policy)
 
 
-@pytest.mark.parametrize(("name", "sweep"), [(name, name in OF_SWEEPS) for name in FIGURES] + [("policies", True)])
+@pytest.mark.parametrize(
+    ("name", "sweep"), [(name, name in OF_SWEEPS) for name in FIGURES] + [("policies", True)]
+)
 def test_no_text_overlaps_another_or_leaves_the_page(
     make_tables: Callable[..., Tables],
     contention: Tables,
@@ -217,11 +251,19 @@ def test_no_text_overlaps_another_or_leaves_the_page(
 
 
 def widest_interval(figure: Figure) -> float:
-    """The greatest extent of any bar or band along an axis, in units of data; 0 where none is drawn."""
-    shapes = [path.vertices for ax in figure.axes for drawn in ax.collections for path in drawn.get_paths()]
-    return max((np.nan_to_num(np.ptp(shape, axis=0)).max() for shape in shapes if len(shape) == 2), default=0.0) + max(
-        (np.nan_to_num(np.ptp(shape[:, 1])) for shape in shapes if len(shape) > 2), default=0.0
-    )
+    """The greatest extent of any bar or band along an axis, in units of data; 0 where none is
+    drawn.
+    """
+    shapes = [
+        path.vertices
+        for ax in figure.axes
+        for drawn in ax.collections
+        for path in drawn.get_paths()
+    ]
+    return max(
+        (np.nan_to_num(np.ptp(shape, axis=0)).max() for shape in shapes if len(shape) == 2),
+        default=0.0,
+    ) + max((np.nan_to_num(np.ptp(shape[:, 1])) for shape in shapes if len(shape) > 2), default=0.0)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -231,16 +273,32 @@ def test_one_seed_is_drawn_without_an_interval_and_the_legend_says_so(
     make_pricing: Callable[..., Tables],
     name: str,
 ) -> None:
-    make = make_contention if name in OF_SWEEPS else make_pricing if name in OF_MARKETS else make_tables
+    make = (
+        make_contention
+        if name in OF_SWEEPS
+        else make_pricing
+        if name in OF_MARKETS
+        else make_tables
+    )
     texts: dict[int, list[str]] = {}
     for seeds in (1, 2):
         tables = make(seeds=seeds, episodes=8)
-        figure = FIGURES[name].plot(with_budgets(tables) if name == "budgets" else tables).get_figure(root=True)
+        figure = (
+            FIGURES[name]
+            .plot(with_budgets(tables) if name == "budgets" else tables)
+            .get_figure(root=True)
+        )
         legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
         texts[seeds] = [text.get_text() for legend in legends for text in legend.get_texts()]
         assert (widest_interval(figure) > 0) == (seeds > 1)
-    assert [sum("one seed: no interval" in text for text in texts[seeds]) for seeds in (1, 2)] == [1, 0]
-    assert [sum("95% interval, 2 seeds" in text for text in texts[seeds]) for seeds in (1, 2)] == [0, 1]
+    assert [sum("one seed: no interval" in text for text in texts[seeds]) for seeds in (1, 2)] == [
+        1,
+        0,
+    ]
+    assert [sum("95% interval, 2 seeds" in text for text in texts[seeds]) for seeds in (1, 2)] == [
+        0,
+        1,
+    ]
 
 
 def test_drawing_leaves_no_global_state_and_needs_no_display_ray_or_torch(run_folder: Path) -> None:
@@ -255,4 +313,9 @@ assert settings() == before
 assert not {{"matplotlib.pyplot", "ray", "torch", "envs", "mechanisms", "marl_moe"}} & set(sys.modules)
 """
     root = Path(__file__).parents[2]
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=root, env={"PATH": "", "HOME": str(run_folder)})
+    subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        cwd=root,
+        env={"PATH": "", "HOME": str(run_folder)},
+    )

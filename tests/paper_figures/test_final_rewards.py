@@ -18,12 +18,20 @@ def value(tables: Tables, policy: str, quantity: str) -> pd.Series:
 
 def points_drawn(ax: Axes, fill: str) -> list[float]:
     """Utilities of the filled ("full", ours) or open ("none", the paper's) points."""
-    points = [line for line in ax.get_lines() if line.get_marker() in "oD" and line.get_fillstyle() == fill]
+    points = [
+        line
+        for line in ax.get_lines()
+        if line.get_marker() in "oD" and line.get_fillstyle() == fill
+    ]
     return [float(line.get_xdata()[0]) for line in points]
 
 
-def test_mean_and_final_of_the_learned_policy_are_training_and_deterministic_evaluation(tables: Tables) -> None:
-    assert value(tables, "sac", "mean")["mean"] == pytest.approx(tables["training"]["utility"].mean())
+def test_mean_and_final_of_the_learned_policy_are_training_and_deterministic_evaluation(
+    tables: Tables,
+) -> None:
+    assert value(tables, "sac", "mean")["mean"] == pytest.approx(
+        tables["training"]["utility"].mean()
+    )
     evaluated = tables["evaluation"].query("policy == 'sac'")["utility"]
     assert value(tables, "sac", "final")["mean"] == pytest.approx(evaluated.mean())
 
@@ -35,8 +43,12 @@ def test_mean_and_final_of_a_baseline_are_all_episodes_and_the_last_tenth(tables
     assert value(tables, "random", "final")["mean"] == pytest.approx(last.mean())
 
 
-def test_final_is_the_last_episode_where_a_tenth_is_less_than_one(make_tables: Callable[..., Tables]) -> None:
-    assert value(make_tables(episodes=4), "random", "final")["num_episodes"] == 3  # one of each seed
+def test_final_is_the_last_episode_where_a_tenth_is_less_than_one(
+    make_tables: Callable[..., Tables],
+) -> None:
+    assert (
+        value(make_tables(episodes=4), "random", "final")["num_episodes"] == 3
+    )  # one of each seed
 
 
 def test_ours_and_the_papers_numbers_are_drawn_side_by_side(tables: Tables) -> None:
@@ -47,11 +59,21 @@ def test_ours_and_the_papers_numbers_are_drawn_side_by_side(tables: Tables) -> N
 
 def test_policies_stand_in_the_papers_order_and_others_follow(tables: Tables) -> None:
     labels = [text.get_text() for text in final_rewards.plot(tables).get_yticklabels()]
-    assert labels == ["Upper bound (all local)", "SAC (proposed)", "Benchmark (drop)", "Random", "Greedy"]
+    assert labels == [
+        "Upper bound (all local)",
+        "SAC (proposed)",
+        "Benchmark (drop)",
+        "Random",
+        "Greedy",
+    ]
 
 
 def test_points_of_one_quantity_stand_in_the_row_of_their_policy(tables: Tables) -> None:
-    rows = [line.get_ydata()[0] for line in final_rewards.plot(tables).get_lines() if line.get_marker() in "oD"]
+    rows = [
+        line.get_ydata()[0]
+        for line in final_rewards.plot(tables).get_lines()
+        if line.get_marker() in "oD"
+    ]
     assert {round(float(height)) for height in rows} == set(range(5))
 
 
@@ -77,7 +99,10 @@ def test_another_algorithm_than_the_papers_is_drawn_without_the_papers_numbers(
     tables = make_tables(algorithms=["ppo"])
     tables["evaluation"] = tables["evaluation"].query("not policy.str.startswith('sac')")
     ax = final_rewards.plot(tables)
-    assert [text.get_text() for text in ax.get_yticklabels()][:2] == ["Upper bound (all local)", "PPO"]
+    assert [text.get_text() for text in ax.get_yticklabels()][:2] == [
+        "Upper bound (all local)",
+        "PPO",
+    ]
     assert points_drawn(ax, "none") == [43.6, 43.4, 39.8, 39.5, 39.6, 40.5]
 
 

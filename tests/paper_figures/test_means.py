@@ -12,7 +12,9 @@ from paper_figures.means import means
 Tables = dict[str, pd.DataFrame]
 
 
-def test_a_row_is_the_mean_over_seeds_with_students_interval(make_contention: Callable[..., Tables]) -> None:
+def test_a_row_is_the_mean_over_seeds_with_students_interval(
+    make_contention: Callable[..., Tables],
+) -> None:
     tables = make_contention(episodes=4)
     table = means(tables).set_index(["point", "policy", "metric"])
     evaluation = tables["evaluation"]
@@ -20,10 +22,13 @@ def test_a_row_is_the_mean_over_seeds_with_students_interval(make_contention: Ca
         rows = evaluation[(evaluation["point"] == point) & (evaluation["policy"] == policy)]
         of_seeds = rows.groupby("seed")["gain"].mean()
         assert len(of_seeds) == 3
-        margin = 4.302652729911275 * of_seeds.std() / np.sqrt(3)  # Student's t, 2 degrees of freedom
+        margin = (
+            4.302652729911275 * of_seeds.std() / np.sqrt(3)
+        )  # Student's t, 2 degrees of freedom
         row = table.loc[(point, policy, "gain")]
         np.testing.assert_allclose(
-            row[["mean", "low", "high"]].astype(float), of_seeds.mean() + margin * np.array([0, -1, 1])
+            row[["mean", "low", "high"]].astype(float),
+            of_seeds.mean() + margin * np.array([0, -1, 1]),
         )
         assert row[["num_seeds", "num_episodes"]].tolist() == [3, 12]
 

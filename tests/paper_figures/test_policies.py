@@ -96,7 +96,9 @@ def test_sweep_points_two_in_a_row_keep_their_order_and_share_the_scale_of_each_
 ) -> None:
     tables = make_contention()
     axes = policies.plot(tables).axes
-    assert [ax.get_title("left") for ax in axes[::2]] == [f"env.num_users={users}" for users in (1, 2, 4, 8, 16, 32)]
+    assert [ax.get_title("left") for ax in axes[::2]] == [
+        f"env.num_users={users}" for users in (1, 2, 4, 8, 16, 32)
+    ]
     means = tables["evaluation"].groupby(["num_users", "policy"])["gain"].mean().unstack()
     for ax, (_, expected) in zip(axes[1::2], means.iterrows(), strict=True):
         np.testing.assert_allclose(sorted(values(ax)), sorted(expected))

@@ -16,15 +16,23 @@ from paper_figures.style import policy_style
 
 Tables = dict[str, pd.DataFrame]
 USERS = [1, 2, 4, 8, 16, 32]
-COMPARED = [(ANARCHY, "optimum", "nash"), (IGNORANCE, "nash", "sac"), (IGNORANCE, "nash", "better_response")]
+COMPARED = [
+    (ANARCHY, "optimum", "nash"),
+    (IGNORANCE, "nash", "sac"),
+    (IGNORANCE, "nash", "better_response"),
+]
 
 
-def by_hand(evaluation: pd.DataFrame, numerator: str, denominator: str, num_users: int) -> list[float]:
+def by_hand(
+    evaluation: pd.DataFrame, numerator: str, denominator: str, num_users: int
+) -> list[float]:
     """The ratio of each seed, counted out one seed and policy at a time."""
     ratios = []
     for seed in sorted(evaluation["seed"].unique()):
         rows = evaluation[(evaluation["seed"] == seed) & (evaluation["num_users"] == num_users)]
-        above, below = (rows.loc[rows["policy"] == policy, "gain"].sum() for policy in (numerator, denominator))
+        above, below = (
+            rows.loc[rows["policy"] == policy, "gain"].sum() for policy in (numerator, denominator)
+        )
         ratios.append(above / below)  # as many episodes each
     return ratios
 
@@ -32,7 +40,13 @@ def by_hand(evaluation: pd.DataFrame, numerator: str, denominator: str, num_user
 def recorded(**gains: list[float]) -> Tables:
     """Two episodes at 2 and at 4 users, in which each policy gains with each seed what is given."""
     rows = [
-        {"seed": seed, "point": f"env.num_users={n}", "num_users": n, "policy": policy, "gain": gain + spread}
+        {
+            "seed": seed,
+            "point": f"env.num_users={n}",
+            "num_users": n,
+            "policy": policy,
+            "gain": gain + spread,
+        }
         for n in (2, 4)
         for policy, of_seeds in gains.items()
         for seed, gain in enumerate(of_seeds)
@@ -49,23 +63,32 @@ def legend(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_the_price_of_anarchy_of_two_seeds_is_the_mean_of_their_ratios_and_not_the_ratio_of_means() -> None:
+def test_the_price_of_anarchy_of_two_seeds_is_the_mean_of_their_ratios_and_not_the_ratio_of_means() -> (
+    None
+):
     summary = summarise(recorded(optimum=[2.5, 2.2], nash=[2.0, 2.2], sac=[1.0, 1.1]))
     row = summary.iloc[0]
     assert row[["price", "numerator", "denominator", "num_users", "num_seeds"]].to_list() == [
         *("Price of anarchy", "optimum", "nash", 2, 2)
     ]
     assert row["mean"] == pytest.approx((1.25 + 1.0) / 2)  # of the means: 4.7 / 4.2
-    # Student's t with one degree of freedom is Cauchy's distribution: its 97.5 % quantile is tan(0.475 pi).
+    # Student's t with one degree of freedom is Cauchy's distribution: its 97.5 % quantile is
+    # tan(0.475 pi).
     assert row["high"] - row["mean"] == pytest.approx(0.125 * np.tan(0.475 * np.pi))
 
 
-def test_the_table_has_scipys_interval_over_the_ratios_of_seeds_at_every_number_of_users(contention: Tables) -> None:
+def test_the_table_has_scipys_interval_over_the_ratios_of_seeds_at_every_number_of_users(
+    contention: Tables,
+) -> None:
     evaluation = contention["evaluation"]
     summary = summarise({"evaluation": evaluation.sample(frac=1, random_state=0)})
     expected = [(*compared, num_users) for compared in COMPARED for num_users in USERS]
-    assert [tuple(key) for key in summary[["price", "numerator", "denominator", "num_users"]].to_numpy()] == expected
-    for (_, numerator, denominator, num_users), row in zip(expected, summary.itertuples(), strict=True):
+    assert [
+        tuple(key) for key in summary[["price", "numerator", "denominator", "num_users"]].to_numpy()
+    ] == expected
+    for (_, numerator, denominator, num_users), row in zip(
+        expected, summary.itertuples(), strict=True
+    ):
         ratios = by_hand(evaluation, numerator, denominator, num_users)
         low, high = stats.t.interval(0.95, 2, loc=np.mean(ratios), scale=stats.sem(ratios))
         assert (row.mean, row.low, row.high) == pytest.approx((np.mean(ratios), low, high))
@@ -84,8 +107,15 @@ def test_each_line_is_the_table_and_has_its_policys_look(contention: Tables) -> 
         drawn = line(ax, shown)
         assert list(drawn.get_xdata()) == USERS
         np.testing.assert_allclose(drawn.get_ydata(), expected["mean"])
-        assert (drawn.get_color(), drawn.get_marker()) == (policy_style(shown).colour, policy_style(shown).marker)
-        bars = next(b for b in ax.collections if to_hex(b.get_color()[0]).upper() == policy_style(shown).colour)
+        assert (drawn.get_color(), drawn.get_marker()) == (
+            policy_style(shown).colour,
+            policy_style(shown).marker,
+        )
+        bars = next(
+            b
+            for b in ax.collections
+            if to_hex(b.get_color()[0]).upper() == policy_style(shown).colour
+        )
         ends = [list(segment[:, 1]) for segment in bars.get_segments()]
         np.testing.assert_allclose(ends, expected[["low", "high"]])
     for ax in (anarchy, ignorance):
@@ -95,13 +125,23 @@ def test_each_line_is_the_table_and_has_its_policys_look(contention: Tables) -> 
         assert ax.get_xlim()[0] < 1 < 32 < ax.get_xlim()[1]
 
 
-def test_axes_say_what_is_divided_by_what_and_the_legend_who_is_compared(contention: Tables) -> None:
+def test_axes_say_what_is_divided_by_what_and_the_legend_who_is_compared(
+    contention: Tables,
+) -> None:
     figure = price_of_anarchy.plot(contention)
-    named = ["Price of anarchy\n(optimum / equilibrium)", "Price of ignorance\n(equilibrium / policy)"]
+    named = [
+        "Price of anarchy\n(optimum / equilibrium)",
+        "Price of ignorance\n(equilibrium / policy)",
+    ]
     assert [ax.get_ylabel() for ax in figure.axes] == named
     assert [ax.get_title("left") for ax in figure.axes] == ["(a)", "(b)"]
     assert figure.axes[1].get_xlabel() == "Number of users"
-    assert legend(figure) == ["Social optimum", "SAC (proposed)", "Better response", "95% interval, 3 seeds"]
+    assert legend(figure) == [
+        "Social optimum",
+        "SAC (proposed)",
+        "Better response",
+        "95% interval, 3 seeds",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +158,9 @@ def test_a_gain_not_surely_above_0_has_no_ratio_and_leaves_a_gap_that_the_legend
 ) -> None:
     rows = contention["evaluation"]
     for seed, gain in enumerate(gains):
-        rows.loc[(rows["policy"] == "sac") & (rows["num_users"] == 32) & (rows["seed"] == seed), "gain"] = gain
+        rows.loc[
+            (rows["policy"] == "sac") & (rows["num_users"] == 32) & (rows["seed"] == seed), "gain"
+        ] = gain
     summary = summarise(contention).set_index(["denominator", "num_users"])
     assert summary.loc[("sac", 32), ["mean", "low", "high"]].isna().all(), why
     assert summary.drop(("sac", 32)).notna().all(axis=None)
@@ -130,20 +172,31 @@ def test_a_gain_not_surely_above_0_has_no_ratio_and_leaves_a_gap_that_the_legend
 
 @pytest.mark.parametrize("sac", [[-0.1], [2.0, 2.1] * 10 + [-0.1]])
 def test_a_seed_that_loses_has_no_ratio_even_where_no_interval_reaches_0(sac: list[float]) -> None:
-    low = stats.t.interval(0.95, len(sac) - 1, np.mean(sac), stats.sem(sac))[0] if len(sac) > 1 else np.nan
+    low = (
+        stats.t.interval(0.95, len(sac) - 1, np.mean(sac), stats.sem(sac))[0]
+        if len(sac) > 1
+        else np.nan
+    )
     assert not low <= 0
-    summary = summarise(recorded(optimum=[3.0] * len(sac), nash=[2.9] * len(sac), sac=sac)).set_index("denominator")
+    summary = summarise(
+        recorded(optimum=[3.0] * len(sac), nash=[2.9] * len(sac), sac=sac)
+    ).set_index("denominator")
     assert summary.loc["sac", "mean"].isna().all()
     assert summary.loc["nash", "mean"].to_list() == pytest.approx([3.0 / 2.9] * 2)
 
 
-def test_an_equilibrium_that_gains_nothing_is_no_denominator_and_no_numerator(contention: Tables) -> None:
+def test_an_equilibrium_that_gains_nothing_is_no_denominator_and_no_numerator(
+    contention: Tables,
+) -> None:
     rows = contention["evaluation"]
     rows.loc[(rows["policy"] == "nash") & (rows["num_users"] == 32), "gain"] = -0.1
     summary = summarise(contention)
     assert summary.loc[summary["num_users"] == 32, "mean"].isna().all()
     rows.loc[rows["policy"] == "nash", "gain"] = -0.1
-    with pytest.raises(CannotDraw, match="no number of users has a price of anarchy: its gains are not all surely abo"):
+    with pytest.raises(
+        CannotDraw,
+        match="no number of users has a price of anarchy: its gains are not all surely abo",
+    ):
         price_of_anarchy.plot(contention)
 
 
@@ -159,11 +212,15 @@ def test_a_seed_that_one_of_two_policies_lacks_is_left_out_of_their_ratio_alone(
     make_contention: Callable[..., Tables],
 ) -> None:
     rows = make_contention(seeds=4)["evaluation"].query("policy != 'sac' or seed != 3")
-    num_seeds = summarise({"evaluation": rows}).groupby("denominator")["num_seeds"].unique().map(list)
+    num_seeds = (
+        summarise({"evaluation": rows}).groupby("denominator")["num_seeds"].unique().map(list)
+    )
     assert num_seeds.to_dict() == {"nash": [4], "sac": [3], "better_response": [4]}
 
 
-def test_every_learned_policy_has_its_price_of_ignorance(make_contention: Callable[..., Tables]) -> None:
+def test_every_learned_policy_has_its_price_of_ignorance(
+    make_contention: Callable[..., Tables],
+) -> None:
     gains = {"optimum": [3.0] * 6, "nash": [2.9] * 6, "ppo": [2.0] * 6, "sac": [2.5] * 6}
     summary = summarise(make_contention(gains=gains))
     assert list(summary["denominator"].unique()) == ["nash", "sac", "ppo"]
@@ -183,7 +240,9 @@ def test_what_is_missing_is_named(contention: Tables) -> None:
     evaluation = contention["evaluation"]
     with pytest.raises(CannotDraw, match="no rows of policy 'optimum', 'nash'"):
         summarise({"evaluation": evaluation.query("policy not in ('nash', 'optimum')")})
-    with pytest.raises(CannotDraw, match="none of the policies sac, rllib_sac, ppo, dqn, better_response"):
+    with pytest.raises(
+        CannotDraw, match="none of the policies sac, rllib_sac, ppo, dqn, better_response"
+    ):
         summarise({"evaluation": evaluation.query("policy in ('nash', 'optimum', 'greedy')")})
     with pytest.raises(CannotDraw, match="num_users 16 alone"):
         summarise({"evaluation": evaluation.query("num_users == 16")})

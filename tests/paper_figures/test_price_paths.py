@@ -20,7 +20,9 @@ POINTS = {
 
 @pytest.fixture
 def tables() -> Tables:
-    """3 seeds, 2 policies, 2 episodes, 2 experts; expert 1 delivers three times as much for twice the price."""
+    """3 seeds, 2 policies, 2 episodes, 2 experts; expert 1 delivers three times as much for twice
+    the price.
+    """
     rng = np.random.default_rng(0)
     rows = []
     for (point, mechanism), seed, policy, episode, expert in product(
@@ -29,7 +31,13 @@ def tables() -> Tables:
         for slot, num_slots in SLOTS[mechanism]:
             points = num_slots * (1 + 2 * expert) * rng.uniform(0.5, 1.5)
             price = (1 + expert) * (2 + 0.1 * slot + 0.05 * seed) * (1 if policy == "sac" else 5)
-            row = {"seed": seed, "point": point, "mechanism": mechanism, "policy": policy, "episode": episode}
+            row = {
+                "seed": seed,
+                "point": point,
+                "mechanism": mechanism,
+                "policy": policy,
+                "episode": episode,
+            }
             clearing = {"slot": slot, "num_slots": num_slots, "expert": expert}
             rows.append(row | clearing | {"points": points, "payment": price * points})
     return {"market": pd.DataFrame(rows)}
@@ -37,24 +45,36 @@ def tables() -> Tables:
 
 def by_hand(market: pd.DataFrame, point: str, slot: int) -> list[float]:
     """The price of each seed, computed the long way."""
-    here = market[(market["point"] == point) & (market["slot"] == slot) & (market["policy"] == "sac")]
+    here = market[
+        (market["point"] == point) & (market["slot"] == slot) & (market["policy"] == "sac")
+    ]
     return [sum(of["payment"]) / sum(of["points"]) for _, of in here.groupby("seed")]
 
 
-def test_a_step_is_what_was_paid_over_what_was_delivered_until_the_next_clearing(tables: Tables) -> None:
+def test_a_step_is_what_was_paid_over_what_was_delivered_until_the_next_clearing(
+    tables: Tables,
+) -> None:
     figure = price_paths.plot(tables)
     posted, fisher = figure.axes
     (line,) = posted.get_lines()
     np.testing.assert_array_equal(line.get_xdata(), [0, 5, 10, 12])
     assert line.get_drawstyle() == "steps-post"
-    prices = [np.mean(by_hand(tables["market"], "mechanism=posted_price", slot)) for slot in (0, 5, 10)]
+    prices = [
+        np.mean(by_hand(tables["market"], "mechanism=posted_price", slot)) for slot in (0, 5, 10)
+    ]
     np.testing.assert_allclose(line.get_ydata(), [*prices, prices[-1]])
     small, large = fisher.get_lines()
-    for line, point in ((small, "mechanism=fisher budget=8"), (large, "mechanism=fisher budget=16")):
+    for line, point in (
+        (small, "mechanism=fisher budget=8"),
+        (large, "mechanism=fisher budget=16"),
+    ):
         prices = [np.mean(by_hand(tables["market"], point, slot)) for slot in range(12)]
         np.testing.assert_allclose(line.get_ydata(), [*prices, prices[-1]])
         np.testing.assert_array_equal(line.get_xdata(), range(13))
-    assert [text.get_text() for text in fisher.get_legend().get_texts()] == ["budget 8", "budget 16"]
+    assert [text.get_text() for text in fisher.get_legend().get_texts()] == [
+        "budget 8",
+        "budget 16",
+    ]
     assert posted.get_legend() is None
 
 
@@ -62,8 +82,12 @@ def test_bands_are_intervals_over_seeds(tables: Tables) -> None:
     _, prices = price_paths.paths(tables)
     row = prices[(prices["point"] == "mechanism=fisher budget=8") & (prices["slot"] == 7)].iloc[0]
     seeds = by_hand(tables["market"], "mechanism=fisher budget=8", 7)
-    margin = 4.302652729911275 * np.std(seeds, ddof=1) / np.sqrt(3)  # Student's t, 2 degrees of freedom
-    np.testing.assert_allclose(row[["low", "high"]].astype(float), [np.mean(seeds) - margin, np.mean(seeds) + margin])
+    margin = (
+        4.302652729911275 * np.std(seeds, ddof=1) / np.sqrt(3)
+    )  # Student's t, 2 degrees of freedom
+    np.testing.assert_allclose(
+        row[["low", "high"]].astype(float), [np.mean(seeds) - margin, np.mean(seeds) + margin]
+    )
     bands = [patch for ax in price_paths.plot(tables).axes for patch in ax.collections]
     assert len(bands) == 3
     assert not any(isinstance(band, Polygon) for band in bands)
@@ -72,7 +96,8 @@ def test_bands_are_intervals_over_seeds(tables: Tables) -> None:
 def test_a_slot_without_any_delivery_has_no_price_rather_than_zero(tables: Tables) -> None:
     nothing = tables["market"]["slot"] == 5
     market = tables["market"].assign(
-        points=lambda t: t["points"].mask(nothing, 0.0), payment=lambda t: t["payment"].mask(nothing, 0.0)
+        points=lambda t: t["points"].mask(nothing, 0.0),
+        payment=lambda t: t["payment"].mask(nothing, 0.0),
     )
     (line,) = price_paths.plot({"market": market}).axes[0].get_lines()
     assert np.isnan(line.get_ydata()).tolist() == [False, True, False, False]
@@ -81,8 +106,15 @@ def test_a_slot_without_any_delivery_has_no_price_rather_than_zero(tables: Table
 def test_what_is_missing_is_named(tables: Tables) -> None:
     with pytest.raises(CannotDraw, match="no table 'market'"):
         price_paths.plot({"evaluation": tables["market"]})
-    many = pd.concat([tables["market"].assign(point=f"mechanism=fisher budget={budget}") for budget in range(1, 6)])
-    with pytest.raises(CannotDraw, match="fisher at 5 sweep points; a panel of this figure shows 4"):
+    many = pd.concat(
+        [
+            tables["market"].assign(point=f"mechanism=fisher budget={budget}")
+            for budget in range(1, 6)
+        ]
+    )
+    with pytest.raises(
+        CannotDraw, match="fisher at 5 sweep points; a panel of this figure shows 4"
+    ):
         price_paths.plot({"market": many.assign(mechanism="fisher")})
 
 

@@ -1,4 +1,6 @@
-"""The figure of supply against the price draws what the tables say, and marks the price that was chosen."""
+"""The figure of supply against the price draws what the tables say, and marks the price that was
+chosen.
+"""
 
 import numpy as np
 import pandas as pd
@@ -8,13 +10,19 @@ from matplotlib.axes import Axes
 from paper_figures import CannotDraw, price_response
 
 Tables = dict[str, pd.DataFrame]
-POSTED = ("mechanism=posted_price price=1.0", "mechanism=posted_price price=2.0", "mechanism=posted_price price=3.0")
+POSTED = (
+    "mechanism=posted_price price=1.0",
+    "mechanism=posted_price price=2.0",
+    "mechanism=posted_price price=3.0",
+)
 
 
 @pytest.fixture
 def tables(pricing_tables: Tables) -> Tables:
     """Posted prices alone, as the experiment has them."""
-    return {name: table[table["mechanism"] == "posted_price"] for name, table in pricing_tables.items()}
+    return {
+        name: table[table["mechanism"] == "posted_price"] for name, table in pricing_tables.items()
+    }
 
 
 def lines(ax: Axes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -29,7 +37,13 @@ def lines(ax: Axes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def test_every_quantity_is_drawn_against_the_prices_posted(tables: Tables) -> None:
     supply, money, shares = price_response.plot(tables).axes
-    means = tables["evaluation"].query("policy == 'sac'").groupby("point").mean(numeric_only=True).loc[list(POSTED)]
+    means = (
+        tables["evaluation"]
+        .query("policy == 'sac'")
+        .groupby("point")
+        .mean(numeric_only=True)
+        .loc[list(POSTED)]
+    )
     edge, platform = means["edge_utility"] / 4, means["platform_balance"] / 4
     expected = {
         "Payments": means["charge"],
@@ -49,7 +63,9 @@ def test_the_price_that_was_chosen_is_marked_in_both_panels(tables: Tables) -> N
     supply, money, _ = price_response.plot(tables).axes
     for ax in (supply, money):
         assert [text.get_text() for text in ax.texts] == ["most profitable: 1.80"]
-        vertical = [line.get_xdata()[0] for line in ax.get_lines() if list(line.get_ydata()) == [0, 1]]
+        vertical = [
+            line.get_xdata()[0] for line in ax.get_lines() if list(line.get_ydata()) == [0, 1]
+        ]
         assert vertical == pytest.approx([1.8])
 
 

@@ -16,7 +16,9 @@ Tables = dict[str, pd.DataFrame]
 def drawn(ax: Axes, colour: str) -> np.ndarray:
     """(x, row) of the markers of a colour."""
     lines = [container.lines[0] for container in ax.containers]
-    return np.array([(line.get_xdata()[0], line.get_ydata()[0]) for line in lines if line.get_color() == colour])
+    return np.array(
+        [(line.get_xdata()[0], line.get_ydata()[0]) for line in lines if line.get_color() == colour]
+    )
 
 
 def test_each_mechanism_has_a_row_with_its_means(pricing_tables: Tables) -> None:
@@ -45,7 +47,9 @@ def test_the_legend_names_the_sides_the_policy_and_the_interval(pricing_tables: 
     assert named == ["Users", "Edge devices", "Platform", "SAC (proposed); 95% interval, 3 seeds"]
 
 
-def test_without_a_learned_policy_the_equilibrium_is_shown(make_pricing: Callable[..., Tables]) -> None:
+def test_without_a_learned_policy_the_equilibrium_is_shown(
+    make_pricing: Callable[..., Tables],
+) -> None:
     tables = make_pricing(policies=("greedy", "nash"))
     named = [text.get_text() for text in pricing.plot(tables).legends[0].get_texts()]
     assert named[-1].startswith("Equilibrium")

@@ -26,11 +26,20 @@ def swept(make_contention: Callable[..., Tables]) -> Tables:
     return make_contention(seeds=5, episodes=8)
 
 
-def computed(tables: Tables, thresholds: ArrayLike = (0.0,)) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def computed(
+    tables: Tables, thresholds: ArrayLike = (0.0,)
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Means, probabilities and profiles of the share, with the generator of the figure."""
-    scores, rng = (tables["evaluation"], "share_of_equilibrium"), np.random.default_rng(reliability.SEED)
+    scores, rng = (
+        (tables["evaluation"], "share_of_equilibrium"),
+        np.random.default_rng(reliability.SEED),
+    )
     means = interquartile_means(*scores, rng).sort_values("mean", ascending=False)
-    return means, probability_of_improvement(*scores, "sac", rng), performance_profiles(*scores, thresholds, rng)
+    return (
+        means,
+        probability_of_improvement(*scores, "sac", rng),
+        performance_profiles(*scores, thresholds, rng),
+    )
 
 
 def rows(ax: Axes) -> dict[int, tuple[str, float, float, float]]:
@@ -39,7 +48,12 @@ def rows(ax: Axes) -> dict[int, tuple[str, float, float, float]]:
     for container in ax.containers:
         point, _, (bar,) = container.lines
         ((low, _), (high, _)) = bar.get_segments()[0]
-        drawn[int(point.get_ydata()[0])] = (point.get_color(), float(point.get_xdata()[0]), low, high)
+        drawn[int(point.get_ydata()[0])] = (
+            point.get_color(),
+            float(point.get_xdata()[0]),
+            low,
+            high,
+        )
     return drawn
 
 
@@ -51,13 +65,17 @@ def curve(ax: Axes, policy: str) -> Line2D:
     return next(line for line in ax.get_lines() if line.get_label() == policy_style(policy).label)
 
 
-def test_panel_a_draws_the_interquartile_mean_of_the_share_and_its_interval_best_first(swept: Tables) -> None:
+def test_panel_a_draws_the_interquartile_mean_of_the_share_and_its_interval_best_first(
+    swept: Tables,
+) -> None:
     evaluation = swept["evaluation"]
     expected, _, _ = computed(swept)
     ax = reliability.plot(swept).axes[0]
     assert labels(ax) == [policy_style(policy).label for policy in expected["policy"]]
     drawn = rows(ax)
-    for row, (policy, mean, low, high) in enumerate(expected[["policy", "mean", "low", "high"]].to_numpy()):
+    for row, (policy, mean, low, high) in enumerate(
+        expected[["policy", "mean", "low", "high"]].to_numpy()
+    ):
         shares = evaluation.loc[evaluation["policy"] == policy, "share_of_equilibrium"]
         assert mean == pytest.approx(stats.trim_mean(shares, 0.25))
         assert drawn[row][0] == policy_style(policy).colour
@@ -66,14 +84,18 @@ def test_panel_a_draws_the_interquartile_mean_of_the_share_and_its_interval_best
     assert ax.get_ylim()[0] > ax.get_ylim()[1]
 
 
-def test_panel_b_draws_how_probable_it_is_that_the_learned_policy_does_better_than_each_other(swept: Tables) -> None:
+def test_panel_b_draws_how_probable_it_is_that_the_learned_policy_does_better_than_each_other(
+    swept: Tables,
+) -> None:
     _, expected, _ = computed(swept)
     names, ax, _ = reliability.plot(swept).axes
     order = {text: row for row, text in enumerate(labels(names))}
     drawn = rows(ax)
     assert len(drawn) == len(expected)
     assert order["SAC (proposed)"] not in drawn
-    for policy, probability, low, high in expected[["policy", "probability", "low", "high"]].to_numpy():
+    for policy, probability, low, high in expected[
+        ["policy", "probability", "low", "high"]
+    ].to_numpy():
         colour, *values = drawn[order[policy_style(policy).label]]
         assert colour == policy_style(policy).colour
         assert values == pytest.approx([probability, low, high])
@@ -82,23 +104,34 @@ def test_panel_b_draws_how_probable_it_is_that_the_learned_policy_does_better_th
     assert any(list(line.get_xdata()) == [0.5, 0.5] for line in ax.get_lines())
 
 
-def test_panel_c_draws_1_less_the_distribution_function_of_every_policy_and_its_band(swept: Tables) -> None:
+def test_panel_c_draws_1_less_the_distribution_function_of_every_policy_and_its_band(
+    swept: Tables,
+) -> None:
     evaluation = swept["evaluation"]
     ax = reliability.plot(swept).axes[2]
-    bands = {to_hex(band.get_facecolor()[0]).upper(): band.get_paths()[0].vertices for band in ax.collections}
+    bands = {
+        to_hex(band.get_facecolor()[0]).upper(): band.get_paths()[0].vertices
+        for band in ax.collections
+    }
     _, _, profiles = computed(swept, curve(ax, "sac").get_xdata())
     for policy, profile in profiles.groupby("policy"):
         line, band = curve(ax, str(policy)), bands[policy_style(str(policy)).colour.upper()]
         cdf = stats.ecdf(evaluation.loc[evaluation["policy"] == policy, "share_of_equilibrium"]).cdf
         np.testing.assert_allclose(line.get_ydata(), 1 - cdf.evaluate(line.get_xdata()), atol=1e-12)
         # A polygon: along one edge, and back along the other.
-        corners = np.concatenate([profile[["threshold", edge]].to_numpy() for edge in ("low", "high")])
-        assert {tuple(corner) for corner in corners.round(9)} == {tuple(corner) for corner in band.round(9)}
+        corners = np.concatenate(
+            [profile[["threshold", edge]].to_numpy() for edge in ("low", "high")]
+        )
+        assert {tuple(corner) for corner in corners.round(9)} == {
+            tuple(corner) for corner in band.round(9)
+        }
     assert ax.get_xlabel() == "Share of the equilibrium's gain"
     assert ax.get_ylabel() == "Share of episodes above"
 
 
-def test_the_profiles_reach_over_the_view_and_no_farther_than_the_data(swept: Tables, tables: Tables) -> None:
+def test_the_profiles_reach_over_the_view_and_no_farther_than_the_data(
+    swept: Tables, tables: Tables
+) -> None:
     shares = swept["evaluation"]["share_of_equilibrium"]
     low, high = reliability.VIEW
     assert shares.min() < low < high < shares.max()
@@ -114,7 +147,9 @@ def test_where_a_share_is_unknown_the_gain_is_shown(swept: Tables) -> None:
     assert right.get_xlabel() == "Gain per slot and user (credits)"
 
 
-def test_a_policy_has_its_colour_marker_and_line_in_every_panel_and_as_in_contention(swept: Tables) -> None:
+def test_a_policy_has_its_colour_marker_and_line_in_every_panel_and_as_in_contention(
+    swept: Tables,
+) -> None:
     names, _, profiles = reliability.plot(swept).axes
     elsewhere = contention.plot(swept).axes[0].get_lines()
     for row, label in enumerate(labels(names)):
@@ -143,23 +178,38 @@ def test_algorithms_trained_at_points_of_their_own_meet_at_the_task_they_share(
     assert drawn[1] == pytest.approx(stats.trim_mean(once, 0.25))
 
 
-def test_an_algorithm_trained_in_two_ways_is_two_policies_and_none_is_lost(algorithms: Tables) -> None:
+def test_an_algorithm_trained_in_two_ways_is_two_policies_and_none_is_lost(
+    algorithms: Tables,
+) -> None:
     evaluation = algorithms["evaluation"]
-    evaluation.loc[evaluation["point"] == "algorithm=sac network=mlp", "share_of_equilibrium"] += 1  # marks keep to it
+    evaluation.loc[evaluation["point"] == "algorithm=sac network=mlp", "share_of_equilibrium"] += (
+        1  # marks keep to it
+    )
     names, _, profiles = reliability.plot({"evaluation": evaluation}).axes
-    assert set(labels(names)) == {"SAC, pointer", "SAC, MLP", "PPO, MLP", "Greedy", "Equilibrium (full information)"}
+    assert set(labels(names)) == {
+        "SAC, pointer",
+        "SAC, MLP",
+        "PPO, MLP",
+        "Greedy",
+        "Equilibrium (full information)",
+    }
     drawn = rows(names)
     assert labels(names).index("SAC, MLP") < labels(names).index("SAC, pointer")
     evaluation = evaluation.query("policy == 'sac'")
     for label, network in (("SAC, pointer", "pointer"), ("SAC, MLP", "mlp")):
-        shares = evaluation.loc[evaluation["point"] == f"algorithm=sac network={network}", "share_of_equilibrium"]
+        shares = evaluation.loc[
+            evaluation["point"] == f"algorithm=sac network={network}", "share_of_equilibrium"
+        ]
         row = labels(names).index(label)
         assert drawn[row][1] == pytest.approx(stats.trim_mean(shares, 0.25))
         mark = next(c.lines[0] for c in names.containers if c.lines[0].get_ydata()[0] == row)
         assert (mark.get_markerfacecolor() == "white") == (network == "mlp")
         line = next(line for line in profiles.get_lines() if line.get_label() == label)
         assert line.get_markerfacecolor() == mark.get_markerfacecolor()
-    assert "SAC, pointer is better" in reliability.plot({"evaluation": algorithms["evaluation"]}).axes[1].get_xlabel()
+    assert (
+        "SAC, pointer is better"
+        in reliability.plot({"evaluation": algorithms["evaluation"]}).axes[1].get_xlabel()
+    )
 
 
 @pytest.mark.parametrize(
@@ -183,7 +233,9 @@ def test_what_is_missing_is_named(swept: Tables, tables: Tables) -> None:
     with pytest.raises(CannotDraw, match="policy 'sac' alone; this figure compares at least two"):
         reliability.plot({"evaluation": tables["evaluation"].query("policy == 'sac'")})
     evaluation = swept["evaluation"].query("policy not in ('sac', 'nash') or num_users != 8")
-    with pytest.raises(CannotDraw, match=r"no rows of policy 'nash', 'sac' at sweep point 'env\.num_users=8'"):
+    with pytest.raises(
+        CannotDraw, match=r"no rows of policy 'nash', 'sac' at sweep point 'env\.num_users=8'"
+    ):
         reliability.plot({"evaluation": evaluation})
 
 

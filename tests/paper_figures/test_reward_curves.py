@@ -25,7 +25,9 @@ def legend(ax: Axes) -> list[str]:
 
 def smoothed_by_seed(rows: pd.DataFrame, step: str) -> np.ndarray:
     """(seeds, epochs), at the window of 120 epochs, 3."""
-    return np.array([smooth(seed.sort_values(step)["utility"], 3) for _, seed in rows.groupby("seed")])
+    return np.array(
+        [smooth(seed.sort_values(step)["utility"], 3) for _, seed in rows.groupby("seed")]
+    )
 
 
 def test_axes_and_legend_name_what_is_drawn_with_units(tables: Tables) -> None:
@@ -40,18 +42,24 @@ def test_the_learned_curve_is_the_mean_over_seeds_of_the_smoothed_record(tables:
     shuffled = tables | {"training": tables["training"].sample(frac=1, random_state=0)}
     drawn = line(reward_curves.plot(shuffled), "SAC (proposed)")
     np.testing.assert_array_equal(drawn.get_xdata(), np.arange(1, 121))
-    np.testing.assert_allclose(drawn.get_ydata(), smoothed_by_seed(tables["training"], "epoch").mean(axis=0))
+    np.testing.assert_allclose(
+        drawn.get_ydata(), smoothed_by_seed(tables["training"], "epoch").mean(axis=0)
+    )
 
 
 def test_the_band_is_scipys_t_interval_over_seeds(tables: Tables) -> None:
     per_seed = smoothed_by_seed(tables["training"], "epoch")
     low, high = stats.t.interval(0.95, 2, loc=per_seed.mean(axis=0), scale=stats.sem(per_seed))
-    band = reward_curves.plot(tables).collections[1].get_paths()[0].vertices  # drawn second, after the upper bound's
+    band = (
+        reward_curves.plot(tables).collections[1].get_paths()[0].vertices
+    )  # drawn second, after the upper bound's
     at_epoch_60 = band[band[:, 0] == 60, 1]
     assert (at_epoch_60.min(), at_epoch_60.max()) == pytest.approx((low[59], high[59]))
 
 
-def test_episode_i_of_a_baseline_stands_for_epoch_i_plus_1(make_tables: Callable[..., Tables]) -> None:
+def test_episode_i_of_a_baseline_stands_for_epoch_i_plus_1(
+    make_tables: Callable[..., Tables],
+) -> None:
     tables = make_tables(episodes=150)
     rows = tables["evaluation"].query("policy == 'random' and episode < 120")
     drawn = line(reward_curves.plot(tables), "Random")
@@ -59,7 +67,9 @@ def test_episode_i_of_a_baseline_stands_for_epoch_i_plus_1(make_tables: Callable
     np.testing.assert_allclose(drawn.get_ydata(), smoothed_by_seed(rows, "episode").mean(axis=0))
 
 
-def test_a_baseline_of_few_episodes_is_a_level_line_over_all_epochs(make_tables: Callable[..., Tables]) -> None:
+def test_a_baseline_of_few_episodes_is_a_level_line_over_all_epochs(
+    make_tables: Callable[..., Tables],
+) -> None:
     tables = make_tables(episodes=50)
     mean = tables["evaluation"].query("policy == 'abandon'")["utility"].mean()
     drawn = line(reward_curves.plot(tables), "Benchmark (drop)")
@@ -70,7 +80,9 @@ def test_a_baseline_of_few_episodes_is_a_level_line_over_all_epochs(make_tables:
 @pytest.mark.parametrize("episodes", [50, 120])
 def test_one_seed_has_no_band(make_tables: Callable[..., Tables], episodes: int) -> None:
     ax = reward_curves.plot(make_tables(seeds=1, episodes=episodes))
-    assert all(np.isnan(path.vertices).all() for band in ax.collections for path in band.get_paths())
+    assert all(
+        np.isnan(path.vertices).all() for band in ax.collections for path in band.get_paths()
+    )
     assert len(legend(ax)) == 5
     assert legend(ax)[-1] == "one seed: no interval"
 
@@ -80,7 +92,9 @@ def test_epochs_without_a_completed_request_do_not_break_the_curve(tables: Table
     assert np.isfinite(line(reward_curves.plot(tables), "SAC (proposed)").get_ydata()).all()
 
 
-def test_each_algorithm_of_a_sweep_over_algorithms_has_its_curve(make_tables: Callable[..., Tables]) -> None:
+def test_each_algorithm_of_a_sweep_over_algorithms_has_its_curve(
+    make_tables: Callable[..., Tables],
+) -> None:
     tables = make_tables(algorithms=["sac", "ppo"])
     tables["training"]["point"] = "algorithm.name=" + tables["training"]["algorithm"]
     assert {"SAC (proposed)", "PPO"} < set(legend(reward_curves.plot(tables)))

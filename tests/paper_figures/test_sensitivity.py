@@ -17,7 +17,9 @@ from paper_figures.sweeps import axes, named, settings, task
 
 Tables = dict[str, pd.DataFrame]
 SPLITS, BANDS = ("equal", "min_delay"), ("500", "250", "8000")
-POINTS = [f"env.channel.split={split} env.channel.bandwidth_hz={hz}" for split in SPLITS for hz in BANDS]
+POINTS = [
+    f"env.channel.split={split} env.channel.bandwidth_hz={hz}" for split in SPLITS for hz in BANDS
+]
 
 
 @pytest.fixture
@@ -47,14 +49,32 @@ def test_a_point_is_read_key_by_key_and_a_section_stays_whole() -> None:
     [
         ("", "", ""),
         ("algorithm.name=ppo", "", ""),
-        ("env.num_users=4 algorithm.name=ppo mechanism=vcg slots=8", "env.num_users=4 mechanism=vcg slots=8", ""),
-        ("algorithm=ppo training={'lr': 0.1} env.num_users=4", "env.num_users=4", "training={'lr': 0.1}"),
-        ("algorithm=sac network=mlp start=scratch env.num_users=4", "env.num_users=4", "network=mlp start=scratch"),
-        ("algorithm.training.gamma=0.3 algorithm.name=sac algorithm.seed=1", "", "gamma=0.3 seed=1"),
+        (
+            "env.num_users=4 algorithm.name=ppo mechanism=vcg slots=8",
+            "env.num_users=4 mechanism=vcg slots=8",
+            "",
+        ),
+        (
+            "algorithm=ppo training={'lr': 0.1} env.num_users=4",
+            "env.num_users=4",
+            "training={'lr': 0.1}",
+        ),
+        (
+            "algorithm=sac network=mlp start=scratch env.num_users=4",
+            "env.num_users=4",
+            "network=mlp start=scratch",
+        ),
+        (
+            "algorithm.training.gamma=0.3 algorithm.name=sac algorithm.seed=1",
+            "",
+            "gamma=0.3 seed=1",
+        ),
         ("algorithm=sac", "", ""),
     ],
 )
-def test_a_point_is_a_task_and_an_algorithm_trained_in_some_way(point: str, shared: str, way: str) -> None:
+def test_a_point_is_a_task_and_an_algorithm_trained_in_some_way(
+    point: str, shared: str, way: str
+) -> None:
     assert task(point) == shared
     assert named("sac", point) == f"sac {way}".strip()
     assert named("ppo_stochastic", point) == f"ppo_stochastic {way}".strip()
@@ -68,7 +88,11 @@ def test_the_key_of_most_values_is_the_axis_and_numbers_are_in_order() -> None:
         ["250", "500", "8000"],
         [250, 500, 8000],
     )
-    assert (other.key, other.values, other.numbers) == ("env.channel.split", ["equal", "min_delay"], None)
+    assert (other.key, other.values, other.numbers) == (
+        "env.channel.split",
+        ["equal", "min_delay"],
+        None,
+    )
     assert axis.label == "Band of an edge device (Hz)"
 
 
@@ -78,10 +102,14 @@ def test_every_mean_is_drawn_at_its_value_in_the_panel_of_its_setting(swept: Tab
         "Band shared: equally",
         "Band shared: for the least delay",
     ]
-    means = mean_interval(swept["evaluation"], "gain", by=("point", "policy")).set_index(["point", "policy"])["mean"]
+    means = mean_interval(swept["evaluation"], "gain", by=("point", "policy")).set_index(
+        ["point", "policy"]
+    )["mean"]
     for ax, split in zip(figure.axes, SPLITS, strict=True):
         drawn = lines(ax)
-        assert set(drawn) == {policy_style(policy).label for policy in swept["evaluation"]["policy"].unique()}
+        assert set(drawn) == {
+            policy_style(policy).label for policy in swept["evaluation"]["policy"].unique()
+        }
         for policy in swept["evaluation"]["policy"].unique():
             expected = [
                 (hz, means[f"env.channel.split={split} env.channel.bandwidth_hz={hz}", policy])
@@ -95,8 +123,12 @@ def test_every_mean_is_drawn_at_its_value_in_the_panel_of_its_setting(swept: Tab
     assert labels[-1] == "95% interval, 2 seeds"
 
 
-def test_values_that_are_no_numbers_stand_side_by_side_without_a_line(make_tables: Callable[..., Tables]) -> None:
-    figure = sensitivity.plot(make_tables(points=["env.information=known", "env.information=type"], episodes=3))
+def test_values_that_are_no_numbers_stand_side_by_side_without_a_line(
+    make_tables: Callable[..., Tables],
+) -> None:
+    figure = sensitivity.plot(
+        make_tables(points=["env.information=known", "env.information=type"], episodes=3)
+    )
     [ax] = figure.axes
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["known", "type"]
     assert {line.get_linestyle() for line in ax.get_lines()} == {"None"}
@@ -110,8 +142,8 @@ TRAINED = [f"algorithm=sac start={start} env.num_experts={n}" for start in START
 def upgraded(make_tables: Callable[..., Tables]) -> Tables:
     """SAC trained in two ways, evaluated in two worlds.
 
-    Who does not learn was evaluated in a world for both, which gives the same again; here other numbers, to see that
-    they do not count.
+    Who does not learn was evaluated in a world for both, which gives the same again; here other
+    numbers, to see that they do not count.
     """
     tables = make_tables(seeds=2, epochs=2, episodes=5, points=TRAINED)
     rows = tables["evaluation"]
@@ -123,7 +155,9 @@ def upgraded(make_tables: Callable[..., Tables]) -> Tables:
     return tables
 
 
-@pytest.mark.parametrize(("module", "metric"), [(sensitivity, "gain"), (upgrade, "share_of_equilibrium")])
+@pytest.mark.parametrize(
+    ("module", "metric"), [(sensitivity, "gain"), (upgrade, "share_of_equilibrium")]
+)
 def test_ways_of_training_are_lines_beside_policies_drawn_once(
     upgraded: Tables, module: ModuleType, metric: str
 ) -> None:
@@ -133,25 +167,32 @@ def test_ways_of_training_are_lines_beside_policies_drawn_once(
     drawn = lines(ax)
     evaluation = upgraded["evaluation"]
     assert list(drawn)[:2] == ["SAC, scratch", "SAC, zero-shot"]
-    others = sorted(policy_style(policy).label for policy in ("local", "abandon", "random", "greedy"))
+    others = sorted(
+        policy_style(policy).label for policy in ("local", "abandon", "random", "greedy")
+    )
     assert sorted(list(drawn)[2:]) == others
     for start in START:
         by_hand = [
             (
                 n,
-                evaluation.query(f"policy == 'sac' and point == 'algorithm=sac start={start} env.num_experts={n}'")[
-                    metric
-                ].mean(),
+                evaluation.query(
+                    f"policy == 'sac' and point == 'algorithm=sac start={start} "
+                    f"env.num_experts={n}'"
+                )[metric].mean(),
             )
             for n in (45, 300)
         ]
         np.testing.assert_allclose(drawn[f"SAC, {start.replace('_', '-')}"], by_hand)
     once = [(45, 0.5), (300, 3.05)]
-    np.testing.assert_allclose(drawn["Greedy"], once if metric == "gain" else [(n, gain / 4) for n, gain in once])
+    np.testing.assert_allclose(
+        drawn["Greedy"], once if metric == "gain" else [(n, gain / 4) for n, gain in once]
+    )
     assert figure.legends[0].get_texts()[-1].get_text() == "95% interval, 2 seeds"
 
 
-def test_ways_of_training_stand_beside_each_other_and_their_intervals_with_them(upgraded: Tables) -> None:
+def test_ways_of_training_stand_beside_each_other_and_their_intervals_with_them(
+    upgraded: Tables,
+) -> None:
     with matplotlib.rc_context(sensitivity.STYLE):
         figure = sensitivity.plot(upgraded)
         figure.draw_without_rendering()
@@ -159,20 +200,30 @@ def test_ways_of_training_stand_beside_each_other_and_their_intervals_with_them(
     places = {}
     for line, bars in zip(ax.get_lines(), ax.collections, strict=True):
         at = line.get_transform().transform(line.get_xydata())[:, 0] * 72 / figure.dpi
-        of_bars = bars.get_transform().transform([segment[0] for segment in bars.get_segments()])[:, 0]
+        of_bars = bars.get_transform().transform([segment[0] for segment in bars.get_segments()])[
+            :, 0
+        ]
         np.testing.assert_allclose(of_bars * 72 / figure.dpi, at)
         places[line.get_label()] = at
     np.testing.assert_allclose(places["SAC, zero-shot"] - places["SAC, scratch"], sensitivity.ASIDE)
-    np.testing.assert_allclose((places["SAC, zero-shot"] + places["SAC, scratch"]) / 2, places["Greedy"])
+    np.testing.assert_allclose(
+        (places["SAC, zero-shot"] + places["SAC, scratch"]) / 2, places["Greedy"]
+    )
 
 
 def test_a_way_of_training_that_a_world_lacks_has_no_mark_there(upgraded: Tables) -> None:
     gone = upgraded["evaluation"]["point"] == TRAINED[3]
     [ax] = sensitivity.plot({"evaluation": upgraded["evaluation"][~gone]}).axes
-    assert [len(lines(ax)[name]) for name in ("SAC, scratch", "SAC, zero-shot", "Greedy")] == [2, 1, 2]
+    assert [len(lines(ax)[name]) for name in ("SAC, scratch", "SAC, zero-shot", "Greedy")] == [
+        2,
+        1,
+        2,
+    ]
 
 
-def test_where_the_algorithm_alone_varies_it_is_the_axis(make_tables: Callable[..., Tables]) -> None:
+def test_where_the_algorithm_alone_varies_it_is_the_axis(
+    make_tables: Callable[..., Tables],
+) -> None:
     points = [f"algorithm.training.gamma={gamma}" for gamma in (0.9, 0.3)]
     [ax] = sensitivity.plot(make_tables(points=points, episodes=3)).axes
     assert ax.get_xlabel() == "Gamma"
@@ -193,7 +244,9 @@ def test_fairness_has_a_row_for_each_metric(make_tables: Callable[..., Tables]) 
         fairness.plot(make_tables(points=["env.num_users=2", "env.num_users=4"]))
 
 
-def test_a_table_without_a_sweep_or_with_too_wide_a_one_is_refused(make_tables: Callable[..., Tables]) -> None:
+def test_a_table_without_a_sweep_or_with_too_wide_a_one_is_refused(
+    make_tables: Callable[..., Tables],
+) -> None:
     with pytest.raises(CannotDraw, match="needs a sweep"):
         sensitivity.plot(make_tables(epochs=2, episodes=2))
     wide = [f"env.a={a} env.b={b}" for a in range(5) for b in range(6)]

@@ -3,10 +3,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from paper_figures.statistics import aligned, learning_curve, mean_interval, smooth, smoothing_window
+from paper_figures.statistics import (
+    aligned,
+    learning_curve,
+    mean_interval,
+    smooth,
+    smoothing_window,
+)
 
-# Extra hours of sleep under two drugs, ten patients: differences of the pairs, Student (1908). R's documentation of
-# t.test prints this interval for them.
+# Extra hours of sleep under two drugs, ten patients: differences of the pairs, Student (1908). R's
+# documentation of t.test prints this interval for them.
 STUDENT_1908 = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
 
 
@@ -21,7 +27,9 @@ def test_the_interval_over_seeds_is_that_published_for_student_1908() -> None:
 @pytest.mark.parametrize("confidence", [0.5, 0.95, 0.99])
 def test_the_interval_is_scipys_over_the_means_of_seeds(confidence: float) -> None:
     rng = np.random.default_rng(1)
-    frame = pd.DataFrame({"policy": "sac", "seed": np.repeat(range(4), 25), "gain": rng.normal(size=100)})
+    frame = pd.DataFrame(
+        {"policy": "sac", "seed": np.repeat(range(4), 25), "gain": rng.normal(size=100)}
+    )
     seed_means = frame.groupby("seed")["gain"].mean()
     low, high = stats.t.interval(confidence, 3, loc=seed_means.mean(), scale=stats.sem(seed_means))
     row = mean_interval(frame, "gain", confidence=confidence).iloc[0]
@@ -30,14 +38,22 @@ def test_the_interval_is_scipys_over_the_means_of_seeds(confidence: float) -> No
 
 @pytest.mark.parametrize("hours", [STUDENT_1908, STUDENT_1908[:1]])
 def test_one_seed_has_a_mean_and_no_interval_however_many_its_episodes(hours: list[float]) -> None:
-    row = mean_interval(pd.DataFrame({"policy": "sac", "seed": 7, "utility": hours}), "utility").iloc[0]
+    row = mean_interval(
+        pd.DataFrame({"policy": "sac", "seed": 7, "utility": hours}), "utility"
+    ).iloc[0]
     assert row["mean"] == pytest.approx(np.mean(hours))
     assert np.isnan([row["low"], row["high"]]).all()
     assert (row["num_seeds"], row["num_episodes"]) == (1, len(hours))
 
 
 def test_episodes_without_a_completed_request_are_left_out() -> None:
-    frame = pd.DataFrame({"policy": ["a", "a", "a", "b"], "seed": [0, 0, 1, 0], "utility": [1.0, np.nan, 3.0, np.nan]})
+    frame = pd.DataFrame(
+        {
+            "policy": ["a", "a", "a", "b"],
+            "seed": [0, 0, 1, 0],
+            "utility": [1.0, np.nan, 3.0, np.nan],
+        }
+    )
     some, none = mean_interval(frame, "utility").itertuples()
     assert (some.mean, some.num_seeds, some.num_episodes) == (2.0, 2, 2)
     assert np.isnan(none.mean)
@@ -50,9 +66,15 @@ def test_seeds_weigh_the_same_however_many_episodes_they_have() -> None:
 
 
 def test_groups_keep_their_order_and_their_columns() -> None:
-    frame = pd.DataFrame({"point": ["y", "x", "y"], "policy": ["b", "b", "a"], "seed": 0, "utility": [1.0, 2.0, 3.0]})
+    frame = pd.DataFrame(
+        {"point": ["y", "x", "y"], "policy": ["b", "b", "a"], "seed": 0, "utility": [1.0, 2.0, 3.0]}
+    )
     result = mean_interval(frame, "utility", by=("point", "policy"))
-    assert list(zip(result["point"], result["policy"], strict=True)) == [("y", "b"), ("x", "b"), ("y", "a")]
+    assert list(zip(result["point"], result["policy"], strict=True)) == [
+        ("y", "b"),
+        ("x", "b"),
+        ("y", "a"),
+    ]
 
 
 def test_95_percent_intervals_cover_the_true_mean_95_percent_of_the_time() -> None:
@@ -86,14 +108,18 @@ def test_a_window_that_cannot_be_centred_is_refused(window: int) -> None:
         smooth([1.0, 2.0], window)
 
 
-@pytest.mark.parametrize(("num_epochs", "window"), [(1, 1), (79, 1), (120, 3), (2000, 51), (10_000, 251)])
+@pytest.mark.parametrize(
+    ("num_epochs", "window"), [(1, 1), (79, 1), (120, 3), (2000, 51), (10_000, 251)]
+)
 def test_the_window_is_odd_and_about_a_fortieth_of_the_epochs(num_epochs: int, window: int) -> None:
     assert smoothing_window(num_epochs) == window
 
 
 def test_a_curve_smooths_within_seeds_and_ends_where_its_seed_ends() -> None:
     short, long = [1.0, 2.0, 3.0], [5.0, 5.0, 5.0, 7.0, 9.0]
-    frame = pd.DataFrame({"seed": [0] * 3 + [1] * 5, "epoch": [1, 2, 3, 1, 2, 3, 4, 5], "utility": short + long})
+    frame = pd.DataFrame(
+        {"seed": [0] * 3 + [1] * 5, "epoch": [1, 2, 3, 1, 2, 3, 4, 5], "utility": short + long}
+    )
     curve = learning_curve(frame, "utility", "epoch", window=3)
     both = (smooth(short, 3) + smooth(long, 3)[:3]) / 2
     np.testing.assert_allclose(curve["mean"], [*both, *smooth(long, 3)[3:]])
@@ -119,7 +145,13 @@ def test_seeds_are_aligned_by_interpolation_over_the_steps_that_all_of_them_pass
     np.testing.assert_allclose(found.loc[found["seed"] == 1, "gain"], [8, 7, 6, 5])
 
 
-def test_seeds_at_the_same_steps_are_aligned_as_they_are_and_those_that_never_meet_are_not() -> None:
-    frame = pd.DataFrame({"seed": [0, 0, 1, 1], "agent_steps": [8, 16, 8, 16], "gain": [1.0, 2.0, 3.0, 5.0]})
-    pd.testing.assert_frame_equal(aligned(frame, "gain", "agent_steps").reset_index(drop=True), frame)
+def test_seeds_at_the_same_steps_are_aligned_as_they_are_and_those_that_never_meet_are_not() -> (
+    None
+):
+    frame = pd.DataFrame(
+        {"seed": [0, 0, 1, 1], "agent_steps": [8, 16, 8, 16], "gain": [1.0, 2.0, 3.0, 5.0]}
+    )
+    pd.testing.assert_frame_equal(
+        aligned(frame, "gain", "agent_steps").reset_index(drop=True), frame
+    )
     assert aligned(frame.assign(agent_steps=[1, 2, 3, 4]), "gain", "agent_steps").empty

@@ -16,7 +16,18 @@ from paper_figures.style import (
 )
 
 KNOWN = (
-    *("local", "sac", "abandon", "random", "rllib_sac", "ppo", "dqn", "nash", "optimum", "better_response"),
+    *(
+        "local",
+        "sac",
+        "abandon",
+        "random",
+        "rllib_sac",
+        "ppo",
+        "dqn",
+        "nash",
+        "optimum",
+        "better_response",
+    ),
     *("greedy", "load_aware", "round_robin", "topic_match", "max_snr"),
 )
 
@@ -39,7 +50,9 @@ def test_the_papers_four_curves_are_told_apart_in_grey_and_without_any_tone() ->
 def test_the_main_curves_of_contention_are_told_apart_in_grey() -> None:
     main = ("sac", "nash", "optimum", "better_response")
     for one, other in itertools.combinations(main, 2):
-        assert abs(lightness(policy_style(one).colour) - lightness(policy_style(other).colour)) > 15, (one, other)
+        assert (
+            abs(lightness(policy_style(one).colour) - lightness(policy_style(other).colour)) > 15
+        ), (one, other)
 
 
 def test_no_two_known_policies_share_a_label_colour_line_or_marker() -> None:
@@ -80,7 +93,8 @@ def test_equilibria_and_heuristics_have_readable_names() -> None:
 def test_an_unknown_policy_has_a_look_that_does_not_depend_on_the_process() -> None:
     look = policy_style("my_new_policy")
     assert look.label == "My new policy"
-    # CRC-32 is fixed by ISO 3309; Python's own hash of a string changes from one process to the next.
+    # CRC-32 is fixed by ISO 3309; Python's own hash of a string changes from one process to the
+    # next.
     assert look[1:] == policy_style("ppo")[1:]
 
 
@@ -95,7 +109,9 @@ def test_the_stochastic_policy_shares_its_algorithms_colour_and_nothing_else() -
 def test_widths_are_those_of_ieee_columns_and_text_is_8_pt() -> None:
     assert (PRINT | SINGLE_COLUMN)["figure.figsize"][0] == 3.5
     assert (PRINT | DOUBLE_COLUMN)["figure.figsize"][0] == 7.16
-    text_sizes = {key: size for key, size in PRINT.items() if "font.size" in key or "labelsize" in key}
+    text_sizes = {
+        key: size for key, size in PRINT.items() if "font.size" in key or "labelsize" in key
+    }
     assert set(text_sizes.values()) == {8}
 
 
@@ -110,10 +126,14 @@ def test_widths_are_those_of_ieee_columns_and_text_is_8_pt() -> None:
         ([float("nan")] * 2, [0, 0], ""),
     ],
 )
-def test_the_legend_says_what_an_interval_is_over(low: list[float], num_seeds: list[int], label: str) -> None:
+def test_the_legend_says_what_an_interval_is_over(
+    low: list[float], num_seeds: list[int], label: str
+) -> None:
     intervals = pd.DataFrame({"low": low, "num_seeds": num_seeds})
     assert interval_label(intervals) == label
     bar = Line2D([], [], color="black")
     key = interval_key(intervals, bar)
     assert [entry.get_label() for entry in key] == ([label] if label else [])
-    assert (bar in key) == label.startswith("95%")  # a mark stands for what is drawn, and for nothing else
+    assert (bar in key) == label.startswith(
+        "95%"
+    )  # a mark stands for what is drawn, and for nothing else

@@ -8,9 +8,17 @@ from paper_figures.style import curve, policy_style
 from paper_figures.variants import curves, label
 
 UPGRADE = [
-    f"sac network={net} start={start}" for net in ("pointer", "mlp") for start in ("scratch", "zero_shot", "both")
+    f"sac network={net} start={start}"
+    for net in ("pointer", "mlp")
+    for start in ("scratch", "zero_shot", "both")
 ]
-ALGORITHMS = ["sac network=pointer", "sac network=mlp", "rllib_sac network=pointer", "ppo network=mlp", "nash"]
+ALGORITHMS = [
+    "sac network=pointer",
+    "sac network=mlp",
+    "rllib_sac network=pointer",
+    "ppo network=mlp",
+    "nash",
+]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +42,10 @@ def test_a_policy_trained_in_one_way_looks_as_everywhere() -> None:
         assert look.items() >= curve(name).items()
         assert look["markerfacecolor"] == look["color"]
     [look] = curves(["sac network=mlp"]).values()
-    assert look.items() >= (curve("sac") | {"label": "SAC, MLP", "markerfacecolor": curve("sac")["color"]}).items()
+    assert (
+        look.items()
+        >= (curve("sac") | {"label": "SAC, MLP", "markerfacecolor": curve("sac")["color"]}).items()
+    )
 
 
 def test_policies_that_do_not_learn_look_as_everywhere_beside_ways_of_training() -> None:
@@ -55,11 +66,16 @@ def test_all_ways_have_the_policys_colour_and_the_first_its_line_and_marker() ->
         assert (others[name]["linestyle"], others[name]["marker"]) == policy_style(policy)[2:]
 
 
-@pytest.mark.parametrize("names", [UPGRADE, UPGRADE[:3], [f"sac gamma=0.{digit}" for digit in (1, 3, 5, 7, 9)]])
+@pytest.mark.parametrize(
+    "names", [UPGRADE, UPGRADE[:3], [f"sac gamma=0.{digit}" for digit in (1, 3, 5, 7, 9)]]
+)
 def test_ways_are_told_apart_without_colour_by_line_and_by_marker(names: list[str]) -> None:
     for one, other in combinations(curves(names).values(), 2):
         assert one["linestyle"] != other["linestyle"]
-        assert (one["marker"], one["markerfacecolor"]) != (other["marker"], other["markerfacecolor"])
+        assert (one["marker"], one["markerfacecolor"]) != (
+            other["marker"],
+            other["markerfacecolor"],
+        )
 
 
 def test_a_setting_is_the_same_mark_for_every_policy_and_beside_every_other_setting() -> None:
@@ -73,4 +89,7 @@ def test_a_setting_is_the_same_mark_for_every_policy_and_beside_every_other_sett
 def test_a_setting_that_only_some_trainings_have_tells_them_from_the_rest() -> None:
     plain, small = curves(["sac", "sac network=mlp"]).values()
     assert plain["linestyle"] != small["linestyle"]
-    assert (plain["markerfacecolor"], small["markerfacecolor"]) == (policy_style("sac").colour, "white")
+    assert (plain["markerfacecolor"], small["markerfacecolor"]) == (
+        policy_style("sac").colour,
+        "white",
+    )

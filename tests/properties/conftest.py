@@ -1,4 +1,6 @@
-"""Any valid world and mechanism, drawn field by field from what the configuration's dataclasses say of themselves."""
+"""Any valid world and mechanism, drawn field by field from what the configuration's dataclasses say
+of themselves.
+"""
 
 import inspect
 import json
@@ -37,7 +39,9 @@ MEASURED_TOPICS = 6
 
 
 class Case(NamedTuple):
-    """A world to play: the sections `env` and `mechanism` of an experiment, how many worlds, and a seed."""
+    """A world to play: the sections `env` and `mechanism` of an experiment, how many worlds, and a
+    seed.
+    """
 
     env: Plain
     mechanism: Plain
@@ -66,11 +70,15 @@ def leaves(section: Any = WorldConfig, prefix: str = "") -> Iterator[Leaf]:
         def is_taken(value: Any, name: str = name) -> bool:
             try:
                 adapter.validate_json(json.dumps({name: value}), strict=True)
-            except ValidationError as error:  # what is wrong of several fields together has no place
+            except (
+                ValidationError
+            ) as error:  # what is wrong of several fields together has no place
                 return all(mistake["loc"] == () for mistake in error.errors())
             return True
 
-        yield Leaf(f"{prefix}{name}", schemas[name], info.get_default(call_default_factory=True), is_taken)
+        yield Leaf(
+            f"{prefix}{name}", schemas[name], info.get_default(call_default_factory=True), is_taken
+        )
 
 
 @pytest.fixture(scope="session")
@@ -86,11 +94,15 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], SearchStr
     for topics in range(1, MOST["num_topics"] + 1):
         table = [[1.0 if e == m else 0.5 - 0.2 * e for m in range(topics)] for e in range(topics)]
         (tables / f"{topics}.json").write_text(json.dumps({"competence": table}))
-    by_key = {wild: {leaf.key: _of_field(leaf, wild) for leaf in leaves()} for wild in (False, True)}
+    by_key = {
+        wild: {leaf.key: _of_field(leaf, wild) for leaf in leaves()} for wild in (False, True)
+    }
     return lambda name: _cases(name, by_key, tables)
 
 
-def _cases(name: str, by_key: dict[bool, dict[str, SearchStrategy[Any]]], tables: Path) -> SearchStrategy[Case]:
+def _cases(
+    name: str, by_key: dict[bool, dict[str, SearchStrategy[Any]]], tables: Path
+) -> SearchStrategy[Case]:
     parameters = _mechanism(name)
 
     @st.composite
@@ -112,7 +124,9 @@ def _cases(name: str, by_key: dict[bool, dict[str, SearchStrategy[Any]]], tables
 def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
     name = leaf.key.rpartition(".")[2]
     alternatives = _alternatives(leaf.schema)
-    values = st.one_of(_values(schema, leaf.default, name, leaf.is_taken, wild) for schema in alternatives)
+    values = st.one_of(
+        _values(schema, leaf.default, name, leaf.is_taken, wild) for schema in alternatives
+    )
     return values if name in MOST else st.just(leaf.default) | values
 
 
@@ -134,7 +148,8 @@ def _mechanism(name: str) -> SearchStrategy[Plain]:
 
     parameters = inspect.signature(kind).parameters.items()
     return st.fixed_dictionaries(
-        {"name": st.just(name)}, optional={key: of_parameter(key, of.default) for key, of in parameters}
+        {"name": st.just(name)},
+        optional={key: of_parameter(key, of.default) for key, of in parameters},
     )
 
 
@@ -143,8 +158,12 @@ def _alternatives(schema: Plain) -> list[Plain]:
     return alternatives
 
 
-def _values(schema: Plain, default: Any, name: str, is_taken: Callable[[Any], bool], wild: bool) -> SearchStrategy[Any]:
-    """Whatever a field takes, as YAML writes it; numbers near the default, or where it is `wild` up to their limits."""
+def _values(
+    schema: Plain, default: Any, name: str, is_taken: Callable[[Any], bool], wild: bool
+) -> SearchStrategy[Any]:
+    """Whatever a field takes, as YAML writes it; numbers near the default, or where it is `wild` up
+    to their limits.
+    """
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     match schema["type"]:
@@ -164,7 +183,9 @@ def _values(schema: Plain, default: Any, name: str, is_taken: Callable[[Any], bo
     raise NotImplementedError(f"{name}: no values of {schema}")
 
 
-def _numbers(default: float | None, is_taken: Callable[[float], bool], wild: bool) -> SearchStrategy[float]:
+def _numbers(
+    default: float | None, is_taken: Callable[[float], bool], wild: bool
+) -> SearchStrategy[float]:
     low, high = (next(filter(is_taken, limits)) for limits in (LOWEST, HIGHEST))
     size = abs(default or 1.0)
     near = st.floats(max(low, -10 * size), min(high, 10 * size))
@@ -182,7 +203,9 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
         channel["correlation"] = channel["speed_m_s"] = None
     elif channel["speed_m_s"] is None:
         channel["correlation"] = (
-            draw(st.sampled_from([0.0, 0.5, 1.0])) if channel["correlation"] is None else channel["correlation"]
+            draw(st.sampled_from([0.0, 0.5, 1.0]))
+            if channel["correlation"] is None
+            else channel["correlation"]
         )
     else:
         channel["correlation"] = None

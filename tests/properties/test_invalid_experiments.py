@@ -1,7 +1,7 @@
 """Whatever an experiment's own schema calls invalid is refused, and the message names the key.
 
-The JSON Schema and `jsonschema`, which reads it, are the judge from outside; where a rule is of two keys together it
-stands here.
+The JSON Schema and `jsonschema`, which reads it, are the judge from outside; where a rule is of two
+keys together it stands here.
 """
 
 import copy
@@ -31,7 +31,9 @@ WRONG: list[Any] = [
 BASE: Yaml = {"name": "base", "algorithm": {"name": "sac"}}
 
 
-def schema_keys(schema: Yaml = SCHEMA, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Yaml]]:
+def schema_keys(
+    schema: Yaml = SCHEMA, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Yaml]]:
     """Path and schema of every key of the experiment, sections among them."""
     for name, part in schema.get("properties", {}).items():
         part = next((each for each in part.get("anyOf", ()) if "$ref" in each), part)
@@ -70,7 +72,10 @@ def refusal(experiment: Any, folder: Path) -> str:
 
 
 def has_number_that_is_none(value: Any) -> bool:
-    return any(number != number or number in (inf, -inf) for number in (value if isinstance(value, list) else [value]))
+    return any(
+        number != number or number in (inf, -inf)
+        for number in (value if isinstance(value, list) else [value])
+    )
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +101,21 @@ def test_a_value_that_the_schema_refuses_is_refused_by_the_name_of_its_key(folde
 def test_a_number_beyond_its_limits_is_refused_by_the_name_of_its_key(folder: Path) -> None:
     for path, schema in KEYS.items():
         for part in schema.get("anyOf", [schema]):
-            beyond = [part[limit] + step for limit, step in (("minimum", -1), ("maximum", 1)) if limit in part]
-            beyond += [part[limit] for limit in ("exclusiveMinimum", "exclusiveMaximum") if limit in part]
+            beyond = [
+                part[limit] + step
+                for limit, step in (("minimum", -1), ("maximum", 1))
+                if limit in part
+            ]
+            beyond += [
+                part[limit] for limit in ("exclusiveMinimum", "exclusiveMaximum") if limit in part
+            ]
             if path[0] == "env" and part.get("type") in ("number", "integer"):
                 beyond += [1e13, -1e13, 1e-13] if part["type"] == "number" else [2**130]
             for value in beyond:
-                assert path[-1] in refusal(with_key(path, value), folder).partition(": ")[2], (path, value)
+                assert path[-1] in refusal(with_key(path, value), folder).partition(": ")[2], (
+                    path,
+                    value,
+                )
 
 
 def test_an_unknown_key_is_refused_by_its_name_wherever_it_stands(folder: Path) -> None:
@@ -116,10 +130,14 @@ def test_an_unknown_key_is_refused_by_its_name_wherever_it_stands(folder: Path) 
 
 
 CONTRADICTIONS: dict[str, Yaml] = {
-    "private_probability": {"env": {"requests": {"num_transferred": 1, "private_probability": 0.5}}},
+    "private_probability": {
+        "env": {"requests": {"num_transferred": 1, "private_probability": 0.5}}
+    },
     "num_transferred": {"env": {"requests": {"num_transferred": 9, "num_subtasks": 8}}},
     "noise_scaling": {"env": {"channel": {"noise_scaling": True, "split": "min_delay"}}},
-    "speed_m_s": {"env": {"channel": {"process": "gauss_markov", "correlation": 0.5, "speed_m_s": 1.0}}},
+    "speed_m_s": {
+        "env": {"channel": {"process": "gauss_markov", "correlation": 0.5, "speed_m_s": 1.0}}
+    },
     "correlation": {"env": {"channel": {"process": "iid", "correlation": 0.5}}},
     "pool_seed": {"env": {"experts": {"pool_seed": 1, "resample": "episode"}}},
     "unit_cost": {"env": {"experts": {"unit_cost": [3.0, 0.5]}}},
@@ -127,7 +145,9 @@ CONTRADICTIONS: dict[str, Yaml] = {
     "policies": {"algorithm": {"policies": {"a": [0], "b": [0]}}},
     "training_iteration": {"algorithm": {"stop": {"training_iteration": 0}}},
     "pretraining": {"algorithm": {"name": "ppo", "pretraining": {"env": {"num_experts": 3}}}},
-    "algorithm.pretraining.env.num_experts": {"algorithm": {"pretraining": {"env": {"num_experts": 0}}}},
+    "algorithm.pretraining.env.num_experts": {
+        "algorithm": {"pretraining": {"env": {"num_experts": 0}}}
+    },
     "evaluation.env.num_users": {"evaluation": {"env": {"num_users": "two"}}},
     "evaluation.env.channel.bandwith": {"evaluation": {"env": {"channel": {"bandwith": 1}}}},
     "seeds": {"seeds": [1, 1]},
@@ -150,7 +170,11 @@ def test_a_parameter_that_a_mechanism_refuses_is_named(folder: Path, name: str) 
     for parameter in [*inspect.signature(type(mechanisms.make(name))).parameters, "budgett"]:
         for value in WRONG:
             takes = kinds.get(parameter, ())
-            if value is None or any(type(value) is type(fine) for fine in takes) or isinstance(value, list):
+            if (
+                value is None
+                or any(type(value) is type(fine) for fine in takes)
+                or isinstance(value, list)
+            ):
                 continue
             if type(value) in (int, float) and {type(fine) for fine in takes} & {float}:
                 continue
@@ -163,9 +187,28 @@ def test_any_value_of_any_key_of_rllibs_is_taken_or_refused_by_a_line(
     folder: Path, tiny_experiment: Yaml, name: str
 ) -> None:
     keys = {
-        "training": ("gamma", "tau", "n_step", "lr", "actor_lr", "grad_clip", "replay_buffer_config", "num_epochs"),
-        "env_runners": ("num_env_runners", "num_envs_per_env_runner", "rollout_fragment_length", "batch_mode"),
-        "learners": ("num_learners", "num_gpus_per_learner", "num_cpus_per_learner", "local_gpu_idx"),
+        "training": (
+            "gamma",
+            "tau",
+            "n_step",
+            "lr",
+            "actor_lr",
+            "grad_clip",
+            "replay_buffer_config",
+            "num_epochs",
+        ),
+        "env_runners": (
+            "num_env_runners",
+            "num_envs_per_env_runner",
+            "rollout_fragment_length",
+            "batch_mode",
+        ),
+        "learners": (
+            "num_learners",
+            "num_gpus_per_learner",
+            "num_cpus_per_learner",
+            "local_gpu_idx",
+        ),
         "reporting": ("min_time_s_per_iteration", "min_sample_timesteps_per_iteration"),
         "rl_module": ("model_config",),
         "debugging": ("log_level",),

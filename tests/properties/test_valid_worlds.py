@@ -1,4 +1,6 @@
-"""Any valid configuration plays on, 200 slots of it in `make nightly`, and what holds of one slot holds of all."""
+"""Any valid configuration plays on, 200 slots of it in `make nightly`, and what holds of one slot
+holds of all.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -16,9 +18,15 @@ from marl_moe.experiment.reading import parse_experiment
 
 Cases = Callable[[str], SearchStrategy[Any]]  # by mechanism
 CONFIGURATIONS, SLOTS = 200, 40  # in `make test`
-LONG = 200  # slots, in `make faults`; and nightly, with as many configurations as the profile has examples
+# slots, in `make faults`; and nightly, with as many configurations as the profile has examples
+LONG = 200
 EXACT = 1e-9
-BOOKED = {"user_charge": "charge", "user_gain": "gain", "payment": "payment", "cost": "edge_cost"}  # clearing: step
+BOOKED = {
+    "user_charge": "charge",
+    "user_gain": "gain",
+    "payment": "payment",
+    "cost": "edge_cost",
+}  # clearing: step
 
 
 class Books:
@@ -43,7 +51,9 @@ class Books:
 
     def settle(self) -> None:
         for entry in BOOKED.values():
-            assert (np.abs(self.clearings[entry] - self.steps[entry]) <= EXACT * self.size[entry]).all(), entry
+            assert (
+                np.abs(self.clearings[entry] - self.steps[entry]) <= EXACT * self.size[entry]
+            ).all(), entry
         self.__init__()
 
 
@@ -76,13 +86,16 @@ def check_step(world: World, mask: np.ndarray, actions: np.ndarray, result: tupl
 
 
 def check_sight(world: World) -> None:
-    """Observations lie in their space, everybody may do something, and the mask is in the observation."""
+    """Observations lie in their space, everybody may do something, and the mask is in the
+    observation.
+    """
     seen, mask = world.observe(), world.action_mask()
     low, high = observation.bounds(world.config, world.mechanism.allocates)
     outside = (seen < low) | (seen > high) | ~np.isfinite(seen)
     columns = observation.column_names(world.num_candidates, world.mechanism.allocates)
     assert not outside.any(), [
-        (columns[c], seen[..., c].min(), seen[..., c].max()) for c in np.unique(np.argwhere(outside)[:, -1])
+        (columns[c], seen[..., c].min(), seen[..., c].max())
+        for c in np.unique(np.argwhere(outside)[:, -1])
     ]
     assert mask.any(axis=-1).all()
     width = len(observation.expert_features(world.mechanism.allocates))
@@ -90,7 +103,9 @@ def check_sight(world: World) -> None:
 
 
 def play(world: World, twin: World, rng: np.random.Generator, slots: int = LONG) -> None:
-    """Some slots, in two worlds that are the same bit for bit where a twin is at hand: of the same seed, or state."""
+    """Some slots, in two worlds that are the same bit for bit where a twin is at hand: of the same
+    seed, or state.
+    """
     books = Books()
     together = 20  # slots that are left to the twin
     assert world.reset().tobytes() == twin.reset().tobytes()
@@ -103,7 +118,9 @@ def play(world: World, twin: World, rng: np.random.Generator, slots: int = LONG)
             again = twin.step(actions)
             assert result[0].tobytes() == again[0].tobytes()
             assert result[1].tobytes() == again[1].tobytes()
-            assert all(values.tobytes() == again[2][name].tobytes() for name, values in result[2].items())
+            assert all(
+                values.tobytes() == again[2][name].tobytes() for name, values in result[2].items()
+            )
             together -= 1
         check_step(world, mask, actions, result)
         books.add(result[2])
@@ -118,7 +135,10 @@ def play(world: World, twin: World, rng: np.random.Generator, slots: int = LONG)
                 world_.add_experts(2)
             books.close(world.closed_clearing)
         elif chance < 0.04:
-            twin, together = World(world.config, world.num_worlds, seed=0, mechanism=world.mechanism), 10
+            twin, together = (
+                World(world.config, world.num_worlds, seed=0, mechanism=world.mechanism),
+                10,
+            )
             twin.set_state(world.get_state())
         elif chance < 0.05:
             books = Books()
@@ -126,7 +146,9 @@ def play(world: World, twin: World, rng: np.random.Generator, slots: int = LONG)
             assert len({world_.reset(seed).tobytes() for world_ in worlds}) == 1
 
 
-def check_agents(config: Any, mechanism: mechanisms.Mechanism, seed: int, rng: np.random.Generator) -> None:
+def check_agents(
+    config: Any, mechanism: mechanisms.Mechanism, seed: int, rng: np.random.Generator
+) -> None:
     """An episode through PettingZoo: what agents see lies in the space that they were told."""
     env = edge_experts_v0.parallel_env(config, mechanism)
     seen, infos = env.reset(seed)
@@ -134,7 +156,10 @@ def check_agents(config: Any, mechanism: mechanisms.Mechanism, seed: int, rng: n
         assert all(env.observation_space(agent).contains(seen[agent]) for agent in env.agents)
         if not env.agents:
             break
-        actions = {agent: int(rng.choice(np.flatnonzero(infos[agent]["action_mask"]))) for agent in env.agents}
+        actions = {
+            agent: int(rng.choice(np.flatnonzero(infos[agent]["action_mask"])))
+            for agent in env.agents
+        }
         seen, rewards, _, _, infos = env.step(actions)
         assert np.isfinite(list(rewards.values())).all()
 
@@ -167,10 +192,15 @@ def test_any_valid_configuration_plays_on_with_conserved_payments_and_what_is_se
 ) -> None:
     configurations = max(CONFIGURATIONS, settings().max_examples)
 
-    @settings(max_examples=-(-configurations // len(mechanisms.names())), suppress_health_check=[HealthCheck.too_slow])
+    @settings(
+        max_examples=-(-configurations // len(mechanisms.names())),
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     @given(cases(name))
     def played(case: Any) -> None:
-        spec = parse_experiment({"name": "any", "env": case.env, "mechanism": case.mechanism}, "any.yaml")
+        spec = parse_experiment(
+            {"name": "any", "env": case.env, "mechanism": case.mechanism}, "any.yaml"
+        )
         mechanism = mechanisms.make(**spec.mechanism.parameters())
         worlds = [World(spec.env, case.num_worlds, case.seed, mechanism) for _ in range(2)]
         rng = np.random.default_rng(case.seed)

@@ -1,4 +1,6 @@
-"""A run folder that came from somebody else: nothing in it is executed, and nothing of it leads out of it."""
+"""A run folder that came from somebody else: nothing in it is executed, and nothing of it leads out
+of it.
+"""
 
 import io
 import pickle
@@ -38,11 +40,18 @@ def marl_moe(*arguments: str | Path) -> Result:
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that compares policies and has a trained one, with a checkpoint and TensorBoard events beside it."""
+    """A run that compares policies and has a trained one, with a checkpoint and TensorBoard events
+    beside it.
+    """
     out = tmp_path_factory.mktemp("pristine")
     experiment = {
         "name": "tiny",
-        "env": {"num_users": 2, "num_experts": 6, "episode_slots": 10, "requests": {"num_topics": 2}},
+        "env": {
+            "num_users": 2,
+            "num_experts": 6,
+            "episode_slots": 10,
+            "requests": {"num_topics": 2},
+        },
         "algorithm": None,
         "evaluation": {"episodes": 2, "policies": ["random"]},
         "figures": ["policies"],
@@ -54,7 +63,9 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (run / "experiment.yaml").write_text(yaml.safe_dump(learned))
     folder = run_jobs_of(parse_experiment(learned, "tiny"), run)[0].checkpoint
     network = NetworkConfig(num_experts=6, hidden=4)
-    save_policy(folder, {"shared": network.build(copies=1).state_dict()}, network, {"shared": [0, 1]})
+    save_policy(
+        folder, {"shared": network.build(copies=1).state_dict()}, network, {"shared": [0, 1]}
+    )
     (folder / "resume.npz").write_bytes(b"checkpoint")
     (folder / "tensorboard").mkdir()
     (folder / "tensorboard" / "events.0000").write_bytes(b"events")
@@ -64,7 +75,9 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bombs(mark: Path) -> dict[str, bytes]:
     pickled = pickle.dumps(Bomb(mark))
     archive, array = io.BytesIO(), io.BytesIO()
-    np.savez(archive, np.array([Bomb(mark)], dtype=object), np.frombuffer(b'{"array": 0}', np.uint8))
+    np.savez(
+        archive, np.array([Bomb(mark)], dtype=object), np.frombuffer(b'{"array": 0}', np.uint8)
+    )
     np.save(array, np.array([Bomb(mark)], dtype=object))
     return {"pickle": pickled, "npz": archive.getvalue(), "npy": array.getvalue()}
 
@@ -75,16 +88,30 @@ def test_a_bomb_goes_off_when_it_is_unpickled(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("one_core")
-def test_no_command_executes_what_is_planted_in_a_file_of_a_run(pristine: Path, tmp_path: Path) -> None:
+def test_no_command_executes_what_is_planted_in_a_file_of_a_run(
+    pristine: Path, tmp_path: Path
+) -> None:
     mark, run = tmp_path / "mark", tmp_path / "run"
     names = [path.relative_to(pristine) for path in sorted(pristine.rglob("*")) if path.is_file()]
     names = [name for name in names if name.parts[0] != "figures"]
-    assert {path.suffix for path in names} >= {".yaml", ".json", ".parquet", ".safetensors", ".npz", ".0000"}
+    assert {path.suffix for path in names} >= {
+        ".yaml",
+        ".json",
+        ".parquet",
+        ".safetensors",
+        ".npz",
+        ".0000",
+    }
     for name in names:
         shutil.copytree(pristine, run)
-        commands: list[tuple[str | Path, ...]] = [("evaluate", run, "--policy", "sac", "--episodes", "1")]
+        commands: list[tuple[str | Path, ...]] = [
+            ("evaluate", run, "--policy", "sac", "--episodes", "1")
+        ]
         if name.suffix == ".parquet":
-            commands += [("figures", run), ("export", run, "--format", "csv", "--out", tmp_path / "out.csv")]
+            commands += [
+                ("figures", run),
+                ("export", run, "--format", "csv", "--out", tmp_path / "out.csv"),
+            ]
         if name.suffix == ".npz":
             (run / "evaluation.parquet").unlink()  # so that the job is to be done again
         if name.suffix in (".npz", ".yaml") or name.name == "evaluation.parquet":
@@ -94,7 +121,10 @@ def test_no_command_executes_what_is_planted_in_a_file_of_a_run(pristine: Path, 
             for command in commands:
                 done = marl_moe(*command)
                 assert done.exit_code in (0, 1, 2), (name, command, done.output)
-                assert done.exception is None or isinstance(done.exception, SystemExit), (name, command)
+                assert done.exception is None or isinstance(done.exception, SystemExit), (
+                    name,
+                    command,
+                )
                 assert not mark.exists(), (name, command)
         shutil.rmtree(run)
 
@@ -104,7 +134,9 @@ def test_code_that_a_runs_experiment_names_is_imported_with_trust_alone(
 ) -> None:
     run, mark = tmp_path / "run", tmp_path / "mark"
     shutil.copytree(pristine, run)
-    (tmp_path / "planted_code.py").write_text(f"open({str(mark)!r}, 'w')\nraise ImportError('went off')\n")
+    (tmp_path / "planted_code.py").write_text(
+        f"open({str(mark)!r}, 'w')\nraise ImportError('went off')\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     experiment = yaml.safe_load((run / "experiment.yaml").read_text())
     experiment["algorithm"]["callbacks"] = {"callbacks_class": "planted_code.Tracker"}
@@ -142,20 +174,29 @@ LABELS = [
 
 
 @pytest.mark.parametrize("label", LABELS)
-def test_no_label_of_a_point_leads_out_of_its_folder_or_is_no_folder(tmp_path: Path, label: str) -> None:
+def test_no_label_of_a_point_leads_out_of_its_folder_or_is_no_folder(
+    tmp_path: Path, label: str
+) -> None:
     name = folder_of(label)
     assert len(name.encode()) < 143
     folder = tmp_path / "checkpoints" / name / "seed_0"
     folder.mkdir(parents=True)
     assert folder.resolve() == tmp_path.resolve() / "checkpoints" / Path(name) / "seed_0"
-    assert name == "" or (tmp_path / "checkpoints" / name).parent.resolve() == (tmp_path / "checkpoints").resolve()
+    assert (
+        name == ""
+        or (tmp_path / "checkpoints" / name).parent.resolve()
+        == (tmp_path / "checkpoints").resolve()
+    )
     assert not set('<>:"/\\|?*\0') & set(name)
     assert name == name.rstrip(" .")
 
 
 def test_labels_have_folders_of_their_own_and_plain_ones_their_own_name() -> None:
     assert len({folder_of(label) for label in LABELS}) == len(LABELS)
-    assert folder_of("algorithm=sac network=mlp env.num_users=4") == "algorithm=sac network=mlp env.num_users=4"
+    assert (
+        folder_of("algorithm=sac network=mlp env.num_users=4")
+        == "algorithm=sac network=mlp env.num_users=4"
+    )
     assert folder_of("env.x=[1, 2]") != folder_of("env.x=(1, 2)")
 
 

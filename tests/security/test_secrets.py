@@ -17,13 +17,18 @@ SECRET = "sk-planted0123456789"
 @pytest.fixture
 def experiment(tiny_experiment: dict[str, Any], tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump(tiny_experiment | {"algorithm": None, "seeds": 1, "figures": []}))
+    path.write_text(
+        yaml.safe_dump(tiny_experiment | {"algorithm": None, "seeds": 1, "figures": []})
+    )
     return path
 
 
 def everything(folder: Path) -> bytes:
     """The bytes and names of all files below a folder."""
-    return b"".join(str(path).encode() + (path.read_bytes() if path.is_file() else b"") for path in folder.rglob("*"))
+    return b"".join(
+        str(path).encode() + (path.read_bytes() if path.is_file() else b"")
+        for path in folder.rglob("*")
+    )
 
 
 @pytest.mark.usefixtures("one_core")
@@ -32,7 +37,15 @@ def test_no_file_of_a_run_holds_a_secret_of_the_environment_or_the_command_line(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     monkeypatch.setenv("WANDB_TOKEN", f"{SECRET}w")
-    command = ["marl-moe", "run", str(experiment), SECRET, "--api-key", "hunter2", f"http://user:{SECRET}w@host/v1"]
+    command = [
+        "marl-moe",
+        "run",
+        str(experiment),
+        SECRET,
+        "--api-key",
+        "hunter2",
+        f"http://user:{SECRET}w@host/v1",
+    ]
     monkeypatch.setattr("sys.argv", command)
     done = CliRunner().invoke(app, ["run", str(experiment), "--out", str(tmp_path / "results")])
     assert done.exit_code == 0, done.output
@@ -56,12 +69,20 @@ def test_an_experiment_that_holds_a_secret_is_refused_without_showing_it(
     experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, override: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    done = CliRunner().invoke(app, ["run", str(experiment), "--out", str(tmp_path / "results"), "--set", override])
+    done = CliRunner().invoke(
+        app, ["run", str(experiment), "--out", str(tmp_path / "results"), "--set", override]
+    )
     assert done.exit_code == 2
     assert "planted0123456789" not in done.output
     assert not (tmp_path / "results").exists()
 
 
 def test_words_that_only_look_a_little_like_secrets_stay() -> None:
-    for text in ("max_tokens=100", "token or password", "name: secret_thing", "http://127.0.0.1:8080/v1", "key: 3"):
+    for text in (
+        "max_tokens=100",
+        "token or password",
+        "name: secret_thing",
+        "http://127.0.0.1:8080/v1",
+        "key: 3",
+    ):
         assert redacted(text, {"OPENAI_API_KEY": SECRET, "KEY": "3", "HOME": "/home"}) == text

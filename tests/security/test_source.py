@@ -11,14 +11,32 @@ PACKAGES = ("envs", "marl_moe", "mechanisms", "paper_figures")
 REFUSED_MODULES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 REFUSED_CALLS = {
     *("eval", "exec", "compile", "__import__", "import_module"),
-    *("pickle.load", "pickle.loads", "torch.load", "np.load", "yaml.load", "yaml.unsafe_load", "yaml.full_load"),
+    *(
+        "pickle.load",
+        "pickle.loads",
+        "torch.load",
+        "np.load",
+        "yaml.load",
+        "yaml.unsafe_load",
+        "yaml.full_load",
+    ),
     *("pd.read_pickle", "os.system", "importlib.import_module"),
 }
-REFUSED_METHODS = {"from_checkpoint", "restore_from_path", "read_pickle"}  # of RLlib's checkpoints, and pandas'
+REFUSED_METHODS = {
+    "from_checkpoint",
+    "restore_from_path",
+    "read_pickle",
+}  # of RLlib's checkpoints, and pandas'
 ALLOWED = {
-    ("marl_moe/experiment/reading.py", "yaml.load"): "with a loader that derives from SafeLoader, tested below",
+    (
+        "marl_moe/experiment/reading.py",
+        "yaml.load",
+    ): "with a loader that derives from SafeLoader, tested below",
     ("marl_moe/experiment/checkpoint.py", "np.load"): "with allow_pickle=False, tested below",
-    ("marl_moe/experiment/rllib_sections.py", "import_module"): "algorithm.callbacks, for which resume asks --trust",
+    (
+        "marl_moe/experiment/rllib_sections.py",
+        "import_module",
+    ): "algorithm.callbacks, for which resume asks --trust",
 }
 
 
@@ -44,7 +62,9 @@ def test_no_source_makes_code_or_objects_of_data_but_those_allowed() -> None:
     found = set()
     for path in sources():
         for name, _ in calls(path):
-            if name in REFUSED_CALLS or any(name.endswith(f".{method}") for method in REFUSED_METHODS):
+            if name in REFUSED_CALLS or any(
+                name.endswith(f".{method}") for method in REFUSED_METHODS
+            ):
                 found.add((str(path.relative_to(ROOT)), name))
     assert found == set(ALLOWED)
 

@@ -46,7 +46,9 @@ def run_tiny(
 
     def play(side_by_side: int) -> Finished:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("os.cpu_count", lambda: side_by_side)  # as many seeds at once as there are cores
+            patch.setattr(
+                "os.cpu_count", lambda: side_by_side
+            )  # as many seeds at once as there are cores
             result = CliRunner().invoke(app, ["run", str(source), "--out", str(out)])
         assert result.exit_code == 0, result.output
         folder = max(out.iterdir(), key=lambda path: path.stat().st_mtime_ns)

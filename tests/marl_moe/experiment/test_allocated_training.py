@@ -1,4 +1,6 @@
-"""Training and comparing policies under a mechanism that says who serves whom: what they see, do and leave behind."""
+"""Training and comparing policies under a mechanism that says who serves whom: what they see, do
+and leave behind.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,20 @@ from marl_moe.policies.learned import load_policy
 
 EXPERIMENT: dict[str, Any] = {
     "name": "allocated",
-    "env": {"num_users": 4, "num_experts": 5, "episode_slots": 10, "requests": {"num_transferred": 1}},
+    "env": {
+        "num_users": 4,
+        "num_experts": 5,
+        "episode_slots": 10,
+        "requests": {"num_transferred": 1},
+    },
     "mechanism": {"name": "vcg"},
     "algorithm": {
         "stop": {"training_iteration": 2},
         "env_runners": {"num_envs_per_env_runner": 3},
-        "training": {"num_steps_sampled_before_learning_starts": 50, "train_batch_size_per_learner": 16},
+        "training": {
+            "num_steps_sampled_before_learning_starts": 50,
+            "train_batch_size_per_learner": 16,
+        },
     },
     "evaluation": {"episodes": 3, "policies": ["follow_assignment", "nash", "abandon"]},
 }
@@ -38,7 +48,9 @@ def run(tmp_path: Path, **changes: Any) -> Path:
     return tmp_path / "allocated"
 
 
-def test_sac_sees_its_assignment_and_every_clearing_is_on_record(ray_started: None, tmp_path: Path) -> None:
+def test_sac_sees_its_assignment_and_every_clearing_is_on_record(
+    ray_started: None, tmp_path: Path
+) -> None:
     folder = run(tmp_path)
     evaluation = pd.read_parquet(folder / "evaluation.parquet")
     market = pd.read_parquet(folder / "market.parquet")
@@ -53,7 +65,9 @@ def test_sac_sees_its_assignment_and_every_clearing_is_on_record(ray_started: No
     assert (followed[["charge", "utility"]] == 0).all(axis=None)
     policy = folder / "checkpoints" / "seed_0"
     weights = load_file(policy / "policy.safetensors")
-    assert weights["shared/expert_in.weight"].shape[1] == len(expert_features(allocates=True)) + 4 + 1
+    assert (
+        weights["shared/expert_in.weight"].shape[1] == len(expert_features(allocates=True)) + 4 + 1
+    )
     config = WorldConfig(num_users=4, num_experts=5, requests=RequestConfig(num_transferred=1))
     with pytest.raises(ValueError, match="cannot act under the mechanism 'posted_price'"):
         load_policy(policy, "sac").act(World(config, mechanism=mechanisms.make("posted_price")))
@@ -62,19 +76,31 @@ def test_sac_sees_its_assignment_and_every_clearing_is_on_record(ray_started: No
 
 @pytest.mark.parametrize("name", ["ppo", "rllib_sac"])
 def test_stock_algorithms_see_it_too(name: str, ray_started: None, tmp_path: Path) -> None:
-    small = {"ppo": {"train_batch_size_per_learner": 40}, "rllib_sac": {"train_batch_size_per_learner": 16}}
-    algorithm: dict[str, Any] = {"name": name, "stop": {"training_iteration": 1}, "training": small[name]}
+    small = {
+        "ppo": {"train_batch_size_per_learner": 40},
+        "rllib_sac": {"train_batch_size_per_learner": 16},
+    }
+    algorithm: dict[str, Any] = {
+        "name": name,
+        "stop": {"training_iteration": 1},
+        "training": small[name],
+    }
     if name == "rllib_sac":
         algorithm["rl_module"] = {"model_config": {"network": "pointer", "hidden": 8}}
     folder = run(tmp_path, algorithm=algorithm)
-    assert set(pd.read_parquet(folder / "evaluation.parquet")["policy"]) >= {name, "follow_assignment"}
+    assert set(pd.read_parquet(folder / "evaluation.parquet")["policy"]) >= {
+        name,
+        "follow_assignment",
+    }
 
 
 def test_following_takes_the_expert_assigned_and_otherwise_abandons_or_is_greedy() -> None:
     rng = np.random.default_rng(0)
     requests = RequestConfig(num_transferred=1, arrival_probability=0.7)
     for allow_abandon in (True, False):
-        config = WorldConfig(num_users=5, num_experts=3, allow_abandon=allow_abandon, requests=requests)
+        config = WorldConfig(
+            num_users=5, num_experts=3, allow_abandon=allow_abandon, requests=requests
+        )
         world = World(config, num_worlds=20, seed=0, mechanism=mechanisms.make("vcg"))
         while not world.done:
             assert world.market.allocation is not None
@@ -98,7 +124,11 @@ def test_a_failing_mechanism_is_counted_where_the_run_is_told(
 
     monkeypatch.setattr(mechanisms.PostedPrice, "clear", failing)
     source = tmp_path / "failing.yaml"
-    experiment = EXPERIMENT | {"algorithm": None, "mechanism": {"name": "posted_price"}, "name": "failing"}
+    experiment = EXPERIMENT | {
+        "algorithm": None,
+        "mechanism": {"name": "posted_price"},
+        "name": "failing",
+    }
     experiment["evaluation"] = {"episodes": 2, "policies": ["greedy"]}
     source.write_text(yaml.safe_dump(experiment))
     result = CliRunner().invoke(app, ["run", str(source), "--out", str(tmp_path)])

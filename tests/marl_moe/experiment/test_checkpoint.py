@@ -34,7 +34,11 @@ STATE = {
 
 def assert_identical(read: Any, written: Any) -> None:
     if isinstance(written, np.ndarray):
-        assert (read.dtype, read.shape, read.tobytes()) == (written.dtype, written.shape, written.tobytes())
+        assert (read.dtype, read.shape, read.tobytes()) == (
+            written.dtype,
+            written.shape,
+            written.tobytes(),
+        )
     elif isinstance(written, dict):
         assert list(read) == list(written)
         for key in written:
@@ -55,18 +59,27 @@ def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
 
 
-REFUSED = {"set": {1, 2}, "objects": np.array([object()]), "bytes": b"bytes", "tuple key": {(1, 2): 3}}
+REFUSED = {
+    "set": {1, 2},
+    "objects": np.array([object()]),
+    "bytes": b"bytes",
+    "tuple key": {(1, 2): 3},
+}
 
 
 @pytest.mark.parametrize("value", REFUSED.values(), ids=REFUSED)
-def test_what_would_need_a_pickle_is_refused_and_the_last_state_stays(tmp_path: Path, value: Any) -> None:
+def test_what_would_need_a_pickle_is_refused_and_the_last_state_stays(
+    tmp_path: Path, value: Any
+) -> None:
     write_checkpoint(tmp_path, {"epoch": 1})
     with pytest.raises(TypeError, match="a checkpoint holds no"):
         write_checkpoint(tmp_path, {"epoch": 2, "value": value})
     assert read_checkpoint(tmp_path) == {"epoch": 1}
 
 
-def test_a_write_that_does_not_end_leaves_the_state_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_does_not_end_leaves_the_state_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(file: int) -> None:
         raise OSError("no space left")
 
@@ -94,9 +107,16 @@ def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path, damage: str) ->
     flipped = bytearray(whole)
     flipped[len(whole) // 2] ^= 1
     path.write_bytes(
-        {"torn": whole[:-100], "one bit": bytes(flipped), "empty": b"", "another file": b"PAR1" * 50}[damage]
+        {
+            "torn": whole[:-100],
+            "one bit": bytes(flipped),
+            "empty": b"",
+            "another file": b"PAR1" * 50,
+        }[damage]
     )
-    with pytest.raises(CheckpointError, match=r"resume\.npz: no whole checkpoint .*; delete it, and resume begins"):
+    with pytest.raises(
+        CheckpointError, match=r"resume\.npz: no whole checkpoint .*; delete it, and resume begins"
+    ):
         read_checkpoint(tmp_path)
 
 

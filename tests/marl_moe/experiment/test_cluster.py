@@ -47,9 +47,15 @@ def test_the_keys_of_a_runtime_environment_are_rays() -> None:
         ({"address": "ray://head:10001"}, "address: ray:// (Ray Client) does not carry RLlib"),
         ({"address": "head"}, "address: should be host:port, auto, local or null, got 'head'"),
         ({"adress": "auto"}, "did you mean 'address'?"),
-        ({"runtime_env": {"work_dir": "."}}, "runtime_env: unknown key 'work_dir'; valid: working_dir, py_modules"),
+        (
+            {"runtime_env": {"work_dir": "."}},
+            "runtime_env: unknown key 'work_dir'; valid: working_dir, py_modules",
+        ),
         ({"runtime_env": ["pip"]}, "runtime_env: Input should be"),
-        ({"max_concurrent_trials": 0}, "max_concurrent_trials: Input should be greater than or equal to 1"),
+        (
+            {"max_concurrent_trials": 0},
+            "max_concurrent_trials: Input should be greater than or equal to 1",
+        ),
     ],
 )
 def test_a_section_that_cannot_be_is_refused_by_its_key(
@@ -78,16 +84,27 @@ def test_a_variable_with_its_value_is_refused_and_the_value_not_repeated(
     assert "hunter2" not in str(refused.value)
 
 
-def test_a_sweep_over_clusters_is_refused(tiny_experiment: dict[str, Any], write_experiment: Write) -> None:
+def test_a_sweep_over_clusters_is_refused(
+    tiny_experiment: dict[str, Any], write_experiment: Write
+) -> None:
     with pytest.raises(SpecError, match=r"sweep\.cluster: all jobs of a run share one Ray"):
-        load_experiment(str(write_experiment(tiny_experiment | {"sweep": {"cluster": {"address": ["auto"]}}})))
+        load_experiment(
+            str(write_experiment(tiny_experiment | {"sweep": {"cluster": {"address": ["auto"]}}}))
+        )
 
 
 def test_values_of_variables_come_from_the_commands_environment(
     joined: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HOME", "/models")
-    start_ray(ClusterSpec(address="auto", namespace="mine", env_vars=["HF_HOME"], runtime_env={"excludes": ["*.png"]}))
+    start_ray(
+        ClusterSpec(
+            address="auto",
+            namespace="mine",
+            env_vars=["HF_HOME"],
+            runtime_env={"excludes": ["*.png"]},
+        )
+    )
     assert (joined["address"], joined["namespace"]) == ("auto", "mine")
     assert joined["runtime_env"] == {"excludes": ["*.png"], "env_vars": {"HF_HOME": "/models"}}
     monkeypatch.delenv("HF_HOME")
@@ -118,7 +135,9 @@ def test_an_address_where_nobody_answers_is_one_line_and_leaves_no_folder(
     monkeypatch.setattr("ray.is_initialized", lambda: False)
     path = write_experiment(tiny_experiment)
     out = tmp_path / "results"
-    result = CliRunner().invoke(app, ["run", str(path), "--address", unused_address, "--out", str(out)])
+    result = CliRunner().invoke(
+        app, ["run", str(path), "--address", unused_address, "--out", str(out)]
+    )
     assert result.exit_code == 1
     assert f"cluster.address {unused_address}: no Ray cluster answers there" in result.stderr
     assert "--address local takes this machine" in result.stderr
@@ -126,13 +145,21 @@ def test_an_address_where_nobody_answers_is_one_line_and_leaves_no_folder(
 
 
 def test_a_run_keeps_no_address_so_that_it_goes_on_wherever_it_is_resumed(
-    tiny_experiment: dict[str, Any], write_experiment: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_experiment: dict[str, Any],
+    write_experiment: Write,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Begun on a cluster that is gone when it is resumed."""
     from marl_moe.experiment.run import create_run
 
     section = {"address": "gone:6379", "max_concurrent_trials": 1}
-    experiment = tiny_experiment | {"cluster": section, "algorithm": None, "seeds": 1, "figures": []}
+    experiment = tiny_experiment | {
+        "cluster": section,
+        "algorithm": None,
+        "seeds": 1,
+        "figures": [],
+    }
     with monkeypatch.context() as patch:
         patch.setattr("marl_moe.experiment.run.start_ray", lambda cluster: None)
         folder = create_run(load_experiment(str(write_experiment(experiment))), tmp_path)

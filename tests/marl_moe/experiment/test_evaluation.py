@@ -28,7 +28,12 @@ class Anything:
     def act(self, world: World) -> np.ndarray:
         requests = world.requests
         self.met.append(
-            np.concatenate([np.ravel(a) for a in (world.snr_db(), world.available, requests.words, requests.topic)])
+            np.concatenate(
+                [
+                    np.ravel(a)
+                    for a in (world.snr_db(), world.available, requests.words, requests.topic)
+                ]
+            )
         )
         return self.rng.integers(world.num_experts + 1, size=(world.num_worlds, world.num_users))
 
@@ -43,12 +48,19 @@ def in_batches(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     monkeypatch.setattr(evaluation, "WORLDS_AT_ONCE", size)
 
 
-def by_hand(config: WorldConfig, episodes: int, batch: int, seed: int, actions_seed: int) -> list[dict[str, float]]:
+def by_hand(
+    config: WorldConfig, episodes: int, batch: int, seed: int, actions_seed: int
+) -> list[dict[str, float]]:
     """What each episode came to, user by user and slot by slot."""
     rng, rows = np.random.default_rng(actions_seed), []
     for first in range(0, episodes, batch):
         num_worlds = min(batch, episodes - first)
-        world = World(config, num_worlds, evaluation_seed(seed, first // batch), mechanisms.make("posted_price"))
+        world = World(
+            config,
+            num_worlds,
+            evaluation_seed(seed, first // batch),
+            mechanisms.make("posted_price"),
+        )
         totals: list[dict[str, float]] = [{} for _ in range(num_worlds)]
         slots = 0
         while not world.done:
@@ -88,7 +100,9 @@ def test_rows_are_the_means_over_slots_users_and_requests(
     market_world: WorldConfig, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_batches(monkeypatch, batch)
-    rows, _, _ = evaluate(Anything(seed=1), market_world, mechanisms.make("posted_price"), SEED, episodes=5)
+    rows, _, _ = evaluate(
+        Anything(seed=1), market_world, mechanisms.make("posted_price"), SEED, episodes=5
+    )
     expected = by_hand(market_world, episodes=5, batch=batch, seed=SEED, actions_seed=1)
     assert rows["episode"].tolist() == [0, 1, 2, 3, 4]
     assert set(rows["policy"]) == {"anything"}
@@ -96,7 +110,9 @@ def test_rows_are_the_means_over_slots_users_and_requests(
         assert {name: row[name] for name in values} == pytest.approx(values, rel=1e-9, abs=1e-12)
 
 
-def test_every_policy_meets_the_same_worlds_under_a_seed_and_others_under_another(market_world: WorldConfig) -> None:
+def test_every_policy_meets_the_same_worlds_under_a_seed_and_others_under_another(
+    market_world: WorldConfig,
+) -> None:
     def met(actions_seed: int, seed: int) -> np.ndarray:
         policy = Anything(actions_seed)
         evaluate(policy, market_world, mechanisms.make("posted_price"), seed, episodes=4)
@@ -106,7 +122,9 @@ def test_every_policy_meets_the_same_worlds_under_a_seed_and_others_under_anothe
     assert (met(0, seed=SEED) != met(0, seed=SEED + 1)).any()
 
 
-def test_no_world_is_met_twice_in_several_batches(market_world: WorldConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_world_is_met_twice_in_several_batches(
+    market_world: WorldConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     in_batches(monkeypatch, 2)
     policy = Anything()
     evaluate(policy, market_world, mechanisms.make("none"), SEED, episodes=6)
@@ -116,9 +134,13 @@ def test_no_world_is_met_twice_in_several_batches(market_world: WorldConfig, mon
 
 
 @pytest.mark.parametrize("name", HEURISTICS)
-def test_a_policy_that_does_not_learn_repeats_under_a_seed(market_world: WorldConfig, name: str) -> None:
+def test_a_policy_that_does_not_learn_repeats_under_a_seed(
+    market_world: WorldConfig, name: str
+) -> None:
     tables = [
-        evaluate(make_heuristic(name, SEED), market_world, mechanisms.make("none"), SEED, episodes=3)[0]
+        evaluate(
+            make_heuristic(name, SEED), market_world, mechanisms.make("none"), SEED, episodes=3
+        )[0]
         for _ in range(2)
     ]
     pd.testing.assert_frame_equal(*tables)
@@ -134,7 +156,9 @@ PAPER = WorldConfig(
 
 
 def test_running_all_locally_is_worth_43_5_credits_in_the_papers_case() -> None:
-    rows, _, _ = evaluate(make_heuristic("local", 0), PAPER, mechanisms.make("none"), 0, episodes=40)
+    rows, _, _ = evaluate(
+        make_heuristic("local", 0), PAPER, mechanisms.make("none"), 0, episodes=40
+    )
     # 5 credits x 8.80 points - 0.0025 credits x words ~ U(100, 300), of 2,000 requests.
     standard_error = 0.0025 * 200 / np.sqrt(12 * 2000)
     assert rows["requests"].sum() == 2000
@@ -143,7 +167,9 @@ def test_running_all_locally_is_worth_43_5_credits_in_the_papers_case() -> None:
 
 
 def test_dropping_is_worth_39_7_credits_in_the_papers_case() -> None:
-    rows, _, _ = evaluate(make_heuristic("abandon", 0), PAPER, mechanisms.make("none"), 0, episodes=3)
+    rows, _, _ = evaluate(
+        make_heuristic("abandon", 0), PAPER, mechanisms.make("none"), 0, episodes=3
+    )
     np.testing.assert_allclose(rows["utility"], 5 * (8.80 - 0.86), rtol=1e-12)
     np.testing.assert_array_equal(rows["gain"], 0)
 
@@ -153,22 +179,31 @@ def test_market_rows_add_up_to_the_evaluation_rows(
     market_world: WorldConfig, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_batches(monkeypatch, batch)
-    rows, market, users = evaluate(Anything(), market_world, mechanisms.make("posted_price"), SEED, episodes=4)
+    rows, market, users = evaluate(
+        Anything(), market_world, mechanisms.make("posted_price"), SEED, episodes=4
+    )
     rows = rows.set_index("episode")
     by_episode = market.groupby("episode")
     of_clearing = market[market["expert"] == 0].groupby("episode")
     agent_slots = 12 * 3
     per_slot = rows[["edge_utility", "platform_balance"]] * 12
     np.testing.assert_allclose(by_episode["edge_utility"].sum(), per_slot["edge_utility"])
-    np.testing.assert_allclose(of_clearing["platform_balance"].sum(), per_slot["platform_balance"], atol=1e-9)
     np.testing.assert_allclose(
-        by_episode["payment"].sum() + of_clearing["platform_balance"].sum(), rows["charge"] * agent_slots
+        of_clearing["platform_balance"].sum(), per_slot["platform_balance"], atol=1e-9
+    )
+    np.testing.assert_allclose(
+        by_episode["payment"].sum() + of_clearing["platform_balance"].sum(),
+        rows["charge"] * agent_slots,
     )
     assert (rows["charge"] > 0).all()
     by_user = users.groupby("episode")[["charge", "utility"]].sum()
     np.testing.assert_allclose(by_user, rows[["charge", "gain"]] * agent_slots)
-    np.testing.assert_allclose(rows["unit_price"], by_episode["payment"].sum() / by_episode["points"].sum())
-    worth = (rows["gain"] + rows["charge"]) * agent_slots - by_episode["cost"].sum()  # money only changes hands
+    np.testing.assert_allclose(
+        rows["unit_price"], by_episode["payment"].sum() / by_episode["points"].sum()
+    )
+    worth = (rows["gain"] + rows["charge"]) * agent_slots - by_episode[
+        "cost"
+    ].sum()  # money only changes hands
     np.testing.assert_allclose(rows["welfare"] * agent_slots, worth)
 
 
@@ -178,19 +213,34 @@ def test_clearings_may_be_told_of_the_first_episodes_alone(
 ) -> None:
     in_batches(monkeypatch, batch)
     posted = mechanisms.make("posted_price")
-    rows, market, users = evaluate(make_heuristic("greedy", 0), market_world, posted, SEED, episodes=4)
-    same, first, of_users = evaluate(make_heuristic("greedy", 0), market_world, posted, SEED, 4, market_episodes=3)
+    rows, market, users = evaluate(
+        make_heuristic("greedy", 0), market_world, posted, SEED, episodes=4
+    )
+    same, first, of_users = evaluate(
+        make_heuristic("greedy", 0), market_world, posted, SEED, 4, market_episodes=3
+    )
     pd.testing.assert_frame_equal(rows, same)
     untimed = [column for column in market if column != "solve_seconds"]
     key = ["episode", "slot"]
-    for whole, told, columns, agent in ((market, first, untimed, "expert"), (users, of_users, list(users), "user")):
+    for whole, told, columns, agent in (
+        (market, first, untimed, "expert"),
+        (users, of_users, list(users), "user"),
+    ):
         kept = whole[whole["episode"] < 3].sort_values([*key, agent], ignore_index=True)
-        pd.testing.assert_frame_equal(kept[columns], told.sort_values([*key, agent], ignore_index=True)[columns])
+        pd.testing.assert_frame_equal(
+            kept[columns], told.sort_values([*key, agent], ignore_index=True)[columns]
+        )
 
 
-def test_market_rows_are_one_for_each_clearing_and_expert_and_hold_together(market_world: WorldConfig) -> None:
-    _, market, _ = evaluate(Anything(), market_world, mechanisms.make("posted_price"), SEED, episodes=4)
-    keys = list(zip(market["episode"], market["slot"], market["num_slots"], market["expert"], strict=True))
+def test_market_rows_are_one_for_each_clearing_and_expert_and_hold_together(
+    market_world: WorldConfig,
+) -> None:
+    _, market, _ = evaluate(
+        Anything(), market_world, mechanisms.make("posted_price"), SEED, episodes=4
+    )
+    keys = list(
+        zip(market["episode"], market["slot"], market["num_slots"], market["expert"], strict=True)
+    )
     clearings = [(0, 5), (5, 5), (10, 2)]
     assert sorted(keys) == [(n, *held, e) for n in range(4) for held in clearings for e in range(5)]
     np.testing.assert_allclose(market["payment"], market["unit_price"] * market["points"])
@@ -202,8 +252,13 @@ def test_market_rows_are_one_for_each_clearing_and_expert_and_hold_together(mark
 
 def test_what_a_platform_keeps_is_told_with_the_episode_it_was_kept_in() -> None:
     rng = np.random.default_rng(0)
-    cells = {name: rng.random((2, 3)) for name in ("unit_price", "effort", "points", "payment", "cost")}
-    costs = {name: rng.uniform(0.5, 1.5, (2, 3)) for name in ("unit_cost", "cost_slope", "demand", "value")}
+    cells = {
+        name: rng.random((2, 3)) for name in ("unit_price", "effort", "points", "payment", "cost")
+    }
+    costs = {
+        name: rng.uniform(0.5, 1.5, (2, 3))
+        for name in ("unit_cost", "cost_slope", "demand", "value")
+    }
     pairs = {"user_value": rng.uniform(2, 4, (2, 4, 3)), "user_points": rng.random((2, 4, 3))}
     market = mechanisms.Market(**costs, budget=np.zeros(2), **pairs, capacity=np.ones(3, int))
     clearing = Clearing(
@@ -218,8 +273,12 @@ def test_what_a_platform_keeps_is_told_with_the_episode_it_was_kept_in() -> None
         market=market,
         **cells,
     )
-    rows = evaluation._expert_rows(Anything(), np.array([10, 11]), clearing).set_index(["episode", "expert"])
-    users = evaluation._user_rows(Anything(), np.array([10, 11]), clearing).set_index(["episode", "user"])
+    rows = evaluation._expert_rows(Anything(), np.array([10, 11]), clearing).set_index(
+        ["episode", "expert"]
+    )
+    users = evaluation._user_rows(Anything(), np.array([10, 11]), clearing).set_index(
+        ["episode", "user"]
+    )
     for n in range(2):
         for e in range(3):
             row = rows.loc[(10 + n, e)]
@@ -227,12 +286,18 @@ def test_what_a_platform_keeps_is_told_with_the_episode_it_was_kept_in() -> None
                 assert row[name] == values[n, e]
             assert row["demand"] == market.demand[n, e]
             assert row["participates"] == clearing.participates[n, e]
-            assert row["platform_balance"] == pytest.approx(sum(clearing.user_charge[n]) - sum(cells["payment"][n]))
+            assert row["platform_balance"] == pytest.approx(
+                sum(clearing.user_charge[n]) - sum(cells["payment"][n])
+            )
             assert row["welfare"] == clearing.welfare[n]
             assert row["welfare_optimum"] == clearing.welfare_optimum[n]
         for u in range(4):
             told = users.loc[(10 + n, u), ["charge", "utility", "assigned"]].tolist()
-            assert told == [clearing.user_charge[n, u], clearing.user_gain[n, u], clearing.allocation[n, u]]
+            assert told == [
+                clearing.user_charge[n, u],
+                clearing.user_gain[n, u],
+                clearing.allocation[n, u],
+            ]
     assert (rows[["slot", "num_slots", "solve_seconds"]] == [5, 4, 0.1]).all(axis=None)
 
 
@@ -243,17 +308,26 @@ def test_free_edge_devices_leave_no_market_rows(market_world: WorldConfig) -> No
 
 
 def test_an_episode_without_a_finished_request_has_no_utility_rather_than_zero() -> None:
-    config = WorldConfig(num_experts=3, episode_slots=1, requests=RequestConfig(arrival_probability=0.0))
+    config = WorldConfig(
+        num_experts=3, episode_slots=1, requests=RequestConfig(arrival_probability=0.0)
+    )
     rows: Any = evaluate(Anything(), config, mechanisms.make("none"), SEED, episodes=2)[0]
     assert rows["requests"].tolist() == [0, 0]
     assert rows[["utility", "delay_s"]].isna().all(axis=None)
 
 
 def test_the_worst_user_and_the_evenness_of_gains_are_those_of_the_users_one_by_one() -> None:
-    """Jain's index is 1 where all gain alike, 1 / n where one has everything (Jain, Chiu and Hawe 1984)."""
+    """Jain's index is 1 where all gain alike, 1 / n where one has everything (Jain, Chiu and Hawe
+    1984).
+    """
     config = WorldConfig(num_users=4, num_experts=6, episode_slots=7)
-    rows = evaluate(make_heuristic("greedy", 0), config, mechanisms.make("none"), SEED, episodes=3).evaluation
-    world, policy = World(config, 3, evaluation_seed(SEED, 0), mechanisms.make("none")), make_heuristic("greedy", 0)
+    rows = evaluate(
+        make_heuristic("greedy", 0), config, mechanisms.make("none"), SEED, episodes=3
+    ).evaluation
+    world, policy = (
+        World(config, 3, evaluation_seed(SEED, 0), mechanisms.make("none")),
+        make_heuristic("greedy", 0),
+    )
     total = np.zeros((3, 4))
     while not world.done:
         total += world.step(policy.act(world))[2]["gain"]
@@ -264,11 +338,15 @@ def test_the_worst_user_and_the_evenness_of_gains_are_those_of_the_users_one_by_
     np.testing.assert_allclose(rows["jain"][some], expected)
     assert some.any()
     assert rows["jain"][~some].isna().all()
-    nobody = evaluate(make_heuristic("abandon", 0), config, mechanisms.make("none"), SEED, episodes=2).evaluation
+    nobody = evaluate(
+        make_heuristic("abandon", 0), config, mechanisms.make("none"), SEED, episodes=2
+    ).evaluation
     assert nobody["jain"].isna().all()
     assert (nobody["worst_gain"] == 0).all()
 
 
 @pytest.mark.parametrize(("num_users", "at_once"), [(1, 250), (32, 250), (1000, 8), (9000, 1)])
-def test_a_batch_of_worlds_has_no_more_users_than_memory_is_meant_for(num_users: int, at_once: int) -> None:
+def test_a_batch_of_worlds_has_no_more_users_than_memory_is_meant_for(
+    num_users: int, at_once: int
+) -> None:
     assert evaluation.worlds_at_once(WorldConfig(num_users=num_users)) == at_once

@@ -1,4 +1,6 @@
-"""Market studies: markets as a platform meets them, audited mechanism by mechanism, recorded and told."""
+"""Market studies: markets as a platform meets them, audited mechanism by mechanism, recorded and
+told.
+"""
 
 import json
 from dataclasses import fields
@@ -24,13 +26,26 @@ from marl_moe.experiment.records import TABLES
 from marl_moe.experiment.spec import SpecError
 from mechanisms import Market
 
-WORLD = WorldConfig(num_users=4, num_experts=6, episode_slots=14, requests=RequestConfig(num_transferred=1))
+WORLD = WorldConfig(
+    num_users=4, num_experts=6, episode_slots=14, requests=RequestConfig(num_transferred=1)
+)
 STUDY = {
     "name": "tiny_audit",
     "kind": "market_study",
-    "env": {"num_users": 4, "num_experts": 6, "episode_slots": 14, "requests": {"num_transferred": 1}},
+    "env": {
+        "num_users": 4,
+        "num_experts": 6,
+        "episode_slots": 14,
+        "requests": {"num_transferred": 1},
+    },
     "audit": {"markets": 6, "agents": 2, "misreports": 8},
-    "sweep": {"mechanism": [{"name": "none"}, {"name": "posted_price"}, {"name": "vcg", "bandwidth": True}]},
+    "sweep": {
+        "mechanism": [
+            {"name": "none"},
+            {"name": "posted_price"},
+            {"name": "vcg", "bandwidth": True},
+        ]
+    },
     "cluster": {"max_concurrent_trials": 1},
 }
 
@@ -57,16 +72,24 @@ def test_sampled_markets_are_those_of_a_world_played_to_these_slots() -> None:
         world.step(policy.act(world))
     met = world.market.market(user_reports(world))
     for field in fields(Market):
-        np.testing.assert_array_equal(getattr(markets, field.name), getattr(met, field.name), err_msg=field.name)
+        np.testing.assert_array_equal(
+            getattr(markets, field.name), getattr(met, field.name), err_msg=field.name
+        )
 
 
-def test_more_markets_than_worlds_are_spread_over_later_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_markets_than_worlds_are_spread_over_later_slots(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("marl_moe.experiment.evaluation.WORLDS_AT_ONCE", 2)
     markets = sample(7)
     assert markets.batch_shape == (7,)
     assert len({row.tobytes() for row in markets.user_value}) == 7
-    np.testing.assert_array_equal(markets.unit_cost[:2], markets.unit_cost[2:4])  # the same worlds, later
-    with pytest.raises(ValueError, match=r"audit\.markets should be at most 8 with episodes of 14 slots"):
+    np.testing.assert_array_equal(
+        markets.unit_cost[:2], markets.unit_cost[2:4]
+    )  # the same worlds, later
+    with pytest.raises(
+        ValueError, match=r"audit\.markets should be at most 8 with episodes of 14 slots"
+    ):
         sample(9)
 
 
@@ -80,7 +103,11 @@ def test_a_study_leaves_one_row_a_mechanism_and_prints_one_table(study: tuple[Pa
     assert rows["point"].tolist()[2] == "mechanism=vcg bandwidth=True"
     assert (rows["markets"] == 6).all()
     assert (rows["failed_clearings"] == 0).all()
-    assert {path.name for path in folder.iterdir()} >= {"experiment.yaml", "environment.json", "audit.parquet"}
+    assert {path.name for path in folder.iterdir()} >= {
+        "experiment.yaml",
+        "environment.json",
+        "audit.parquet",
+    }
     assert not (folder / "evaluation.parquet").exists()
     for cell in ("none", "posted_price", "vcg bandwidth=True", "welfare"):
         assert cell in printed
@@ -100,7 +127,9 @@ def test_what_is_recorded_is_what_the_mechanisms_are_known_for(study: tuple[Path
 
 
 @pytest.mark.usefixtures("one_core")
-def test_a_study_repeats_and_resumes_from_the_audits_that_are_done(study: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_study_repeats_and_resumes_from_the_audits_that_are_done(
+    study: tuple[Path, str], tmp_path: Path
+) -> None:
     folder, _ = study
     whole = pd.read_parquet(folder / "audit.parquet")
     stopped = tmp_path / "stopped"
@@ -110,20 +139,27 @@ def test_a_study_repeats_and_resumes_from_the_audits_that_are_done(study: tuple[
     whole.iloc[:1].to_parquet(stopped / "audit.parquet", index=False)
     assert CliRunner().invoke(app, ["resume", str(stopped)]).exit_code == 0
     again = pd.read_parquet(stopped / "audit.parquet")
-    pd.testing.assert_frame_equal(again.drop(columns="solve_seconds"), whole.drop(columns="solve_seconds"))
+    pd.testing.assert_frame_equal(
+        again.drop(columns="solve_seconds"), whole.drop(columns="solve_seconds")
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"algorithm": {"name": "sac"}}, "kind: market_study has no algorithm"),
-        ({"audit": {"markets": 0}}, "audit.markets: Input should be greater than or equal to 1, got 0"),
+        (
+            {"audit": {"markets": 0}},
+            "audit.markets: Input should be greater than or equal to 1, got 0",
+        ),
         ({"audit": {"policy": "greedi"}}, "did you mean 'greedy'"),
         ({"audit": {"misreport": 3}}, "did you mean 'misreports'"),
         ({"sweep": {"mechanism": [{"name": "vcq"}]}}, "did you mean 'vcg'"),
     ],
 )
-def test_a_mistake_in_a_study_is_named(change: dict[str, object], message: str, tmp_path: Path) -> None:
+def test_a_mistake_in_a_study_is_named(
+    change: dict[str, object], message: str, tmp_path: Path
+) -> None:
     source = tmp_path / "wrong.yaml"
     source.write_text(yaml.safe_dump(STUDY | change))
     result = CliRunner().invoke(app, ["run", str(source), "--out", str(tmp_path / "out")])
@@ -152,12 +188,17 @@ def printed(rows: pd.DataFrame) -> list[str]:
     return [line for line in capture.get().splitlines() if line.startswith("│")]
 
 
-def test_the_table_tells_a_broken_claim_from_one_that_holds_or_is_not_made(study: tuple[Path, str]) -> None:
+def test_the_table_tells_a_broken_claim_from_one_that_holds_or_is_not_made(
+    study: tuple[Path, str],
+) -> None:
     rows = pd.read_parquet(study[0] / "audit.parquet")
     assert "✗" not in "".join(printed(rows))
     broken = rows.copy()
     broken.loc[rows["mechanism"] == "vcg", "regret_max_users"] = 0.25
-    broken.loc[rows["mechanism"] == "vcg", ["violations", "condition"]] = ["one gains 0.25", "few users"]
+    broken.loc[rows["mechanism"] == "vcg", ["violations", "condition"]] = [
+        "one gains 0.25",
+        "few users",
+    ]
     none, posted_price, vcg = printed(broken)
     assert vcg.count("✗*") == 1
     assert "✗* 0 / 0.250" in vcg

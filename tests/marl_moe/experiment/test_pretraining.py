@@ -22,7 +22,9 @@ Build = Callable[..., ExperimentSpec]
 
 @pytest.fixture
 def build(tiny_experiment: Yaml) -> Build:
-    """The tiny experiment among 9 edge devices, pretrained among 6: `build(epochs, network, **keys of algorithm)`."""
+    """The tiny experiment among 9 edge devices, pretrained among 6: `build(epochs, network, **keys
+    of algorithm)`.
+    """
 
     def make(epochs: int, network: str = "pointer", **keys: Any) -> ExperimentSpec:
         algorithm = tiny_experiment["algorithm"] | {
@@ -31,17 +33,24 @@ def build(tiny_experiment: Yaml) -> Build:
             "pretraining": {"env": {"num_experts": 6}, "stop": {"training_iteration": 2}},
             "checkpointing": {"checkpoint_frequency": 1},
         }
-        experiment = tiny_experiment | {"seeds": 1, "env": tiny_experiment["env"] | {"num_experts": 9}}
+        experiment = tiny_experiment | {
+            "seeds": 1,
+            "env": tiny_experiment["env"] | {"num_experts": 9},
+        }
         return parse_experiment(experiment | {"algorithm": algorithm | keys}, "tiny")
 
     return make
 
 
 def networks(folder: Path) -> dict[str, np.ndarray]:
-    return {name: value.numpy() for name, value in read_weights(folder / NETWORKS)["shared"].items()}
+    return {
+        name: value.numpy() for name, value in read_weights(folder / NETWORKS)["shared"].items()
+    }
 
 
-def test_without_further_training_a_pointer_network_acts_as_it_was_pretrained(build: Build, tmp_path: Path) -> None:
+def test_without_further_training_a_pointer_network_acts_as_it_was_pretrained(
+    build: Build, tmp_path: Path
+) -> None:
     """Zero-shot either way: pretrained and taken over, or trained and evaluated elsewhere."""
     taken_over = run_experiment(build(0), tmp_path)
     plain = build(2, pretraining=None).as_dict()
@@ -49,12 +58,17 @@ def test_without_further_training_a_pointer_network_acts_as_it_was_pretrained(bu
     elsewhere = run_experiment(parse_experiment(plain, "elsewhere"), tmp_path)
     columns = ["policy", "episode", "gain", "utility", "charge"]
     np.testing.assert_array_equal(taken_over.results[columns], elsewhere.results[columns])
-    weights = [next(run.folder.rglob("seed_0/policy.safetensors")).read_bytes() for run in (taken_over, elsewhere)]
+    weights = [
+        next(run.folder.rglob("seed_0/policy.safetensors")).read_bytes()
+        for run in (taken_over, elsewhere)
+    ]
     assert weights[0] == weights[1]
 
 
 def test_training_begins_with_all_that_was_learnt(build: Build, tmp_path: Path) -> None:
-    """Before its first update it holds the pretrained actor, critics, targets and temperature, bit for bit."""
+    """Before its first update it holds the pretrained actor, critics, targets and temperature, bit
+    for bit.
+    """
     never = {"train_batch_size_per_learner": 16, "num_steps_sampled_before_learning_starts": 10_000}
     rows = train(build(1, training=never), 0, tmp_path / "never")
     assert [row["updates"] for row in rows] == [0]
@@ -65,9 +79,18 @@ def test_training_begins_with_all_that_was_learnt(build: Build, tmp_path: Path) 
     for name, value in fresh.items():
         np.testing.assert_array_equal(value, before[name], err_msg=name)
     moved = [name for name, value in pretrained.items() if not np.array_equal(value, before[name])]
-    assert {name.split(".")[0] for name in moved} == {"actor", "critic", "target_critic", "log_alpha"}
-    step = max(np.abs(after[name] - pretrained[name]).max() for name in moved if name.startswith("actor"))
-    from_nothing = max(np.abs(pretrained[name] - before[name]).max() for name in moved if name.startswith("actor"))
+    assert {name.split(".")[0] for name in moved} == {
+        "actor",
+        "critic",
+        "target_critic",
+        "log_alpha",
+    }
+    step = max(
+        np.abs(after[name] - pretrained[name]).max() for name in moved if name.startswith("actor")
+    )
+    from_nothing = max(
+        np.abs(pretrained[name] - before[name]).max() for name in moved if name.startswith("actor")
+    )
     assert 0 < step < from_nothing  # a third as many updates
 
 
@@ -114,10 +137,19 @@ def test_progress_counts_the_epochs_of_both(build: Build, tmp_path: Path) -> Non
     ("keys", "said"),
     [
         ({"name": "ppo"}, "pretraining is for sac; ppo is"),
-        ({"pretraining": None}, "stop.training_iteration should be at least 1 where nothing was trained before"),
+        (
+            {"pretraining": None},
+            "stop.training_iteration should be at least 1 where nothing was trained before",
+        ),
         ({"pretraining": {"env": {"num_expert": 6}}}, "algorithm.pretraining.env.num_expert: "),
-        ({"pretraining": {"env": {}, "stop": {"training_iteration": 0}}}, "pretraining.stop.training_iteration"),
-        ({"pretraining": {"env": {"num_users": 3}}, "policies": "independent"}, "independent policies of 3 users"),
+        (
+            {"pretraining": {"env": {}, "stop": {"training_iteration": 0}}},
+            "pretraining.stop.training_iteration",
+        ),
+        (
+            {"pretraining": {"env": {"num_users": 3}}, "policies": "independent"},
+            "independent policies of 3 users",
+        ),
     ],
 )
 def test_a_pretraining_that_cannot_be_is_refused(build: Build, keys: Yaml, said: str) -> None:

@@ -34,7 +34,9 @@ def frame(table: str, rows: int = 3) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_written_table_documents_every_column_in_the_file_itself(table: str, tmp_path: Path) -> None:
+def test_a_written_table_documents_every_column_in_the_file_itself(
+    table: str, tmp_path: Path
+) -> None:
     written = pq.read_schema(write_table(tmp_path, table, frame(table)))
     assert written.names == list(TABLES[table])
     for column in written:
@@ -43,7 +45,9 @@ def test_a_written_table_documents_every_column_in_the_file_itself(table: str, t
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_table_is_read_back_as_written_whatever_the_order_of_its_columns(table: str, tmp_path: Path) -> None:
+def test_a_table_is_read_back_as_written_whatever_the_order_of_its_columns(
+    table: str, tmp_path: Path
+) -> None:
     rows = frame(table)
     path = write_table(tmp_path, table, rows[rows.columns[::-1]])
     pd.testing.assert_frame_equal(pd.read_parquet(path), rows, check_dtype=False)
@@ -65,7 +69,9 @@ def test_units_are_told_of_every_number_that_has_one() -> None:
         (lambda rows: rows.rename(columns={"utility": "utlity"}), "utlity"),
     ],
 )
-def test_columns_other_than_the_documented_are_refused_by_name(change, named: str, tmp_path: Path) -> None:
+def test_columns_other_than_the_documented_are_refused_by_name(
+    change, named: str, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match=named):
         write_table(tmp_path, "evaluation", change(frame("evaluation")))
     assert list(tmp_path.iterdir()) == []
@@ -80,7 +86,9 @@ def test_a_value_of_the_wrong_type_leaves_the_table_before_it_whole(tmp_path: Pa
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_disk_that_fills_up_leaves_the_table_before_it_whole_and_no_part_of_the_new(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_leaves_the_table_before_it_whole_and_no_part_of_the_new(
+    tmp_path: Path,
+) -> None:
     path = write_table(tmp_path, "evaluation", frame("evaluation"))
     before = path.read_bytes()
     script = f"""
@@ -104,7 +112,9 @@ except OSError:
 def test_a_text_is_replaced_as_a_whole(tmp_path: Path) -> None:
     for text in ("one\n", "another\n"):
         write_text(tmp_path / "experiment.yaml", text)
-        assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("experiment.yaml", text)]
+        assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [
+            ("experiment.yaml", text)
+        ]
 
 
 def test_no_run_writes_into_the_folder_of_another(tmp_path: Path) -> None:
@@ -155,4 +165,7 @@ def test_the_environment_names_the_commit_of_the_checkout(tmp_path: Path) -> Non
     if not commit:
         pytest.skip("not a checkout")
     write_environment(tmp_path, [0])
-    assert json.loads((tmp_path / "environment.json").read_text())["commit"].removesuffix("+changes") == commit
+    assert (
+        json.loads((tmp_path / "environment.json").read_text())["commit"].removesuffix("+changes")
+        == commit
+    )

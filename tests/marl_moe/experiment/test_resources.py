@@ -15,7 +15,9 @@ TWO_NODES = [{"CPU": 4.0}, {"CPU": 2.0, "GPU": 1.0}]
 LEARNERS = [{}, {"num_learners": 2}, {"num_learners": 2, "num_cpus_per_learner": 3}]
 
 
-@pytest.mark.parametrize("learners", [*LEARNERS, {"num_learners": 1, "num_gpus_per_learner": 1}], ids=str)
+@pytest.mark.parametrize(
+    "learners", [*LEARNERS, {"num_learners": 1, "num_gpus_per_learner": 1}], ids=str
+)
 @pytest.mark.parametrize("runners", [0, 3])
 def test_a_job_asks_for_what_rllib_would_have_tune_reserve(
     sac_config: Callable[..., Any], small_world: WorldConfig, runners: int, learners: dict[str, int]
@@ -57,7 +59,9 @@ def test_the_scarcest_resource_and_the_largest_job_say_how_many() -> None:
 def test_what_ray_could_never_place_is_refused_before_it_waits() -> None:
     check_fits([{"CPU": 2}, {"CPU": 2}, {"CPU": 2}], TWO_NODES)
     check_fits([], [])
-    with pytest.raises(SpecError, match=r"need 7 cores, Ray has 6; lower env_runners\.num_env_runners"):
+    with pytest.raises(
+        SpecError, match=r"need 7 cores, Ray has 6; lower env_runners\.num_env_runners"
+    ):
         check_fits([{"CPU": 1}] * 7, TWO_NODES)
     with pytest.raises(SpecError, match="need 2 GPUs, Ray has 1"):
         check_fits([{"GPU": 2}], TWO_NODES)

@@ -34,18 +34,24 @@ SEED_FOLDER = Path("checkpoints") / "seed_0"
 
 
 @pytest.fixture(scope="module")
-def several_seeds(tiny_experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def several_seeds(
+    tiny_experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     source = tmp_path_factory.mktemp("several") / "tiny.yaml"
     source.write_text(yaml.safe_dump(tiny_experiment | {"seeds": SEEDS}))
     return source
 
 
 @pytest.fixture(scope="module")
-def several_whole(several_seeds: Path, tmp_path_factory: pytest.TempPathFactory, ray_started: None) -> Path:
+def several_whole(
+    several_seeds: Path, tmp_path_factory: pytest.TempPathFactory, ray_started: None
+) -> Path:
     """The run folder of those seeds, none stopped, one after another in this process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.cpu_count", lambda: 1)
-        return continue_run(create_run(load_experiment(str(several_seeds)), tmp_path_factory.mktemp("whole"))).folder
+        return continue_run(
+            create_run(load_experiment(str(several_seeds)), tmp_path_factory.mktemp("whole"))
+        ).folder
 
 
 def facts(folder: Path, name: str) -> pd.DataFrame:
@@ -63,7 +69,9 @@ def test_a_run_stopped_after_a_seed_continues_to_the_tables_of_one_that_was_not(
     sent: signal.Signals,
     side_by_side: int,
 ) -> None:
-    """Stopped as it runs on this machine, continued with the other seeds side by side or one after another."""
+    """Stopped as it runs on this machine, continued with the other seeds side by side or one after
+    another.
+    """
     out = tmp_path / "stopped"
     command = [sys.executable, "-m", "marl_moe", "run", str(several_seeds), "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -101,16 +109,22 @@ def long_seed(tiny_experiment: dict[str, Any], tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="module")
-def long_whole(long_seed: Path, tmp_path_factory: pytest.TempPathFactory, ray_started: None) -> Path:
+def long_whole(
+    long_seed: Path, tmp_path_factory: pytest.TempPathFactory, ray_started: None
+) -> Path:
     """The run folder of that seed, trained in one sitting."""
-    return continue_run(create_run(load_experiment(str(long_seed)), tmp_path_factory.mktemp("whole"))).folder
+    return continue_run(
+        create_run(load_experiment(str(long_seed)), tmp_path_factory.mktemp("whole"))
+    ).folder
 
 
 def started(*arguments: str) -> subprocess.Popen[str]:
     """A process of `marl-moe`, whose hashes of strings are others than here."""
     command = [sys.executable, "-m", "marl_moe", *arguments]
     environment = os.environ | {"PYTHONHASHSEED": "123"}
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def assert_same_run(folder: Path, expected: Path) -> None:
@@ -122,7 +136,9 @@ def assert_same_run(folder: Path, expected: Path) -> None:
 
 
 def kill(process: subprocess.Popen[str], folder: Path, after: int, delay: float | None) -> None:
-    """Kill a run once it has written so many checkpoints: `delay` seconds later, or within the next write if None."""
+    """Kill a run once it has written so many checkpoints: `delay` seconds later, or within the next
+    write if None.
+    """
     path = folder / SEED_FOLDER / CHECKPOINT
     seen = {path.stat().st_mtime_ns} if path.exists() else {0}
     deadline = time.monotonic() + PATIENCE_S
@@ -149,7 +165,12 @@ def test_resume_after_kills_within_a_seed_ends_at_the_weights_and_tables_of_an_u
     random = np.random.default_rng()
     kill(started("run", str(long_seed), "--out", str(tmp_path)), folder, after=3, delay=None)
     for _ in range(2):
-        kill(started("resume", str(folder)), folder, after=int(random.integers(1, 20)), delay=random.uniform(0, 0.03))
+        kill(
+            started("resume", str(folder)),
+            folder,
+            after=int(random.integers(1, 20)),
+            delay=random.uniform(0, 0.03),
+        )
     kept = read_checkpoint(folder / SEED_FOLDER)
     assert kept is not None
     assert 5 <= len(kept["rows"]["epoch"]) < EPOCHS
@@ -159,7 +180,11 @@ def test_resume_after_kills_within_a_seed_ends_at_the_weights_and_tables_of_an_u
     assert_same_run(folder, long_whole)
     training = pd.read_parquet(folder / "training.parquet")
     assert (training["seconds"].diff().dropna() > 0).all()
-    told = [scalar for scalar in read_scalars(folder / SEED_FOLDER / "tensorboard") if scalar[0] == "gain"]
+    told = [
+        scalar
+        for scalar in read_scalars(folder / SEED_FOLDER / "tensorboard")
+        if scalar[0] == "gain"
+    ]
     assert [step for _, step, _ in told] == training["agent_steps"].tolist()
     assert [value for _, _, value in told] == pytest.approx(training["gain"].tolist(), rel=1e-6)
     assert not list((folder / SEED_FOLDER).glob("*resume*"))
@@ -203,7 +228,10 @@ def half_trained(stopped_in_an_epoch: Path, tmp_path: Path) -> Path:
 def test_resume_trains_only_the_epochs_after_the_checkpoint(half_trained: Path) -> None:
     kept: list[int] = []
     trained: list[int] = []
-    continue_run(half_trained, Progress(on_kept=kept.append, on_epoch=lambda row: trained.append(row["epoch"])))
+    continue_run(
+        half_trained,
+        Progress(on_kept=kept.append, on_epoch=lambda row: trained.append(row["epoch"])),
+    )
     assert (kept, trained) == ([2], [3, 4])
     assert pd.read_parquet(half_trained / "training.parquet")["epoch"].tolist() == [1, 2, 3, 4]
 
@@ -216,7 +244,10 @@ def test_resume_of_a_seed_that_was_trained_only_evaluates(half_trained: Path) ->
         continue_run(half_trained, Progress(on_policy=stop))
     left = (half_trained / SEED_FOLDER / CHECKPOINT).stat().st_size
     kept: list[int] = []
-    continue_run(half_trained, Progress(on_kept=kept.append, on_epoch=lambda row: pytest.fail("trained again")))
+    continue_run(
+        half_trained,
+        Progress(on_kept=kept.append, on_epoch=lambda row: pytest.fail("trained again")),
+    )
     assert kept == [4]
     assert left < 20_000  # rows, and no replay
     assert not (half_trained / SEED_FOLDER / CHECKPOINT).exists()
@@ -225,8 +256,14 @@ def test_resume_of_a_seed_that_was_trained_only_evaluates(half_trained: Path) ->
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"env": {"num_users": 3}}, "experiment.yaml has changed since, env.num_users was 2: put that back"),
-        ({"algorithm": {"stop": {"training_iteration": 9}}}, "algorithm.stop.training_iteration was 4"),
+        (
+            {"env": {"num_users": 3}},
+            "experiment.yaml has changed since, env.num_users was 2: put that back",
+        ),
+        (
+            {"algorithm": {"stop": {"training_iteration": 9}}},
+            "algorithm.stop.training_iteration was 4",
+        ),
         ({"evaluation": {"episodes": 5}}, None),
     ],
     ids=str,
@@ -249,7 +286,9 @@ def test_resume_refuses_a_checkpoint_of_another_experiment(
     assert "delete it, and resume begins this seed again" in result.stderr
 
 
-def test_resume_refuses_a_checkpoint_of_another_version(half_trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resume_refuses_a_checkpoint_of_another_version(
+    half_trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("marl_moe.experiment.resumption.LAYOUT", -1)
     result = CliRunner().invoke(app, ["resume", str(half_trained)])
     assert result.exit_code == 2
@@ -265,7 +304,9 @@ def test_a_finished_run_has_nothing_left_and_resuming_it_changes_no_table(finish
 
 
 def test_evaluate_plays_the_saved_policies_in_the_worlds_of_the_run(finished: Any) -> None:
-    result = CliRunner().invoke(app, ["evaluate", str(finished.folder), "--policy", "sac", "--policy", "nash"])
+    result = CliRunner().invoke(
+        app, ["evaluate", str(finished.folder), "--policy", "sac", "--policy", "nash"]
+    )
     assert result.exit_code == 0, result.output
     recorded = finished.table("evaluation").query("policy == 'sac'")
     mean = recorded.groupby("seed")["gain"].mean().mean()
@@ -338,7 +379,9 @@ def test_a_video_of_the_learned_policy_has_a_frame_a_slot(finished: Any, tmp_pat
 
 
 def test_a_video_of_an_unknown_kind_is_one_clear_line(finished: Any, tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["evaluate", str(finished.folder), "--video", str(tmp_path / "sac.avi")])
+    result = CliRunner().invoke(
+        app, ["evaluate", str(finished.folder), "--video", str(tmp_path / "sac.avi")]
+    )
     assert result.exit_code == 2
     assert ".avi" in result.stderr
     assert not list(tmp_path.iterdir())

@@ -15,13 +15,17 @@ BATCH = 100
 def algorithm_of(held: int, frequency: int | None = None) -> Any:
     """What is asked of an algorithm: its configuration, and how many transitions its replay holds."""
     config = SimpleNamespace(
-        checkpoint_frequency=frequency, total_train_batch_size=BATCH, env_config={"module_users": {"a": [0], "b": [1]}}
+        checkpoint_frequency=frequency,
+        total_train_batch_size=BATCH,
+        env_config={"module_users": {"a": [0], "b": [1]}},
     )
     return SimpleNamespace(config=config, local_replay_buffer=range(held))
 
 
 def rows_of(epochs: int, updates: int) -> list[dict[str, Any]]:
-    return [{"epoch": epoch + 1, "updates": updates * (epoch + 1) // epochs} for epoch in range(epochs)]
+    return [
+        {"epoch": epoch + 1, "updates": updates * (epoch + 1) // epochs} for epoch in range(epochs)
+    ]
 
 
 @pytest.fixture
@@ -59,12 +63,16 @@ def test_updates_before_a_resume_do_not_count_again(
 
 
 def test_a_frequency_counts_epochs(resumption: Resumption) -> None:
-    assert [resumption.is_due(algorithm_of(10**6, frequency=3), rows_of(n, 1)) for n in range(1, 7)] == [
+    assert [
+        resumption.is_due(algorithm_of(10**6, frequency=3), rows_of(n, 1)) for n in range(1, 7)
+    ] == [
         *(False, False, True),
         *(False, False, True),
     ]
 
 
-def test_rllibs_stock_algorithms_have_none_on_the_way(tiny_experiment: dict[str, Any], tmp_path: Path) -> None:
+def test_rllibs_stock_algorithms_have_none_on_the_way(
+    tiny_experiment: dict[str, Any], tmp_path: Path
+) -> None:
     spec = parse_experiment(tiny_experiment | {"algorithm": {"name": "ppo"}}, "tiny")
     assert not Resumption(spec, tmp_path).is_due(algorithm_of(1), rows_of(3, 10**6))

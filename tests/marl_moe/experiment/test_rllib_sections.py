@@ -25,12 +25,17 @@ class Tracker(RLlibCallback):
 
 
 def test_a_tracker_named_in_yaml_is_told_of_every_iteration(
-    ray_started: None, tiny_experiment: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ray_started: None,
+    tiny_experiment: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told = tmp_path / "told.txt"
     (tmp_path / "tracking_of_mine.py").write_text(TRACKER.format(told=str(told)))
     monkeypatch.syspath_prepend(tmp_path)
-    algorithm = tiny_experiment["algorithm"] | {"callbacks": {"callbacks_class": "tracking_of_mine.Tracker"}}
+    algorithm = tiny_experiment["algorithm"] | {
+        "callbacks": {"callbacks_class": "tracking_of_mine.Tracker"}
+    }
     spec = parse_experiment(tiny_experiment | {"algorithm": algorithm}, "tiny")
     rows = train(spec, 0, tmp_path / "checkpoint")
     lines = [line.split() for line in told.read_text().splitlines()]
@@ -40,24 +45,40 @@ def test_a_tracker_named_in_yaml_is_told_of_every_iteration(
 
 
 @pytest.mark.parametrize("path", ["no_such_module.Tracker", "pathlib.NoSuchClass", "Tracker", 3])
-def test_a_tracker_that_there_is_not_is_named(tiny_experiment: dict[str, Any], path: object) -> None:
+def test_a_tracker_that_there_is_not_is_named(
+    tiny_experiment: dict[str, Any], path: object
+) -> None:
     algorithm = tiny_experiment["algorithm"] | {"callbacks": {"callbacks_class": path}}
     spec = parse_experiment(tiny_experiment | {"algorithm": algorithm}, "tiny")
-    with pytest.raises(SpecError, match=r"algorithm\.callbacks\.callbacks_class: should be the dotted path"):
+    with pytest.raises(
+        SpecError, match=r"algorithm\.callbacks\.callbacks_class: should be the dotted path"
+    ):
         check_algorithm(spec)
 
 
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("training.replay_buffer_config", {"type": "planted.Thing", "capacity": 9}, "replay_buffer_config.type"),
-        ("training.replay_buffer_config", {"type": "planted.yaml", "capacity": 9}, "replay_buffer_config.type"),
+        (
+            "training.replay_buffer_config",
+            {"type": "planted.Thing", "capacity": 9},
+            "replay_buffer_config.type",
+        ),
+        (
+            "training.replay_buffer_config",
+            {"type": "planted.yaml", "capacity": 9},
+            "replay_buffer_config.type",
+        ),
         (
             "training.replay_buffer_config",
             {"type": "{type: planted.Thing}", "capacity": 9},
             "replay_buffer_config.type",
         ),
-        ("training.optimizer", {"deep": [{"type": "planted.Thing"}]}, "training.optimizer.deep.type"),
+        (
+            "training.optimizer",
+            {"deep": [{"type": "planted.Thing"}]},
+            "training.optimizer.deep.type",
+        ),
         ("training.learner_class", "planted.Thing", "training.learner_class"),
         ("training.learner_connector", "planted.Thing", "training.learner_connector"),
         ("training.learner_config_dict", {"planted.Thing": 1}, "training.learner_config_dict"),
@@ -66,9 +87,17 @@ def test_a_tracker_that_there_is_not_is_named(tiny_experiment: dict[str, Any], p
         ("env_runners.env_runner_cls", "planted.Thing", "env_runners.env_runner_cls"),
         ("env_runners.sample_collector", "planted", "env_runners.sample_collector"),
         ("env_runners.env_to_module_connector", "planted", "env_runners.env_to_module_connector"),
-        ("env_runners.exploration_config", {"type": "planted.Thing"}, "env_runners.exploration_config.type"),
+        (
+            "env_runners.exploration_config",
+            {"type": "planted.Thing"},
+            "env_runners.exploration_config.type",
+        ),
         ("env_runners.observation_filter", "../planted.py", "env_runners.observation_filter"),
-        ("reporting.custom_stats_cls_lookup", {"a": "planted.Thing"}, "reporting.custom_stats_cls_lookup.a"),
+        (
+            "reporting.custom_stats_cls_lookup",
+            {"a": "planted.Thing"},
+            "reporting.custom_stats_cls_lookup.a",
+        ),
         ("rl_module.model_config", {"network": "planted.Thing"}, "rl_module.model_config.network"),
     ],
 )
@@ -94,7 +123,9 @@ def test_no_string_outside_of_callbacks_becomes_code_or_a_file(
     assert "planted" not in sys.modules
 
 
-def test_code_that_an_experiment_names_is_listed_with_its_key(tiny_experiment: dict[str, Any]) -> None:
+def test_code_that_an_experiment_names_is_listed_with_its_key(
+    tiny_experiment: dict[str, Any],
+) -> None:
     algorithm = {"callbacks": {"callbacks_class": ["a.B", "c.D"], "on_train_result": "e.f"}}
     cluster = {"runtime_env": {"pip": ["g"]}, "env_vars": ["H"]}
     spec = parse_experiment(tiny_experiment | {"algorithm": algorithm, "cluster": cluster}, "tiny")
@@ -111,7 +142,9 @@ def test_code_that_an_experiment_names_is_listed_with_its_key(tiny_experiment: d
 def test_the_modules_themselves_are_not_for_yaml_to_set(tiny_experiment: dict[str, Any]) -> None:
     algorithm = tiny_experiment["algorithm"] | {"rl_module": {"rl_module_spec": 3}}
     spec = parse_experiment(tiny_experiment | {"algorithm": algorithm}, "tiny")
-    with pytest.raises(SpecError, match=r"algorithm\.rl_module\.rl_module_spec: unknown .* valid: model_config"):
+    with pytest.raises(
+        SpecError, match=r"algorithm\.rl_module\.rl_module_spec: unknown .* valid: model_config"
+    ):
         check_algorithm(spec)
 
 
@@ -123,5 +156,7 @@ def test_training_is_measured_against_the_equilibrium_where_it_is_to_be_evaluate
     without = train(parse_experiment(tiny_experiment, "tiny"), 0, tmp_path / "without")
     equilibrium = [row["gain"] / row["share_of_equilibrium"] for row in rows]
     assert np.ptp(equilibrium) < 1e-9  # one yardstick for all epochs
-    assert [row["gain"] for row in rows] == [row["gain"] for row in without]  # measuring changes nothing
+    assert [row["gain"] for row in rows] == [
+        row["gain"] for row in without
+    ]  # measuring changes nothing
     assert np.isnan([row["share_of_equilibrium"] for row in without]).all()

@@ -22,7 +22,11 @@ SMOKE = {"seeds": 1, "env": {"num_experts": 4}, "sweep": {"env": {"num_users": [
 @pytest.fixture
 def sized(tiny_experiment: Yaml, write_experiment: Write) -> str:
     sweep = {"env": {"num_users": [1, 2, 3]}}
-    return str(write_experiment(tiny_experiment | {"sweep": sweep, "sizes": {"smoke": SMOKE, "fast": {"seeds": 3}}}))
+    return str(
+        write_experiment(
+            tiny_experiment | {"sweep": sweep, "sizes": {"smoke": SMOKE, "fast": {"seeds": 3}}}
+        )
+    )
 
 
 def test_a_size_changes_the_keys_that_it_holds_and_no_other(sized: str) -> None:
@@ -51,16 +55,23 @@ def test_a_size_that_there_is_not_is_refused_with_the_nearest(
         load_experiment("case_study", size="smoke")
 
 
-def test_a_mistake_in_a_size_is_found_without_asking_for_it(tiny_experiment: Yaml, write_experiment: Write) -> None:
+def test_a_mistake_in_a_size_is_found_without_asking_for_it(
+    tiny_experiment: Yaml, write_experiment: Write
+) -> None:
     path = write_experiment(tiny_experiment | {"sizes": {"smoke": {"env": {"num_usres": 3}}}})
-    with pytest.raises(SpecError, match=r"sizes\.smoke: env\.num_usres: .*did you mean 'num_users'\?"):
+    with pytest.raises(
+        SpecError, match=r"sizes\.smoke: env\.num_usres: .*did you mean 'num_users'\?"
+    ):
         load_experiment(str(path))
 
 
 def studies() -> list[Any]:
     """Experiments with sizes; the preset of a cluster starts processes for half a minute."""
     names = [name for name in shipped_experiments() if load_experiment(name).sizes]
-    return [pytest.param(name, marks=[pytest.mark.faults] if name == "cluster" else []) for name in names]
+    return [
+        pytest.param(name, marks=[pytest.mark.faults] if name == "cluster" else [])
+        for name in names
+    ]
 
 
 @pytest.mark.parametrize("name", studies())
@@ -79,25 +90,42 @@ def test_every_study_runs_at_its_smoke_size(name: str, tmp_path: Path) -> None:
 def test_evaluation_may_be_in_other_worlds_than_those_trained_in(
     tiny_experiment: Yaml, write_experiment: Write, tmp_path: Path
 ) -> None:
-    """Zero-shot: a pointer network trained with 6 experts plays among 9, as `World.add_experts` would make of them."""
+    """Zero-shot: a pointer network trained with 6 experts plays among 9, as `World.add_experts`
+    would make of them.
+    """
     experiment = tiny_experiment | {"seeds": 1, "mechanism": {"name": "none"}}
-    experiment["evaluation"] = {**experiment["evaluation"], "env": {"num_experts": 9, "requests": {"num_topics": 3}}}
+    experiment["evaluation"] = {
+        **experiment["evaluation"],
+        "env": {"num_experts": 9, "requests": {"num_topics": 3}},
+    }
     spec = load_experiment(str(write_experiment(experiment)))
     assert (spec.env.num_experts, spec.evaluated_env().num_experts) == (6, 9)
     assert spec.evaluated_env().requests.num_topics == 3
     assert spec.evaluated_env().channel == spec.env.channel
-    result = CliRunner().invoke(app, ["run", str(tmp_path / "experiment.yaml"), "--out", str(tmp_path)])
+    result = CliRunner().invoke(
+        app, ["run", str(tmp_path / "experiment.yaml"), "--out", str(tmp_path)]
+    )
     assert result.exit_code == 0, result.output
-    elsewhere = pd.read_parquet(tmp_path / "tiny" / "evaluation.parquet").set_index(["policy", "episode"])["gain"]
+    elsewhere = pd.read_parquet(tmp_path / "tiny" / "evaluation.parquet").set_index(
+        ["policy", "episode"]
+    )["gain"]
     experiment["evaluation"] = {**experiment["evaluation"], "env": {}}
     for name, env in (("there", spec.evaluated_env().as_dict()), ("here", experiment["env"])):
         write_experiment(experiment | {"name": name, "env": env})
         assert (
-            CliRunner().invoke(app, ["run", str(tmp_path / "experiment.yaml"), "--out", str(tmp_path)]).exit_code == 0
+            CliRunner()
+            .invoke(app, ["run", str(tmp_path / "experiment.yaml"), "--out", str(tmp_path)])
+            .exit_code
+            == 0
         )
-    there = pd.read_parquet(tmp_path / "there" / "evaluation.parquet").set_index(["policy", "episode"])["gain"]
+    there = pd.read_parquet(tmp_path / "there" / "evaluation.parquet").set_index(
+        ["policy", "episode"]
+    )["gain"]
     pd.testing.assert_series_equal(elsewhere["random"], there["random"])  # the same worlds
-    weights = [next((tmp_path / name).rglob("policy.safetensors")).read_bytes() for name in ("tiny", "here", "there")]
+    weights = [
+        next((tmp_path / name).rglob("policy.safetensors")).read_bytes()
+        for name in ("tiny", "here", "there")
+    ]
     assert weights[0] == weights[1] != weights[2]  # trained as if the evaluation were at home
 
 
@@ -106,7 +134,10 @@ def test_evaluation_may_be_in_other_worlds_than_those_trained_in(
     [
         ({"num_expert": 9}, r"evaluation\.env\.num_expert: "),
         ({"num_experts": 0}, r"evaluation\.env\.num_experts: .*greater than or equal to 1, got 0"),
-        ({"channel": {"bandwidth_hz": "wide"}}, r"evaluation\.env\.channel\.bandwidth_hz: .*valid number, got 'wide'"),
+        (
+            {"channel": {"bandwidth_hz": "wide"}},
+            r"evaluation\.env\.channel\.bandwidth_hz: .*valid number, got 'wide'",
+        ),
     ],
 )
 def test_worlds_that_cannot_be_are_refused(

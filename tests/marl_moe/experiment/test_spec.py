@@ -47,7 +47,9 @@ def test_shipped_experiments_load_and_are_what_rllib_takes() -> None:
                 algorithm_config(point, seed=0)
 
 
-def test_a_key_of_the_file_arrives_where_it_belongs(tiny_experiment: Yaml, write_experiment: Write) -> None:
+def test_a_key_of_the_file_arrives_where_it_belongs(
+    tiny_experiment: Yaml, write_experiment: Write
+) -> None:
     spec = load_experiment(str(write_experiment(tiny_experiment)))
     assert spec.env.requests.num_topics == 2
     assert spec.evaluation.episodes == 3
@@ -115,14 +117,22 @@ def test_an_impossible_value_is_named_with_its_file_and_the_limit(
     assert limit in line
 
 
-def test_an_unknown_mechanism_is_named_with_the_nearest(tiny_experiment: Yaml, write_experiment: Write) -> None:
+def test_an_unknown_mechanism_is_named_with_the_nearest(
+    tiny_experiment: Yaml, write_experiment: Write
+) -> None:
     path = write_experiment(changed(tiny_experiment, "mechanism.name", "posted_prize"))
-    assert complaint(path).startswith(f"{path}: mechanism: no mechanism 'posted_prize'; did you mean 'posted_price'?")
+    assert complaint(path).startswith(
+        f"{path}: mechanism: no mechanism 'posted_prize'; did you mean 'posted_price'?"
+    )
 
 
 @pytest.mark.parametrize("number", [".nan", ".inf", "-.inf"])
-@pytest.mark.parametrize("key", ["env.channel.sigma_db", "algorithm.training.gamma", "env.channel.snr_db"])
-def test_only_finite_numbers_are_taken(tiny_experiment: Yaml, write_experiment: Write, key: str, number: str) -> None:
+@pytest.mark.parametrize(
+    "key", ["env.channel.sigma_db", "algorithm.training.gamma", "env.channel.snr_db"]
+)
+def test_only_finite_numbers_are_taken(
+    tiny_experiment: Yaml, write_experiment: Write, key: str, number: str
+) -> None:
     path = write_experiment(tiny_experiment)
     value = f"[0, {number}]" if key.endswith("snr_db") else number
     line = complaint(path, (f"{key}={value}",))
@@ -141,7 +151,9 @@ def test_groups_that_are_no_partition_of_the_users_are_refused(
     assert "policies should name each of the users 0..1 in one group" in line
 
 
-def test_groups_that_are_a_partition_are_taken(tiny_experiment: Yaml, write_experiment: Write) -> None:
+def test_groups_that_are_a_partition_are_taken(
+    tiny_experiment: Yaml, write_experiment: Write
+) -> None:
     path = write_experiment(changed(tiny_experiment, "algorithm.policies", {"a": [1], "b": [0]}))
     algorithm = load_experiment(str(path)).algorithm
     assert algorithm is not None
@@ -172,7 +184,9 @@ def test_a_missing_name_is_missed(tiny_experiment: Yaml, write_experiment: Write
         ("", ": should hold the sections of an experiment, got NoneType"),
     ],
 )
-def test_what_is_no_experiment_is_refused_where_it_goes_wrong(write_experiment: Write, text: str, said: str) -> None:
+def test_what_is_no_experiment_is_refused_where_it_goes_wrong(
+    write_experiment: Write, text: str, said: str
+) -> None:
     path = write_experiment(text)
     assert complaint(path).startswith(f"{path}{said}")
 
@@ -185,29 +199,47 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_does_not_exist_is_named_with_the_nearest_shipped_experiment() -> None:
     assert complaint("case_stduy.yaml") == (
-        "case_stduy.yaml: no such file, and no shipped experiment of that name; did you mean 'case_study'?"
+        "case_stduy.yaml: no such file, and no shipped experiment of that name; did you mean "
+        "'case_study'?"
     )
 
 
-def test_set_overrides_keys_at_every_depth_and_makes_the_sections_it_needs(write_experiment: Write) -> None:
+def test_set_overrides_keys_at_every_depth_and_makes_the_sections_it_needs(
+    write_experiment: Write,
+) -> None:
     path = write_experiment({"name": "bare", "env": {"num_users": 5}})
     spec = load_experiment(
         str(path),
-        ["env.num_users=8", "env.channel.bandwidth_hz=500", "seeds=[2, 3]", "algorithm.training.actor_lr=1e-3"],
+        [
+            "env.num_users=8",
+            "env.channel.bandwidth_hz=500",
+            "seeds=[2, 3]",
+            "algorithm.training.actor_lr=1e-3",
+        ],
     )
-    assert (spec.env.num_users, spec.env.channel.bandwidth_hz, spec.seed_list()) == (8, 500.0, [2, 3])
+    assert (spec.env.num_users, spec.env.channel.bandwidth_hz, spec.seed_list()) == (
+        8,
+        500.0,
+        [2, 3],
+    )
     assert spec.algorithm is not None
     assert spec.algorithm.sections()["training"] == {"actor_lr": 0.001}
 
 
 @pytest.mark.parametrize("override", ["env.num_users", "=3", "name.first=3", "env.num_users=[1"])
-def test_a_malformed_override_is_quoted(tiny_experiment: Yaml, write_experiment: Write, override: str) -> None:
+def test_a_malformed_override_is_quoted(
+    tiny_experiment: Yaml, write_experiment: Write, override: str
+) -> None:
     assert complaint(write_experiment(tiny_experiment), (override,)).startswith(f"--set {override}")
 
 
 @pytest.mark.parametrize("written", ["1e-3", "1E-3", "0.001", "1.0e-3", ".1e-2"])
-def test_a_number_may_be_written_with_an_exponent(tiny_experiment: Yaml, write_experiment: Write, written: str) -> None:
-    spec = load_experiment(str(write_experiment(tiny_experiment)), [f"env.experts.cost_slope=[{written}, 1]"])
+def test_a_number_may_be_written_with_an_exponent(
+    tiny_experiment: Yaml, write_experiment: Write, written: str
+) -> None:
+    spec = load_experiment(
+        str(write_experiment(tiny_experiment)), [f"env.experts.cost_slope=[{written}, 1]"]
+    )
     assert spec.env.experts.cost_slope == (0.001, 1)
 
 
@@ -228,7 +260,9 @@ def test_an_experiment_written_out_loads_as_the_same(
 def test_a_sweep_is_the_grid_of_its_lists(tiny_experiment: Yaml, write_experiment: Write) -> None:
     sweep = {"env": {"num_users": [1, 2]}, "mechanism": {"name": ["none", "posted_price"]}}
     spec = load_experiment(str(write_experiment(changed(tiny_experiment, "sweep", sweep))))
-    points = {label: (point.env.num_users, point.mechanism.name) for label, point in sweep_points(spec)}
+    points = {
+        label: (point.env.num_users, point.mechanism.name) for label, point in sweep_points(spec)
+    }
     assert points == {
         f"env.num_users={users} mechanism.name={name}": (users, name)
         for users in (1, 2)
@@ -255,7 +289,10 @@ def test_a_section_with_a_name_takes_the_place_of_all_and_one_without_changes_it
     assert list(points) == [f"{one} {other}" for one in first for other in then]
     base = tiny_experiment["algorithm"]
     ppo, mlp, long = (points[f"{label} env.channel=wide"].algorithm for label in first)
-    assert (ppo.stop.training_iteration, ppo.sections()) == (100, {})  # the defaults, nothing of the base
+    assert (ppo.stop.training_iteration, ppo.sections()) == (
+        100,
+        {},
+    )  # the defaults, nothing of the base
     assert mlp.sections()["training"] == base["training"]
     assert mlp.sections()["rl_module"] == {"model_config": {"network": "mlp", "hidden": 8}}
     assert (long.stop.training_iteration, long.sections()) == (7, {})
@@ -270,9 +307,15 @@ def test_a_section_with_a_name_takes_the_place_of_all_and_one_without_changes_it
             {"algorithm": [{"stop": {"training_iteration": 3}}]},
             "sweep.algorithm: a section that sets 'stop' needs a label",
         ),
-        ({"algorithm": [{"label": "../up", "name": "ppo"}]}, "label: should be words or word=value, as `network=mlp`"),
+        (
+            {"algorithm": [{"label": "../up", "name": "ppo"}]},
+            "label: should be words or word=value, as `network=mlp`",
+        ),
         ({"algorithm": [{"label": 3, "name": "ppo"}]}, "sweep.algorithm: label: should be words"),
-        ({"algorithm": [{"name": "ppo"}, {"name": "ppo"}]}, "algorithm=ppo: two points have this label"),
+        (
+            {"algorithm": [{"name": "ppo"}, {"name": "ppo"}]},
+            "algorithm=ppo: two points have this label",
+        ),
         ({"env": {"num_users": 3}}, "sweep.env.num_users: should be a list of values, got 3"),
         ({"env": {"num_users": []}}, "sweep.env.num_users: should be a list of values"),
         ({"env": {"num_users": [1, 0]}}, "env.num_users"),
@@ -294,27 +337,66 @@ def test_a_sweep_over_what_is_no_list_no_key_or_no_value_is_refused(
         (
             "env_runners.num_env_runner",
             2,
-            "algorithm.env_runners.num_env_runner: unknown 'num_env_runner'; did you mean 'num_env_runners'?",
+            "algorithm.env_runners.num_env_runner: unknown 'num_env_runner'; did you mean "
+            "'num_env_runners'?",
         ),
-        ("rl_module.model_config.hiden", 8, "algorithm.rl_module.model_config.hiden: unknown 'hiden'"),
-        ("rl_module.model_config", 8, "algorithm.rl_module.model_config: should hold network, hidden"),
-        ("rl_module.model_config.network", "pointr", "network should be 'pointer' or 'mlp', got 'pointr'"),
+        (
+            "rl_module.model_config.hiden",
+            8,
+            "algorithm.rl_module.model_config.hiden: unknown 'hiden'",
+        ),
+        (
+            "rl_module.model_config",
+            8,
+            "algorithm.rl_module.model_config: should hold network, hidden",
+        ),
+        (
+            "rl_module.model_config.network",
+            "pointr",
+            "network should be 'pointer' or 'mlp', got 'pointr'",
+        ),
         ("env_runners.num_envs_per_env_runner", 0, "num_envs_per_env_runner"),
         ("debugging.seed", 3, "algorithm.debugging.seed: seeds are set by the key 'seeds'"),
         ("training.n_step", 0, "training.n_step should be an integer of at least 1, got 0"),
         ("training.gamma", 7, "training.gamma should lie in 0..1, got 7"),
-        ("training.gamma", "high", "algorithm.training.gamma: should be a number or null, got 'high'"),
-        ("training.replay_buffer_config", 5, "algorithm.training.replay_buffer_config: should be a section or null"),
-        ("training.replay_buffer_config", {"size": 5}, "training.replay_buffer_config should hold a capacity"),
-        ("env_runners.num_env_runners", "two", "algorithm.env_runners.num_env_runners: should be a number or null"),
-        ("env_runners.num_env_runners", [2], "algorithm.env_runners.num_env_runners: should be a number or null"),
-        ("env_runners.explore", 1, "algorithm.env_runners.explore: should be true or false or null, got 1"),
+        (
+            "training.gamma",
+            "high",
+            "algorithm.training.gamma: should be a number or null, got 'high'",
+        ),
+        (
+            "training.replay_buffer_config",
+            5,
+            "algorithm.training.replay_buffer_config: should be a section or null",
+        ),
+        (
+            "training.replay_buffer_config",
+            {"size": 5},
+            "training.replay_buffer_config should hold a capacity",
+        ),
+        (
+            "env_runners.num_env_runners",
+            "two",
+            "algorithm.env_runners.num_env_runners: should be a number or null",
+        ),
+        (
+            "env_runners.num_env_runners",
+            [2],
+            "algorithm.env_runners.num_env_runners: should be a number or null",
+        ),
+        (
+            "env_runners.explore",
+            1,
+            "algorithm.env_runners.explore: should be true or false or null, got 1",
+        ),
     ],
 )
 def test_what_rllib_does_not_take_is_a_line_too(
     tiny_experiment: Yaml, write_experiment: Write, key: str, value: Any, said: str
 ) -> None:
-    spec = load_experiment(str(write_experiment(changed(tiny_experiment, f"algorithm.{key}", value))))
+    spec = load_experiment(
+        str(write_experiment(changed(tiny_experiment, f"algorithm.{key}", value)))
+    )
     with pytest.raises(SpecError) as refusal:
         algorithm_config(spec, seed=0)
     assert said in str(refusal.value)

@@ -30,7 +30,9 @@ def mean_gain(config: WorldConfig, *setting: Any) -> float:
     return float(np.mean(gains))
 
 
-def test_what_is_tuned_is_close_to_the_best_of_all_in_other_worlds_and_a_crowd_needs_memory() -> None:
+def test_what_is_tuned_is_close_to_the_best_of_all_in_other_worlds_and_a_crowd_needs_memory() -> (
+    None
+):
     tuned = {}
     for num_users in (2, 16):
         policy = tuned_better_response(
@@ -39,7 +41,10 @@ def test_what_is_tuned_is_close_to_the_best_of_all_in_other_worlds_and_a_crowd_n
         setting = (policy.response_probability, policy.load)
         assert policy.setting == "response_probability={} load={}".format(*setting)
         tuned[num_users] = mean_gain(contention(num_users), *setting)
-        best = max(mean_gain(contention(num_users), *other) for other in product(RESPONSE_PROBABILITIES, LOADS))
+        best = max(
+            mean_gain(contention(num_users), *other)
+            for other in product(RESPONSE_PROBABILITIES, LOADS)
+        )
         assert tuned[num_users] >= best - 0.05
     assert policy.load == "recent"
     assert tuned[16] > mean_gain(contention(16), 0.1, "last")

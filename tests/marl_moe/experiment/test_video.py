@@ -35,7 +35,9 @@ def test_a_gif_has_a_frame_for_each_slot(patchy_world: WorldConfig, tmp_path: Pa
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_film_is_of_the_first_evaluation_world(small_world: WorldConfig, tmp_path: Path) -> None:
+def test_the_film_is_of_the_first_evaluation_world(
+    small_world: WorldConfig, tmp_path: Path
+) -> None:
     played: list[np.ndarray] = []
 
     class Witness(Random):
@@ -43,13 +45,22 @@ def test_the_film_is_of_the_first_evaluation_world(small_world: WorldConfig, tmp
             played.append(world.observe().copy())
             return super().act(world)
 
-    record_video(Witness(np.random.default_rng(0)), small_world, FREE, seed=3, path=tmp_path / "film.gif", fps=4)
+    record_video(
+        Witness(np.random.default_rng(0)),
+        small_world,
+        FREE,
+        seed=3,
+        path=tmp_path / "film.gif",
+        fps=4,
+    )
     world = World(small_world, 1, evaluation_seed(3, 0), FREE)
     np.testing.assert_array_equal(played[0], world.reset())
     assert len(played) == small_world.episode_slots
 
 
-def test_an_unknown_suffix_raises_and_names_one_that_works(small_world: WorldConfig, tmp_path: Path) -> None:
+def test_an_unknown_suffix_raises_and_names_one_that_works(
+    small_world: WorldConfig, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match=r"'\.avi' is not known; \.gif"):
         record_video(somebody(), small_world, FREE, seed=0, path=tmp_path / "film.avi")
     assert list(tmp_path.iterdir()) == []
@@ -64,7 +75,9 @@ def test_mp4_without_ffmpeg_raises_and_names_what_works(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(not writers.is_available("ffmpeg"), reason="matplotlib finds no ffmpeg on this machine")
+@pytest.mark.skipif(
+    not writers.is_available("ffmpeg"), reason="matplotlib finds no ffmpeg on this machine"
+)
 def test_an_mp4_is_written_where_there_is_ffmpeg(small_world: WorldConfig, tmp_path: Path) -> None:
     path = tmp_path / "film.mp4"
     record_video(somebody(), small_world, FREE, seed=0, path=path)
@@ -72,7 +85,9 @@ def test_an_mp4_is_written_where_there_is_ffmpeg(small_world: WorldConfig, tmp_p
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_film_that_fails_on_the_way_leaves_the_earlier_one(small_world: WorldConfig, tmp_path: Path) -> None:
+def test_a_film_that_fails_on_the_way_leaves_the_earlier_one(
+    small_world: WorldConfig, tmp_path: Path
+) -> None:
     class Quitter(Random):
         def act(self, world: World) -> np.ndarray:
             if world.slot == 2:
@@ -93,7 +108,9 @@ def test_impossible_frame_rates_raise(fps: int, small_world: WorldConfig, tmp_pa
         record_video(somebody(), small_world, FREE, seed=0, path=tmp_path / "film.gif", fps=fps)
 
 
-def test_a_folder_that_does_not_exist_raises_before_the_episode(small_world: WorldConfig, tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist_raises_before_the_episode(
+    small_world: WorldConfig, tmp_path: Path
+) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         record_video(somebody(), small_world, FREE, seed=0, path=tmp_path / "nowhere" / "film.gif")
 

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 import mechanisms
-from envs import ChannelConfig, ExpertConfig, ObservationConfig, RequestConfig, World, WorldConfig, prospects
+from envs import (
+    ChannelConfig,
+    ExpertConfig,
+    ObservationConfig,
+    RequestConfig,
+    World,
+    WorldConfig,
+    prospects,
+)
 from marl_moe.policies.equilibrium import BetterResponse, Nash
 from marl_moe.policies.optimum import Optimum, best_assignment, local_search
 from marl_moe.policies.slot_game import SlotGame
@@ -34,7 +42,9 @@ def contention(num_users: int) -> WorldConfig:
     )
 
 
-def worlds(config: WorldConfig = SMALL, num_worlds: int = WORLDS, slots: int = 3, mechanism: str = "none") -> World:
+def worlds(
+    config: WorldConfig = SMALL, num_worlds: int = WORLDS, slots: int = 3, mechanism: str = "none"
+) -> World:
     """Worlds a few slots into an episode of random actions, so that there is a backlog."""
     world = World(config, num_worlds, seed=3, mechanism=mechanisms.make(mechanism))
     rng = np.random.default_rng(0)
@@ -45,15 +55,21 @@ def worlds(config: WorldConfig = SMALL, num_worlds: int = WORLDS, slots: int = 3
 
 @both
 @pytest.mark.parametrize("mechanism", ["none", "posted_price"])
-def test_payoffs_are_what_the_world_pays_for_every_joint_action(config: WorldConfig, mechanism: str) -> None:
+def test_payoffs_are_what_the_world_pays_for_every_joint_action(
+    config: WorldConfig, mechanism: str
+) -> None:
     game = SlotGame.of(worlds(config, mechanism=mechanism))
     assert game.max_load == 3
     for joint in product(range(5), repeat=3):
         world = worlds(config, mechanism=mechanism)
-        allowed = np.take_along_axis(world.action_mask(), np.tile(joint, (WORLDS, 1))[..., None], axis=-1).all((1, 2))
+        allowed = np.take_along_axis(
+            world.action_mask(), np.tile(joint, (WORLDS, 1))[..., None], axis=-1
+        ).all((1, 2))
         *_, info = world.step(np.tile(joint, (WORLDS, 1)))
         expected = game.social_gain(np.tile(joint, (WORLDS, 1)))
-        np.testing.assert_allclose(expected[allowed], info["gain"].sum(axis=-1)[allowed], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(
+            expected[allowed], info["gain"].sum(axis=-1)[allowed], rtol=1e-4, atol=1e-4
+        )
         assert np.isneginf(expected[~allowed]).all()
 
 
@@ -93,21 +109,31 @@ def test_users_who_wait_for_nobody_may_cycle_and_the_regret_says_how_far_they_ar
 
 @both
 @pytest.mark.parametrize("allow_abandon", [True, False])
-def test_the_optimum_is_the_best_of_all_joint_actions_in_every_slot(config: WorldConfig, allow_abandon: bool) -> None:
+def test_the_optimum_is_the_best_of_all_joint_actions_in_every_slot(
+    config: WorldConfig, allow_abandon: bool
+) -> None:
     config = replace(config, allow_abandon=allow_abandon)
     game = SlotGame.of(worlds(config))
-    best = np.max([game.social_gain(np.tile(j, (WORLDS, 1))) for j in product(range(5), repeat=3)], axis=0)
+    best = np.max(
+        [game.social_gain(np.tile(j, (WORLDS, 1))) for j in product(range(5), repeat=3)], axis=0
+    )
     policy = Optimum(np.random.default_rng(0))
-    np.testing.assert_allclose(game.social_gain(policy.act(worlds(config))), best, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        game.social_gain(policy.act(worlds(config))), best, rtol=1e-5, atol=1e-5
+    )
     assert policy.setting == "milp"
 
 
 @both
-def test_local_search_lies_between_equilibrium_and_optimum_in_every_slot(config: WorldConfig) -> None:
+def test_local_search_lies_between_equilibrium_and_optimum_in_every_slot(
+    config: WorldConfig,
+) -> None:
     game = SlotGame.of(worlds(config))
     nash = Nash(np.random.default_rng(0)).act(worlds(config))
     equilibrium, found = game.social_gain(nash), game.social_gain(local_search(game, nash))
-    optimum = game.social_gain(np.concatenate([best_assignment(game.worlds(np.array([n]))) for n in range(WORLDS)]))
+    optimum = game.social_gain(
+        np.concatenate([best_assignment(game.worlds(np.array([n]))) for n in range(WORLDS)])
+    )
     assert (equilibrium <= found + 1e-5).all()
     assert (found <= optimum + 1e-4).all()
     assert found.sum() > equilibrium.sum() + 0.1
@@ -136,7 +162,8 @@ def test_local_search_ends_where_no_move_and_no_swap_helps(config: WorldConfig) 
     for first, second in ((0, 1), (0, 2), (1, 2)):
         used = game.used(chosen)
         takes, gives = (
-            game.action(rows * 3 + user, used[:, other]) for user, other in ((first, second), (second, first))
+            game.action(rows * 3 + user, used[:, other])
+            for user, other in ((first, second), (second, first))
         )
         can = (takes >= 0) & (gives >= 0)
         assert can.any()
@@ -150,13 +177,17 @@ def test_local_search_ends_where_no_move_and_no_swap_helps(config: WorldConfig) 
     [(BetterResponse(np.random.default_rng(1), 0.1), 2.59), (BetterResponse(np.random.default_rng(1), 0.5), 2.66),
      (Nash(np.random.default_rng(1)), 2.79)],
 )  # fmt: skip
-def test_gains_of_eight_users_in_contention_are_the_published_ones(policy: Nash, expected: float) -> None:
+def test_gains_of_eight_users_in_contention_are_the_published_ones(
+    policy: Nash, expected: float
+) -> None:
     world = World(contention(8), num_worlds=48, seed=5)
     gains = []
     while not world.done:
         gains.append(world.step(policy.act(world))[2]["gain"].mean(axis=-1))
     means = np.mean(gains, axis=0)
-    assert means.mean() == pytest.approx(expected, abs=3 * np.hypot(means.std() / np.sqrt(48), 0.01))
+    assert means.mean() == pytest.approx(
+        expected, abs=3 * np.hypot(means.std() / np.sqrt(48), 0.01)
+    )
 
 
 def test_without_a_chance_to_move_users_stay_where_it_is_still_worth_it() -> None:

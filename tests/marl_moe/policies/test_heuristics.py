@@ -29,7 +29,13 @@ FORCED = WorldConfig(
     requests=RequestConfig(arrival_probability=0.7),
     experts=ExpertConfig(availability_probability=0.4, words_per_second=None, mean_competence=-0.2),
 )
-SETTINGS = [(FREE, "none"), (FREE, "posted_price"), (PAID, "none"), (PAID, "posted_price"), (FORCED, "posted_price")]
+SETTINGS = [
+    (FREE, "none"),
+    (FREE, "posted_price"),
+    (PAID, "none"),
+    (PAID, "posted_price"),
+    (FORCED, "posted_price"),
+]
 
 
 def slots(config: WorldConfig, mechanism: str, num_worlds: int = 6) -> Iterator[World]:
@@ -60,7 +66,9 @@ def gain_alone(world: World) -> np.ndarray:
 
 @pytest.mark.parametrize(("config", "mechanism"), SETTINGS)
 @pytest.mark.parametrize("name", ["random", "topic_match", "max_snr", "greedy"])
-def test_actions_are_integers_that_the_mask_allows(name: str, config: WorldConfig, mechanism: str) -> None:
+def test_actions_are_integers_that_the_mask_allows(
+    name: str, config: WorldConfig, mechanism: str
+) -> None:
     for world in slots(config, mechanism):
         actions = act(name, world)
         assert np.issubdtype(actions.dtype, np.integer)
@@ -92,7 +100,9 @@ def test_random_is_uniform_over_the_experts_that_may_be_chosen() -> None:
     config = WorldConfig(num_experts=5, requests=RequestConfig(num_transferred=1))
     world = World(config, num_worlds=20, seed=0, mechanism=mechanisms.make("posted_price"))
     masks = world.action_mask()[:, 0, :-1]
-    n = int(np.flatnonzero((masks.sum(axis=1) > 1) & (masks.sum(axis=1) < 5))[0])  # some may be chosen, some not
+    n = int(
+        np.flatnonzero((masks.sum(axis=1) > 1) & (masks.sum(axis=1) < 5))[0]
+    )  # some may be chosen, some not
     allowed = np.flatnonzero(masks[n])
     policy = HEURISTICS["random"](np.random.default_rng(0))
     counts = np.bincount([policy.act(world)[n, 0] for _ in range(4000)], minlength=6)
@@ -101,7 +111,9 @@ def test_random_is_uniform_over_the_experts_that_may_be_chosen() -> None:
 
 
 @pytest.mark.parametrize(("config", "mechanism"), SETTINGS)
-def test_max_snr_takes_the_strongest_channel_of_those_allowed(config: WorldConfig, mechanism: str) -> None:
+def test_max_snr_takes_the_strongest_channel_of_those_allowed(
+    config: WorldConfig, mechanism: str
+) -> None:
     for world in slots(config, mechanism):
         actions, mask, snr_db = act("max_snr", world), world.action_mask(), world.snr_db()
         for n, u in np.argwhere(mask[..., :-1].any(axis=-1)):
@@ -129,13 +141,19 @@ def test_topic_match_with_types_alone_takes_any_expert_of_the_right_type() -> No
     assert stats.chisquare(counts[right]).pvalue > 1e-3
 
 
-@pytest.mark.parametrize(("config", "mechanism"), [(FREE, "none"), (FREE, "posted_price"), (FORCED, "posted_price")])
-def test_greedy_takes_the_best_gain_that_a_user_alone_could_have(config: WorldConfig, mechanism: str) -> None:
+@pytest.mark.parametrize(
+    ("config", "mechanism"), [(FREE, "none"), (FREE, "posted_price"), (FORCED, "posted_price")]
+)
+def test_greedy_takes_the_best_gain_that_a_user_alone_could_have(
+    config: WorldConfig, mechanism: str
+) -> None:
     seen = set()
     for world in slots(config, mechanism):
         actions, mask, gain = act("greedy", world), world.action_mask(), gain_alone(world)
         for n, u in np.argwhere(world.requests.pending):
-            best = max((gain[n, u, e] for e in range(world.num_experts) if mask[n, u, e]), default=-np.inf)
+            best = max(
+                (gain[n, u, e] for e in range(world.num_experts) if mask[n, u, e]), default=-np.inf
+            )
             may_abandon = bool(mask[n, u, -1])
             if actions[n, u] == world.num_experts:
                 assert may_abandon
@@ -161,7 +179,9 @@ def test_greedy_with_types_alone_takes_the_least_energy_of_the_right_type() -> N
 def test_greedy_does_not_see_what_others_choose_now() -> None:
     world = World(FREE, num_worlds=6, seed=0)
     before = act("greedy", world)
-    assert (np.bincount(before.ravel(), minlength=8)[:7] > 1).any()  # some crowd, blind to each other
+    assert (
+        np.bincount(before.ravel(), minlength=8)[:7] > 1
+    ).any()  # some crowd, blind to each other
     np.testing.assert_array_equal(before, act("greedy", world))
 
 
@@ -188,19 +208,26 @@ def test_policies_repeat_under_their_seed_and_answer_to_their_name(name: str) ->
 
 
 def test_round_robin_visits_every_expert_once_before_any_twice() -> None:
-    world = World(WorldConfig(num_users=7, num_experts=5, requests=RequestConfig(num_transferred=1)), num_worlds=2)
+    world = World(
+        WorldConfig(num_users=7, num_experts=5, requests=RequestConfig(num_transferred=1)),
+        num_worlds=2,
+    )
     policy = HEURISTICS["round_robin"](np.random.default_rng(0))
     visits = []
     for _ in range(5):
         chosen = policy.act(world)
-        assert np.ptp(np.bincount(chosen[0], minlength=5)) <= 1  # 7 users on 5 experts: one or two each
+        assert (
+            np.ptp(np.bincount(chosen[0], minlength=5)) <= 1
+        )  # 7 users on 5 experts: one or two each
         visits.append(chosen)
         world.step(chosen)
     assert (np.sort(np.array(visits), axis=0) == np.arange(5)[:, None, None]).all()
 
 
 def test_round_robin_passes_over_experts_that_may_not_be_chosen() -> None:
-    config = WorldConfig(num_users=2, num_experts=6, experts=ExpertConfig(availability_probability=0.5))
+    config = WorldConfig(
+        num_users=2, num_experts=6, experts=ExpertConfig(availability_probability=0.5)
+    )
     world = World(config, num_worlds=50, seed=0)
     chosen = HEURISTICS["round_robin"](np.random.default_rng(0)).act(world)
     for n, u in np.ndindex(chosen.shape):
@@ -210,7 +237,9 @@ def test_round_robin_passes_over_experts_that_may_not_be_chosen() -> None:
 
 
 def test_load_aware_joins_the_shortest_queue_of_its_type() -> None:
-    world = World(WorldConfig(num_users=12, requests=RequestConfig(num_transferred=1)), num_worlds=20, seed=0)
+    world = World(
+        WorldConfig(num_users=12, requests=RequestConfig(num_transferred=1)), num_worlds=20, seed=0
+    )
     policy = HEURISTICS["load_aware"](np.random.default_rng(0))
     world.step(np.random.default_rng(0).integers(30, size=(20, 12)))
     chosen = policy.act(world)

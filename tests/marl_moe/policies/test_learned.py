@@ -19,7 +19,9 @@ from marl_moe.policies.networks import NetworkConfig
 GROUPS = {"near": [0, 2], "far": [1]}
 
 
-def make_policy(world: WorldConfig, users: dict[str, list[int]] | None = None, **network: Any) -> LearnedPolicy:
+def make_policy(
+    world: WorldConfig, users: dict[str, list[int]] | None = None, **network: Any
+) -> LearnedPolicy:
     torch.manual_seed(1)
     config = NetworkConfig(num_experts=world.num_experts, hidden=8, **network)
     users = users or {"shared": list(range(world.num_users))}
@@ -34,7 +36,11 @@ def make_policy(world: WorldConfig, users: dict[str, list[int]] | None = None, *
 
 def probabilities(policy: LearnedPolicy, world: World, module: str, n: int, u: int) -> np.ndarray:
     """What one user's actor says about its actions, as a softmax over the allowed ones."""
-    score = policy.actors[module](torch.from_numpy(world.observe()[n, u : u + 1]))[0, 0].double().numpy()
+    score = (
+        policy.actors[module](torch.from_numpy(world.observe()[n, u : u + 1]))[0, 0]
+        .double()
+        .numpy()
+    )
     weight = np.where(world.action_mask()[n, u], np.exp(score - score.max()), 0)
     return weight / weight.sum()
 
@@ -54,7 +60,9 @@ def test_each_user_does_what_its_own_actor_finds_likeliest(
         world.step(actions)
 
 
-def test_drawn_actions_have_the_frequencies_of_the_softmax_and_are_never_masked(patchy_world: WorldConfig) -> None:
+def test_drawn_actions_have_the_frequencies_of_the_softmax_and_are_never_masked(
+    patchy_world: WorldConfig,
+) -> None:
     policy = make_policy(patchy_world)
     world = World(patchy_world, seed=1)
     expected = probabilities(policy, world, "shared", 0, 0)
@@ -90,10 +98,15 @@ def test_a_saved_policy_acts_as_the_one_it_was_saved_from(
     np.testing.assert_array_equal(loaded.act(world), policy.act(world))
     assert len(np.unique(policy.act(world))) > 2
     assert loaded.network == policy.network
-    assert sorted(file.name for file in (tmp_path / "saved").iterdir()) == ["policy.json", "policy.safetensors"]
+    assert sorted(file.name for file in (tmp_path / "saved").iterdir()) == [
+        "policy.json",
+        "policy.safetensors",
+    ]
 
 
-def test_a_saved_policy_acts_where_ray_cannot_be_imported(small_world: WorldConfig, tmp_path: Path) -> None:
+def test_a_saved_policy_acts_where_ray_cannot_be_imported(
+    small_world: WorldConfig, tmp_path: Path
+) -> None:
     policy = make_policy(small_world)
     weights = {module: actor.state_dict() for module, actor in policy.actors.items()}
     save_policy(tmp_path, weights, policy.network, policy.module_users)
@@ -106,13 +119,17 @@ from marl_moe.policies.learned import load_policy
 world = World(WorldConfig(**json.loads({json.dumps(small_world.as_dict())!r})), num_worlds=4, seed=9)
 print(json.dumps(load_policy(Path({str(tmp_path)!r}), "sac").act(world).tolist()))
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert json.loads(done.stdout) == policy.act(World(small_world, num_worlds=4, seed=9)).tolist()
 
 
 def test_a_shared_policy_serves_worlds_of_other_sizes(small_world: WorldConfig) -> None:
     policy = make_policy(small_world)
-    other = replace(small_world, num_users=4, num_experts=9, experts=ExpertConfig(availability_probability=0.7))
+    other = replace(
+        small_world, num_users=4, num_experts=9, experts=ExpertConfig(availability_probability=0.7)
+    )
     world = World(other, num_worlds=3, seed=0)
     actions = policy.act(world)
     for n, u in np.ndindex(3, 4):

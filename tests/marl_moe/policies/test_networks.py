@@ -11,7 +11,13 @@ from torch import Tensor, nn
 import mechanisms
 from envs import World, WorldConfig
 from envs.observation import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
-from marl_moe.policies.networks import NetworkConfig, PointerNetwork, action_mask, carried_over, masked_logits
+from marl_moe.policies.networks import (
+    NetworkConfig,
+    PointerNetwork,
+    action_mask,
+    carried_over,
+    masked_logits,
+)
 
 
 def observations(num_experts: int, batch: int = 4, seed: int = 0) -> Tensor:
@@ -21,7 +27,9 @@ def observations(num_experts: int, batch: int = 4, seed: int = 0) -> Tensor:
 
 def blocks(observation: Tensor) -> tuple[Tensor, list[Tensor]]:
     """One user's features, and each expert's."""
-    return observation[:NUM_USER_FEATURES], list(observation[NUM_USER_FEATURES:].split(NUM_EXPERT_FEATURES))
+    return observation[:NUM_USER_FEATURES], list(
+        observation[NUM_USER_FEATURES:].split(NUM_EXPERT_FEATURES)
+    )
 
 
 def by_hand(network: PointerNetwork, observation: Tensor) -> list[float]:
@@ -32,15 +40,22 @@ def by_hand(network: PointerNetwork, observation: Tensor) -> list[float]:
         return product if layer.bias is None else product + layer.bias[0, 0]
 
     user, experts = blocks(observation)
-    first = [torch.relu(linear(network.expert_in, torch.cat([e, user, torch.ones(1)]))) for e in experts]
+    first = [
+        torch.relu(linear(network.expert_in, torch.cat([e, user, torch.ones(1)]))) for e in experts
+    ]
     context = sum(first) / len(first)
-    second = [torch.relu(linear(network.expert_hidden, f) + linear(network.context_hidden, context)) for f in first]
+    second = [
+        torch.relu(linear(network.expert_hidden, f) + linear(network.context_hidden, context))
+        for f in first
+    ]
     abandon = linear(network.abandon_out, torch.relu(linear(network.abandon_hidden, context)))
     return [*(linear(network.expert_out, s).item() for s in second), abandon.item()]
 
 
 @pytest.mark.parametrize("num_experts", [1, 5, 30])
-def test_one_pointer_network_scores_any_number_of_experts_as_written_out_by_hand(num_experts: int) -> None:
+def test_one_pointer_network_scores_any_number_of_experts_as_written_out_by_hand(
+    num_experts: int,
+) -> None:
     torch.manual_seed(1)
     network = PointerNetwork(copies=1, hidden=8)
     seen = observations(num_experts)
@@ -69,7 +84,9 @@ def test_twins_score_as_two_separate_networks_of_the_same_weights(network: Any) 
     seen = observations(5)
     for copy in range(2):
         single = config.build(copies=1)
-        single.load_state_dict({name: weight[copy : copy + 1] for name, weight in twins.state_dict().items()})
+        single.load_state_dict(
+            {name: weight[copy : copy + 1] for name, weight in twins.state_dict().items()}
+        )
         torch.testing.assert_close(twins(seen)[copy], single(seen)[0], rtol=1e-5, atol=1e-6)
 
 
@@ -136,11 +153,21 @@ def test_an_impossible_network_is_refused_by_name(wrong: dict[str, Any], message
 
 
 @pytest.mark.parametrize("network", ["pointer", "mlp"])
-def test_networks_carried_over_to_more_experts_score_those_they_know_as_before(network: str) -> None:
-    """While the further experts show nothing but zeros; and back among fewer, all that is left as before."""
-    few, many = (NetworkConfig(num_experts, network=network, hidden=8).build(copies=2) for num_experts in (5, 9))  # type: ignore[arg-type]
+def test_networks_carried_over_to_more_experts_score_those_they_know_as_before(
+    network: str,
+) -> None:
+    """While the further experts show nothing but zeros; and back among fewer, all that is left as
+    before.
+    """
+    few, many = (
+        NetworkConfig(num_experts, network=network, hidden=8).build(copies=2)
+        for num_experts in (5, 9)
+    )  # type: ignore[arg-type]
     fresh = many.state_dict()
-    grown = {name: carried_over(f"critic.{name}", few.state_dict()[name], value) for name, value in fresh.items()}
+    grown = {
+        name: carried_over(f"critic.{name}", few.state_dict()[name], value)
+        for name, value in fresh.items()
+    }
     many.load_state_dict(grown)
     seen = observations(5)
     wider = torch.cat([seen, torch.zeros(len(seen), 4 * NUM_EXPERT_FEATURES)], dim=-1)
@@ -151,12 +178,17 @@ def test_networks_carried_over_to_more_experts_score_those_they_know_as_before(n
     else:
         torch.testing.assert_close(many(observations(9)), few(observations(9)))
     small = NetworkConfig(5, network=network, hidden=8).build(copies=2)  # type: ignore[arg-type]
-    small.load_state_dict({name: carried_over(name, grown[name], value) for name, value in small.state_dict().items()})
+    small.load_state_dict(
+        {name: carried_over(name, grown[name], value) for name, value in small.state_dict().items()}
+    )
     torch.testing.assert_close(small(seen), few(seen))
 
 
 def test_a_network_of_another_width_is_not_carried_over() -> None:
-    narrow, wide = (NetworkConfig(5, network="mlp", hidden=hidden).build(copies=1).state_dict() for hidden in (8, 16))
+    narrow, wide = (
+        NetworkConfig(5, network="mlp", hidden=hidden).build(copies=1).state_dict()
+        for hidden in (8, 16)
+    )
     for name in ("first.weight", "second.weight", "second.bias", "out.weight"):
         with pytest.raises(ValueError, match=name):
             carried_over(name, narrow[name], wide[name])

@@ -21,7 +21,10 @@ def make_learner(sac_config: Callable[..., Any]) -> Callable[..., Any]:
     def make(world: WorldConfig, **settings: Any) -> Any:
         config = sac_config(world, **settings)
         low, high = observation.bounds(world)
-        spaces = (gym.spaces.Box(low, high, dtype=np.float32), gym.spaces.Discrete(world.num_experts + 1))
+        spaces = (
+            gym.spaces.Box(low, high, dtype=np.float32),
+            gym.spaces.Discrete(world.num_experts + 1),
+        )
         return config.build_learner(spaces=dict.fromkeys(config.env_config["module_users"], spaces))
 
     return make

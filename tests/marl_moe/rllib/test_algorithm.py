@@ -38,7 +38,10 @@ def build(sac_config: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
 def weights(algorithm: Any) -> Weights:
     """Every number learned: networks, targets and temperature of each module."""
     learner = algorithm.learner_group._learner
-    found = {f"{module} temperature": value.detach().numpy().copy() for module, value in learner.curr_log_alpha.items()}
+    found = {
+        f"{module} temperature": value.detach().numpy().copy()
+        for module, value in learner.curr_log_alpha.items()
+    }
     for module in algorithm.config.env_config["module_users"]:
         state = learner.module[module].unwrapped().state_dict()
         found |= {f"{module} {name}": value.numpy().copy() for name, value in state.items()}
@@ -46,14 +49,20 @@ def weights(algorithm: Any) -> Weights:
 
 
 def learner_state(algorithm: Any) -> Weights:
-    """Every number that the learner holds, wherever it is: networks, targets, temperature and optimisers."""
+    """Every number that the learner holds, wherever it is: networks, targets, temperature and
+    optimisers.
+    """
     state = algorithm.learner_group.get_state()["learner"]
-    found = {f"{module} temperature": np.array(value) for module, value in state["log_alpha"].items()}
+    found = {
+        f"{module} temperature": np.array(value) for module, value in state["log_alpha"].items()
+    }
     for module, networks in state["rl_module"].items():
         found |= {f"{module} {name}": np.array(value) for name, value in networks.items()}
     for optimizer, held in state["optimizer"].items():
         for number, moments in held["state"]["state"].items():
-            found |= {f"{optimizer} {number} {name}": np.array(value) for name, value in moments.items()}
+            found |= {
+                f"{optimizer} {number} {name}": np.array(value) for name, value in moments.items()
+            }
     return found
 
 
@@ -66,10 +75,16 @@ def counts(result: dict[str, Any]) -> tuple[int, int, int]:
     """Env steps, agent steps and updates so far."""
     runners = result["env_runners"]
     agent_steps = sum(runners["num_agent_steps_sampled_lifetime"].values())
-    return runners["num_env_steps_sampled_lifetime"], agent_steps, result.get("num_updates_lifetime", 0)
+    return (
+        runners["num_env_steps_sampled_lifetime"],
+        agent_steps,
+        result.get("num_updates_lifetime", 0),
+    )
 
 
-@pytest.mark.parametrize("settings", [{}, {"users": GROUPS, "network": {"network": "mlp"}, "n_step": 3}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"users": GROUPS, "network": {"network": "mlp"}, "n_step": 3}]
+)
 def test_training_repeats_bit_for_bit_under_a_seed_and_not_under_another(
     build: Callable[..., Any], small_world: WorldConfig, settings: dict[str, Any]
 ) -> None:
@@ -80,14 +95,22 @@ def test_training_repeats_bit_for_bit_under_a_seed_and_not_under_another(
         for _ in range(3):
             algorithm.train()
         learned.append(weights(algorithm))
-        assert not any(np.array_equal(start[name], learned[-1][name]) for name in start if "temperature" in name)
+        assert not any(
+            np.array_equal(start[name], learned[-1][name])
+            for name in start
+            if "temperature" in name
+        )
     assert same(learned[0], learned[1])
     assert not same(learned[0], learned[2])
 
 
 @pytest.mark.parametrize(
     "users",
-    [{"shared": [0, 1, 2]}, {"user_0": [0], "user_1": [1], "user_2": [2]}, {"pair": [0, 2], "single": [1]}],
+    [
+        {"shared": [0, 1, 2]},
+        {"user_0": [0], "user_1": [1], "user_2": [2]},
+        {"pair": [0, 2], "single": [1]},
+    ],
     ids=["shared", "independent", "groups"],
 )
 @pytest.mark.parametrize("network", ["pointer", "mlp"])
@@ -103,7 +126,9 @@ def test_every_module_of_every_grouping_trains(
     )
     start = weights(algorithm)
     result = algorithm.train()
-    moved = {name for name, value in weights(algorithm).items() if not np.array_equal(value, start[name])}
+    moved = {
+        name for name, value in weights(algorithm).items() if not np.array_equal(value, start[name])
+    }
     for module in users:
         for part in ("actor.", "critic.", "target_critic.", "temperature"):
             assert any(name.startswith(f"{module} {part}") for name in moved)
@@ -113,13 +138,21 @@ def test_every_module_of_every_grouping_trains(
 def test_steps_and_updates_are_counted_as_the_configuration_implies(
     build: Callable[..., Any], small_world: WorldConfig
 ) -> None:
-    # 3 worlds x 10 slots x 2 users an iteration; 60 agent steps at ratio 2 in batches of 16 are 7.5 updates.
+    # 3 worlds x 10 slots x 2 users an iteration; 60 agent steps at ratio 2 in batches of 16 are 7.5
+    # updates.
     algorithm = build(small_world, training_intensity=2.0)
-    assert [counts(algorithm.train()) for _ in range(4)] == [(30, 60, 7), (60, 120, 15), (90, 180, 22), (120, 240, 30)]
+    assert [counts(algorithm.train()) for _ in range(4)] == [
+        (30, 60, 7),
+        (60, 120, 15),
+        (90, 180, 22),
+        (120, 240, 30),
+    ]
 
 
 @pytest.mark.parametrize("users", [None, GROUPS], ids=["shared", "groups"])
-@pytest.mark.parametrize(("intensity", "num_envs", "fragment"), [(0.3, 3, 5), (1.28, 2, 10), (4.0, 5, 2)])
+@pytest.mark.parametrize(
+    ("intensity", "num_envs", "fragment"), [(0.3, 3, 5), (1.28, 2, 10), (4.0, 5, 2)]
+)
 def test_transitions_trained_on_over_those_collected_is_the_replay_ratio(
     build: Callable[..., Any],
     small_world: WorldConfig,
@@ -128,28 +161,41 @@ def test_transitions_trained_on_over_those_collected_is_the_replay_ratio(
     fragment: int,
     users: dict[str, list[int]] | None,
 ) -> None:
-    algorithm = build(small_world, training_intensity=intensity, num_envs=num_envs, fragment=fragment, users=users)
+    algorithm = build(
+        small_world, training_intensity=intensity, num_envs=num_envs, fragment=fragment, users=users
+    )
     for _ in range(8):
         _, agent_steps, updates = counts(algorithm.train())
     trained_an_update = 16 * len(users or ["shared"])
-    assert updates * trained_an_update == pytest.approx(intensity * agent_steps, abs=trained_an_update)
+    assert updates * trained_an_update == pytest.approx(
+        intensity * agent_steps, abs=trained_an_update
+    )
     learner = algorithm.learner_group._learner
-    steps = {int(state["step"]) for optimizer in learner._optimizer_parameters for state in optimizer.state.values()}
+    steps = {
+        int(state["step"])
+        for optimizer in learner._optimizer_parameters
+        for state in optimizer.state.values()
+    }
     assert steps == {updates}  # what the optimisers did, not only what was counted
 
 
 def test_learning_waits_for_the_agent_steps_asked_for_and_then_keeps_the_ratio(
     build: Callable[..., Any], small_world: WorldConfig
 ) -> None:
-    # A fragment is 30 agent steps; the third reaches 90, and from it on every fragment asks for updates.
-    algorithm = build(small_world, num_steps_sampled_before_learning_starts=90, training_intensity=1.6)
+    # A fragment is 30 agent steps; the third reaches 90, and from it on every fragment asks for
+    # updates.
+    algorithm = build(
+        small_world, num_steps_sampled_before_learning_starts=90, training_intensity=1.6
+    )
     start = weights(algorithm)
     assert counts(algorithm.train()) == (30, 60, 0)
     assert same(weights(algorithm), start)
     assert counts(algorithm.train()) == (60, 120, 1.6 * 60 / 16)
 
 
-def test_the_runner_acts_with_the_weights_just_learned(build: Callable[..., Any], small_world: WorldConfig) -> None:
+def test_the_runner_acts_with_the_weights_just_learned(
+    build: Callable[..., Any], small_world: WorldConfig
+) -> None:
     algorithm = build(small_world)
     algorithm.train()
     acting = algorithm.env_runner.get_state()["rl_module"]["shared"]
@@ -167,7 +213,9 @@ def test_two_remote_runners_collect_and_are_sent_what_is_learned(
     assert counts(algorithm.train()) == (120, 240, 24)
     learned = weights(algorithm)
     assert not same(start, learned)
-    states = algorithm.env_runner_group.foreach_env_runner(lambda runner: runner.get_state(), local_env_runner=False)
+    states = algorithm.env_runner_group.foreach_env_runner(
+        lambda runner: runner.get_state(), local_env_runner=False
+    )
     assert len(states) == 2
     for state in states:
         for name, value in state["rl_module"]["shared"].items():
@@ -180,7 +228,13 @@ def test_resume_from_rllibs_checkpoint_is_bit_identical_to_never_having_stopped(
 ) -> None:
     """The replay outgrows its capacity, an update is half due, experts change every episode."""
     world = replace(small_world, experts=replace(small_world.experts, resample="episode"))
-    whole = build(world, training_intensity=1.3, replay_buffer_config={"capacity": 100}, users=GROUPS, n_step=3)
+    whole = build(
+        world,
+        training_intensity=1.3,
+        replay_buffer_config={"capacity": 100},
+        users=GROUPS,
+        n_step=3,
+    )
     whole.train()
     whole.train()
     whole.save_to_path(tmp_path)
@@ -198,7 +252,9 @@ def test_resume_from_rllibs_checkpoint_is_bit_identical_to_never_having_stopped(
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"runners": 2, "learners": 1}], ids=["in one process", "two remote runners and a remote learner"]
+    "settings",
+    [{}, {"runners": 2, "learners": 1}],
+    ids=["in one process", "two remote runners and a remote learner"],
 )
 def test_restoring_an_older_checkpoint_repeats_what_followed_it(
     build: Callable[..., Any], small_world: WorldConfig, tmp_path: Path, settings: dict[str, int]
@@ -235,7 +291,9 @@ def test_a_runner_that_is_restarted_is_handed_weights_and_no_worlds(
 def test_a_local_runner_has_weights_of_its_own_where_the_learner_is_not_on_the_cpu(
     build: Callable[..., Any], small_world: WorldConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(MaskedSacLearner, "device", torch.device("cuda"))  # what it says; the networks stay here
+    monkeypatch.setattr(
+        MaskedSacLearner, "device", torch.device("cuda")
+    )  # what it says; the networks stay here
     algorithm = build(small_world)
     algorithm.train()
     assert algorithm.env_runner.module is not algorithm.learner_group._learner.module
@@ -312,7 +370,9 @@ def test_an_impossible_checkpoint_frequency_is_refused_by_its_key(
     sac_config: Callable[..., Any], small_world: WorldConfig, frequency: Any
 ) -> None:
     config = sac_config(small_world).checkpointing(checkpoint_frequency=frequency)
-    with pytest.raises(ValueError, match=r"checkpointing\.checkpoint_frequency should be an integer of at least 1"):
+    with pytest.raises(
+        ValueError, match=r"checkpointing\.checkpoint_frequency should be an integer of at least 1"
+    ):
         config.validate()
 
 
@@ -327,6 +387,8 @@ def test_a_gpu_is_asked_for_by_rllibs_key_and_refused_where_there_is_none(
     config.validate()
 
 
-def test_what_the_other_tests_use_is_accepted(sac_config: Callable[..., Any], small_world: WorldConfig) -> None:
+def test_what_the_other_tests_use_is_accepted(
+    sac_config: Callable[..., Any], small_world: WorldConfig
+) -> None:
     sac_config(small_world, replay_buffer_config={"capacity": 10}, n_step=3, tau=1.0).validate()
     assert torch.get_num_threads() == 1

@@ -1,4 +1,6 @@
-"""What runners collect, against the same actions played in a World and in the PettingZoo environment."""
+"""What runners collect, against the same actions played in a World and in the PettingZoo
+environment.
+"""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -23,7 +25,9 @@ FRAGMENT = 5
 @pytest.fixture
 def runner(sac_config: Make, patchy_world: WorldConfig) -> WorldRunner:
     """3 worlds of 12 slots, 5 slots a fragment, with payments."""
-    return WorldRunner(config=sac_config(patchy_world, mechanism="posted_price", fragment=FRAGMENT), worker_index=1)
+    return WorldRunner(
+        config=sac_config(patchy_world, mechanism="posted_price", fragment=FRAGMENT), worker_index=1
+    )
 
 
 def world_seed(seed: int, index: int) -> int:
@@ -71,7 +75,11 @@ def test_one_world_gives_the_transitions_of_the_pettingzoo_environment(
 
 def test_rows_that_only_close_an_episode_or_a_fragment_are_marked(runner: WorldRunner) -> None:
     fragments = [runner.sample() for _ in range(6)]
-    episode = [[True] * 5 + [False], [True] * 5 + [False], [True] * 2 + [False]]  # the last ends with the episode
+    episode = [
+        [True] * 5 + [False],
+        [True] * 5 + [False],
+        [True] * 2 + [False],
+    ]  # the last ends with the episode
     assert [fragment.starts.tolist() for fragment in fragments] == episode * 2
     assert [fragment.continues for fragment in fragments] == [False, True, True] * 2
     for before, after in pairwise(fragments):
@@ -88,7 +96,9 @@ def test_a_fragment_after_one_that_ended_with_its_episode_continues_nothing(
     assert [len(fragment.starts) for fragment in fragments] == [6, 6, 6, 6]
 
 
-@pytest.mark.parametrize("users", [None, {"ahead": [2, 0], "behind": [1]}], ids=["shared", "groups"])
+@pytest.mark.parametrize(
+    "users", [None, {"ahead": [2, 0], "behind": [1]}], ids=["shared", "groups"]
+)
 def test_every_recorded_action_was_allowed_to_its_user_and_several_are_tried(
     sac_config: Make, patchy_world: WorldConfig, users: dict[str, list[int]] | None
 ) -> None:
@@ -144,10 +154,14 @@ def test_the_state_carries_the_actors_from_one_runner_to_another(runner: WorldRu
 
 
 @pytest.mark.parametrize("fragments", [1, 3])
-def test_worlds_handed_to_another_runner_continue_bit_for_bit(runner: WorldRunner, fragments: int) -> None:
+def test_worlds_handed_to_another_runner_continue_bit_for_bit(
+    runner: WorldRunner, fragments: int
+) -> None:
     for _ in range(fragments):  # in mid-episode, and at the beginning of the next
         runner.sample()
-    other = WorldRunner(config=runner.config.copy(copy_frozen=False).debugging(seed=99), worker_index=1)
+    other = WorldRunner(
+        config=runner.config.copy(copy_frozen=False).debugging(seed=99), worker_index=1
+    )
     other.set_state(runner.get_state())
     other.set_worlds(runner.get_worlds())
     for _ in range(4):
@@ -156,7 +170,9 @@ def test_worlds_handed_to_another_runner_continue_bit_for_bit(runner: WorldRunne
             np.testing.assert_array_equal(getattr(mine, field.name), getattr(continued, field.name))
 
 
-def test_each_user_is_played_by_the_module_of_its_group(sac_config: Make, small_world: WorldConfig) -> None:
+def test_each_user_is_played_by_the_module_of_its_group(
+    sac_config: Make, small_world: WorldConfig
+) -> None:
     world = replace(small_world, num_users=3)
     config = sac_config(world, users={"ahead": [2, 0], "behind": [1]}, num_envs=20)
     runner = WorldRunner(config=config, worker_index=0)

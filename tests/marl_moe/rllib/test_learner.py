@@ -23,7 +23,9 @@ RATIO, SIZE = 0.3, 16
 def learner(request: pytest.FixtureRequest, make_learner: Make, patchy_world: WorldConfig) -> Any:
     """A learner whose targets and temperature are away from where they start."""
     torch.manual_seed(0)
-    learner = make_learner(patchy_world, network={"network": request.param}, target_entropy_ratio=RATIO)
+    learner = make_learner(
+        patchy_world, network={"network": request.param}, target_entropy_ratio=RATIO
+    )
     module = learner.module["shared"].unwrapped()
     with torch.no_grad():
         learner.curr_log_alpha["shared"].fill_(-0.7)
@@ -67,14 +69,19 @@ def losses_by_hand(learner: Any, batch: Batch) -> dict[str, Tensor]:
         seen, following = batch["obs"][i], batch["new_obs"][i]
         q_target = module.target_critic(following[None])[:, 0]
         value = sum(
-            p * (min(q_target[0, a], q_target[1, a]) - alpha * p.log()) for a, p in policy(module, following).items()
+            p * (min(q_target[0, a], q_target[1, a]) - alpha * p.log())
+            for a, p in policy(module, following).items()
         )
         target = (batch["rewards"][i] + batch["discounts"][i] * value).detach()
         q = module.critic(seen[None])[:, 0]
-        critic += sum((q[copy, batch["actions"][i]] - target) ** 2 for copy in range(2)) / len(batch["obs"])
+        critic += sum((q[copy, batch["actions"][i]] - target) ** 2 for copy in range(2)) / len(
+            batch["obs"]
+        )
 
         pi = policy(module, seen)
-        actor += sum(p * (alpha * p.log() - min(q[0, a], q[1, a])) for a, p in pi.items()) / len(batch["obs"])
+        actor += sum(p * (alpha * p.log() - min(q[0, a], q[1, a])) for a, p in pi.items()) / len(
+            batch["obs"]
+        )
         entropy = -sum(p * p.log() for p in pi.values()).detach()
         temperature += log_alpha * (entropy - RATIO * math.log(len(pi))) / len(batch["obs"])
     return {"critic": critic, "actor": actor, "temperature": temperature}
@@ -83,20 +90,30 @@ def losses_by_hand(learner: Any, batch: Batch) -> dict[str, Tensor]:
 def loss(learner: Any, batch: Batch) -> Tensor:
     module = learner.module["shared"].unwrapped()
     forward = module.forward_train(batch)
-    return learner.compute_loss_for_module(module_id="shared", config=learner.config, batch=batch, fwd_out=forward)
+    return learner.compute_loss_for_module(
+        module_id="shared", config=learner.config, batch=batch, fwd_out=forward
+    )
 
 
 def update(learner: Any, batch: Batch, size: int = SIZE) -> None:
     """As the algorithm calls it, with any number of minibatches of `size`."""
     batches = MultiAgentBatch({"shared": SampleBatch(batch)}, env_steps=len(batch["obs"]))
-    learner.update(batch=batches, minibatch_size=size, num_epochs=1, timesteps={"num_env_steps_sampled_lifetime": 0})
+    learner.update(
+        batch=batches,
+        minibatch_size=size,
+        num_epochs=1,
+        timesteps={"num_env_steps_sampled_lifetime": 0},
+    )
 
 
 def test_the_losses_are_those_of_the_equations(learner: Any, batch: Batch) -> None:
     expected = {name: value.item() for name, value in losses_by_hand(learner, batch).items()}
     total = loss(learner, batch).item()
     learner.after_gradient_based_update(timesteps={})
-    logged = {name: float(learner.metrics.peek(("shared", name))) for name in ("critic_loss", "actor_loss")}
+    logged = {
+        name: float(learner.metrics.peek(("shared", name)))
+        for name in ("critic_loss", "actor_loss")
+    }
     assert logged["critic_loss"] == pytest.approx(expected["critic"], rel=1e-4)
     assert logged["actor_loss"] == pytest.approx(expected["actor"], rel=1e-4)
     assert total == pytest.approx(sum(expected.values()), rel=1e-4)
@@ -121,7 +138,8 @@ def test_one_backward_pass_gives_the_gradients_of_three(learner: Any, batch: Bat
         "temperature": [learner.curr_log_alpha["shared"]],
     }
     separate = {
-        name: torch.autograd.grad(losses_by_hand(learner, batch)[name], owned) for name, owned in parameters.items()
+        name: torch.autograd.grad(losses_by_hand(learner, batch)[name], owned)
+        for name, owned in parameters.items()
     }
     learner.compute_gradients({"shared": loss(learner, batch)})
     for name, owned in parameters.items():
@@ -132,14 +150,24 @@ def test_one_backward_pass_gives_the_gradients_of_three(learner: Any, batch: Bat
 
 @pytest.mark.parametrize(("ratio", "bias", "direction"), [(0.9, 12.0, 1), (0.1, 0.0, -1)])
 def test_the_temperature_rises_below_the_entropy_wanted_and_falls_above_it(
-    make_learner: Make, batch: Batch, patchy_world: WorldConfig, ratio: float, bias: float, direction: int
+    make_learner: Make,
+    batch: Batch,
+    patchy_world: WorldConfig,
+    ratio: float,
+    bias: float,
+    direction: int,
 ) -> None:
     learner = make_learner(patchy_world, target_entropy_ratio=ratio, actor_lr=1e-9)
-    actor, before = learner.module["shared"].unwrapped().actor, learner.curr_log_alpha["shared"].item()
+    actor, before = (
+        learner.module["shared"].unwrapped().actor,
+        learner.curr_log_alpha["shared"].item(),
+    )
     with torch.no_grad():
         for parameter in actor.parameters():
             parameter.zero_()
-        actor.abandon_out.bias.fill_(bias)  # abandoning is next to certain, or as likely as any other action
+        actor.abandon_out.bias.fill_(
+            bias
+        )  # abandoning is next to certain, or as likely as any other action
     update(learner, batch)
     assert direction * (learner.curr_log_alpha["shared"].item() - before) > 1e-5
 
@@ -165,13 +193,17 @@ def test_each_update_draws_the_targets_towards_the_critics_by_tau(
         update(learner, batch)
         for name, critic in module.critic.state_dict().items():
             expected = 0.75 * target[name] + 0.25 * critic
-            torch.testing.assert_close(module.target_critic.state_dict()[name], expected, rtol=1e-5, atol=1e-7)
+            torch.testing.assert_close(
+                module.target_critic.state_dict()[name], expected, rtol=1e-5, atol=1e-7
+            )
             assert not torch.equal(critic, target[name])
 
 
 def test_targets_begin_as_the_critics(make_learner: Make, patchy_world: WorldConfig) -> None:
     module = make_learner(patchy_world).module["shared"].unwrapped()
-    for critic, target in zip(module.critic.parameters(), module.target_critic.parameters(), strict=True):
+    for critic, target in zip(
+        module.critic.parameters(), module.target_critic.parameters(), strict=True
+    ):
         torch.testing.assert_close(critic, target, rtol=0, atol=0)
 
 
@@ -187,18 +219,28 @@ def test_both_critics_the_actor_and_the_temperature_learn_and_each_critic_its_ow
         assert moved[name][0].abs().max() > 1e-4
         assert moved[name][1].abs().max() > 1e-4
         assert not torch.allclose(moved[name][0], moved[name][1])
-    assert all(moved[name].abs().max() > 1e-4 for name in moved if name.startswith("actor.") and "weight" in name)
+    assert all(
+        moved[name].abs().max() > 1e-4
+        for name in moved
+        if name.startswith("actor.") and "weight" in name
+    )
     assert learner.curr_log_alpha["shared"].item() != temperature
 
 
-def test_a_first_step_is_adams_learning_rate_against_the_sign_of_the_gradient(learner: Any, batch: Batch) -> None:
+def test_a_first_step_is_adams_learning_rate_against_the_sign_of_the_gradient(
+    learner: Any, batch: Batch
+) -> None:
     module = learner.module["shared"].unwrapped()
-    gradient = torch.autograd.grad(losses_by_hand(learner, batch)["critic"], list(module.critic.parameters()))
+    gradient = torch.autograd.grad(
+        losses_by_hand(learner, batch)["critic"], list(module.critic.parameters())
+    )
     before = [parameter.detach().clone() for parameter in module.critic.parameters()]
     update(learner, batch)
     for parameter, start, slope in zip(module.critic.parameters(), before, gradient, strict=True):
         clear = slope.abs() > 1e-3
-        torch.testing.assert_close((parameter - start)[clear], -1e-3 * slope.sign()[clear], rtol=1e-2, atol=1e-6)
+        torch.testing.assert_close(
+            (parameter - start)[clear], -1e-3 * slope.sign()[clear], rtol=1e-2, atol=1e-6
+        )
 
 
 def test_several_minibatches_in_one_call_are_learned_one_by_one_in_order(

@@ -17,7 +17,9 @@ EVERYBODY = np.arange(USERS)
 
 @dataclass
 class Runner:
-    """Sends fragments as an env runner does; every observation is a number of its own, (row, world, user)."""
+    """Sends fragments as an env runner does; every observation is a number of its own, (row, world,
+    user).
+    """
 
     index: int
     episode_slots: int
@@ -52,7 +54,9 @@ class Runner:
         columns["action"][starts] = actions
         columns["reward"][starts] = rewards
         observation = np.stack(rows).astype(np.float32)[..., None]
-        return Fragment(observation, **columns, starts=np.array(starts), runner=self.index, continues=continues)
+        return Fragment(
+            observation, **columns, starts=np.array(starts), runner=self.index, continues=continues
+        )
 
 
 @dataclass
@@ -85,10 +89,17 @@ class Episodes:
                 for world in range(WORLDS):
                     for user in range(USERS):
                         cell = (world, user)
-                        total = sum(GAMMA**k * stretch["reward"][start + k][cell] for k in range(steps))
+                        total = sum(
+                            GAMMA**k * stretch["reward"][start + k][cell] for k in range(steps)
+                        )
                         bootstrap = stretch["observation"][start + steps][cell][0]
                         key = float(stretch["observation"][start][cell][0])
-                        transitions[key] = (stretch["action"][start][cell], total, float(bootstrap), GAMMA**steps)
+                        transitions[key] = (
+                            stretch["action"][start][cell],
+                            total,
+                            float(bootstrap),
+                            GAMMA**steps,
+                        )
         return transitions
 
 
@@ -97,7 +108,9 @@ def new_runners(episode_slots: int) -> list[Runner]:
     return [Runner(i, episode_slots, clock, np.random.default_rng(i)) for i in range(2)]
 
 
-def drawn(ring: ReplayRing, size: int = 20_000, users: np.ndarray = EVERYBODY, seed: int = 0) -> dict[float, tuple]:
+def drawn(
+    ring: ReplayRing, size: int = 20_000, users: np.ndarray = EVERYBODY, seed: int = 0
+) -> dict[float, tuple]:
     """Each distinct transition that sampling returned."""
     seen, action, total, bootstrap, discount = ring.sample(size, users, np.random.default_rng(seed))
     rows = zip(seen[:, 0], action, total, bootstrap[:, 0], discount, strict=True)
@@ -112,8 +125,14 @@ def assert_same(found: dict[float, tuple], expected: dict[float, tuple]) -> None
 
 @pytest.mark.parametrize("episode_slots", [4, 7, 50])
 @pytest.mark.parametrize("n_step", [1, 3, 8])
-def test_samples_are_the_n_step_transitions_of_the_episodes(n_step: int, episode_slots: int) -> None:
-    ring, oracle, runners = ReplayRing(10_000, n_step, GAMMA), Episodes(n_step), new_runners(episode_slots)
+def test_samples_are_the_n_step_transitions_of_the_episodes(
+    n_step: int, episode_slots: int
+) -> None:
+    ring, oracle, runners = (
+        ReplayRing(10_000, n_step, GAMMA),
+        Episodes(n_step),
+        new_runners(episode_slots),
+    )
     for index in (0, 0, 1, 0, 1, 1, 1, 0):
         fragment = runners[index].fragment(slots=5)
         ring.add(fragment)
@@ -128,7 +147,16 @@ def test_returns_of_an_episode_of_ones_are_the_geometric_sums() -> None:
     observation = np.arange(5, dtype=np.float32).reshape(5, 1, 1, 1)
     rows = np.zeros((5, 1, 1))
     starts = np.array([True] * 4 + [False])
-    ring.add(Fragment(observation, rows.astype(int), rows.astype(np.float32) + 1, starts, runner=0, continues=False))
+    ring.add(
+        Fragment(
+            observation,
+            rows.astype(int),
+            rows.astype(np.float32) + 1,
+            starts,
+            runner=0,
+            continues=False,
+        )
+    )
     found = {key: values[1:] for key, values in drawn(ring, 200, users=np.array([0])).items()}
     assert found == {0: (1.75, 3, 0.125), 1: (1.75, 4, 0.125), 2: (1.5, 4, 0.25), 3: (1, 4, 0.5)}
 
@@ -162,7 +190,9 @@ def test_n_steps_end_with_the_fragment_where_another_runner_came_between() -> No
 @pytest.mark.parametrize("n_step", [1, 3])
 @pytest.mark.parametrize("lost", ["on the way", "with its runner"])
 def test_no_transition_reaches_across_a_fragment_that_was_lost(n_step: int, lost: str) -> None:
-    """A runner that was too late goes on where it was; one that was restarted begins anew, under the same number."""
+    """A runner that was too late goes on where it was; one that was restarted begins anew, under
+    the same number.
+    """
     runner, ring = new_runners(episode_slots=100)[0], ReplayRing(1000, n_step, GAMMA)
     first = runner.fragment(3)
     if lost == "with its runner":
@@ -179,7 +209,9 @@ def test_no_transition_reaches_across_a_fragment_that_was_lost(n_step: int, lost
 
 @pytest.mark.parametrize("episode_slots", [6, 50])
 @pytest.mark.parametrize("order", [(0,) * 9, (0, 1) * 5, (0, 0, 1, 1, 1, 0, 1)])
-def test_a_full_ring_holds_the_newest_rows_and_nothing_else(order: tuple[int, ...], episode_slots: int) -> None:
+def test_a_full_ring_holds_the_newest_rows_and_nothing_else(
+    order: tuple[int, ...], episode_slots: int
+) -> None:
     rows_held = 14
     ring = ReplayRing(rows_held * WORLDS * USERS + 5, 3, GAMMA)
     oracle, runners = Episodes(3), new_runners(episode_slots)
@@ -202,8 +234,13 @@ def test_a_ring_continues_from_the_state_of_another_bit_for_bit(fragments: int) 
     for _ in range(fragments):
         one.add(runners[0].fragment(4))
     state = deepcopy(one.get_state())
-    assert sum(column.nbytes for column in state["columns"].values()) <= (4 + 8 + 4) * 14 * WORLDS * USERS + 14
-    assert len(state["columns"].get("starts", [])) == min(14, 4 * fragments + (2 * fragments + 1) // 3)
+    assert (
+        sum(column.nbytes for column in state["columns"].values())
+        <= (4 + 8 + 4) * 14 * WORLDS * USERS + 14
+    )
+    assert len(state["columns"].get("starts", [])) == min(
+        14, 4 * fragments + (2 * fragments + 1) // 3
+    )
     other.add(runners[1].fragment(4))  # replaced
     other.set_state(state)
     assert len(other) == len(one)
@@ -245,7 +282,14 @@ def test_each_observation_is_held_once() -> None:
     observation = np.ones((11, 4, 5, features), np.float32)
     rows = np.zeros(observation.shape[:-1])
     starts = np.array([True] * 10 + [False])
-    fragment = Fragment(observation, rows.astype(np.int64), rows.astype(np.float32), starts, runner=0, continues=False)
+    fragment = Fragment(
+        observation,
+        rows.astype(np.int64),
+        rows.astype(np.float32),
+        starts,
+        runner=0,
+        continues=False,
+    )
     ring = ReplayRing(capacity, 3, GAMMA)
     tracemalloc.start()
     for _ in range(150):  # 1,650 rows, over the 1,000 that fit

@@ -1,4 +1,6 @@
-"""The adapter between PettingZoo and RLlib: over a small environment with agents that end apart, and over the world."""
+"""The adapter between PettingZoo and RLlib: over a small environment with agents that end apart,
+and over the world.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -18,7 +20,9 @@ Endings = dict[str, tuple[int, str]]
 
 
 class Ending(ParallelEnv):
-    """Each agent ends in a step and a way of its own; results come in reversed order, as from a set."""
+    """Each agent ends in a step and a way of its own; results come in reversed order, as from a
+    set.
+    """
 
     metadata: dict[str, Any] = {}  # noqa: RUF012
     render_mode = "ansi"
@@ -46,7 +50,12 @@ class Ending(ParallelEnv):
             how: {agent: self.endings[agent] == (self.now, how) for agent in reversed(self.agents)}
             for how in ("terminated", "truncated")
         }
-        results = self._each(np.full(1, self.now, np.float32)), self._each(1.0), *ended.values(), self._each({"x": 1})
+        results = (
+            self._each(np.full(1, self.now, np.float32)),
+            self._each(1.0),
+            *ended.values(),
+            self._each({"x": 1}),
+        )
         self.agents = [agent for agent in self.agents if self.endings[agent][0] > self.now]
         return results
 
@@ -93,10 +102,15 @@ def play(endings: Endings) -> tuple[list[tuple[bool, bool]], MultiAgentEpisode]:
         ({"user_0": (1, "terminated"), "user_1": (3, "truncated")}, (False, True)),
         ({"user_0": (1, "truncated"), "user_1": (3, "terminated")}, (False, True)),
         ({"user_0": (1, "terminated"), "user_1": (3, "terminated")}, (True, False)),
-        ({"user_0": (1, "truncated"), "user_1": (2, "terminated"), "user_2": (4, "truncated")}, (False, True)),
+        (
+            {"user_0": (1, "truncated"), "user_1": (2, "terminated"), "user_2": (4, "truncated")},
+            (False, True),
+        ),
     ],
 )
-def test_exactly_one_all_flag_is_true_and_only_in_the_last_step(endings: Endings, last: tuple[bool, bool]) -> None:
+def test_exactly_one_all_flag_is_true_and_only_in_the_last_step(
+    endings: Endings, last: tuple[bool, bool]
+) -> None:
     flags, episode = play(endings)
     assert len(flags) == max(step for step, _ in endings.values())
     assert flags == [(False, False)] * (len(flags) - 1) + [last]
@@ -106,8 +120,12 @@ def test_exactly_one_all_flag_is_true_and_only_in_the_last_step(endings: Endings
         assert episode.agent_episodes[agent].is_done
 
 
-@pytest.mark.parametrize("others", [(2, "truncated"), (2, "terminated"), (1, "terminated"), (1, "truncated")])
-def test_an_agent_truncated_in_the_last_step_is_bootstrapped_by_rllib(others: tuple[int, str]) -> None:
+@pytest.mark.parametrize(
+    "others", [(2, "truncated"), (2, "terminated"), (1, "terminated"), (1, "truncated")]
+)
+def test_an_agent_truncated_in_the_last_step_is_bootstrapped_by_rllib(
+    others: tuple[int, str],
+) -> None:
     _, episode = play({"user_0": others, "user_1": (2, "truncated")})
     assert episode.agent_episodes["user_1"].is_truncated
     assert not episode.agent_episodes["user_1"].is_terminated
@@ -116,7 +134,9 @@ def test_an_agent_truncated_in_the_last_step_is_bootstrapped_by_rllib(others: tu
 
 def test_agents_keep_the_order_of_the_environment_though_it_answers_in_another() -> None:
     names = [f"user_{u}" for u in range(12)]
-    env = ParallelAdapter(Ending({name: (2 if name != "user_3" else 1, "truncated") for name in names}))
+    env = ParallelAdapter(
+        Ending({name: (2 if name != "user_3" else 1, "truncated") for name in names})
+    )
     assert env.possible_agents == list(env.observation_spaces) == list(env.action_spaces) == names
     observations, infos = env.reset()
     assert list(observations) == list(infos) == env.agents == names
@@ -147,7 +167,9 @@ def world_env(config: WorldConfig, seed: int = 0, worker: int = 0) -> EdgeExpert
 
 
 def episode_of(env: EdgeExpertsEnv, seed: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Observations (T + 1, U, D) and rewards (T, U) of an episode of actions that a fixed generator draws."""
+    """Observations (T + 1, U, D) and rewards (T, U) of an episode of actions that a fixed generator
+    draws.
+    """
     rng = np.random.default_rng(7)
     seen, _ = env.reset(seed=seed)
     observations, rewards = [list(seen.values())], []
@@ -171,7 +193,9 @@ def test_a_seed_repeats_a_whole_episode_and_the_one_after(patchy_world: WorldCon
     assert (again[0] != episode_of(second, None)[0]).any()
 
 
-def test_environments_of_all_runners_and_runs_are_different_worlds(patchy_world: WorldConfig) -> None:
+def test_environments_of_all_runners_and_runs_are_different_worlds(
+    patchy_world: WorldConfig,
+) -> None:
     # RLlib seeds environment i of runner r with seed + r + i: each of these is reset with 3.
     worlds = [
         world_env(patchy_world, seed, worker).reset(seed=seed + worker + index)[0]["user_0"]
@@ -185,7 +209,9 @@ def test_environments_of_all_runners_and_runs_are_different_worlds(patchy_world:
 def test_the_world_comes_through_unchanged(patchy_world: WorldConfig) -> None:
     adapter = world_env(patchy_world)
     seed = int(np.random.SeedSequence(4, spawn_key=(0, 0)).generate_state(1)[0])
-    parallel = edge_experts_v0.parallel_env(config=patchy_world, mechanism=mechanisms.make("posted_price"))
+    parallel = edge_experts_v0.parallel_env(
+        config=patchy_world, mechanism=mechanisms.make("posted_price")
+    )
     observations, rewards = episode_of(adapter, 4)
     seen, _ = parallel.reset(seed=seed)
     rng = np.random.default_rng(7)

@@ -24,18 +24,25 @@ class Asked:
 
 
 class MisbehavingServer:
-    """Answers one request after another as it was told to; once the script is at its end, with the last of it."""
+    """Answers one request after another as it was told to; once the script is at its end, with the
+    last of it.
+    """
 
     def __enter__(self) -> Self:
         self.script: list[Behaviour] = []
         self.asked: list[Asked] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.misbehaving = self
-        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._http.shutdown()
         self._http.server_close()
@@ -71,7 +78,11 @@ class Handler(BaseHTTPRequestHandler):
     def reply(self, content: str | bytes, status: int = 200, **headers: str) -> None:
         data = content.encode() if isinstance(content, str) else content
         self.send_response(status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(data)), **headers}.items():
+        for name, value in {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(data)),
+            **headers,
+        }.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(data)
@@ -80,9 +91,15 @@ class Handler(BaseHTTPRequestHandler):
 def completion(text: str | None, tokens: int | None = 7) -> str:
     """A chat completion as a server writes it."""
     body: dict[str, Any] = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
-    body["choices"] = [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}]
+    body["choices"] = [
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+    ]
     if tokens is not None:
-        body["usage"] = {"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": 1 + tokens}
+        body["usage"] = {
+            "prompt_tokens": 1,
+            "completion_tokens": tokens,
+            "total_tokens": 1 + tokens,
+        }
     return json.dumps(body)
 
 
@@ -92,7 +109,11 @@ def ok(text: str | None, tokens: int | None = 7) -> Behaviour:
 
 def seeded(request: Handler) -> None:
     """A text that depends on the seed and on what was asked, as of a server that honours seeds."""
-    request.reply(completion(f"Draw {request.asked.body['seed']} of {request.asked.body['messages'][-1]['content']}"))
+    request.reply(
+        completion(
+            f"Draw {request.asked.body['seed']} of {request.asked.body['messages'][-1]['content']}"
+        )
+    )
 
 
 def status(code: int, message: str = "out of order", **headers: str) -> Behaviour:
@@ -131,5 +152,8 @@ def break_off(request: Handler) -> None:
 def tell_on_the_key(code: int) -> Behaviour:
     """Echo all headers in the error, the key among them, as debugging servers do."""
     return lambda request: request.reply(
-        json.dumps({"error": {"message": f"Refused.\nHeaders: {json.dumps(request.asked.headers)}"}}), code
+        json.dumps(
+            {"error": {"message": f"Refused.\nHeaders: {json.dumps(request.asked.headers)}"}}
+        ),
+        code,
     )

@@ -22,8 +22,13 @@ from marl_moe.text.fusion import Joined
 from marl_moe.text.judge import Score
 
 TOPICS = ("a", "b", "c")
-TRUE = np.array([[1.0, 0.3, -0.2], [0.1, 0.9, 0.4], [0.0, -0.5, 1.1]])  # [expert topic x subtask topic]
-BANKS = [Bank(t, f"You are {t}.", ("A phrase.",), ("clause",), tuple(f"{t} {n}" for n in range(20))) for t in TOPICS]
+TRUE = np.array(
+    [[1.0, 0.3, -0.2], [0.1, 0.9, 0.4], [0.0, -0.5, 1.1]]
+)  # [expert topic x subtask topic]
+BANKS = [
+    Bank(t, f"You are {t}.", ("A phrase.",), ("clause",), tuple(f"{t} {n}" for n in range(20)))
+    for t in TOPICS
+]
 
 
 class Marked:
@@ -49,17 +54,25 @@ class Failing(Marked):
 
 
 class TrueJudge:
-    """Scores marked answers so that competence is `TRUE`: 9 less 2 points a dropped subtask, by its number."""
+    """Scores marked answers so that competence is `TRUE`: 9 less 2 points a dropped subtask, by its
+    number.
+    """
 
     name = "true"
     calls = 0
 
     def score(self, request: Request, text: str) -> Score:
         self.calls += 1
-        said = {line.split(" writes ")[1].rstrip("."): line.split(" writes ")[0] for line in text.splitlines() if line}
+        said = {
+            line.split(" writes ")[1].rstrip("."): line.split(" writes ")[0]
+            for line in text.splitlines()
+            if line
+        }
         points = 9.0
         for subtask in request.subtasks:
-            loss = 2.0 + int(subtask.clause.split()[1]) / 10  # subtasks differ in what dropping them costs
+            loss = (
+                2.0 + int(subtask.clause.split()[1]) / 10
+            )  # subtasks differ in what dropping them costs
             writer = said.get(subtask.clause)
             if writer is None:
                 points -= loss
@@ -88,7 +101,9 @@ def test_competence_that_is_known_is_found_and_a_world_reads_it(tmp_path: Path) 
     assert table["n"] == [[12] * 3] * 3
     assert json.loads(file.read_text()) == table
     assert [path.name for path in tmp_path.iterdir()] == ["table.json"]
-    config = WorldConfig(num_experts=5, requests={"num_topics": 3}, experts=ExpertConfig(competence=str(file)))
+    config = WorldConfig(
+        num_experts=5, requests={"num_topics": 3}, experts=ExpertConfig(competence=str(file))
+    )
     np.testing.assert_allclose(World(config, seed=0).pool.competence[0, 4], TRUE[1], atol=1e-5)
 
 
@@ -109,7 +124,9 @@ def test_it_says_what_it_was_measured_with(tmp_path: Path) -> None:
 
 def test_every_request_has_a_subtask_of_each_topic_and_none_comes_twice() -> None:
     requests = calibration().requests(20)
-    assert all(sorted(subtask.topic for subtask in request.subtasks) == [0, 1, 2] for request in requests)
+    assert all(
+        sorted(subtask.topic for subtask in request.subtasks) == [0, 1, 2] for request in requests
+    )
     clauses = [subtask.clause for request in requests for subtask in request.subtasks]
     assert sorted(clauses) == sorted(clause for bank in BANKS for clause in bank.held_out)
     assert len({tuple(subtask.topic for subtask in request.subtasks) for request in requests}) > 1
@@ -141,9 +158,13 @@ def test_a_line_that_was_cut_off_is_measured_again(tmp_path: Path) -> None:
     whole = calibrate(calibration(), 3, tmp_path / "whole.json")
     file = tmp_path / "table.json"
     with pytest.raises(CalibrationError):
-        calibrate(calibration(edge=[], device=[]), 30, file)  # more than the banks hold: nothing is begun
+        calibrate(
+            calibration(edge=[], device=[]), 30, file
+        )  # more than the banks hold: nothing is begun
     assert not list(tmp_path.glob("table*"))
-    measured = [calibration().measure(request, lambda: None) for request in calibration().requests(2)]
+    measured = [
+        calibration().measure(request, lambda: None) for request in calibration().requests(2)
+    ]
     lines = [json.dumps(line) + "\n" for line in (calibration().settings(), *measured)]
     (tmp_path / "table.json.partial").write_text("".join(lines)[:-40])
     failing = Failing("a")
@@ -163,7 +184,9 @@ def test_a_line_that_was_cut_off_is_measured_again(tmp_path: Path) -> None:
         ("[1]\n", "not a"),
     ],
 )
-def test_what_was_measured_with_something_else_is_not_mixed_in(tmp_path: Path, content: str, said: str) -> None:
+def test_what_was_measured_with_something_else_is_not_mixed_in(
+    tmp_path: Path, content: str, said: str
+) -> None:
     partial = tmp_path / "table.json.partial"
     partial.write_text(content)
     with pytest.raises(CalibrationError, match=rf"table\.json\.partial: {said}"):
@@ -172,7 +195,9 @@ def test_what_was_measured_with_something_else_is_not_mixed_in(tmp_path: Path, c
 
 
 def test_more_subtasks_than_a_bank_holds_are_refused_by_its_name(tmp_path: Path) -> None:
-    with pytest.raises(CalibrationError, match="21 subtasks a cell were asked for, the bank 'a' holds 20"):
+    with pytest.raises(
+        CalibrationError, match="21 subtasks a cell were asked for, the bank 'a' holds 20"
+    ):
         calibrate(calibration(), 21, tmp_path / "table.json")
 
 
@@ -181,7 +206,10 @@ def test_a_judge_that_does_not_care_is_refused_with_the_topic(tmp_path: Path) ->
         def score(self, request: Request, text: str) -> Score:
             return Score(5.0, {})
 
-    with pytest.raises(CalibrationError, match=r"topic a: dropping the subtask costs 0\.000 points .* another judge"):
+    with pytest.raises(
+        CalibrationError,
+        match=r"topic a: dropping the subtask costs 0\.000 points .* another judge",
+    ):
         calibrate(calibration(Indifferent()), 4, tmp_path / "table.json")
 
 
@@ -190,7 +218,9 @@ def test_a_killed_measurement_goes_on_to_the_same_table(tmp_path: Path) -> None:
     """The command itself, with the phrases that are shipped, killed by SIGKILL after two requests."""
     options = ["calibrate", "--per-cell", "5", "--words", "60", "--out"]
     killed, whole = tmp_path / "killed.json", tmp_path / "whole.json"
-    process = subprocess.Popen([sys.executable, "-m", "marl_moe", *options, killed], stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "marl_moe", *options, killed], stderr=subprocess.PIPE
+    )
     partial = tmp_path / "killed.json.partial"
     deadline = time.monotonic() + 300
     while not (partial.exists() and partial.read_text().count("\n") >= 3):

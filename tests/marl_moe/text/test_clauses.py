@@ -13,7 +13,8 @@ from marl_moe.text.clauses import clauses_of, first_words, sentences_of, words_o
     ("prompt", "expected"),
     [
         (
-            "Write a story about a scarred captain who sails into a storm. Rain hits the deck, and the crew whisper.",
+            "Write a story about a scarred captain who sails into a storm. Rain hits the deck, and "
+            "the crew whisper.",
             ["a scarred captain", "sails into a storm", "Rain hits the deck", "the crew whisper"],
         ),
         (
@@ -23,11 +24,20 @@ from marl_moe.text.clauses import clauses_of, first_words, sentences_of, words_o
         ("storm", ["storm"]),
         ("mountains, rivers and forests", ["mountains, rivers and forests"]),
         ("As night falls, they argue.", ["As night falls", "they argue"]),
-        ("- rain on tin\n- a bitter quarrel\n* two sisters", ["rain on tin", "a bitter quarrel", "two sisters"]),
+        (
+            "- rain on tin\n- a bitter quarrel\n* two sisters",
+            ["rain on tin", "a bitter quarrel", "two sisters"],
+        ),
         ("1. rain on tin\n2. a bitter quarrel", ["rain on tin", "a bitter quarrel"]),
-        ("Dr. Moss met J. Hale; they spoke at length", ["Dr. Moss met J. Hale", "they spoke at length"]),
+        (
+            "Dr. Moss met J. Hale; they spoke at length",
+            ["Dr. Moss met J. Hale", "they spoke at length"],
+        ),
         ('He says "I know, and I will go." to her', ['He says "I know, and I will go." to her']),
-        ("Could you please write me a short scene in which fog fills the valley?", ["fog fills the valley"]),
+        (
+            "Could you please write me a short scene in which fog fills the valley?",
+            ["fog fills the valley"],
+        ),
         ("Give me a poem", []),
         ("", []),
         (" ... ,;! ", []),
@@ -71,7 +81,9 @@ def test_clauses_are_pieces_of_the_prompt_in_its_order(prompt: str) -> None:
 @given(st.lists(PIECES, max_size=25).map(" ".join))
 @settings(max_examples=300, deadline=None, derandomize=True)
 def test_sentences_keep_every_word(text: str) -> None:
-    assert [word for sentence in sentences_of(text) for word in words_of(sentence)] == words_of(text)
+    assert [word for sentence in sentences_of(text) for word in words_of(sentence)] == words_of(
+        text
+    )
 
 
 @given(st.text(max_size=200))

@@ -15,19 +15,29 @@ from marl_moe.text.clauses import words_of
 
 from .misbehaving_server import MisbehavingServer, ok, status
 
-pytestmark = pytest.mark.usefixtures("shared_embedding")  # all but the processes load no model of their own
-STORM = "A sailor with a scarred face walks down the pier. Rain hammers the boats; grief overtakes her."
+pytestmark = pytest.mark.usefixtures(
+    "shared_embedding"
+)  # all but the processes load no model of their own
+STORM = (
+    "A sailor with a scarred face walks down the pier. Rain hammers the boats; grief overtakes her."
+)
 PROMPTS = [
     "fog swallows the harbor",
     "a tall woman with silver hair crosses the pass while snow falls",
     STORM,
-    "Write a story in which two sisters argue about a letter, their voices low. Beyond the last farm, the land rises in"
-    " long steps. A thunderstorm breaks; the old man trembles with fear. At midnight somebody steals the crown, and the"
+    "Write a story in which two sisters argue about a letter, their voices low. Beyond the last "
+    "farm, the land rises in"
+    " long steps. A thunderstorm breaks; the old man trembles with fear. At midnight somebody "
+    "steals the crown, and the"
     " steward is exposed.",
-    "An old king with a scarred hand waits by the window. He is ashamed of what he has become. Hail batters the roof"
-    " and the wind howls. His daughter discovers the forged will; she confronts him, and they shout until dawn. Far"
-    ' below the castle the river bends between dark hills. An army crosses the border at night. "Open the gate," she'
-    " orders the guards. Joy and terror mix in her chest. She wears her mother's green cloak, torn at the hem.",
+    "An old king with a scarred hand waits by the window. He is ashamed of what he has become. "
+    "Hail batters the roof"
+    " and the wind howls. His daughter discovers the forged will; she confronts him, and they "
+    "shout until dawn. Far"
+    " below the castle the river bends between dark hills. An army crosses the border at night. "
+    '"Open the gate," she'
+    " orders the guards. Joy and terror mix in her chest. She wears her mother's green cloak, torn "
+    "at the hem.",
 ]
 
 
@@ -51,7 +61,9 @@ def test_a_prompt_of_any_length_is_answered_and_accounted_for(prompt: str) -> No
             assert transfer["energy_j"] > 0
             assert transfer["charge"] >= 0
     assert (told["policy"], told["mechanism"]) == ("greedy", "posted_price")
-    points = {name: told[name]["score"]["points"] for name in ("integrated", "all_local", "dropped")}
+    points = {
+        name: told[name]["score"]["points"] for name in ("integrated", "all_local", "dropped")
+    }
     assert points["dropped"] <= points["integrated"] <= points["all_local"] + 0.5
     assert 4 < points["all_local"] < 10
 
@@ -80,11 +92,17 @@ def test_the_account_tells_every_step() -> None:
     ("arguments", "said"),
     [
         ([""], "the prompt is empty"),
-        (["Compute the tax on 400 dollars"], "no clause of the prompt is about a topic that an expert knows"),
+        (
+            ["Compute the tax on 400 dollars"],
+            "no clause of the prompt is about a topic that an expert knows",
+        ),
         ([STORM, "--policy", "gredy"], "did you mean 'greedy'?"),
         ([STORM, "--policy", "sac"], "policy sac was not trained"),
         ([STORM, "--run", "nowhere"], "nowhere: no run folder"),
-        ([STORM, "--point", "env.num_users=3"], "--point env.num_users=3: no such sweep point; there are: none"),
+        (
+            [STORM, "--point", "env.num_users=3"],
+            "--point env.num_users=3: no such sweep point; there are: none",
+        ),
         ([STORM, "--topics", "7"], "--topics 7: the gate knows 6 topics"),
         ([STORM, "--words", "201"], "--words 201: at most 200, as answers of the world have 300"),
         ([STORM, "--bank", "nowhere.json"], "nowhere.json: cannot be read"),
@@ -109,22 +127,33 @@ def test_a_world_of_more_topics_than_there_are_experts_is_refused(
     assert marl_moe("run", write_experiment(experiment), "--out", tmp_path).exit_code == 0
     result = marl_moe("generate", STORM, "--run", tmp_path / "tiny", "--policy", "greedy")
     assert result.exit_code == 2
-    assert "the world has 8 topics (env.requests.num_topics), there are text experts of 6" in result.stderr
+    assert (
+        "the world has 8 topics (env.requests.num_topics), there are text experts of 6"
+        in result.stderr
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         ("{", "bank.json: bank: Invalid JSON"),
-        ('{"topic": "x", "persona": "p", "phrases": [], "clauses": ["c"], "held_out": ["h"]}', "bank.json: phrases: "),
-        ('{"topic": "x", "persona": "p", "phrases": ["a"], "clauses": ["c"]}', "bank.json: held_out: Field required"),
+        (
+            '{"topic": "x", "persona": "p", "phrases": [], "clauses": ["c"], "held_out": ["h"]}',
+            "bank.json: phrases: ",
+        ),
+        (
+            '{"topic": "x", "persona": "p", "phrases": ["a"], "clauses": ["c"]}',
+            "bank.json: held_out: Field required",
+        ),
         (
             '{"topic": "x", "persona": "p", "phrases": ["a"], "clauses": ["c"], "held_out": ["h"], "y": 1}',
             "bank.json: y: ",
         ),
     ],
 )
-def test_a_bank_with_a_mistake_is_named_with_its_key(tmp_path: Path, content: str, said: str) -> None:
+def test_a_bank_with_a_mistake_is_named_with_its_key(
+    tmp_path: Path, content: str, said: str
+) -> None:
     bank = tmp_path / "bank.json"
     bank.write_text(content)
     result = marl_moe("upgrade-gate", bank)
@@ -139,7 +168,10 @@ def test_a_topic_that_was_added_is_written_about_by_its_own_expert() -> None:
     assert result.exit_code == 0, result.stderr
     told = json.loads(result.stdout)
     assert told["topics"][-1] == "food"
-    assert [told["topics"][subtask["topic"]] for subtask in told["request"]["subtasks"]] == ["food", "weather"]
+    assert [told["topics"][subtask["topic"]] for subtask in told["request"]["subtasks"]] == [
+        "food",
+        "weather",
+    ]
 
 
 def test_the_upgrade_of_the_gate_is_shown_before_and_after() -> None:
@@ -153,9 +185,14 @@ def test_the_upgrade_of_the_gate_is_shown_before_and_after() -> None:
 def test_a_trained_policy_picks_the_edge_device_in_the_world_it_was_trained_for(
     tiny_experiment: dict, write_experiment: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """16 users' quickstart would do as well; the tiny world of the tests has fewer experts and trains in seconds."""
+    """16 users' quickstart would do as well; the tiny world of the tests has fewer experts and
+    trains in seconds.
+    """
     swept = tiny_experiment | {"seeds": 1, "sweep": {"env": {"num_users": [2, 3]}}}
-    swept["env"] = {**swept["env"], "requests": {**swept["env"].get("requests", {}), "num_topics": 6}}
+    swept["env"] = {
+        **swept["env"],
+        "requests": {**swept["env"].get("requests", {}), "num_topics": 6},
+    }
     assert marl_moe("run", write_experiment(swept), "--out", tmp_path).exit_code == 0
     run = tmp_path / swept["name"]
     arguments = ["generate", STORM, "--run", run, "--local-compute", "0", "--json"]
@@ -164,7 +201,8 @@ def test_a_trained_policy_picks_the_edge_device_in_the_world_it_was_trained_for(
     told = json.loads(result.stdout)
     assert told["policy"] == "sac"
     assert all(
-        transfer["expert"] is None or transfer["expert"] < swept["env"]["num_experts"] for transfer in told["transfers"]
+        transfer["expert"] is None or transfer["expert"] < swept["env"]["num_experts"]
+        for transfer in told["transfers"]
     )
     wrong = marl_moe(*arguments, "--point", "env.num_users=4")
     assert wrong.exit_code == 2
@@ -174,13 +212,21 @@ def test_a_trained_policy_picks_the_edge_device_in_the_world_it_was_trained_for(
 def test_a_language_model_served_by_the_command_answers_through_it() -> None:
     """The real SmolLM2 behind `serve-local-llm`, ended by Ctrl-C."""
     serving = subprocess.Popen(
-        [sys.executable, "-m", "marl_moe", "serve-local-llm"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "marl_moe", "serve-local-llm"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert serving.stdout is not None
     model, address = (serving.stdout.readline().split()[1] for _ in range(2))
     options = ["--backend", "openai", "--base-url", address, "--model", model, "--words", "12"]
     result = marl_moe(
-        "generate", "rain hammers the boats, and grief overtakes her", "--local-compute", "1", *options, "--json"
+        "generate",
+        "rain hammers the boats, and grief overtakes her",
+        "--local-compute",
+        "1",
+        *options,
+        "--json",
     )
     serving.send_signal(signal.SIGINT)
     serving.communicate(timeout=120)
@@ -189,7 +235,9 @@ def test_a_language_model_served_by_the_command_answers_through_it() -> None:
     told = json.loads(result.stdout)
     assert [answer["tokens"] > 0 for answer in told["answers"]] == [True, True]
     assert words_of(told["all_local"]["text"])
-    assert marl_moe("generate", "rain hammers the boats", *options).exit_code == 1  # nobody serves any more
+    assert (
+        marl_moe("generate", "rain hammers the boats", *options).exit_code == 1
+    )  # nobody serves any more
 
 
 def test_an_edge_device_whose_endpoint_fails_costs_its_subtask_and_the_device_s_own_costs_the_request(
@@ -222,7 +270,10 @@ def test_an_edge_device_whose_endpoint_fails_costs_its_subtask_and_the_device_s_
     assert failed.exit_code == 1
     assert len(failed.stderr.splitlines()) == 1
     assert "HTTP 401" in failed.stderr
-    assert all("sk-a-key" not in said for said in (result.stdout, result.stderr, failed.stdout, failed.stderr))
+    assert all(
+        "sk-a-key" not in said
+        for said in (result.stdout, result.stderr, failed.stdout, failed.stderr)
+    )
 
 
 def test_nothing_asks_the_network() -> None:
@@ -239,7 +290,9 @@ sys.addaudithook(refuse)
 from marl_moe.cli import main
 main()
 """
-    done = subprocess.run([sys.executable, "-c", code, "generate", STORM], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, "generate", STORM], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert "asked the network" not in done.stderr
     assert "4. Integration" in done.stdout

@@ -1,4 +1,6 @@
-"""Competence from scores, against a bootstrap, a simulation with a known ratio, and the model's own definition."""
+"""Competence from scores, against a bootstrap, a simulation with a known ratio, and the model's own
+definition.
+"""
 
 import numpy as np
 import pytest
@@ -7,7 +9,9 @@ from scipy import stats
 from marl_moe.text.competence import CalibrationError, competence
 
 
-def scores(rng: np.random.Generator, n: int, ratio: float, share: float = 0.85) -> tuple[np.ndarray, ...]:
+def scores(
+    rng: np.random.Generator, n: int, ratio: float, share: float = 0.85
+) -> tuple[np.ndarray, ...]:
     """Scores of n requests whose true competence is `ratio`."""
     dropped = rng.normal(6.0, 0.5, n)
     loss = rng.normal(2.0, 0.4, n)
@@ -17,7 +21,9 @@ def scores(rng: np.random.Generator, n: int, ratio: float, share: float = 0.85) 
 
 
 def test_an_expert_that_loses_15_percent_has_competence_1() -> None:
-    """The model: a transferred subtask keeps 0.85 a of what abandoning it loses (design, section 3)."""
+    """The model: a transferred subtask keeps 0.85 a of what abandoning it loses (design, section
+    3).
+    """
     local, dropped = np.array([9.0, 8.0, 9.5]), np.array([7.0, 6.5, 7.0])
     transferred = dropped + 0.85 * (local - dropped)
     measured = competence(transferred, local, dropped, 0.85)
@@ -39,7 +45,12 @@ def test_the_interval_agrees_with_a_paired_bootstrap() -> None:
         return (t - d).mean(axis) / (0.85 * (s - d).mean(axis))
 
     resampled = stats.bootstrap(
-        (transferred, local, dropped), ratio, paired=True, n_resamples=4000, method="BCa", rng=np.random.default_rng(0)
+        (transferred, local, dropped),
+        ratio,
+        paired=True,
+        n_resamples=4000,
+        method="BCa",
+        rng=np.random.default_rng(0),
     ).confidence_interval
     width = measured.high - measured.low
     assert measured.low == pytest.approx(resampled.low, abs=0.1 * width)
@@ -48,14 +59,18 @@ def test_the_interval_agrees_with_a_paired_bootstrap() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_interval_ends_where_fieller_says(seed: int) -> None:
-    """At its ends theta the mean of x - theta y is just significant, |mean| = t sd / sqrt(n): its definition."""
+    """At its ends theta the mean of x - theta y is just significant, |mean| = t sd / sqrt(n): its
+    definition.
+    """
     rng = np.random.default_rng(seed)
     transferred, local, dropped = scores(rng, 6, 0.6)
     local += rng.normal(0, 1.0, 6)  # a denominator in doubt
     measured = competence(transferred, local, dropped, 0.85)
     for end in (measured.low, measured.high):
         rest = (transferred - dropped) - end * 0.85 * (local - dropped)
-        assert abs(rest.mean()) == pytest.approx(stats.t.ppf(0.975, 5) * rest.std(ddof=1) / np.sqrt(6))
+        assert abs(rest.mean()) == pytest.approx(
+            stats.t.ppf(0.975, 5) * rest.std(ddof=1) / np.sqrt(6)
+        )
     assert measured.low < measured.mean < measured.high
 
 
@@ -71,7 +86,8 @@ def test_a_judge_that_cannot_tell_a_dropped_subtask_is_refused() -> None:
     rng = np.random.default_rng(0)
     local, dropped = rng.normal(8, 1, 20), rng.normal(8, 1, 20)
     with pytest.raises(
-        CalibrationError, match=r"dropping the subtask costs .* points \[-.*, .*\]: the interval contains 0"
+        CalibrationError,
+        match=r"dropping the subtask costs .* points \[-.*, .*\]: the interval contains 0",
     ):
         competence(local, local, dropped, 0.85)
 

@@ -10,7 +10,8 @@ from marl_moe.text.embedding import Embedding
 from marl_moe.text.gate import Gate, load_gate
 
 PROMPT = (
-    "A sailor with a scarred face walks down the pier. Rain hammers the boats; grief overtakes her. "
+    "A sailor with a scarred face walks down the pier. Rain hammers the boats; grief overtakes "
+    "her. "
     "Compute the tax on 400 dollars."
 )
 
@@ -33,24 +34,36 @@ def test_clauses_become_subtasks_of_their_topics_in_order_and_the_rest_is_left_o
     assert request.prompt == PROMPT
 
 
-def test_weights_are_the_gates_probabilities_over_their_sum(gate: Gate, embedding: Embedding) -> None:
+def test_weights_are_the_gates_probabilities_over_their_sum(
+    gate: Gate, embedding: Embedding
+) -> None:
     request = decompose(PROMPT, gate, embedding)
     clauses = [subtask.clause for subtask in request.subtasks]
     probability = gate.route(torch.from_numpy(embedding(clauses))).probability[:, 0].numpy()
-    np.testing.assert_allclose([s.weight for s in request.subtasks], probability / probability.sum(), rtol=1e-5)
+    np.testing.assert_allclose(
+        [s.weight for s in request.subtasks], probability / probability.sum(), rtol=1e-5
+    )
 
 
-def test_words_follow_the_length_of_the_clause_and_compute_follows_words(gate: Gate, embedding: Embedding) -> None:
-    """10, 4 and 3 words, mean 17 / 3: 200 x 10 / mean is above the 300 of the model, 200 x 3 / mean just above 100."""
+def test_words_follow_the_length_of_the_clause_and_compute_follows_words(
+    gate: Gate, embedding: Embedding
+) -> None:
+    """10, 4 and 3 words, mean 17 / 3: 200 x 10 / mean is above the 300 of the model, 200 x 3 / mean
+    just above 100.
+    """
     request = decompose(PROMPT, gate, embedding)
     assert [subtask.words for subtask in request.subtasks] == [300, 141, 106]
-    assert [subtask.compute_need for subtask in request.subtasks] == pytest.approx([1.5, 12 / 17, 9 / 17])
+    assert [subtask.compute_need for subtask in request.subtasks] == pytest.approx(
+        [1.5, 12 / 17, 9 / 17]
+    )
     shorter = decompose(PROMPT, gate, embedding, mean_words=20)
     assert [subtask.words for subtask in shorter.subtasks] == [30, 14, 11]
     assert [s.compute_need for s in shorter.subtasks] == [s.compute_need for s in request.subtasks]
 
 
-def test_with_two_topics_a_clause_its_words_are_shared_by_probability(gate: Gate, embedding: Embedding) -> None:
+def test_with_two_topics_a_clause_its_words_are_shared_by_probability(
+    gate: Gate, embedding: Embedding
+) -> None:
     request = decompose("a furious captain shouts in the storm", gate, embedding, k=2)
     first, second = request.subtasks
     assert first.clause == second.clause
@@ -67,7 +80,9 @@ def test_an_empty_prompt_is_refused(gate: Gate, embedding: Embedding, prompt: st
         decompose(prompt, gate, embedding)
 
 
-def test_a_prompt_of_no_known_topic_is_refused_with_the_nearest(gate: Gate, embedding: Embedding) -> None:
+def test_a_prompt_of_no_known_topic_is_refused_with_the_nearest(
+    gate: Gate, embedding: Embedding
+) -> None:
     with pytest.raises(PromptError) as caught:
         decompose("Solve x squared plus one, and file the tax form.", gate, embedding)
     for said in (*TOPICS, "cosine", "0.18 needed", "x squared plus one"):

@@ -16,7 +16,9 @@ def test_the_answer_is_the_nearest_phrases_of_its_bank_nearest_first(
     clause = bank.held_out[3]
     answer = PhraseExpert(bank, embedding).generate(clause, 100)
     said = [phrase for phrase in bank.phrases if phrase in answer.text]
-    cosine = {phrase: float(embedding([phrase])[0] @ embedding([clause])[0]) for phrase in bank.phrases}
+    cosine = {
+        phrase: float(embedding([phrase])[0] @ embedding([clause])[0]) for phrase in bank.phrases
+    }
     nearest = sorted(bank.phrases, key=lambda phrase: -cosine[phrase])
     assert sorted(said, key=answer.text.index) == nearest[: len(said)]
     next_one = nearest[len(said)]
@@ -34,7 +36,9 @@ def test_it_never_says_more_than_asked_nor_anything_twice(
         assert len(set(said)) == len(said)
 
 
-def test_words_that_hold_a_phrase_exactly_hold_it(banks: tuple[Bank, ...], embedding: Embedding) -> None:
+def test_words_that_hold_a_phrase_exactly_hold_it(
+    banks: tuple[Bank, ...], embedding: Embedding
+) -> None:
     expert = PhraseExpert(banks[1], embedding)
     text = expert.generate(banks[1].held_out[0], 100).text
     assert expert.generate(banks[1].held_out[0], len(words_of(text))).text == text
@@ -46,7 +50,9 @@ def test_the_answer_repeats(banks: tuple[Bank, ...], embedding: Embedding) -> No
     assert len(texts) == 1
 
 
-def test_embeddings_are_unit_vectors_and_those_remembered_are_those_computed(embedding: Embedding) -> None:
+def test_embeddings_are_unit_vectors_and_those_remembered_are_those_computed(
+    embedding: Embedding,
+) -> None:
     texts = ["rain on the roof", "a quarrel", "rain on the roof"]
     vectors = embedding(texts)
     assert vectors.shape == (3, 384)

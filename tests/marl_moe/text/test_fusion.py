@@ -14,9 +14,9 @@ def test_answers_follow_each_other_a_paragraph_each_and_what_was_dropped_leaves_
 
 
 def test_a_sentence_that_was_said_is_not_said_again() -> None:
-    assert Joined().integrate(ASKED, ["Rain fell. It was cold.", "Rain fell.", "It was cold. She wept."]) == (
-        "Rain fell. It was cold.\n\nShe wept."
-    )
+    assert Joined().integrate(
+        ASKED, ["Rain fell. It was cold.", "Rain fell.", "It was cold. She wept."]
+    ) == ("Rain fell. It was cold.\n\nShe wept.")
 
 
 def test_nothing_but_dropped_answers_make_an_empty_text() -> None:

@@ -1,4 +1,6 @@
-"""The gate: a softmax that is one, weights that are those shipped, and what it makes of texts that it never saw."""
+"""The gate: a softmax that is one, weights that are those shipped, and what it makes of texts that
+it never saw.
+"""
 
 import json
 from dataclasses import replace
@@ -39,7 +41,9 @@ def test_the_gate_is_a_softmax_of_cosines() -> None:
     assert routing.known.tolist() == [cosine[0].max() >= 0.18, True]
 
 
-def test_all_topics_together_have_all_the_weight(gate: Gate, embedding: Embedding, banks: tuple[Bank, ...]) -> None:
+def test_all_topics_together_have_all_the_weight(
+    gate: Gate, embedding: Embedding, banks: tuple[Bank, ...]
+) -> None:
     routing = gate.route(torch.from_numpy(embedding(banks[0].held_out)), k=6)
     torch.testing.assert_close(routing.probability.sum(dim=-1), torch.ones(len(banks[0].held_out)))
     assert (routing.probability.diff(dim=-1) <= 0).all()
@@ -72,9 +76,13 @@ def test_held_out_subtasks_are_routed_with_an_f1_of_0_9_in_every_topic(
 def test_subtasks_by_somebody_who_saw_nothing_are_routed_as_well(
     gate: Gate, embedding: Embedding, banks: tuple[Bank, ...]
 ) -> None:
-    """Written by an author who had seen neither a bank nor a result, after everything was fitted and chosen."""
+    """Written by an author who had seen neither a bank nor a result, after everything was fitted
+    and chosen.
+    """
     blind = json.loads((Path(__file__).parent / "blind_subtasks.json").read_text())
-    found = report(gate, [replace(bank, held_out=tuple(blind[bank.topic])) for bank in banks], embedding)
+    found = report(
+        gate, [replace(bank, held_out=tuple(blind[bank.topic])) for bank in banks], embedding
+    )
     assert found.confusion.sum() == 6 * 48
     assert (found.f1 >= 0.9).all(), dict(zip(found.topics, found.f1.round(3), strict=True))
     known = gate.route(torch.from_numpy(embedding(blind["off_topic"]))).known
@@ -91,7 +99,9 @@ def test_clauses_of_no_topic_are_known_for_that(gate: Gate, embedding: Embedding
 
 def test_no_held_out_subtask_is_among_what_the_gate_was_fitted_to(banks: tuple[Bank, ...]) -> None:
     for bank in load_banks(["food"]):
-        assert not {text.lower() for text in bank.held_out} & {text.lower() for text in bank.phrases + bank.clauses}
+        assert not {text.lower() for text in bank.held_out} & {
+            text.lower() for text in bank.phrases + bank.clauses
+        }
         assert len(bank.phrases) >= 120
         assert len(bank.held_out) >= 40
 
@@ -112,13 +122,17 @@ def test_a_topic_that_is_added_is_learnt_and_the_old_ones_are_not_forgotten(
     assert larger.topics == (*gate.topics, "food")
     assert found.new_after >= 0.9
     assert found.forgotten <= 2
-    assert found.forgotten == pytest.approx(100 * (found.old_before.accuracy - found.old_after.accuracy))
+    assert found.forgotten == pytest.approx(
+        100 * (found.old_before.accuracy - found.old_after.accuracy)
+    )
     assert found.old_before.accuracy == report(gate, banks, embedding).accuracy
     assert found.old_after.confusion.sum() == found.old_before.confusion.sum()
     assert 0 < found.unknown_before < 1
 
 
-def test_a_topic_that_is_there_cannot_be_added(gate: Gate, embedding: Embedding, banks: tuple[Bank, ...]) -> None:
+def test_a_topic_that_is_there_cannot_be_added(
+    gate: Gate, embedding: Embedding, banks: tuple[Bank, ...]
+) -> None:
     with pytest.raises(ValueError, match="knows the topic 'weather' already"):
         upgrade(gate, banks, banks[2], embedding)
 
@@ -138,7 +152,9 @@ def test_a_gate_is_read_as_it_was_written(tmp_path: Path) -> None:
     torch.testing.assert_close(read.prototypes, gate.prototypes)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", SHIPPED.read_bytes()[:-10]], ids=["empty", "json", "cut off"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", SHIPPED.read_bytes()[:-10]], ids=["empty", "json", "cut off"]
+)
 def test_a_file_that_is_no_gate_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "gate.safetensors"
     file.write_bytes(content)

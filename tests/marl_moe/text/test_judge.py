@@ -24,21 +24,28 @@ class Known:
 
 def request(*clauses: str, weights: tuple[float, ...] | None = None, words: int = 4) -> Request:
     weights = weights or (1 / len(clauses),) * len(clauses)
-    subtasks = tuple(Subtask(clause, 0, w, 1.0, words) for clause, w in zip(clauses, weights, strict=True))
+    subtasks = tuple(
+        Subtask(clause, 0, w, 1.0, words) for clause, w in zip(clauses, weights, strict=True)
+    )
     return Request("; ".join(clauses), subtasks, ())
 
 
 def test_a_verdict_worked_by_hand() -> None:
     """Two clauses of weights 0.75 and 0.25, 4 words asked each.
 
-    "Rain fell on us." (4 words, cosine 0.4 to rain: nearness 0.8), "Rain fell." (2 words, cosine 0.2: 0.4): relevance
-    of rain (4 x 0.8 + 2 x 0.4) / 6 = 2/3, length 1. "They spoke." (2 words, cosine 0.6: 1): relevance 1, length 0.5.
-    Pairs: rain fell, fell on, on us, us rain, rain fell, fell they, they spoke: 6 of 7 differ.
+    "Rain fell on us." (4 words, cosine 0.4 to rain: nearness 0.8), "Rain fell." (2 words, cosine
+    0.2: 0.4): relevance of rain (4 x 0.8 + 2 x 0.4) / 6 = 2/3, length 1. "They spoke." (2 words,
+    cosine 0.6: 1): relevance 1, length 0.5. Pairs: rain fell, fell on, on us, us rain, rain fell,
+    fell they, they spoke: 6 of 7 differ.
     """
     embedding = Known(
         rain=(1, 0, 0),
         talk=(0, 1, 0),
-        **{"Rain fell on us.": (0.4, 0.1, 0.9), "Rain fell.": (0.2, 0.1, 0.97), "They spoke.": (0.1, 0.6, 0.8)},
+        **{
+            "Rain fell on us.": (0.4, 0.1, 0.9),
+            "Rain fell.": (0.2, 0.1, 0.97),
+            "They spoke.": (0.1, 0.6, 0.8),
+        },
     )
     verdict = EmbeddingJudge(embedding).score(
         request("rain", "talk", weights=(0.75, 0.25)), "Rain fell on us. Rain fell. They spoke."
@@ -58,7 +65,9 @@ def asked(banks: tuple[Bank, ...]) -> Request:
     return request(*(bank.held_out[0] for bank in banks), words=100)
 
 
-def answers(asked: Request, banks: tuple[Bank, ...], embedding: Embedding, shift: int = 0) -> list[str]:
+def answers(
+    asked: Request, banks: tuple[Bank, ...], embedding: Embedding, shift: int = 0
+) -> list[str]:
     """Each subtask answered from the bank `shift` topics away."""
     experts = [PhraseExpert(bank, embedding) for bank in banks]
     return [
@@ -93,7 +102,9 @@ def test_a_phrase_said_again_and_again_is_worth_little(
     )
 
 
-def test_words_that_nobody_asked_for_do_not_help(asked: Request, banks: tuple[Bank, ...], embedding: Embedding) -> None:
+def test_words_that_nobody_asked_for_do_not_help(
+    asked: Request, banks: tuple[Bank, ...], embedding: Embedding
+) -> None:
     """Where there are words enough, more of them only dilute."""
     judge = EmbeddingJudge(embedding)
     text = "\n".join(answers(asked, banks, embedding))

@@ -20,7 +20,9 @@ SERVE = "from marl_moe.text.local_llm import serve; serve(0, 1, lambda server: p
 
 @pytest.fixture
 def serving() -> Iterator[subprocess.Popen]:
-    process = subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     yield process
     process.kill()
     process.communicate()
@@ -33,7 +35,9 @@ def test_it_serves_until_a_signal_and_says_nothing_but_its_address(
     base_url = serving.stdout.readline().strip()
     assert base_url.startswith("http://127.0.0.1:")
     assert base_url.endswith("/v1")
-    answer = Endpoint(base_url, local_llm.MODEL, retries=0).complete("test", "Be brief.", "Say hello.", 8, seed=0)
+    answer = Endpoint(base_url, local_llm.MODEL, retries=0).complete(
+        "test", "Be brief.", "Say hello.", 8, seed=0
+    )
     assert 0 < answer.tokens <= 8
     serving.send_signal(number)
     said, complained = serving.communicate(timeout=120)
@@ -48,7 +52,9 @@ def test_it_knows_its_model_by_name_and_shows_no_path(smollm2: Endpoint) -> None
 
 
 def test_it_holds_the_integration_of_ten_answers_of_300_words(smollm2: Endpoint) -> None:
-    """4500 tokens of passages at 1.5 a word, and room to write: what fits is the server's own account."""
+    """4500 tokens of passages at 1.5 a word, and room to write: what fits is the server's own
+    account.
+    """
     (model,) = smollm2._client.models.list().data
     assert model.model_dump()["meta"]["n_ctx"] >= 1.5 * 10 * 300
 
@@ -72,13 +78,21 @@ def test_a_port_that_is_taken_is_named() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(LocalLLMError, match=f"^local LLM: no server on port {port} of 127.0.0.1"), LocalLLM(port):
+        with (
+            pytest.raises(
+                LocalLLMError, match=f"^local LLM: no server on port {port} of 127.0.0.1"
+            ),
+            LocalLLM(port),
+        ):
             pass
 
 
 def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    with pytest.raises(MissingExtraError, match=r"xllamacpp is not installed; .*\[llm\]"), LocalLLM():
+    with (
+        pytest.raises(MissingExtraError, match=r"xllamacpp is not installed; .*\[llm\]"),
+        LocalLLM(),
+    ):
         pass
 
 

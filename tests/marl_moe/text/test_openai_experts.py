@@ -1,4 +1,6 @@
-"""Experts that are a language model with a persona: what is asked, what is kept, and the real SmolLM2."""
+"""Experts that are a language model with a persona: what is asked, what is kept, and the real
+SmolLM2.
+"""
 
 import pytest
 
@@ -42,7 +44,10 @@ def test_a_text_longer_than_asked_ends_with_its_last_sentence_within(
     server: MisbehavingServer, banks: tuple[Bank, ...], written: str, kept: str
 ) -> None:
     server.will(ok(written))
-    assert OpenAIExpert(banks[WEATHER], Endpoint(server.base_url, "m"), 0).generate("rain", 6).text == kept
+    assert (
+        OpenAIExpert(banks[WEATHER], Endpoint(server.base_url, "m"), 0).generate("rain", 6).text
+        == kept
+    )
 
 
 def test_the_same_seed_gives_the_same_text_and_another_one_another(
@@ -50,25 +55,33 @@ def test_the_same_seed_gives_the_same_text_and_another_one_another(
 ) -> None:
     server.will(seeded)
     endpoint = Endpoint(server.base_url, "m")
-    first, again, other = (OpenAIExpert(banks[WEATHER], endpoint, seed).generate("rain", 20).text for seed in (1, 1, 2))
+    first, again, other = (
+        OpenAIExpert(banks[WEATHER], endpoint, seed).generate("rain", 20).text for seed in (1, 1, 2)
+    )
     assert first == again != other
 
 
 def test_an_error_names_the_expert(server: MisbehavingServer, banks: tuple[Bank, ...]) -> None:
     server.will(status(401, "who are you?"))
-    with pytest.raises(EndpointError, match=rf"^expert weather: {server.base_url}, model m: HTTP 401: who are you"):
+    with pytest.raises(
+        EndpointError, match=rf"^expert weather: {server.base_url}, model m: HTTP 401: who are you"
+    ):
         OpenAIExpert(banks[WEATHER], Endpoint(server.base_url, "m"), 0).generate("rain", 6)
 
 
 @pytest.mark.parametrize("words", [3, 25])
-def test_smollm2_answers_within_the_words(smollm2: Endpoint, banks: tuple[Bank, ...], words: int) -> None:
+def test_smollm2_answers_within_the_words(
+    smollm2: Endpoint, banks: tuple[Bank, ...], words: int
+) -> None:
     answer = OpenAIExpert(banks[WEATHER], smollm2, seed=1).generate("rain hammers the boats", words)
     assert 0 < len(words_of(answer.text)) <= words
     assert 0 < answer.tokens <= 2 * words
     assert answer.seconds > 0
 
 
-def test_smollm2_repeats_a_seed_whatever_it_was_asked_between(smollm2: Endpoint, banks: tuple[Bank, ...]) -> None:
+def test_smollm2_repeats_a_seed_whatever_it_was_asked_between(
+    smollm2: Endpoint, banks: tuple[Bank, ...]
+) -> None:
     def draw(seed: int, subtask: str = "rain hammers the boats", words: int = 15) -> str:
         return OpenAIExpert(banks[WEATHER], smollm2, seed).generate(subtask, words).text
 

@@ -10,7 +10,9 @@ from marl_moe.text.openai_fusion import OpenAIFusion
 from .misbehaving_server import MisbehavingServer, ok, status
 
 CLAUSES = ("a scarred captain", "a storm breaks", "the crew whispers")
-ASKED = Request("; ".join(CLAUSES), tuple(Subtask(clause, 0, 1 / 3, 1.0, 100) for clause in CLAUSES), ())
+ASKED = Request(
+    "; ".join(CLAUSES), tuple(Subtask(clause, 0, 1 / 3, 1.0, 100) for clause in CLAUSES), ()
+)
 
 
 def test_the_answers_are_shown_in_the_prompts_order_and_what_was_dropped_is_not_mentioned(
@@ -31,7 +33,8 @@ def test_the_answers_are_shown_in_the_prompts_order_and_what_was_dropped_is_not_
 
 
 @pytest.mark.parametrize(
-    ("answers", "text"), [([None, None, None], ""), ([None, "Hail fell.", None], "Hail fell."), (["", None, ""], "")]
+    ("answers", "text"),
+    [([None, None, None], ""), ([None, "Hail fell.", None], "Hail fell."), (["", None, ""], "")],
 )
 def test_nobody_is_asked_where_there_is_nothing_to_integrate(
     server: MisbehavingServer, answers: list[str | None], text: str
@@ -41,7 +44,9 @@ def test_nobody_is_asked_where_there_is_nothing_to_integrate(
     assert server.asked == []
 
 
-def test_a_text_much_longer_than_its_parts_ends_within_a_fifth_more(server: MisbehavingServer) -> None:
+def test_a_text_much_longer_than_its_parts_ends_within_a_fifth_more(
+    server: MisbehavingServer,
+) -> None:
     """5 + 5 words of answers: 12 at most, so 4 sentences of 3 words."""
     server.will(ok("Rain fell here. " * 30))
     fusion = OpenAIFusion(Endpoint(server.base_url, "m"))
@@ -52,11 +57,17 @@ def test_a_text_much_longer_than_its_parts_ends_within_a_fifth_more(server: Misb
 
 def test_an_error_names_the_step(server: MisbehavingServer) -> None:
     server.will(status(404, "no model m"))
-    with pytest.raises(EndpointError, match=rf"^integration: {server.base_url}, model m: HTTP 404: no model m"):
+    with pytest.raises(
+        EndpointError, match=rf"^integration: {server.base_url}, model m: HTTP 404: no model m"
+    ):
         OpenAIFusion(Endpoint(server.base_url, "m")).integrate(ASKED, ["One.", "Two.", None])
 
 
 def test_smollm2_integrates_within_the_words(smollm2: Endpoint) -> None:
-    answers = ["A scar ran down the captain's cheek.", None, "The crew spoke low, and nobody met his eye."]
+    answers = [
+        "A scar ran down the captain's cheek.",
+        None,
+        "The crew spoke low, and nobody met his eye.",
+    ]
     text = OpenAIFusion(smollm2).integrate(ASKED, answers)
     assert 0 < len(words_of(text)) <= round(1.2 * 16)

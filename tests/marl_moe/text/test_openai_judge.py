@@ -1,4 +1,6 @@
-"""A language model as the judge: a verdict is a JSON object of four numbers from 0 to 10, or it is refused."""
+"""A language model as the judge: a verdict is a JSON object of four numbers from 0 to 10, or it is
+refused.
+"""
 
 import json
 import math
@@ -15,19 +17,27 @@ from marl_moe.text.openai_judge import OpenAIJudge, parse_score
 from .misbehaving_server import MisbehavingServer, ok, status
 
 GOOD = '{"relevance": 8, "coherence": 6.5, "style": 0, "score": 10}'
-ASKED = Request("p", (Subtask("a storm breaks", 2, 0.75, 1.0, 100), Subtask("they whisper", 4, 0.25, 1.0, 100)), ())
+ASKED = Request(
+    "p",
+    (Subtask("a storm breaks", 2, 0.75, 1.0, 100), Subtask("they whisper", 4, 0.25, 1.0, 100)),
+    (),
+)
 
 in_range = st.one_of(st.integers(0, 10), st.floats(0, 10))
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 names = st.sampled_from(["relevance", "coherence", "style", "score", "Score", "extra"])
 
 
 def test_a_verdict_is_read() -> None:
-    assert parse_score(f" {GOOD}\n") == Score(10.0, {"relevance": 8.0, "coherence": 6.5, "style": 0.0})
+    assert parse_score(f" {GOOD}\n") == Score(
+        10.0, {"relevance": 8.0, "coherence": 6.5, "style": 0.0}
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +76,13 @@ def test_what_is_no_verdict_is_refused(text: str) -> None:
         parse_score(text)
 
 
-@given(in_range, in_range, in_range, in_range, st.permutations(["relevance", "coherence", "style", "score"]))
+@given(
+    in_range,
+    in_range,
+    in_range,
+    in_range,
+    st.permutations(["relevance", "coherence", "style", "score"]),
+)
 def test_every_verdict_in_range_is_read_whatever_the_order(
     a: float, b: float, c: float, d: float, order: list[str]
 ) -> None:
@@ -91,7 +107,12 @@ def test_of_any_json_at_all_only_four_numbers_in_range_are_read(value: object) -
             parse_score(json.dumps(value))
 
 
-@given(st.text() | st.builds(lambda i, s: GOOD[:i] + s + GOOD[i:], st.integers(0, len(GOOD)), st.text(max_size=4)))
+@given(
+    st.text()
+    | st.builds(
+        lambda i, s: GOOD[:i] + s + GOOD[i:], st.integers(0, len(GOOD)), st.text(max_size=4)
+    )
+)
 def test_no_text_does_anything_but_be_read_or_be_refused(text: str) -> None:
     try:
         score = parse_score(text)
@@ -100,7 +121,9 @@ def test_no_text_does_anything_but_be_read_or_be_refused(text: str) -> None:
     assert all(0 <= points <= 10 for points in (score.points, *score.components.values()))
 
 
-def test_a_refused_verdict_is_asked_for_again_in_the_form_of_the_schema(server: MisbehavingServer) -> None:
+def test_a_refused_verdict_is_asked_for_again_in_the_form_of_the_schema(
+    server: MisbehavingServer,
+) -> None:
     server.will(ok("I would say 8 of 10."), ok(GOOD))
     judge = OpenAIJudge(Endpoint(server.base_url, "m", retries=1))
     assert judge.name == "openai:m"
@@ -110,18 +133,25 @@ def test_a_refused_verdict_is_asked_for_again_in_the_form_of_the_schema(server: 
     form = first.body["response_format"]["json_schema"]
     assert form["strict"] is True
     assert form["schema"]["additionalProperties"] is False
-    assert set(form["schema"]["required"]) == set(form["schema"]["properties"]) == set(json.loads(GOOD))
+    assert (
+        set(form["schema"]["required"])
+        == set(form["schema"]["properties"])
+        == set(json.loads(GOOD))
+    )
     shown = first.body["messages"][-1]["content"]
     for part in ("a storm breaks", "0.75", "they whisper", "0.25", "Rain fell."):
         assert part in shown
 
 
-def test_a_verdict_refused_each_time_is_one_error_that_shows_the_last(server: MisbehavingServer) -> None:
+def test_a_verdict_refused_each_time_is_one_error_that_shows_the_last(
+    server: MisbehavingServer,
+) -> None:
     server.will(ok("I would say 8 of 10."), ok('{"score": 8}'))
     with pytest.raises(EndpointError) as caught:
         OpenAIJudge(Endpoint(server.base_url, "m", retries=2)).score(ASKED, "Rain fell.")
     assert str(caught.value) == (
-        f"judge: {server.base_url}, model m: a verdict that is not an object of relevance, coherence, style, score: "
+        f"judge: {server.base_url}, model m: a verdict that is not an object of relevance, "
+        "coherence, style, score: "
         '{"score": 8}; gave up after 3 attempts'
     )
     assert len(server.asked) == 3
@@ -135,7 +165,9 @@ def test_an_empty_text_is_worth_nothing_and_nobody_is_asked(server: MisbehavingS
 
 
 @pytest.mark.parametrize("text", ["Rain fell.", "word " * 200])
-def test_smollm2_is_held_to_the_form_of_a_verdict_at_the_first_attempt(smollm2: Endpoint, text: str) -> None:
+def test_smollm2_is_held_to_the_form_of_a_verdict_at_the_first_attempt(
+    smollm2: Endpoint, text: str
+) -> None:
     """It is no judge of quality."""
     once = Endpoint(smollm2.base_url, smollm2.model, retries=0)
     assert 0 <= OpenAIJudge(once).score(ASKED, text).points <= 10

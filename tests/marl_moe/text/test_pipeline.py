@@ -19,8 +19,10 @@ from marl_moe.text.judge import EmbeddingJudge
 from marl_moe.text.pipeline import Pipeline
 
 PROMPT = (
-    "A sailor with a scarred face walks down the pier. Rain hammers the boats; grief overtakes her. "
-    "She discovers that the map was a forgery, and cliffs rise out of the sea. They argue about the letter in whispers."
+    "A sailor with a scarred face walks down the pier. Rain hammers the boats; grief overtakes "
+    "her. "
+    "She discovers that the map was a forgery, and cliffs rise out of the sea. They argue about "
+    "the letter in whispers."
 )
 WORLD = WorldConfig(num_users=3, requests=RequestConfig(num_transferred=1))
 
@@ -40,7 +42,9 @@ class Telling:
 
 
 class FirstOfTopic:
-    """Every user takes the first expert of its topic, so the first user is served by one of the right kind."""
+    """Every user takes the first expert of its topic, so the first user is served by one of the
+    right kind.
+    """
 
     name = "first_of_topic"
 
@@ -77,7 +81,9 @@ def test_the_device_keeps_the_most_weight_for_its_compute_and_the_rest_goes_to_t
     assert [value[number] for number in result.order] == sorted(value, reverse=True)
     spent = np.cumsum([subtasks[number].compute_need for number in result.order])
     stayed = {number for number, total in zip(result.order, spent, strict=True) if total <= 2.0}
-    assert {number for number, transfer in enumerate(result.transfers) if transfer is None} == stayed
+    assert {
+        number for number, transfer in enumerate(result.transfers) if transfer is None
+    } == stayed
     assert 0 < len(stayed) < 6
     for number, answer in enumerate(result.answers):
         assert answer is not None
@@ -90,10 +96,17 @@ def test_the_text_keeps_the_order_of_the_prompt_and_stands_beside_all_local_and_
     result = make().run(PROMPT, local_compute=2.0)
     topics = [load_gate().topics[subtask.topic] for subtask in result.request.subtasks]
     where = ["device" if transfer is None else "edge" for transfer in result.transfers]
-    lines = [f"{w} {t} on {s.clause}." for w, t, s in zip(where, topics, result.request.subtasks, strict=True)]
+    lines = [
+        f"{w} {t} on {s.clause}."
+        for w, t, s in zip(where, topics, result.request.subtasks, strict=True)
+    ]
     assert result.integrated.text.split("\n\n") == lines
-    assert result.all_local.text.split("\n\n") == [line.replace("edge", "device", 1) for line in lines]
-    assert result.dropped.text.split("\n\n") == [line for line in lines if line.startswith("device")]
+    assert result.all_local.text.split("\n\n") == [
+        line.replace("edge", "device", 1) for line in lines
+    ]
+    assert result.dropped.text.split("\n\n") == [
+        line for line in lines if line.startswith("device")
+    ]
     assert result.dropped.score.points < result.all_local.score.points
 
 
@@ -103,7 +116,9 @@ def test_a_device_that_affords_everything_transfers_nothing(make: Callable[..., 
     assert result.integrated == result.all_local == result.dropped
 
 
-def test_a_device_without_compute_transfers_everything_slot_by_slot(make: Callable[..., Pipeline]) -> None:
+def test_a_device_without_compute_transfers_everything_slot_by_slot(
+    make: Callable[..., Pipeline],
+) -> None:
     result = make().run(PROMPT, local_compute=0)
     slots = [transfer.slot for transfer in result.transfers if transfer]
     assert slots == list(range(slots[0], slots[0] + 6))
@@ -111,7 +126,9 @@ def test_a_device_without_compute_transfers_everything_slot_by_slot(make: Callab
     assert result.dropped.score.points == 0
 
 
-def test_the_device_has_three_quarters_of_a_unit_a_subtask_unless_told(make: Callable[..., Pipeline]) -> None:
+def test_the_device_has_three_quarters_of_a_unit_a_subtask_unless_told(
+    make: Callable[..., Pipeline],
+) -> None:
     assert make().run(PROMPT).local_compute == pytest.approx(0.75 * 6)
 
 
@@ -141,7 +158,9 @@ def test_an_edge_expert_that_fails_costs_its_subtask_and_not_the_request(
     assert "weather" not in result.integrated.text
 
 
-def test_a_device_that_fails_costs_the_request(make: Callable[..., Pipeline], banks: tuple[Bank, ...]) -> None:
+def test_a_device_that_fails_costs_the_request(
+    make: Callable[..., Pipeline], banks: tuple[Bank, ...]
+) -> None:
     device = [Telling("device", bank.topic, fails=bank.topic == "weather") for bank in banks]
     with pytest.raises(ExpertError, match="expert weather: nobody home"):
         make(device=device).run(PROMPT)
@@ -183,12 +202,18 @@ def test_experts_of_the_right_topic_recover_more_than_those_of_the_wrong(
     assert right.integrated == right.all_local
     assert right.integrated.score.points > wrong.integrated.score.points
     assert right.integrated.score.points > right.dropped.score.points
-    assert len(words_of(right.integrated.text)) <= sum(subtask.words for subtask in right.request.subtasks)
+    assert len(words_of(right.integrated.text)) <= sum(
+        subtask.words for subtask in right.request.subtasks
+    )
 
 
-def test_everything_repeats_under_a_seed_and_another_seed_is_another_world(make: Callable[..., Pipeline]) -> None:
+def test_everything_repeats_under_a_seed_and_another_seed_is_another_world(
+    make: Callable[..., Pipeline],
+) -> None:
     policy = make_heuristic("greedy", 0)
-    first, again, other = (make(policy=policy, seed=seed).run(PROMPT, local_compute=0) for seed in (1, 1, 2))
+    first, again, other = (
+        make(policy=policy, seed=seed).run(PROMPT, local_compute=0) for seed in (1, 1, 2)
+    )
     assert first == again
     assert first.transfers != other.transfers
 

@@ -30,12 +30,16 @@ class Always:
         return np.full((world.num_worlds, world.num_users), self.expert % (world.num_experts + 1))
 
 
-def user(policy: object, config: WorldConfig = CONFIG, mechanism: str = "none", slots: int = 2) -> UserOfWorld:
+def user(
+    policy: object, config: WorldConfig = CONFIG, mechanism: str = "none", slots: int = 2
+) -> UserOfWorld:
     return UserOfWorld(config, mechanisms.make(mechanism), policy, seed=3, num_slots=slots)
 
 
 def test_its_delay_energy_and_gain_are_those_of_the_model_with_the_k_of_its_own_request() -> None:
-    """gain = 5 x 0.85 D a_eff - 0.0025 W - 2 E, D = 0.86 K g with K the prompt's 3 subtasks and not the world's 8."""
+    """gain = 5 x 0.85 D a_eff - 0.0025 W - 2 E, D = 0.86 K g with K the prompt's 3 subtasks and not
+    the world's 8.
+    """
     here = user(Always(2))
     world = here.world
     backlog, snr = float(world.backlog_s[0, 2]), 10 ** (float(world.snr_db()[0, 0, 2]) / 10)
@@ -44,7 +48,12 @@ def test_its_delay_energy_and_gain_are_those_of_the_model_with_the_k_of_its_own_
     delay = backlog + sent + 150 / 100
     late = min(1.0, np.exp(-(delay - 6) / 3))
     gain = 5 * 0.85 * 0.86 * 3 * 0.3 * transfer.competence * late - 0.0025 * 150 - 2 * 0.1 * sent
-    assert (transfer.slot, transfer.expert, transfer.served, transfer.users) == (WARM_UP, 2, True, 6)
+    assert (transfer.slot, transfer.expert, transfer.served, transfer.users) == (
+        WARM_UP,
+        2,
+        True,
+        6,
+    )
     assert transfer.competence == pytest.approx(1.0, abs=0.05)  # expert 2 of 12 is of topic 2
     assert transfer.snr_db == pytest.approx(10 * np.log10(snr))
     assert transfer.delay_s == pytest.approx(delay, rel=1e-5)
@@ -55,7 +64,9 @@ def test_its_delay_energy_and_gain_are_those_of_the_model_with_the_k_of_its_own_
 
 
 def test_under_a_price_the_user_pays_it_for_the_points_that_its_effort_delivers() -> None:
-    here = user(make_heuristic("greedy", 0), mechanism="posted_price", config=WorldConfig(num_users=2))
+    here = user(
+        make_heuristic("greedy", 0), mechanism="posted_price", config=WorldConfig(num_users=2)
+    )
     transfer = here.transfer(SUBTASK, num_subtasks=3)
     points = 0.85 * 0.86 * 3 * 0.3 * transfer.competence * transfer.effort
     assert transfer.unit_price > 0
@@ -66,18 +77,24 @@ def test_under_a_price_the_user_pays_it_for_the_points_that_its_effort_delivers(
 def test_a_policy_that_abandons_asks_nobody() -> None:
     transfer = user(Always(-1)).transfer(SUBTASK, num_subtasks=3)
     assert (transfer.expert, transfer.served, transfer.users) == (None, False, 0)
-    assert np.isnan([transfer.delay_s, transfer.gain, transfer.charge, transfer.snr_db, transfer.late_s]).all()
+    assert np.isnan(
+        [transfer.delay_s, transfer.gain, transfer.charge, transfer.snr_db, transfer.late_s]
+    ).all()
 
 
 def test_whom_the_lottery_passes_over_is_not_served() -> None:
     config = WorldConfig(
-        num_users=40, experts=ExpertConfig(max_concurrent=1), requests=RequestConfig(num_transferred=1)
+        num_users=40,
+        experts=ExpertConfig(max_concurrent=1),
+        requests=RequestConfig(num_transferred=1),
     )
     here = user(Always(2), config, slots=30)
     outcomes = [here.transfer(SUBTASK, 3) for _ in range(30)]
     lost = [transfer for transfer in outcomes if not transfer.served]
     assert len(lost) > 20
-    assert all(transfer.expert == 2 and transfer.users == 1 and transfer.energy_j == 0 for transfer in lost)
+    assert all(
+        transfer.expert == 2 and transfer.users == 1 and transfer.energy_j == 0 for transfer in lost
+    )
 
 
 def test_subtasks_follow_each_other_slot_by_slot_and_the_world_has_slots_enough() -> None:
@@ -88,7 +105,9 @@ def test_subtasks_follow_each_other_slot_by_slot_and_the_world_has_slots_enough(
 
 def test_the_same_seed_repeats_and_another_does_not() -> None:
     def played(seed: int) -> list[float]:
-        here = UserOfWorld(CONFIG, mechanisms.make("none"), make_heuristic("greedy", 0), seed, num_slots=3)
+        here = UserOfWorld(
+            CONFIG, mechanisms.make("none"), make_heuristic("greedy", 0), seed, num_slots=3
+        )
         return [here.transfer(SUBTASK, 3).snr_db for _ in range(3)]
 
     assert played(1) == played(1)
