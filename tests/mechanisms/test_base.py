@@ -27,7 +27,7 @@ CLOSED_FORM = (
 @pytest.fixture
 def surcharge(monkeypatch: pytest.MonkeyPatch) -> type:
     """A mechanism from outside the package, with parameters, registered for one test."""
-    monkeypatch.setattr(base, "_factories", dict(base._factories))
+    monkeypatch.setattr(base.MECHANISMS, "_factories", dict(base.MECHANISMS._factories))
 
     @mechanisms.register("surcharge")
     class Surcharge:

@@ -1,0 +1,95 @@
+"""Parts that are found by name: a registry a kind, and what to say of a name that there is not."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from typing import Generic, TypeVar
+
+Part = TypeVar("Part")
+_Factory = TypeVar("_Factory", bound=Callable[..., object])
+MOST_LISTED = 16  # names that a message lists beside the nearest
+
+
+class Registry(Generic[Part]):
+    """The parts of one kind, each made by its name.
+
+    Args:
+        kind: what the parts are called in messages, such as "mechanism".
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._factories: dict[str, Callable[..., Part]] = {}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._factories
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._factories)
+
+    def __len__(self) -> int:
+        return len(self._factories)
+
+    def __getitem__(self, name: str) -> Callable[..., Part]:
+        """Return the factory registered as `name`.
+
+        Raises:
+            ValueError: there is none; the message gives the nearest name.
+        """
+        if name not in self._factories:
+            raise ValueError(f"no {self.kind} {name!r}; {nearest(name, self._factories)}")
+        return self._factories[name]
+
+    def register(self, name: str) -> Callable[[_Factory], _Factory]:
+        """Return a decorator that registers a class or function, in the order of registration.
+
+        Raises:
+            ValueError: by the decorator, where the name is taken.
+        """
+
+        def add(factory: _Factory) -> _Factory:
+            if name in self._factories:
+                raise ValueError(f"{self.kind} {name!r} exists already")
+            self._factories[name] = factory  # type: ignore[assignment]  # its result is a Part
+            return factory
+
+        return add
+
+    def names(self) -> tuple[str, ...]:
+        """Return all names, sorted."""
+        return tuple(sorted(self._factories))
+
+    def make(self, name: str, **params: object) -> Part:
+        """Make the part called `name` with its parameters.
+
+        Raises:
+            ValueError: there is none of that name, or it has no such parameter; the message gives
+                the nearest valid name.
+        """
+        factory = self[name]
+        known = inspect.signature(factory).parameters
+        for param in params:
+            if param not in known:
+                raise ValueError(
+                    f"{self.kind} {name!r} has no parameter {param!r}; {nearest(param, known)}"
+                )
+        return factory(**params)
+
+
+def nearest(wrong: str, valid: Iterable[str]) -> str:
+    """Say what `wrong` may have meant: the nearest valid name, and all of them where they are few.
+
+    >>> nearest("epsiodes", ["episodes", "seeds"])
+    "did you mean 'episodes'? Valid: episodes, seeds"
+    """
+    options = list(valid)
+    if not options:
+        return "it takes none"
+    listed = ", ".join(options)
+    close = get_close_matches(wrong, options, n=1, cutoff=0.5)
+    if not close:
+        return f"valid: {listed}"
+    suggestion = f"did you mean {close[0]!r}?"
+    return f"{suggestion} Valid: {listed}" if len(options) <= MOST_LISTED else suggestion
