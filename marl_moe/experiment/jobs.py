@@ -1,36 +1,30 @@
-"""Jobs of a run, one after another in this process, or side by side as trials of Ray Tune; the
-results are the same.
+"""Jobs of a run, one after another in this process, or side by side in processes of Ray.
+
+The results are the same.
 """
 
-import logging
 import os
-import shutil
-import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from marl_moe.experiment.cluster import nodes, start_ray
 from marl_moe.experiment.cluster_spec import ClusterSpec
 from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.resources import Bundles, check_fits
 from marl_moe.experiment.spec import SpecError
+from marl_moe.rllib.failures import TrainingError
+from marl_moe.whole_file import PARTIAL
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 Work = Callable[[Job, Progress], Result]
 POLL_SECONDS = 0.1
 RESTARTS = 3  # of a job whose process died, as with its node; it goes on from its checkpoint
-DONE, FAILED = "done", "failed"  # what a trial tells beside the calls of its Progress
-TRIALS = ".trials_"  # Tune's own files, in the run folder for as long as the trials run
-QUIET = {  # one progress display, ours; no files but a job's own; paths as they are here
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-}
 
 
 def run_jobs(
@@ -42,160 +36,149 @@ def run_jobs(
     folder: Path,
     cluster: ClusterSpec | None = None,
 ) -> Iterator[tuple[int, Result]]:
-    """Do `work` on each job, at most `side_by_side` at once; yields the number of a job and its
-    result as they come.
+    """Do `work` on each job, and yield the number of a job and its result as they come.
 
-    `work`, jobs and results must be picklable where more than one runs at once; each is then given
-    its bundles of `needs`, and `folder` must be one for all nodes of Ray. An error of a job is
-    raised here as it was raised there, and the other jobs are stopped. A job whose process is
-    killed, or whose node dies, is begun again, `RESTARTS` times.
+    A job whose process is killed, or whose node dies, is begun again, `RESTARTS` times.
+
+    Args:
+        work: called with a job and the progress it tells of; picklable, as jobs and results are,
+            where more than one runs at once.
+        jobs: the jobs.
+        progress: told, in this process, of what each job tells.
+        side_by_side: how many jobs run at once; 1 runs them in this process.
+        needs: the bundles of Ray that each job is given where more than one runs at once, the
+            first of them for the process of the job.
+        folder: where jobs write; one for all nodes of Ray.
+        cluster: the cluster to run on, a Ray of this machine if None.
+
+    Raises:
+        Exception: of a job, as it was raised there; the other jobs are stopped.
+        SpecError: a job could never fit, or a node does not see `folder`.
+        TrainingError: the process of a job died once more than `RESTARTS` times.
     """
     if side_by_side == 1:
         for number, job in enumerate(jobs):
             yield number, work(job, progress)
-    else:
-        yield from _run_on_tune(work, jobs, progress, side_by_side, needs, folder, cluster)
-
-
-def remove_trials(folder: Path) -> None:
-    """Remove what a run that was killed left of Tune's own files in its folder."""
-    for left in folder.glob(f"{TRIALS}*"):
-        shutil.rmtree(left, ignore_errors=True)
-
-
-def _run_on_tune(
-    work: Work[Job, Result],
-    jobs: Sequence[Job],
-    progress: Progress,
-    side_by_side: int,
-    needs: Sequence[Bundles],
-    folder: Path,
-    cluster: ClusterSpec | None,
-) -> Iterator[tuple[int, Result]]:
-    os.environ.update(QUIET)
-    # Tune complains at length of a full disk, on which its own files are the least loss.
-    logging.getLogger("ray.tune.execution.experiment_state").setLevel(logging.CRITICAL)
+        return
+    os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"  # of further jobs that fail: not printed
     start_ray(cluster)
     import ray
-    from ray import tune
-    from ray.tune.progress_reporter import TrialProgressCallback
+    from ray.exceptions import RayError, RayTaskError
+    from ray.util.placement_group import remove_placement_group
     from ray.util.queue import Queue
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     for bundles in needs:
         check_fits(bundles, nodes())
+    # On this node: another may die and take it along.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    told = Queue(
-        actor_options={"num_cpus": 0, "scheduling_strategy": here}
-    )  # a node that dies does not take it along
-
-    class Silent(TrialProgressCallback):  # Tune would add one that prints
-        on_trial_result = on_trial_complete = on_trial_error = lambda *arguments, **named: None
-
-    class Stopper(tune.Stopper):
-        """Stops the trials when nobody waits for them any more."""
-
-        awaited = True
-
-        def __call__(self, trial_id: str, result: Any) -> bool:
-            return False
-
-        def stop_all(self) -> bool:
-            return not self.awaited
-
-    stopper = Stopper()
-    failures: list[Exception] = []
-
-    def fit() -> None:
-        with TemporaryDirectory(
-            prefix=TRIALS, dir=folder.resolve(), ignore_cleanup_errors=True
-        ) as storage:
-            trial = tune.with_parameters(_trial, work=work, jobs=jobs, told=told, shared=storage)
-            results = tune.Tuner(
-                tune.with_resources(
-                    trial, lambda config: tune.PlacementGroupFactory(needs[config["number"]])
-                ),
-                param_space={"number": tune.grid_search(list(range(len(jobs))))},
-                tune_config=tune.TuneConfig(max_concurrent_trials=side_by_side, reuse_actors=True),
-                run_config=tune.RunConfig(
-                    storage_path=storage,
-                    verbose=0,
-                    stop=stopper,
-                    callbacks=[Silent()],
-                    failure_config=tune.FailureConfig(max_failures=RESTARTS),
-                ),
-            ).fit()
-            failures.extend(results.errors)
-
-    trials = threading.Thread(target=fit, daemon=True)
-    trials.start()
-    left = set(range(len(jobs)))
-    epochs: Counter[int] = Counter()  # told of, by job: kept, or trained since
+    told = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
+    epochs: Counter[int] = Counter()  # that `progress` was told of, by job
+    deaths: Counter[int] = Counter()  # of processes, by job
+    waiting = deque(range(len(jobs)))
+    running: dict[Any, tuple[int, _Place]] = {}
+    free: list[_Place] = []
+    probe = folder.resolve() / f".shared.{uuid4().hex}{PARTIAL}"
+    probe.touch()
     try:
-        while left:
-            ended = (
-                not trials.is_alive()
-            )  # looked at before the queue, which then holds all there will be
+        while waiting or running:
+            while waiting and len(running) < side_by_side:
+                number = waiting.popleft()
+                same = free and free[-1].bundles == needs[number]
+                place = free.pop() if same else _Place(needs[number])
+                call = place.process.do.remote(work, number, jobs[number], told, probe)
+                running[call] = number, place
+            while free:
+                remove_placement_group(free.pop().group)
+            ended, _ = ray.wait(list(running), timeout=POLL_SECONDS)
             for number, name, arguments in told.get_nowait_batch(told.qsize()):
-                if name == FAILED:
-                    raise arguments[0]
-                if name == DONE:
-                    if (
-                        number in left
-                    ):  # else its process died after it had told of the end, and did it again
-                        left.remove(number)
-                        yield number, arguments[0]
-                    continue
-                if name == "on_kept":
-                    arguments = (
-                        arguments[0] - epochs[number],
-                    )  # fewer than were trained, where a process died
-                    epochs[number] += arguments[0]
-                epochs[number] += name == "on_epoch"
-                getattr(progress, name)(*arguments)
-            if ended and left:
-                raise (
-                    failures[0]
-                    if failures
-                    else RuntimeError(f"Ray Tune ended with {len(left)} jobs left")
-                )
-            trials.join(POLL_SECONDS if left else None)
+                _tell(progress, name, arguments, epochs, number)
+            for call in ended:
+                number, place = running.pop(call)
+                free.append(place)
+                try:
+                    result = ray.get(call)
+                except RayTaskError as error:
+                    raise error.cause from None
+                except RayError as error:
+                    deaths[number] += 1
+                    if deaths[number] > RESTARTS:
+                        what = f"a job's process died {deaths[number]} times"
+                        raise TrainingError(f"{what}: {str(error).splitlines()[0]}") from error
+                    remove_placement_group(free.pop().group)
+                    waiting.appendleft(number)
+                else:
+                    yield number, result
     finally:
-        stopper.awaited = False
+        for place in [*free, *(place for _, place in running.values())]:
+            remove_placement_group(place.group)  # and end all processes in it
+        with suppress(OSError):
+            probe.unlink()
 
 
-def _trial(
-    config: dict[str, int], work: Work[Any, Any], jobs: Sequence[Any], told: Any, shared: str
-) -> None:
-    """In a process of Ray: do the job of that number, and tell of its progress and its end."""
-    number = config["number"]
+class _Place:
+    """Bundles of Ray, and a process in the first of them that does one job after another.
 
-    def teller(name: str) -> Callable[..., None]:
-        return lambda *arguments: told.put((number, name, arguments))
-
-    try:
-        _check_shared(Path(shared))
-        result = work(
-            jobs[number], Progress(**{call.name: teller(call.name) for call in fields(Progress)})
-        )
-    except Exception as error:
-        told.put((number, FAILED, (error,)))
-    else:
-        told.put((number, DONE, (result,)))
-
-
-def _check_shared(folder: Path) -> None:
-    """Raise SpecError where a node does not see a folder that was made before, whose name no other
-    ever had.
+    What a job starts in other processes is placed in the further bundles.
     """
-    if not folder.is_dir():
+
+    def __init__(self, bundles: Bundles) -> None:
+        import ray
+        from ray.util.placement_group import placement_group
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        self.bundles = bundles
+        self.group = placement_group(bundles)
+        first = dict(bundles[0])
+        # An actor: a task would lend its cores to what it starts while it waits for that.
+        actor = ray.remote(_Process).options(
+            num_cpus=first.pop("CPU", 0),
+            num_gpus=first.pop("GPU", 0),
+            resources=first,
+            scheduling_strategy=PlacementGroupSchedulingStrategy(
+                self.group, 0, placement_group_capture_child_tasks=True
+            ),
+        )
+        self.process = actor.remote()
+
+
+class _Process:
+    """A process of Ray that does jobs."""
+
+    def do(self, work: Work[Job, Result], number: int, job: Job, told: Any, probe: Path) -> Result:
+        """Do a job, and put the calls of its progress into the queue `told`."""
+
+        def teller(name: str) -> Callable[..., None]:
+            return lambda *arguments: told.put((number, name, arguments))
+
+        _check_shared(probe)
+        return work(job, Progress(**{call.name: teller(call.name) for call in fields(Progress)}))
+
+
+def _tell(
+    progress: Progress, name: str, arguments: tuple[Any, ...], epochs: Counter[int], number: int
+) -> None:
+    """Make a call of a job's progress here, and count the epochs that were told of.
+
+    A job that was begun again keeps fewer epochs than it had told of: it tells of a negative
+    number of kept epochs, so that in the end as many were told of as the job has.
+    """
+    if name == "on_kept":
+        arguments = (arguments[0] - epochs[number],)
+        epochs[number] += arguments[0]
+    elif name == "on_epoch":
+        epochs[number] += 1
+    getattr(progress, name)(*arguments)
+
+
+def _check_shared(probe: Path) -> None:
+    """Raise SpecError where a node does not see a file just made, of a name never used before."""
+    if not probe.is_file():
         import ray
 
-        node = ray.util.get_node_ip_address()
         raise SpecError(
-            f"{folder.parent}: the node {node} does not see this folder, where a job that ran "
-            "there would leave its "
-            "policy and checkpoints; give --out a folder shared by all nodes, or do one job after "
-            "another: "
+            f"{probe.parent}: the node {ray.util.get_node_ip_address()} does not see this folder, "
+            "where a job that ran there would leave its policy and checkpoints; give --out a "
+            "folder shared by all nodes, or do one job after another: "
             "cluster.max_concurrent_trials: 1"
         )

@@ -18,7 +18,7 @@ from envs import World
 from marl_moe.experiment import records
 from marl_moe.experiment.checkpoint import remove_checkpoint
 from marl_moe.experiment.cluster import address_of, start_ray
-from marl_moe.experiment.jobs import remove_trials, run_jobs
+from marl_moe.experiment.jobs import run_jobs
 from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.reading import load_experiment
 from marl_moe.experiment.rllib_sections import named_code
@@ -131,7 +131,6 @@ def continue_run(folder: Path, progress: Progress | None = None, address: str | 
 
 
 def _continue_alone(folder: Path, progress: Progress, address: str | None) -> Run:
-    remove_trials(folder)
     spec = load_run(folder).at(address)
     jobs = run_jobs_of(spec, folder.resolve())
     finished = _rows_of_done(jobs, folder)

@@ -28,7 +28,7 @@ def assert_same_records(folder: Path, expected: Path) -> None:
 def test_a_sweep_on_two_nodes_leaves_the_records_of_this_machine_bit_for_bit(
     nodes: Any, write: Callable[..., Path], run: Callable[..., str], tmp_path: Path
 ) -> None:
-    """Jobs with a local runner: two seeds at two points, four trials on two nodes of two cores."""
+    """Jobs with a local runner: two seeds at two points, four on two nodes of two cores."""
     source = str(write(sweep={"env": {"num_users": [1, 2]}}, figures=[]))
     nodes.add(cores=2)
     nodes.add(cores=2)
@@ -39,7 +39,7 @@ def test_a_sweep_on_two_nodes_leaves_the_records_of_this_machine_bit_for_bit(
     experiment = (tmp_path / "there" / "tiny" / "experiment.yaml").read_text()
     assert yaml.safe_load(experiment)["cluster"]["address"] is None
     assert nodes.address not in experiment
-    assert not list((tmp_path / "there" / "tiny").glob(".trials*"))
+    assert not list((tmp_path / "there" / "tiny").glob(".*"))
 
 
 def test_jobs_with_runners_and_learners_of_their_own_run_side_by_side_and_leave_the_records_of_one_after_another(

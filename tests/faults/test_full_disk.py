@@ -61,7 +61,7 @@ def test_a_run_on_a_disk_that_is_full_at_one_checkpoint_after_another_keeps_the_
 def test_a_disk_that_is_full_under_seeds_side_by_side_is_one_line_too(
     source: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ray Tune keeps files of its own there."""
+    """A file of no bytes, by which jobs see that they see the folder, still fits."""
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     folder = disk("size=16k") / "tiny"
     line = complaint(marl_moe("run", source, "--out", folder.parent, "--seeds", "2"), 1)

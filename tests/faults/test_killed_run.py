@@ -49,7 +49,7 @@ def test_a_run_killed_while_it_writes_one_file_and_another_ends_at_the_tables_of
 def test_a_run_killed_with_seeds_side_by_side_leaves_nothing_of_them_once_one_seed_after_another_is_resumed(
     source: Path, tmp_path: Path
 ) -> None:
-    """Ray Tune keeps files of its own in the folder, which need two cores."""
+    """A file in the folder tells jobs side by side, which need two cores, that they see it."""
     if (os.cpu_count() or 1) == 1:
         pytest.skip("one core: seeds run one after another")
     folder = tmp_path / "tiny"
@@ -57,7 +57,7 @@ def test_a_run_killed_with_seeds_side_by_side_leaves_nothing_of_them_once_one_se
     wait_until(lambda: list(folder.rglob("resume.npz")), run)
     run.kill()
     run.communicate(timeout=PATIENCE_S)
-    assert list(folder.glob(".trials_*"))
+    assert list(folder.glob(".shared.*"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.cpu_count", lambda: 1)
         assert marl_moe("resume", folder).exit_code == 0
