@@ -12,14 +12,14 @@ from marl_moe.experiment.run import jobs_that_play, run_jobs_of
 from marl_moe.experiment.seed_job import policy_names, policy_of_job
 from marl_moe.experiment.spec import SpecError
 from marl_moe.policies.heuristics import Policy
+from marl_moe.text.backends.experts import Expert, PhraseExpert
+from marl_moe.text.backends.fusion import Fusion, Joined
+from marl_moe.text.backends.judge import EmbeddingJudge, Judge
 from marl_moe.text.bank import Bank
 from marl_moe.text.calibration import Calibration
 from marl_moe.text.decomposition import SPREAD
 from marl_moe.text.embedding import Embedding
-from marl_moe.text.experts import Expert, PhraseExpert
-from marl_moe.text.fusion import Fusion, Joined
 from marl_moe.text.gate import fit_gate, load_gate
-from marl_moe.text.judge import EmbeddingJudge, Judge
 from marl_moe.text.pipeline import Pipeline
 
 DEFAULT_WORLD, DEFAULT_POLICY = "quickstart", "greedy"
@@ -104,10 +104,10 @@ def writers_of(
         )
     if base_url is None or model is None:
         raise SpecError("openai needs an endpoint and a model: --base-url URL --model NAME")
-    from marl_moe.text.endpoint import Endpoint
-    from marl_moe.text.openai_experts import OpenAIExpert
-    from marl_moe.text.openai_fusion import OpenAIFusion
-    from marl_moe.text.openai_judge import OpenAIJudge
+    from marl_moe.text.backends.endpoint import Endpoint
+    from marl_moe.text.backends.openai_experts import OpenAIExpert
+    from marl_moe.text.backends.openai_fusion import OpenAIFusion
+    from marl_moe.text.backends.openai_judge import OpenAIJudge
 
     endpoint = Endpoint(base_url, model)
     verdict: Judge = OpenAIJudge(endpoint) if judge == "openai" else EmbeddingJudge(embedding)

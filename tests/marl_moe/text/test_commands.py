@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from marl_moe.cli import app
 from marl_moe.text.clauses import words_of
 
-from .misbehaving_server import MisbehavingServer, ok, status
+from .backends.misbehaving_server import MisbehavingServer, ok, status
 
 pytestmark = pytest.mark.usefixtures(
     "shared_embedding"

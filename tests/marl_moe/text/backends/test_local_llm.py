@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from marl_moe.text import local_llm
+from marl_moe.text.backends import local_llm
+from marl_moe.text.backends.endpoint import Endpoint
+from marl_moe.text.backends.local_llm import LocalLLM, LocalLLMError
 from marl_moe.text.embedding import MissingExtraError
-from marl_moe.text.endpoint import Endpoint
-from marl_moe.text.local_llm import LocalLLM, LocalLLMError
 
-SERVE = "from marl_moe.text.local_llm import serve; serve(0, 1, lambda server: print(server.base_url, flush=True))"
+SERVE = """
+from marl_moe.text.backends.local_llm import serve
+serve(0, 1, lambda server: print(server.base_url, flush=True))
+"""
 
 
 @pytest.fixture
@@ -69,7 +72,7 @@ def test_after_it_nobody_listens_there() -> None:
 
 def test_it_stops_however_early_it_is_told_to() -> None:
     """In a process of its own, which a server that never stops would hold up for ever."""
-    code = "from marl_moe.text.local_llm import LocalLLM\nfor _ in range(3):\n    with LocalLLM(): pass"
+    code = "from marl_moe.text.backends.local_llm import LocalLLM\nfor _ in range(3):\n    with LocalLLM(): pass"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 

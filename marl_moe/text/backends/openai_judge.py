@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
+from marl_moe.text.backends.endpoint import Endpoint
+from marl_moe.text.backends.judge import Score
 from marl_moe.text.decomposition import Request
-from marl_moe.text.endpoint import Endpoint
-from marl_moe.text.judge import Score
 
 MOST = 10
 COMPONENTS = ("relevance", "coherence", "style")

@@ -1,9 +1,9 @@
 """Text experts that are a language model with a persona."""
 
+from marl_moe.text.backends.endpoint import Endpoint
+from marl_moe.text.backends.experts import Answer
 from marl_moe.text.bank import Bank
 from marl_moe.text.clauses import first_words
-from marl_moe.text.endpoint import Endpoint
-from marl_moe.text.experts import Answer
 
 TOKENS_PER_WORD = 2  # at most, of English prose; 1.3 is usual
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from marl_moe.text.backends.endpoint import Endpoint
+from marl_moe.text.backends.openai_experts import TOKENS_PER_WORD
 from marl_moe.text.clauses import first_words, words_of
 from marl_moe.text.decomposition import Request
-from marl_moe.text.endpoint import Endpoint
-from marl_moe.text.openai_experts import TOKENS_PER_WORD
 
 LINKING = 1.2  # words of the whole over those of its parts, at most
 TEMPERATURE = 0.2

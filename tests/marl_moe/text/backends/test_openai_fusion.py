@@ -2,10 +2,10 @@
 
 import pytest
 
+from marl_moe.text.backends.endpoint import Endpoint, EndpointError
+from marl_moe.text.backends.openai_fusion import OpenAIFusion
 from marl_moe.text.clauses import words_of
 from marl_moe.text.decomposition import Request, Subtask
-from marl_moe.text.endpoint import Endpoint, EndpointError
-from marl_moe.text.openai_fusion import OpenAIFusion
 
 from .misbehaving_server import MisbehavingServer, ok, status
 

@@ -1,7 +1,7 @@
 """Answers joined in the prompt's order."""
 
+from marl_moe.text.backends.fusion import Joined
 from marl_moe.text.decomposition import Request
-from marl_moe.text.fusion import Joined
 
 ASKED = Request("", (), ())
 

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from marl_moe.experiment.spec import SpecError
+from marl_moe.text.backends.experts import ExpertError
 from marl_moe.text.clauses import words_of
 from marl_moe.text.embedding import MissingExtraError
-from marl_moe.text.experts import ExpertError
 
 KEY = "OPENAI_API_KEY"
 NO_KEY = "no-key-needed"  # what a local server is told, which reads none

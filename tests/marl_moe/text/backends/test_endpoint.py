@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marl_moe.experiment.spec import SpecError
+from marl_moe.text.backends.endpoint import Completion, Endpoint, EndpointError, _redacted
+from marl_moe.text.backends.experts import ExpertError
 from marl_moe.text.embedding import MissingExtraError
-from marl_moe.text.endpoint import Completion, Endpoint, EndpointError, _redacted
-from marl_moe.text.experts import ExpertError
 
 from .misbehaving_server import (
     Behaviour,
@@ -45,7 +45,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for next to nothing after a body that makes no sense; the client does after a
     `retry_after_ms`.
     """
-    monkeypatch.setattr("marl_moe.text.endpoint.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("marl_moe.text.backends.endpoint.FIRST_WAIT_S", 0.01)
 
 
 def ask(base_url: str, timeout_s: float = 5.0, retries: int = 1, **others: object) -> Completion:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from marl_moe.text.backends.experts import PhraseExpert
 from marl_moe.text.bank import Bank
 from marl_moe.text.clauses import sentences_of, words_of
 from marl_moe.text.embedding import Embedding
-from marl_moe.text.experts import PhraseExpert
 
 
 def test_the_answer_is_the_nearest_phrases_of_its_bank_nearest_first(

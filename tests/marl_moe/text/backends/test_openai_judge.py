@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marl_moe.text.backends.endpoint import Endpoint, EndpointError
+from marl_moe.text.backends.judge import Score
+from marl_moe.text.backends.openai_judge import OpenAIJudge, parse_score
 from marl_moe.text.decomposition import Request, Subtask
-from marl_moe.text.endpoint import Endpoint, EndpointError
-from marl_moe.text.judge import Score
-from marl_moe.text.openai_judge import OpenAIJudge, parse_score
 
 from .misbehaving_server import MisbehavingServer, ok, status
 

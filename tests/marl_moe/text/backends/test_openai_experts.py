@@ -4,10 +4,10 @@ SmolLM2.
 
 import pytest
 
+from marl_moe.text.backends.endpoint import Endpoint, EndpointError
+from marl_moe.text.backends.openai_experts import OpenAIExpert
 from marl_moe.text.bank import Bank
 from marl_moe.text.clauses import words_of
-from marl_moe.text.endpoint import Endpoint, EndpointError
-from marl_moe.text.openai_experts import OpenAIExpert
 
 from .misbehaving_server import MisbehavingServer, ok, seeded, status
 

