@@ -1,4 +1,4 @@
-"""A readable account of what happened to a prompt, for the terminal."""
+"""Account of the four steps that a prompt went through, for the terminal."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,13 @@ SCORES = {"integrated": "as transferred", "all_local": "all local", "dropped": "
 
 
 def account(result: Result, topics: Sequence[str], policy: str, mechanism: str) -> Group:
-    """Decomposition, assessment, transfers, the text and its scores.
+    """Return decomposition, assessment, transfers, the text and its scores.
 
-    topics: names by number. policy, mechanism: names of who chose and of who set the prices.
+    Args:
+        result: of the pipeline.
+        topics: names by number, (M,).
+        policy: name of the policy that chose experts.
+        mechanism: name of the mechanism that set the prices.
     """
     parts: list[RenderableType] = [_decomposition(result, topics), ""]
     if any(result.transfers):
@@ -38,7 +42,8 @@ def _decomposition(result: Result, topics: Sequence[str]) -> RenderableType:
     for name in ("weight", "compute", "words", "spent"):
         table.add_column(name, justify="right")
     table.add_column("where", no_wrap=True)
-    spent, spent_after = 0.0, {}
+    spent = 0.0
+    spent_after = {}
     for number in result.order:
         spent += result.request.subtasks[number].compute_need
         spent_after[number] = spent
@@ -57,8 +62,7 @@ def _decomposition(result: Result, topics: Sequence[str]) -> RenderableType:
         )
     table.caption = (
         "The device takes subtasks by weight / compute until the compute spent would pass "
-        f"{result.local_compute:.2f} "
-        "units; that one and all after it are transferred."
+        f"{result.local_compute:.2f} units; that one and all after it are transferred."
     )
     if result.request.left_out:
         left_out = "; ".join(repr(clause) for clause in result.request.left_out)

@@ -1,4 +1,4 @@
-"""The parts of the text pipeline, put together as they were asked for."""
+"""Assembly of the text pipeline's parts from the options of a command."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ from marl_moe.experiment.run import jobs_that_play, run_jobs_of
 from marl_moe.experiment.seed_job import policy_names, policy_of_job
 from marl_moe.experiment.spec import SpecError
 from marl_moe.policies.heuristics import Policy
-from marl_moe.text.backends.experts import Expert, PhraseExpert
-from marl_moe.text.backends.fusion import Fusion, Joined
-from marl_moe.text.backends.judge import EmbeddingJudge, Judge
+from marl_moe.text.backends.choice import BACKENDS, JUDGES, Authors, Ingredients
+from marl_moe.text.backends.judge import Judge
+from marl_moe.text.backends.names import Backend, JudgeName
 from marl_moe.text.bank import Bank
 from marl_moe.text.calibration import Calibration
 from marl_moe.text.decomposition import SPREAD
@@ -27,7 +27,7 @@ DEFAULT_WORLD, DEFAULT_POLICY = "quickstart", "greedy"
 
 @dataclass(frozen=True)
 class Network:
-    """Where subtasks are sent, and who decides."""
+    """The world that subtasks are sent through, its mechanism, and the policy of its users."""
 
     world: WorldConfig
     mechanism: mechanisms.Mechanism
@@ -36,24 +36,29 @@ class Network:
 
 @dataclass(frozen=True)
 class Writers:
-    """Who writes and who scores."""
+    """The experts and fusion that write a text, and the judge that scores it."""
 
     banks: Sequence[Bank]
     embedding: Embedding
-    device: Sequence[Expert]  # (M,), by topic
-    edge: Sequence[Expert]  # (M,), by topic
-    fusion: Fusion
+    authors: Authors
     judge: Judge
-    backend: str  # for the record
 
 
 def network_of(run: Path | None, point: str | None, policy: str | None, num_topics: int) -> Network:
-    """The world, mechanism and policy of a run; without one those of `DEFAULT_WORLD`, with the
-    measured competence.
+    """Return the world, mechanism and policy of a run.
 
-    Where the experts have topics that were added later, the world has them too; and competence as
-    drawn, since the measured table does not know them. Raises SpecError for a run, sweep point or
-    policy that there is not.
+    Without a run they are those of `DEFAULT_WORLD` with the measured competence. Where there are
+    experts of more topics than the world has, the world is given those topics too, and competence
+    as drawn, since the measured table does not know them.
+
+    Args:
+        run: a run folder.
+        point: label of a sweep point; the first one if None.
+        policy: its name; if None, `DEFAULT_POLICY` without a run and the run's first with one.
+        num_topics: topics that there are text experts of.
+
+    Raises:
+        SpecError: there is no such run, sweep point or policy, or the world has more topics.
     """
     if run is None:
         spec = load_experiment(DEFAULT_WORLD, [f"env.experts.competence={MEASURED}"])
@@ -71,8 +76,7 @@ def network_of(run: Path | None, point: str | None, policy: str | None, num_topi
     if num_topics < world.requests.num_topics:
         raise SpecError(
             f"the world has {world.requests.num_topics} topics (env.requests.num_topics), there "
-            "are text experts of "
-            f"{num_topics}; --bank FILE adds one"
+            f"are text experts of {num_topics}; --bank FILE adds one"
         )
     if num_topics > world.requests.num_topics:
         world = replace(world, requests=replace(world.requests, num_topics=num_topics))
@@ -88,43 +92,30 @@ def network_of(run: Path | None, point: str | None, policy: str | None, num_topi
 
 
 def writers_of(
-    backend: str,
-    judge: str,
+    backend: Backend,
+    judge: JudgeName,
     base_url: str | None,
     model: str | None,
     seed: int,
     banks: Sequence[Bank],
 ) -> Writers:
-    """Experts, fusion and judge. Raises SpecError where an endpoint is needed and not given."""
-    embedding = Embedding()
-    if "openai" not in (backend, judge):
-        phrases = [PhraseExpert(bank, embedding) for bank in banks]
-        return Writers(
-            banks, embedding, phrases, phrases, Joined(), EmbeddingJudge(embedding), backend
-        )
-    if base_url is None or model is None:
-        raise SpecError("openai needs an endpoint and a model: --base-url URL --model NAME")
-    from marl_moe.text.backends.endpoint import Endpoint
-    from marl_moe.text.backends.openai_experts import OpenAIExpert
-    from marl_moe.text.backends.openai_fusion import OpenAIFusion
-    from marl_moe.text.backends.openai_judge import OpenAIJudge
+    """Return the experts, fusion and judge of these names.
 
-    endpoint = Endpoint(base_url, model)
-    verdict: Judge = OpenAIJudge(endpoint) if judge == "openai" else EmbeddingJudge(embedding)
-    if backend == "phrases":
-        phrases = [PhraseExpert(bank, embedding) for bank in banks]
-        return Writers(banks, embedding, phrases, phrases, Joined(), verdict, backend)
-    return Writers(
-        banks,
-        embedding,
-        device=[OpenAIExpert(bank, endpoint, seed) for bank in banks],
-        edge=[
-            OpenAIExpert(bank, endpoint, seed + 1) for bank in banks
-        ],  # the same model, other draws
-        fusion=OpenAIFusion(endpoint),
-        judge=verdict,
-        backend=f"openai:{model}",
-    )
+    Args:
+        backend: name of the experts and their fusion.
+        judge: name of the judge.
+        base_url: address of the endpoint, where one is used.
+        model: name of its model.
+        seed: of the experts.
+        banks: one a topic, (M,).
+
+    Raises:
+        SpecError: an endpoint is needed and not given, or cannot be one.
+        MissingExtraError: the client of endpoints is needed and not installed.
+    """
+    ingredients = Ingredients(banks, Embedding(), base_url, model, seed)
+    authors = BACKENDS[backend](ingredients)
+    return Writers(banks, ingredients.embedding, authors, JUDGES[judge](ingredients))
 
 
 def pipeline_of(
@@ -135,8 +126,21 @@ def pipeline_of(
     mean_words: int,
     on_step: Callable[[str], None],
 ) -> Pipeline:
-    """A pipeline; the gate that comes with the package, or one fitted to the banks where they are
+    """Return a pipeline of these writers over this network.
+
+    Its gate is the one that comes with the package, or one fitted to the banks where they are
     others.
+
+    Args:
+        writers: experts, fusion and judge.
+        network: world, mechanism and policy.
+        seed: of the world.
+        k: topics a clause.
+        mean_words: words of an answer to a clause of mean length.
+        on_step: called with the name of each step as it begins.
+
+    Raises:
+        SpecError: the gate knows fewer topics than k, or answers are longer than the world's.
     """
     gate = load_gate()
     if gate.topics != tuple(bank.topic for bank in writers.banks):
@@ -153,9 +157,9 @@ def pipeline_of(
     return Pipeline(
         gate=gate,
         embedding=writers.embedding,
-        device=writers.device,
-        edge=writers.edge,
-        fusion=writers.fusion,
+        device=writers.authors.device,
+        edge=writers.authors.edge,
+        fusion=writers.authors.fusion,
         judge=writers.judge,
         world=network.world,
         mechanism=network.mechanism,
@@ -168,14 +172,14 @@ def pipeline_of(
 
 
 def calibration_of(writers: Writers, words: int, seed: int) -> Calibration:
-    """A measurement of the competence of these writers."""
+    """Return a measurement of the competence of these writers, answers of `words` words."""
     return Calibration(
-        writers.banks,
-        writers.device,
-        writers.edge,
-        writers.fusion,
-        writers.judge,
-        writers.backend,
-        seed,
-        words,
+        banks=writers.banks,
+        device=writers.authors.device,
+        edge=writers.authors.edge,
+        fusion=writers.authors.fusion,
+        judge=writers.judge,
+        backend=writers.authors.record,
+        seed=seed,
+        words=words,
     )

@@ -1,4 +1,4 @@
-"""Phrase banks: what a text expert of a topic knows, and the subtasks that it is measured on."""
+"""Phrase banks of the topics: text to write with, and subtasks to measure experts on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,24 +8,18 @@ from pydantic.dataclasses import dataclass
 
 from envs.config import STRICT
 
-TOPICS = (
-    "character",
-    "landscape",
-    "weather",
-    "plot",
-    "dialogue",
-    "emotion",
-)  # topic m is TOPICS[m]
+# Topic m is TOPICS[m].
+TOPICS = ("character", "landscape", "weather", "plot", "dialogue", "emotion")
 BANKS = Path(__file__).parent / "banks"
 
 
 @dataclass(frozen=True, config=STRICT)
 class Bank:
-    """A topic: who writes about it, phrases to write with, and subtasks as a user would word them.
+    """A topic's persona, phrases to write with, and subtasks in the words of a user.
 
     The held-out subtasks are read by measurements alone: no gate and no expert is fitted to them.
     Those of the banks that come with the package were written last, and not changed after a gate
-    had seen them.
+    had routed them.
     """
 
     topic: str = Field(min_length=1, description="Name of the topic")
@@ -42,21 +36,24 @@ class Bank:
 
 
 class BankError(ValueError):
-    """What is wrong with a bank's file: file, key, and what would be right."""
+    """A bank's file that cannot be used: the file, the key, and the value that would be right."""
 
 
 def load_banks(added: Sequence[str] = ()) -> tuple[Bank, ...]:
-    """The banks of `TOPICS`, and those of topics added to them.
+    """Read the banks of `TOPICS`, and those of topics added to them.
 
-    added: files, or the names of banks that come with the package. Raises BankError where a topic
-    is there already.
+    Args:
+        added: files, or the names of banks that come with the package.
+
+    Raises:
+        BankError: a bank cannot be read, or there is one of its topic already.
     """
     banks = [load_bank(BANKS / f"{topic}.json") for topic in TOPICS]
     for source in added:
-        shipped = BANKS / f"{source}.json"
-        bank = load_bank(
-            shipped if shipped.is_file() and not Path(source).is_file() else Path(source)
-        )
+        file, shipped = Path(source), BANKS / f"{source}.json"
+        if shipped.is_file() and not file.is_file():
+            file = shipped
+        bank = load_bank(file)
         if bank.topic in [known.topic for known in banks]:
             raise BankError(f"{source}: topic: there is a bank of the topic {bank.topic!r} already")
         banks.append(bank)
@@ -64,15 +61,18 @@ def load_banks(added: Sequence[str] = ()) -> tuple[Bank, ...]:
 
 
 def load_bank(file: Path) -> Bank:
-    """Read a bank. Raises BankError naming the file, the key and what is wrong with it."""
+    """Read a bank.
+
+    Raises:
+        BankError: it cannot be read, or a key is wrong; the message names file and key.
+    """
     try:
         return TypeAdapter(Bank).validate_json(file.read_bytes())
     except OSError as error:
         raise BankError(f"{file}: cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        raise BankError(
-            "\n".join(
-                f"{file}: {'.'.join(map(str, m['loc'])) or 'bank'}: {m['msg']}"
-                for m in error.errors()
-            )
-        ) from None
+        lines = []
+        for mistake in error.errors():
+            key = ".".join(map(str, mistake["loc"])) or "bank"
+            lines.append(f"{file}: {key}: {mistake['msg']}")
+        raise BankError("\n".join(lines)) from None

@@ -1,24 +1,23 @@
-"""Competence measured: held-out subtasks answered by experts of every topic, integrated and judged.
+"""Measurement of competence: experts of every topic answer held-out subtasks, and are judged.
 
 A request takes one held-out subtask of each topic, in an order drawn by lot, all of equal weight.
 It is scored with every subtask answered on the device; with each one dropped; and with each one
-answered by the edge expert of each topic in turn: 1 + M + M x M texts. From the scores of many
-requests comes competence [expert topic x subtask topic].
+answered by the edge expert of each topic in turn: 1 + M + M x M texts. The scores of many requests
+give competence [expert topic x subtask topic].
 
-What is measured is appended to `FILE.partial`, a line a request, so that an interrupted measurement
-goes on.
+Scores are appended to `FILE.partial`, a line a request, so that an interrupted measurement can go
+on.
 """
 
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envs import QualityConfig
 from marl_moe.text.backends.experts import Expert
@@ -35,9 +34,17 @@ DECIMALS = 6  # of recorded scores: embeddings repeat to about 1e-7
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is measured with what.
+    """The parts of a measurement.
 
-    device, edge: experts by topic, (M,) each. backend: what they are, for the record.
+    Attributes:
+        banks: one a topic, whose held-out subtasks are answered, (M,).
+        device: experts on the device by topic, (M,).
+        edge: experts at the edge by topic, (M,).
+        fusion: integrates the answers.
+        judge: scores the texts.
+        backend: name of experts and fusion in the record.
+        seed: of the order of subtasks.
+        words: requested length of an answer.
     """
 
     banks: Sequence[Bank]
@@ -47,12 +54,13 @@ class Calibration:
     judge: Judge
     backend: str
     seed: int = 0
-    words: int = WORDS  # asked of an answer
+    words: int = WORDS
 
     def requests(self, count: int) -> list[Request]:
-        """The first `count` requests: the same ones, however many more are asked for.
+        """Return the first `count` requests, which do not depend on `count`.
 
-        Raises CalibrationError where a bank holds fewer subtasks.
+        Raises:
+            CalibrationError: a bank holds fewer subtasks.
         """
         fewest = min(self.banks, key=lambda bank: len(bank.held_out))
         if count > len(fewest.held_out):
@@ -62,22 +70,19 @@ class Calibration:
             )
         rng = np.random.default_rng(self.seed)
         drawn = [rng.permutation(len(bank.held_out)) for bank in self.banks]
-        topics = range(len(self.banks))
+        weight, compute_need = 1 / len(self.banks), self.words / WORDS
         requests = []
         for number in range(count):
-            clauses = [
-                (topic, self.banks[topic].held_out[drawn[topic][number]])
-                for topic in rng.permutation(topics)
-            ]
-            subtasks = tuple(
-                Subtask(clause, int(topic), 1 / len(self.banks), self.words / WORDS, self.words)
-                for topic, clause in clauses
-            )
-            requests.append(Request("; ".join(clause for _, clause in clauses), subtasks, ()))
+            subtasks = []
+            for topic in rng.permutation(range(len(self.banks))).tolist():
+                clause = self.banks[topic].held_out[drawn[topic][number]]
+                subtasks.append(Subtask(clause, topic, weight, compute_need, self.words))
+            prompt = "; ".join(subtask.clause for subtask in subtasks)
+            requests.append(Request(prompt, tuple(subtasks), ()))
         return requests
 
     def settings(self) -> dict[str, Any]:
-        """What a measurement depends on."""
+        """Return everything that a measurement depends on."""
         return {
             "topics": [bank.topic for bank in self.banks],
             "backend": self.backend,
@@ -90,40 +95,51 @@ class Calibration:
         }
 
     def num_texts(self, count: int) -> int:
-        """How many texts are scored for `count` requests."""
+        """Return how many texts are scored for `count` requests."""
         return count * (1 + len(self.banks) + len(self.banks) ** 2)
 
     def measure(self, request: Request, on_text: Callable[[], None]) -> dict[str, Any]:
-        """The scores of one request: `local`, `dropped` [topic] and `transferred` [expert
-        topic][topic].
-        """
-        answers: list[str | None] = [
-            self.device[s.topic].generate(s.clause, s.words).text for s in request.subtasks
-        ]
+        """Score the texts of one request.
 
-        def score(number: int | None = None, text: str | None = None) -> float:
-            """With the answer `number` replaced by a text, or dropped."""
-            given = [text if place == number else answer for place, answer in enumerate(answers)]
+        Args:
+            request: one of `requests`.
+            on_text: called after each text that was scored.
+
+        Returns:
+            `prompt`; and the points `local`, `dropped` [topic] and `transferred` [expert
+            topic][topic].
+
+        Raises:
+            ExpertError: an expert, the fusion or the judge failed.
+        """
+        answers: list[str | None] = []
+        for subtask in request.subtasks:
+            answers.append(self.device[subtask.topic].generate(subtask.clause, subtask.words).text)
+
+        def score(given: Sequence[str | None]) -> float:
             points = self.judge.score(request, self.fusion.integrate(request, given)).points
             on_text()
             return round(points, DECIMALS)
 
-        place = {subtask.topic: number for number, subtask in enumerate(request.subtasks)}
-        topics = range(len(self.banks))
+        def score_with(place: int, text: str | None) -> float:
+            """Score the answers with another text, or None, in a place."""
+            return score([*answers[:place], text, *answers[place + 1 :]])
+
+        by_topic = sorted(range(len(self.banks)), key=lambda place: request.subtasks[place].topic)
+        local = score(answers)
+        dropped = [score_with(place, None) for place in by_topic]
+        transferred = []
+        for expert in self.edge:
+            row = []
+            for place in by_topic:
+                text = expert.generate(request.subtasks[place].clause, self.words).text
+                row.append(score_with(place, text))
+            transferred.append(row)
         return {
             "prompt": request.prompt,
-            "local": score(),
-            "dropped": [score(place[topic]) for topic in topics],
-            "transferred": [
-                [
-                    score(
-                        place[topic],
-                        expert.generate(request.subtasks[place[topic]].clause, self.words).text,
-                    )
-                    for topic in topics
-                ]
-                for expert in self.edge
-            ],
+            "local": local,
+            "dropped": dropped,
+            "transferred": transferred,
         }
 
 
@@ -133,17 +149,26 @@ def calibrate(
     file: Path,
     on_text: Callable[[int], None] = lambda texts: None,
 ) -> dict[str, Any]:
-    """Measure the competence table over `per_cell` subtasks a cell and write it as JSON, whole or
-    not at all.
+    """Measure the table of competence and write it as JSON, whole or not at all.
 
-    on_text: told of each number of texts scored. An earlier measurement that was interrupted is
-    taken up.
+    An earlier measurement that was interrupted is taken up.
 
-    Raises CalibrationError where the file under way was measured with something else, and where a
-    judge does not tell a dropped subtask from one that was answered; ExpertError where somebody
-    fails, what was measured being kept.
+    Args:
+        calibration: the parts of the measurement.
+        per_cell: subtasks a cell of the table.
+        file: the JSON file to write.
+        on_text: called with the number of texts that were scored since its last call.
+
+    Returns:
+        The table as written: the settings, and each field of `Competence` [expert topic][topic].
+
+    Raises:
+        CalibrationError: the measurement under way was made with other settings, or the judge
+            does not tell a dropped subtask from one that was answered.
+        ExpertError: an expert, the fusion or the judge failed; earlier scores are kept.
     """
-    requests, settings = calibration.requests(per_cell), calibration.settings()
+    requests = calibration.requests(per_cell)
+    settings = calibration.settings()
     partial = file.with_name(f"{file.name}.partial")
     measured = _taken_up(partial, settings)[:per_cell]
     on_text(calibration.num_texts(len(measured)))
@@ -155,13 +180,10 @@ def calibrate(
             os.fsync(lines.fileno())
             measured.append(row)
     cells = competence_table(measured, settings["topics"], settings["recovered_share"])
-    columns = {
-        "competence" if name == "mean" else name: [
-            [asdict(cell)[name] for cell in row] for row in cells
-        ]
-        for name in Competence.__dataclass_fields__
-    }
-    table = settings | columns
+    table = dict(settings)
+    for field in fields(Competence):
+        column = "competence" if field.name == "mean" else field.name
+        table[column] = [[getattr(cell, field.name) for cell in row] for row in cells]
     write_text(file, json.dumps(table, indent=2) + "\n")
     partial.unlink()
     return table
@@ -170,25 +192,26 @@ def calibrate(
 def competence_table(
     measured: Sequence[dict[str, Any]], topics: Sequence[str], recovered_share: float
 ) -> list[list[Competence]]:
-    """Competence [expert topic][subtask topic] from the scores of requests.
+    """Compute competence [expert topic][subtask topic] from the scores of requests.
 
-    Raises CalibrationError naming the topic for which nothing can be said.
+    Args:
+        measured: the results of `Calibration.measure`.
+        topics: names, (M,).
+        recovered_share: share of the loss that a competence of 1 recovers.
+
+    Raises:
+        CalibrationError: nothing can be said of a topic; the message names it.
     """
-
-    def scores(name: str) -> NDArray[np.float64]:
-        return np.array([row[name] for row in measured])
-
-    local, dropped, transferred = scores("local"), scores("dropped"), scores("transferred")
+    local = np.array([row["local"] for row in measured])
+    dropped = np.array([row["dropped"] for row in measured])  # (requests, topic)
+    transferred = np.array([row["transferred"] for row in measured])  # (requests, expert, topic)
     table = []
     for expert in range(len(topics)):
         cells = []
         for topic, name in enumerate(topics):
+            scores = transferred[:, expert, topic]
             try:
-                cells.append(
-                    competence(
-                        transferred[:, expert, topic], local, dropped[:, topic], recovered_share
-                    )
-                )
+                cells.append(competence(scores, local, dropped[:, topic], recovered_share))
             except CalibrationError as error:
                 raise CalibrationError(
                     f"topic {name}: {error}; use more subtasks a cell, or another judge"
@@ -198,7 +221,11 @@ def competence_table(
 
 
 def _taken_up(partial: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """What an interrupted measurement left; a file begun where there is none."""
+    """Return the scores of an interrupted measurement, or begin a file where there is none.
+
+    Raises:
+        CalibrationError: the file is no measurement, or one with other settings.
+    """
     lines = partial.read_bytes().splitlines(keepends=True) if partial.exists() else []
     whole = [line for line in lines if line.endswith(b"\n")]  # the last may have been cut off
     if not whole:

@@ -1,7 +1,4 @@
-"""A text in parts: the clauses of a prompt, the sentences of an answer.
-
-Regular expressions, no tagger.
-"""
+"""Clauses of a prompt, sentences and words of a text, found by regular expressions."""
 
 import re
 from itertools import pairwise
@@ -16,7 +13,7 @@ _CLAUSE_END = re.compile(
     re.IGNORECASE,
 )
 _AROUND = " \t\r\n.,;:!?…—–-*•"  # a clause, with the marks of lists
-_REQUEST = re.compile(  # what asks for a text rather than saying what should be in it
+_REQUEST = re.compile(  # asks for a text, and says nothing of its content
     r"^(?:please\s+)?(?:(?:can|could|would)\s+you\s+)?(?:please\s+)?"
     r"(?:write|tell|compose|generate|give|create|make)\s+(?:me\s+|us\s+)?"
     r"(?:an?|the|some)?\s*(?:[\w-]+\s+){0,3}?(?:story|tale|scene|passage|paragraph|text|chapter|poem)\b"
@@ -26,34 +23,37 @@ _REQUEST = re.compile(  # what asks for a text rather than saying what should be
 
 
 def clauses_of(prompt: str) -> list[str]:
-    """The clauses of a prompt, in its order: pieces of it, none overlapping another.
+    """Return the clauses of a prompt in its order: pieces of it that do not overlap.
 
-    It is cut at the ends of sentences, at commas and colons, and at conjunctions and relative
+    The prompt is cut at the ends of sentences, at commas and colons, and at conjunctions and relative
     pronouns, but not within quotation marks. A piece of fewer than `SHORTEST_CLAUSE` words stays
     with the piece before it in its sentence (with the one after it at the beginning). "Write a
-    story about" and the like ask for a text and are no part of it.
+    story about" and the like ask for a text and are part of no clause.
     """
     found: list[str] = []
     for begin, end in _sentence_spans(prompt):
         sentence = prompt[begin:end]
-        asked = _REQUEST.match(sentence)
-        found += _cut(sentence[asked.end() if asked else 0 :])
+        request = _REQUEST.match(sentence)
+        if request:
+            sentence = sentence[request.end() :]
+        found += _cut(sentence)
     return found
 
 
 def sentences_of(text: str) -> list[str]:
-    """The sentences of a text, in its order."""
+    """Return the sentences of a text in its order."""
     return [text[begin:end].strip() for begin, end in _sentence_spans(text)]
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, lower case."""
+    """Return the words of a text in lower case."""
     return re.findall(r"\w+(?:['’-]\w+)*", text.lower())
 
 
 def first_words(text: str, count: int) -> str:
-    """The text up to its last whole sentence within `count` words; where the first is longer, its
-    first words.
+    """Return the text up to its last whole sentence within `count` words.
+
+    Where its first sentence is longer, the first words of that sentence are returned.
     """
     kept = ""
     for begin, end in _sentence_spans(text):
@@ -64,8 +64,9 @@ def first_words(text: str, count: int) -> str:
 
 
 def _cut_short(sentence: str, count: int) -> str:
-    """The pieces between blanks that hold at most `count` words together; one such as "rain/snow"
-    holds several.
+    """Return the first pieces between blanks that hold at most `count` words together.
+
+    A piece such as "rain/snow" holds several words.
     """
     pieces = sentence.split()
     while pieces and len(words_of(" ".join(pieces))) > count:
@@ -74,18 +75,17 @@ def _cut_short(sentence: str, count: int) -> str:
 
 
 def _sentence_spans(text: str) -> list[tuple[int, int]]:
-    """Where each sentence begins and ends; a line's end ends one too."""
-    ends = [
-        m.end()
-        for m in re.finditer(rf"{_SENTENCE_END}|\n+", text)
-        if not _within_quotes(text, m.start())
-    ]
+    """Return where each sentence begins and ends; the end of a line ends one too."""
+    ends = []
+    for mark in re.finditer(rf"{_SENTENCE_END}|\n+", text):
+        if not _within_quotes(text, mark.start()):
+            ends.append(mark.end())
     spans = pairwise([0, *ends, len(text)])
     return [(begin, end) for begin, end in spans if words_of(text[begin:end])]
 
 
 def _cut(sentence: str) -> list[str]:
-    """The clauses of a sentence."""
+    """Cut a sentence into its clauses."""
     pieces: list[tuple[int, int]] = []
     begin = 0
     for mark in (*_CLAUSE_END.finditer(sentence), None):
@@ -94,7 +94,7 @@ def _cut(sentence: str) -> list[str]:
         end = len(sentence) if mark is None else mark.start()
         long_enough = len(words_of(sentence[begin:end])) >= SHORTEST_CLAUSE
         if pieces and not long_enough:
-            pieces[-1] = pieces[-1][0], end  # with what separates it
+            pieces[-1] = pieces[-1][0], end  # with the separator between them
             begin = len(sentence) if mark is None else mark.end()
         elif long_enough or mark is None:
             pieces.append((begin, end))

@@ -1,12 +1,9 @@
-"""The commands of the text pipeline: `marl-moe generate`, `calibrate`, `upgrade-gate` and
-`serve-local-llm`.
-"""
+"""Commands of the text pipeline: `generate`, `calibrate`, `upgrade-gate`, `serve-local-llm`."""
 
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,22 +12,9 @@ from pydantic import TypeAdapter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from marl_moe.terminal import INTERRUPTED, complain, complaints, out, wide
+from marl_moe.text.backends.names import Backend, JudgeName
 
 app = typer.Typer()
-
-
-class Backend(StrEnum):
-    """Who writes."""
-
-    PHRASES = "phrases"
-    OPENAI = "openai"
-
-
-class JudgeName(StrEnum):
-    """Who scores."""
-
-    EMBEDDING = "embedding"
-    OPENAI = "openai"
 
 
 BackendOption = Annotated[
@@ -64,10 +48,10 @@ BankOption = Annotated[
 
 @app.command(
     epilog='Examples: `marl-moe generate "A scarred captain sails into a storm, and the crew '
-    'whisper of mutiny."`'
-    " · `marl-moe generate PROMPT --run results/quickstart --local-compute 1`"
-    " · `marl-moe generate PROMPT --backend openai --base-url http://127.0.0.1:8080/v1 --model "
-    "smollm2`"
+    'whisper of mutiny."` · '
+    "`marl-moe generate PROMPT --run results/quickstart --local-compute 1` · "
+    "`marl-moe generate PROMPT --backend openai --base-url http://127.0.0.1:8080/v1 "
+    "--model smollm2`"
 )
 def generate(
     prompt: Annotated[
@@ -111,8 +95,9 @@ def generate(
         bool, typer.Option("--json", help="Print everything as JSON instead.")
     ] = False,
 ) -> None:
-    """Answer a prompt in the paper's four steps (decompose, assess, transfer, integrate) and score
-    the answer.
+    """Answer a prompt in the paper's four steps and score the answer.
+
+    The steps are: decompose, assess, transfer, integrate.
     """
     from marl_moe.experiment.spec import SpecError
     from marl_moe.text.account import account
@@ -132,19 +117,17 @@ def generate(
         complain("interrupted", INTERRUPTED)
     names = {"policy": network.policy.name, "mechanism": network.mechanism.name}
     if as_json:
-        plain = json.loads(
-            TypeAdapter(Result).dump_json(result)
-        )  # with null for what is not a number
-        typer.echo(json.dumps(names | {"topics": pipeline.gate.topics} | plain, indent=2))
+        told = {**names, "topics": pipeline.gate.topics}
+        told.update(json.loads(TypeAdapter(Result).dump_json(result)))  # null in place of NaN
+        typer.echo(json.dumps(told, indent=2))
     else:
         out.print(account(result, pipeline.gate.topics, **names), soft_wrap=False)
 
 
 @app.command(
-    epilog="Examples: `marl-moe calibrate --out phrases.json` · `marl-moe calibrate --backend "
-    "openai --base-url URL"
-    " --model NAME --per-cell 10`; then `marl-moe run contention --set "
-    "env.experts.competence=phrases.json`"
+    epilog="Examples: `marl-moe calibrate --out phrases.json` · "
+    "`marl-moe calibrate --backend openai --base-url URL --model NAME --per-cell 10`; then "
+    "`marl-moe run contention --set env.experts.competence=phrases.json`"
 )
 def calibrate(
     backend: BackendOption = Backend.PHRASES,
@@ -163,10 +146,10 @@ def calibrate(
         Path, typer.Option("--out", metavar="FILE", help="Where the table goes.")
     ] = Path("competence.json"),
 ) -> None:
-    """Measure the competence of experts of each topic for subtasks of each topic, for
-    `env.experts.competence: FILE`.
+    """Measure the competence of experts of each topic for subtasks of each topic.
 
-    Interrupted, it goes on where it was when it is called again.
+    The table is for `env.experts.competence: FILE`. An interrupted measurement goes on when the
+    command is called again.
     """
     from marl_moe.experiment.spec import SpecError
     from marl_moe.text.assembly import calibration_of, writers_of
@@ -202,8 +185,7 @@ def calibrate(
 @app.command(
     "upgrade-gate",
     epilog="Examples: `marl-moe upgrade-gate food` · `marl-moe upgrade-gate my_topic.json`; then "
-    "`marl-moe generate"
-    " PROMPT --bank my_topic.json`",
+    "`marl-moe generate PROMPT --bank my_topic.json`",
 )
 def upgrade_gate(
     bank: Annotated[
@@ -214,8 +196,9 @@ def upgrade_gate(
         ),
     ],
 ) -> None:
-    """Add a topic to the gate, the paper's model upgrade: how well it routes held-out subtasks
-    before and after.
+    """Add a topic to the gate, the paper's model upgrade.
+
+    Prints how well the gate routes held-out subtasks before and after.
     """
     from marl_moe.text.bank import BankError, load_banks
     from marl_moe.text.embedding import Embedding
@@ -236,15 +219,17 @@ def serve_local_llm(
     ] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the model.")] = 1,
 ) -> None:
-    """Serve SmolLM2 on loopback as an OpenAI-compatible endpoint until Ctrl-C, and print its
-    address.
+    """Serve SmolLM2 on loopback as an OpenAI-compatible endpoint until Ctrl-C.
+
+    Prints the endpoint's address.
     """
     from marl_moe.text.backends.local_llm import LocalLLM, serve
 
     def tell(server: LocalLLM) -> None:
         out.print(f"model    {server.model}\naddress  {server.base_url}", highlight=False)
         out.print(
-            f"try      marl-moe generate PROMPT --backend openai --base-url {server.base_url} --model {server.model}",
+            "try      marl-moe generate PROMPT --backend openai "
+            f"--base-url {server.base_url} --model {server.model}",
             highlight=False,
         )
         sys.stdout.flush()
@@ -255,8 +240,9 @@ def serve_local_llm(
 
 @contextmanager
 def _failures(*mistakes: type[Exception]) -> Iterator[None]:
-    """Exit 2 where what was asked for is a mistake, 1 where it failed on the way, with a line of
-    what and why.
+    """Turn an exception into one line and an exit code.
+
+    The code is 2 for `mistakes` of the caller and missing extras, 1 for failures on the way.
     """
     from marl_moe.text.backends.experts import ExpertError
     from marl_moe.text.embedding import MissingExtraError

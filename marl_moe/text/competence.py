@@ -10,18 +10,25 @@ CONFIDENCE = 0.95
 
 
 class CalibrationError(ValueError):
-    """A measurement that cannot be made or trusted, and why."""
+    """A measurement that cannot be made or trusted, with the reason."""
 
 
 @dataclass(frozen=True)
 class Competence:
-    """Competence of experts of a topic for subtasks of a topic, over n subtasks."""
+    """Competence of experts of a topic for subtasks of a topic.
+
+    Attributes:
+        mean: ratio of the means over subtasks.
+        sd: standard deviation over subtasks of (S_transferred - S_dropped) /
+            (recovered_share x mean(S_local - S_dropped)).
+        low: lower end of the 95 % interval of the mean.
+        high: its upper end.
+        n: number of subtasks.
+    """
 
     mean: float
-    # of (S_transferred - S_dropped) / (recovered_share x mean(S_local - S_dropped)) from subtask to
-    # subtask
     sd: float
-    low: float  # 95 % interval of the mean
+    low: float
     high: float
     n: int
 
@@ -32,12 +39,21 @@ def competence(
     dropped: NDArray[np.floating],
     recovered_share: float,
 ) -> Competence:
-    """a = mean(S_transferred - S_dropped) / (recovered_share mean(S_local - S_dropped)), scores
-    (n,) of the same texts.
+    """Estimate competence as a ratio of mean differences of scores, with its interval.
 
-    The interval is Fieller's (1954) for a ratio of means of paired normal samples. Raises
-    CalibrationError for fewer than 2 subtasks, and where the interval of the denominator contains
-    0: then nothing is known of the ratio.
+    a = mean(S_transferred - S_dropped) / (recovered_share mean(S_local - S_dropped)), the
+    simulator's definition (docs/text.md). The interval is Fieller's for a ratio of means of paired
+    normal samples (Fieller 1954).
+
+    Args:
+        transferred: points with the subtask answered by the expert, (n,).
+        local: points of the same texts with it answered on the device, (n,).
+        dropped: points of the same texts without an answer to it, (n,).
+        recovered_share: share of the loss that a competence of 1 recovers.
+
+    Raises:
+        CalibrationError: there are fewer than 2 subtasks, or the interval of the denominator
+            contains 0, so that nothing is known of the ratio.
     """
     n = len(local)
     if n < 2:

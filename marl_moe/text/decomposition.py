@@ -1,6 +1,4 @@
-"""Task decomposition: a prompt is split into clauses, each of which the gate makes a subtask of a
-topic.
-"""
+"""Decomposition of a prompt into subtasks: its clauses, routed to topics by the gate."""
 
 from dataclasses import dataclass
 
@@ -12,47 +10,67 @@ from marl_moe.text.embedding import Embedding
 from marl_moe.text.gate import KNOWN_ABOVE, Gate
 
 WORDS = 200  # of the answer to a clause of mean length (assumption)
-SPREAD = (
-    0.5,
-    1.5,
-)  # of the words of a request, over those of a clause of mean length: 100..300 and 0.5..1.5 compute
+# Range of an answer's words over `WORDS`: 100..300 words, and 0.5..1.5 compute units.
+SPREAD = (0.5, 1.5)
 
 
 class PromptError(ValueError):
-    """A prompt that nothing can be done with, and why."""
+    """A prompt without a subtask in it, with the reason."""
 
 
 @dataclass(frozen=True)
 class Subtask:
-    """A part of a prompt that one expert answers."""
+    """A part of a prompt that one expert answers.
 
-    clause: str  # of the prompt
-    topic: int  # of the expert that the gate picked
-    weight: float  # gating weight g; those of a request sum to 1
-    compute_need: float  # compute units
-    words: int  # asked of the answer
+    Attributes:
+        clause: of the prompt.
+        topic: number of the topic that the gate routed it to.
+        weight: gating weight g; those of a request sum to 1.
+        compute_need: compute units.
+        words: requested length of the answer.
+    """
+
+    clause: str
+    topic: int
+    weight: float
+    compute_need: float
+    words: int
 
 
 @dataclass(frozen=True)
 class Request:
-    """A prompt and what became of it."""
+    """A prompt and its decomposition.
+
+    Attributes:
+        prompt: the text itself.
+        subtasks: in the prompt's order.
+        left_out: clauses of no known topic, which no expert answers.
+    """
 
     prompt: str
-    subtasks: tuple[Subtask, ...]  # in the prompt's order
-    left_out: tuple[str, ...]  # clauses of no known topic, which no expert answers
+    subtasks: tuple[Subtask, ...]
+    left_out: tuple[str, ...]
 
 
 def decompose(
     prompt: str, gate: Gate, embedding: Embedding, k: int = 1, mean_words: int = WORDS
 ) -> Request:
-    """Split a prompt and route its clauses, each to the k likeliest topics: a subtask each.
+    """Split a prompt into clauses and route each to its k likeliest topics, a subtask each.
 
     The gating weight of a subtask is the gate's probability of its topic over the sum of all that
-    were kept. Its answer is asked to have `mean_words` times the clause's length over the mean,
-    split by probability where k > 1, and within `SPREAD` of it; its compute need is words /
-    mean_words. By default: the model's 100..300 words and 0.5..1.5 units.
+    were kept. The requested length of its answer is `mean_words` times the clause's length over
+    the mean, split by probability where k > 1, and within `SPREAD` of `mean_words`. Its compute
+    need is words / mean_words. By default these are the model's 100..300 words and 0.5..1.5 units.
 
-    Raises PromptError for an empty prompt, and for one without a clause of a known topic.
+    Args:
+        prompt: text of a user.
+        gate: routes clauses.
+        embedding: of clauses.
+        k: topics a clause, 1..M.
+        mean_words: words of the answer to a clause of mean length.
+
+    Raises:
+        PromptError: the prompt is empty, or has no clause of a known topic.
     """
     clauses = clauses_of(prompt)
     if not clauses:
@@ -64,28 +82,26 @@ def decompose(
         clause, topic = divmod(int(cosine.argmax()), len(gate.topics))
         raise PromptError(
             "no clause of the prompt is about a topic that an expert knows "
-            f"({', '.join(gate.topics)}); the nearest is "
-            f"{clauses[clause]!r} to {gate.topics[topic]}, cosine {cosine.max():.2f}, of at least "
-            f"{KNOWN_ABOVE} needed"
+            f"({', '.join(gate.topics)}); the nearest is {clauses[clause]!r} to "
+            f"{gate.topics[topic]}, cosine {cosine.max():.2f}, of at least {KNOWN_ABOVE} needed"
         )
     known = routing.known.nonzero()[:, 0].tolist()
     length = np.array([len(words_of(clauses[number])) for number in known])
     probability = routing.probability[known].double().numpy()
-    share = (
-        k * probability / probability.sum(axis=1, keepdims=True)
-    )  # of the words that a clause is worth
+    # Of the words of a clause, each topic's part; the parts of a clause have mean 1.
+    share = k * probability / probability.sum(axis=1, keepdims=True)
     words = mean_words * np.clip(share * (length / length.mean())[:, None], *SPREAD)
     weight = probability / probability.sum()
-    subtasks = tuple(
-        Subtask(
-            clause=clauses[number],
-            topic=int(routing.topic[number, rank]),
-            weight=float(weight[row, rank]),
-            compute_need=float(words[row, rank] / mean_words),
-            words=round(words[row, rank]),
-        )
-        for row, number in enumerate(known)
-        for rank in range(k)
-    )
+    subtasks = []
+    for row, number in enumerate(known):
+        for rank in range(k):
+            subtask = Subtask(
+                clause=clauses[number],
+                topic=int(routing.topic[number, rank]),
+                weight=float(weight[row, rank]),
+                compute_need=float(words[row, rank] / mean_words),
+                words=round(words[row, rank]),
+            )
+            subtasks.append(subtask)
     left_out = tuple(clause for number, clause in enumerate(clauses) if number not in known)
-    return Request(prompt, subtasks, left_out)
+    return Request(prompt, tuple(subtasks), left_out)

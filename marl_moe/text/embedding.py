@@ -1,4 +1,4 @@
-"""Sentence embeddings of MiniLM, from the installed package: nothing is downloaded."""
+"""Sentence embeddings of MiniLM from an installed package, so that nothing is downloaded."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ BATCH = 64
 
 
 class MissingExtraError(RuntimeError):
-    """A part of the package that was not installed, and how to install it."""
+    """An optional package that is not installed, with the command that installs it."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
@@ -21,10 +21,9 @@ class MissingExtraError(RuntimeError):
 
 
 class Embedding:
-    """Texts to unit vectors, (texts, 384) float32; each text is embedded once and remembered.
+    """The model that makes unit vectors of texts; each text is embedded once and remembered.
 
-    The model is loaded with the first text, runs on one thread and asks no network. Raises
-    MissingExtraError.
+    It is loaded with the first text, runs on one thread and uses no network.
     """
 
     name = "all-MiniLM-L6-v2"
@@ -34,7 +33,11 @@ class Embedding:
         self._model: Any = None
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embeddings, (texts, 384), of length 1 each: their products are cosines."""
+        """Return the embeddings of texts, (texts, 384) float32 of length 1: products are cosines.
+
+        Raises:
+            MissingExtraError: the model is not installed.
+        """
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         if new:
             self._known.update(zip(new, self._embed(new), strict=True))
@@ -60,15 +63,13 @@ def _load() -> Any:
         from transformers.utils import logging
     except ImportError as error:
         raise MissingExtraError(error.name or "sentence-transformers", "text") from None
-    logging.disable_progress_bar()  # of the weights, which takes longer to draw than to load
+    logging.disable_progress_bar()  # drawing it takes longer than loading the weights
     return SentenceTransformer(str(get_model_path()), device="cpu", local_files_only=True)
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Torch on one thread for a while: short batches gain nothing from more, and lose much where
-    cores are shared.
-    """
+    """Run torch on one thread: short batches gain nothing from more, and lose on shared cores."""
     import torch
 
     threads = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""The gating network: a top-k softmax over topic prototypes in the space of sentence embeddings."""
+"""Gating network: a top-k softmax over topic prototypes in the space of sentence embeddings."""
 
 import json
 from collections.abc import Sequence
@@ -14,34 +14,45 @@ from marl_moe.text.bank import Bank
 from marl_moe.text.embedding import DIMENSION, Embedding
 
 SHIPPED = Path(__file__).parent / "gate.safetensors"
+# The values below, but for STEPS, were chosen by cross validation over the clauses that gates are
+# fitted to and every other one of `off_topic.json`, without any held-out subtask.
 TEMPERATURE = 0.05  # cosines: a lead of 0.05 multiplies a topic's weight by e
-# cosine to the nearest prototype, which 99 % of clauses reach; what lies below is of no known topic
+# Cosine to the nearest prototype, which 99 % of clauses reach; a text below is of no known topic.
 KNOWN_ABOVE = 0.18
-# towards the mean of the bank's texts: without it prototypes part from each other, and from all
-# texts
+# Weight of the pull towards the mean of the bank's texts; without it prototypes move away from
+# each other and from all texts.
 PULL = 1.0
 STEPS, LEARNING_RATE = 200, 3e-3
-# All but the steps were chosen by cross validation over the clauses that gates are fitted to, and
-# every other one of `off_topic.json`; held-out subtasks were not looked at for it.
 
 
 class GateError(ValueError):
-    """What is wrong with a gate's file."""
+    """A gate or a gate's file that cannot be used, with the reason."""
 
 
 @dataclass(frozen=True)
 class Routing:
-    """Where the gate sends C texts, k topics each, likeliest first."""
+    """Topics of C texts, the k likeliest of each, likeliest first.
 
-    topic: Tensor  # (C, k) integers
-    probability: Tensor  # (C, k), of the softmax over all topics
-    known: Tensor  # (C,) bool, whether a text is near any topic at all
+    Attributes:
+        topic: numbers of topics, (C, k) integers.
+        probability: of the softmax over all topics, (C, k).
+        known: true for a text that is near a topic, (C,) bool.
+    """
+
+    topic: Tensor
+    probability: Tensor
+    known: Tensor
 
 
 class Gate(nn.Module):
-    """p(m | text) = softmax over m of cos(embedding, prototype m) / temperature.
+    """A gate with p(m | text) = softmax over m of cos(embedding, prototype m) / temperature.
 
-    topics: name of each of the M topics. prototypes: (M, 384); their lengths do not matter.
+    Args:
+        topics: name of each of the M topics.
+        prototypes: (M, 384); their lengths do not matter.
+
+    Raises:
+        GateError: the prototypes have another shape.
     """
 
     def __init__(self, topics: Sequence[str], prototypes: Tensor) -> None:
@@ -54,12 +65,16 @@ class Gate(nn.Module):
         self.prototypes = nn.Parameter(prototypes)
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """Cosines of unit vectors (C, 384) and prototypes, (C, M)."""
+        """Return the cosines of unit vectors (C, 384) and prototypes, (C, M)."""
         return embedding @ nn.functional.normalize(self.prototypes, dim=-1).T
 
     @torch.no_grad()
     def route(self, embedding: Tensor, k: int = 1) -> Routing:
-        """The k likeliest topics of each text. Raises ValueError for a k that is not in 1..M."""
+        """Return the k likeliest topics of each text from unit vectors (C, 384).
+
+        Raises:
+            ValueError: k is not in 1..M.
+        """
         if not 1 <= k <= len(self.topics):
             raise ValueError(f"k should lie in 1..{len(self.topics)}, got {k}")
         cosine = self(embedding)
@@ -76,11 +91,16 @@ class Gate(nn.Module):
 
 
 def fit_gate(banks: Sequence[Bank], embedding: Embedding, start: Gate | None = None) -> Gate:
-    """Fit a gate to labelled texts: cross entropy of the phrases and clauses of all banks, each
-    bank counting alike.
+    """Fit a gate to the phrases and clauses of banks by cross entropy, each bank of equal weight.
 
-    Prototypes are pulled towards the mean of their bank's texts, and start there, or where `start`
-    has them for the topics that it knows. Deterministic: every step sees every phrase.
+    Prototypes are pulled towards the mean of their bank's texts. The fit is deterministic: each
+    step takes all texts.
+
+    Args:
+        banks: one a topic, (M,).
+        embedding: of their texts.
+        start: a gate whose prototypes are the first ones of its topics; the others begin at the
+            mean of their bank's texts.
     """
     texts = [torch.from_numpy(embedding(bank.phrases + bank.clauses)) for bank in banks]
     mean = nn.functional.normalize(torch.stack([part.mean(dim=0) for part in texts]), dim=-1)
@@ -103,9 +123,11 @@ def fit_gate(banks: Sequence[Bank], embedding: Embedding, start: Gate | None = N
 
 
 def load_gate(file: Path = SHIPPED) -> Gate:
-    """Read what `Gate.save` wrote.
+    """Read a gate that `Gate.save` wrote.
 
-    Raises GateError naming the file; FileNotFoundError where there is none.
+    Raises:
+        GateError: the file is no gate; the message names it.
+        FileNotFoundError: there is no file.
     """
     try:
         with safe_open(file, "pt") as content:

@@ -1,4 +1,4 @@
-"""How well a gate routes what it was not fitted to, and what adding a topic to it costs."""
+"""Reports on a gate: routing of held-out subtasks, and the cost of adding a topic."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,16 @@ from marl_moe.text.gate import Gate, fit_gate
 
 @dataclass(frozen=True)
 class GateReport:
-    """Routing of held-out subtasks; a subtask that the gate takes for no known topic counts as
-    missed.
+    """Routing of held-out subtasks; one that is taken for no known topic counts as missed.
+
+    Attributes:
+        topics: names, (M,).
+        confusion: subtasks by true topic and routed topic, (M, M + 1); the last column is for no
+            known topic.
     """
 
     topics: tuple[str, ...]
-    confusion: NDArray[np.int64]  # (M, M + 1), true topic x routed topic; last: no known topic
+    confusion: NDArray[np.int64]
 
     @property
     def recall(self) -> NDArray[np.float64]:
@@ -28,15 +32,14 @@ class GateReport:
 
     @property
     def precision(self) -> NDArray[np.float64]:
-        """Share of what is routed to each topic that is of it, (M,); NaN where nothing is."""
+        """Share of subtasks routed to each topic that are of it, (M,); NaN where none are."""
         return _ratio(self._hits, self.confusion[:, :-1].sum(axis=0))
 
     @property
     def f1(self) -> NDArray[np.float64]:
         """Harmonic mean of precision and recall, (M,); NaN where there is neither."""
-        return _ratio(
-            2 * self._hits, self.confusion.sum(axis=1) + self.confusion[:, :-1].sum(axis=0)
-        )
+        true, routed = self.confusion.sum(axis=1), self.confusion[:, :-1].sum(axis=0)
+        return _ratio(2 * self._hits, true + routed)
 
     @property
     def accuracy(self) -> float:
@@ -50,17 +53,21 @@ class GateReport:
 
 @dataclass(frozen=True)
 class UpgradeReport:
-    """Routing before and after a topic was added, each on held-out subtasks of the old topics and
-    of the new one.
+    """Routing of held-out subtasks of old topics and a new one, before and after it was added.
+
+    Attributes:
+        old_before: on the old topics, by the old gate.
+        old_after: on the old topics, by the new gate.
+        new_subtasks: held-out subtasks of the new topic.
+        new_after: accuracy on the new topic, which is 0 with the old gate.
+        unknown_before: share of its subtasks that the old gate took for no known topic.
     """
 
     old_before: GateReport
     old_after: GateReport
     new_subtasks: int
-    new_after: float  # accuracy on the new topic, where the old gate had none
-    unknown_before: (
-        float  # share of the new topic's subtasks that the old gate took for no known topic
-    )
+    new_after: float
+    unknown_before: float
 
     @property
     def forgotten(self) -> float:
@@ -82,10 +89,19 @@ def report(gate: Gate, banks: Sequence[Bank], embedding: Embedding) -> GateRepor
 def upgrade(
     gate: Gate, banks: Sequence[Bank], new: Bank, embedding: Embedding
 ) -> tuple[Gate, UpgradeReport]:
-    """The paper's model upgrade: an expert of a new topic joins, and the gate is retrained on old
-    and new topics.
+    """Retrain a gate on its topics and a new one, the paper's model upgrade.
 
-    Raises ValueError where the gate knows the topic already.
+    Args:
+        gate: the old gate.
+        banks: of its topics.
+        new: bank of the new topic.
+        embedding: of texts.
+
+    Returns:
+        The new gate and a report.
+
+    Raises:
+        ValueError: the gate knows the topic already.
     """
     if new.topic in gate.topics:
         raise ValueError(
@@ -93,17 +109,18 @@ def upgrade(
         )
     larger = fit_gate([*banks, new], embedding, start=gate)
     before = _routed(gate, new, embedding)
+    after = _routed(larger, new, embedding)
     return larger, UpgradeReport(
         old_before=report(gate, banks, embedding),
         old_after=report(larger, banks, embedding),
         new_subtasks=len(new.held_out),
-        new_after=float((_routed(larger, new, embedding) == larger.topics.index(new.topic)).mean()),
+        new_after=float((after == larger.topics.index(new.topic)).mean()),
         unknown_before=float((before == len(gate.topics)).mean()),
     )
 
 
 def _routed(gate: Gate, bank: Bank, embedding: Embedding) -> NDArray[np.int64]:
-    """Topic to which each held-out subtask goes, M where to none."""
+    """Return the topic that each held-out subtask is routed to, M for none."""
     routing = gate.route(torch.from_numpy(embedding(bank.held_out)))
     return torch.where(routing.known, routing.topic[:, 0], len(gate.topics)).numpy()
 

@@ -1,4 +1,4 @@
-"""Measured tables for the terminal: competence, and a gate before and after an upgrade."""
+"""Tables for the terminal: measured competence, and a gate before and after an upgrade."""
 
 from typing import Any
 
@@ -8,14 +8,15 @@ from marl_moe.text.gate_report import UpgradeReport
 
 
 def competence_table(measured: dict[str, Any]) -> Table:
-    """Competence [expert topic x subtask topic] with its 95 % intervals; measured: what `calibrate`
-    wrote.
+    """Return competence [expert topic x subtask topic] with its 95 % intervals.
+
+    Args:
+        measured: the table that `calibrate` wrote.
     """
     topics = measured["topics"]
     table = Table(
         title=f"Competence of {measured['backend']}, judge {measured['judge']}, "
-        f"{measured['n'][0][0]} subtasks a cell: "
-        r"mean \[95 % interval]",
+        rf"{measured['n'][0][0]} subtasks a cell: mean \[95 % interval]",
         title_justify="left",
     )
     table.add_column("expert", no_wrap=True)
@@ -29,7 +30,7 @@ def competence_table(measured: dict[str, Any]) -> Table:
 
 
 def upgrade_table(report: UpgradeReport, new_topic: str) -> Table:
-    """Routing of held-out subtasks by topic, before and after a topic was added."""
+    """Return the routing of held-out subtasks by topic, before and after a topic was added."""
     before, after = report.old_before, report.old_after
     table = Table(
         "topic",
@@ -51,8 +52,8 @@ def upgrade_table(report: UpgradeReport, new_topic: str) -> Table:
     )
     table.caption = (
         f"Forgotten: {report.forgotten:.1f} points of accuracy on the old topics. Before, "
-        f"{report.unknown_before:.0%} "
-        f"of the subtasks of {new_topic} were taken for no known topic, the others for an old one."
+        f"{report.unknown_before:.0%} of the subtasks of {new_topic} were taken for no known "
+        "topic, the others for an old one."
     )
     table.caption_justify = "left"
     return table

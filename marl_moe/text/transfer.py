@@ -1,6 +1,4 @@
-"""Subtask transfer: a world stands between a user of text experts and the edge devices that host
-them.
-"""
+"""Transfer of subtasks through a world, from the user of text experts to an expert."""
 
 from dataclasses import dataclass, replace
 
@@ -11,42 +9,55 @@ from marl_moe.policies.heuristics import Policy
 from marl_moe.text.decomposition import Subtask
 from mechanisms import Mechanism
 
-WARM_UP = (
-    5  # slots before the prompt arrives: there is load to see, and prices that answer to demand
-)
+WARM_UP = 5  # slots before the prompt arrives, after which load and prices answer to demand
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What became of a subtask in its slot; NaN where the policy asked no edge device."""
+    """Outcome of a subtask in its slot; numbers are NaN where it was abandoned.
+
+    Attributes:
+        slot: number of the slot.
+        expert: chosen expert; None where the subtask was abandoned.
+        served: false where it was abandoned or rejected.
+        snr_db: of the user's channel to the expert.
+        users: load of the expert in this slot, this user included.
+        competence: of the world's expert for this topic.
+        unit_price: credits a point.
+        effort: that the price buys, in 0..1.
+        charge: credits that the user pays.
+        delay_s: until the answer is there.
+        late_s: part of the delay that is past the deadline.
+        energy_j: of the user's transmission.
+        gain: credits over abandoning, in the model.
+    """
 
     slot: int
-    expert: int | None  # asked; None: abandoned
+    expert: int | None
     served: bool
     snr_db: float
-    users: int  # that shared its band in this slot, the asker among them
-    competence: float  # of the world's expert for this topic
-    unit_price: float  # credits a point
-    effort: float  # that the price buys, in 0..1
-    charge: float  # credits that the user pays
+    users: int
+    competence: float
+    unit_price: float
+    effort: float
+    charge: float
     delay_s: float
-    late_s: float  # of it, past the deadline
+    late_s: float
     energy_j: float
-    gain: float  # credits over abandoning, as the model has it
+    gain: float
 
 
 class UserOfWorld:
-    """The first user of a world, whose subtasks are real; every other user asks for what the world
-    draws.
+    """The first user of a world, whose subtasks are given; the world draws those of the others.
 
     All users follow one policy, and the world has been running for `WARM_UP` slots.
 
     Args:
-        config: the world; it is given slots enough.
+        config: the world; its episodes are made long enough.
         mechanism: sets prices and payments.
         policy: of all users.
         seed: of the world.
-        num_slots: how many subtasks are to be transferred, at most.
+        num_slots: subtasks to be transferred, at most.
     """
 
     def __init__(
@@ -61,8 +72,7 @@ class UserOfWorld:
     def transfer(self, subtask: Subtask, num_subtasks: int) -> Transfer:
         """Play a slot with this subtask, one of `num_subtasks` of its request."""
         world = self.world
-        # Abandoning it should lose 0.86 K g points with the K of its request, which is not the
-        # world's.
+        # Abandoning it loses 0.86 K g points, with the K of its request in place of the world's.
         weight = subtask.weight * num_subtasks / world.config.requests.num_subtasks
         world.place_subtask(0, 0, weight, subtask.words, subtask.compute_need, subtask.topic)
         slot, actions = world.slot, self._policy.act(world)

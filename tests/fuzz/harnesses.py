@@ -109,14 +109,14 @@ class _Response:
 
 def fuzz_completion(data: bytes) -> None:
     """What an endpoint sends, as an answer and as an error."""
-    from marl_moe.text.backends.endpoint import _content, _NonsenseError, _redacted, _said
+    from marl_moe.text.backends.responses import NonsenseError, content_of, reason_of, redacted
 
     response, key = _Response(data), "sk-0123456789"
-    with suppress(_NonsenseError):
-        text, tokens = _content(response)
+    with suppress(NonsenseError):
+        text, tokens = content_of(response)
         assert isinstance(text, str)
         assert tokens is None or isinstance(tokens, int)
-    assert key not in _redacted(_said(response) + key, key)
+    assert key not in redacted(reason_of(response) + key, key)
 
 
 def fuzz_competence(data: bytes) -> None:

@@ -1,1 +1,1 @@
-"""Experts, judges and fusions that can be chosen by name."""
+"""Experts, judges and fusions of the text pipeline, chosen by name in `choice`."""

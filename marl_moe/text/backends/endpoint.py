@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint: asked until it answers, or one clear error."""
+"""An OpenAI-compatible endpoint, which is asked until it answers or ends in one clear error."""
 
 import os
 import time
@@ -9,41 +9,42 @@ from urllib.parse import urlsplit
 
 from marl_moe.experiment.spec import SpecError
 from marl_moe.text.backends.experts import ExpertError
+from marl_moe.text.backends.responses import NonsenseError, content_of, reason_of, redacted
 from marl_moe.text.clauses import words_of
 from marl_moe.text.embedding import MissingExtraError
 
 KEY = "OPENAI_API_KEY"
-NO_KEY = "no-key-needed"  # what a local server is told, which reads none
+NO_KEY = "no-key-needed"  # sent where there is no key, to local servers that read none
 CONNECT_S = 10.0
-FIRST_WAIT_S, LONGEST_WAIT_S = (
-    0.5,
-    8.0,
-)  # after a body that made no sense; the client waits as long after a 5xx
-PIECE = 8  # letters of a key that nobody may see in a row
-LONGEST_REASON = 300  # letters of what a server says, in an error
+FIRST_WAIT_S = 0.5  # after a body that made no sense; the client waits as long after a 5xx
+LONGEST_WAIT_S = 8.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class EndpointError(ExpertError):
-    """An endpoint that did not do its part: the step, the endpoint, what happened last, after how
-    many attempts.
-    """
+    """An endpoint that gave up: the step, the endpoint, the last problem, how many attempts."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a language model wrote."""
+    """An answer of a language model.
+
+    Attributes:
+        text: the answer itself.
+        tokens: its length as the server counts it, or in words where the server does not.
+        seconds: the time from the first attempt on.
+    """
 
     text: str
-    tokens: int  # as the server counts them; words where it does not
-    seconds: float  # from the first attempt on
+    tokens: int
+    seconds: float
 
 
 class Endpoint:
     """A model behind an OpenAI-compatible server.
 
-    The key is read from the environment variable `OPENAI_API_KEY` and is told to nobody else: what
-    a server says is stripped of it before it goes into an error.
+    The key is read from the environment variable `OPENAI_API_KEY` and sent to the server alone:
+    what the server says is stripped of it before it goes into an error.
 
     Args:
         base_url: http or https, ending in /v1 as a rule; without user, password or query.
@@ -51,8 +52,9 @@ class Endpoint:
         timeout_s: longest silence of the server, which says nothing until an answer is whole.
         retries: attempts after the first.
 
-    Raises SpecError for an address or a key that cannot be one, MissingExtraError where `openai` is
-    not installed.
+    Raises:
+        SpecError: the address or the key cannot be one.
+        MissingExtraError: `openai` is not installed.
     """
 
     def __init__(
@@ -68,18 +70,18 @@ class Endpoint:
         self.timeout_s = timeout_s
         self.retries = retries
         timeout = openai.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S))
-        # A proxy of the environment knows no server on this machine's loopback.
-        direct = (
-            openai.DefaultHttpxClient(trust_env=False, timeout=timeout)
-            if host in LOOPBACK
-            else None
-        )
+        direct = None
+        if host in LOOPBACK:  # a proxy of the environment cannot reach this machine's loopback
+            direct = openai.DefaultHttpxClient(trust_env=False, timeout=timeout)
         self._client = openai.OpenAI(
             api_key=_key(), base_url=base_url, timeout=timeout, http_client=direct
         )
 
     def __repr__(self) -> str:
-        return f"Endpoint({self.base_url!r}, {self.model!r}, timeout_s={self.timeout_s}, retries={self.retries})"
+        return (
+            f"Endpoint({self.base_url!r}, {self.model!r}, timeout_s={self.timeout_s}, "
+            f"retries={self.retries})"
+        )
 
     def complete(
         self,
@@ -94,15 +96,23 @@ class Endpoint:
     ) -> Completion:
         """Ask for a text until there is one.
 
-        A server that cannot be reached, is silent for too long, is busy (408, 409, 429; Retry-After
-        is heeded) or broken (5xx), or sends a body that makes no sense is asked again; a text
-        without a word, or one that is refused, is asked for again with the next seed. Every other
-        status is an answer that no repetition changes.
+        The same question is sent again to a server that cannot be reached, is silent for too long,
+        is busy (408, 409, 429; Retry-After is heeded) or broken (5xx), or sends a body that makes
+        no sense. After a text without a word, or one that is refused, it is sent with the next
+        seed. Every other status is final.
 
-        step: who asks, for the error. schema: JSON Schema that the text should follow. check:
-        raises ValueError, saying what is wrong, for a text that is refused.
+        Args:
+            step: the step that asks, for the error.
+            system: the system message.
+            user: the user's message.
+            max_tokens: limit of the answer's length.
+            seed: of the first attempt.
+            temperature: of the model.
+            schema: JSON Schema that the text should follow.
+            check: raises ValueError, saying what is wrong, for a text that is refused.
 
-        Raises EndpointError, of one line.
+        Raises:
+            EndpointError: there was no text after all attempts; its message is one line.
         """
         question: dict[str, Any] = {
             "model": self.model,
@@ -125,7 +135,7 @@ class Endpoint:
             attempts += taken
             try:
                 text, tokens = self._accepted(response, check)
-            except _NonsenseError as error:
+            except NonsenseError as error:
                 problem = self._redacted(error)
                 if attempts <= self.retries:
                     time.sleep(wait_s)
@@ -133,50 +143,49 @@ class Endpoint:
             except ValueError as error:
                 problem, seed = self._redacted(error), seed + 1
             else:
-                return Completion(
-                    text,
-                    len(words_of(text)) if tokens is None else tokens,
-                    time.perf_counter() - began,
-                )
-        # Outside of every `except`, and with nothing of what a server said but redacted: a
-        # traceback tells no key.
+                if tokens is None:
+                    tokens = len(words_of(text))
+                return Completion(text, tokens, time.perf_counter() - began)
+        # Raised outside of every `except`, and with redacted text alone: so the traceback holds no
+        # exception of the client and no key.
         raise EndpointError(
             f"{step}: {self.base_url}, model {self.model}: {problem}; "
             f"gave up after {attempts} attempt{'s' if attempts > 1 else ''}"
         )
 
     def _send(self, retries: int, question: dict[str, Any]) -> tuple[Any, int]:
-        """The response of status 2xx, and after how many attempts.
+        """Return a response of status 2xx and the number of attempts; the client does the retries.
 
-        The retries are the client's own.
+        Raises:
+            _NoAnswerError: there was none.
         """
         import openai
 
+        client = self._client.with_options(max_retries=retries)
         try:
-            raw = self._client.with_options(
-                max_retries=retries
-            ).chat.completions.with_raw_response.create(**question)
+            raw = client.chat.completions.with_raw_response.create(**question)
         except openai.APITimeoutError:
             raise _NoAnswerError(f"silent for {self.timeout_s:g} s", retries + 1) from None
         except openai.APIConnectionError as error:
-            raise _NoAnswerError(
-                f"no connection: {error.__cause__ or error}", retries + 1
-            ) from None
+            cause = error.__cause__ or error
+            raise _NoAnswerError(f"no connection: {cause}", retries + 1) from None
         except openai.APIStatusError as error:
+            problem = f"HTTP {error.status_code}: {reason_of(error.response)}"
             wait = error.response.headers.get("retry-after")
-            raise _NoAnswerError(
-                f"HTTP {error.status_code}: {_said(error.response)}"
-                + (f" (Retry-After: {wait})" if wait else ""),
-                int(error.request.headers.get("x-stainless-retry-count", 0)) + 1,
-            ) from None
+            if wait:
+                problem += f" (Retry-After: {wait})"
+            retried = int(error.request.headers.get("x-stainless-retry-count", 0))
+            raise _NoAnswerError(problem, retried + 1) from None
         return raw.http_response, raw.retries_taken + 1
 
     def _accepted(self, response: Any, check: Callable[[str], object]) -> tuple[str, int | None]:
-        """Text and tokens of a response.
+        """Return text and tokens of a response.
 
-        Raises _NonsenseError for its form, another ValueError for its text.
+        Raises:
+            NonsenseError: its form is not that of an answer.
+            ValueError: its text is refused.
         """
-        text, tokens = _content(response)
+        text, tokens = content_of(response)
         if not words_of(text):
             raise ValueError("a text without a word")
         if self._client.api_key in text:
@@ -185,25 +194,22 @@ class Endpoint:
         return text, tokens
 
     def _redacted(self, error: Exception) -> str:
-        return _redacted(str(error), self._client.api_key)
+        return redacted(str(error), self._client.api_key)
 
 
 class _NoAnswerError(Exception):
-    """What came instead of an answer, and after how many attempts."""
+    """The problem that came instead of an answer, after a number of attempts."""
 
     def __init__(self, problem: str, attempts: int) -> None:
         super().__init__(problem)
         self.attempts = attempts
 
 
-class _NonsenseError(ValueError):
-    """A body that is not a chat completion."""
-
-
 def _checked_host(base_url: str) -> str:
-    """The host of an address.
+    """Return the host of an address.
 
-    Raises SpecError, which shows nothing of an address that may hold a secret.
+    Raises:
+        SpecError: it is no address, or may hold a secret; then the message does not show it.
     """
     if "@" in base_url or "?" in base_url:
         raise SpecError(
@@ -212,62 +218,22 @@ def _checked_host(base_url: str) -> str:
         )
     try:
         parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
+        host, _ = parts.hostname, parts.port  # reading the port checks it
     except ValueError:
         host = None
-    if (
-        not host
-        or parts.scheme not in ("http", "https")
-        or not base_url.isprintable()
-        or " " in base_url
-    ):
+    plain = base_url.isprintable() and " " not in base_url
+    if not host or not plain or parts.scheme not in ("http", "https"):
         raise SpecError(f"base URL {base_url!r}: not an address such as http://127.0.0.1:8080/v1")
     return host
 
 
 def _key() -> str:
-    """The key. Raises SpecError, which does not show it, for one that no header can carry."""
+    """Return the key of the environment, or `NO_KEY`.
+
+    Raises:
+        SpecError: no header can carry it; the message does not show it.
+    """
     key = os.environ.get(KEY, "").strip()
     if not all("!" <= letter <= "~" for letter in key):
         raise SpecError(f"{KEY}: holds a blank or a letter that no key has")
     return key or NO_KEY
-
-
-def _content(response: Any) -> tuple[str, int | None]:
-    """Text and tokens of a chat completion.
-
-    Raises _NonsenseError saying what the body is instead.
-    """
-    try:
-        body = response.json()
-    except (ValueError, RecursionError):
-        raise _NonsenseError(f"a body that is not JSON: {response.text}") from None
-    try:
-        text = body["choices"][0]["message"]["content"]
-    except (LookupError, TypeError):
-        raise _NonsenseError(f"a body without choices: {response.text}") from None
-    usage = body.get("usage")
-    tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    return text if isinstance(text, str) else "", tokens if type(tokens) is int else None
-
-
-def _said(response: Any) -> str:
-    """What a server says about an error, in whatever form."""
-    try:
-        return str(response.json()["error"]["message"])
-    except (ValueError, RecursionError, LookupError, TypeError):
-        return response.text or "no reason given"
-
-
-def _redacted(reason: str, key: str) -> str:
-    """What a server says, on one line that a terminal can show, without any word that has a piece
-    of the key in it.
-    """
-    length = min(PIECE, len(key))
-    pieces = {key[begin : begin + length].lower() for begin in range(len(key) - length + 1)}
-    shown = "".join(letter if letter.isprintable() else " " for letter in reason).split()
-    words = (
-        "[redacted]" if any(piece in word.lower() for piece in pieces) else word for word in shown
-    )
-    line = " ".join(words)
-    return line if len(line) <= LONGEST_REASON else f"{line[:LONGEST_REASON]}…"

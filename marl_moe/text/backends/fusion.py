@@ -1,4 +1,4 @@
-"""Integration: the answers to a request's subtasks become one text."""
+"""Integration of the answers to a request's subtasks into one text."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,28 +8,34 @@ from marl_moe.text.decomposition import Request
 
 
 class Fusion(Protocol):
-    """Whoever can make one text of several."""
+    """A way to make one text of several answers."""
 
     name: str
 
     def integrate(self, request: Request, answers: Sequence[str | None]) -> str:
-        """One text from the answers in the prompt's order; None where a subtask was dropped."""
+        """Make one text of the answers to a request's subtasks.
+
+        Args:
+            request: the request that was decomposed.
+            answers: one a subtask in the prompt's order; None where a subtask was dropped.
+
+        Raises:
+            ExpertError: there is no text to be had.
+        """
 
 
 class Joined:
-    """One answer after another, a paragraph each; a sentence that was said before is not said
-    again.
-    """
+    """A fusion that joins the answers, a paragraph each, and leaves out repeated sentences."""
 
     name = "joined"
 
     def integrate(self, request: Request, answers: Sequence[str | None]) -> str:
-        """The answers in the prompt's order."""
-        said: dict[str, None] = {}
+        """Join the answers in the prompt's order."""
+        said: set[str] = set()
         paragraphs = []
         for answer in answers:
             new = [sentence for sentence in sentences_of(answer or "") if sentence not in said]
-            said.update(dict.fromkeys(new))
+            said.update(new)
             if new:
                 paragraphs.append(" ".join(new))
         return "\n\n".join(paragraphs)

@@ -1,6 +1,4 @@
-"""SmolLM2 on this machine as an OpenAI-compatible endpoint, by llama.cpp; weights from an installed
-package.
-"""
+"""SmolLM2 served on this machine by llama.cpp, with the weights of an installed package."""
 
 import signal
 import threading
@@ -21,19 +19,20 @@ CONTEXT = 8192
 
 
 class LocalLLMError(ExpertError):
-    """Why there is no local server."""
+    """A local server that does not start, and why."""
 
 
 class LocalLLM:
-    """The server, on loopback alone, from `with` to the end of it.
+    """An OpenAI-compatible server on loopback, which runs for the length of a `with` block.
 
     Args:
         port: 0 is a free one.
         threads: of the model. They wait for each other in a loop at every layer: where another
             process has a core, two can take 10 times as long as one.
 
-    Raises MissingExtraError where `xllamacpp` is not installed, LocalLLMError where the weights are
-    not or the server does not start.
+    Raises:
+        MissingExtraError: on entering, `xllamacpp` is not installed.
+        LocalLLMError: on entering, the weights are not installed or the server does not start.
     """
 
     model = MODEL
@@ -53,11 +52,12 @@ class LocalLLM:
         parameters.model_alias = {MODEL}
         parameters.hostnames = [HOST]
         parameters.port = self.port
-        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = self.threads
+        parameters.cpuparams.n_threads = self.threads
+        parameters.cpuparams_batch.n_threads = self.threads
         parameters.n_ctx = CONTEXT
         parameters.n_parallel = 1
-        # llama.cpp keeps what it was asked, up to 8 GiB of it, and does not promise the same answer
-        # from what it kept.
+        # llama.cpp caches prompts, up to 8 GiB of them, and does not promise the same answer from
+        # its cache.
         parameters.cache_prompt = False
         parameters.cache_ram_mib = 0
         parameters.ui = False
@@ -67,8 +67,8 @@ class LocalLLM:
         except RuntimeError as error:
             where = f"port {self.port} of {HOST}, which may be taken" if self.port else HOST
             raise LocalLLMError(f"local LLM: no server on {where}: {error}") from None
-        # Stopped before it has begun to take requests, llama.cpp waits for ever: so it answers one
-        # first.
+        # llama.cpp waits for ever where it is stopped before it has begun to take requests: so it
+        # answers one first.
         self._server.handle_completions({"prompt": "A", "n_predict": 1})
         return self
 
@@ -82,15 +82,21 @@ class LocalLLM:
 
     @property
     def base_url(self) -> str:
-        """The address for an `Endpoint`, while the server is up."""
+        """Address for an `Endpoint`, while the server is up."""
         return f"{self._server.listening_address}/v1"
 
 
 def serve(port: int, threads: int, on_ready: Callable[[LocalLLM], None]) -> None:
-    """Serve until SIGINT or SIGTERM; call from the main thread. on_ready: told of the server once
-    it answers.
+    """Serve until SIGINT or SIGTERM; to be called from the main thread.
 
-    Raises as `LocalLLM`.
+    Args:
+        port: 0 is a free one.
+        threads: of the model.
+        on_ready: called with the server once it answers.
+
+    Raises:
+        MissingExtraError: `xllamacpp` is not installed.
+        LocalLLMError: the weights are not installed or the server does not start.
     """
     stop = threading.Event()
     signals = signal.SIGINT, signal.SIGTERM
@@ -105,7 +111,11 @@ def serve(port: int, threads: int, on_ready: Callable[[LocalLLM], None]) -> None
 
 
 def _weights() -> Path:
-    """The file of weights in the installed package."""
+    """Return the file of weights in the installed package.
+
+    Raises:
+        LocalLLMError: the package, or the file in it, is not there.
+    """
     package = find_spec(WEIGHTS)
     folders = package.submodule_search_locations if package else None
     for folder in folders or ():

@@ -9,10 +9,9 @@ TOKENS_PER_WORD = 2  # at most, of English prose; 1.3 is usual
 
 
 class OpenAIExpert:
-    """A bank's persona, played by the model of an endpoint.
+    """The model of an endpoint in the persona of a bank; the bank's phrases are not used.
 
-    The same seed gives the same text from a server that honours seeds. The bank's phrases are not
-    used.
+    The same seed gives the same text where the server honours seeds.
     """
 
     def __init__(self, bank: Bank, endpoint: Endpoint, seed: int) -> None:
@@ -22,9 +21,10 @@ class OpenAIExpert:
         self._seed = seed
 
     def generate(self, subtask: str, words: int) -> Answer:
-        """An answer of at most `words` words: a longer one ends with its last sentence within them.
+        """Answer in at most `words` words: a longer text ends with its last sentence within them.
 
-        Raises EndpointError.
+        Raises:
+            EndpointError: the endpoint gave up.
         """
         completion = self._endpoint.complete(
             f"expert {self.topic}",

@@ -11,17 +11,15 @@ LINKING = 1.2  # words of the whole over those of its parts, at most
 TEMPERATURE = 0.2
 SYSTEM = (
     "You make one continuous text of the passages of a story that you are given. Keep their order "
-    "and everything they "
-    "say. Smooth the transitions, and add nothing that they do not say. Write the text alone, "
-    "without numbers, titles "
-    "or remarks."
+    "and everything they say. Smooth the transitions, and add nothing that they do not say. Write "
+    "the text alone, without numbers, titles or remarks."
 )
 
 
 class OpenAIFusion:
-    """The model of an endpoint makes one text of the answers.
+    """The model of an endpoint, which makes one text of the answers.
 
-    It is shown the answers alone and not the prompt, so that it does not invent what was dropped.
+    It is shown the answers and not the prompt, so that it does not invent what was dropped.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -29,11 +27,13 @@ class OpenAIFusion:
         self._endpoint = endpoint
 
     def integrate(self, request: Request, answers: Sequence[str | None]) -> str:
-        """One text from the answers in the prompt's order; one answer stays as it is, and none make
-        an empty text.
+        """Make one text of the answers in the prompt's order.
 
-        A text of more than `LINKING` times their words ends with its last sentence within them.
-        Raises EndpointError.
+        One answer stays as it is, and none make an empty text. A text of more than `LINKING` times
+        their words ends with its last sentence within them.
+
+        Raises:
+            EndpointError: the endpoint gave up.
         """
         passages = [answer for answer in answers if answer]
         if len(passages) < 2:

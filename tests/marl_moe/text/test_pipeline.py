@@ -9,9 +9,10 @@ import pytest
 import mechanisms
 from envs import ExpertConfig, RequestConfig, World, WorldConfig
 from marl_moe.experiment.evaluation import make_heuristic
-from marl_moe.text.backends.experts import Answer, ExpertError, PhraseExpert
+from marl_moe.text.backends.embedding_judge import EmbeddingJudge
+from marl_moe.text.backends.experts import Answer, ExpertError
 from marl_moe.text.backends.fusion import Joined
-from marl_moe.text.backends.judge import EmbeddingJudge
+from marl_moe.text.backends.phrase_experts import PhraseExpert
 from marl_moe.text.bank import Bank
 from marl_moe.text.clauses import words_of
 from marl_moe.text.embedding import Embedding

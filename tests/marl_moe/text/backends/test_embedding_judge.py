@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from marl_moe.text.backends.experts import PhraseExpert
-from marl_moe.text.backends.judge import EmbeddingJudge
+from marl_moe.text.backends.embedding_judge import EmbeddingJudge
+from marl_moe.text.backends.phrase_experts import PhraseExpert
 from marl_moe.text.bank import Bank, load_banks
 from marl_moe.text.decomposition import Request, Subtask
 from marl_moe.text.embedding import Embedding

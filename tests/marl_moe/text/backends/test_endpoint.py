@@ -1,58 +1,28 @@
-"""An endpoint that misbehaves is asked again where that makes sense; then one clear error, which
-tells no secret.
-"""
+"""An endpoint that misbehaves is asked again where that makes sense; then there is one error."""
 
-import json
-import logging
 import socket
-import traceback
-from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from marl_moe.experiment.spec import SpecError
-from marl_moe.text.backends.endpoint import Completion, Endpoint, EndpointError, _redacted
+from marl_moe.text.backends.endpoint import Endpoint, EndpointError
 from marl_moe.text.backends.experts import ExpertError
 from marl_moe.text.embedding import MissingExtraError
 
+from .asking import SECRET, ask
 from .misbehaving_server import (
     Behaviour,
-    Handler,
     MisbehavingServer,
     break_off,
-    completion,
     hang_up,
     ok,
     raw,
     seeded,
     slow,
     status,
-    tell_on_the_key,
 )
 
-SECRET = "sk-proj-Zq81vPdX27LmWt904bHc"
-
-
-@pytest.fixture(autouse=True)
-def _key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-
-
-@pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for next to nothing after a body that makes no sense; the client does after a
-    `retry_after_ms`.
-    """
-    monkeypatch.setattr("marl_moe.text.backends.endpoint.FIRST_WAIT_S", 0.01)
-
-
-def ask(base_url: str, timeout_s: float = 5.0, retries: int = 1, **others: object) -> Completion:
-    endpoint = Endpoint(base_url, "some-model", timeout_s, retries)
-    return endpoint.complete(
-        "expert weather", "You are rain.", "Fall.", max_tokens=50, seed=3, **others
-    )
+pytestmark = pytest.mark.usefixtures("key")
 
 
 def test_what_is_asked_arrives_and_what_is_answered_comes_back(server: MisbehavingServer) -> None:
@@ -101,7 +71,7 @@ def test_tokens_are_words_where_a_server_does_not_count_them(server: Misbehaving
         raw("null"),
     ],
 )
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_what_may_pass_is_asked_again_just_the_same(
     server: MisbehavingServer, trouble: Behaviour
 ) -> None:
@@ -159,7 +129,7 @@ def test_a_refused_text_is_asked_for_again_with_the_next_seed(server: Misbehavin
         (ok(""), "a text without a word"),
     ],
 )
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_after_all_attempts_one_line_names_step_endpoint_and_what_happened(
     server: MisbehavingServer, trouble: Behaviour, said: str
 ) -> None:
@@ -176,7 +146,7 @@ def test_after_all_attempts_one_line_names_step_endpoint_and_what_happened(
     )  # which costs a subtask, or ends a command with exit code 1
 
 
-@pytest.mark.usefixtures("_impatient")
+@pytest.mark.usefixtures("impatient")
 def test_troubles_of_all_kinds_share_the_attempts(server: MisbehavingServer) -> None:
     broken = status(500, retry_after_ms="10")
     server.will(raw("{"), broken, ok(""), broken)
@@ -238,135 +208,6 @@ def test_a_proxy_is_not_asked_for_a_server_on_loopback(
     assert ask(server.base_url, retries=0).text == "Rain fell."
 
 
-def garbled(form: Callable[[str], str]) -> Behaviour:
-    """An error that tells the key in some other form."""
-
-    def tell(request: Handler) -> None:
-        key = request.asked.headers["authorization"].removeprefix("Bearer ")
-        request.reply(
-            json.dumps({"error": {"message": f"Incorrect API key provided: {form(key)}."}}), 401
-        )
-
-    return tell
-
-
-def pieces_of_the_key(text: str) -> set[str]:
-    return {
-        SECRET[i : i + 8]
-        for i in range(len(SECRET) - 7)
-        if SECRET[i : i + 8].lower() in text.lower()
-    }
-
-
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        tell_on_the_key(400),
-        tell_on_the_key(401),
-        tell_on_the_key(500),
-        raw(f"{'x ' * 140}{SECRET}"),
-        raw(f'{{"oops": "{SECRET}"}}'),
-        raw(completion(f"My key is {SECRET}.")),
-        status(503, retry_after=SECRET),
-        garbled(lambda key: f"{key[:12]}****{key[-4:]}"),
-        garbled(lambda key: f'"{key.upper()}"'),
-        garbled(lambda key: f"{key[:14]}%2F{key[14:]}"),
-    ],
-)
-@pytest.mark.usefixtures("_impatient")
-def test_a_server_that_tells_the_key_is_not_repeated(
-    server: MisbehavingServer, trouble: Behaviour, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    server.will(trouble)
-    with pytest.raises(EndpointError) as caught:
-        ask(server.base_url)
-    assert (
-        server.asked[0].headers["authorization"] == f"Bearer {SECRET}"
-    )  # there was something to tell
-    error = caught.value
-    assert [error.__cause__, error.__context__] == [None, None]
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    variables = [
-        repr(frame.f_locals)
-        for frame in frames
-        if frame.f_globals["__name__"].startswith("marl_moe")
-    ]
-    assert variables
-    logged = [
-        record.getMessage()
-        for record in caplog.records
-        if "receive_response_headers" not in record.getMessage()
-    ]
-    assert logged  # the client does log, with the headers of responses where it logs every detail
-    for text in (
-        str(error),
-        repr(error),
-        "".join(traceback.format_exception(error)),
-        *variables,
-        *logged,
-    ):
-        assert not pieces_of_the_key(text)
-
-
-def test_an_endpoint_does_not_show_its_key() -> None:
-    endpoint = Endpoint("https://llm.example/v1", "m")
-    assert repr(endpoint) == "Endpoint('https://llm.example/v1', 'm', timeout_s=180.0, retries=4)"
-    assert not pieces_of_the_key(f"{endpoint} {endpoint!r} {vars(endpoint)}")
-
-
-@given(
-    st.text(max_size=400),
-    st.text("!#$%&()+-./0123456789:=?@ABCXYZ_abcxyz~", min_size=1, max_size=60),
-    st.data(),
-)
-def test_no_piece_of_a_key_survives_wherever_it_stands(
-    text: str, key: str, data: st.DataObject
-) -> None:
-    place = data.draw(st.integers(0, len(text)))
-    line = _redacted(text[:place] + key + text[place:], key)
-    length = min(8, len(key))
-    assert all(
-        key[i : i + length] not in line.replace("[redacted]", " ")
-        for i in range(len(key) - length + 1)
-    )
-    assert len(line.splitlines()) <= 1
-
-
-def test_what_a_server_says_cannot_steer_a_terminal(server: MisbehavingServer) -> None:
-    server.will(status(400, "no \x1b[2Jsuch\r\n\x07model"))
-    with pytest.raises(EndpointError, match=r"HTTP 400: no \[2Jsuch model; gave up"):
-        ask(server.base_url)
-
-
-def test_without_a_key_a_placeholder_is_sent(
-    server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY")
-    server.will(ok("Rain fell."))
-    ask(server.base_url)
-    assert server.asked[0].headers["authorization"] == "Bearer no-key-needed"
-
-
-@pytest.mark.parametrize("key", ["sk-a b", "sk-a\nb", "sk-ä", "sk-\x00"])
-def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
-    key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("os.environ", {"OPENAI_API_KEY": key})
-    with pytest.raises(SpecError, match="OPENAI_API_KEY") as caught:
-        Endpoint("http://127.0.0.1:1/v1", "m")
-    assert "sk-" not in str(caught.value)
-
-
-def test_a_line_end_around_a_key_does_not_matter(
-    server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-from-a-file\n")
-    server.will(ok("Rain fell."))
-    ask(server.base_url)
-    assert server.asked[0].headers["authorization"] == "Bearer sk-from-a-file"
-
-
 @pytest.mark.parametrize(
     "url",
     [
@@ -383,21 +224,6 @@ def test_a_line_end_around_a_key_does_not_matter(
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(SpecError, match="not an address such as http://127"):
         Endpoint(url, "m")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://me:hunter2@h/v1",
-        "https://hunter2@h/v1",
-        "http://h/v1?key=hunter2",
-        "http://:hunter2@[::1/v1",
-    ],
-)
-def test_an_address_with_a_secret_is_refused_and_not_shown(url: str) -> None:
-    with pytest.raises(SpecError, match="is refused") as caught:
-        Endpoint(url, "m")
-    assert "hunter2" not in str(caught.value)
 
 
 def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,8 @@
 """Phrase experts: what they retrieve, and how much."""
 
-import numpy as np
 import pytest
 
-from marl_moe.text.backends.experts import PhraseExpert
+from marl_moe.text.backends.phrase_experts import PhraseExpert
 from marl_moe.text.bank import Bank
 from marl_moe.text.clauses import sentences_of, words_of
 from marl_moe.text.embedding import Embedding
@@ -48,15 +47,3 @@ def test_words_that_hold_a_phrase_exactly_hold_it(
 def test_the_answer_repeats(banks: tuple[Bank, ...], embedding: Embedding) -> None:
     texts = {PhraseExpert(banks[0], embedding).generate("a scar", 80).text for _ in range(3)}
     assert len(texts) == 1
-
-
-def test_embeddings_are_unit_vectors_and_those_remembered_are_those_computed(
-    embedding: Embedding,
-) -> None:
-    texts = ["rain on the roof", "a quarrel", "rain on the roof"]
-    vectors = embedding(texts)
-    assert vectors.shape == (3, 384)
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
-    np.testing.assert_array_equal(vectors[0], vectors[2])
-    np.testing.assert_allclose(Embedding()(texts), vectors, atol=1e-6)
-    assert embedding([]).shape == (0, 384)
