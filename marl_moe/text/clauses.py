@@ -9,14 +9,16 @@ _ABBREVIATED = r"(?<!\bMr)(?<!\bMrs)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\be\.g)(?<!\b
 _SENTENCE_END = rf"{_ABBREVIATED}[.!?…]+[\"”»)]*(?=\s|$)"
 _CLAUSE_END = re.compile(
     rf"{_SENTENCE_END}|[;:\n—–]+|,(?=\s)"
-    r"|\b(?:and|but|while|then|when|where|who|whose|which|because|although|until|before|after|as)\b",
+    r"|\b(?:and|but|while|then|when|where|who|whose|which|because|although|until|before|after"
+    r"|as)\b",
     re.IGNORECASE,
 )
 _AROUND = " \t\r\n.,;:!?…—–-*•"  # a clause, with the marks of lists
 _REQUEST = re.compile(  # asks for a text, and says nothing of its content
     r"^(?:please\s+)?(?:(?:can|could|would)\s+you\s+)?(?:please\s+)?"
     r"(?:write|tell|compose|generate|give|create|make)\s+(?:me\s+|us\s+)?"
-    r"(?:an?|the|some)?\s*(?:[\w-]+\s+){0,3}?(?:story|tale|scene|passage|paragraph|text|chapter|poem)\b"
+    r"(?:an?|the|some)?\s*(?:[\w-]+\s+){0,3}?"
+    r"(?:story|tale|scene|passage|paragraph|text|chapter|poem)\b"
     r"(?:\s+(?:about|of|with|in\s+which|on|set\s+in|that\s+has))?\s*",
     re.IGNORECASE,
 )
@@ -25,10 +27,10 @@ _REQUEST = re.compile(  # asks for a text, and says nothing of its content
 def clauses_of(prompt: str) -> list[str]:
     """Return the clauses of a prompt in its order: pieces of it that do not overlap.
 
-    The prompt is cut at the ends of sentences, at commas and colons, and at conjunctions and relative
-    pronouns, but not within quotation marks. A piece of fewer than `SHORTEST_CLAUSE` words stays
-    with the piece before it in its sentence (with the one after it at the beginning). "Write a
-    story about" and the like ask for a text and are part of no clause.
+    The prompt is cut at the ends of sentences, at commas and colons, and at conjunctions and
+    relative pronouns, but not within quotation marks. A piece of fewer than `SHORTEST_CLAUSE` words
+    stays with the piece before it in its sentence (with the one after it at the beginning). "Write
+    a story about" and the like ask for a text and are part of no clause.
     """
     found: list[str] = []
     for begin, end in _sentence_spans(prompt):

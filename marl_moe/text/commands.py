@@ -20,12 +20,12 @@ app = typer.Typer()
 BackendOption = Annotated[
     Backend,
     typer.Option(
-        help="Who writes: `phrases` (retrieval, no language model) or `openai` (any compatible "
+        help="Experts: `phrases` (retrieval, no language model) or `openai` (any compatible "
         "endpoint)."
     ),
 ]
 JudgeOption = Annotated[
-    JudgeName, typer.Option(help="Who scores: `embedding`, or the `openai` endpoint.")
+    JudgeName, typer.Option(help="Judge: `embedding`, or the `openai` endpoint.")
 ]
 UrlOption = Annotated[
     str | None,
@@ -64,7 +64,7 @@ def generate(
     policy: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Who picks edge devices: greedy, or what RUN trained, if left out."
+            metavar="NAME", help="Policy that picks experts; if left out greedy, or RUN's first."
         ),
     ] = None,
     run: Annotated[
@@ -137,7 +137,9 @@ def calibrate(
     per_cell: Annotated[
         int, typer.Option(metavar="N", min=2, help="Held-out subtasks a cell of the table.")
     ] = 30,
-    words: Annotated[int, typer.Option(metavar="N", min=1, help="Words asked of an answer.")] = 200,
+    words: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Requested words of an answer.")
+    ] = 200,
     bank: BankOption = None,
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the order of subtasks and of the experts.")

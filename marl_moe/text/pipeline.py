@@ -1,4 +1,4 @@
-"""The paper's four steps on a real prompt: decompose, assess, transfer, integrate; then a verdict."""
+"""Decomposition, assessment, transfer and integration of a prompt, the paper's four steps."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Reading what an OpenAI-compatible server sends, which may be anything, and hiding the key in it."""
+"""Readers of what an OpenAI-compatible server sends, which may be anything."""
 
 from typing import Any
 

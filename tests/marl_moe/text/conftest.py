@@ -1,4 +1,4 @@
-"""What the tests of the text pipeline share."""
+"""Fixtures of the tests of the text pipeline."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ def embedding() -> Embedding:
 
 @pytest.fixture
 def shared_embedding(embedding: Embedding, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The commands embed with the MiniLM of the tests, which is loaded and remembers the banks."""
+    """Let commands embed with the MiniLM of the tests, which is loaded and knows the banks."""
     for module in ("assembly", "embedding"):
         monkeypatch.setattr(f"marl_moe.text.{module}.Embedding", lambda: embedding)
 

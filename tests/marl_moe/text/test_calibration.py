@@ -22,9 +22,8 @@ from marl_moe.text.competence import CalibrationError
 from marl_moe.text.decomposition import Request
 
 TOPICS = ("a", "b", "c")
-TRUE = np.array(
-    [[1.0, 0.3, -0.2], [0.1, 0.9, 0.4], [0.0, -0.5, 1.1]]
-)  # [expert topic x subtask topic]
+# Competence [expert topic x subtask topic].
+TRUE = np.array([[1.0, 0.3, -0.2], [0.1, 0.9, 0.4], [0.0, -0.5, 1.1]])
 BANKS = [
     Bank(t, f"You are {t}.", ("A phrase.",), ("clause",), tuple(f"{t} {n}" for n in range(20)))
     for t in TOPICS
@@ -54,30 +53,26 @@ class Failing(Marked):
 
 
 class TrueJudge:
-    """Scores marked answers so that competence is `TRUE`: 9 less 2 points a dropped subtask, by its
-    number.
-    """
+    """Scores marked answers so that competence is `TRUE`: 9 points, less 2 or more a dropped one."""
 
     name = "true"
     calls = 0
 
     def score(self, request: Request, text: str) -> Score:
         self.calls += 1
-        said = {
-            line.split(" writes ")[1].rstrip("."): line.split(" writes ")[0]
-            for line in text.splitlines()
-            if line
-        }
+        said = {}
+        for line in filter(None, text.splitlines()):
+            writer, subtask = line.split(" writes ")
+            said[subtask.rstrip(".")] = writer
         points = 9.0
         for subtask in request.subtasks:
-            loss = (
-                2.0 + int(subtask.clause.split()[1]) / 10
-            )  # subtasks differ in what dropping them costs
-            writer = said.get(subtask.clause)
-            if writer is None:
+            number = int(subtask.clause.split()[1])
+            loss = 2.0 + number / 10  # subtasks differ in what dropping them costs
+            by = said.get(subtask.clause)
+            if by is None:
                 points -= loss
-            elif not writer.endswith("+"):
-                points -= loss * (1 - 0.85 * TRUE[TOPICS.index(writer), subtask.topic])
+            elif not by.endswith("+"):
+                points -= loss * (1 - 0.85 * TRUE[TOPICS.index(by), subtask.topic])
         return Score(points, {})
 
 
@@ -158,9 +153,8 @@ def test_a_line_that_was_cut_off_is_measured_again(tmp_path: Path) -> None:
     whole = calibrate(calibration(), 3, tmp_path / "whole.json")
     file = tmp_path / "table.json"
     with pytest.raises(CalibrationError):
-        calibrate(
-            calibration(edge=[], device=[]), 30, file
-        )  # more than the banks hold: nothing is begun
+        # More than the banks hold: nothing is begun.
+        calibrate(calibration(edge=[], device=[]), 30, file)
     assert not list(tmp_path.glob("table*"))
     measured = [
         calibration().measure(request, lambda: None) for request in calibration().requests(2)
@@ -215,7 +209,7 @@ def test_a_judge_that_does_not_care_is_refused_with_the_topic(tmp_path: Path) ->
 
 @pytest.mark.usefixtures("shared_embedding")
 def test_a_killed_measurement_goes_on_to_the_same_table(tmp_path: Path) -> None:
-    """The command itself, with the phrases that are shipped, killed by SIGKILL after two requests."""
+    """The command with the phrases that are shipped, killed by SIGKILL after two requests."""
     options = ["calibrate", "--per-cell", "5", "--words", "60", "--out"]
     killed, whole = tmp_path / "killed.json", tmp_path / "whole.json"
     process = subprocess.Popen(

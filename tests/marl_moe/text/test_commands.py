@@ -15,9 +15,8 @@ from marl_moe.text.clauses import words_of
 
 from .backends.misbehaving_server import MisbehavingServer, ok, status
 
-pytestmark = pytest.mark.usefixtures(
-    "shared_embedding"
-)  # all but the processes load no model of their own
+# All but the tests in processes of their own share one model.
+pytestmark = pytest.mark.usefixtures("shared_embedding")
 STORM = (
     "A sailor with a scarred face walks down the pier. Rain hammers the boats; grief overtakes her."
 )
@@ -26,18 +25,13 @@ PROMPTS = [
     "a tall woman with silver hair crosses the pass while snow falls",
     STORM,
     "Write a story in which two sisters argue about a letter, their voices low. Beyond the last "
-    "farm, the land rises in"
-    " long steps. A thunderstorm breaks; the old man trembles with fear. At midnight somebody "
-    "steals the crown, and the"
-    " steward is exposed.",
+    "farm, the land rises in long steps. A thunderstorm breaks; the old man trembles with fear. At "
+    "midnight somebody steals the crown, and the steward is exposed.",
     "An old king with a scarred hand waits by the window. He is ashamed of what he has become. "
-    "Hail batters the roof"
-    " and the wind howls. His daughter discovers the forged will; she confronts him, and they "
-    "shout until dawn. Far"
-    " below the castle the river bends between dark hills. An army crosses the border at night. "
-    '"Open the gate," she'
-    " orders the guards. Joy and terror mix in her chest. She wears her mother's green cloak, torn "
-    "at the hem.",
+    "Hail batters the roof and the wind howls. His daughter discovers the forged will; she "
+    "confronts him, and they shout until dawn. Far below the castle the river bends between dark "
+    'hills. An army crosses the border at night. "Open the gate," she orders the guards. Joy and '
+    "terror mix in her chest. She wears her mother's green cloak, torn at the hem.",
 ]
 
 
@@ -146,7 +140,8 @@ def test_a_world_of_more_topics_than_there_are_experts_is_refused(
             "bank.json: held_out: Field required",
         ),
         (
-            '{"topic": "x", "persona": "p", "phrases": ["a"], "clauses": ["c"], "held_out": ["h"], "y": 1}',
+            '{"topic": "x", "persona": "p", "phrases": ["a"], "clauses": ["c"], "held_out": ["h"], '
+            '"y": 1}',
             "bank.json: y: ",
         ),
     ],
@@ -185,9 +180,7 @@ def test_the_upgrade_of_the_gate_is_shown_before_and_after() -> None:
 def test_a_trained_policy_picks_the_edge_device_in_the_world_it_was_trained_for(
     tiny_experiment: dict, write_experiment: Callable[..., Path], tmp_path: Path
 ) -> None:
-    """16 users' quickstart would do as well; the tiny world of the tests has fewer experts and
-    trains in seconds.
-    """
+    """In the tiny world of the tests, which trains in seconds."""
     swept = tiny_experiment | {"seeds": 1, "sweep": {"env": {"num_users": [2, 3]}}}
     swept["env"] = {
         **swept["env"],
@@ -235,28 +228,17 @@ def test_a_language_model_served_by_the_command_answers_through_it() -> None:
     told = json.loads(result.stdout)
     assert [answer["tokens"] > 0 for answer in told["answers"]] == [True, True]
     assert words_of(told["all_local"]["text"])
-    assert (
-        marl_moe("generate", "rain hammers the boats", *options).exit_code == 1
-    )  # nobody serves any more
+    after_the_server_ended = marl_moe("generate", "rain hammers the boats", *options)
+    assert after_the_server_ended.exit_code == 1
 
 
-def test_an_edge_device_whose_endpoint_fails_costs_its_subtask_and_the_device_s_own_costs_the_request(
+def test_an_endpoint_that_fails_costs_the_subtask_of_an_edge_expert_or_the_request_of_the_device(
     server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-a-key-that-nobody-may-see")
     prompt = "rain hammers the boats, and grief overtakes her"
-    options = [
-        "--backend",
-        "openai",
-        "--base-url",
-        server.base_url,
-        "--model",
-        "m",
-        "--local-compute",
-        "1",
-        "--words",
-        "12",
-    ]
+    options = ["--backend", "openai", "--base-url", server.base_url, "--model", "m"]
+    options += ["--local-compute", "1", "--words", "12"]
     server.will(ok("Rain fell."), ok("She wept."), status(401), ok("Rain fell while she wept."))
     result = marl_moe("generate", prompt, *options, "--json")
     assert result.exit_code == 0, result.stderr

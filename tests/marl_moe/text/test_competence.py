@@ -1,6 +1,4 @@
-"""Competence from scores, against a bootstrap, a simulation with a known ratio, and the model's own
-definition.
-"""
+"""Competence from scores against a bootstrap, a known ratio, and the model's definition."""
 
 import numpy as np
 import pytest
@@ -21,9 +19,7 @@ def scores(
 
 
 def test_an_expert_that_loses_15_percent_has_competence_1() -> None:
-    """The model: a transferred subtask keeps 0.85 a of what abandoning it loses (design, section
-    3).
-    """
+    """The model: a transferred subtask keeps 0.85 a of what abandoning it loses."""
     local, dropped = np.array([9.0, 8.0, 9.5]), np.array([7.0, 6.5, 7.0])
     transferred = dropped + 0.85 * (local - dropped)
     measured = competence(transferred, local, dropped, 0.85)
@@ -59,8 +55,9 @@ def test_the_interval_agrees_with_a_paired_bootstrap() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_interval_ends_where_fieller_says(seed: int) -> None:
-    """At its ends theta the mean of x - theta y is just significant, |mean| = t sd / sqrt(n): its
-    definition.
+    """By definition the mean of x - theta y is just significant at its ends theta.
+
+    There |mean| = t sd / sqrt(n).
     """
     rng = np.random.default_rng(seed)
     transferred, local, dropped = scores(rng, 6, 0.6)

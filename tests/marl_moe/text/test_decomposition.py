@@ -11,8 +11,7 @@ from marl_moe.text.gate import Gate, load_gate
 
 PROMPT = (
     "A sailor with a scarred face walks down the pier. Rain hammers the boats; grief overtakes "
-    "her. "
-    "Compute the tax on 400 dollars."
+    "her. Compute the tax on 400 dollars."
 )
 
 
@@ -48,8 +47,9 @@ def test_weights_are_the_gates_probabilities_over_their_sum(
 def test_words_follow_the_length_of_the_clause_and_compute_follows_words(
     gate: Gate, embedding: Embedding
 ) -> None:
-    """10, 4 and 3 words, mean 17 / 3: 200 x 10 / mean is above the 300 of the model, 200 x 3 / mean
-    just above 100.
+    """Clauses of 10, 4 and 3 words, mean 17 / 3.
+
+    200 x 10 / mean is above the 300 of the model, 200 x 3 / mean just above 100.
     """
     request = decompose(PROMPT, gate, embedding)
     assert [subtask.words for subtask in request.subtasks] == [300, 141, 106]

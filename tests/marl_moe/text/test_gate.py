@@ -1,6 +1,4 @@
-"""The gate: a softmax that is one, weights that are those shipped, and what it makes of texts that
-it never saw.
-"""
+"""The gate is a softmax, comes with the weights of its fit, and routes texts it never saw."""
 
 import json
 from dataclasses import replace
@@ -76,9 +74,7 @@ def test_held_out_subtasks_are_routed_with_an_f1_of_0_9_in_every_topic(
 def test_subtasks_by_somebody_who_saw_nothing_are_routed_as_well(
     gate: Gate, embedding: Embedding, banks: tuple[Bank, ...]
 ) -> None:
-    """Written by an author who had seen neither a bank nor a result, after everything was fitted
-    and chosen.
-    """
+    """Their author had seen neither a bank nor a result, and everything had been fitted before."""
     blind = json.loads((Path(__file__).parent / "blind_subtasks.json").read_text())
     found = report(
         gate, [replace(bank, held_out=tuple(blind[bank.topic])) for bank in banks], embedding
@@ -90,7 +86,7 @@ def test_subtasks_by_somebody_who_saw_nothing_are_routed_as_well(
 
 
 def test_clauses_of_no_topic_are_known_for_that(gate: Gate, embedding: Embedding) -> None:
-    """Of those written to choose the threshold by, and of those written without sight of anything."""
+    """Those the threshold was chosen by, and those written without sight of anything."""
     off_topic = json.loads((BANKS / "off_topic.json").read_text())
     for clauses in off_topic.values():
         known = gate.route(torch.from_numpy(embedding(clauses))).known

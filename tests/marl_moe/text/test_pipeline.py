@@ -21,31 +21,28 @@ from marl_moe.text.pipeline import Pipeline
 
 PROMPT = (
     "A sailor with a scarred face walks down the pier. Rain hammers the boats; grief overtakes "
-    "her. "
-    "She discovers that the map was a forgery, and cliffs rise out of the sea. They argue about "
-    "the letter in whispers."
+    "her. She discovers that the map was a forgery, and cliffs rise out of the sea. They argue "
+    "about the letter in whispers."
 )
 WORLD = WorldConfig(num_users=3, requests=RequestConfig(num_transferred=1))
 
 
 class Telling:
-    """An expert that tells who it is and how much was asked, and fails where it is told to."""
+    """An expert that tells its name and keeps what was requested, and fails where it is told to."""
 
     def __init__(self, where: str, topic: str, fails: bool = False) -> None:
         self.topic, self.where, self.fails = topic, where, fails
-        self.asked: list[tuple[str, int]] = []
+        self.requested: list[tuple[str, int]] = []
 
     def generate(self, subtask: str, words: int) -> Answer:
-        self.asked.append((subtask, words))
+        self.requested.append((subtask, words))
         if self.fails:
             raise ExpertError(f"expert {self.topic}: nobody home")
         return Answer(f"{self.where} {self.topic} on {subtask}.", 5, 0.0)
 
 
 class FirstOfTopic:
-    """Every user takes the first expert of its topic, so the first user is served by one of the
-    right kind.
-    """
+    """Every user takes the first expert of its topic."""
 
     name = "first_of_topic"
 
@@ -136,7 +133,7 @@ def test_the_device_has_three_quarters_of_a_unit_a_subtask_unless_told(
 def test_an_edge_device_writes_as_much_as_the_effort_that_was_bought(
     make: Callable[..., Pipeline], banks: tuple[Bank, ...]
 ) -> None:
-    """At a price halfway between kappa and kappa + slope an edge device gives half its effort."""
+    """At a price halfway between kappa and kappa + slope its effort is half."""
     world = replace(WORLD, experts=ExpertConfig(unit_cost=(1.0, 1.0), cost_slope=(1.0, 1.0)))
     edge = [Telling("edge", bank.topic) for bank in banks]
     pipeline = make(world=world, mechanism=mechanisms.make("posted_price", price=1.5), edge=edge)
@@ -144,7 +141,7 @@ def test_an_edge_device_writes_as_much_as_the_effort_that_was_bought(
     for subtask, transfer in zip(result.request.subtasks, result.transfers, strict=True):
         assert transfer is not None
         assert transfer.effort == pytest.approx(0.5)
-        assert (subtask.clause, round(0.5 * subtask.words)) in edge[subtask.topic].asked
+        assert (subtask.clause, round(0.5 * subtask.words)) in edge[subtask.topic].requested
 
 
 def test_an_edge_expert_that_fails_costs_its_subtask_and_not_the_request(
@@ -173,9 +170,9 @@ def test_what_the_policy_abandons_is_dropped(make: Callable[..., Pipeline]) -> N
     assert all(transfer is None or transfer.expert is None for transfer in result.transfers)
 
 
-def test_whom_a_full_edge_device_rejects_gets_no_answer(make: Callable[..., Pipeline]) -> None:
+def test_a_subtask_that_a_full_expert_rejects_gets_no_answer(make: Callable[..., Pipeline]) -> None:
     class Crowd(FirstOfTopic):
-        """Everybody asks edge device 0, which serves one."""
+        """Every user chooses expert 0, which serves one."""
 
         def act(self, world: World) -> np.ndarray:
             return np.zeros((1, world.num_users), int)

@@ -37,8 +37,9 @@ def user(
 
 
 def test_its_delay_energy_and_gain_are_those_of_the_model_with_the_k_of_its_own_request() -> None:
-    """gain = 5 x 0.85 D a_eff - 0.0025 W - 2 E, D = 0.86 K g with K the prompt's 3 subtasks and not
-    the world's 8.
+    """The gain is 5 x 0.85 D a_eff - 0.0025 W - 2 E with D = 0.86 K g.
+
+    K is the prompt's 3 subtasks and not the world's 8.
     """
     here = user(Always(2))
     world = here.world

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on loopback that misbehaves on command and keeps what it was asked."""
+"""An OpenAI-compatible server on loopback that misbehaves on command and keeps its requests."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ Behaviour = Callable[["Handler"], None]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Received:
     """A request as it arrived."""
 
     at: float  # seconds of the monotonic clock
@@ -24,13 +24,11 @@ class Asked:
 
 
 class MisbehavingServer:
-    """Answers one request after another as it was told to; once the script is at its end, with the
-    last of it.
-    """
+    """Answers requests by a script; the last behaviour of the script is repeated."""
 
     def __enter__(self) -> Self:
         self.script: list[Behaviour] = []
-        self.asked: list[Asked] = []
+        self.received: list[Received] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.misbehaving = self
         threading.Thread(
@@ -52,13 +50,13 @@ class MisbehavingServer:
         return f"http://127.0.0.1:{self._http.server_port}/v1"
 
     def will(self, *script: Behaviour) -> None:
-        """What it does from now on, and forget what it was asked."""
+        """Follow this script from now on, and forget the requests of before."""
         self.script = list(script)
-        self.asked = []
+        self.received = []
 
-    def take(self, asked: Asked) -> Behaviour:
-        self.asked.append(asked)
-        return self.script[min(len(self.asked), len(self.script)) - 1]
+    def take(self, received: Received) -> Behaviour:
+        self.received.append(received)
+        return self.script[min(len(self.received), len(self.script)) - 1]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -69,8 +67,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.asked = Asked(time.monotonic(), self.path, headers, body)
-        self.server.misbehaving.take(self.asked)(self)
+        self.received = Received(time.monotonic(), self.path, headers, body)
+        self.server.misbehaving.take(self.received)(self)
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Nothing."""
@@ -78,11 +76,8 @@ class Handler(BaseHTTPRequestHandler):
     def reply(self, content: str | bytes, status: int = 200, **headers: str) -> None:
         data = content.encode() if isinstance(content, str) else content
         self.send_response(status)
-        for name, value in {
-            "Content-Type": "application/json",
-            "Content-Length": str(len(data)),
-            **headers,
-        }.items():
+        own = {"Content-Type": "application/json", "Content-Length": str(len(data))}
+        for name, value in {**own, **headers}.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(data)
@@ -109,11 +104,8 @@ def ok(text: str | None, tokens: int | None = 7) -> Behaviour:
 
 def seeded(request: Handler) -> None:
     """A text that depends on the seed and on what was asked, as of a server that honours seeds."""
-    request.reply(
-        completion(
-            f"Draw {request.asked.body['seed']} of {request.asked.body['messages'][-1]['content']}"
-        )
-    )
+    body = request.received.body
+    request.reply(completion(f"Draw {body['seed']} of {body['messages'][-1]['content']}"))
 
 
 def status(code: int, message: str = "out of order", **headers: str) -> Behaviour:
@@ -153,7 +145,7 @@ def tell_on_the_key(code: int) -> Behaviour:
     """Echo all headers in the error, the key among them, as debugging servers do."""
     return lambda request: request.reply(
         json.dumps(
-            {"error": {"message": f"Refused.\nHeaders: {json.dumps(request.asked.headers)}"}}
+            {"error": {"message": f"Refused.\nHeaders: {json.dumps(request.received.headers)}"}}
         ),
         code,
     )

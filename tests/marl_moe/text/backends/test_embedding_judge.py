@@ -31,7 +31,7 @@ def request(*clauses: str, weights: tuple[float, ...] | None = None, words: int 
 
 
 def test_a_verdict_worked_by_hand() -> None:
-    """Two clauses of weights 0.75 and 0.25, 4 words asked each.
+    """Two clauses of weights 0.75 and 0.25, 4 words requested each.
 
     "Rain fell on us." (4 words, cosine 0.4 to rain: nearness 0.8), "Rain fell." (2 words, cosine
     0.2: 0.4): relevance of rain (4 x 0.8 + 2 x 0.4) / 6 = 2/3, length 1. "They spoke." (2 words,
@@ -61,53 +61,60 @@ def test_an_empty_text_is_worth_nothing(embedding: Embedding) -> None:
 
 
 @pytest.fixture(scope="module")
-def asked(banks: tuple[Bank, ...]) -> Request:
+def requested(banks: tuple[Bank, ...]) -> Request:
     return request(*(bank.held_out[0] for bank in banks), words=100)
 
 
 def answers(
-    asked: Request, banks: tuple[Bank, ...], embedding: Embedding, shift: int = 0
+    requested: Request, banks: tuple[Bank, ...], embedding: Embedding, shift: int = 0
 ) -> list[str]:
     """Each subtask answered from the bank `shift` topics away."""
     experts = [PhraseExpert(bank, embedding) for bank in banks]
     return [
         experts[(topic + shift) % len(banks)].generate(subtask.clause, subtask.words).text
-        for topic, subtask in enumerate(asked.subtasks)
+        for topic, subtask in enumerate(requested.subtasks)
     ]
 
 
 def test_answers_on_topic_score_above_answers_off_it_and_dropping_one_costs(
-    asked: Request, banks: tuple[Bank, ...], embedding: Embedding
+    requested: Request, banks: tuple[Bank, ...], embedding: Embedding
 ) -> None:
     judge = EmbeddingJudge(embedding)
-    on, off = answers(asked, banks, embedding), answers(asked, banks, embedding, shift=1)
+    on, off = answers(requested, banks, embedding), answers(requested, banks, embedding, shift=1)
     food = PhraseExpert(load_banks(["food"])[-1], embedding)
-    whole = judge.score(asked, "\n".join(on)).points
+    whole = judge.score(requested, "\n".join(on)).points
     for topic in range(len(banks)):
-        dropped = judge.score(asked, "\n".join(on[:topic] + on[topic + 1 :])).points
-        wrong = judge.score(asked, "\n".join([*on[:topic], off[topic], *on[topic + 1 :]])).points
+        dropped = judge.score(requested, "\n".join(on[:topic] + on[topic + 1 :])).points
+        wrong = judge.score(
+            requested, "\n".join([*on[:topic], off[topic], *on[topic + 1 :]])
+        ).points
         assert whole > max(wrong, dropped)
-    nothing = [food.generate(subtask.clause, subtask.words).text for subtask in asked.subtasks]
-    assert judge.score(asked, "\n".join(nothing)).points < whole / 2
+    nothing = [food.generate(subtask.clause, subtask.words).text for subtask in requested.subtasks]
+    assert judge.score(requested, "\n".join(nothing)).points < whole / 2
 
 
 def test_a_phrase_said_again_and_again_is_worth_little(
-    asked: Request, banks: tuple[Bank, ...], embedding: Embedding
+    requested: Request, banks: tuple[Bank, ...], embedding: Embedding
 ) -> None:
     judge = EmbeddingJudge(embedding)
     repeated = " ".join([banks[0].phrases[0]] * 50)
     assert (
-        judge.score(asked, repeated).points
-        < 0.3 * judge.score(asked, "\n".join(answers(asked, banks, embedding))).points
+        judge.score(requested, repeated).points
+        < 0.3 * judge.score(requested, "\n".join(answers(requested, banks, embedding))).points
     )
 
 
-def test_words_that_nobody_asked_for_do_not_help(
-    asked: Request, banks: tuple[Bank, ...], embedding: Embedding
+def test_words_that_nobody_requested_do_not_help(
+    requested: Request, banks: tuple[Bank, ...], embedding: Embedding
 ) -> None:
-    """Where there are words enough, more of them only dilute."""
+    """With words enough in the text, more of them lower its relevance."""
     judge = EmbeddingJudge(embedding)
-    text = "\n".join(answers(asked, banks, embedding))
-    asked = replace(asked, subtasks=tuple(replace(subtask, words=70) for subtask in asked.subtasks))
-    padding = " The invoice for the printer is due. Tax forms list taxable income. Sort the array in linear time."
-    assert judge.score(asked, text + padding).points < judge.score(asked, text).points
+    text = "\n".join(answers(requested, banks, embedding))
+    requested = replace(
+        requested, subtasks=tuple(replace(subtask, words=70) for subtask in requested.subtasks)
+    )
+    padding = (
+        " The invoice for the printer is due. Tax forms list taxable income. "
+        "Sort the array in linear time."
+    )
+    assert judge.score(requested, text + padding).points < judge.score(requested, text).points

@@ -30,10 +30,10 @@ def test_what_is_asked_arrives_and_what_is_answered_comes_back(server: Misbehavi
     answer = ask(server.base_url, temperature=0.5, schema={"type": "object"})
     assert (answer.text, answer.tokens) == ("Rain fell.", 11)
     assert answer.seconds > 0
-    (asked,) = server.asked
-    assert asked.path == "/v1/chat/completions"
-    assert asked.headers["authorization"] == f"Bearer {SECRET}"
-    assert asked.body == {
+    (received,) = server.received
+    assert received.path == "/v1/chat/completions"
+    assert received.headers["authorization"] == f"Bearer {SECRET}"
+    assert received.body == {
         "model": "some-model",
         "messages": [
             {"role": "system", "content": "You are rain."},
@@ -77,7 +77,7 @@ def test_what_may_pass_is_asked_again_just_the_same(
 ) -> None:
     server.will(trouble, ok("Rain fell."))
     assert ask(server.base_url).text == "Rain fell."
-    first, second = server.asked
+    first, second = server.received
     assert first.body == second.body
 
 
@@ -90,7 +90,7 @@ def test_it_is_not_asked_again_at_once_and_later_still_the_next_time(
     """Half a second and then one, the client less up to a quarter."""
     server.will(trouble, trouble, ok("Rain fell."))
     ask(server.base_url, retries=2)
-    first, second, third = (asked.at for asked in server.asked)
+    first, second, third = (received.at for received in server.received)
     assert second - first >= 0.75 * 0.5
     assert third - second >= 0.75 * 1
 
@@ -101,7 +101,7 @@ def test_a_text_without_a_word_is_asked_for_again_with_the_next_seed(
 ) -> None:
     server.will(ok(nothing), ok(nothing), seeded)
     assert ask(server.base_url, retries=2).text == "Draw 5 of Fall."
-    assert [asked.body["seed"] for asked in server.asked] == [3, 4, 5]
+    assert [received.body["seed"] for received in server.received] == [3, 4, 5]
 
 
 def test_a_refused_text_is_asked_for_again_with_the_next_seed(server: MisbehavingServer) -> None:
@@ -113,7 +113,7 @@ def test_a_refused_text_is_asked_for_again_with_the_next_seed(server: Misbehavin
         status(500, retry_after_ms="10"), seeded
     )  # a broken server is no reason for another seed
     assert ask(server.base_url, retries=3, check=check).text == "Draw 5 of Fall."
-    assert [asked.body["seed"] for asked in server.asked] == [3, 3, 4, 5]
+    assert [received.body["seed"] for received in server.received] == [3, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_after_all_attempts_one_line_names_step_endpoint_and_what_happened(
     server.will(trouble)
     with pytest.raises(EndpointError) as caught:
         ask(server.base_url)
-    assert len(server.asked) == 2
+    assert len(server.received) == 2
     line = str(caught.value)
     assert line.startswith(f"expert weather: {server.base_url}, model some-model: {said}")
     assert line.endswith("; gave up after 2 attempts")
@@ -152,7 +152,7 @@ def test_troubles_of_all_kinds_share_the_attempts(server: MisbehavingServer) -> 
     server.will(raw("{"), broken, ok(""), broken)
     with pytest.raises(EndpointError, match="HTTP 500: out of order; gave up after 4 attempts"):
         ask(server.base_url, retries=3)
-    assert len(server.asked) == 4
+    assert len(server.received) == 4
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 422])
@@ -162,14 +162,14 @@ def test_a_refusal_is_final(server: MisbehavingServer, code: int) -> None:
         EndpointError, match=f"HTTP {code}: no such model; gave up after 1 attempt$"
     ):
         ask(server.base_url, retries=4)
-    assert len(server.asked) == 1
+    assert len(server.received) == 1
 
 
 def test_retry_after_is_heeded(server: MisbehavingServer) -> None:
     """A second, where the client would come back after half of one."""
     server.will(status(429, retry_after="1.5"), ok("Rain fell."))
     ask(server.base_url)
-    first, second = server.asked
+    first, second = server.received
     assert second.at - first.at >= 1.5
 
 

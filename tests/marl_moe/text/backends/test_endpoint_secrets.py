@@ -29,7 +29,7 @@ def garbled(form: Callable[[str], str]) -> Behaviour:
     """An error that tells the key in some other form."""
 
     def tell(request: Handler) -> None:
-        key = request.asked.headers["authorization"].removeprefix("Bearer ")
+        key = request.received.headers["authorization"].removeprefix("Bearer ")
         request.reply(
             json.dumps({"error": {"message": f"Incorrect API key provided: {form(key)}."}}), 401
         )
@@ -69,7 +69,7 @@ def test_a_server_that_tells_the_key_is_not_repeated(
     with pytest.raises(EndpointError) as caught:
         ask(server.base_url)
     assert (
-        server.asked[0].headers["authorization"] == f"Bearer {SECRET}"
+        server.received[0].headers["authorization"] == f"Bearer {SECRET}"
     )  # there was something to tell
     error = caught.value
     assert [error.__cause__, error.__context__] == [None, None]
@@ -114,7 +114,7 @@ def test_without_a_key_a_placeholder_is_sent(
     monkeypatch.delenv("OPENAI_API_KEY")
     server.will(ok("Rain fell."))
     ask(server.base_url)
-    assert server.asked[0].headers["authorization"] == "Bearer no-key-needed"
+    assert server.received[0].headers["authorization"] == "Bearer no-key-needed"
 
 
 @pytest.mark.parametrize("key", ["sk-a b", "sk-a\nb", "sk-ä", "sk-\x00"])
@@ -133,7 +133,7 @@ def test_a_line_end_around_a_key_does_not_matter(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-from-a-file\n")
     server.will(ok("Rain fell."))
     ask(server.base_url)
-    assert server.asked[0].headers["authorization"] == "Bearer sk-from-a-file"
+    assert server.received[0].headers["authorization"] == "Bearer sk-from-a-file"
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,7 @@ def test_it_knows_its_model_by_name_and_shows_no_path(smollm2: Endpoint) -> None
 
 
 def test_it_holds_the_integration_of_ten_answers_of_300_words(smollm2: Endpoint) -> None:
-    """4500 tokens of passages at 1.5 a word, and room to write: what fits is the server's own
-    account.
-    """
+    """4500 tokens of passages at 1.5 a word fit, by the server's own account."""
     (model,) = smollm2._client.models.list().data
     assert model.model_dump()["meta"]["n_ctx"] >= 1.5 * 10 * 300
 
@@ -72,7 +70,12 @@ def test_after_it_nobody_listens_there() -> None:
 
 def test_it_stops_however_early_it_is_told_to() -> None:
     """In a process of its own, which a server that never stops would hold up for ever."""
-    code = "from marl_moe.text.backends.local_llm import LocalLLM\nfor _ in range(3):\n    with LocalLLM(): pass"
+    code = """
+from marl_moe.text.backends.local_llm import LocalLLM
+for _ in range(3):
+    with LocalLLM():
+        pass
+"""
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 

@@ -1,6 +1,4 @@
-"""Experts that are a language model with a persona: what is asked, what is kept, and the real
-SmolLM2.
-"""
+"""Experts that are a language model: the question, the answer that is kept, the real SmolLM2."""
 
 import pytest
 
@@ -21,14 +19,14 @@ def test_the_persona_is_told_and_the_subtask_and_the_words_are_asked(
     expert = OpenAIExpert(banks[WEATHER], Endpoint(server.base_url, "m"), seed=8)
     answer = expert.generate("rain hammers the boats", 120)
     assert (expert.topic, answer.text, answer.tokens) == ("weather", "Rain fell.", 3)
-    (asked,) = server.asked
-    system, user = asked.body["messages"]
+    (received,) = server.received
+    system, user = received.body["messages"]
     assert system == {"role": "system", "content": banks[WEATHER].persona}
     assert user["role"] == "user"
     assert "rain hammers the boats" in user["content"]
     assert "120 words" in user["content"]
-    assert asked.body["seed"] == 8
-    assert asked.body["max_tokens"] >= 1.5 * 120  # tokens of English prose are 1.3 a word
+    assert received.body["seed"] == 8
+    assert received.body["max_tokens"] >= 1.5 * 120  # tokens of English prose are 1.3 a word
 
 
 @pytest.mark.parametrize(

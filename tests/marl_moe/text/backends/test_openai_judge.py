@@ -1,6 +1,4 @@
-"""A language model as the judge: a verdict is a JSON object of four numbers from 0 to 10, or it is
-refused.
-"""
+"""A language model as the judge: a verdict is JSON of four numbers from 0 to 10, or refused."""
 
 import json
 import math
@@ -17,7 +15,7 @@ from marl_moe.text.decomposition import Request, Subtask
 from .misbehaving_server import MisbehavingServer, ok, status
 
 GOOD = '{"relevance": 8, "coherence": 6.5, "style": 0, "score": 10}'
-ASKED = Request(
+REQUEST = Request(
     "p",
     (Subtask("a storm breaks", 2, 0.75, 1.0, 100), Subtask("they whisper", 4, 0.25, 1.0, 100)),
     (),
@@ -127,8 +125,8 @@ def test_a_refused_verdict_is_asked_for_again_in_the_form_of_the_schema(
     server.will(ok("I would say 8 of 10."), ok(GOOD))
     judge = OpenAIJudge(Endpoint(server.base_url, "m", retries=1))
     assert judge.name == "openai:m"
-    assert judge.score(ASKED, "Rain fell.").points == 10
-    first, second = server.asked
+    assert judge.score(REQUEST, "Rain fell.").points == 10
+    first, second = server.received
     assert (first.body["seed"], second.body["seed"]) == (0, 1)
     form = first.body["response_format"]["json_schema"]
     assert form["strict"] is True
@@ -148,20 +146,19 @@ def test_a_verdict_refused_each_time_is_one_error_that_shows_the_last(
 ) -> None:
     server.will(ok("I would say 8 of 10."), ok('{"score": 8}'))
     with pytest.raises(EndpointError) as caught:
-        OpenAIJudge(Endpoint(server.base_url, "m", retries=2)).score(ASKED, "Rain fell.")
+        OpenAIJudge(Endpoint(server.base_url, "m", retries=2)).score(REQUEST, "Rain fell.")
     assert str(caught.value) == (
         f"judge: {server.base_url}, model m: a verdict that is not an object of relevance, "
-        "coherence, style, score: "
-        '{"score": 8}; gave up after 3 attempts'
+        'coherence, style, score: {"score": 8}; gave up after 3 attempts'
     )
-    assert len(server.asked) == 3
+    assert len(server.received) == 3
 
 
 def test_an_empty_text_is_worth_nothing_and_nobody_is_asked(server: MisbehavingServer) -> None:
     server.will(status(500))
-    score = OpenAIJudge(Endpoint(server.base_url, "m")).score(ASKED, "")
+    score = OpenAIJudge(Endpoint(server.base_url, "m")).score(REQUEST, "")
     assert score == Score(0.0, {"relevance": 0.0, "coherence": 0.0, "style": 0.0})
-    assert server.asked == []
+    assert server.received == []
 
 
 @pytest.mark.parametrize("text", ["Rain fell.", "word " * 200])
@@ -170,4 +167,4 @@ def test_smollm2_is_held_to_the_form_of_a_verdict_at_the_first_attempt(
 ) -> None:
     """It is no judge of quality."""
     once = Endpoint(smollm2.base_url, smollm2.model, retries=0)
-    assert 0 <= OpenAIJudge(once).score(ASKED, text).points <= 10
+    assert 0 <= OpenAIJudge(once).score(REQUEST, text).points <= 10

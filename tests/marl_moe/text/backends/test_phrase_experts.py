@@ -1,4 +1,4 @@
-"""Phrase experts: what they retrieve, and how much."""
+"""Phrase experts retrieve the nearest phrases, within the words requested."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_the_answer_is_the_nearest_phrases_of_its_bank_nearest_first(
 
 
 @pytest.mark.parametrize("words", [1, 50, 300])
-def test_it_never_says_more_than_asked_nor_anything_twice(
+def test_it_never_says_more_than_requested_nor_anything_twice(
     banks: tuple[Bank, ...], embedding: Embedding, words: int
 ) -> None:
     for bank in banks:
