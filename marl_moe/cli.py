@@ -11,10 +11,12 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from marl_moe.experiment.progress import shown_progress
-from marl_moe.experiment.reading import load_experiment, shipped_experiments
-from marl_moe.experiment.spec import SpecError, experiment_schema, unknown_key
-from marl_moe.terminal import INTERRUPTED, complain, out, wide
+from marl_moe import __version__
+from marl_moe.errors import RecordError, SpecError
+from marl_moe.experiment.spec.experiment import experiment_schema
+from marl_moe.experiment.spec.reading import load_experiment, shipped_experiments
+from marl_moe.terminal.console import complain, out
+from marl_moe.terminal.finish import check_figures, draw_figures, finish_run
 from marl_moe.text.commands import app as text_app
 
 app = typer.Typer(
@@ -27,7 +29,25 @@ app = typer.Typer(
 )
 app.add_typer(text_app)
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and stop.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Take the options of the command itself; its help text is that of `app`."""
 
 
 @app.command(
@@ -70,21 +90,21 @@ def run(
         overrides.append(f"cluster.address={json.dumps(address)}")
     try:
         spec = load_experiment(experiment, overrides, size)
-        _check_figures(spec.figures, experiment)
-        from marl_moe.experiment.run import create_run, describe_run
+        check_figures(spec.figures, experiment)
+        from marl_moe.experiment.run.creation import create_run, describe_run
 
         try:
             if dry_run:
                 out.print(spec.to_yaml() + describe_run(spec), markup=False, highlight=False)
                 return
-            folder = create_run(spec, out_folder)
+            begun = create_run(spec, out_folder)
         except SpecError as error:
             raise SpecError(f"{experiment}: {error}") from None
     except SpecError as error:
         complain(error, 2)
     except OSError as error:
         complain(error, 1)
-    _continue(folder, spec.cluster.address)
+    finish_run(begun)
 
 
 @app.command(
@@ -92,7 +112,7 @@ def run(
     "--address auto`"
 )
 def resume(
-    run_folder: RunFolder,
+    run_folder: Folder,
     address: Annotated[
         str | None,
         typer.Option(
@@ -108,20 +128,21 @@ def resume(
         ),
     ] = False,
 ) -> None:
-    """Continue a run that was interrupted or killed: what is done is kept, what was under way goes
-    on.
+    """Continue a run that was interrupted or killed: what is done is kept.
 
     Training goes on from its last checkpoint to the same weights; RLlib's stock algorithms begin a
     seed again.
     """
-    from marl_moe.experiment.run import check_trusted
+    from marl_moe.experiment.run.folder import RunFolder
 
     try:
+        begun = RunFolder.read(run_folder, address)
         if not trust:
-            check_trusted(run_folder)
+            begun.check_trusted()
+        check_figures(begun.spec.figures, str(run_folder))
     except SpecError as error:
         complain(error, 2)
-    _continue(run_folder, address)
+    finish_run(begun)
 
 
 @app.command(
@@ -130,7 +151,7 @@ def resume(
     " · `marl-moe evaluate results/quickstart --policy sac --video sac.gif`"
 )
 def evaluate(
-    run_folder: RunFolder,
+    run_folder: Folder,
     policy: Annotated[
         list[str] | None,
         typer.Option(help="A policy, learned or not; those of the experiment if left out."),
@@ -147,24 +168,23 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Play policies again in the worlds of a run, the trained ones loaded from it, and print the
-    table.
-    """
-    from marl_moe.experiment.run import evaluate_run, film_run, load_run
-    from marl_moe.experiment.summary import summary_table
-    from marl_moe.whole_file import RecordError
+    """Play policies again in the worlds of a run, trained ones as it keeps them; print the table."""
+    from marl_moe.experiment.run.folder import RunFolder
+    from marl_moe.experiment.run.replay import evaluate_run, film_run
+    from marl_moe.terminal.results import print_evaluation
 
     try:
+        run = RunFolder.read(run_folder)
         if video is not None:
-            film_run(run_folder, policy[0] if policy else None, video)
+            film_run(run, policy[0] if policy else None, video)
             out.print(f"video    {video}")
             return
-        evaluation = evaluate_run(run_folder, policy, episodes)
+        evaluation = evaluate_run(run, policy, episodes)
     except (SpecError, RecordError) as error:
         complain(error, 2)
     except OSError as error:
         complain(error, 1)
-    out.print(summary_table(load_run(run_folder).name, evaluation))
+    print_evaluation(run.spec.name, evaluation)
 
 
 @app.command(epilog="Example: `marl-moe figures results/case_study --out figures`")
@@ -174,9 +194,9 @@ def figures(
         Path | None, typer.Option("--out", help="Folder for the figures; RUN/figures if left out.")
     ] = None,
 ) -> None:
-    """Draw every figure that the tables of a run allow, and say what could not be drawn and why."""
+    """Draw every figure that the tables of a run allow, and say which could not be drawn and why."""
     for folder in runs:
-        _draw(
+        draw_figures(
             folder,
             None,
             out_folder if out_folder is None or len(runs) == 1 else out_folder / folder.name,
@@ -197,17 +217,15 @@ def export(
         ),
     ] = "marl-eval",
 ) -> None:
-    """Write the results of a run for another program: for marl-eval, or as a table of means with 95
-    % intervals.
-    """
-    from marl_moe.experiment.run import load_run
+    """Write the results of a run for marl-eval, or as a table of means with 95 % intervals."""
+    from marl_moe.experiment.run.folder import read_experiment
     from marl_moe.whole_file import write_text
     from paper_figures import load_tables
     from paper_figures.export import marl_eval
     from paper_figures.means import means
 
     try:
-        name, tables = load_run(run_folder).name, load_tables(run_folder)
+        name, tables = read_experiment(run_folder).name, load_tables(run_folder)
         if format_ == "csv":
             results = means(tables).to_csv(index=False, float_format="%.6g", lineterminator="\n")
         else:
@@ -248,65 +266,3 @@ def schema() -> None:
 def main() -> None:
     """Entry point of the `marl-moe` command."""
     app()
-
-
-def _continue(folder: Path, address: str | None) -> None:
-    """Do what is left of a run, print its table and draw its figures."""
-    from marl_moe.experiment.audit_table import audit_table, conditions
-    from marl_moe.experiment.cluster import address_of, start_ray, where
-    from marl_moe.experiment.records import read_table
-    from marl_moe.experiment.run import continue_run, jobs_left, load_run
-    from marl_moe.experiment.summary import lost_line, summary_table
-    from marl_moe.rllib.failures import TrainingError
-    from marl_moe.whole_file import RecordError
-    from mechanisms import MechanismError
-
-    to_continue = f"; to continue: marl-moe resume {folder}" + (
-        f" --address {address}" if address else ""
-    )
-    try:
-        spec = load_run(folder).at(address)
-        _check_figures(spec.figures, str(folder))
-        if address_of(spec.cluster) is not None:
-            start_ray(spec.cluster)
-            out.print(f"cluster  {where(spec.cluster)}", highlight=False)
-        with shown_progress(sum(job.steps for job in jobs_left(folder)), out) as progress:
-            finished = continue_run(folder, progress, address)
-    except KeyboardInterrupt:
-        complain(f"interrupted{to_continue}", INTERRUPTED)
-    except (SpecError, RecordError) as error:
-        complain(error, 2)
-    except (OSError, MechanismError, TrainingError) as error:
-        complain(f"{error}{to_continue}", 1)
-    if spec.kind == "market_study":
-        wide.print(audit_table(spec.name, finished.results))
-        out.print(*conditions(finished.results), sep="\n", markup=False, highlight=False)
-    else:
-        out.print(summary_table(spec.name, finished.results))
-    if (lost := lost_line(read_table(folder, "training"))) is not None:
-        out.print(f"lost     {lost}", highlight=False)
-    out.print(f"records  {folder}")
-    _draw(folder, spec.figures, None)
-
-
-def _check_figures(names: list[str], experiment: str) -> None:
-    from paper_figures import FIGURES
-
-    for name in names:
-        if name not in FIGURES:
-            raise SpecError(f"{experiment}: figures: {unknown_key(name, list(FIGURES))}")
-
-
-def _draw(folder: Path, names: list[str] | None, out_folder: Path | None) -> None:
-    from paper_figures import draw
-
-    try:
-        written, refused = draw(folder, names, out_folder)
-    except (FileNotFoundError, ValueError) as error:
-        complain(error, 2)
-    except OSError as error:
-        complain(f"{error}; to draw again: marl-moe figures {folder}", 1)
-    for path in written:
-        out.print(f"figure   {path}")
-    for name, reason in refused.items():
-        out.print(f"not drawn: {name}: {reason}")

@@ -8,22 +8,22 @@ from pathlib import Path
 PARTIAL = ".partial"
 
 
-class RecordError(ValueError):
-    """A file of a run that is not whole, or not what it should be; the message names it and says
-    what to do.
-    """
-
-
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """The temporary file to write; at the end it is flushed to the disk and takes the place of
-    `path`.
+def whole_file(path: Path, suffix: str = "") -> Iterator[Path]:
+    """Yield the temporary file to write, which takes the place of `path` at the end.
 
-    After an error it is removed and `path` is as it was. Raises OSError naming `path`.
+    It is flushed to the disk before that. After an error it is removed, and `path` is as it was.
+
+    Args:
+        path: the file.
+        suffix: ends the name of the temporary file, for a writer that reads the format from it.
+
+    Raises:
+        OSError: naming `path`.
     """
     # A name of this process's own: workers of a run that was killed may live on, and write, for a
     # second.
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}{suffix}")
     try:
         yield partial
         _sync(partial)
@@ -31,9 +31,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         if os.name == "posix":  # a folder cannot be opened on Windows
             _sync(path.parent)
     except OSError as error:
-        raise OSError(
-            error.errno, os.strerror(error.errno) if error.errno else str(error), str(path)
-        ) from error
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise OSError(error.errno, reason, str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -46,13 +45,14 @@ def write_text(path: Path, text: str) -> None:
 
 def remove_partials(folder: Path) -> None:
     """Remove what processes that were killed had half written below a folder."""
-    for partial in folder.rglob(f".*{PARTIAL}"):
+    for partial in folder.rglob(f".*{PARTIAL}*"):
         partial.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
-    """Have what was written, or renamed in a folder, outlast a power cut; a full disk may be told
-    of only here.
+    """Have what was written, or renamed in a folder, outlast a power cut.
+
+    A full disk may be reported only here.
     """
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:

@@ -29,7 +29,7 @@ def ray_started() -> Iterator[None]:
     """Ray with room for remote runners, whatever the machine has."""
     import ray
 
-    from marl_moe.experiment import cluster
+    from marl_moe.experiment.training import cluster
 
     cluster.quieten_ray()
     ray.shutdown()  # a smaller one, where a run has started it without asking for this

@@ -35,7 +35,7 @@ def keys() -> str:
 
 def records() -> str:
     """Every column of every table of a run folder."""
-    from marl_moe.experiment.records import TABLES
+    from marl_moe.experiment.records.columns import TABLES
 
     return "\n\n".join(
         f"## {table}.parquet\n\n"

@@ -7,7 +7,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from marl_moe.whole_file import RecordError, whole_file
+from marl_moe.errors import RecordError
+from marl_moe.whole_file import whole_file
 
 Weights = Mapping[str, Mapping[str, Tensor]]  # {module: {parameter: tensor}}
 

@@ -21,15 +21,16 @@ from torch import Tensor
 
 from envs import WorldConfig
 from envs.observation import expert_features
+from marl_moe.errors import TrainingError
 from marl_moe.policies.networks import NetworkConfig, carried_over
 from marl_moe.policies.weights import Weights
 from marl_moe.rllib.collection import collect
 from marl_moe.rllib.env_runner import WorldRunner
-from marl_moe.rllib.failures import TrainingError
 from marl_moe.rllib.learner import DISCOUNTS, LOG_ALPHA, MaskedSacLearner
 from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
 from marl_moe.rllib.module import MaskedSacModule
 from marl_moe.rllib.replay import ReplayRing
+from marl_moe.seeds import replay_generator
 from mechanisms import make
 
 NUM_UPDATES_LIFETIME = "num_updates_lifetime"
@@ -192,9 +193,7 @@ class WorldSac(SAC):
         if on the CPU.
         """
         super().setup(config)
-        self._rng = np.random.default_rng(
-            np.random.SeedSequence(self.config.seed, spawn_key=(0xDA7A,))
-        )
+        self._rng = replay_generator(self.config.seed)
         self._updates_due = 0.0
         learner = self.learner_group._learner  # None where learners are remote
         self._shares_module = (

@@ -6,7 +6,7 @@ from typing import Any
 from ray.rllib.execution.rollout_ops import synchronous_parallel_sample
 from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS
 
-from marl_moe.rllib.failures import TrainingError
+from marl_moe.errors import TrainingError
 from marl_moe.rllib.replay import Fragment
 
 PAUSE_S = 0.5  # between two looks for an env runner that is back

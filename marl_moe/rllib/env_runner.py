@@ -23,6 +23,7 @@ from ray.rllib.utils.metrics import (
 
 from envs import World, WorldConfig, observation
 from marl_moe.rllib.replay import Fragment
+from marl_moe.seeds import runner_seeds
 
 SUMS = (
     "gain",
@@ -63,10 +64,7 @@ class WorldRunner(EnvRunner, Checkpointable):
         from mechanisms import make
 
         index = self.worker_index or 0
-        sequence = np.random.SeedSequence(
-            self.config.seed, spawn_key=(index, collected) if collected else (index,)
-        )
-        world_seed, explore_seed = (int(word) for word in sequence.generate_state(2))
+        world_seed, explore_seed = runner_seeds(self.config.seed, index, collected)
         env_config = self.config.env_config
         self.world = World(
             WorldConfig(**env_config["world"]),

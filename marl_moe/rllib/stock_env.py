@@ -10,6 +10,7 @@ from ray.rllib.env.multi_agent_env import MultiAgentEnv
 
 import mechanisms
 from envs import WorldConfig, edge_experts_v0
+from marl_moe.seeds import stock_world_seed
 
 ByAgent = dict[str, Any]
 
@@ -53,7 +54,7 @@ class ParallelAdapter(MultiAgentEnv):
     ) -> tuple[ByAgent, ByAgent]:
         """Begin an episode: observations and empty infos of all agents."""
         if seed is not None and self.seed_key:
-            seed = int(np.random.SeedSequence(seed, spawn_key=self.seed_key).generate_state(1)[0])
+            seed = stock_world_seed(seed, self.seed_key)
         observations, self.infos = self.parallel.reset(seed=seed, options=options)
         self.agents = self._in_order(observations)
         self._any_truncated = False

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from typing import Any
 
-import numpy as np
 import torch
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
 from marl_moe.rllib.stock_env import EdgeExpertsEnv
+from marl_moe.seeds import replay_generator
 
 AGENT_SUMS = ("gain", "charge", "energy_j", "qos", "transferred", "rejected")
 REQUEST_SUMS = ("utility", "num_requests")
@@ -29,8 +29,7 @@ class WorldMetrics(RLlibCallback):
     def on_algorithm_init(self, *, algorithm: Any, **kwargs: Any) -> None:
         """Seed the replay buffer."""
         if algorithm.local_replay_buffer is not None:
-            seed = np.random.SeedSequence(algorithm.config.seed, spawn_key=(0xDA7A,))
-            algorithm.local_replay_buffer.rng = np.random.default_rng(seed)
+            algorithm.local_replay_buffer.rng = replay_generator(algorithm.config.seed)
 
     def on_environment_created(self, *, env_runner: Any, **kwargs: Any) -> None:
         """Set the thread count."""

@@ -14,6 +14,7 @@ from ray.rllib.core.rl_module.rl_module import RLModule
 from torch import Tensor
 
 from envs import World
+from marl_moe.errors import RecordError
 from marl_moe.policies.learned import (
     ARCHITECTURE,
     STOCHASTIC,
@@ -24,7 +25,6 @@ from marl_moe.policies.learned import (
 )
 from marl_moe.rllib.limits import check_plain
 from marl_moe.rllib.stock import STOCK
-from marl_moe.whole_file import RecordError
 
 
 class StockPolicy:

@@ -7,10 +7,10 @@ from pathlib import Path
 import mechanisms
 from envs import World, WorldConfig
 from envs.experts import MEASURED
-from marl_moe.experiment.reading import load_experiment
-from marl_moe.experiment.run import jobs_that_play, run_jobs_of
-from marl_moe.experiment.seed_job import policy_names, policy_of_job
-from marl_moe.experiment.spec import SpecError
+from marl_moe.errors import SpecError
+from marl_moe.experiment.run.folder import RunFolder
+from marl_moe.experiment.run.training_job import TrainingJob, policy_names
+from marl_moe.experiment.spec.reading import load_experiment
 from marl_moe.policies.heuristics import Policy
 from marl_moe.text.backends.choice import BACKENDS, JUDGES, Authors, Ingredients
 from marl_moe.text.backends.judge import Judge
@@ -62,9 +62,9 @@ def network_of(run: Path | None, point: str | None, policy: str | None, num_topi
     """
     if run is None:
         spec = load_experiment(DEFAULT_WORLD, [f"env.experts.competence={MEASURED}"])
-        jobs = run_jobs_of(spec, Path())
+        jobs = [TrainingJob("", {}, spec.seed_list()[0], spec, Path())]
     else:
-        jobs = jobs_that_play(run)
+        jobs = RunFolder.read(run).training_jobs()
     labels = list(dict.fromkeys(job.label for job in jobs))
     if point is not None and point not in labels:
         raise SpecError(
@@ -88,7 +88,7 @@ def network_of(run: Path | None, point: str | None, policy: str | None, num_topi
         World(world, mechanism=mechanism)
     except ValueError as error:
         raise SpecError(str(error)) from None
-    return Network(world, mechanism, policy_of_job(job, name))
+    return Network(world, mechanism, job.policy(name))
 
 
 def writers_of(

@@ -11,7 +11,7 @@ import typer
 from pydantic import TypeAdapter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from marl_moe.terminal import INTERRUPTED, complain, complaints, out, wide
+from marl_moe.terminal.console import INTERRUPTED, complain, complaints, out, wide
 from marl_moe.text.backends.names import Backend, JudgeName
 
 app = typer.Typer()
@@ -99,7 +99,7 @@ def generate(
 
     The steps are: decompose, assess, transfer, integrate.
     """
-    from marl_moe.experiment.spec import SpecError
+    from marl_moe.errors import SpecError
     from marl_moe.text.account import account
     from marl_moe.text.assembly import network_of, pipeline_of, writers_of
     from marl_moe.text.bank import BankError, load_banks
@@ -153,7 +153,7 @@ def calibrate(
     The table is for `env.experts.competence: FILE`. An interrupted measurement goes on when the
     command is called again.
     """
-    from marl_moe.experiment.spec import SpecError
+    from marl_moe.errors import SpecError
     from marl_moe.text.assembly import calibration_of, writers_of
     from marl_moe.text.bank import BankError, load_banks
     from marl_moe.text.calibration import calibrate as measure

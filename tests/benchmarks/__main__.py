@@ -33,7 +33,7 @@ from report import Measurement, Told
 from rich.console import Console
 from time_to_quality import Caps
 
-from marl_moe.experiment.records import create_run_folder
+from marl_moe.experiment.run.folder import create_run_folder
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False

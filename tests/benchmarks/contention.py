@@ -4,8 +4,8 @@ from functools import cache
 from typing import Any
 
 from envs import WorldConfig
-from marl_moe.experiment.reading import load_experiment, parse_experiment
-from marl_moe.experiment.spec import ExperimentSpec
+from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.reading import load_experiment, parse_experiment
 
 
 @cache

@@ -18,8 +18,8 @@ from scale import Size, name_of
 
 import mechanisms
 from envs import ObservationConfig
-from marl_moe.experiment.evaluation import make_heuristic
-from marl_moe.experiment.market_study import sample_markets
+from marl_moe.experiment.study.evaluation import make_heuristic
+from marl_moe.experiment.study.market_study import sample_markets
 from mechanisms import Market
 
 SIZES: tuple[Size, ...] = ((64, 300, None), (64, 300, 30), (1000, 3000, 30))

@@ -19,10 +19,10 @@ from report import Measurement, Told, say_nothing, single
 from scipy.optimize import linear_sum_assignment
 
 import mechanisms
-from marl_moe.experiment.cluster import start_ray
-from marl_moe.experiment.evaluation import make_heuristic
-from marl_moe.experiment.market_study import sample_markets
-from marl_moe.experiment.training import algorithm_config
+from marl_moe.experiment.study.evaluation import make_heuristic
+from marl_moe.experiment.study.market_study import sample_markets
+from marl_moe.experiment.training.cluster import start_ray
+from marl_moe.experiment.training.configuration import algorithm_config
 from mechanisms import Contract, Market, MechanismError
 from mechanisms.assignment import net_value
 from mechanisms.budgeted_price import BudgetedPriceProgram

@@ -19,8 +19,8 @@ from report import Measurement, Told, bars, say_nothing, single
 from time_to_quality import Cell, Setting
 
 from envs.observation import observation_size
-from marl_moe.experiment.cluster import start_ray
-from marl_moe.experiment.training import algorithm_config
+from marl_moe.experiment.training.cluster import start_ray
+from marl_moe.experiment.training.configuration import algorithm_config
 
 CAPACITY = 200_000  # agent transitions
 NUM_USERS = 16

@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from marl_moe.experiment.records import describe_environment
+from marl_moe.experiment.records.environment import describe_environment
 from marl_moe.whole_file import write_text
 from paper_figures import style
 

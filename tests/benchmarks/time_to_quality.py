@@ -17,13 +17,14 @@ import numpy as np
 from contention import contention_spec
 
 import mechanisms
-from marl_moe.experiment.cluster import start_ray
-from marl_moe.experiment.evaluation import evaluation_seed, mean_gain
-from marl_moe.experiment.spec import ExperimentSpec
-from marl_moe.experiment.training import algorithm_config
+from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.study.evaluation import mean_gain
+from marl_moe.experiment.training.cluster import start_ray
+from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.policies.equilibrium import Nash
 from marl_moe.policies.heuristics import Policy
 from marl_moe.policies.learned import LearnedPolicy
+from marl_moe.seeds import evaluation_seed
 
 NUM_USERS = 16
 LEVELS = (0.5, 0.85)  # shares of the equilibrium's gain

@@ -22,8 +22,8 @@ from interleaved import rates, ratios, summary
 from matplotlib.figure import Figure
 from report import Measurement, Told, say_nothing, single
 
-from marl_moe.experiment.cluster import start_ray
-from marl_moe.experiment.training import algorithm_config
+from marl_moe.experiment.training.cluster import start_ray
+from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
 from marl_moe.rllib.replay import ReplayRing
 from paper_figures import style

@@ -77,8 +77,8 @@ def test_pages_with_other_examples_are_in_the_list(docs: Path) -> None:
 
 
 def test_the_shortest_experiment_of_the_page_is_one(docs: Path, tmp_path: Path) -> None:
-    from marl_moe.experiment.reading import load_experiment
-    from marl_moe.experiment.run import describe_run
+    from marl_moe.experiment.run.creation import describe_run
+    from marl_moe.experiment.spec.reading import load_experiment
 
     (experiment,) = blocks(docs / "experiments.md", "yaml")
     (tmp_path / "mine.yaml").write_text(experiment)

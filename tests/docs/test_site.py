@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import mechanisms
-from marl_moe.experiment.records import TABLES
+from marl_moe.experiment.records.columns import TABLES
 
 SCHEMA = Path(__file__).parents[2] / "experiments" / "schema.json"
 

@@ -89,7 +89,7 @@ def four_cores() -> None:
     """
     import ray
 
-    from marl_moe.experiment import cluster
+    from marl_moe.experiment.training import cluster
 
     cluster.quieten_ray()
     if not ray.is_initialized() or ray.cluster_resources().get("CPU", 0) < 4:

@@ -46,12 +46,12 @@ def test_a_clock_set_back_changes_no_table_no_seconds_and_no_order(
     shifted = {"LD_PRELOAD": str(library), "CLOCK_SHIFT": str(shift)}
     folder = tmp_path / "out" / "tiny"
     run = started("run", source, "--out", folder.parent, **shifted)
-    wait_until(lambda: list(folder.rglob("resume.npz")), run)
+    wait_until(lambda: list(folder.rglob("resume.safetensors")), run)
     run.send_signal(signal.SIGSTOP)
     with shift.open("rb+") as file:  # in place: the process has it mapped
         file.write(struct.pack("l", -DAY))
     run.send_signal(signal.SIGCONT)
-    checkpoint = next(folder.rglob("resume.npz"))
+    checkpoint = next(folder.rglob("resume.safetensors"))
     before = checkpoint.stat().st_mtime_ns
     wait_until(lambda: not checkpoint.exists() or checkpoint.stat().st_mtime_ns != before, run)
     run.kill()

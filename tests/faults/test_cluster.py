@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from marl_moe.experiment.reading import load_experiment
-from marl_moe.experiment.run import describe_run
+from marl_moe.experiment.run.creation import describe_run
+from marl_moe.experiment.spec.reading import load_experiment
 
 from .command import TABLES, facts
 

@@ -54,7 +54,7 @@ def test_a_run_on_a_disk_that_is_full_at_one_checkpoint_after_another_keeps_the_
     source: Path, whole: Path, disk: Disk
 ) -> None:
     folder, full = enlarged_until_all_fits(source, disk, 112, 24)
-    assert full == ["resume.npz"]
+    assert full == ["resume.safetensors"]
     assert_same_run(folder, whole)
 
 

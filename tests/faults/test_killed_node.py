@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 
 from marl_moe.experiment.progress import Progress, Row
-from marl_moe.experiment.reading import load_experiment
-from marl_moe.experiment.run import continue_run, create_run, run_experiment
+from marl_moe.experiment.run.continuation import continue_run, run_experiment
+from marl_moe.experiment.run.creation import create_run
+from marl_moe.experiment.run.folder import RunFolder
+from marl_moe.experiment.spec.reading import load_experiment
 
 pytestmark = pytest.mark.faults
 EPOCHS, WORLDS, SLOTS = 8, 2, 10
@@ -91,7 +93,7 @@ def test_a_job_whose_node_dies_goes_on_elsewhere_from_its_checkpoint_to_the_reco
     source = str(write(algorithm, figures=[]))
     spec = load_experiment(source, [f"cluster.address='{nodes.address}'"])
     victim, _ = nodes.add(cores=1), nodes.add(cores=1)
-    folder = create_run(spec, tmp_path)
+    folder = create_run(spec, tmp_path).path
     kept: list[int] = []
     told: list[int] = []
     watched = at_epochs({3: lambda: nodes.kill(victim)})
@@ -100,7 +102,8 @@ def test_a_job_whose_node_dies_goes_on_elsewhere_from_its_checkpoint_to_the_reco
         told.append(row["epoch"])
         watched.on_epoch(row)
 
-    continue_run(folder, Progress(on_kept=kept.append, on_epoch=on_epoch), nodes.address)
+    run = RunFolder.read(folder, nodes.address)
+    continue_run(run, Progress(on_kept=kept.append, on_epoch=on_epoch))
 
     whole = continue_run(
         create_run(load_experiment(source, ["cluster.max_concurrent_trials=1"]), tmp_path)

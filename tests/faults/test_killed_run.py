@@ -39,7 +39,7 @@ def test_a_run_killed_while_it_writes_one_file_and_another_ends_at_the_tables_of
     source: Path, whole: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "tiny"
-    killed_while_writing(folder, "resume.npz", "run", source, "--out", tmp_path)
+    killed_while_writing(folder, "resume.safetensors", "run", source, "--out", tmp_path)
     for name in ("networks.safetensors", "market.parquet", "evaluation.parquet"):
         killed_while_writing(folder, name, "resume", folder)
     assert marl_moe("resume", folder).exit_code == 0
@@ -54,7 +54,7 @@ def test_a_run_killed_with_seeds_side_by_side_leaves_nothing_of_them_once_one_se
         pytest.skip("one core: seeds run one after another")
     folder = tmp_path / "tiny"
     run = started("run", source, "--out", tmp_path, "--seeds", "2")
-    wait_until(lambda: list(folder.rglob("resume.npz")), run)
+    wait_until(lambda: list(folder.rglob("resume.safetensors")), run)
     run.kill()
     run.communicate(timeout=PATIENCE_S)
     assert list(folder.glob(".shared.*"))

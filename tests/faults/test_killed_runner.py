@@ -11,11 +11,13 @@ import psutil
 import pytest
 
 from envs import WorldConfig
+from marl_moe.errors import TrainingError
 from marl_moe.experiment.progress import Progress, Row
-from marl_moe.experiment.reading import load_experiment
-from marl_moe.experiment.run import continue_run, create_run
-from marl_moe.experiment.summary import lost_line
-from marl_moe.rllib.failures import TrainingError
+from marl_moe.experiment.run.continuation import continue_run
+from marl_moe.experiment.run.creation import create_run
+from marl_moe.experiment.run.folder import RunFolder
+from marl_moe.experiment.spec.reading import load_experiment
+from marl_moe.terminal.summary import lost_line
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("four_cores")]
 RUNNERS, WORLDS, SLOTS, FRAGMENT, EPOCHS = 2, 2, 10, 5, 5
@@ -69,7 +71,9 @@ def run_folder(write: Callable[..., Path], tmp_path: Path) -> Callable[..., Path
             "fault_tolerance": fault_tolerance,
             "checkpointing": {"checkpoint_frequency": 1},
         }
-        return create_run(load_experiment(str(write(algorithm, seeds=1, figures=[]))), tmp_path)
+        return create_run(
+            load_experiment(str(write(algorithm, seeds=1, figures=[]))), tmp_path
+        ).path
 
     return make
 
@@ -85,7 +89,7 @@ def test_a_killed_runner_is_replaced_and_the_slots_that_it_did_not_send_are_coun
 ) -> None:
     folder = run_folder({"restart_failed_env_runners": True})
     then = {2: lambda: kill(RUNNER, 1), 3: lambda: wait_until(lambda: runners_alive() == RUNNERS)}
-    continue_run(folder, after(then))
+    continue_run(RunFolder.read(folder), after(then))
     training = training_of(folder)
     lost = training["lost_slots"]
     assert lost.tolist() == [
@@ -106,7 +110,7 @@ def test_where_all_runners_are_killed_training_waits_for_those_that_are_restarte
     run_folder: Callable[..., Path],
 ) -> None:
     folder = run_folder({"restart_failed_env_runners": True})
-    continue_run(folder, after({2: lambda: kill(RUNNER, RUNNERS)}))
+    continue_run(RunFolder.read(folder), after({2: lambda: kill(RUNNER, RUNNERS)}))
     training = training_of(folder)
     assert len(training) == EPOCHS
     assert 0 < training["lost_slots"].sum() < DUE
@@ -132,10 +136,12 @@ def test_where_all_runners_are_dead_for_good_training_ends_with_what_to_do(
 ) -> None:
     folder = run_folder(fault_tolerance)
     with pytest.raises(TrainingError, match=said):
-        continue_run(folder, after({2: lambda: kill(RUNNER, RUNNERS)}))
+        continue_run(RunFolder.read(folder), after({2: lambda: kill(RUNNER, RUNNERS)}))
     if "ignore_env_runner_failures" in fault_tolerance:
         trained: list[int] = []
-        continue_run(folder, Progress(on_epoch=lambda row: trained.append(row["epoch"])))
+        continue_run(
+            RunFolder.read(folder), Progress(on_epoch=lambda row: trained.append(row["epoch"]))
+        )
         assert trained == [3, 4, 5]
 
 
@@ -144,9 +150,9 @@ def test_a_killed_learner_ends_training_and_resume_goes_on_to_the_rows_of_an_unb
 ) -> None:
     broken, whole = run_folder({}, learners=2), run_folder({}, learners=2)
     with pytest.raises(TrainingError, match="a process that training cannot do without failed"):
-        continue_run(broken, after({3: lambda: kill(LEARNER, 1)}))
-    continue_run(broken)
-    continue_run(whole)
+        continue_run(RunFolder.read(broken), after({3: lambda: kill(LEARNER, 1)}))
+    continue_run(RunFolder.read(broken))
+    continue_run(RunFolder.read(whole))
     pd.testing.assert_frame_equal(
         training_of(broken).drop(columns="seconds"),
         training_of(whole).drop(columns="seconds"),

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from marl_moe.experiment.progress import Progress
-from marl_moe.experiment.reading import load_experiment
-from marl_moe.experiment.run import continue_run, create_run
+from marl_moe.experiment.run.continuation import continue_run
+from marl_moe.experiment.run.creation import create_run
+from marl_moe.experiment.run.folder import RunFolder
+from marl_moe.experiment.spec.reading import load_experiment
 
 from .command import assert_same_run, marl_moe
 
@@ -23,12 +25,12 @@ def test_a_run_moved_half_way_is_resumed_there_to_the_same_tables(
         if row["epoch"] == 3:
             raise KeyboardInterrupt
 
-    begun = create_run(load_experiment(str(source)), tmp_path / "here")
+    begun = create_run(load_experiment(str(source)), tmp_path / "here").path
     with pytest.raises(KeyboardInterrupt):
-        continue_run(begun, Progress(on_epoch=stop))
+        continue_run(RunFolder.read(begun), Progress(on_epoch=stop))
     moved = Path(shutil.move(begun, tmp_path / "there"))
     kept: list[int] = []
-    continue_run(moved, Progress(on_kept=kept.append))
+    continue_run(RunFolder.read(moved), Progress(on_kept=kept.append))
     assert kept == [2]
     assert_same_run(moved, whole)
     assert not begun.exists()

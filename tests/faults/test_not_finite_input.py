@@ -12,7 +12,7 @@ import pytest
 
 import mechanisms
 from envs import World, WorldConfig, edge_experts_v0
-from marl_moe.experiment.spec import ExperimentSpec
+from marl_moe.experiment.spec.experiment import ExperimentSpec
 from mechanisms import Market, MechanismError, Outcome
 
 from .command import complaint, marl_moe

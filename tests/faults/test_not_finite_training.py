@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from marl_moe.experiment.checkpoint import read_checkpoint
+from marl_moe.experiment.training.checkpoint import read_checkpoint
 
 from .command import assert_same_run, complaint, marl_moe, partials
 

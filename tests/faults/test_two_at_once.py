@@ -30,7 +30,7 @@ def test_a_run_under_way_is_not_resumed_until_it_is_killed(
     """The lock is gone with the process that held it, and the other command has changed nothing."""
     folder = tmp_path / "tiny"
     run = started("run", source, "--out", tmp_path)
-    wait_until(lambda: list(folder.rglob("resume.npz")), run)
+    wait_until(lambda: list(folder.rglob("resume.safetensors")), run)
     run.send_signal(signal.SIGSTOP)
     torn = partials(folder)
     line = complaint(marl_moe("resume", folder), 2)
@@ -46,7 +46,7 @@ def test_a_copy_of_a_run_under_way_is_a_run_of_its_own(
     source: Path, whole: Path, tmp_path: Path
 ) -> None:
     run = started("run", source, "--out", tmp_path)
-    wait_until(lambda: list((tmp_path / "tiny").rglob("resume.npz")), run)
+    wait_until(lambda: list((tmp_path / "tiny").rglob("resume.safetensors")), run)
     run.send_signal(signal.SIGSTOP)
     copy = shutil.copytree(tmp_path / "tiny", tmp_path / "copy")
     assert marl_moe("resume", copy).exit_code == 0

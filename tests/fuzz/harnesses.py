@@ -34,9 +34,9 @@ _FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
 
 def fuzz_yaml(data: bytes) -> None:
     """The loader of experiments, whole files."""
-    from marl_moe.experiment.reading import load_experiment
-    from marl_moe.experiment.spec import SpecError
-    from marl_moe.experiment.sweep import sweep_points
+    from marl_moe.errors import SpecError
+    from marl_moe.experiment.spec.reading import load_experiment
+    from marl_moe.experiment.spec.sweep import sweep_points
 
     path = _FOLDER / "experiment.yaml"
     path.write_bytes(data)
@@ -46,8 +46,8 @@ def fuzz_yaml(data: bytes) -> None:
 
 def fuzz_override(data: bytes) -> None:
     """`--set KEY=VALUE`, one a line."""
-    from marl_moe.experiment.reading import load_experiment
-    from marl_moe.experiment.spec import SpecError
+    from marl_moe.errors import SpecError
+    from marl_moe.experiment.spec.reading import load_experiment
 
     path = _FOLDER / "bare.yaml"
     path.write_text("name: bare\nenv: {num_users: 2}\n")
@@ -57,8 +57,8 @@ def fuzz_override(data: bytes) -> None:
 
 def fuzz_table(data: bytes) -> None:
     """Tables of a run folder, by the run and by the figures."""
-    from marl_moe.experiment.records import read_table
-    from marl_moe.whole_file import RecordError
+    from marl_moe.errors import RecordError
+    from marl_moe.experiment.records.tables import read_table
     from paper_figures.tables import CannotDraw, load_tables
 
     (_FOLDER / "tables").mkdir(exist_ok=True)
@@ -71,7 +71,8 @@ def fuzz_table(data: bytes) -> None:
 
 def fuzz_checkpoint(data: bytes) -> None:
     """A state to resume from."""
-    from marl_moe.experiment.checkpoint import CHECKPOINT, CheckpointError, read_checkpoint
+    from marl_moe.errors import CheckpointError
+    from marl_moe.experiment.training.checkpoint import CHECKPOINT, read_checkpoint
 
     (_FOLDER / CHECKPOINT).write_bytes(data)
     with suppress(CheckpointError):
@@ -80,8 +81,8 @@ def fuzz_checkpoint(data: bytes) -> None:
 
 def fuzz_policy(data: bytes) -> None:
     """A trained policy: the length of its JSON in two bytes, the JSON, the weights."""
+    from marl_moe.errors import RecordError
     from marl_moe.policies.learned import ARCHITECTURE, WEIGHTS, load_policy
-    from marl_moe.whole_file import RecordError
 
     length = int.from_bytes(data[:2], "little")
     (_FOLDER / ARCHITECTURE).write_bytes(data[2 : 2 + length])
@@ -166,16 +167,21 @@ def seeds(name: str) -> list[bytes]:
 
 
 def _table() -> bytes:
-    from marl_moe.experiment.records import EVALUATION, write_table
+    from marl_moe.experiment.records.columns import EVALUATION
+    from marl_moe.experiment.records.tables import write_table
 
     frame = pd.DataFrame({name: [0, 1] for name in EVALUATION}).assign(
-        point=["a=1", "a=2"], policy="sac", mechanism="none", setting=""
+        point=["a=1", "a=2"],
+        settings=['{"a": 1}', '{"a": 2}'],
+        policy="sac",
+        mechanism="none",
+        setting="",
     )
     return write_table(_FOLDER, "evaluation", frame.astype({"seed": int})).read_bytes()
 
 
 def _checkpoint() -> bytes:
-    from marl_moe.experiment.checkpoint import CHECKPOINT, write_checkpoint
+    from marl_moe.experiment.training.checkpoint import CHECKPOINT, write_checkpoint
 
     write_checkpoint(
         _FOLDER,

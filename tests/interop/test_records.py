@@ -16,7 +16,7 @@ from pandas.api import types
 from typer.testing import CliRunner
 
 from marl_moe.cli import app
-from marl_moe.experiment.records import TABLES
+from marl_moe.experiment.records.columns import TABLES
 
 pytestmark = pytest.mark.usefixtures("ray_started")
 AUDITED = """

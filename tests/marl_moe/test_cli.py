@@ -1,6 +1,7 @@
 """The command as a user meets it: exit codes, one line for each mistake, nothing left behind."""
 
 import copy
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from marl_moe import __version__
 from marl_moe.cli import app
-from marl_moe.experiment.reading import shipped_experiments
+from marl_moe.experiment.spec.reading import shipped_experiments
 
 Yaml = dict[str, Any]
 Write = Callable[[Yaml | str], Path]
@@ -28,6 +30,18 @@ def marl_moe(*arguments: str | Path) -> Result:
 def quick(tiny_experiment: Yaml, write_experiment: Write) -> Path:
     """The tiny experiment without training."""
     return write_experiment(tiny_experiment | {"algorithm": None, "seeds": 1})
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    result = marl_moe("--version")
+    assert (result.exit_code, result.stdout) == (0, f"{__version__}\n")
+    assert __version__ == importlib.metadata.version("marl-moe")
+
+
+def test_neither_the_package_nor_the_command_imports_ray_or_torch_to_begin_with() -> None:
+    code = "import marl_moe.cli, sys; print({'ray', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +122,7 @@ def test_a_world_that_memory_does_not_hold_is_one_line(
     def no_world(*arguments: object, **named: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("marl_moe.experiment.run.World", no_world)
+    monkeypatch.setattr("marl_moe.experiment.run.creation.World", no_world)
     result = marl_moe("run", quick, "--dry-run", "--set", "env.num_users=1000000")
     assert result.exit_code == 2
     assert "env: 1,000,000 users and 6 experts are more than memory holds" in result.stderr

@@ -18,9 +18,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import mechanisms
-from marl_moe.experiment.reading import load_experiment, parse_experiment
-from marl_moe.experiment.spec import SpecError, experiment_schema
-from marl_moe.experiment.training import check_algorithm
+from marl_moe.errors import SpecError
+from marl_moe.experiment.spec.experiment import experiment_schema
+from marl_moe.experiment.spec.reading import load_experiment, parse_experiment
+from marl_moe.experiment.training.configuration import check_algorithm
 
 Yaml = dict[str, Any]
 SCHEMA = experiment_schema()

@@ -14,7 +14,7 @@ from hypothesis.strategies import SearchStrategy
 
 import mechanisms
 from envs import Clearing, World, edge_experts_v0, observation
-from marl_moe.experiment.reading import parse_experiment
+from marl_moe.experiment.spec.reading import parse_experiment
 
 Cases = Callable[[str], SearchStrategy[Any]]  # by mechanism
 CONFIGURATIONS, SLOTS = 200, 40  # in `make test`

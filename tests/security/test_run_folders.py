@@ -15,9 +15,10 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from marl_moe.cli import app
-from marl_moe.experiment.reading import parse_experiment
-from marl_moe.experiment.run import run_jobs_of
-from marl_moe.experiment.sweep import folder_of, sweep_points
+from marl_moe.experiment.run.folder import RunFolder
+from marl_moe.experiment.spec.labels import folder_of
+from marl_moe.experiment.spec.reading import parse_experiment
+from marl_moe.experiment.spec.sweep import sweep_points
 from marl_moe.policies.learned import save_policy
 from marl_moe.policies.networks import NetworkConfig
 
@@ -61,12 +62,12 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = out / "tiny"
     learned = experiment | {"algorithm": {"name": "sac", "stop": {"training_iteration": 1}}}
     (run / "experiment.yaml").write_text(yaml.safe_dump(learned))
-    folder = run_jobs_of(parse_experiment(learned, "tiny"), run)[0].checkpoint
+    folder = RunFolder.read(run).training_jobs()[0].checkpoint
     network = NetworkConfig(num_experts=6, hidden=4)
     save_policy(
         folder, {"shared": network.build(copies=1).state_dict()}, network, {"shared": [0, 1]}
     )
-    (folder / "resume.npz").write_bytes(b"checkpoint")
+    (folder / "resume.safetensors").write_bytes(b"checkpoint")
     (folder / "tensorboard").mkdir()
     (folder / "tensorboard" / "events.0000").write_bytes(b"events")
     return run
@@ -99,7 +100,6 @@ def test_no_command_executes_what_is_planted_in_a_file_of_a_run(
         ".json",
         ".parquet",
         ".safetensors",
-        ".npz",
         ".0000",
     }
     for name in names:
@@ -112,9 +112,9 @@ def test_no_command_executes_what_is_planted_in_a_file_of_a_run(
                 ("figures", run),
                 ("export", run, "--format", "csv", "--out", tmp_path / "out.csv"),
             ]
-        if name.suffix == ".npz":
+        if name.stem == "resume":
             (run / "evaluation.parquet").unlink()  # so that the job is to be done again
-        if name.suffix in (".npz", ".yaml") or name.name == "evaluation.parquet":
+        if name.stem == "resume" or name.suffix == ".yaml" or name.name == "evaluation.parquet":
             commands.append(("resume", run))  # which fails before anything is trained
         for data in bombs(mark).values():
             (run / name).write_bytes(data)
@@ -208,7 +208,8 @@ def test_a_sweep_over_files_trains_below_the_run(tmp_path: Path) -> None:
         "sweep": {"env": {"experts": {"competence": [f"{tmp_path}/x/../up.json", "measured"]}}},
     }
     spec = parse_experiment(experiment, "files")
-    assert len(sweep_points(spec)) == 2
-    for job in run_jobs_of(spec, tmp_path / "run"):
+    points = tuple(sweep_points(spec))
+    assert len(points) == 2
+    for job in RunFolder(tmp_path / "run", spec, points).training_jobs():
         assert job.checkpoint.resolve().is_relative_to((tmp_path / "run" / "checkpoints").resolve())
         assert ".." not in job.checkpoint.parts

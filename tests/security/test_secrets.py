@@ -9,7 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from marl_moe.cli import app
-from marl_moe.experiment.secrets import redacted
+from marl_moe.experiment.records.secrets import redacted
 
 SECRET = "sk-planted0123456789"
 

@@ -29,12 +29,11 @@ REFUSED_METHODS = {
 }  # of RLlib's checkpoints, and pandas'
 ALLOWED = {
     (
-        "marl_moe/experiment/reading.py",
+        "marl_moe/experiment/spec/yaml_loader.py",
         "yaml.load",
     ): "with a loader that derives from SafeLoader, tested below",
-    ("marl_moe/experiment/checkpoint.py", "np.load"): "with allow_pickle=False, tested below",
     (
-        "marl_moe/experiment/rllib_sections.py",
+        "marl_moe/experiment/spec/rllib_sections.py",
         "import_module",
     ): "algorithm.callbacks, for which resume asks --trust",
 }
@@ -69,13 +68,10 @@ def test_no_source_makes_code_or_objects_of_data_but_those_allowed() -> None:
     assert found == set(ALLOWED)
 
 
-def test_numpy_reads_no_pickle_and_yaml_makes_no_objects() -> None:
-    from marl_moe.experiment.reading import _Loader
+def test_yaml_makes_no_objects() -> None:
+    from marl_moe.experiment.spec.yaml_loader import ExperimentLoader
 
-    for name, call in calls(ROOT / "marl_moe/experiment/checkpoint.py"):
-        if name == "np.load":
-            assert [ast.unparse(keyword) for keyword in call.keywords] == ["allow_pickle=False"]
-    for name, call in calls(ROOT / "marl_moe/experiment/reading.py"):
+    for name, call in calls(ROOT / "marl_moe/experiment/spec/yaml_loader.py"):
         if name == "yaml.load":
-            assert ast.unparse(call.args[1]) == "_Loader"
-    assert issubclass(_Loader, yaml.SafeLoader)
+            assert ast.unparse(call.args[1]) == "ExperimentLoader"
+    assert issubclass(ExperimentLoader, yaml.SafeLoader)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from marl_moe.experiment.spec import SpecError
+from marl_moe.errors import SpecError
 from marl_moe.text.backends.embedding_judge import EmbeddingJudge
 from marl_moe.text.backends.endpoint import Endpoint
 from marl_moe.text.backends.experts import Expert

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from marl_moe.experiment.spec import SpecError
+from marl_moe.errors import SpecError
 from marl_moe.text.backends.experts import ExpertError
 from marl_moe.text.backends.responses import NonsenseError, content_of, reason_of, redacted
 from marl_moe.text.clauses import words_of

@@ -27,7 +27,7 @@ class Finished:
         return pd.read_parquet(self.folder / f"{name}.parquet")
 
     def facts(self) -> dict[str, pd.DataFrame]:
-        """The tables without the columns that time something."""
+        """Return the tables without the columns that time something."""
         tables = {name: self.table(name) for name in TABLES}
         return {
             name: table.drop(columns=[column for column in table if "seconds" in column])

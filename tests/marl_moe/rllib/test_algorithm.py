@@ -11,7 +11,7 @@ import torch
 
 import mechanisms
 from envs import RequestConfig, WorldConfig
-from marl_moe.experiment.evaluation import evaluate, make_heuristic
+from marl_moe.experiment.study.evaluation import evaluate, make_heuristic
 from marl_moe.policies.learned import LearnedPolicy
 from marl_moe.rllib.algorithm import WorldSac
 from marl_moe.rllib.learner import MaskedSacLearner

@@ -18,11 +18,15 @@ from safetensors.torch import load_file
 import mechanisms
 from envs import World, WorldConfig
 from envs.observation import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
-from marl_moe.experiment.evaluation import evaluate
-from marl_moe.experiment.reading import parse_experiment
-from marl_moe.experiment.spec import ExperimentSpec, SpecError
-from marl_moe.experiment.training import algorithm_config, load_trained, train
-from marl_moe.experiment.training_rows import LEARNER_COLUMNS, LEARNER_METRICS, training_row
+from marl_moe.errors import SpecError
+from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.reading import parse_experiment
+from marl_moe.experiment.study.evaluation import evaluate
+from marl_moe.experiment.training.configuration import algorithm_config
+from marl_moe.experiment.training.engine import LEARNER_COLUMNS
+from marl_moe.experiment.training.engines import ENGINES
+from marl_moe.experiment.training.loop import train
+from marl_moe.experiment.training.rows import training_row
 from marl_moe.policies.learned import LearnedPolicy
 from marl_moe.policies.networks import NEVER, NetworkConfig, action_mask
 from marl_moe.rllib.stock import STOCK
@@ -44,7 +48,8 @@ class Trained:
     folder: Path
 
     def policy(self) -> StockPolicy:
-        policy = load_trained(self.spec, self.folder)
+        assert self.spec.algorithm is not None
+        policy = ENGINES[self.spec.algorithm.name].load(self.folder)
         assert isinstance(policy, StockPolicy)
         return policy
 
@@ -118,7 +123,7 @@ def test_each_algorithm_trains_and_is_evaluated_with_every_grouping(
         (2, 80, 160),
     ]
     for row in run.rows:
-        has = {column for column in LEARNER_COLUMNS if column in LEARNER_METRICS[name]}
+        has = {column for column in LEARNER_COLUMNS if column in ENGINES[name].learner_metrics}
         assert {column for column in LEARNER_COLUMNS if np.isfinite(row[column])} == has
         for column in (
             "gain",
@@ -192,7 +197,7 @@ def test_updates_are_counted_as_the_optimisers_count_them(
 ) -> None:
     algorithm = build(name, policies=GROUPS)
     for _ in range(2):
-        row = training_row(algorithm.train(), algorithm.config, 0, name, 1, 0.0, np.nan)
+        row = training_row(algorithm.train(), algorithm.config, 0, ENGINES[name], 1, 0.0, np.nan)
     optimisers = algorithm.learner_group._learner._optimizer_parameters
     steps = {int(state["step"]) for optimiser in optimisers for state in optimiser.state.values()}
     assert steps == {row["updates"]}
@@ -337,7 +342,8 @@ def test_sac_with_our_pointer_network_trains_all_of_it_and_acts_as_the_same_weig
     )
 
     train(spec, 0, tmp_path)
-    policy = load_trained(spec, tmp_path)
+    assert spec.algorithm is not None
+    policy = ENGINES[spec.algorithm.name].load(tmp_path)
     weights = load_file(tmp_path / "policy.safetensors")
     prefix = "shared/pi.network."
     network.load_state_dict({name.removeprefix(prefix): weight for name, weight in weights.items()})

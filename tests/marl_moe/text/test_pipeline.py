@@ -8,7 +8,7 @@ import pytest
 
 import mechanisms
 from envs import ExpertConfig, RequestConfig, World, WorldConfig
-from marl_moe.experiment.evaluation import make_heuristic
+from marl_moe.experiment.study.evaluation import make_heuristic
 from marl_moe.text.backends.embedding_judge import EmbeddingJudge
 from marl_moe.text.backends.experts import Answer, ExpertError
 from marl_moe.text.backends.fusion import Joined

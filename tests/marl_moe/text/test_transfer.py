@@ -5,7 +5,7 @@ import pytest
 
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
-from marl_moe.experiment.evaluation import make_heuristic
+from marl_moe.experiment.study.evaluation import make_heuristic
 from marl_moe.text.decomposition import Subtask
 from marl_moe.text.transfer import WARM_UP, UserOfWorld
 

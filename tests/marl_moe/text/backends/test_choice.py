@@ -2,7 +2,7 @@
 
 import pytest
 
-from marl_moe.experiment.spec import SpecError
+from marl_moe.errors import SpecError
 from marl_moe.text.backends.choice import BACKENDS, JUDGES, Ingredients
 from marl_moe.text.backends.names import Backend, JudgeName
 from marl_moe.text.bank import Bank

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from marl_moe.experiment.spec import SpecError
+from marl_moe.errors import SpecError
 from marl_moe.text.backends.endpoint import Endpoint, EndpointError
 from marl_moe.text.backends.experts import ExpertError
 from marl_moe.text.embedding import MissingExtraError

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from marl_moe.experiment.spec import SpecError
+from marl_moe.errors import SpecError
 from marl_moe.text.backends.endpoint import Endpoint, EndpointError
 
 from .asking import SECRET, ask

@@ -1,0 +1,40 @@
+"""Errors of marl_moe that a user can do something about; each message says what."""
+
+from collections.abc import Iterable
+
+from mechanisms.registry import nearest
+
+
+class SpecError(ValueError):
+    """Mistakes in an experiment, a line each: file, key, and what would be right."""
+
+
+class RecordError(ValueError):
+    """A file of a run that is not whole, or not what it should be.
+
+    The message names the file and says what to do.
+    """
+
+
+class CheckpointError(RecordError):
+    """A checkpoint that training cannot go on from."""
+
+
+class UnderWayError(RecordError):
+    """A run that another process works on; the message names its folder."""
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on, as after the death of a process; the last checkpoint is kept.
+
+    The message says what to do.
+    """
+
+
+def unknown_key(key: str, valid: Iterable[str]) -> str:
+    """Return the message for a name that does not exist, with the nearest that does.
+
+    >>> unknown_key("epsiodes", ["episodes", "seeds"])
+    "unknown 'epsiodes'; did you mean 'episodes'? Valid: episodes, seeds"
+    """
+    return f"unknown {key!r}; {nearest(key, valid)}"

@@ -1,0 +1,1 @@
+"""Files that a run leaves behind: tables with documented columns, environment.json."""

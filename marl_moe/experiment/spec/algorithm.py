@@ -1,0 +1,108 @@
+"""The section `algorithm`: what learns, and RLlib's sections that are passed on to it."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from marl_moe.errors import unknown_key
+from marl_moe.experiment.spec.section import Name, OpenSection, Section
+
+RLLIB_SECTIONS = (
+    "training",
+    "rl_module",
+    "env_runners",
+    "learners",
+    "fault_tolerance",
+    "reporting",
+    "checkpointing",
+    "debugging",
+    "callbacks",
+)
+
+
+class StopSpec(Section):
+    """End of training: counted, never timed."""
+
+    training_iteration: int = Field(
+        100,
+        ge=0,
+        description="Epochs: training iterations of RLlib; with sac an episode in every world "
+        "each. 0 only after a pretraining",
+    )
+
+
+class PretrainingSpec(Section):
+    """Worlds trained in before those of `env`: training there begins with the networks learned."""
+
+    env: dict[str, Any] = Field(
+        description="Keys of `env` that differ in pretraining, as {num_experts: 30}"
+    )
+    stop: StopSpec = Field(default_factory=StopSpec)
+
+
+class AlgorithmSpec(OpenSection):
+    """Algorithm that learns.
+
+    Further sections are RLlib's own (`training`, `env_runners`, ...) and are passed on.
+    """
+
+    name: Literal["sac", "rllib_sac", "ppo", "dqn"] = Field(
+        "sac", description="Our SAC on RLlib; or RLlib's stock SAC, PPO or DQN"
+    )
+    policies: Literal["shared", "independent"] | dict[Name, list[int]] = Field(
+        "shared", description="One policy for all users, one for each, or {group: [users]}"
+    )
+    stop: StopSpec = Field(default_factory=StopSpec)
+    pretraining: PretrainingSpec | None = Field(
+        None,
+        description="sac alone: train in other worlds first, and go on in those of `env` with its "
+        "networks",
+    )
+
+    @model_validator(mode="after")
+    def _trains(self) -> Self:
+        if self.pretraining is None:
+            if self.stop.training_iteration < 1:
+                raise ValueError(
+                    "stop.training_iteration should be at least 1 where nothing was trained "
+                    "before, got 0"
+                )
+        elif self.name != "sac":
+            raise ValueError(
+                f"pretraining is for sac; {self.name} is RLlib's own and starts from nothing"
+            )
+        elif self.pretraining.stop.training_iteration < 1:
+            raise ValueError("pretraining.stop.training_iteration should be at least 1, got 0")
+        return self
+
+    @model_validator(mode="after")
+    def _known_sections(self) -> Self:
+        for section, keys in self.sections().items():
+            if section not in RLLIB_SECTIONS:
+                raise ValueError(unknown_key(section, [*type(self).model_fields, *RLLIB_SECTIONS]))
+            if not isinstance(keys, dict):
+                raise ValueError(f"section {section!r} should hold keys, got {keys!r}")
+        return self
+
+    def sections(self) -> dict[str, Any]:
+        """Return RLlib's sections."""
+        return dict(self.model_extra or {})
+
+    def module_users(self, num_users: int) -> dict[str, list[int]]:
+        """Return the users that each module acts for.
+
+        Raises:
+            ValueError: the groups are not a partition of the users.
+        """
+        if self.policies == "shared":
+            return {"shared": list(range(num_users))}
+        if self.policies == "independent":
+            return {f"user_{u}": [u] for u in range(num_users)}
+        assert isinstance(self.policies, dict)
+        listed = sorted(user for users in self.policies.values() for user in users)
+        if listed != list(range(num_users)) or not all(self.policies.values()):
+            raise ValueError(
+                f"policies should name each of the users 0..{num_users - 1} in one group, got "
+                f"{listed}"
+            )
+        return {group: list(users) for group, users in self.policies.items()}

@@ -1,0 +1,185 @@
+"""A whole experiment: its sections and what must hold between them, checked where it is built.
+
+Sections: `name, kind, seeds, env, mechanism, algorithm, evaluation, audit, cluster, sweep, figures,
+sizes`. `env` is `WorldConfig` of `envs`; `mechanism` names a mechanism and its parameters; under
+`algorithm`, sections other than `name`, `policies`, `stop` and `pretraining` are RLlib's own and
+passed on; `audit` is read by `kind: market_study` alone, which has no `algorithm`.
+"""
+
+import json
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+import mechanisms
+from envs import WorldConfig
+from marl_moe.errors import SpecError
+from marl_moe.experiment.spec.algorithm import AlgorithmSpec
+from marl_moe.experiment.spec.cluster import ClusterSpec
+from marl_moe.experiment.spec.evaluation import AuditSpec, EvaluationSpec
+from marl_moe.experiment.spec.section import Name, OpenSection, Section, merged
+
+MOST_SEEDS = 10_000
+LARGEST_SEED = 2**32 - 1  # of NumPy's global generator, which RLlib seeds too
+
+
+class MechanismSpec(OpenSection):
+    """A mechanism and its parameters."""
+
+    name: str = Field("none", description="Name of a mechanism, see `mechanisms.names()`")
+
+    @model_validator(mode="after")
+    def _makes_one(self) -> Self:
+        mechanisms.make(**self.parameters())
+        return self
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the keyword arguments of `mechanisms.make`."""
+        return self.model_dump()
+
+
+class ExperimentSpec(Section):
+    """A whole experiment."""
+
+    name: Name = Field(description="Names the run folder")
+    kind: Literal["train", "market_study"] = Field(
+        "train",
+        description="Train and evaluate a policy; or audit a mechanism in markets sampled from the "
+        "world",
+    )
+    seeds: int | list[int] = Field(
+        1, description="How many seeds (0, 1, ...), or the seeds themselves"
+    )
+    env: WorldConfig = Field(default_factory=WorldConfig)
+    mechanism: MechanismSpec = Field(default_factory=MechanismSpec)
+    algorithm: AlgorithmSpec | None = Field(
+        default_factory=AlgorithmSpec,
+        description="What learns; null only compares the policies of `evaluation`",
+    )
+    evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    audit: AuditSpec = Field(default_factory=AuditSpec)
+    cluster: ClusterSpec = Field(default_factory=ClusterSpec)
+    sweep: dict[str, Any] = Field(
+        default={}, description="Lists of values in place of any key's value: a grid of runs"
+    )
+    figures: list[str] = Field(
+        default=[], description="Figures drawn at the end, see paper_figures"
+    )
+    sizes: dict[Name, dict[str, Any]] = Field(
+        default={},
+        description="Smaller versions by name, each the keys that it changes: `marl-moe run --size "
+        "NAME`",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        self._check_seeds()
+        if self.algorithm is not None:
+            self._check_algorithm(self.algorithm)
+        if "cluster" in self.sweep:
+            raise ValueError("sweep.cluster: all jobs of a run share one Ray")
+        self.evaluated_env()
+        return self
+
+    def _check_seeds(self) -> None:
+        if isinstance(self.seeds, int) and self.seeds > MOST_SEEDS:
+            raise ValueError(f"seeds should be at most {MOST_SEEDS} in number, got {self.seeds}")
+        seeds = self.seed_list()
+        if not seeds or min(seeds) < 0 or max(seeds) > LARGEST_SEED or len(set(seeds)) < len(seeds):
+            raise ValueError(
+                "seeds should be a count of at least 1 or distinct seeds in "
+                f"0..{LARGEST_SEED}, got {self.seeds}"
+            )
+
+    def _check_algorithm(self, algorithm: AlgorithmSpec) -> None:
+        if self.kind == "market_study":
+            raise ValueError("kind: market_study has no algorithm; leave that section out")
+        algorithm.module_users(self.env.num_users)
+        if algorithm.pretraining is None:
+            return
+        pretrained = self.pretrained_env()
+        if algorithm.policies == "independent" and pretrained.num_users != self.env.num_users:
+            raise ValueError(
+                "algorithm.pretraining.env.num_users: independent policies of "
+                f"{pretrained.num_users} users cannot go on as those of {self.env.num_users}"
+            )
+        algorithm.module_users(pretrained.num_users)
+
+    def evaluated_env(self) -> WorldConfig:
+        """Return the worlds of the evaluation.
+
+        Raises:
+            ValueError: a key or a value of `evaluation.env` cannot be.
+        """
+        return self._changed_env("evaluation.env", self.evaluation.env)
+
+    def pretrained_env(self) -> WorldConfig:
+        """Return the worlds of the pretraining.
+
+        Raises:
+            ValueError: a key or a value of `algorithm.pretraining.env` cannot be.
+        """
+        assert self.algorithm is not None
+        assert self.algorithm.pretraining is not None
+        return self._changed_env("algorithm.pretraining.env", self.algorithm.pretraining.env)
+
+    def pretraining(self) -> "ExperimentSpec | None":
+        """Return the experiment as it is in pretraining, None where training starts from nothing."""
+        if self.algorithm is None or self.algorithm.pretraining is None:
+            return None
+        algorithm = self.algorithm.model_copy(
+            update={"pretraining": None, "stop": self.algorithm.pretraining.stop}
+        )
+        return self.model_copy(update={"env": self.pretrained_env(), "algorithm": algorithm})
+
+    def phases(self) -> list["ExperimentSpec"]:
+        """Return the trainings of a job in their order: a pretraining if there is one, then its own.
+
+        Empty where nothing is trained.
+        """
+        if self.algorithm is None:
+            return []
+        pretraining = self.pretraining()
+        return [self] if pretraining is None else [pretraining, self]
+
+    def _changed_env(self, section: str, changes: dict[str, Any]) -> WorldConfig:
+        plain = json.dumps(merged(self.env.as_dict(), changes))
+        try:
+            return TypeAdapter(WorldConfig).validate_json(plain, strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, (section, *first["loc"])))
+            raise ValueError(
+                f"{key}: {first['msg'].removeprefix('Value error, ')}, got {first['input']!r}"
+            ) from None
+
+    def seed_list(self) -> list[int]:
+        """Return the seeds."""
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
+
+    def at(self, address: str | None) -> "ExperimentSpec":
+        """Return the experiment on the Ray of that address.
+
+        Raises:
+            SpecError: the address can be none.
+        """
+        try:
+            cluster = ClusterSpec(**(self.cluster.model_dump() | {"address": address}))
+        except ValidationError as error:
+            raise SpecError(f"--{error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+        return self.model_copy(update={"cluster": cluster})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, with every default written out."""
+        plain: dict[str, Any] = json.loads(TypeAdapter(ExperimentSpec).dump_json(self))
+        return plain
+
+    def to_yaml(self) -> str:
+        """Return the experiment as YAML, with every default written out."""
+        return yaml.safe_dump(self.as_dict(), sort_keys=False)
+
+
+def experiment_schema() -> dict[str, Any]:
+    """Return the JSON Schema of an experiment."""
+    return TypeAdapter(ExperimentSpec).json_schema()

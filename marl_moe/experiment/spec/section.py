@@ -1,0 +1,66 @@
+"""Base of the sections of an experiment, and what several of them hold: names, policies."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from marl_moe.errors import unknown_key
+from marl_moe.policies import POLICIES
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # of what becomes a folder, or a key in a file
+LONGEST_NAME = 100
+# Names of devices on Windows, which no folder there can have.
+RESERVED = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in range(10)),
+}
+
+
+def _not_reserved(name: str) -> str:
+    if name.lower() in RESERVED:
+        raise ValueError("should not be the name of a device on Windows")
+    return name
+
+
+Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME), AfterValidator(_not_reserved)]
+
+
+class Section(BaseModel):
+    """A section that takes its own keys and no others, and finite numbers only."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class OpenSection(BaseModel):
+    """A section that takes further keys, which belong to what it names."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+def check_policies(key: str, names: Sequence[str]) -> None:
+    """Check that each name is one of a policy that does not learn.
+
+    Raises:
+        ValueError: for the first name that is none.
+    """
+    for name in names:
+        if name not in POLICIES:
+            raise ValueError(f"{key}: {unknown_key(name, POLICIES)}")
+
+
+def merged(section: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return a section with some of its keys changed.
+
+    A section within it is merged too, and anything else is replaced.
+    """
+    changed = dict(section)
+    for key, value in changes.items():
+        old = changed.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            value = merged(old, value)
+        changed[key] = value
+    return changed

@@ -1,0 +1,97 @@
+"""The points of a sweep: one experiment for each cell of the grid that `sweep:` spans."""
+
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple
+
+from marl_moe.errors import SpecError
+from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.labels import LABEL, setting_label
+from marl_moe.experiment.spec.reading import parse_experiment
+from marl_moe.experiment.spec.section import merged
+
+MOST_POINTS = 10_000
+Settings = dict[str, Any]  # dotted key of the sweep -> the value as the YAML gives it
+
+
+class Point(NamedTuple):
+    """One point of a sweep.
+
+    Attributes:
+        label: the text that shows it, such as `env.num_users=8`; empty without a sweep.
+        settings: what it sets, such as `{"env.num_users": 8}`; empty without a sweep.
+        spec: its experiment, which has no sweep.
+    """
+
+    label: str
+    settings: Settings
+    spec: ExperimentSpec
+
+
+def sweep_points(spec: ExperimentSpec) -> list[Point]:
+    """Return the points of an experiment's sweep; without a sweep, one point without a label.
+
+    A value in a list may be a section. One with a name takes the place of the whole section,
+    `mechanism: [{name: none}, {name: budgeted_price, budget: 4}]`; one without changes the keys
+    that it holds. The `label` in a section stands for the rest of its keys in the point's label:
+    `algorithm: [{label: {network: mlp}, rl_module: ...}]` is `algorithm=sac network=mlp`.
+
+    Raises:
+        SpecError: a value does not fit its key, or two points have the same label.
+    """
+    axes = _axes(spec.sweep)
+    count = prod(map(len, axes.values()))
+    if count > MOST_POINTS:
+        raise SpecError(
+            f"{spec.name}: sweep: should have at most {MOST_POINTS:,} points, got {count:,}"
+        )
+    if not axes:
+        return [Point("", {}, spec)]
+    points: dict[str, Point] = {}
+    for values in product(*axes.values()):
+        settings = dict(zip(axes, values, strict=True))
+        plain = spec.as_dict() | {"sweep": {}}
+        label = " ".join(_set(plain, key, value) for key, value in settings.items())
+        where = f"{spec.name}: sweep {label}"
+        if label in points:
+            raise SpecError(
+                f"{where}: two points have this label; give their sections a `label` each"
+            )
+        points[label] = Point(label, settings, parse_experiment(plain, where))
+    return list(points.values())
+
+
+def _set(plain: dict[str, Any], key: str, value: Any) -> str:
+    """Set a key of an experiment, and return the label of that."""
+    *parents, last = key.split(".")
+    section = plain
+    for parent in parents:
+        section = section.setdefault(parent, {})
+        if not isinstance(section, dict):
+            raise SpecError(f"sweep.{key}: {parent!r} is a value, not a section")
+    if not isinstance(value, dict):
+        section[last] = value
+        return setting_label(key, value, name="")
+    changes = {name: part for name, part in value.items() if name != LABEL}
+    before = section.get(last) or {}
+    if not isinstance(before, dict):
+        raise SpecError(f"sweep.{key}: is a value, not a section that keys could be changed of")
+    section[last] = changes if "name" in changes else merged(before, changes)
+    return setting_label(key, value, name=section[last].get("name", ""))
+
+
+def _axes(sweep: dict[str, Any], prefix: str = "") -> dict[str, list[Any]]:
+    """Return nested sections of lists by dotted keys.
+
+    {env: {num_users: [1, 8]}} becomes {'env.num_users': [1, 8]}.
+    """
+    axes: dict[str, list[Any]] = {}
+    for key, values in sweep.items():
+        name = f"{prefix}{key}"
+        if isinstance(values, dict):
+            axes |= _axes(values, f"{name}.")
+        elif isinstance(values, list) and values:
+            axes[name] = values
+        else:
+            raise SpecError(f"sweep.{name}: should be a list of values, got {values!r}")
+    return axes

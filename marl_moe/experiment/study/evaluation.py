@@ -1,0 +1,258 @@
+"""Evaluation: any policy in the same worlds, through `act(world)`, into the documented tables."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from envs import Clearing, World, WorldConfig
+from marl_moe.policies import POLICIES
+from marl_moe.policies.equilibrium import Nash
+from marl_moe.policies.heuristics import Policy
+from marl_moe.seeds import evaluation_seed, policy_generator
+from mechanisms import Mechanism
+from mechanisms.utility import jain_index
+
+# Bounds of the memory; part of what a seed means, since worlds of a batch share generators.
+WORLDS_AT_ONCE = 250
+USERS_AT_ONCE = 8000  # in all of these worlds
+
+
+# Columns that are means over slots and users, and means over slots.
+AGENT_MEANS = ("gain", "qos", "energy_j", "charge", "rejected", "transferred")
+SLOT_MEANS = ("edge_utility", "platform_balance")
+# Columns of a clearing that have a value for each expert.
+OF_EXPERT = (
+    "unit_price",
+    "effort",
+    "participates",
+    "demand",
+    "points",
+    "payment",
+    "cost",
+    "edge_utility",
+)
+
+
+class Evaluation(NamedTuple):
+    """Rows of the tables of these names (see `records`), without seed, point and shares.
+
+    Attributes:
+        evaluation: a row for each episode.
+        market: a row for each clearing and expert.
+        market_users: a row for each clearing and user.
+    """
+
+    evaluation: pd.DataFrame
+    market: pd.DataFrame
+    market_users: pd.DataFrame
+
+
+def worlds_at_once(config: WorldConfig) -> int:
+    """Return the worlds of a batch: `WORLDS_AT_ONCE`, fewer where they have more than 32 users."""
+    return min(WORLDS_AT_ONCE, max(1, USERS_AT_ONCE // config.num_users))
+
+
+def make_heuristic(name: str, seed: int) -> Policy:
+    """Make a policy that does not learn, as it is without tuning."""
+    return POLICIES[name](policy_generator(name, seed))
+
+
+def evaluate(
+    policy: Policy,
+    config: WorldConfig,
+    mechanism: Mechanism,
+    seed: int,
+    episodes: int,
+    market_episodes: int | None = None,
+) -> Evaluation:
+    """Play episodes with a policy; under the same seed every policy meets the same worlds.
+
+    Args:
+        policy: anything with `act(world)`.
+        config: the worlds.
+        mechanism: sets prices and payments; with `none` there is no market to record.
+        seed: seed of the job.
+        episodes: episodes played.
+        market_episodes: of these, the first whose clearings are recorded; None: all.
+    """
+    rows: list[pd.DataFrame] = []
+    experts: list[pd.DataFrame] = []
+    users: list[pd.DataFrame] = []
+    size = worlds_at_once(config)
+    for batch, first in enumerate(range(0, episodes, size)):
+        num_worlds = min(size, episodes - first)
+        world = World(config, num_worlds, evaluation_seed(seed, batch), mechanism)
+        episode = np.arange(first, first + num_worlds)
+        scores = _play(policy, world)
+        rows.append(scores.frame(policy, episode))
+        recorded = episodes if market_episodes is None else market_episodes
+        if mechanism.name == "none" or first >= recorded:
+            continue
+        for clearing in scores.clearings:
+            of_experts = _expert_rows(policy, episode, clearing)
+            of_users = _user_rows(policy, episode, clearing)
+            experts.append(of_experts[of_experts["episode"] < recorded])
+            users.append(of_users[of_users["episode"] < recorded])
+    return Evaluation(
+        *(_joined(parts).assign(mechanism=mechanism.name) for parts in (rows, experts, users))
+    )
+
+
+def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def mean_gain(
+    policy: Policy, config: WorldConfig, mechanism: Mechanism, seed: int, num_worlds: int
+) -> float:
+    """Return the mean gain per slot and user of one episode of `num_worlds` worlds, credits."""
+    world, total = World(config, num_worlds, seed, mechanism), 0.0
+    while not world.done:
+        total += float(world.step(policy.act(world))[2]["gain"].mean())
+    return total / config.episode_slots
+
+
+def with_shares(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """Add each row's gain over the mean gain of the equilibrium, and of the optimum.
+
+    They are NaN where that was not played.
+
+    Args:
+        evaluation: rows of one seed at one sweep point.
+    """
+    reference = evaluation.groupby("policy")["gain"].mean()
+    return evaluation.assign(
+        share_of_equilibrium=evaluation["gain"] / reference.get("nash", np.nan),
+        share_of_optimum=evaluation["gain"] / reference.get("optimum", np.nan),
+    )
+
+
+@dataclass
+class _Scores:
+    """Sums over the slots of an episode, (N,) each."""
+
+    slots: int = 0
+    num_users: int = 0
+    sums: dict[str, NDArray[Any]] = field(default_factory=dict)
+    clearings: list[Clearing] = field(default_factory=list)
+    user_gain: NDArray[Any] | float = 0.0  # (N, U), over the slots so far
+    # The worst of any slot; only of a policy that seeks an equilibrium.
+    regret: NDArray[Any] | float = np.nan
+
+    def add(self, **values: NDArray[Any]) -> None:
+        for name, value in values.items():
+            total = np.nansum(value, axis=-1) if value.ndim > 1 else value
+            self.sums[name] = self.sums.get(name, 0) + total
+
+    def frame(self, policy: Policy, episode: NDArray[np.int64]) -> pd.DataFrame:
+        """Return a row for each episode."""
+        sums, agent_slots = self.sums, self.slots * self.num_users
+        points = sum(clearing.points.sum(axis=-1) for clearing in self.clearings)
+        payment = sum(clearing.payment.sum(axis=-1) for clearing in self.clearings)
+        welfare = sums["gain"] + sums["edge_utility"] + sums["platform_balance"]
+        columns: dict[str, Any] = {
+            "policy": policy.name,
+            "setting": getattr(policy, "setting", ""),
+            "num_users": self.num_users,
+            "episode": episode,
+            "requests": sums["requests"].astype(int),
+            "welfare": welfare / agent_slots,
+            "worst_gain": np.min(self.user_gain, axis=-1) / self.slots,
+            "jain": _evenness(np.maximum(self.user_gain, 0.0)),
+            "regret": self.regret,
+            "clearings": len(self.clearings),
+            "failed_clearings": sum(clearing.failed for clearing in self.clearings),
+            "converged": np.nan,
+        }
+        with np.errstate(invalid="ignore"):
+            columns["utility"] = sums["utility"] / sums["requests"]
+            columns["delay_s"] = sums["delay_s"] / sums["transferred"]
+            columns["unit_price"] = payment / points
+        for name in AGENT_MEANS:
+            columns[name] = sums[name] / agent_slots
+        for name in SLOT_MEANS:
+            columns[name] = sums[name] / self.slots
+        if "converged" in sums:
+            columns["converged"] = sums["converged"] / self.slots
+        return pd.DataFrame(columns)
+
+
+def _evenness(gain: NDArray[Any]) -> NDArray[Any]:
+    """Return Jain's index over users, (N,); NaN where nobody gains anything."""
+    return np.where(gain.any(axis=-1), jain_index(gain), np.nan)
+
+
+def _play(policy: Policy, world: World) -> _Scores:
+    """Play one episode of every world.
+
+    The policy `local` is scored by what the user's own device could have done.
+    """
+    scores = _Scores(num_users=world.num_users)
+    runs_locally = getattr(policy, "runs_locally", False)
+    while not world.done:
+        _, _, info = world.step(policy.act(world))
+        utility = info["local_utility" if runs_locally else "utility"]
+        gain = info["local_gain" if runs_locally else "gain"]
+        scores.slots += 1
+        scores.user_gain = scores.user_gain + gain
+        scores.add(
+            utility=utility,
+            requests=~np.isnan(utility),
+            gain=gain,
+            qos=info["local_qos" if runs_locally else "qos"],
+            delay_s=info["delay_s"],
+            energy_j=info["energy_j"],
+            charge=info["charge"],
+            rejected=info["rejected"],
+            transferred=info["transferred"],
+            edge_utility=info["payment"] - info["edge_cost"],
+            platform_balance=info["platform_balance"],
+        )
+        if isinstance(policy, Nash):
+            scores.add(converged=policy.converged)
+            scores.regret = np.fmax(scores.regret, policy.regret)
+        if world.closed_clearing is not None:
+            scores.clearings.append(world.closed_clearing)
+    return scores
+
+
+def _expert_rows(policy: Policy, episode: NDArray[np.int64], clearing: Clearing) -> pd.DataFrame:
+    """Return a row for each world and expert of a clearing."""
+    num_experts = clearing.unit_price.shape[-1]
+    columns = _clearing_columns(policy, episode, clearing, "expert", num_experts)
+    columns["status"] = clearing.status
+    columns["solve_seconds"] = clearing.solve_seconds
+    columns["platform_balance"] = np.repeat(clearing.balance, num_experts)
+    columns["welfare"] = np.repeat(clearing.welfare, num_experts)
+    columns["welfare_optimum"] = np.repeat(clearing.welfare_optimum, num_experts)
+    for name in OF_EXPERT:
+        columns[name] = getattr(clearing, name).ravel()
+    return pd.DataFrame(columns)
+
+
+def _user_rows(policy: Policy, episode: NDArray[np.int64], clearing: Clearing) -> pd.DataFrame:
+    """Return a row for each world and user of a clearing."""
+    charge = clearing.user_charge
+    columns = _clearing_columns(policy, episode, clearing, "user", charge.shape[-1])
+    columns["charge"] = charge.ravel()
+    columns["utility"] = clearing.user_gain.ravel()
+    columns["assigned"] = -1
+    if clearing.allocation is not None:
+        columns["assigned"] = clearing.allocation.ravel()
+    return pd.DataFrame(columns)
+
+
+def _clearing_columns(
+    policy: Policy, episode: NDArray[np.int64], clearing: Clearing, agent: str, num_agents: int
+) -> dict[str, Any]:
+    """Return the columns that tell a clearing's rows apart: a row for each world and agent."""
+    return {
+        "policy": policy.name,
+        "episode": np.repeat(episode, num_agents),
+        "slot": clearing.slot,
+        "num_slots": clearing.num_slots,
+        agent: np.tile(np.arange(num_agents), len(episode)),
+    }

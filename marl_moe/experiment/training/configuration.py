@@ -1,0 +1,42 @@
+"""RLlib's configuration of an experiment, checked before anything is trained."""
+
+from typing import Any
+
+from marl_moe.errors import SpecError
+from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.rllib_sections import apply_section, first_line
+from marl_moe.experiment.training.cluster import quieten_ray
+from marl_moe.experiment.training.engines import engine_of
+
+
+def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
+    """Return RLlib's configuration of an experiment.
+
+    Raises:
+        SpecError: RLlib, or our part of it, does not take a key or a value.
+    """
+    quieten_ray()
+    assert spec.algorithm is not None
+    sections = {section: dict(keys) for section, keys in spec.algorithm.sections().items()}
+    if "seed" in sections.get("debugging", {}):
+        raise SpecError("algorithm.debugging.seed: seeds are set by the key 'seeds'")
+    model_config = sections.get("rl_module", {}).pop("model_config", {})
+    config = engine_of(spec.algorithm).config(spec, model_config)
+    for section, keys in sections.items():
+        apply_section(config, section, keys)
+    config.debugging(seed=seed)
+    try:
+        config.validate()
+    except Exception as error:  # RLlib raises whatever it stumbles over
+        raise SpecError(f"algorithm: {first_line(error)}") from None
+    return config
+
+
+def check_algorithm(spec: ExperimentSpec) -> None:
+    """Check everything that an experiment passes on to RLlib.
+
+    Raises:
+        SpecError: RLlib, or our part of it, does not take it.
+    """
+    for phase in spec.phases():
+        algorithm_config(phase, seed=0)

@@ -1,0 +1,124 @@
+"""Rows of `training.parquet` from RLlib's results."""
+
+from typing import Any
+
+import numpy as np
+
+from marl_moe.errors import TrainingError
+from marl_moe.experiment.progress import Row
+from marl_moe.experiment.records.columns import TRAINING
+from marl_moe.experiment.training.engine import LEARNER_COLUMNS, Engine
+
+AGENT_MEANS = ("gain", "qos", "charge", "energy_j", "transferred", "rejected", "platform_balance")
+SLOT_MEANS = ("unit_price", "participation")
+OF_JOB = ("point", "settings")  # columns that a job adds to the rows of its training
+_SCALARS = (*AGENT_MEANS, *SLOT_MEANS, *LEARNER_COLUMNS, "utility", "share_of_equilibrium")
+
+
+def tensorboard_scalars(row: Row, episode_slots: int) -> dict[str, float]:
+    """Return the scalars of an epoch for TensorBoard.
+
+    They are the finite columns of its row, the mean return of a user's episode in credits, and the
+    rates since training began, 1/s.
+    """
+    scalars = {name: row[name] for name in _SCALARS if np.isfinite(row[name])}
+    scalars["return"] = row["gain"] * episode_slots
+    scalars["agent_steps_per_second"] = row["agent_steps"] / row["seconds"]
+    scalars["updates_per_second"] = row["updates"] / row["seconds"]
+    return scalars
+
+
+def training_row(
+    result: dict[str, Any],
+    config: Any,
+    seed: int,
+    engine: Engine,
+    epoch: int,
+    seconds: float,
+    equilibrium: float,
+) -> Row:
+    """Return the row of one epoch; NaN where the algorithm has no such thing.
+
+    Args:
+        result: of `algorithm.train()`.
+        config: the algorithm's configuration.
+        seed: of the training run.
+        engine: the engine of the algorithm.
+        epoch: from 1.
+        seconds: since training began.
+        equilibrium: gain of the equilibrium that the epoch's gain is a share of, NaN without.
+
+    Returns:
+        The row, without the columns `OF_JOB`.
+
+    Raises:
+        TrainingError: no env runner was left to report.
+    """
+    from marl_moe.rllib.algorithm import NUM_ENV_STEPS_LOST, NUM_UPDATES_LIFETIME
+
+    if "env_runners" not in result:
+        raise TrainingError(
+            f"epoch {epoch}: no env runner returned anything; are all remote ones dead?"
+        )
+    runners = result["env_runners"]
+    modules = [
+        metrics
+        for module, metrics in result.get("learners", {}).items()
+        if module != "__all_modules__"
+    ]
+    row: Row = {
+        "seed": seed,
+        "algorithm": engine.name,
+        "epoch": epoch,
+        "env_steps": int(runners["num_env_steps_sampled_lifetime"]),
+        "agent_steps": int(sum(runners["num_agent_steps_sampled_lifetime"].values())),
+        "updates": _updates(result.get(NUM_UPDATES_LIFETIME), config, modules),
+        "seconds": seconds,
+        "utility": np.nan,
+    }
+    if runners["num_requests"]:
+        row["utility"] = runners["utility"] / runners["num_requests"]
+    row |= {name: runners[name] / runners["num_agent_slots"] for name in AGENT_MEANS}
+    row |= {name: runners[name] / runners["num_slots"] for name in SLOT_MEANS}
+    row["lost_slots"] = float(result.get(NUM_ENV_STEPS_LOST, np.nan))
+    row["share_of_equilibrium"] = row["gain"] / equilibrium
+    for column in LEARNER_COLUMNS:
+        keys = engine.learner_metrics.get(column, ())
+        values = [
+            sum(float(metrics[key]) for key in keys)
+            for metrics in modules
+            if keys and keys[0] in metrics
+        ]
+        row[column] = float(np.mean(values)) if values else np.nan
+    assert set(row) == set(TRAINING) - set(OF_JOB)
+    return row
+
+
+def not_finite(row: Row, before: Row | None, engine: Engine) -> str | None:
+    """Return the first metric of learning that is not finite in an epoch's row, None without one.
+
+    RLlib reports NaN for a metric of an epoch without an update, as before learning.
+
+    Args:
+        row: of the epoch.
+        before: of the epoch before, None for the first.
+        engine: the engine of the algorithm.
+    """
+    learnt = row["updates"] > (before["updates"] if before else 0)
+    for name in engine.learner_metrics:
+        if np.isinf(row[name]) or (learnt and np.isnan(row[name])):
+            return name
+    return None
+
+
+def _updates(counted: int | None, config: Any, modules: list[dict[str, Any]]) -> int:
+    """Return the gradient updates so far.
+
+    RLlib itself counts the steps trained on, of the first module here.
+    """
+    if counted is not None or not modules:
+        return int(counted or 0)
+    an_update = (config.minibatch_size or config.train_batch_size_per_learner) * max(
+        1, config.num_learners
+    )
+    return round(modules[0].get("num_module_steps_trained_lifetime", 0) / an_update)

@@ -1,0 +1,70 @@
+"""Our SAC on RLlib as an engine."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from marl_moe.errors import SpecError
+from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.rllib_sections import check_model_config
+from marl_moe.experiment.training.engine import LEARNER_COLUMNS
+from marl_moe.experiment.training.weights import learner_weights
+from marl_moe.policies.learned import LearnedPolicy, load_policy, save_policy
+from marl_moe.policies.networks import NetworkConfig
+from marl_moe.policies.weights import read_weights, write_weights
+
+NETWORKS = "networks.safetensors"  # critics and all, with which another training may begin
+ACTOR = "actor."  # begins the names of an actor's parameters
+# Keys of the network that the world decides.
+OF_WORLD = ("num_experts", "allow_abandon", "num_expert_features")
+
+
+class SacEngine:
+    """Our SAC: it goes on from its state bit for bit, and may begin with networks trained before."""
+
+    name = "sac"
+    resumable = True
+
+    def __init__(self) -> None:
+        self.learner_metrics: Mapping[str, tuple[str, ...]] = {
+            column: (column,) for column in LEARNER_COLUMNS
+        }
+
+    def config(self, spec: ExperimentSpec, model_config: Any) -> Any:
+        """See `Engine`."""
+        from marl_moe.rllib.algorithm import WorldSacConfig
+
+        assert spec.algorithm is not None
+        keys = [field.name for field in fields(NetworkConfig) if field.name not in OF_WORLD]
+        check_model_config(model_config, keys)
+        users = spec.algorithm.module_users(spec.env.num_users)
+        mechanism = spec.mechanism.parameters()
+        try:
+            return WorldSacConfig().world(spec.env, mechanism, users, model_config)
+        except (TypeError, ValueError) as error:
+            raise SpecError(f"algorithm.rl_module.model_config: {error}") from None
+
+    def begin_with(self, algorithm: Any, folder: Path) -> None:
+        """See `Engine`."""
+        algorithm.begin_with(read_weights(folder / NETWORKS))
+
+    def save(self, algorithm: Any, spec: ExperimentSpec, env_steps: int, folder: Path) -> None:
+        """See `Engine`."""
+        assert spec.algorithm is not None
+        module_specs = algorithm.config.rl_module_spec.rl_module_specs
+        network = NetworkConfig(**next(iter(module_specs.values())).model_config)
+        actors = {}
+        for module_id, module in learner_weights(algorithm).items():
+            actors[module_id] = {
+                name.removeprefix(ACTOR): value
+                for name, value in module.items()
+                if name.startswith(ACTOR)
+            }
+        users = spec.algorithm.module_users(spec.env.num_users)
+        write_weights(folder / NETWORKS, algorithm.networks())
+        save_policy(folder, actors, network, users)
+
+    def load(self, folder: Path) -> LearnedPolicy:
+        """See `Engine`."""
+        return load_policy(folder, self.name)

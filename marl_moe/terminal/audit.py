@@ -1,0 +1,116 @@
+"""The table printed at the end of a market study: properties claimed beside those measured."""
+
+import pandas as pd
+from rich.markup import escape
+from rich.table import Table
+
+HOLDS, BROKEN, UNCLAIMED = "[green]✓[/green]", "[red]✗[/red]", "–"
+TOLERANCE = 1e-6  # credits: what solvers leave
+
+
+def audit_table(title: str, audits: pd.DataFrame) -> Table:
+    """Return a row for each mechanism, in the order of the experiment.
+
+    Over several seeds a row shows the worst of each measurement. A cell says first whether the
+    property is claimed, ✓, and found to be broken, ✗, then what was measured. Claims that ask
+    something of a market bear a star: markets sampled from a world need not grant it.
+    """
+    first = audits.iloc[0]
+    agents = audits[["agents_edge_devices", "agents_users"]].max().max()
+    table = Table(
+        title=f"{title}: {audits['markets'].max():,} markets, {audits['seed'].nunique()} seed(s), "
+        f"up to {agents:,.0f} agents a side searched with {first['misreports']} misreports each; credits per slot",
+        caption="✓ claimed, ✗ claimed and broken, – not claimed; * under a condition, told below. "
+        "Regret is a lower bound.",
+        title_justify="left",
+        caption_justify="left",
+    )
+    headings = (
+        "mechanism",
+        "regret of edge devices\nmean / max",
+        "regret of users\nmean / max",
+        "least utility\nedge device / user",
+        "balance\nmean / least",
+        "above budget\nat most",
+        "payments",
+        "welfare\nof optimum",
+        "Jain\nedge / user",
+        "envy\nedge / user",
+        "taking part\nedge / user",
+        "ms a\nclearing",
+    )
+    for heading in headings:
+        table.add_column(
+            heading, justify="left" if heading == "mechanism" else "right", no_wrap=True
+        )
+    for _, rows in audits.groupby("point", sort=False):
+        table.add_row(*_cells(rows))
+    return table
+
+
+def conditions(audits: pd.DataFrame) -> list[str]:
+    """Return a line for each condition of a mechanism's claims, and one for each broken claim."""
+    lines = []
+    for _, row in audits.drop_duplicates("point").iterrows():
+        if row["condition"]:
+            lines.append(f"* {row['mechanism']}: {row['condition']}")
+    for _, row in audits.iterrows():
+        if row["violations"]:
+            outside = ", whose condition these markets need not grant" if row["condition"] else ""
+            lines.append(f"✗ {row['mechanism']}{outside}: {row['violations']}")
+    return lines
+
+
+def _cells(rows: pd.DataFrame) -> list[str]:
+    row = rows.iloc[0]
+    star = "*" if row["condition"] else ""
+    worst, least = rows.max(numeric_only=True), rows.min(numeric_only=True)
+
+    def judged(claimed: bool, broken: bool) -> str:
+        return (BROKEN if broken else HOLDS) + star if claimed else UNCLAIMED
+
+    def incentive(side: str) -> str:
+        claimed = side in row["claims_incentive_compatible"]
+        mean, most = worst[f"regret_mean_{side}"], worst[f"regret_max_{side}"]
+        if pd.isna(most):
+            return ""
+        return f"{judged(claimed, most > TOLERANCE)} {_number(mean)} / {_number(most)}"
+
+    def rational(side: str) -> str:
+        utility = least[f"min_utility_{side}"]
+        if pd.isna(utility):
+            return ""
+        claimed = side in row["claims_individually_rational"]
+        return f"{judged(claimed, utility < -TOLERANCE)} {_number(utility)}"
+
+    def both(name: str, digits: int = 2) -> str:
+        values = (rows[f"{name}_{side}"].mean() for side in ("edge_devices", "users"))
+        return " / ".join("" if pd.isna(value) else f"{value:.{digits}f}" for value in values)
+
+    balance, excess, ratio = (
+        least["budget_balance_min"],
+        worst["budget_excess_max"],
+        rows["welfare_ratio"].mean(),
+    )
+    return [
+        escape(row["point"].removeprefix("mechanism=") or row["mechanism"]),
+        incentive("edge_devices"),
+        incentive("users"),
+        " / ".join(filter(None, (rational("edge_devices"), rational("users")))),
+        f"{judged(row['claims_budget_balanced'], balance < -TOLERANCE)} "
+        f"{_number(rows['budget_balance'].mean())} / {_number(balance)}",
+        f"{judged(row['claims_within_budget'], excess > TOLERANCE)} {_number(max(excess, 0.0))}",
+        f"{rows['payments'].mean():.2f}",
+        f"{judged(row['claims_efficient'], abs(ratio - 1) > TOLERANCE)} {ratio:.4f}",
+        both("jain"),
+        both("envy_max"),
+        both("participation"),
+        f"{1000 * rows['solve_seconds'].mean():.3f}",
+    ]
+
+
+def _number(value: float) -> str:
+    """Return a number with three decimals, but never a zero that is none."""
+    if abs(value) <= TOLERANCE:
+        return "0"
+    return f"{value:.3f}" if abs(value) >= 5e-4 else f"{value:.0e}"

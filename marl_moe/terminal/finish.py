@@ -1,0 +1,77 @@
+"""The end of every command that works on a run: its table printed, its figures drawn."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from marl_moe.errors import RecordError, SpecError, TrainingError, unknown_key
+from marl_moe.terminal.console import INTERRUPTED, complain, out
+from mechanisms import MechanismError
+
+if TYPE_CHECKING:
+    from marl_moe.experiment.run.folder import RunFolder
+
+
+def finish_run(run: "RunFolder") -> None:
+    """Do what is left of a run, print its results and draw its figures."""
+    from marl_moe.experiment.records.tables import read_table
+    from marl_moe.experiment.run.continuation import continue_run
+    from marl_moe.experiment.training.cluster import address_of, start_ray, where
+    from marl_moe.terminal.progress import shown_progress
+    from marl_moe.terminal.results import print_results
+
+    cluster = run.spec.cluster
+    to_continue = f"; to continue: marl-moe resume {run.path}"
+    if cluster.address:
+        to_continue += f" --address {cluster.address}"
+    try:
+        if address_of(cluster) is not None:
+            start_ray(cluster)
+            out.print(f"cluster  {where(cluster)}", highlight=False)
+        with shown_progress(sum(job.steps for job in run.jobs_left()), out) as progress:
+            finished = continue_run(run, progress)
+    except KeyboardInterrupt:
+        complain(f"interrupted{to_continue}", INTERRUPTED)
+    except (SpecError, RecordError) as error:
+        complain(error, 2)
+    except (OSError, MechanismError, TrainingError) as error:
+        complain(f"{error}{to_continue}", 1)
+    training = read_table(run.path, "training")
+    print_results(run.spec.name, finished.table, finished.results, training)
+    out.print(f"records  {run.path}")
+    draw_figures(run.path, run.spec.figures, None)
+
+
+def check_figures(names: Sequence[str], experiment: str) -> None:
+    """Check that there are figures of these names.
+
+    Raises:
+        SpecError: for the first name of which there is none; it begins with `experiment`.
+    """
+    from paper_figures import FIGURES
+
+    for name in names:
+        if name not in FIGURES:
+            raise SpecError(f"{experiment}: figures: {unknown_key(name, FIGURES)}")
+
+
+def draw_figures(folder: Path, names: list[str] | None, out_folder: Path | None) -> None:
+    """Draw figures of a run, and say which could not be drawn and why.
+
+    Args:
+        folder: the run folder.
+        names: the figures; None: all that its tables allow.
+        out_folder: where they go; None: `figures` in the run folder.
+    """
+    from paper_figures import draw
+
+    try:
+        written, refused = draw(folder, names, out_folder)
+    except (FileNotFoundError, ValueError) as error:
+        complain(error, 2)
+    except OSError as error:
+        complain(f"{error}; to draw again: marl-moe figures {folder}", 1)
+    for path in written:
+        out.print(f"figure   {path}")
+    for name, reason in refused.items():
+        out.print(f"not drawn: {name}: {reason}")

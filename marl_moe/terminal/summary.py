@@ -1,0 +1,69 @@
+"""The table printed at the end of a run: policies, with means and 95 % intervals."""
+
+import pandas as pd
+from rich.markup import escape
+from rich.table import Table
+
+from paper_figures.statistics import mean_interval
+
+COLUMNS = {
+    "utility": "utility a request, credits",
+    "gain": "gain a slot and user, credits",
+    "welfare": "welfare a slot and user, credits",
+    "share_of_equilibrium": "of equilibrium",
+    "share_of_optimum": "of optimum",
+}
+
+
+def summary_table(title: str, evaluation: pd.DataFrame) -> Table:
+    """Return a row for each policy at each sweep point, greatest utility first.
+
+    Shares are shown where equilibrium or optimum were played, the welfare (of users, edge devices
+    and platform) where anybody pays.
+    """
+    num_seeds = evaluation["seed"].nunique()
+    episodes = evaluation["episode"].nunique()
+    over = f"{num_seeds} seeds" if num_seeds > 1 else f"{episodes} episodes of one seed"
+    table = Table(
+        title=rf"{escape(title)}: mean \[95 % interval over {over}]", title_justify="left"
+    )
+    failed = int(evaluation["failed_clearings"].sum())
+    if failed:
+        total = int(evaluation["clearings"].sum())
+        table.caption = f"{failed} of {total} clearings of the market failed; the last prices stood"
+    swept = evaluation["point"].nunique() > 1
+    metrics = [metric for metric in COLUMNS if evaluation[metric].notna().any()]
+    if not evaluation["charge"].any():
+        metrics.remove("welfare")  # nobody pays: what free edge devices bear is theirs
+    table.add_column("policy", no_wrap=True)
+    for metric in metrics:
+        table.add_column(COLUMNS[metric], justify="right", no_wrap=True)
+    by = ["point", "policy"]
+    if num_seeds == 1:  # as the title says
+        evaluation = evaluation.assign(seed=evaluation["episode"])
+    intervals = {metric: mean_interval(evaluation, metric, by).set_index(by) for metric in metrics}
+    for point in evaluation["point"].unique():
+        if swept:
+            table.add_row(f"[bold]{escape(point)}[/bold]")
+        for policy in intervals["utility"].loc[point, "mean"].sort_values(ascending=False).index:
+            cells = [_cell(intervals[metric].loc[(point, policy)]) for metric in metrics]
+            table.add_row(policy, *cells)
+        table.add_section()
+    return table
+
+
+def lost_line(training: pd.DataFrame) -> str | None:
+    """Return in words the slots that env runners did not send, None where nothing was lost."""
+    lost = training["lost_slots"].sum()
+    if not lost:
+        return None
+    due = lost + training.groupby(["point", "seed"])["env_steps"].max().sum()
+    epochs = int((training["lost_slots"] > 0).sum())
+    return (
+        f"{lost:,.0f} of {due:,.0f} slots in {epochs} epochs: env runners were dead or silent "
+        "(lost_slots)"
+    )
+
+
+def _cell(row: pd.Series) -> str:
+    return rf"{row['mean']:.3f} \[{row['low']:.3f}, {row['high']:.3f}]"

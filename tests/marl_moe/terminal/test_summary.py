@@ -1,0 +1,47 @@
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from scipy import stats
+
+from marl_moe.experiment.records.columns import EVALUATION
+from marl_moe.terminal.summary import lost_line, summary_table
+
+
+def printed(evaluation: pd.DataFrame) -> str:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(summary_table("study", evaluation))
+    return capture.get()
+
+
+@pytest.mark.parametrize("num_seeds", [1, 4])
+def test_the_interval_is_over_seeds_or_over_the_episodes_of_one_and_the_title_says_which(
+    num_seeds: int,
+) -> None:
+    utility = np.random.default_rng(0).normal(42, 1, (num_seeds, 25))
+    seed, episode = np.indices(utility.shape)
+    nothing = dict.fromkeys(EVALUATION, 0.0) | {"point": "", "policy": "sac"}
+    evaluation = pd.DataFrame(
+        {"seed": seed.ravel(), "episode": episode.ravel(), "utility": utility.ravel()}
+    )
+    text = printed(
+        evaluation.assign(
+            **{name: value for name, value in nothing.items() if name not in evaluation}
+        )
+    )
+    sample = utility[0] if num_seeds == 1 else utility.mean(axis=1)
+    low, high = stats.t.interval(0.95, len(sample) - 1, loc=sample.mean(), scale=stats.sem(sample))
+    assert f"{utility.mean():.3f} [{low:.3f}, {high:.3f}]" in text
+    assert (
+        "interval over 25 episodes of one seed" if num_seeds == 1 else "interval over 4 seeds"
+    ) in text
+
+
+def test_lost_slots_are_told_with_those_that_were_due() -> None:
+    training = pd.DataFrame({"point": "", "seed": [0, 0, 1, 1], "env_steps": [90, 190, 100, 200]})
+    assert lost_line(training.assign(lost_slots=[10.0, 0.0, 0.0, 0.0])) == (
+        "10 of 400 slots in 1 epochs: env runners were dead or silent (lost_slots)"
+    )
+    assert lost_line(training.assign(lost_slots=0.0)) is None
+    assert lost_line(training.assign(lost_slots=np.nan)) is None
