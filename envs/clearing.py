@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechanisms import Market, best_response, welfare
-from mechanisms.assignment import net_value, optimal_welfare
+from mechanisms.assignment import optimal_welfare, pairs_of
 from mechanisms.candidates import of_served
 
 Float = NDArray[np.floating]
@@ -54,9 +54,8 @@ class Clearing:
         """
         if self.allocation is None:
             return self._welfare_at(self.effort)
-        return of_served(net_value(self.market), self.allocation, self.market.candidates).sum(
-            axis=-1
-        )
+        pairs = pairs_of(self.market, "the welfare of an allocation", bandwidth=False)
+        return of_served(pairs.net, self.allocation, pairs.candidates).sum(axis=-1)
 
     @property
     def welfare_optimum(self) -> Float:

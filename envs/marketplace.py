@@ -3,7 +3,6 @@ the books.
 """
 
 from dataclasses import asdict, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +13,18 @@ from envs.config import MarketConfig
 from envs.experts import ExpertPool
 from envs.reports import Reports
 from envs.state import State, copied
-from mechanisms import Market, Mechanism, MechanismError, Outcome, best_response, cost
+from mechanisms import (
+    Allocation,
+    Market,
+    Mechanism,
+    MechanismError,
+    Outcome,
+    UserReports,
+    best_response,
+    cost,
+)
 
 Float = NDArray[np.floating]
-
-
-class Allocation(NamedTuple):
-    """Who is to serve whom."""
-
-    expert: NDArray[np.int64]  # (N, U), -1: nobody
-    charge: NDArray[np.float64]  # (N, U), credits: what the user pays if it takes that expert
 
 
 class Marketplace:
@@ -108,8 +109,8 @@ class Marketplace:
             )
             self.participates = self.effort > 0
             self._cost_per_point = cost(self.effort, kappa, slope)
-            if outcome.allocation is not None and outcome.charge is not None:
-                self.allocation = Allocation(outcome.allocation, outcome.charge)
+            if outcome.allocation is not None:
+                self.allocation = outcome.allocation
 
     def market(self, reports: Reports | None) -> Market:
         """The market as the platform knows it now; with users' reports, or without the fields that
@@ -191,10 +192,12 @@ class Marketplace:
         state = copied(state)
         under_way, closed = state["under_way"], state["closed"]
         self._open(pool)
-        self._cleared = Market(**under_way["market"])
+        self._cleared = _market_of(under_way["market"])
         self.demand, self._priced, self.due = state["demand"], state["priced"], False
         self.closed = (
-            None if closed is None else Clearing(**closed | {"market": Market(**closed["market"])})
+            None
+            if closed is None
+            else Clearing(**closed | {"market": _market_of(closed["market"])})
         )
         self._slot, self._slots = under_way["slot"], under_way["num_slots"]
         self.unit_price, self.effort, self.participates = (
@@ -240,10 +243,17 @@ class Marketplace:
         )
 
 
+def _market_of(state: State) -> Market:
+    """The market that `asdict` made a state of."""
+    users = state["users"]
+    return Market(**state | {"users": None if users is None else UserReports(**users)})
+
+
 def _checked(outcome: Outcome, mechanism: Mechanism) -> Outcome:
     """The outcome. Raises MechanismError naming what of it is in force and not finite."""
+    arrays = outcome.arrays()
     for name in ("unit_price", "effort", "charge"):
-        values = getattr(outcome, name)
+        values = arrays.get(name)
         if values is not None and not np.isfinite(values).all():
             place = ", ".join(map(str, np.argwhere(~np.isfinite(values))[0]))
             raise MechanismError(f"{mechanism.name}: {name}[{place}] is not finite")

@@ -19,8 +19,8 @@ from envs.prospects import expected_competence, right_type
 from envs.quality import deliverable_points
 
 if TYPE_CHECKING:
-    from envs.marketplace import Allocation
     from envs.world import World
+    from mechanisms import Allocation
 
 USER_FEATURES = {
     "pending": "1 with a subtask to transfer, else 0",

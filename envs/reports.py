@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import prospects, quality
+from mechanisms import UserReports
 
 if TYPE_CHECKING:
     from envs.world import World
@@ -14,19 +15,11 @@ Float = NDArray[np.floating]
 
 
 class Reports(NamedTuple):
-    """The fields of a `mechanisms.Market` that only users who report can fill, for N worlds."""
+    """The fields of a `mechanisms.Market` that a mechanism which allocates needs, for N worlds."""
 
-    candidates: (
-        NDArray[np.int64] | None
-    )  # (N, U, C), experts; None without candidate lists, where C = E
-    user_value: Float  # (N, U, C), credits: gain over abandoning at full effort, before any charge
-    user_points: Float  # (N, U, C), points deliverable at full effort
+    users: UserReports  # value: gain over abandoning at full effort, before any charge
     capacity: NDArray[np.int64]  # (N, E), users
-    bandwidth_need: (
-        Float  # (N, U, C), Hz: the share of the band on which the answer comes by the deadline
-    )
     bandwidth_limit: Float  # (N, E), Hz
-    topic: NDArray[np.int64]  # (N, U), -1: nothing to transfer
     expert_topic: NDArray[np.int64]  # (N, E)
 
 
@@ -56,12 +49,14 @@ def user_reports(world: "World") -> Reports:
     share = np.divide(alone_s, left_s, out=np.ones(alone_s.shape), where=left_s > 0)
     asking = pending[..., None]
     return Reports(
-        candidates=world.candidates.expert if world.candidates.listed else None,
-        user_value=value * asking,
-        user_points=points * asking,
+        users=UserReports(
+            value=np.multiply(value, asking, dtype=np.float64),
+            points=np.multiply(points, asking, dtype=np.float64),
+            bandwidth_need=band * share * asking,  # on which the answer comes by the deadline
+            topic=np.where(pending, world.requests.topic, -1),
+            candidates=world.candidates.expert if world.candidates.listed else None,
+        ),
         capacity=places * world.available.astype(np.int64),
-        bandwidth_need=band * share * asking,
         bandwidth_limit=np.full(shape, band),
-        topic=np.where(pending, world.requests.topic, -1),
         expert_topic=np.broadcast_to(world.pool.topic, shape),
     )

@@ -1,9 +1,9 @@
-"""Prices and payments for edge experts: what must edge devices be paid, per point of quality, to
-take part?
+"""Prices and payments for edge experts.
 
-A mechanism reads a `Market` (reported costs, demand, values, a budget) and decides an `Outcome`
-(prices, efforts, payments, charges). All are arrays, and every array may carry leading axes, one
-entry a world:
+The question is how much edge devices must be paid, per point of quality, to take part. A mechanism
+reads a `Market` (reported costs, demand, values, a budget; `UserReports` where it allocates) and
+decides an `Outcome` (prices, efforts, payments; an `Allocation`). All are arrays, and every array
+may carry leading axes, one entry a world:
 
     >>> import numpy as np, mechanisms
     >>> market = mechanisms.Market(
@@ -24,7 +24,9 @@ entry a world:
 condition on it, who is strategic, and its source.
 """
 
-from mechanisms.auditing import AuditReport, Misreport, audit, violations
+from mechanisms.auditing.audit import audit
+from mechanisms.auditing.report import AuditReport, Misreport
+from mechanisms.auditing.violations import violations
 from mechanisms.base import Mechanism, make, names, register
 from mechanisms.budgeted_price import BudgetedPrice
 from mechanisms.claims import Claims, Side
@@ -32,8 +34,9 @@ from mechanisms.contract import Contract
 from mechanisms.double_auction import DoubleAuction
 from mechanisms.errors import MarketError, MechanismError
 from mechanisms.fisher import Fisher
-from mechanisms.market import Market, Outcome
+from mechanisms.market import Market, UserReports
 from mechanisms.none import FreeExperts
+from mechanisms.outcome import Allocation, Outcome
 from mechanisms.posted_price import PostedPrice
 from mechanisms.proportional_share import ProportionalShare
 from mechanisms.shadow_price import ShadowPrice
@@ -42,6 +45,7 @@ from mechanisms.vcg import VCG
 
 __all__ = [
     "VCG",
+    "Allocation",
     "AuditReport",
     "BudgetedPrice",
     "Claims",
@@ -59,6 +63,7 @@ __all__ = [
     "ProportionalShare",
     "ShadowPrice",
     "Side",
+    "UserReports",
     "audit",
     "best_response",
     "cost",

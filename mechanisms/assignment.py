@@ -1,5 +1,4 @@
-"""Who is served by whom: the assignment of greatest welfare, with or without bandwidth rows,
-exactly.
+"""The assignment of greatest welfare, exactly, with or without bandwidth rows.
 
 Variables x[u, e] in {0, 1}: expert e serves user u. With w_ue the net value of the pair, in
 credits,
@@ -23,9 +22,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mechanisms.arrays import FloatArray, IntArray
 from mechanisms.candidates import expert_of, load, of_pairs, of_served
 from mechanisms.highs import maximise
-from mechanisms.market import FloatArray, IntArray, Market, Outcome
+from mechanisms.market import Market
+from mechanisms.outcome import Allocation, Outcome
 from mechanisms.sparse_assignment import within_capacity
 
 # A band is kept up to this share of it, which is more than sums round by and what the solver keeps
@@ -34,32 +35,39 @@ _BAND_TOLERANCE = 1e-8
 _WHOLE_TOLERANCE = 1e-6  # a share of a user's service this close to 0 or 1 is 0 or 1
 
 
+class Band(NamedTuple):
+    """Bandwidth rows of an assignment."""
+
+    need: FloatArray  # (..., U, C) Hz
+    limit: FloatArray  # (..., E) Hz
+
+    @property
+    def fits(self) -> FloatArray:
+        """Band up to which an expert is not overrun, (..., E) Hz."""
+        return self.limit * (1 + _BAND_TOLERANCE)
+
+
 class Pairs(NamedTuple):
-    """What an assignment is decided by, for worlds along any leading axes."""
+    """Values, costs and limits that decide an assignment, for worlds along any leading axes."""
 
     net: FloatArray  # (..., U, C) net value, credits
     cost: FloatArray  # (..., U, C) of serving at full effort, credits, as reported
     capacity: IntArray  # (..., E) subtasks
-    need: FloatArray | None  # (..., U, C) Hz; None without bandwidth rows
-    limit: FloatArray | None  # (..., E) Hz; None without bandwidth rows
-    candidates: IntArray | None = (
-        None  # (..., U, C) the expert of each pair; None where C = E and it is the column
-    )
+    band: Band | None = None  # None without bandwidth rows
+    candidates: IntArray | None = None  # (..., U, C) as in `UserReports`
 
     @property
     def num_experts(self) -> int:
-        """E."""
+        """Number of experts, E."""
         return self.capacity.shape[-1]
 
     def world(self, index: tuple[int, ...]) -> Pairs:
-        """Those at `index` along the leading axes."""
-        need, limit, candidates = (
-            None if array is None else array[index]
-            for array in (self.need, self.limit, self.candidates)
-        )
-        return Pairs(
-            self.net[index], self.cost[index], self.capacity[index], need, limit, candidates
-        )
+        """Return the pairs at `index` along the leading axes."""
+        band = self.band
+        if band is not None:
+            band = Band(band.need[index], band.limit[index])
+        candidates = None if self.candidates is None else self.candidates[index]
+        return Pairs(self.net[index], self.cost[index], self.capacity[index], band, candidates)
 
 
 class Relaxation(NamedTuple):
@@ -70,82 +78,78 @@ class Relaxation(NamedTuple):
     band_price: FloatArray  # (E,) dual of bandwidth, credits/Hz; 0 without bandwidth rows
 
 
-def pairs(market: Market, mechanism: str, *, bandwidth: bool) -> Pairs:
+def pairs_of(market: Market, mechanism: str, *, bandwidth: bool) -> Pairs:
     """Read the pairs of a market.
 
     Raises:
-        MarketError: user_value, user_points, capacity or, with `bandwidth`, the band is not given;
-            `mechanism` is who needs it.
+        MarketError: users report nothing or, with `bandwidth`, the band is not known; the message
+            names `mechanism`.
     """
-    market.require(mechanism, "user_value", "user_points", "capacity")
+    users = market.users_for(mechanism)
+    band = None
     if bandwidth:
-        market.require(mechanism, "bandwidth_need", "bandwidth_limit")
-    assert market.user_value is not None
-    assert market.user_points is not None
-    assert market.capacity is not None
-    cost = market.user_points * of_pairs(
-        market.unit_cost + market.cost_slope / 2, market.candidates
-    )
-    net = market.user_value - cost
-    if market.topic is not None:
-        net *= (market.topic >= 0)[..., np.newaxis]
-    need, limit = (market.bandwidth_need, market.bandwidth_limit) if bandwidth else (None, None)
-    return Pairs(net, cost, market.capacity, need, limit, market.candidates)
+        market.check_band(mechanism)
+        band = Band(users.bandwidth_need, market.bandwidth_limit)
+    full_cost = market.unit_cost + market.cost_slope / 2
+    cost = users.points * of_pairs(full_cost, users.candidates)
+    net = users.value - cost
+    net *= (users.topic >= 0)[..., np.newaxis]
+    return Pairs(net, cost, market.capacity, band, users.candidates)
 
 
 def net_value(market: Market) -> FloatArray:
-    """What serving a pair is worth to society, (..., U, C) credits.
+    """Return what serving a pair is worth to society, (..., U, C) credits.
 
-    user_value - user_points x (kappa + slope / 2), the latter the reported cost of full effort; 0
-    for users without a topic where topics are given.
+    It is value - points (kappa + slope / 2), the latter the reported cost of full effort; 0 for
+    users without a topic.
 
     Raises:
-        MarketError: user_value, user_points or capacity is not given.
+        MarketError: users report nothing.
     """
-    return pairs(market, "a net value", bandwidth=False).net
+    return pairs_of(market, "a net value", bandwidth=False).net
 
 
 def optimal_welfare(market: Market, bandwidth: bool) -> FloatArray:
-    """The greatest welfare of any assignment, (...) credits/slot, at reported costs and values.
+    """Return the greatest welfare of any assignment, (...) credits/slot, at reported costs.
 
     Raises:
-        MarketError: a field that the program needs is not given.
+        MarketError: users report nothing or, with `bandwidth`, the band is not known.
         MechanismError: a mixed-integer program was not solved to proven optimality.
     """
-    asked = pairs(market, "the welfare optimum", bandwidth=bandwidth)
-    return of_served(asked.net, optimal_allocation(asked), asked.candidates).sum(axis=-1)
+    pairs = pairs_of(market, "the welfare optimum", bandwidth=bandwidth)
+    return of_served(pairs.net, optimal_allocation(pairs), pairs.candidates).sum(axis=-1)
 
 
-def optimal_allocation(asked: Pairs) -> IntArray:
-    """The expert that serves each user at the welfare optimum, (..., U); -1 for none.
+def optimal_allocation(pairs: Pairs) -> IntArray:
+    """Return the expert that serves each user at the welfare optimum, (..., U); -1 for none.
 
     Raises:
         MechanismError: a mixed-integer program was not solved to proven optimality.
     """
-    asked = possible(asked)
-    allocation = _within_capacity(asked)
-    if asked.need is None or asked.limit is None:
-        return allocation
-    need = of_served(asked.need, allocation, asked.candidates)
-    overrun = load(need, allocation, asked.num_experts) > asked.limit * (1 + _BAND_TOLERANCE)
+    pairs = possible(pairs)
+    expert = _within_capacity(pairs)
+    if pairs.band is None:
+        return expert
+    need = of_served(pairs.band.need, expert, pairs.candidates)
+    overrun = load(need, expert, pairs.num_experts) > pairs.band.fits
     for index in np.ndindex(overrun.shape[:-1]):
         if overrun[index].any():
-            allocation[index] = _within_band(asked.world(index))
-    return allocation
+            expert[index] = _within_band(pairs.world(index))
+    return expert
 
 
-def possible(asked: Pairs) -> Pairs:
-    """The same with net value 0 for pairs that the band forbids even alone."""
-    if asked.need is None or asked.limit is None:
-        return asked
-    fits = asked.need <= of_pairs(asked.limit * (1 + _BAND_TOLERANCE), asked.candidates)
-    return asked._replace(net=asked.net * fits)
+def possible(pairs: Pairs) -> Pairs:
+    """Return the same with net value 0 for pairs that the band forbids even alone."""
+    if pairs.band is None:
+        return pairs
+    fits = pairs.band.need <= of_pairs(pairs.band.fits, pairs.candidates)
+    return pairs._replace(net=pairs.net * fits)
 
 
-def _within_capacity(asked: Pairs) -> IntArray:
-    if asked.candidates is None:
-        return _within_capacity_of_all(asked.net, asked.capacity)
-    return expert_of(within_capacity(asked.net, asked.candidates, asked.capacity), asked.candidates)
+def _within_capacity(pairs: Pairs) -> IntArray:
+    if pairs.candidates is None:
+        return _within_capacity_of_all(pairs.net, pairs.capacity)
+    return expert_of(within_capacity(pairs.net, pairs.candidates, pairs.capacity), pairs.candidates)
 
 
 def _within_capacity_of_all(net: FloatArray, capacity: IntArray) -> IntArray:
@@ -171,123 +175,117 @@ def _within_capacity_of_all(net: FloatArray, capacity: IntArray) -> IntArray:
     return np.where(of_served(loss, column) < 0, column // places, -1)
 
 
-def _within_band(asked: Pairs) -> IntArray:
-    """One world's optimal allocation (U,), by the relaxation or, where that is fractional,
-    mixed-integer.
-    """
-    share = relaxation(asked).share
+def _within_band(pairs: Pairs) -> IntArray:
+    """Return one world's optimal allocation (U,), by the relaxation if it is whole."""
+    share = relaxation(pairs).share
     if np.minimum(share, 1 - share).max() > _WHOLE_TOLERANCE:
-        share = relaxation(asked, whole=True).share
-    return expert_of(
-        np.where(share.max(axis=-1) > 0.5, share.argmax(axis=-1), -1), asked.candidates
-    )
+        share = relaxation(pairs, whole=True).share
+    column = np.where(share.max(axis=-1) > 0.5, share.argmax(axis=-1), -1)
+    return expert_of(column, pairs.candidates)
 
 
-def relaxation(asked: Pairs, *, whole: bool = False) -> Relaxation:
-    """Solve the relaxed program of one world by the simplex method, or with `whole` the program
-    itself.
+def relaxation(pairs: Pairs, *, whole: bool = False) -> Relaxation:
+    """Solve the relaxed program of one world by the simplex method, or with `whole` the program.
 
     Raises:
         MechanismError: HiGHS did not prove an optimum.
     """
-    asked = possible(asked)
-    num_users, num_experts = len(asked.net), asked.num_experts
-    share, place_price, band_price = (
-        np.zeros_like(asked.net),
-        np.zeros(num_experts),
-        np.zeros(num_experts),
-    )
-    user, column = np.nonzero((asked.net > 0) & of_pairs(asked.capacity > 0, asked.candidates))
-    expert = column if asked.candidates is None else asked.candidates[user, column]
+    pairs = possible(pairs)
+    num_users, num_experts = len(pairs.net), pairs.num_experts
+    share = np.zeros_like(pairs.net)
+    place_price, band_price = np.zeros(num_experts), np.zeros(num_experts)
+    user, column = np.nonzero((pairs.net > 0) & of_pairs(pairs.capacity > 0, pairs.candidates))
+    expert = column if pairs.candidates is None else pairs.candidates[user, column]
     if not user.size:
         return Relaxation(share, place_price, band_price)
+    problem = f"assignment of {num_users} users to {num_experts} experts"
     rows, coefficients = [user, num_users + expert], [np.ones(user.size), np.ones(user.size)]
-    limits = [np.ones(num_users), asked.capacity.astype(np.float64)]
-    if asked.need is not None and asked.limit is not None:
+    limits = [np.ones(num_users), pairs.capacity.astype(np.float64)]
+    limit = np.ones(num_experts)
+    if pairs.band is not None:
         # Rows in shares of the band and an objective in shares of the greatest value: all numbers
         # are about 1.
-        band = np.where(asked.limit > 0, asked.limit, 1.0)
+        problem += " within bandwidth"
+        limit = np.where(pairs.band.limit > 0, pairs.band.limit, 1.0)
         rows.append(num_users + num_experts + expert)
-        coefficients.append(asked.need[user, column] / band[expert])
-        limits.append((asked.limit > 0).astype(np.float64))
-    scale = asked.net[user, column].max()
+        coefficients.append(pairs.band.need[user, column] / limit[expert])
+        limits.append((pairs.band.limit > 0).astype(np.float64))
+    scale = pairs.net[user, column].max()
     found = maximise(
-        asked.net[user, column] / scale,
+        pairs.net[user, column] / scale,
         np.stack(rows, axis=-1),
         np.stack(coefficients, axis=-1),
         np.concatenate(limits),
-        f"assignment of {num_users} users to {num_experts} "
-        f"experts{'' if asked.need is None else ' within bandwidth'}",
+        problem,
         whole=whole,
         # Where lists crowd the dual method takes up to 16 times as long; elsewhere a fifth to a
         # half.
-        from_nothing=asked.candidates is not None and not whole,
+        from_nothing=pairs.candidates is not None and not whole,
     )
     share[user, column] = found.decision
     place_price = scale * found.dual[num_users : num_users + num_experts]
-    if asked.need is not None:
-        band_price = scale * found.dual[num_users + num_experts :] / band
+    if pairs.band is not None:
+        band_price = scale * found.dual[num_users + num_experts :] / limit
     return Relaxation(share, place_price, band_price)
 
 
-def admitted(wish: FloatArray, asked: Pairs) -> IntArray:
-    """An allocation (U,) of one world that keeps every row, by falling wish (U, C): each that still
-    fits is served.
+def admitted(wish: FloatArray, pairs: Pairs) -> IntArray:
+    """Return an allocation (U,) of one world that keeps every row, by falling wish (U, C).
 
-    Wishes of 0 are none. Ties go to the first user, then its first column.
+    Each wish that still fits is served. Wishes of 0 are none. Ties go to the first user, then its
+    first column.
     """
     allocation = np.full(wish.shape[:-1], -1)
-    places = asked.capacity.copy()
-    band = None if asked.limit is None else asked.limit * (1 + _BAND_TOLERANCE)
+    places = pairs.capacity.copy()
+    band = pairs.band
+    if band is None:
+        band = Band(np.zeros_like(wish), np.full(pairs.num_experts, np.inf))
+    left = band.fits
     user, column = np.nonzero(wish > 0)
-    expert = column if asked.candidates is None else asked.candidates[user, column]
+    expert = column if pairs.candidates is None else pairs.candidates[user, column]
     for pair in np.argsort(-wish[user, column], kind="stable"):
         u, e = user[pair], expert[pair]
-        need = 0.0 if asked.need is None else asked.need[u, column[pair]]
-        if allocation[u] >= 0 or not places[e] or (band is not None and need > band[e]):
+        need = band.need[u, column[pair]]
+        if allocation[u] >= 0 or not places[e] or need > left[e]:
             continue
         allocation[u] = e
         places[e] -= 1
-        if band is not None:
-            band[e] -= need
+        left[e] -= need
     return allocation
 
 
 def outcome_at_full_effort(
     market: Market,
-    asked: Pairs,
-    allocation: IntArray,
+    pairs: Pairs,
+    expert: IntArray,
     premium: FloatArray,
     *,
+    mechanism: str,
     status: str,
     solve_seconds: float,
 ) -> Outcome:
-    """The outcome where experts get the least price of full effort, and the served pay what serving
-    costs and more.
+    """Return the outcome at the least prices of full effort, the served paying their cost and more.
 
     Args:
         market: costs as reported.
-        asked: the pairs of this market.
-        allocation: (..., U) expert, -1 for none.
+        pairs: of this market.
+        expert: (..., U) that serves the user, -1 for none.
         premium: (..., U) what a served user pays above the cost of serving it, credits.
+        mechanism: that decided, for messages.
         status: see `Outcome.status`.
         solve_seconds: wall time of the decision.
     """
-    assert market.user_points is not None
     unit_price = market.unit_cost + market.cost_slope
-    points = load(
-        of_served(market.user_points, allocation, asked.candidates), allocation, market.num_experts
-    )
+    points = of_served(market.users_for(mechanism).points, expert, pairs.candidates)
+    points = load(points, expert, market.num_experts)
+    due = of_served(pairs.cost, expert, pairs.candidates) + premium
     return Outcome(
         unit_price=unit_price,
         effort=np.ones_like(unit_price),
         points=points,
         payment=unit_price * points,
-        welfare=of_served(asked.net, allocation, asked.candidates).sum(axis=-1),
+        welfare=of_served(pairs.net, expert, pairs.candidates).sum(axis=-1),
         status=status,
         solve_seconds=solve_seconds,
-        charge=np.where(
-            allocation >= 0, of_served(asked.cost, allocation, asked.candidates) + premium, 0.0
-        ),
-        allocation=allocation,
+        allocation=Allocation(expert, np.where(expert >= 0, due, 0.0)),
     )

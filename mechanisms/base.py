@@ -1,11 +1,12 @@
-"""What a mechanism is, and the registry that makes one by its name."""
+"""The protocol of mechanisms, and the registry that makes one by its name."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from mechanisms.claims import Claims
-from mechanisms.market import Market, Outcome
+from mechanisms.market import Market
+from mechanisms.outcome import Outcome
 from mechanisms.registry import Registry
 
 
@@ -14,28 +15,31 @@ class Mechanism(Protocol):
 
     @property
     def name(self) -> str:
-        """The name it is made by, as in an experiment's YAML."""
+        """Name it is made by, as in an experiment's YAML."""
 
     @property
     def voluntary(self) -> bool:
-        """Whether edge devices answer the price with their best response; otherwise they give the
-        outcome's effort.
+        """True if edge devices answer the price with their best response.
+
+        Otherwise they give the outcome's effort.
         """
 
     @property
     def allocates(self) -> bool:
-        """Whether the outcome says who serves whom; such a mechanism needs the users' reports for
-        the coming slot.
+        """True if the outcome has an allocation.
+
+        Such a mechanism needs `Market.users`, the users' reports for the coming slot.
         """
 
     @property
     def claims(self) -> Claims:
-        """What it guarantees."""
+        """Guarantees that an audit can test."""
 
     def clear(self, market: Market) -> Outcome:
         """Decide the market, all worlds of the batch at once.
 
         Raises:
+            MarketError: the market lacks what the mechanism needs.
             MechanismError: a solver gave no answer.
         """
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from mechanisms.market import FloatArray, Market
+from mechanisms.arrays import FloatArray
+from mechanisms.market import Market
 
 LARGEST = 1e9  # credits, of a parameter: sums and squares of such numbers are still finite
 
 
 def check_amount(mechanism: str, parameter: str, amount: object) -> None:
-    """Raise ValueError, naming mechanism and parameter, unless `amount` is None or a number in
-    0..`LARGEST`.
+    """Raise ValueError unless `amount` is None or a number in 0..`LARGEST`.
+
+    The message names mechanism and parameter.
     """
     if amount is None:
         return
@@ -26,7 +28,5 @@ def check_amount(mechanism: str, parameter: str, amount: object) -> None:
 
 
 def budget_of(market: Market, own: float | None) -> FloatArray:
-    """What can be spent in each world, (...) credits/slot: `own`, or where that is None
-    `Market.budget`.
-    """
+    """Return the budget of each world, (...) credits/slot: `own`, or where None `Market.budget`."""
     return market.budget if own is None else np.full(market.batch_shape, float(own))

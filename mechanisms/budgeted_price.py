@@ -1,6 +1,4 @@
-"""A price for each edge device, chosen so that all that is bought is worth most and paid from a
-budget.
-"""
+"""A price for each edge device, such that what is bought is worth most and paid from a budget."""
 
 from __future__ import annotations
 
@@ -11,19 +9,19 @@ from typing import ClassVar
 
 import numpy as np
 
+from mechanisms.arrays import FloatArray
 from mechanisms.base import register
 from mechanisms.budget import budget_of, check_amount
 from mechanisms.claims import Claims
-from mechanisms.market import FloatArray, Market, Outcome
-from mechanisms.program import compiled, solve
+from mechanisms.market import Market
+from mechanisms.outcome import Outcome
 from mechanisms.supply import outcome_at_prices
 
 
 @register("budgeted_price")
 @dataclass(frozen=True)
 class BudgetedPrice:
-    """Each edge device is offered a unit price of its own; together they are paid at most the
-    budget.
+    """A unit price of its own for each edge device; together they are paid at most the budget.
 
     Program, for each world: maximise welfare, credits/slot, at the costs reported
 
@@ -44,7 +42,7 @@ class BudgetedPrice:
         they reported. One that is cheaper than it reported answers the price with more effort,
         which nothing here foresees.
     Individual rationality: 0 effort is among the answers, so no edge device loses, whatever it
-    reported.
+        reported.
     No trade: with budget 0 effort and price are 0, also for experts without demand. Where the
         budget does not bind, effort is the best response to the value. An edge device that is worth
         no more than kappa gets 0.
@@ -72,9 +70,7 @@ class BudgetedPrice:
         check_amount(self.name, "budget", self.budget)
 
     def clear(self, market: Market) -> Outcome:
-        """The prices of greatest welfare within the budget, in every world at once; status
-        "closed_form".
-        """
+        """Set the prices of greatest welfare within the budget; status "closed_form"."""
         start = perf_counter()
         budget = budget_of(market, self.budget)
         effort = efforts_within(budget, market)
@@ -87,9 +83,9 @@ class BudgetedPrice:
 
 
 def efforts_within(budget: FloatArray, market: Market) -> FloatArray:
-    """The efforts (..., E) of `BudgetedPrice` for a budget (...), credits/slot.
+    """Return the efforts (..., E) of `BudgetedPrice` for a budget (...), credits/slot.
 
-    In t = (1 + mu) / (1 + 2 mu), from 1/2 where money has no end of uses to 1 where the budget does
+    In t = (1 + mu) / (1 + 2 mu), from 1/2 where mu is infinite to 1 where the budget does
     not bind, effort is linear: x_e = clip((2 v_e - kappa_e) t / slope_e - v_e / slope_e, 0, 1). So
     spending grows with t and is quadratic between the points at which some effort leaves 0 or
     reaches 1. Halving finds the piece in which it reaches the budget, the quadratic formula the
@@ -145,55 +141,3 @@ def efforts_within(budget: FloatArray, market: Market) -> FloatArray:
     with np.errstate(over="ignore"):
         np.divide(2 * unspent, divisor, out=step, where=divisor > 0)
     return effort_at(np.minimum(left + step, right)).reshape(*market.batch_shape, experts)
-
-
-class BudgetedPriceProgram:
-    """The program of `BudgetedPrice` in CVXPY: the slow reference that the closed form is held to.
-
-    A second-order cone program, compiled once for markets of the same size. CVXPY is imported on
-    construction.
-    """
-
-    def __init__(self, num_experts: int) -> None:
-        import cvxpy as cp
-
-        self._effort = cp.Variable(num_experts, name="effort")
-        self._margin = cp.Parameter(num_experts, name="margin")  # D (v - kappa)
-        self._least_pay = cp.Parameter(num_experts, nonneg=True, name="least_pay")  # D kappa
-        self._root_more_pay = cp.Parameter(
-            num_experts, nonneg=True, name="root_more_pay"
-        )  # sqrt(D slope)
-        self._budget = cp.Parameter(nonneg=True, name="budget")
-        more_pay = cp.sum_squares(cp.multiply(self._root_more_pay, self._effort))
-        welfare = self._margin @ self._effort - more_pay / 2
-        within = [
-            self._effort >= 0,
-            self._effort <= 1,
-            self._least_pay @ self._effort + more_pay <= self._budget,
-        ]
-        self._problem = compiled(cp.Problem(cp.Maximize(welfare), within), BudgetedPrice.name)
-
-    def clear(self, market: Market) -> Outcome:
-        """As `BudgetedPrice().clear`, world by world; status "optimal".
-
-        Raises:
-            MechanismError: the solver gave no optimum.
-        """
-        start = perf_counter()
-        effort = np.zeros_like(market.demand)
-        for index in np.ndindex(market.batch_shape):
-            effort[index] = self._solve(market.world(index))
-        unit_price = market.unit_cost + market.cost_slope * effort
-        return outcome_at_prices(
-            market, unit_price, status="optimal", solve_seconds=perf_counter() - start
-        )
-
-    def _solve(self, market: Market) -> FloatArray:
-        import cvxpy as cp
-
-        self._margin.value = market.demand * (market.value - market.unit_cost)
-        self._least_pay.value = market.demand * market.unit_cost
-        self._root_more_pay.value = np.sqrt(market.demand * market.cost_slope)
-        self._budget.value = market.budget
-        solve(self._problem, f"budgeted_price within {market.budget} credits/slot", cp.CLARABEL)
-        return np.clip(self._effort.value, 0.0, 1.0)

@@ -1,9 +1,8 @@
-"""Between fields of pairs and fields of experts: what a pair reads of its expert, and an expert of
-its pairs.
+"""Sums and look-ups between fields of pairs and fields of experts.
 
 A field of pairs is (..., U, C), one of experts (..., E). Where users list candidates, column c of a
-user is of the expert `candidates[..., c]`, see `Market`; where they list none (None), C = E and
-column e is of expert e. Leading axes are those of the market everywhere.
+user is of the expert `candidates[..., c]`, see `UserReports`; where they list none (None), C = E
+and column e is of expert e. Leading axes are those of the market everywhere.
 """
 
 from __future__ import annotations
@@ -13,20 +12,20 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mechanisms.market import FloatArray, IntArray
+from mechanisms.arrays import FloatArray, IntArray
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 def of_pairs(amounts: NDArray[_Scalar], candidates: IntArray | None) -> NDArray[_Scalar]:
-    """The entry of `amounts` (..., E) at each pair's expert, to broadcast against (..., U, C)."""
+    """Return the entry of `amounts` (..., E) at each pair's expert, shaped for (..., U, C)."""
     if candidates is None:
         return amounts[..., np.newaxis, :]
     return amounts.reshape(-1)[cells(candidates, amounts.shape[-1])]
 
 
 def total(amounts: FloatArray, candidates: IntArray | None, num_experts: int) -> FloatArray:
-    """The sum of `amounts` (..., U, C) over the pairs of each expert, (..., E)."""
+    """Return the sum of `amounts` (..., U, C) over the pairs of each expert, (..., E)."""
     if candidates is None:
         return np.asarray(amounts.sum(axis=-2))
     shape = (*candidates.shape[:-2], num_experts)
@@ -39,9 +38,7 @@ def total(amounts: FloatArray, candidates: IntArray | None, num_experts: int) ->
 
 
 def greatest(amounts: FloatArray, candidates: IntArray | None, num_experts: int) -> FloatArray:
-    """The greatest of `amounts` (..., U, C) over the pairs of each expert, (..., E); 0 where none
-    is above 0.
-    """
+    """Return the greatest of `amounts` (..., U, C) at each expert, (..., E), or 0."""
     if candidates is None:
         return np.asarray(amounts.max(axis=-2, initial=0.0))
     found = np.zeros((*candidates.shape[:-2], num_experts))
@@ -52,8 +49,7 @@ def greatest(amounts: FloatArray, candidates: IntArray | None, num_experts: int)
 def of_served(
     amounts: FloatArray, allocation: IntArray, candidates: IntArray | None = None
 ) -> FloatArray:
-    """The entry of `amounts` (..., U, C) at each user's expert, (..., U); 0 for those whom nobody
-    serves.
+    """Return the entry of `amounts` (..., U, C) at each user's expert, (..., U), or 0.
 
     An expert that a user does not list serves it nothing.
     """
@@ -69,7 +65,7 @@ def of_served(
 
 
 def load(amounts: FloatArray, allocation: IntArray, num_experts: int) -> FloatArray:
-    """The sum of `amounts` (..., U) over the users whom each expert serves, (..., E)."""
+    """Return the sum of `amounts` (..., U) over the users that each expert serves, (..., E)."""
     shape = (*allocation.shape[:-1], num_experts)
     cell = cells(allocation[..., np.newaxis], num_experts)[..., 0]
     served = allocation >= 0
@@ -78,19 +74,15 @@ def load(amounts: FloatArray, allocation: IntArray, num_experts: int) -> FloatAr
 
 
 def column_of(allocation: IntArray, candidates: IntArray) -> IntArray:
-    """The column of each user's expert in its list, (..., U); -1 for none, and for an expert that
-    it does not list.
-    """
+    """Return the column of each user's expert in its list, (..., U); -1 for none and for others."""
     found = candidates == allocation[..., np.newaxis]
-    return (
-        np.where(found.any(axis=-1), found.argmax(axis=-1), -1)
-        if found.shape[-1]
-        else np.full(found.shape[:-1], -1)
-    )
+    if not found.shape[-1]:
+        return np.full(found.shape[:-1], -1)
+    return np.where(found.any(axis=-1), found.argmax(axis=-1), -1)
 
 
 def expert_of(column: IntArray, candidates: IntArray | None) -> IntArray:
-    """The expert of each user's `column` (..., U), -1 for none: the other way of `column_of`."""
+    """Return the expert of each user's `column` (..., U), -1 for none; inverse of `column_of`."""
     if candidates is None:
         return column
     if not candidates.shape[-1]:
@@ -100,7 +92,7 @@ def expert_of(column: IntArray, candidates: IntArray | None) -> IntArray:
 
 
 def cells(experts: IntArray, num_experts: int) -> IntArray:
-    """The place of `experts` (..., U, C) in a flat field of experts."""
+    """Return the place of `experts` (..., U, C) in a flat field of experts."""
     worlds = experts.shape[:-2]
     if not worlds:
         return experts

@@ -1,4 +1,4 @@
-"""What a mechanism claims, in terms that `mechanisms.audit` can test."""
+"""Claims of a mechanism, in terms that `mechanisms.audit` can test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ Side = Literal["edge_devices", "users"]
 
 @dataclass(frozen=True)
 class Claims:
-    """The guarantees of a mechanism. Its class docstring argues them; an audit measures them.
+    """Guarantees of a mechanism.
+
+    Its class docstring argues them; an audit measures them.
 
     Attributes:
         strategic: sides whose reports the mechanism expects to be chosen in their own interest.

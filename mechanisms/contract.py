@@ -1,6 +1,4 @@
-"""A menu of contracts, effort against reward, from which each edge device takes the one meant for
-its cost.
-"""
+"""A menu of contracts, effort against reward, with one for each range of an edge device's costs."""
 
 from __future__ import annotations
 
@@ -11,11 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from mechanisms.arrays import FloatArray
 from mechanisms.base import register
 from mechanisms.budget import LARGEST
 from mechanisms.claims import Claims
-from mechanisms.market import FloatArray, Market, Outcome
-from mechanisms.program import compiled, solve
+from mechanisms.market import Market
+from mechanisms.outcome import Outcome
 from mechanisms.supply import cost, welfare
 
 MOST_TYPES = 1000
@@ -25,30 +24,32 @@ LEAST_SLOPE = 1e-9  # credits/point: efforts are a quotient by it
 @register("contract")
 @dataclass(frozen=True)
 class Contract:
-    """The platform knows how costs are spread, not whose is which, and screens edge devices by a
-    menu for T types.
+    """A menu for T types of edge device, of which the platform knows how their costs are spread.
 
-    Costs are believed to be of one dimension, multiples of the base cost z(x) = kappa_0 x + slope_0
-    x^2 / 2 with kappa_0 and slope_0 the middles of the ranges: type theta bears z(x) / theta a
-    point of demand. The platform's prior is kappa and slope uniform and independent in the ranges
-    `unit_cost` and `cost_slope`, credits/point. It splits the cost at full effort, kappa + slope /
-    2, into T bins of equal probability; the types theta_1 < ... < theta_T are those of the highest
-    cost of each bin. An edge device is of the greatest type not above its own theta = (kappa_0 +
-    slope_0 / 2) / (kappa + slope / 2), so it is never dearer than its type; one above all bins has
-    no type and is offered nothing.
+    It does not know whose is which, and screens them. Costs are believed to be of one dimension,
+    multiples of the base cost z(x) = kappa_0 x + slope_0 x^2 / 2 with kappa_0 and slope_0 the
+    middles of the ranges: type theta bears z(x) / theta a point of demand. The platform's prior is
+    kappa and slope uniform and independent in the ranges `unit_cost` and `cost_slope`,
+    credits/point. It splits the cost at full effort, kappa + slope / 2, into T bins of equal
+    probability; the types theta_1 < ... < theta_T are those of the highest cost of each bin. An
+    edge device is of the greatest type not above its own theta = (kappa_0 + slope_0 / 2) / (kappa +
+    slope / 2), so it is never dearer than its type; one above all bins has no type and is offered
+    nothing.
 
     Program, one menu a world: maximise what a point of demand leaves the users on average,
     credits/point
 
-        maximise   sum_t (v x(z_t) - r_t) / T subject to r_t - z_t / theta_t >= r_s - z_s / theta_t
-        for all types t, s     (incentive compatibility)
-                   r_t - z_t / theta_t >= 0,   0 <= z_t <= z(1)                        (individual
-                   rationality)
+        maximise   sum_t (v x(z_t) - r_t) / T
+        subject to r_t - z_t / theta_t >= r_s - z_s / theta_t for all types t, s
+                                                              (incentive compatibility)
+                   r_t - z_t / theta_t >= 0,   0 <= z_t <= z(1)
+                                                              (individual rationality)
 
-        r            reward a point of demand, credits/point; the unit price of a delivered point is
-        r_t / x(z_t) z            base cost of the effort x(z) = (sqrt(kappa_0^2 + 2 slope_0 z) -
-        kappa_0) / slope_0 v            value a point, credits: the mean of the world's values
-        weighted by demand, 0 without demand
+        r   reward a point of demand, credits/point; the unit price of a delivered point is
+            r_t / x(z_t)
+        z   base cost of the effort x(z) = (sqrt(kappa_0^2 + 2 slope_0 z) - kappa_0) / slope_0
+        v   value a point, credits: the mean of the world's values weighted by demand, 0 without
+            demand
 
     Jointly convex in (r, z). All pairs of constraints hold exactly if z grows with t and the
     rewards are r_t = r_(t-1) + (z_t - z_(t-1)) / theta_t from r_0 = z_0 = 0. On average they then
@@ -109,35 +110,31 @@ class Contract:
 
     @property
     def base_cost(self) -> tuple[float, float]:
-        """kappa_0 and slope_0, credits/point."""
+        """Base cost: kappa_0 and slope_0, credits/point."""
         return sum(self.unit_cost) / 2, sum(self.cost_slope) / 2
 
     @cached_property
     def type_cost(self) -> FloatArray:
-        """(T,) cost of a point at full effort of each type, credits/point, from the dearest type to
-        the cheapest.
-        """
+        """Cost of a point at full effort of each type (T,), credits/point, the dearest first."""
         probability = np.arange(self.types, 0, -1) / self.types
         half_slope = self.cost_slope[0] / 2, self.cost_slope[1] / 2
         return quantile_of_sum(probability, self.unit_cost, half_slope)
 
     @cached_property
     def theta(self) -> FloatArray:
-        """(T,) the types, growing."""
+        """Types (T,), growing."""
         return float(cost(1.0, *self.base_cost)) / self.type_cost
 
     @cached_property
     def virtual_cost(self) -> FloatArray:
-        """(T,) phi, falling: what base cost at a type costs the users, with the rents it leaves to
-        cheaper types.
-        """
+        """Virtual costs phi (T,), falling: base cost at a type with the rents of cheaper ones."""
         return -np.diff(np.arange(self.types, 0, -1) / self.theta, append=0.0)
 
     def menu(self, value: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Efforts and rewards, each (..., T), of the contracts for a value (...) of a point,
-        credits.
+        """Return the contracts for a value (...) of a point, credits.
 
-        Rewards are in credits a point of demand.
+        Returns:
+            Efforts (..., T), and rewards (..., T) in credits a point of demand.
         """
         kappa, slope = self.base_cost
         effort = np.clip((value[..., np.newaxis] / self.virtual_cost - kappa) / slope, 0.0, 1.0)
@@ -145,9 +142,7 @@ class Contract:
         return effort, np.cumsum(steps / self.theta, axis=-1)
 
     def clear(self, market: Market) -> Outcome:
-        """Each world's menu, and for each edge device the contract of its type; status
-        "closed_form".
-        """
+        """Offer each edge device the contract of its type; status "closed_form"."""
         start = perf_counter()
         effort, reward = self.menu(mean_value(market))
         return self.outcome(market, effort, reward, "closed_form", start)
@@ -155,12 +150,18 @@ class Contract:
     def outcome(
         self, market: Market, effort: FloatArray, reward: FloatArray, status: str, start: float
     ) -> Outcome:
-        """What comes of menus (..., T) for the costs reported; `start` is when the solution began,
-        in seconds.
+        """Return the outcome of menus for the costs reported.
+
+        Args:
+            market: costs as reported.
+            effort: (..., T) of each contract, 0..1.
+            reward: (..., T) of each contract, credits a point of demand.
+            status: see `Outcome.status`.
+            start: when the solution began, seconds of `perf_counter`.
         """
         price = np.divide(reward, effort, out=np.zeros_like(reward), where=effort > 0)
-        # So many types are at least as dear as the edge device, and the last of them is its own; 0
-        # stands for none.
+        # `chosen` types are at least as dear as the edge device, and the last of them is its own;
+        # 0 stands for none.
         reported = market.unit_cost + market.cost_slope / 2
         chosen = self.types - np.searchsorted(self.type_cost[::-1], reported)
         nothing = np.zeros((*market.batch_shape, 1))
@@ -198,7 +199,7 @@ def _cost_range(name: str, given: object) -> tuple[float, float]:
 
 
 def mean_value(market: Market) -> FloatArray:
-    """Value (...) of a point of demand in each world, credits; 0 where there is no demand."""
+    """Return the value (...) of a point of demand, credits; 0 where there is no demand."""
     demand = market.demand.sum(axis=-1)
     worth = np.einsum("...e,...e->...", market.demand, market.value)
     return np.divide(worth, demand, out=np.zeros_like(demand), where=demand > 0)
@@ -207,7 +208,7 @@ def mean_value(market: Market) -> FloatArray:
 def quantile_of_sum(
     probability: FloatArray, first: tuple[float, float], second: tuple[float, float]
 ) -> FloatArray:
-    """Quantiles of the sum of two independent variables, each uniform in its range.
+    """Return quantiles of the sum of two independent variables, each uniform in its range.
 
     Its density rises over the width of the narrower one, is flat, and falls: a trapezium, with a
     closed form.
@@ -218,60 +219,3 @@ def quantile_of_sum(
     distance = np.where(on_the_slope, np.sqrt(2 * tail * narrow * wide), tail * wide + narrow / 2)
     low, high = first[0] + second[0], first[1] + second[1]
     return np.where(probability <= 0.5, low + distance, high - distance)
-
-
-class ContractProgram:
-    """The program of `Contract` in CVXPY, with all pairs of constraints: what the closed form is
-    held to.
-
-    A second-order cone program in (r, z), compiled once; the value of a point is its only
-    parameter. CVXPY is imported on construction.
-    """
-
-    def __init__(self, mechanism: Contract) -> None:
-        import cvxpy as cp
-
-        self._mechanism = mechanism
-        types, (kappa, slope) = mechanism.types, mechanism.base_cost
-        self._reward = cp.Variable(types, name="reward")
-        self._base_cost = cp.Variable(types, nonneg=True, name="base_cost")
-        self._value = cp.Parameter(nonneg=True, name="value")
-        self._effort = (cp.sqrt(kappa**2 + 2 * slope * self._base_cost) - kappa) / slope
-        profit = (self._value * cp.sum(self._effort) - cp.sum(self._reward)) / types
-        own, other = (index.ravel() for index in np.indices((types, types)))
-        theta = mechanism.theta
-        constraints = [
-            self._base_cost <= cost(1.0, kappa, slope),
-            self._reward >= cp.multiply(1 / theta, self._base_cost),
-            self._reward[own] - self._reward[other]
-            >= cp.multiply(1 / theta[own], self._base_cost[own] - self._base_cost[other]),
-        ]
-        self._problem = compiled(cp.Problem(cp.Maximize(profit), constraints), Contract.name)
-
-    def menu(self, value: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """As `Contract.menu`, value by value.
-
-        Raises:
-            MechanismError: the solver gave no optimum.
-        """
-        import cvxpy as cp
-
-        effort = np.zeros((*value.shape, self._mechanism.types))
-        reward = np.zeros_like(effort)
-        for index in np.ndindex(value.shape):
-            self._value.value = max(
-                value[index], 0.0
-            )  # at no value as at a negative one, nothing is bought
-            solve(self._problem, f"contract for {value[index]} credits/point", cp.CLARABEL)
-            effort[index], reward[index] = np.clip(self._effort.value, 0.0, 1.0), self._reward.value
-        return effort, reward
-
-    def clear(self, market: Market) -> Outcome:
-        """As `Contract.clear`, world by world; status "optimal".
-
-        Raises:
-            MechanismError: the solver gave no optimum.
-        """
-        start = perf_counter()
-        effort, reward = self.menu(mean_value(market))
-        return self._mechanism.outcome(market, effort, reward, "optimal", start)

@@ -1,6 +1,4 @@
-"""Users and edge devices trade subtasks, topic by topic, and neither side gains by reporting
-anything but the truth.
-"""
+"""A double auction of subtasks in each topic: the truth is the best report of both sides."""
 
 from __future__ import annotations
 
@@ -9,29 +7,30 @@ from time import perf_counter
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mechanisms.arrays import BoolArray, FloatArray, IntArray
 from mechanisms.base import register
 from mechanisms.candidates import greatest, load, of_pairs, of_served
 from mechanisms.claims import Claims
-from mechanisms.market import FloatArray, IntArray, Market, Outcome
+from mechanisms.market import Market
+from mechanisms.outcome import Allocation, Outcome
 
 
 @register("double_auction")
 @dataclass(frozen=True)
 class DoubleAuction:
-    """McAfee's double auction in each topic: a user buys one unit, its pending subtask; an expert
-    sells one.
+    """McAfee's double auction in each topic: users buy one unit each, experts sell one each.
 
-    Sellers of a topic are its experts with capacity, whatever more they could serve. A seller asks
-    its cost of a point at full effort, a user with this topic bids what a point is worth to it:
+    The unit is a user's pending subtask. Sellers of a topic are its experts with capacity, whatever
+    more they could serve. The ask of a seller is its cost of a point at full effort, the bid of a
+    user with this topic is what a point is worth to it:
 
-        ask_e = kappa_e + slope_e / 2                                        credits/point bid_u =
-        sum_e user_value_ue / sum_e user_points_ue  over the sellers, credits/point; none where not
-        above 0
+        ask_e = kappa_e + slope_e / 2                               credits/point
+        bid_u = sum_e V_ue / sum_e q_ue  over the sellers,          credits/point
+                none where not above 0
 
-        user_value   what full service is worth to the user, credits
-        user_points  what full service delivers, points
+        V            `UserReports.value`: worth of full service to the user, credits
+        q            `UserReports.points`: points that full service delivers
         kappa, slope reported unit cost and cost slope, credits/point
 
     With bids b_1 >= b_2 >= ... and asks s_1 <= s_2 <= ..., equal ones in the order of their index,
@@ -41,8 +40,7 @@ class DoubleAuction:
     The first trading user, by its index, is served by the first trading expert, the second by the
     second: among those who trade, who meets whom depends on nobody's report. If e serves u,
 
-        charge_u = buyers' price x user_points_ue,   payment_e = sellers' price x user_points_ue
-        credits
+        charge_u = buyers' price . q_ue,   payment_e = sellers' price . q_ue     credits
 
     Experts that trade give effort 1; all others give 0, at price 0.
 
@@ -57,9 +55,9 @@ class DoubleAuction:
         reports, or p is. With a report that changes whether it trades, a user would pay a price
         above its bid or forgo one below it, a seller likewise (McAfee 1992). Points of the pair
         scale all of this, so it holds whoever the partner is, if the utility of a user is what its
-        bid says: user_points_ue (bid_u - price). That is the condition, user_value_ue = bid_u
-        user_points_ue at all sellers of the topic. Experts of a topic that are worth the same to a
-        user and bring it as many points meet it. For sellers the guarantee needs no condition.
+        bid says: q_ue (bid_u - price). That is the condition, V_ue = bid_u q_ue at all sellers of
+        the topic. Experts of a topic that are worth the same to a user and bring it as many points
+        meet it. For sellers the guarantee needs no condition.
         Lists are nobody's report, and what meets by them depends on who trades alone: nothing of
         this changes.
     Budget: each pair's charge is at least its payment, in every market; the platform keeps the
@@ -90,45 +88,38 @@ class DoubleAuction:
         """Trade in all topics of all worlds at once; status "closed_form".
 
         Raises:
-            MarketError: user_value, user_points, capacity, topic or expert_topic is not given.
+            MarketError: users report nothing.
         """
         start = perf_counter()
-        market.require(self.name, "user_value", "user_points", "capacity", "topic", "expert_topic")
-        assert market.user_value is not None
-        assert market.user_points is not None
-        assert market.capacity is not None
-        assert market.topic is not None
-        assert market.expert_topic is not None
+        users = market.users_for(self.name)
         is_seller = market.capacity > 0
-        sold = market.topic[..., np.newaxis] == of_pairs(market.expert_topic, market.candidates)
-        sold &= of_pairs(is_seller, market.candidates)
-        if market.candidates is not None:
-            is_seller = greatest(sold, market.candidates, market.num_experts) > 0
-        worth = np.einsum("...ue,...ue->...u", market.user_value, sold)
-        offered = np.einsum("...ue,...ue->...u", market.user_points, sold)
+        sold = users.topic[..., np.newaxis] == of_pairs(market.expert_topic, users.candidates)
+        sold &= of_pairs(is_seller, users.candidates)
+        if users.candidates is not None:
+            is_seller = greatest(sold, users.candidates, market.num_experts) > 0
+        worth = np.einsum("...ue,...ue->...u", users.value, sold)
+        offered = np.einsum("...ue,...ue->...u", users.points, sold)
         bid = np.divide(worth, offered, out=np.zeros_like(worth), where=offered > 0)
         ask = market.unit_cost + market.cost_slope / 2
 
         # The topics that are sold, on an axis before all others: in each, bids and asks of the
         # others count for none.
         topics = np.unique(market.expert_topic).reshape(-1, *(1 for _ in market.expert_topic.shape))
-        bids = np.where((market.topic == topics) & (bid > 0), bid, -np.inf)
+        bids = np.where((users.topic == topics) & (bid > 0), bid, -np.inf)
         asks = np.where((market.expert_topic == topics) & is_seller, ask, np.inf)
         trade = mcafee(bids, asks)
-        if market.candidates is None:
-            allocation = _in_order_of_index(trade.buys, trade.sells).max(axis=0, initial=-1)
+        if users.candidates is None:
+            expert = _in_order_of_index(trade.buys, trade.sells).max(axis=0, initial=-1)
         else:
             buys, sells = np.asarray(trade.buys.any(axis=0)), np.asarray(trade.sells.any(axis=0))
-            allocation = _within_reach(buys, sells, sold, market.candidates)
-            trade = trade._replace(
-                sells=trade.sells
-                & (load(np.ones(allocation.shape), allocation, market.num_experts) > 0)
-            )
+            expert = _within_reach(buys, sells, sold, users.candidates)
+            found_partner = load(np.ones(expert.shape), expert, market.num_experts) > 0
+            trade = trade._replace(sells=trade.sells & found_partner)
         buyers_price = np.where(trade.buys, trade.buyers_price[..., np.newaxis], 0.0).sum(axis=0)
         unit_price = np.where(trade.sells, trade.sellers_price[..., np.newaxis], 0.0).sum(axis=0)
-        points = of_served(market.user_points, allocation, market.candidates)
-        value = of_served(market.user_value, allocation, market.candidates)
-        points_served = load(points, allocation, market.num_experts)
+        points = of_served(users.points, expert, users.candidates)
+        value = of_served(users.value, expert, users.candidates)
+        points_served = load(points, expert, market.num_experts)
         return Outcome(
             unit_price=unit_price,
             effort=np.where(trade.sells.any(axis=0), 1.0, 0.0),
@@ -137,23 +128,25 @@ class DoubleAuction:
             welfare=value.sum(axis=-1) - (ask * points_served).sum(axis=-1),
             status="closed_form",
             solve_seconds=perf_counter() - start,
-            charge=buyers_price * points,
-            allocation=allocation,
+            allocation=Allocation(expert, buyers_price * points),
         )
 
 
 class Trade(NamedTuple):
-    """Who trades in a double auction, at what prices; leading axes are markets."""
+    """Traders in a double auction and their prices; leading axes are markets."""
 
-    buys: NDArray[np.bool_]  # (..., U)
-    sells: NDArray[np.bool_]  # (..., E), as many as buy
+    buys: BoolArray  # (..., U)
+    sells: BoolArray  # (..., E), as many as buy
     buyers_price: FloatArray  # (...), of no meaning without a trade
     sellers_price: FloatArray  # (...), of no meaning without a trade
 
 
 def mcafee(bids: FloatArray, asks: FloatArray) -> Trade:
-    """The double auction of `DoubleAuction` for bids (..., U), -inf for none, and asks (..., E),
-    inf for none.
+    """Trade as `DoubleAuction` does.
+
+    Args:
+        bids: (..., U) credits/point; -inf for none.
+        asks: (..., E) credits/point; inf for none.
     """
     buyers = np.argsort(-bids, axis=-1, kind="stable")
     sellers = np.argsort(asks, axis=-1, kind="stable")
@@ -175,26 +168,23 @@ def mcafee(bids: FloatArray, asks: FloatArray) -> Trade:
     return Trade(buys, sells, np.where(at_p, p, b_k)[..., 0], np.where(at_p, p, s_k)[..., 0])
 
 
-def _in_order_of_index(buys: NDArray[np.bool_], sells: NDArray[np.bool_]) -> IntArray:
-    """The expert that serves each user (..., U), the i-th of those who sell the i-th of those who
-    buy; -1 for none.
-    """
+def _in_order_of_index(buys: BoolArray, sells: BoolArray) -> IntArray:
+    """Return the expert of each user (..., U), -1 for none: the i-th seller for the i-th buyer."""
     sellers = np.argsort(~sells, axis=-1, kind="stable")
     place = np.maximum(np.cumsum(buys, axis=-1) - 1, 0)
     return np.where(buys, np.take_along_axis(sellers, place, axis=-1), -1)
 
 
 def _within_reach(
-    buys: NDArray[np.bool_], sells: NDArray[np.bool_], sold: NDArray[np.bool_], candidates: IntArray
+    buys: BoolArray, sells: BoolArray, sold: BoolArray, candidates: IntArray
 ) -> IntArray:
-    """The expert of each user (..., U) where users list candidates (..., U, C), -1 for none, by
-    `DoubleAuction`'s rule.
+    """Return the expert of each user (..., U) where users list candidates, -1 for none.
 
     Args:
-        buys: (..., U).
-        sells: (..., E).
-        sold: (..., U, C) whether the expert of the pair has the user's topic.
-        candidates: (..., U, C).
+        buys: (..., U) users that trade.
+        sells: (..., E) experts that trade.
+        sold: (..., U, C) pairs whose expert sells the user's topic.
+        candidates: (..., U, C) the expert of each pair.
     """
     allocation = np.full(buys.shape, -1)
     meets = sold & of_pairs(sells, candidates) & buys[..., np.newaxis]
@@ -213,9 +203,10 @@ def _within_reach(
     return allocation
 
 
-def _largest_matching(meets: NDArray[np.bool_], candidates: IntArray, num_experts: int) -> IntArray:
-    """The expert of each user (U,), -1 for none, in a matching of as many as can be (Hopcroft and
-    Karp 1973).
+def _largest_matching(meets: BoolArray, candidates: IntArray, num_experts: int) -> IntArray:
+    """Return the expert of each user (U,), -1 for none, in a matching of as many as can be.
+
+    Source: Hopcroft and Karp 1973.
     """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import maximum_bipartite_matching

@@ -1,4 +1,4 @@
-"""What can go wrong in a market: one exception for a bad input, one for a failed solve."""
+"""Errors of a market: one for a bad input, one for a failed solve."""
 
 
 class MarketError(ValueError):
@@ -6,8 +6,7 @@ class MarketError(ValueError):
 
 
 class MechanismError(RuntimeError):
-    """A solver gave no answer; the message names the mechanism, the problem and what the solver
-    said.
+    """A solver gave no answer; the message names mechanism and problem, and quotes the solver.
 
     A simulator may catch it and keep the last valid prices.
     """

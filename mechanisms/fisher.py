@@ -8,19 +8,20 @@ from time import perf_counter
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mechanisms.assignment import Pairs, admitted, pairs
+from mechanisms.arrays import BoolArray, FloatArray, IntArray
+from mechanisms.assignment import admitted, pairs_of
 from mechanisms.base import register
 from mechanisms.budget import budget_of, check_amount
 from mechanisms.candidates import greatest, load, of_pairs, of_served
 from mechanisms.claims import Claims
 from mechanisms.errors import MechanismError
 from mechanisms.fisher_equilibrium import Equilibrium, equilibrium
-from mechanisms.market import FloatArray, IntArray, Market, Outcome
+from mechanisms.market import Market
+from mechanisms.outcome import Allocation, Outcome
 
 _ROUNDING = 1e-8  # what is dearer by this share of a user's money is still paid with all of it
-# a smaller share of a user's money does not count as spent: it may be the solver's rounding
+# A smaller share of a user's money does not count as spent: it may be the solver's rounding.
 _SPENT = 1e-3
 
 Solver = Callable[[FloatArray, FloatArray, IntArray | None], Equilibrium]
@@ -29,26 +30,27 @@ Solver = Callable[[FloatArray, FloatArray, IntArray | None], Equilibrium]
 @register("fisher")
 @dataclass(frozen=True)
 class Fisher:
-    """A Fisher market for bandwidth: users spend equal budgets where a credit buys most, and no
-    expert sells at a loss.
+    """A Fisher market for bandwidth: users spend equal budgets where a credit buys most.
 
-    Pairs that trade: the user has a topic (where topics are given), the expert a place, 0 < need <=
-    limit, service delivers points, and its value covers the least payment at which the expert works
-    at full effort, user_value >= user_points (kappa + slope). Each of the users with such a pair
-    has the money m = budget / how many they are.
+    No expert sells at a loss. Pairs that trade: the user has a topic, the expert a place,
+    0 < need <= limit, service delivers points, and its value covers the least payment at which the
+    expert works at full effort, V_ue >= q_ue (kappa_e + slope_e). Each of the users with such a
+    pair has the money m = budget / how many they are.
 
     Program, for each world, in the logarithms z_e of the markup of the price P_e = R_e exp(z_e) of
     the whole band over its reserve, and y_u of the credits that buy the user a credit's worth:
 
         minimise   sum_e R_e exp(z_e) - m sum_u y_u    credits
-        subject to y_u <= z_e - log(V_ue / R_e) for the pairs that trade,    y_u <= 0,    z_e >= 0
+        subject to y_u <= z_e - log(W_ue / R_e) for the pairs that trade,    y_u <= 0,    z_e >= 0
 
-        V_ue = user_value_ue limit_e / need_ue     what the whole band would be worth to the user,
-        credits R_e  = limit_e (kappa_e + slope_e) max_u (user_points_ue / need_ue)   reserve,
-        credits, over pairs that trade
+        V            `UserReports.value`: worth of full service to the user, credits
+        q            `UserReports.points`: points that full service delivers
+        W_ue = V_ue limit_e / need_ue              worth of the whole band to the user, credits
+        R_e = limit_e (kappa_e + slope_e) max_u (q_ue / need_ue)
+                                                   reserve, credits, over pairs that trade
 
     The multipliers of the first rows are what u spends at e, credits. Optimality is equilibrium:
-    users spend only where V_ue / P_e is greatest; one to whom a credit brings more than its worth
+    users spend only where W_ue / P_e is greatest; one to whom a credit brings more than its worth
     there spends everything, nobody gets less; what is spent at e is at most P_e, and exactly that
     where P_e is above the reserve: the band is sold.
 
@@ -59,15 +61,15 @@ class Fisher:
         charge_u = P_e need_ue / limit_e <= m    credits
 
     and others nothing. The expert is paid these charges: unit_price_e = payment_e / points_e. One
-    that sells nothing offers (kappa + slope) P_e / R_e, or kappa + slope where nobody asks.
+    that sells nothing offers (kappa + slope) P_e / R_e, or kappa + slope where no pair trades.
 
     Guarantee: charges are the payments, and within the budget. Nobody loses: a served user has
-        value charge_u V_ue / P_e >= charge_u; an edge device earns at least kappa + slope a point,
+        value charge_u W_ue / P_e >= charge_u; an edge device earns at least kappa + slope a point,
         as P_e >= R_e, so that full effort is its best response. Equilibrium prices exist and are
         unique. Not of greatest welfare: money decides, not value, and who can pay for only a part
         of its need buys nothing.
     Strategic side: nobody. All take prices as given; with few users, one gains by misreporting its
-    values.
+        values.
     No users, no experts, no budget, no place, no band, nothing worth its price: nobody is served or
     charged.
     Source: Cole, Devanur, Gkatzelis, Jain, Mai, Vazirani and Yazdanbod 2017, "Convex program
@@ -75,7 +77,7 @@ class Fisher:
         quasi-linear program, y <= 0. Reserves and whole service are this project's.
 
     Attributes:
-        budget: what users can spend together, credits/slot; None takes `Market.budget`.
+        budget: credits that users can spend together, credits/slot; None takes `Market.budget`.
     """
 
     budget: float | None = None
@@ -93,89 +95,89 @@ class Fisher:
         check_amount(self.name, "budget", self.budget)
 
     def clear(self, market: Market) -> Outcome:
-        """Find the equilibrium of all worlds at once and serve whole users; status "optimal"."""
+        """Find the equilibrium of all worlds at once and serve whole users; status "optimal".
+
+        Raises:
+            MarketError: users report nothing, or the band is not known.
+            MechanismError: no equilibrium was found.
+        """
         return clear_by(equilibrium, market, self.budget)
 
 
 class Trade(NamedTuple):
-    """What a Fisher market is made of, from what users and experts report."""
+    """Pairs, money and reserves of a Fisher market, from what users and experts report."""
 
-    trades: NDArray[np.bool_]  # (..., U, C)
+    trades: BoolArray  # (..., U, C)
     money: FloatArray  # (...) each user's, credits; 1 where nothing trades
     worth: FloatArray  # (..., U, C) of the whole band, credits; 1 where a pair does not trade
-    reserve: (
-        FloatArray  # (..., E) least price of the whole band, credits; `money` where nobody asks
-    )
+    share: FloatArray  # (..., U, C) of the band that is needed; 0 where a pair does not trade
+    reserve: FloatArray  # (..., E) of the whole band, credits; `money` where no pair trades
 
 
-def trade(market: Market, asked: Pairs, budget: float | None) -> Trade:
-    """See `Fisher`."""
-    assert market.user_value is not None
-    assert market.user_points is not None
-    assert asked.need is not None
-    assert asked.limit is not None
-    limit = of_pairs(asked.limit, asked.candidates)
+def trade_in(market: Market, budget: float | None) -> Trade:
+    """Return who trades in a market, with what money and at what reserve; see `Fisher`.
+
+    Raises:
+        MarketError: users report nothing, or the band is not known.
+    """
+    market.check_band(Fisher.name)
+    users = market.users_for(Fisher.name)
+    need, limit = users.bandwidth_need, of_pairs(market.bandwidth_limit, users.candidates)
     full_effort_price = market.unit_cost + market.cost_slope
     total = budget_of(market, budget)
-    trades = (market.user_points > 0) & (asked.need > 0) & (asked.need <= limit)
-    trades &= (
-        of_pairs(asked.capacity > 0, asked.candidates) & (total > 0)[..., np.newaxis, np.newaxis]
-    )
-    trades &= market.user_value >= market.user_points * of_pairs(
-        full_effort_price, asked.candidates
-    )
-    if market.topic is not None:
-        trades &= (market.topic >= 0)[..., np.newaxis]
+    trades = (users.points > 0) & (need > 0) & (need <= limit)
+    trades &= of_pairs(market.capacity > 0, users.candidates)
+    trades &= (total > 0)[..., np.newaxis, np.newaxis]
+    trades &= users.value >= users.points * of_pairs(full_effort_price, users.candidates)
+    trades &= (users.topic >= 0)[..., np.newaxis]
     buyers = trades.any(axis=-1).sum(axis=-1)
     money = np.where(buyers > 0, total, 1.0) / np.maximum(buyers, 1)
-    per_need = np.divide(limit, asked.need, out=np.zeros_like(asked.need), where=trades)
-    points = greatest(market.user_points * per_need, asked.candidates, market.num_experts)
+    per_need = np.divide(limit, need, out=np.zeros_like(need), where=trades)
+    share = np.divide(need, limit, out=np.zeros_like(need), where=trades)
+    points = greatest(users.points * per_need, users.candidates, market.num_experts)
     reserve = np.where(points > 0, full_effort_price * points, money[..., np.newaxis])
-    return Trade(trades, money, np.where(trades, market.user_value * per_need, 1.0), reserve)
+    return Trade(trades, money, np.where(trades, users.value * per_need, 1.0), share, reserve)
 
 
 def clear_by(solve: Solver, market: Market, budget: float | None) -> Outcome:
-    """The outcome of `Fisher` at the equilibrium that `solve` finds, see
-    `mechanisms.fisher_equilibrium.equilibrium`.
+    """Return the outcome at the equilibrium that `solve` finds.
+
+    Args:
+        solve: see `mechanisms.fisher_equilibrium.equilibrium`.
+        market: costs as reported.
+        budget: credits/slot; None takes `Market.budget`.
 
     Raises:
-        MarketError: the market lacks what users report.
+        MarketError: users report nothing, or the band is not known.
         MechanismError: `solve` found no equilibrium.
     """
     start = perf_counter()
-    asked = pairs(market, Fisher.name, bandwidth=True)
-    offered = trade(market, asked, budget)
+    pairs = pairs_of(market, Fisher.name, bandwidth=True)
+    offered = trade_in(market, budget)
     money = offered.money[..., np.newaxis]
     log_worth = np.full_like(offered.worth, -np.inf)
-    reserve = of_pairs(offered.reserve, asked.candidates)
+    reserve = of_pairs(offered.reserve, pairs.candidates)
     np.log(offered.worth / reserve, out=log_worth, where=offered.trades)
     try:
-        log_markup, spending = solve(log_worth, offered.reserve / money, asked.candidates)
+        log_markup, spending = solve(log_worth, offered.reserve / money, pairs.candidates)
     except MechanismError as error:
         raise MechanismError(f"fisher: {error}") from error
 
     markup = np.exp(np.maximum(log_markup, 0.0))
-    assert asked.need is not None
-    assert asked.limit is not None
-    limit = of_pairs(asked.limit, asked.candidates)
-    share = np.divide(asked.need, limit, out=np.zeros_like(asked.need), where=offered.trades)
-    due = share * of_pairs(offered.reserve * markup, asked.candidates)
+    due = offered.share * of_pairs(offered.reserve * markup, pairs.candidates)
     spent = spending.sum(axis=-1) * money
-    covered = (
-        (spending > _SPENT) & (due <= (spent + _ROUNDING * money)[..., np.newaxis]) & offered.trades
-    )
+    covered = due <= (spent + _ROUNDING * money)[..., np.newaxis]
+    covered &= (spending > _SPENT) & offered.trades
     wish = np.where(covered, spending, 0.0)
-    allocation = np.full(spending.shape[:-1], -1)
+    expert = np.full(spending.shape[:-1], -1)
     for index in np.ndindex(market.batch_shape):
-        allocation[index] = admitted(wish[index], asked.world(index))
+        expert[index] = admitted(wish[index], pairs.world(index))
 
     due = np.minimum(due, money[..., np.newaxis])
-    assert market.user_points is not None
-    charge = of_served(due, allocation, asked.candidates)
-    points = load(
-        of_served(market.user_points, allocation, asked.candidates), allocation, market.num_experts
-    )
-    paid = load(charge, allocation, market.num_experts)
+    charge = of_served(due, expert, pairs.candidates)
+    points = of_served(market.users_for(Fisher.name).points, expert, pairs.candidates)
+    points = load(points, expert, market.num_experts)
+    paid = load(charge, expert, market.num_experts)
     unit_price = (market.unit_cost + market.cost_slope) * markup
     unit_price = np.divide(paid, points, out=unit_price, where=points > 0)
     return Outcome(
@@ -183,9 +185,8 @@ def clear_by(solve: Solver, market: Market, budget: float | None) -> Outcome:
         effort=np.ones_like(unit_price),
         points=points,
         payment=unit_price * points,
-        welfare=of_served(asked.net, allocation, asked.candidates).sum(axis=-1),
+        welfare=of_served(pairs.net, expert, pairs.candidates).sum(axis=-1),
         status="optimal",
         solve_seconds=perf_counter() - start,
-        charge=charge,
-        allocation=allocation,
+        allocation=Allocation(expert, charge),
     )

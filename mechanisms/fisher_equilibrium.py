@@ -1,6 +1,4 @@
-"""Equilibrium prices of a Fisher market with quasi-linear users and reserve prices, many worlds at
-once.
-"""
+"""Equilibrium prices of Fisher markets with quasi-linear users and reserve prices."""
 
 from __future__ import annotations
 
@@ -8,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mechanisms.arrays import FloatArray, IntArray
 from mechanisms.candidates import of_pairs, total
 from mechanisms.errors import MechanismError
-from mechanisms.market import FloatArray, IntArray
 from mechanisms.network_step import Network, network_step
 
-_TOLERANCE = 1e-11  # of a product that should be 0, on average, in shares of what one user has
-# of a sum, in shares of it: rounding does not let it be much less where many users are equal
+_TOLERANCE = 1e-11  # of a product that should be 0, on average, in shares of one user's money
+# Of a sum, in shares of it: rounding does not let it be much less where many users are equal
 _RESIDUAL = 1e-8
 _MAX_STEPS = 100
 _TO_BOUNDARY = 0.995  # of the way there is as far as a step goes
@@ -22,7 +20,7 @@ _CENTRING = 0.1
 
 
 class Equilibrium(NamedTuple):
-    """Prices and what is spent at them."""
+    """Prices and the money spent at them."""
 
     log_markup: FloatArray  # (..., E) log of the price over the reserve, >= 0
     spending: FloatArray  # (..., U, C) share of its money that a user spends at an expert
@@ -31,8 +29,12 @@ class Equilibrium(NamedTuple):
 def equilibrium(
     log_worth: FloatArray, reserve: FloatArray, candidates: IntArray | None = None
 ) -> Equilibrium:
-    """Minimise sum_e reserve_e exp(z_e) - sum_u y_u subject to y_u <= z_e - log_worth_ue, y_u <= 0,
-    z_e >= 0.
+    """Find the equilibria of many worlds at once.
+
+    They are the optima of
+
+        minimise   sum_e reserve_e exp(z_e) - sum_u y_u
+        subject to y_u <= z_e - log_worth_ue,    y_u <= 0,    z_e >= 0
 
     The optimality conditions, with multipliers b (spending), k (money kept) and r (what the unsold
     would bring),
@@ -60,13 +62,10 @@ def equilibrium(
     # All slacks are positive from the start and stay so. Prices start above where an even spread of
     # all money would put them, by so little where the reserve is high that r z is nowhere far from
     # 1.
-    z = np.maximum(np.log(max(num_users, 1) / max(num_experts, 1) / reserve), 0.0) + 1.0 / (
-        1.0 + reserve
-    )
-    y = (
-        np.minimum((of_pairs(z, candidates) - worth).min(axis=-1, where=trades, initial=0.0), 0.0)
-        - 1.0
-    )
+    even_spread = np.log(max(num_users, 1) / max(num_experts, 1) / reserve)
+    z = np.maximum(even_spread, 0.0) + 1.0 / (1.0 + reserve)
+    least = (of_pairs(z, candidates) - worth).min(axis=-1, where=trades, initial=0.0)
+    y = np.minimum(least, 0.0) - 1.0
     slack = np.where(trades, of_pairs(z, candidates) - worth - y[..., np.newaxis], 1.0)
     k = 1.0 / (1.0 + trades.sum(axis=-1))
     b = trades * k[..., np.newaxis]
@@ -107,21 +106,17 @@ def equilibrium(
         for at, step in ((k, step_k), (-y, -step_y), (r, step_r), (z, step_z)):
             length = np.minimum(length, _to_boundary(at, step, (-1,)))
         length = np.where(done, 0.0, length)[..., np.newaxis]
-        z, y, k, r = (
-            z + length * step_z,
-            y + length * step_y,
-            k + length * step_k,
-            r + length * step_r,
-        )
-        b, slack = (
-            b + length[..., np.newaxis] * step_b,
-            slack + length[..., np.newaxis] * step_slack,
-        )
+        z = z + length * step_z
+        y = y + length * step_y
+        k = k + length * step_k
+        r = r + length * step_r
+        b = b + length[..., np.newaxis] * step_b
+        slack = slack + length[..., np.newaxis] * step_slack
     stuck = [tuple(map(int, index)) for index in np.argwhere(~done)]
     raise MechanismError(f"no equilibrium after {_MAX_STEPS} steps in the worlds {stuck}")
 
 
 def _to_boundary(at: FloatArray, step: FloatArray, axes: tuple[int, ...]) -> FloatArray:
-    """The longest step (...) that leaves `at` positive by some of itself; at most 1."""
+    """Return the longest step (...) that leaves `at` positive by some of itself; at most 1."""
     ratio = np.divide(at, -step, out=np.ones_like(at), where=step < 0)
     return np.minimum(_TO_BOUNDARY * ratio.min(axis=axes, initial=np.inf), 1.0)

@@ -1,5 +1,6 @@
-"""Linear and mixed-integer programs handed to the HiGHS solver as arrays, with no modelling layer
-in between.
+"""Linear and mixed-integer programs handed to the HiGHS solver as arrays.
+
+No modelling layer stands in between.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mechanisms.arrays import FloatArray, IntArray
 from mechanisms.errors import MechanismError
-from mechanisms.market import FloatArray, IntArray
 
 # Presolve is off: on assignments it takes longer than it saves, from 8 x 30 to 64 x 300.
 _OPTIONS: dict[str, bool | float | str] = {
@@ -25,8 +26,9 @@ _PRIMAL = 4  # HiGHS's number of the primal simplex method
 
 
 class Optimum(NamedTuple):
-    """The decisions of a proven optimum, and what one more unit of each row's limit would add to
-    the objective.
+    """The decisions of a proven optimum, and its duals.
+
+    A dual is what one more unit of a row's limit would add to the objective.
     """
 
     decision: FloatArray  # (columns,)
@@ -45,16 +47,15 @@ def maximise(
 ) -> Optimum:
     """Maximise objective @ x subject to rows @ x <= limits and x >= 0; a vertex.
 
-    Every x occurs in the same number of rows, k.
-
-    Tolerances are absolute, 1e-9 for rows and 1e-7 for duals: scale the numbers to about 1.
+    Every x occurs in the same number of rows, k. Tolerances are absolute, 1e-9 for rows and 1e-7
+    for duals: scale the numbers to about 1.
 
     Args:
         objective: (columns,).
-        row: (columns, k) the rows that a column occurs in, rising.
-        coefficient: (columns, k) what it is multiplied by there.
+        row: (columns, k) rows that a column occurs in, rising.
+        coefficient: (columns, k) its factor in each of these rows.
         limits: (rows,).
-        problem: what is solved, for messages.
+        problem: name of what is solved, for messages.
         whole: every x is 0 or 1.
         from_nothing: by the primal simplex method, which starts at x = 0, instead of the dual one.
 

@@ -1,10 +1,10 @@
-"""The linear equations of a Newton step in a network of users and experts, whose pairs are springs
-between the two.
+"""The linear equations of a Newton step in a network of users and experts.
 
-With step y_u of a user, z_e of an expert, and stiffness s_ue of a pair, as far as one trades,
+Pairs are springs between the two. With step y_u of a user, z_e of an expert, and stiffness s_ue of
+a pair, as far as one trades,
 
-    d_u y_u - sum_e s_ue z_e = f_u,    d_e z_e - sum_u s_ue y_u = f_e,    d_u > sum_e s_ue,  d_e >
-    sum_u s_ue
+    d_u y_u - sum_e s_ue z_e = f_u,    d_u > sum_e s_ue
+    d_e z_e - sum_u s_ue y_u = f_e,    d_e > sum_u s_ue
 
 so that the matrix is symmetric and positive definite.
 """
@@ -15,13 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mechanisms.arrays import FloatArray, IntArray
 from mechanisms.candidates import cells
 from mechanisms.errors import MechanismError
-from mechanisms.market import FloatArray, IntArray
 
-_RESIDUAL = (
-    1e-10  # of the equations, each divided by the root of its diagonal, in shares of the right side
-)
+# Of the equations, each divided by the root of its diagonal, in shares of the right side.
+_RESIDUAL = 1e-10
 _MAX_ITERATIONS = 500
 
 
@@ -36,7 +35,7 @@ class Network(NamedTuple):
 
 
 def network_step(network: Network, candidates: IntArray | None) -> tuple[FloatArray, FloatArray]:
-    """The steps (..., U) of users and (..., E) of experts.
+    """Return the steps (..., U) of users and (..., E) of experts.
 
     Where every user has a column for every expert, experts are eliminated: U equations a world.
     Where users list `candidates` a matrix of U x U would be the greatest thing there is; see
@@ -46,7 +45,9 @@ def network_step(network: Network, candidates: IntArray | None) -> tuple[FloatAr
         MechanismError: the equations are singular, which only rounding can make them.
     """
     try:
-        return _by_elimination(network) if candidates is None else _by_forest(network, candidates)
+        if candidates is None:
+            return _by_elimination(network)
+        return _by_forest(network, candidates)
     except (np.linalg.LinAlgError, RuntimeError) as error:  # the latter is what SuperLU raises
         raise MechanismError(f"no step towards an equilibrium: {error}") from error
 
@@ -66,23 +67,20 @@ def _by_elimination(network: Network) -> tuple[FloatArray, FloatArray]:
 
 
 def _by_forest(network: Network, candidates: IntArray) -> tuple[FloatArray, FloatArray]:
-    """By conjugate gradients, preconditioned with the stiffest forest and the whole diagonal; all
-    worlds at once.
+    """Solve by conjugate gradients, preconditioned with the stiffest forest and the diagonal.
 
-    The factors of a forest are as sparse as it is. Near an equilibrium the pairs at which users
-    spend form one, and all others are slack beside it: the closer the optimum, the more the forest
-    is the whole. (Resende and Veiga 1993, for interior-point steps in assignment and transport;
-    here 13 iterations at most and 2 at the end, where a diagonal alone needs thousands.)
+    All worlds are solved at once. The factors of a forest are as sparse as it is. Near an
+    equilibrium the pairs at which users spend form one, and all others are slack beside it: the
+    closer the optimum, the more the forest is the whole. (Resende and Veiga 1993, for
+    interior-point steps in assignment and transport; here 13 iterations at most and 2 at the end,
+    where a diagonal alone needs thousands.)
     """
     from scipy.sparse import csc_array, csr_array
     from scipy.sparse.csgraph import minimum_spanning_tree
     from scipy.sparse.linalg import LinearOperator, cg, splu
 
-    num_users, num_experts, listed = (
-        network.of_users.size,
-        network.of_experts.size,
-        candidates.shape[-1],
-    )
+    num_users, num_experts = network.of_users.size, network.of_experts.size
+    listed = candidates.shape[-1]
     size = num_users + num_experts
     # Every row and column is divided by the root of its diagonal: `coupling` is what is then beside
     # it.
@@ -125,6 +123,6 @@ def _by_forest(network: Network, candidates: IntArray) -> tuple[FloatArray, Floa
         M=LinearOperator((size, size), matvec=factors.solve, dtype=np.float64),
     )
     step /= root
-    return step[:num_users].reshape(network.of_users.shape), step[num_users:].reshape(
-        network.of_experts.shape
-    )
+    step_y = step[:num_users].reshape(network.of_users.shape)
+    step_z = step[num_users:].reshape(network.of_experts.shape)
+    return step_y, step_z

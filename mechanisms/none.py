@@ -1,4 +1,4 @@
-"""No mechanism: edge devices serve for nothing, as in arXiv 2402.06942."""
+"""The absence of a mechanism: edge devices serve for nothing, as in arXiv 2402.06942."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from mechanisms.base import register
 from mechanisms.claims import Claims
-from mechanisms.market import Market, Outcome
+from mechanisms.market import Market
+from mechanisms.outcome import Outcome
 from mechanisms.supply import welfare
 
 

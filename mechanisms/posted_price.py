@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from time import perf_counter
 from typing import ClassVar
 
 import numpy as np
 
+from mechanisms.arrays import FloatArray
 from mechanisms.base import register
 from mechanisms.budget import check_amount
 from mechanisms.claims import Claims
-from mechanisms.market import FloatArray, Market, Outcome
-from mechanisms.program import compiled, solve
+from mechanisms.market import Market
+from mechanisms.outcome import Outcome
 from mechanisms.supply import outcome_at_prices
 
 # Profits closer than this share of the money at stake count as equal: rounding must not choose a
@@ -24,8 +24,7 @@ _TIE = 1e-12
 @register("posted_price")
 @dataclass(frozen=True)
 class PostedPrice:
-    """The users post the one unit price that leaves them most; each edge device answers as it likes
-    best.
+    """Users post the one unit price that leaves them most; each edge device answers at its best.
 
     Program, for each world: maximise over p >= 0 the users' profit in credits/slot
 
@@ -47,7 +46,7 @@ class PostedPrice:
     No trade: where no price leaves a profit, also without experts or demand, the price is 0 and
         nobody takes part; 0 is the lowest price there is and its profit is always 0.
     Individual rationality: 0 effort is among the answers, so no edge device loses, whatever it
-    reported.
+        reported.
     Budget: users pay exactly the payments (balance 0); `Market.budget` is *ignored*.
     Strategic side: edge devices choose their effort, given the price. The price follows their
         *reports*, which are believed, so the mechanism is not incentive compatible. The users act
@@ -73,9 +72,7 @@ class PostedPrice:
         check_amount(self.name, "price", self.price)
 
     def clear(self, market: Market) -> Outcome:
-        """Post the most profitable price in every world (status "closed_form"), or the one given
-        ("given").
-        """
+        """Post the most profitable price (status "closed_form"), or the one given ("given")."""
         start = perf_counter()
         if self.price is None:
             price, status = most_profitable_price(market), "closed_form"
@@ -88,7 +85,7 @@ class PostedPrice:
 
 
 def most_profitable_price(market: Market) -> FloatArray:
-    """The price (...) of `PostedPrice`, credits/point, by a scan over the breakpoints of supply.
+    """Return the price (...) of `PostedPrice`, credits/point, by a scan over bends of supply.
 
     At distance t into the piece that starts at breakpoint b, where supply is sum_e D_e x_e = S +
     sigma t and the value bought sum_e D_e v_e x_e = V + nu t, the profit is V + nu t - (b + t)(S +
@@ -130,87 +127,3 @@ def most_profitable_price(market: Market) -> FloatArray:
     )
     as_good_as_best = profit >= profit.max(axis=-1, keepdims=True) - _TIE * at_stake
     return np.asarray(np.where(as_good_as_best, price, np.inf).min(axis=-1))
-
-
-class PostedPriceProgram:
-    """The program of `PostedPrice` in CVXPY, piece by piece: the slow reference that the scan is
-    held to.
-
-    On the piece lower <= p <= upper, with A the experts whose effort grows and F those at full
-    effort,
-
-        maximise   sum_(e in A) D_e ((v_e - kappa_e) x_e - slope_e x_e^2) + sum_(e in F) D_e (v_e -
-        p) subject to p = kappa_e + slope_e x_e for e in A,  lower <= p <= upper
-
-    a convex quadratic program, compiled once with parameters for all pieces of all markets of the
-    same size. CVXPY is imported on construction. It is for markets of ordinary scale: on pieces
-    shorter than about 1e-6 of their price the solver's tolerance is the size of the piece.
-    """
-
-    def __init__(self, num_experts: int) -> None:
-        import cvxpy as cp
-
-        self._price = cp.Variable(name="price")
-        effort = cp.Variable(num_experts, name="effort")
-        # The first four are 0 outside A; slope is not, so that the equality holds effort at 0
-        # there.
-        self._margin = cp.Parameter(num_experts, name="margin")  # D (v - kappa)
-        self._curvature = cp.Parameter(num_experts, nonneg=True, name="curvature")  # D slope
-        self._grows = cp.Parameter(num_experts, nonneg=True, name="grows")  # 1
-        self._start = cp.Parameter(num_experts, nonneg=True, name="start")  # kappa
-        self._slope = cp.Parameter(num_experts, nonneg=True, name="slope")
-        self._full_points = cp.Parameter(nonneg=True, name="full_points")  # sum of D over F
-        self._lower = cp.Parameter(nonneg=True, name="lower")
-        self._upper = cp.Parameter(nonneg=True, name="upper")
-        profit = (
-            self._margin @ effort
-            - self._curvature @ cp.square(effort)
-            - self._full_points * self._price
-        )
-        answers = self._grows * self._price == self._start + cp.multiply(self._slope, effort)
-        within = [self._lower <= self._price, self._price <= self._upper]
-        self._problem = compiled(
-            cp.Problem(cp.Maximize(profit), [answers, *within]), PostedPrice.name
-        )
-
-    def clear(self, market: Market) -> Outcome:
-        """As `PostedPrice.clear`, world by world; status "optimal".
-
-        Raises:
-            MechanismError: the solver gave no optimum on a piece.
-        """
-        start = perf_counter()
-        price = np.zeros(market.batch_shape)
-        for index in np.ndindex(market.batch_shape):
-            price[index] = self._solve(market.world(index))
-        unit_price = np.repeat(price[..., np.newaxis], market.num_experts, axis=-1)
-        return outcome_at_prices(
-            market, unit_price, status="optimal", solve_seconds=perf_counter() - start
-        )
-
-    def _solve(self, market: Market) -> float:
-        best_price, best_profit = 0.0, 0.0
-        full_effort_price = market.unit_cost + market.cost_slope
-        breakpoints = np.unique(np.concatenate([market.unit_cost, full_effort_price]))
-        for lower, upper in pairwise(breakpoints.tolist()):
-            price, profit = self._solve_piece(market, lower, upper)
-            if profit > best_profit:
-                best_price, best_profit = price, profit
-        return best_price
-
-    def _solve_piece(self, market: Market, lower: float, upper: float) -> tuple[float, float]:
-        import cvxpy as cp
-
-        middle = (lower + upper) / 2
-        full = middle >= market.unit_cost + market.cost_slope
-        grows = (middle > market.unit_cost) & ~full
-        self._margin.value = market.demand * (market.value - market.unit_cost) * grows
-        self._curvature.value = market.demand * market.cost_slope * grows
-        self._grows.value = grows.astype(np.float64)
-        self._start.value = market.unit_cost * grows
-        self._slope.value = market.cost_slope
-        self._full_points.value = (market.demand * full).sum()
-        self._lower.value, self._upper.value = lower, upper
-        profit = solve(self._problem, f"posted_price on the piece [{lower}, {upper}]", cp.CLARABEL)
-        full_value = (market.demand * market.value * full).sum()
-        return float(self._price.value), profit + float(full_value)

@@ -1,4 +1,4 @@
-"""Parts that are found by name: a registry a kind, and what to say of a name that there is not."""
+"""Parts that are found by name, in a registry for each kind, and messages for unknown names."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Registry(Generic[Part]):
 
 
 def nearest(wrong: str, valid: Iterable[str]) -> str:
-    """Say what `wrong` may have meant: the nearest valid name, and all of them where they are few.
+    """Return words on what `wrong` may have meant: the nearest valid name, and all if few.
 
     >>> nearest("epsiodes", ["episodes", "seeds"])
     "did you mean 'episodes'? Valid: episodes, seeds"

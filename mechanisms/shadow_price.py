@@ -14,37 +14,40 @@ from mechanisms.assignment import (
     Relaxation,
     admitted,
     outcome_at_full_effort,
-    pairs,
+    pairs_of,
     relaxation,
 )
-from mechanisms.assignment_program import AssignmentProgram
 from mechanisms.base import register
 from mechanisms.candidates import of_pairs, of_served
 from mechanisms.claims import Claims
 from mechanisms.errors import MechanismError
-from mechanisms.market import Market, Outcome
+from mechanisms.market import Market
+from mechanisms.outcome import Outcome
 
 
 @register("shadow_price")
 @dataclass(frozen=True)
 class ShadowPrice:
-    """Users pay what one more place, and with `bandwidth` one more hertz, would add to the greatest
-    welfare.
+    """Users pay for a place, and with `bandwidth` for band, what one more would add to welfare.
 
     Program, for each world: the relaxed assignment of `mechanisms.assignment`,
 
-        maximise   sum_(u,e) w_ue x_ue,    w_ue = user_value_ue - user_points_ue (kappa_e + slope_e
-        / 2),  credits subject to sum_e x_ue <= 1                                            dual:
-        surplus_u, credits
-                   sum_u x_ue <= capacity_e                                   dual: place_price_e,
-                   credits a subtask sum_u need_ue x_ue <= limit_e, with `bandwidth` only
-                   dual: band_price_e, credits/Hz x >= 0
+        maximise   sum_(u,e) w_ue x_ue,    w_ue = V_ue - q_ue (kappa_e + slope_e / 2),    credits
+        subject to sum_e x_ue <= 1              dual: surplus_u, credits
+                   sum_u x_ue <= capacity_e     dual: place_price_e, credits a subtask
+                   sum_u need_ue x_ue <= limit_e, with `bandwidth` only
+                                                dual: band_price_e, credits/Hz
+                   x >= 0
+
+        V            `UserReports.value`: worth of full service to the user, credits
+        q            `UserReports.points`: points that full service delivers
+        kappa, slope reported unit cost and cost slope, credits/point
 
     A user is served by e where x_ue >= 1/2. Half services and more are rounded up in falling order,
     and one that then finds no place or no band left is not served: every row is kept. A user served
     by e is charged
 
-        user_points_ue (kappa_e + slope_e / 2) + place_price_e + need_ue band_price_e   credits
+        q_ue (kappa_e + slope_e / 2) + place_price_e + need_ue band_price_e   credits
 
     the cost of serving it and the price of what it takes up. Experts get kappa + slope a point, the
     least price whose best response is full effort.
@@ -58,9 +61,10 @@ class ShadowPrice:
         either; HiGHS gives a vertex of them, not the least one, which without bandwidth rows would
         be `vcg`.
     Strategic side: nobody. Users and edge devices are taken at their word. The platform's balance
-    has either sign; `Market.budget` is ignored. No users, no experts, no capacity, no band, nothing
-    worth serving: nobody is served or charged. Source: Koopmans and Beckmann 1957 for prices that
-    sustain an assignment; the bandwidth rows are this project's.
+        has either sign; `Market.budget` is ignored.
+    No users, no experts, no capacity, no band, nothing worth serving: nobody is served or charged.
+    Source: Koopmans and Beckmann 1957 for prices that sustain an assignment; the bandwidth rows are
+        this project's.
     """
 
     bandwidth: bool = True
@@ -77,48 +81,44 @@ class ShadowPrice:
             )
 
     def clear(self, market: Market) -> Outcome:
-        """Assign and price, world by world; status "optimal"."""
-        return _clear(market, self.bandwidth, relaxation)
-
-
-class ShadowPriceProgram:
-    """`ShadowPrice` in CVXPY, by an interior-point method: its duals lie between those of the
-    vertices.
-
-    Compiled once for a size. For markets with one optimum: between several, shares may all be below
-    1/2. CVXPY is imported on construction; needs a user and an expert at least.
-    """
-
-    def __init__(self, num_users: int, num_experts: int, *, bandwidth: bool = True) -> None:
-        self._bandwidth = bandwidth
-        self._program = AssignmentProgram(num_users, num_experts, bandwidth=bandwidth, whole=False)
-
-    def clear(self, market: Market) -> Outcome:
-        """As `ShadowPrice.clear`; status "optimal".
+        """Assign and price, world by world; status "optimal".
 
         Raises:
+            MarketError: users report nothing or, with `bandwidth`, the band is not known.
             MechanismError: the solver gave no optimum.
         """
-        return _clear(market, self._bandwidth, self._program.solve)
+        return clear_by(relaxation, market, bandwidth=self.bandwidth)
 
 
-def _clear(market: Market, bandwidth: bool, solve: Callable[[Pairs], Relaxation]) -> Outcome:
+def clear_by(solve: Callable[[Pairs], Relaxation], market: Market, *, bandwidth: bool) -> Outcome:
+    """Return the outcome at the shares and duals that `solve` finds in each world.
+
+    Raises:
+        MarketError: users report nothing or, with `bandwidth`, the band is not known.
+        MechanismError: `solve` found no optimum.
+    """
     start = perf_counter()
-    asked = pairs(market, ShadowPrice.name, bandwidth=bandwidth)
-    allocation = np.full(asked.net.shape[:-1], -1)
-    price = np.zeros_like(asked.net)
+    pairs = pairs_of(market, ShadowPrice.name, bandwidth=bandwidth)
+    expert = np.full(pairs.net.shape[:-1], -1)
+    price = np.zeros_like(pairs.net)
     for index in np.ndindex(market.batch_shape):
-        world = asked.world(index)
+        world = pairs.world(index)
         try:
             solved = solve(world)
         except MechanismError as error:
             raise MechanismError(f"shadow_price, world {index}: {error}") from error
-        allocation[index] = admitted(np.where(solved.share >= 0.5 - 1e-6, solved.share, 0.0), world)
+        expert[index] = admitted(np.where(solved.share >= 0.5 - 1e-6, solved.share, 0.0), world)
         price[index] = of_pairs(solved.place_price, world.candidates)
-        if world.need is not None:
-            price[index] += world.need * of_pairs(solved.band_price, world.candidates)
+        if world.band is not None:
+            price[index] += world.band.need * of_pairs(solved.band_price, world.candidates)
     # No served user's price is above its net value, except by what the solver rounds.
-    premium = of_served(np.minimum(price, asked.net), allocation, asked.candidates)
+    premium = of_served(np.minimum(price, pairs.net), expert, pairs.candidates)
     return outcome_at_full_effort(
-        market, asked, allocation, premium, status="optimal", solve_seconds=perf_counter() - start
+        market,
+        pairs,
+        expert,
+        premium,
+        mechanism=ShadowPrice.name,
+        status="optimal",
+        solve_seconds=perf_counter() - start,
     )

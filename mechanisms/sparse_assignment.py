@@ -1,23 +1,21 @@
-"""The assignment of greatest welfare without bandwidth rows where each user reaches a few of many
-experts.
+"""The assignment of greatest welfare where each user reaches a few of many experts.
 
-Two steps, in memory for the pairs and not for U x E. First what is scarce: an expert with places
-for all who gain more from it than from what they are sure of takes nothing away from anybody, so
-each of these users is sure of it. Repeated until every expert that is still wanted is wanted by
-more users than it has places for, this leaves little or nothing to decide where places abound. The
-rest is a bipartite graph of users and places, an edge a pair and place, with a place of its own for
-each user that stands for what it is sure of; the full matching of least weight is found by shortest
-augmenting paths (Jonker and Volgenant 1987, as
+It is the one without bandwidth rows. Two steps, in memory for the pairs and not for U x E. First
+what is scarce: an expert with places for all who gain more from it than from what they are sure of
+takes nothing away from anybody, so each of these users is sure of it. This is repeated until every
+expert left is contested by more users than it has places for, and leaves little or nothing to
+decide where places abound. The rest is a bipartite graph of users and places, an edge a pair and
+place, with a place of its own for each user that stands for what it is sure of; the full matching
+of least weight is found by shortest augmenting paths (Jonker and Volgenant 1987, as
 `scipy.sparse.csgraph.min_weight_full_bipartite_matching`).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mechanisms.arrays import BoolArray, FloatArray, IntArray
 from mechanisms.candidates import cells
-from mechanisms.market import FloatArray, IntArray
 
 # Worlds are decided together up to this many users: one by one takes long by itself, and the time
 # of a matching grows with the square of what is in it, also of what does not hang together.
@@ -25,7 +23,7 @@ _USERS_AT_ONCE = 256
 
 
 def within_capacity(net: FloatArray, candidates: IntArray, capacity: IntArray) -> IntArray:
-    """The column (..., U) that serves each user at the optimum, -1 for none.
+    """Return the column (..., U) that serves each user at the optimum, -1 for none.
 
     Args:
         net: (..., U, C) net value of pairs, credits; those of 0 and less are not formed.
@@ -50,11 +48,11 @@ def within_capacity(net: FloatArray, candidates: IntArray, capacity: IntArray) -
 
 
 def _matched(net: FloatArray, experts: IntArray, capacity: IntArray) -> IntArray:
-    column, sure, wanted = _undisputed(net, experts, capacity)
-    if not wanted.any():
+    column, sure, contested = _undisputed(net, experts, capacity)
+    if not contested.any():
         return column
-    user, own_column = np.nonzero(wanted)
-    disputed, expert = np.unique(experts[wanted], return_inverse=True)
+    user, own_column = np.nonzero(contested)
+    disputed, expert = np.unique(experts[contested], return_inverse=True)
     places = capacity[disputed]
     first_place = np.cumsum(places) - places
     # An edge for each place of a pair, counted from 0 within the pair.
@@ -65,7 +63,7 @@ def _matched(net: FloatArray, experts: IntArray, capacity: IntArray) -> IntArray
         - np.repeat(np.cumsum(copies) - copies, copies)
         + first_place[expert[pair]]
     )
-    gain = net[wanted] - sure[user]
+    gain = net[contested] - sure[user]
     _, row = np.unique(user, return_inverse=True)
     chosen = _heaviest_matching(row[pair], place, gain[pair], int(places.sum()))
     formed = pair[chosen[row[pair]] == place]
@@ -75,19 +73,21 @@ def _matched(net: FloatArray, experts: IntArray, capacity: IntArray) -> IntArray
 
 def _undisputed(
     net: FloatArray, experts: IntArray, capacity: IntArray
-) -> tuple[IntArray, FloatArray, NDArray[np.bool_]]:
-    """What each user is sure of: its column (U,), -1 for none, and net value (U,); and the pairs
-    (U, C) in dispute.
+) -> tuple[IntArray, FloatArray, BoolArray]:
+    """Return what each user is sure of, and the pairs in dispute.
+
+    Returns:
+        The column (U,) that a user is sure of, -1 for none; its net value (U,); the pairs (U, C).
     """
     column, sure = np.full(len(net), -1), np.zeros(len(net))
     closed = capacity[experts] == 0
     while True:
-        wanted = (net > sure[:, np.newaxis]) & ~closed
-        wishes = np.bincount(experts[wanted], minlength=capacity.size)
-        granted = wanted & (wishes <= capacity)[experts]
+        contested = (net > sure[:, np.newaxis]) & ~closed
+        wishes = np.bincount(experts[contested], minlength=capacity.size)
+        granted = contested & (wishes <= capacity)[experts]
         users = np.flatnonzero(granted.any(axis=-1))
         if not users.size:
-            return column, sure, wanted
+            return column, sure, contested
         value = np.where(granted[users], net[users], 0.0)
         column[users] = value.argmax(axis=-1)
         sure[users] = value.max(axis=-1)
@@ -96,8 +96,9 @@ def _undisputed(
 def _heaviest_matching(
     user: IntArray, place: IntArray, gain: FloatArray, num_places: int
 ) -> IntArray:
-    """The place of each user in a matching of greatest gain; num_places + u where user u is better
-    left alone.
+    """Return the place of each user in a matching of greatest gain.
+
+    It is num_places + u where user u is better left alone.
 
     Args:
         user, place, gain: of each edge, gain > 0, by rising user, of whom everyone has one.

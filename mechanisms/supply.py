@@ -1,4 +1,4 @@
-"""How an edge device answers a price, what that costs, and what it is worth to society.
+"""Answers of edge devices to prices, their cost, and their worth to society.
 
 Of the points an edge device could deliver at full effort (its demand D) it delivers the share x,
 its effort. A price p a point earns it p x and effort costs it kappa x + slope x^2 / 2, both per
@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from mechanisms.market import FloatArray, Market, Outcome
+from mechanisms.arrays import FloatArray
+from mechanisms.market import Market
+from mechanisms.outcome import Outcome
 
 
 def best_response(
     unit_price: FloatArray | float, unit_cost: FloatArray | float, cost_slope: FloatArray | float
 ) -> FloatArray:
-    """Effort in 0..1 that earns the edge device most: x(p) = clip((p - kappa) / slope, 0, 1).
+    """Return the effort, 0..1, that earns the edge device most.
 
-    It maximises p x - kappa x - slope x^2 / 2 over 0 <= x <= 1. Supply starts above price kappa and
-    is full from kappa + slope on. All arguments in credits/point.
+    x(p) = clip((p - kappa) / slope, 0, 1) maximises p x - kappa x - slope x^2 / 2 over 0 <= x <= 1.
+    Supply starts above price kappa and is full from kappa + slope on. All arguments in
+    credits/point.
     """
     return np.clip(np.subtract(unit_price, unit_cost) / cost_slope, 0.0, 1.0)
 
@@ -27,7 +30,7 @@ def best_response(
 def cost(
     effort: FloatArray | float, unit_cost: FloatArray | float, cost_slope: FloatArray | float
 ) -> FloatArray:
-    """Cost of effort per point of demand, credits/point: kappa x + slope x^2 / 2."""
+    """Return the cost of effort per point of demand, credits/point: kappa x + slope x^2 / 2."""
     return np.asarray(effort * (unit_cost + cost_slope * np.multiply(0.5, effort)))
 
 
@@ -38,10 +41,10 @@ def welfare(
     unit_cost: FloatArray,
     cost_slope: FloatArray,
 ) -> FloatArray:
-    """Social welfare (...), credits/slot: sum_e D_e (v_e x_e - kappa_e x_e - slope_e x_e^2 / 2).
+    """Return social welfare (...), credits/slot.
 
-    Payments cancel out. Arguments (..., E); it is greatest at `best_response(value, unit_cost,
-    cost_slope)`.
+    It is sum_e D_e (v_e x_e - kappa_e x_e - slope_e x_e^2 / 2); payments cancel out. Arguments
+    (..., E); it is greatest at `best_response(value, unit_cost, cost_slope)`.
     """
     return np.asarray(
         (demand * (value * effort - cost(effort, unit_cost, cost_slope))).sum(axis=-1)
@@ -51,8 +54,7 @@ def welfare(
 def outcome_at_prices(
     market: Market, unit_price: FloatArray, *, status: str, solve_seconds: float
 ) -> Outcome:
-    """The outcome of a mechanism that only sets prices: edge devices best-respond, users pay the
-    payments.
+    """Return the outcome of prices alone: edge devices best-respond, users pay the payments.
 
     Args:
         market: costs as reported.

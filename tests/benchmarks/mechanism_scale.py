@@ -5,11 +5,10 @@ Each in a process of its own, so that its memory is its own: what clearings take
 that has the market and has cleared a small one, solvers and all.
 """
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from time import perf_counter
 
-import numpy as np
 from contention import contention_spec
 from interleaved import summary
 from memory import MEBIBYTE, peak_bytes
@@ -34,12 +33,12 @@ def measure(
     """Milliseconds of a clearing and the peak of memory, of each mechanism at each size."""
     rows = []
     for size in sizes:
-        small = _given(market_of((3, 6, None if size[2] is None else 6)))
-        given = _given(market_of(size))
+        small = market_of((3, 6, None if size[2] is None else 6))
+        market = market_of(size)
         for name in names:
             told(f"{name}, {name_of(size)}")
             with get_context("spawn").Pool(1) as process:
-                rows += process.apply(_measured, (name, size, given, small, repeats))
+                rows += process.apply(_measured, (name, size, market, small, repeats))
     return rows
 
 
@@ -57,16 +56,12 @@ def market_of(size: Size) -> Market:
     return sample_markets(env, make_heuristic("random", 0), 1, seed=0).world(0)
 
 
-def _given(market: Market) -> dict[str, np.ndarray]:
-    return {field.name: getattr(market, field.name) for field in fields(Market)}
-
-
 def _measured(
-    name: str, size: Size, given: dict[str, np.ndarray], small: dict[str, np.ndarray], repeats: int
+    name: str, size: Size, market: Market, small: Market, repeats: int
 ) -> list[Measurement]:
     """The rows of one mechanism at one size; `small` is a market to load solvers by."""
-    mechanism, market, milliseconds = mechanisms.make(name), Market(**given), []
-    mechanism.clear(Market(**small))
+    mechanism, milliseconds = mechanisms.make(name), []
+    mechanism.clear(small)
     idle = peak_bytes()
     for _ in range(repeats):
         began = perf_counter()

@@ -25,11 +25,11 @@ from marl_moe.experiment.training.cluster import start_ray
 from marl_moe.experiment.training.configuration import algorithm_config
 from mechanisms import Contract, Market, MechanismError
 from mechanisms.assignment import net_value
-from mechanisms.budgeted_price import BudgetedPriceProgram
-from mechanisms.contract import ContractProgram
-from mechanisms.fisher_program import FisherProgram
-from mechanisms.proportional_share import ProportionalShareProgram
-from mechanisms.shadow_price import ShadowPriceProgram
+from mechanisms.reference.budgeted_price import BudgetedPriceProgram
+from mechanisms.reference.contract import ContractProgram
+from mechanisms.reference.fisher import FisherProgram
+from mechanisms.reference.proportional_share import ProportionalShareProgram
+from mechanisms.reference.shadow_price import ShadowPriceProgram
 
 SIZES = ((8, 30), (64, 300))
 MARKETS = 8  # cleared in turn, so that every solve has new parameters

@@ -20,7 +20,7 @@ from envs import (
 )
 from envs.observation import column_names
 from envs.reports import user_reports
-from mechanisms import Claims, Market, MechanismError, Outcome
+from mechanisms import Allocation, Claims, Market, MechanismError, Outcome
 
 Actions = Callable[[World, np.random.Generator], np.ndarray]
 CONFIG = WorldConfig(
@@ -52,9 +52,9 @@ class Seats:
         if len(self.markets) - 1 in self.fails_at:
             raise MechanismError("no convergence")
         users, experts = market.num_users, market.num_experts
-        assert market.topic is not None
+        topic = market.users_for(self.name).topic
         expert = np.arange(users) % (experts + 1)
-        expert = np.where((expert < experts) & (market.topic >= 0), expert, -1)
+        expert = np.where((expert < experts) & (topic >= 0), expert, -1)
         price = np.broadcast_to(np.arange(1.0, experts + 1), market.demand.shape)
         return Outcome(
             unit_price=price,
@@ -64,8 +64,7 @@ class Seats:
             welfare=np.zeros(market.batch_shape),
             status="seated",
             solve_seconds=0.0,
-            charge=np.where(expert >= 0, np.arange(users) + 1.0, 0.0),
-            allocation=expert,
+            allocation=Allocation(expert, np.where(expert >= 0, np.arange(users) + 1.0, 0.0)),
         )
 
 
@@ -184,10 +183,10 @@ def test_reported_values_are_what_a_user_alone_then_gains_before_its_charge() ->
         *_, info = world.step(actions)
         gross = (info["gain"] + info["charge"])[:, 0]
         np.testing.assert_allclose(
-            reports.user_value[:, 0, (world.slot - 1) % 5], gross, rtol=1e-4, atol=1e-4
+            reports.users.value[:, 0, (world.slot - 1) % 5], gross, rtol=1e-4, atol=1e-4
         )
-        assert (reports.topic[~pending] == -1).all()
-        assert not reports.user_value[~pending].any()
+        assert (reports.users.topic[~pending] == -1).all()
+        assert not reports.users.value[~pending].any()
 
 
 @pytest.mark.parametrize("information", ["known", "type"])
@@ -198,7 +197,7 @@ def test_users_report_no_more_than_they_know(information: str) -> None:
     hidden = worlds[1].pool
     other = replace(hidden, competence=np.roll(hidden.competence, 1, axis=-1))
     worlds[1].pool = other
-    values = [user_reports(world).user_value for world in worlds]
+    values = [user_reports(world).users.value for world in worlds]
     assert np.array_equal(*values) == (information == "type")
 
 
@@ -209,7 +208,7 @@ def test_on_the_band_that_a_user_needs_its_answer_comes_at_the_deadline() -> Non
         bits = 48 * (30 + world.requests.words)
         efficiency = np.log2(1 + 10 ** (world.snr_db() / 10))
         with np.errstate(divide="ignore"):
-            transmission_s = bits[..., None] / (reports.bandwidth_need * efficiency)
+            transmission_s = bits[..., None] / (reports.users.bandwidth_need * efficiency)
         delay_s = transmission_s + world.backlog_s[:, None] + world.requests.words[..., None] / 100
         in_time = pending[..., None] & (
             world.backlog_s[:, None] + world.requests.words[..., None] / 100 < 6
@@ -272,8 +271,8 @@ def test_welfare_is_that_of_the_allocation_at_true_costs_and_never_above_the_opt
         world = World(config, num_worlds=20, seed=1, mechanism=Seats())
         reports, pool = user_reports(world), world.pool
         worth = (
-            reports.user_value
-            - reports.user_points * (pool.unit_cost + pool.cost_slope / 2)[:, None]
+            reports.users.value
+            - reports.users.points * (pool.unit_cost + pool.cost_slope / 2)[:, None]
         )
         expert = seated(world)
         expected = [

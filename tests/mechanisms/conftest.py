@@ -1,19 +1,20 @@
 """Markets that several test files draw from, and what edge devices might report in their place."""
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mechanisms import Market
+from mechanisms import Market, UserReports
 
 
 @pytest.fixture(scope="session")
 def draw_market() -> Callable[..., Market]:
-    """draw_market(seed, num_worlds, num_experts, **fields): costs as the simulator draws them,
-    money for a part.
+    """Return draw_market(seed, num_worlds, num_experts, **fields).
+
+    Costs are drawn as the simulator does, and money is enough for a part.
     """
 
     def draw(seed: int, num_worlds: int = 16, num_experts: int = 30, **fields: Any) -> Market:
@@ -33,8 +34,7 @@ def draw_market() -> Callable[..., Market]:
 
 @pytest.fixture(scope="session")
 def with_false_costs() -> Callable[[Market, int, int], Market]:
-    """with_false_costs(market, seed, count): a single market as (E, count) markets, in row e of
-    which e lies.
+    """Return with_false_costs(market, seed, count): (E, count) markets, in row e of which e lies.
 
     Half of the reports scale both costs by a factor of 1/2 to 2, half are costs drawn anew.
     """
@@ -61,8 +61,9 @@ def with_false_costs() -> Callable[[Market, int, int], Market]:
 
 @pytest.fixture(scope="session")
 def traders() -> Callable[..., Market]:
-    """traders(bids, asks, points, **fields): one topic, bids and asks a point, `points` (U, E) of
-    each pair.
+    """Return traders(bids, asks, points, **fields): one topic, bids and asks a point.
+
+    `points` (U, E) are those of each pair.
     """
 
     def draw(bids: list[float], asks: list[float], points: Any = 1.0, **fields: Any) -> Market:
@@ -74,21 +75,25 @@ def traders() -> Callable[..., Market]:
             "demand": np.ones(len(asks)),
             "value": np.zeros(len(asks)),
             "budget": 0.0,
-            "user_value": np.array(bids, dtype=float)[:, np.newaxis] * user_points,
-            "user_points": user_points,
             "capacity": np.ones(len(asks), dtype=int),
-            "topic": np.zeros(len(bids), dtype=int),
             "expert_topic": np.zeros(len(asks), dtype=int),
+            "users": {
+                "value": np.array(bids, dtype=float)[:, np.newaxis] * user_points,
+                "points": user_points,
+                "topic": np.zeros(len(bids), dtype=int),
+            },
         }
-        return Market(**(drawn | fields))
+        users = UserReports(**(drawn.pop("users") | fields.pop("users", {})))
+        return Market(**(drawn | fields), users=users)
 
     return draw
 
 
 @pytest.fixture(scope="session")
 def draw_topics() -> Callable[..., Market]:
-    """draw_topics(seed, leading, **fields): 9 users, 8 experts and 2 topics, some users idle, some
-    experts full.
+    """Return draw_topics(seed, leading, **fields): 9 users, 8 experts and 2 topics.
+
+    Some users are idle, some experts full.
 
     A user values a point alike at all experts of its topic.
     """
@@ -106,21 +111,25 @@ def draw_topics() -> Callable[..., Market]:
             "demand": rng.uniform(0.0, 1.0, experts),
             "value": np.full(experts, 3.8),
             "budget": np.zeros(leading),
-            "user_value": np.where(own, worth, rng.uniform(-5.0, 5.0, pairs)),
-            "user_points": points,
             "capacity": rng.integers(0, 4, experts),
-            "topic": topic,
             "expert_topic": expert_topic,
+            "users": {
+                "value": np.where(own, worth, rng.uniform(-5.0, 5.0, pairs)),
+                "points": points,
+                "topic": topic,
+            },
         }
-        return Market(**(drawn | fields))
+        users = UserReports(**(drawn.pop("users") | fields.pop("users", {})))
+        return Market(**(drawn | fields), users=users)
 
     return draw
 
 
 @pytest.fixture(scope="session")
 def draw_lists() -> Callable[..., Market]:
-    """draw_lists(seed, leading, users, experts, listed, **fields): each user lists some experts, in
-    any order.
+    """Return draw_lists(seed, leading, num_users, experts, listed, **fields).
+
+    Each user lists some experts, in any order.
 
     Users crowd: the first experts are on most lists. Each has a place, or two, or none, and band
     for a few users. Some users are idle, some pairs are not worth forming.
@@ -129,50 +138,53 @@ def draw_lists() -> Callable[..., Market]:
     def draw(
         seed: int,
         leading: tuple[int, ...] = (6,),
-        users: int = 8,
+        num_users: int = 8,
         experts: int = 30,
         listed: int = 6,
         **fields: Any,
     ) -> Market:
         rng = np.random.default_rng(seed)
-        each, pairs = (*leading, experts), (*leading, users, listed)
-        score = rng.random((*leading, users, experts)) + np.linspace(1.0, 0.0, experts)
+        each, pairs = (*leading, experts), (*leading, num_users, listed)
+        score = rng.random((*leading, num_users, experts)) + np.linspace(1.0, 0.0, experts)
         lists = rng.permuted(np.argsort(-score, axis=-1)[..., :listed], axis=-1)
         drawn = {
             "unit_cost": rng.uniform(0.5, 3.0, each),
             "cost_slope": rng.uniform(0.5, 1.5, each),
             "demand": rng.uniform(0.2, 1.0, each),
             "value": np.full(each, 3.8),
-            "budget": np.full(leading, 2.0 * users),
-            "user_value": rng.uniform(-1.0, 6.0, pairs),
-            "user_points": rng.uniform(0.2, 0.6, pairs),
+            "budget": np.full(leading, 2.0 * num_users),
             "capacity": rng.integers(0, 3, each),
-            "bandwidth_need": rng.uniform(200.0, 600.0, pairs),
             "bandwidth_limit": np.full(each, 1000.0),
-            "topic": rng.integers(-1, 3, (*leading, users)),
             "expert_topic": np.arange(experts) % 3,
-            "candidates": lists,
+            "users": {
+                "value": rng.uniform(-1.0, 6.0, pairs),
+                "points": rng.uniform(0.2, 0.6, pairs),
+                "bandwidth_need": rng.uniform(200.0, 600.0, pairs),
+                "topic": rng.integers(-1, 3, (*leading, num_users)),
+                "candidates": lists,
+            },
         }
-        return Market(**(drawn | fields))
+        users = UserReports(**(drawn.pop("users") | fields.pop("users", {})))
+        return Market(**(drawn | fields), users=users)
 
     return draw
 
 
 @pytest.fixture(scope="session")
 def with_all_experts() -> Callable[[Market], Market]:
-    """with_all_experts(market): without lists; a pair that no list holds does such harm that nobody
-    forms it.
+    """Return with_all_experts(market): without lists.
+
+    A pair that no list holds does such harm that nobody forms it.
     """
 
     def widen(market: Market) -> Market:
-        assert market.candidates is not None
-        shape = (*market.candidates.shape[:-1], market.num_experts)
-        unlisted = {"user_value": -1e3, "user_points": 1.0, "bandwidth_need": 100.0}
-        given = {entry.name: getattr(market, entry.name) for entry in fields(market)}
+        reports = market.users_for("a market without lists")
+        shape = (*reports.value.shape[:-1], market.num_experts)
+        unlisted = {"value": -1e3, "points": 1.0, "bandwidth_need": 100.0}
+        wide = {}
         for name, otherwise in unlisted.items():
-            everywhere = np.full(shape, otherwise)
-            np.put_along_axis(everywhere, market.candidates, given[name], axis=-1)
-            given[name] = everywhere
-        return Market(**(given | {"candidates": None}))
+            wide[name] = np.full(shape, otherwise)
+            np.put_along_axis(wide[name], reports.candidates, getattr(reports, name), axis=-1)
+        return replace(market, users=UserReports(**wide, topic=reports.topic))
 
     return widen

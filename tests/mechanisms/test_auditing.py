@@ -7,8 +7,17 @@ import numpy as np
 import pytest
 
 import mechanisms
-from mechanisms import AuditReport, Claims, Market, MarketError, Mechanism, Outcome
-from mechanisms.utility import jain_index
+from mechanisms import (
+    Allocation,
+    AuditReport,
+    Claims,
+    Market,
+    MarketError,
+    Mechanism,
+    Outcome,
+    UserReports,
+)
+from mechanisms.fairness import jain_index
 
 
 @dataclass(frozen=True)
@@ -23,11 +32,14 @@ class Decreed:
     claims: ClassVar[Claims] = Claims()
 
     def clear(self, market: Market) -> Outcome:
-        arrays = {name: np.array(array) for name, array in self.outcome.items()}
-        everywhere = {
-            name: np.broadcast_to(part, market.batch_shape + part.shape)
-            for name, part in arrays.items()
-        }
+        everywhere: dict[str, Any] = {}
+        for name, array in self.outcome.items():
+            part = np.array(array)
+            everywhere[name] = np.broadcast_to(part, market.batch_shape + part.shape)
+        if self.allocates:
+            everywhere["allocation"] = Allocation(
+                everywhere.pop("expert"), everywhere.pop("charge")
+            )
         return Outcome(
             **everywhere, welfare=np.zeros(market.batch_shape), status="decreed", solve_seconds=0.5
         )
@@ -51,8 +63,9 @@ TWO_PRICES = Decreed(
 
 
 def allocation_market(**fields: Any) -> Market:
-    """Three users, two edge devices of one place each, a point each: serving costs 1.5 and 0.5
-    credits.
+    """Return three users and two edge devices of one place each.
+
+    A pair has a point, and serving it costs 1.5 or 0.5 credits.
     """
     given: dict[str, Any] = {
         "unit_cost": [1, 0],
@@ -60,11 +73,11 @@ def allocation_market(**fields: Any) -> Market:
         "demand": [9, 9],
         "value": [9, 9],
         "budget": 0,
-        "user_value": [[5, 1], [4, 3], [2, 2]],
-        "user_points": np.ones((3, 2)),
         "capacity": [1, 1],
+        "users": {"value": [[5, 1], [4, 3], [2, 2]], "points": np.ones((3, 2))},
     }
-    return Market(**(given | fields))
+    users = UserReports(**(given.pop("users") | fields.pop("users", {})))
+    return Market(**(given | fields), users=users)
 
 
 TWO_SERVED = Decreed(
@@ -74,7 +87,7 @@ TWO_SERVED = Decreed(
         "points": [1.0, 1.0],
         "payment": [2.0, 1.0],
         "charge": [3.0, 1.0, 0.0],
-        "allocation": [0, 1, -1],
+        "expert": [0, 1, -1],
     },
     allocates=True,
 )
@@ -126,7 +139,10 @@ def test_welfare_is_compared_with_the_optimum_that_keeps_the_band_if_asked_to(
 ) -> None:
     # The first user does not fit into the first expert's band: the best is then the second user
     # there, the third here.
-    band: dict[str, Any] = {"bandwidth_need": [[10, 1], [1, 1], [1, 1]], "bandwidth_limit": [5, 5]}
+    band: dict[str, Any] = {
+        "bandwidth_limit": [5, 5],
+        "users": {"bandwidth_need": [[10, 1], [1, 1], [1, 1]]},
+    }
     report = audit(TWO_SERVED, allocation_market(**band), misreports=0, bandwidth=bandwidth)
     assert report.welfare_ratio == pytest.approx(ratio)
 
@@ -147,9 +163,7 @@ def test_a_voluntary_edge_device_answers_with_its_true_costs() -> None:
     assert report.welfare == pytest.approx(3.875)
 
 
-def test_an_edge_device_that_would_not_work_at_its_own_price_envies_the_answer_it_would_give_to_a_better_one() -> (
-    None
-):
+def test_an_idle_edge_device_envies_its_own_best_answer_to_the_price_of_another() -> None:
     # At price 0 the second of cost x^2 / 2 does nothing; at the first's, 1/2, it would give effort
     # 1/2 for 3 points.
     nothing = {"effort": [0, 0], "points": [0, 0], "payment": [0, 0]}
@@ -233,5 +247,5 @@ def test_an_argument_below_its_limit_is_named(options: dict[str, Any], message: 
 
 
 def test_a_market_without_users_is_refused_by_a_mechanism_that_allocates() -> None:
-    with pytest.raises(MarketError, match="vcg needs user_value"):
+    with pytest.raises(MarketError, match="vcg needs users, which this market does not give"):
         audit(mechanisms.make("vcg"), prices_market())

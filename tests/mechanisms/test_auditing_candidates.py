@@ -1,6 +1,4 @@
-"""Mechanisms that read pairs keep what they claim where users list candidates, and are measured as
-without lists.
-"""
+"""Audits of mechanisms in markets whose users list candidates."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,8 +9,9 @@ import numpy as np
 import pytest
 
 import mechanisms
-from mechanisms import Market, Side, regret
-from mechanisms.utility import utilities
+from mechanisms import Market, Side
+from mechanisms.auditing import regret
+from mechanisms.auditing.utility import utilities
 
 DrawMarket = Callable[..., Market]
 
@@ -21,7 +20,7 @@ EDGE_DEVICES, USERS = frozenset[Side]({"edge_devices"}), frozenset[Side]({"users
 
 def scarce(draw: DrawMarket) -> Market:
     """Nine users list three of five experts, which have one place each."""
-    return draw(0, leading=(12,), users=9, experts=5, listed=3, capacity=np.ones(5, dtype=int))
+    return draw(0, leading=(12,), num_users=9, experts=5, listed=3, capacity=np.ones(5, dtype=int))
 
 
 def shared_bands(draw: DrawMarket, leading: tuple[int, ...] = (12,), users: int = 9) -> Market:
@@ -29,26 +28,25 @@ def shared_bands(draw: DrawMarket, leading: tuple[int, ...] = (12,), users: int 
     places = np.full(5, users)
     budget = np.full(leading, 4.0 * users)
     return draw(
-        1, leading=leading, users=users, experts=5, listed=3, capacity=places, budget=budget
+        1, leading=leading, num_users=users, experts=5, listed=3, capacity=places, budget=budget
     )
 
 
 def one_worth_a_point(draw: DrawMarket) -> Market:
-    """Two topics; a point is worth the same to a user at all experts of its list, and each brings
-    as many points.
+    """Draw two topics; a point is worth the same to a user at all experts of its list.
+
+    Each brings as many points.
     """
-    sizes = {"leading": (20,), "users": 12, "experts": 8, "listed": 3}
+    sizes = {"leading": (20,), "num_users": 12, "experts": 8, "listed": 3}
     rng = np.random.default_rng(2)
     points, worth = rng.uniform(0.3, 0.9, (20, 12, 1)), rng.uniform(0.0, 5.0, (20, 12, 1))
     each = np.ones((20, 12, 3))
     return draw(
         2,
         **sizes,
-        user_points=points * each,
-        user_value=worth * points * each,
         capacity=np.ones(8, dtype=int),
-        topic=np.arange(12) % 2,
         expert_topic=np.arange(8) % 2,
+        users={"points": points * each, "value": worth * points * each, "topic": np.arange(12) % 2},
     )
 
 
@@ -109,12 +107,12 @@ def test_a_misreport_is_told_by_column_and_gains_what_is_told(draw_lists: DrawMa
     )
     found = report.worst_misreport["users"]
     truth = market.world(found.market)
-    lie = truth.user_value.copy()
+    lie = truth.users.value.copy()
     assert len(found.report) == lie.shape[-1] == 3
     lie[found.agent] = found.report
     honest, lying = (
         utilities(mechanism, truth, mechanism.clear(asked))["users"][found.agent]
-        for asked in (truth, replace(truth, user_value=lie))
+        for asked in (truth, replace(truth, users=replace(truth.users, value=lie)))
     )
     assert lying - honest == pytest.approx(found.gain, rel=1e-6)
     assert found.gain > 0.1
@@ -123,12 +121,12 @@ def test_a_misreport_is_told_by_column_and_gains_what_is_told(draw_lists: DrawMa
 def test_as_many_markets_are_cleared_at_a_time_as_pairs_allow(
     draw_lists: DrawMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    market = draw_lists(3, leading=(4,), users=9, experts=60, listed=3)
+    market = draw_lists(3, leading=(4,), num_users=9, experts=60, listed=3)
     sizes = []
     clear = mechanisms.VCG.clear
 
     def watched(self: mechanisms.VCG, asked: Market) -> mechanisms.Outcome:
-        sizes.append(asked.user_value.size)
+        sizes.append(asked.users.value.size)
         return clear(self, asked)
 
     monkeypatch.setattr(mechanisms.VCG, "clear", watched)

@@ -1,6 +1,4 @@
-"""The audit finds the regret of mechanisms known to be manipulable, and none where theory says
-there is none.
-"""
+"""Audits of mechanisms of known regret: it is found where there is some, and none elsewhere."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +10,8 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 import mechanisms
-from mechanisms import AuditReport, Claims, Market, Mechanism, Outcome
-from mechanisms.market import FloatArray, IntArray
+from mechanisms import Allocation, AuditReport, Claims, Market, Mechanism, Outcome, UserReports
+from mechanisms.arrays import FloatArray, IntArray
 
 INSTANCES, USERS, EXPERTS = 24, 8, 6
 
@@ -29,9 +27,11 @@ def scarce() -> Market:
         demand=0 * costs,
         value=costs,
         budget=np.zeros(INSTANCES),
-        user_value=rng.uniform(0, 10, (INSTANCES, USERS, EXPERTS)),
-        user_points=np.zeros((INSTANCES, USERS, EXPERTS)),
         capacity=np.ones((INSTANCES, EXPERTS), dtype=int),
+        users=UserReports(
+            value=rng.uniform(0, 10, (INSTANCES, USERS, EXPERTS)),
+            points=np.zeros((INSTANCES, USERS, EXPERTS)),
+        ),
     )
 
 
@@ -73,8 +73,9 @@ def without(value: FloatArray, axis: int) -> FloatArray:
 
 @dataclass(frozen=True)
 class Assigning:
-    """An allocation and charges from the users' values alone; edge devices neither earn nor bear
-    anything.
+    """An allocation and charges from the users' values alone.
+
+    Edge devices neither earn nor bear anything.
     """
 
     voluntary: ClassVar[bool] = True
@@ -89,12 +90,13 @@ class Assigning:
         raise NotImplementedError
 
     def clear(self, market: Market) -> Outcome:
-        assert market.user_value is not None
-        value = market.user_value.reshape(-1, market.num_users, market.num_experts)
-        allocation, charge = (part.reshape(*market.batch_shape, -1) for part in self.decide(value))
+        reported = market.users_for(self.name).value
+        value = reported.reshape(-1, market.num_users, market.num_experts)
+        expert, charge = (part.reshape(*market.batch_shape, -1) for part in self.decide(value))
         nothing = np.zeros(market.unit_cost.shape)
-        served = of_own(market.user_value, allocation).sum(axis=-1)
-        return Outcome(nothing, nothing, nothing, nothing, served, "known", 0.0, charge, allocation)
+        served = of_own(reported, expert).sum(axis=-1)
+        allocation = Allocation(expert, charge)
+        return Outcome(nothing, nothing, nothing, nothing, served, "known", 0.0, allocation)
 
 
 class PayAsBid(Assigning):
@@ -106,9 +108,7 @@ class PayAsBid(Assigning):
 
 
 class GreedyClarke(Assigning):
-    """Each user pays what the others lose by it; but the allocation is not the best, so neither is
-    the truth.
-    """
+    """Clarke payments for an allocation that is not the best, so that the truth is not either."""
 
     name: ClassVar[str] = "greedy_clarke"
 
@@ -133,9 +133,7 @@ def clarke(
 
 
 class DualPrices(Assigning):
-    """Each expert costs its dual in the assignment program, at the vertex of highest prices: W -
-    W(without e).
-    """
+    """Prices W - W(without e): the duals of the assignment at the vertex of highest prices."""
 
     name: ClassVar[str] = "dual_prices"
 
@@ -187,7 +185,7 @@ def one_sale(*bids: float) -> Market:
     users = len(bids)
     value, points = np.array(bids).reshape(users, 1), np.zeros((users, 1))
     return Market(
-        [0.0], [1.0], [0.0], [0.0], 0.0, user_value=value, user_points=points, capacity=[1]
+        [0.0], [1.0], [0.0], [0.0], 0.0, capacity=[1], users=UserReports(value=value, points=points)
     )  # type: ignore[arg-type]
 
 
@@ -213,9 +211,8 @@ def test_regret_where_the_price_is_ones_own_bid_is_what_clarke_payments_would_ha
 ) -> None:
     # A user gets an expert by any bid above what the others lose by it, and these prices then are
     # its bid at least in the limit. So the best misreport leaves it W - W(without it).
-    assert scarce.user_value is not None
-    allocation, clarke_payment = OptimalClarke().decide(scarce.user_value)
-    own, charge = of_own(scarce.user_value, allocation), mechanism.decide(scarce.user_value)[1]
+    allocation, clarke_payment = OptimalClarke().decide(scarce.users.value)
+    own, charge = of_own(scarce.users.value, allocation), mechanism.decide(scarce.users.value)[1]
     regret = (own - clarke_payment) - (own - charge)
     report = audited(mechanism, scarce)
     assert 0.97 * regret.mean() <= report.regret_mean["users"] <= regret.mean() + 1e-9

@@ -1,6 +1,4 @@
-"""Every registered mechanism keeps what it claims, on markets that meet its condition; the others
-show their regret.
-"""
+"""Audits of every registered mechanism on markets that meet the condition of its claims."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -10,7 +8,7 @@ import numpy as np
 import pytest
 
 import mechanisms
-from mechanisms import Market, Side
+from mechanisms import Market, Side, UserReports
 
 
 def sellers(
@@ -28,8 +26,9 @@ def sellers(
 
 
 def sellers_of_menu_types(rng: np.random.Generator) -> dict[str, Any]:
-    """Costs that are multiples of the base cost, the middles of the default prior; a few dearer
-    than any type.
+    """Return costs that are multiples of the base cost, a few dearer than any type.
+
+    The base cost is the middles of the default prior.
     """
     multiple = rng.uniform(0.4, 2.0, (40, 6))
     return sellers(rng) | {"unit_cost": 1.75 * multiple, "cost_slope": multiple}
@@ -38,30 +37,34 @@ def sellers_of_menu_types(rng: np.random.Generator) -> dict[str, Any]:
 def scarce_places(
     rng: np.random.Generator, shape: tuple[int, int, int] = (12, 9, 5)
 ) -> dict[str, Any]:
-    """Users, one of them idle, and fewer experts of one place each; the band holds some pairs and
-    not others.
+    """Return users, one of them idle, and fewer experts of one place each.
 
-    `shape` is that of `user_value`: markets, users, experts.
+    The band holds some pairs and not others.
+
+    `shape` is that of the users' values: markets, users, experts.
     """
     num_markets, num_users, num_experts = shape
     topic = np.zeros((num_markets, num_users), dtype=int)
     topic[:, 0] = -1
     return sellers(rng, num_markets=num_markets, num_experts=num_experts) | {
-        "user_value": rng.uniform(-1.0, 10.0, shape),
-        "user_points": rng.uniform(0.3, 0.9, shape),
         "capacity": np.ones((num_markets, num_experts), dtype=int),
-        "bandwidth_need": rng.uniform(100.0, 700.0, shape),
         "bandwidth_limit": rng.uniform(200.0, 1000.0, (num_markets, num_experts)),
-        "topic": topic,
         "expert_topic": np.zeros((num_markets, num_experts), dtype=int),
+        "users": {
+            "value": rng.uniform(-1.0, 10.0, shape),
+            "points": rng.uniform(0.3, 0.9, shape),
+            "bandwidth_need": rng.uniform(100.0, 700.0, shape),
+            "topic": topic,
+        },
     }
 
 
 def shared_bands(
     rng: np.random.Generator, shape: tuple[int, int, int] = (12, 9, 5)
 ) -> dict[str, Any]:
-    """Scarce by the band alone: each expert has places for all, and band for one user, two or
-    three; money for some.
+    """Return markets that are scarce by the band alone, and money for some.
+
+    Each expert has places for all, and band for one user, two or three.
     """
     num_markets, num_users, num_experts = shape
     return scarce_places(rng, shape) | {
@@ -71,8 +74,9 @@ def shared_bands(
 
 
 def topics_of_equal_experts(rng: np.random.Generator) -> dict[str, Any]:
-    """Two topics of three experts each, worth the same to a user, as many points, and four or five
-    users a topic.
+    """Return two topics of three experts each and four or five users.
+
+    Experts of a topic are worth the same to a user, and bring it as many points.
     """
     num_markets, expert_topic, topic = 40, np.arange(6) % 2, np.arange(9) % 2
     same_topic = topic[:, np.newaxis] == expert_topic
@@ -81,11 +85,13 @@ def topics_of_equal_experts(rng: np.random.Generator) -> dict[str, Any]:
         rng.uniform(0.3, 0.9, (num_markets, 9, 1)),
     )
     return sellers(rng, num_markets=num_markets) | {
-        "user_value": np.where(same_topic, value, -1.0),
-        "user_points": np.where(same_topic, points, 0.0),
         "capacity": np.ones((num_markets, 6), dtype=int),
-        "topic": np.broadcast_to(topic, (num_markets, 9)),
         "expert_topic": np.broadcast_to(expert_topic, (num_markets, 6)),
+        "users": {
+            "value": np.where(same_topic, value, -1.0),
+            "points": np.where(same_topic, points, 0.0),
+            "topic": np.broadcast_to(topic, (num_markets, 9)),
+        },
     }
 
 
@@ -134,7 +140,9 @@ def test_a_mechanism_keeps_what_it_claims_and_shows_the_regret_it_does_not_deny(
     trial: Trial,
 ) -> None:
     mechanism = mechanisms.make(trial.name, **trial.params)
-    market = Market(**trial.fields(np.random.default_rng(0)))
+    fields = trial.fields(np.random.default_rng(0))
+    users = UserReports(**fields.pop("users")) if "users" in fields else None
+    market = Market(**fields, users=users)
     rng = np.random.default_rng(1)
     report = mechanisms.audit(
         mechanism, market, rng=rng, misreports=trial.misreports, agents=trial.agents

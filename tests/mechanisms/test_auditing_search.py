@@ -1,8 +1,5 @@
-"""An audit of random markets: what its search tries and finds, and what becomes of clearings that
-fail.
-"""
+"""Audits of random markets: misreports tried and found, and clearings that fail."""
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,15 +8,15 @@ import numpy as np
 import pytest
 
 import mechanisms
-from mechanisms import AuditReport, Claims, Market, Mechanism, MechanismError, Outcome, regret
-from mechanisms.utility import utilities
+from mechanisms import AuditReport, Claims, Market, Mechanism, MechanismError, Outcome, UserReports
+from mechanisms.auditing import regret
+from mechanisms.auditing.clearings import Clearings
+from mechanisms.auditing.utility import utilities
 
 
 @dataclass(frozen=True)
 class Watched:
-    """Passes everything to `inner`, keeps what it was asked, and gives no answer where `fails` says
-    so.
-    """
+    """A mechanism that keeps the markets it is given, and fails where `fails` says so."""
 
     inner: Mechanism
     asked: list[Market] = field(default_factory=list)
@@ -66,9 +63,8 @@ def random_users_market(seed: int, *batch_shape: int) -> Market:
     pairs = (*batch_shape, 6, market.num_experts)
     return replace(
         market,
-        user_value=rng.uniform(-1, 10, pairs),
-        user_points=rng.uniform(0.5, 1, pairs),
         capacity=np.ones(market.unit_cost.shape, dtype=int),
+        users=UserReports(value=rng.uniform(-1, 10, pairs), points=rng.uniform(0.5, 1, pairs)),
     )
 
 
@@ -95,7 +91,7 @@ def test_a_lie_tells_of_one_agent_and_is_legal_in_both_directions(
     make_market: Callable[..., Market],
 ) -> None:
     market = make_market(1)
-    users = market.user_value is not None
+    users = market.users is not None
     watched = Watched(mechanisms.make("vcg" if users else "posted_price"))
     audit(watched, market, misreports=60)
     changes = []
@@ -106,8 +102,7 @@ def test_a_lie_tells_of_one_agent_and_is_legal_in_both_directions(
         liars = (costs != 0).any(axis=-1).sum(axis=-1)
         changes.append(costs[(costs != 0).any(axis=-1)])
         if users:
-            assert asked.user_value is not None
-            values = asked.user_value - market.user_value
+            values = asked.users.value - market.users.value
             liars = liars + (values != 0).any(axis=-1).sum(axis=-1)
         assert liars.max() <= 1
         assert (asked.unit_cost >= 0).all()
@@ -121,11 +116,7 @@ def test_a_user_lies_about_its_whole_row_one_entry_or_all_but_one() -> None:
     market = random_users_market(1)
     watched = Watched(mechanisms.make("vcg"))
     audit(watched, market, misreports=60)
-    rows = [
-        asked.user_value - market.user_value
-        for asked in watched.asked
-        if asked.user_value is not None
-    ]
+    rows = [asked.users.value - market.users.value for asked in watched.asked]
     lies = np.concatenate([row.reshape(-1, market.num_experts) for row in rows])
     assert set(np.unique((lies != 0).sum(axis=-1))) >= {1, 3, 4}
     assert (lies > 0).any()
@@ -173,11 +164,7 @@ def test_the_worst_misreport_cleared_again_gains_what_is_told(name: str) -> None
 
 def test_leading_axes_make_no_difference() -> None:
     market = random_market(5, 6)
-    fields = {entry.name: getattr(market, entry.name) for entry in dataclasses.fields(market)}
-    given = {name: array for name, array in fields.items() if array is not None}
-    folded = Market(
-        **{name: array.reshape(2, 3, *array.shape[1:]) for name, array in given.items()}
-    )
+    folded = market.reshaped(2, 3)
     posted_price = mechanisms.make("posted_price")
     reports = [
         without_clock(audit(posted_price, asked, misreports=20)) for asked in (market, folded)
@@ -238,7 +225,7 @@ def test_failed_clearings_are_counted_and_a_market_that_fails_at_the_truth_is_no
     keep = np.array([0, 2, 3])
     others = audit(
         watched,
-        Market(**{name: array[keep] for name, array in regret.given_fields(market).items()}),
+        market.world(keep),
         misreports=30,
     )
     assert others.welfare == report.welfare
@@ -250,21 +237,17 @@ def test_failed_clearings_are_counted_and_a_market_that_fails_at_the_truth_is_no
 def test_the_outcome_of_a_market_that_failed_is_blank() -> None:
     market, vcg = random_users_market(8, 2, 3), mechanisms.make("vcg")
     bound = np.sort(market.unit_cost.max(axis=-1), axis=None)[3]
-    counted = regret.Clearings(
-        Watched(vcg, fails=lambda asked: asked.unit_cost.max(axis=-1) > bound)
-    )
+    counted = Clearings(Watched(vcg, fails=lambda asked: asked.unit_cost.max(axis=-1) > bound))
     outcome, succeeded = counted.clear(market)
     assert (counted.total, counted.failed, succeeded.sum()) == (6, 2, 4)
     assert outcome is not None
-    assert outcome.allocation is not None
-    assert outcome.charge is not None
-    assert (outcome.allocation[~succeeded] == -1).all()
-    assert np.isnan(outcome.charge[~succeeded]).all()
+    assert (outcome.allocation.expert[~succeeded] == -1).all()
+    assert np.isnan(outcome.allocation.charge[~succeeded]).all()
     expected = vcg.clear(market)
-    assert expected.allocation is not None
-    assert expected.charge is not None
-    assert (outcome.allocation[succeeded] == expected.allocation[succeeded]).all()
-    assert outcome.charge[succeeded] == pytest.approx(expected.charge[succeeded])
+    assert (outcome.allocation.expert[succeeded] == expected.allocation.expert[succeeded]).all()
+    assert outcome.allocation.charge[succeeded] == pytest.approx(
+        expected.allocation.charge[succeeded]
+    )
     assert outcome.balance[succeeded] == pytest.approx(expected.balance[succeeded])
 
 

@@ -1,6 +1,4 @@
-"""Mechanisms are found by name, mistakes are answered with the nearest name, and importing is
-cheap.
-"""
+"""Mechanisms by name, messages for wrong names, and what an import loads."""
 
 import doctest
 import subprocess
@@ -11,7 +9,7 @@ import numpy as np
 import pytest
 
 import mechanisms
-from mechanisms import Market, Outcome, base
+from mechanisms import Market, Outcome, UserReports, base
 
 # Those that no solver decides.
 CLOSED_FORM = (
@@ -67,13 +65,15 @@ def test_a_mechanism_is_voluntary_exactly_if_edge_devices_best_respond(name: str
         demand=rng.uniform(0.0, 1.0, shape),
         value=np.full(shape, 3.8),
         budget=np.full(4, 4.0),
-        user_value=rng.uniform(0.0, 5.0, (4, 8, 12)),
-        user_points=np.ones((4, 8, 12)),
         capacity=np.ones(shape, dtype=int),
-        bandwidth_need=rng.uniform(300.0, 900.0, (4, 8, 12)),
         bandwidth_limit=np.full(shape, 1000.0),
-        topic=rng.integers(0, 2, (4, 8)),
         expert_topic=rng.integers(0, 2, shape),
+        users=UserReports(
+            value=rng.uniform(0.0, 5.0, (4, 8, 12)),
+            points=np.ones((4, 8, 12)),
+            bandwidth_need=rng.uniform(300.0, 900.0, (4, 8, 12)),
+            topic=rng.integers(0, 2, (4, 8)),
+        ),
     )
     mechanism = mechanisms.make(name)
     outcome = mechanism.clear(market)
@@ -133,9 +133,8 @@ def test_the_example_in_the_package_docstring_is_true() -> None:
 def test_importing_and_clearing_loads_no_solver_and_no_learner() -> None:
     program = (
         "import sys, mechanisms\n"
-        "pairs = dict(user_value=[[3.0]], user_points=[[1.0]], capacity=[1], topic=[0], "
-        "expert_topic=[0])\n"
-        "market = mechanisms.Market([1.0], [1.0], [1.0], [3.0], 1.0, **pairs)\n"
+        "users = mechanisms.UserReports([[3.0]], [[1.0]])\n"
+        "market = mechanisms.Market([1.0], [1.0], [1.0], [3.0], 1.0, users)\n"
         f"for name in {CLOSED_FORM}: mechanisms.make(name).clear(market)\n"
         "print(sorted({'cvxpy', 'ray', 'torch', 'scipy', 'pandas'} & set(sys.modules)))\n"
     )

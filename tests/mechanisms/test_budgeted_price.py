@@ -1,6 +1,4 @@
-"""Budgeted prices against the program in CVXPY, the multiplier's formula, one expert by hand, and
-themselves.
-"""
+"""Budgeted prices against the program in CVXPY, the multiplier's formula and one expert by hand."""
 
 import dataclasses
 from collections.abc import Callable
@@ -15,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 import mechanisms
 from mechanisms import Market, MechanismError, Outcome, best_response, cost
-from mechanisms.budgeted_price import BudgetedPriceProgram
-from mechanisms.market import FloatArray
+from mechanisms.arrays import FloatArray
+from mechanisms.reference.budgeted_price import BudgetedPriceProgram
 
 EXPERTS = 8
 DrawMarket = Callable[..., Market]
@@ -48,7 +46,7 @@ def spent(outcome: Outcome) -> FloatArray:
 
 
 def edge_utility(market: Market, outcome: Outcome) -> FloatArray:
-    """Of edge devices that answer the prices at the costs of `market`, credits/slot."""
+    """Return the utility of edge devices of the costs of `market`, credits/slot."""
     effort = best_response(outcome.unit_price, market.unit_cost, market.cost_slope)
     borne = cost(effort, market.unit_cost, market.cost_slope)
     return market.demand * (outcome.unit_price * effort - borne)
@@ -56,8 +54,9 @@ def edge_utility(market: Market, outcome: Outcome) -> FloatArray:
 
 @st.composite
 def markets(draw: st.DrawFn) -> Market:
-    """One market of 0 to 6 experts, with ties, zero demand, free and worthless experts, and budgets
-    down to 0.
+    """Draw one market of 0 to 6 experts.
+
+    There are ties, zero demand, free and worthless experts, and budgets down to 0.
     """
     num_experts = draw(st.integers(0, 6))
 
@@ -238,39 +237,6 @@ def test_edge_devices_of_equal_cost_are_paid_equally(draw_market: DrawMarket) ->
 def test_a_free_edge_device_costs_nothing_at_first_and_shares_the_budget() -> None:
     market = Market([0.0, 0.0], [1.0, 1.0], [1.0, 1.0], [3.0, 3.0], 0.5)
     np.testing.assert_allclose(clear(market).effort, 0.5, rtol=1e-12)
-
-
-def test_a_market_without_experts_clears(draw_market: DrawMarket) -> None:
-    outcome = clear(draw_market(11, num_worlds=3, num_experts=0))
-    assert outcome.unit_price.shape == (3, 0)
-    assert outcome.welfare.tolist() == [0.0, 0.0, 0.0]
-
-
-def test_a_batch_clears_as_each_of_its_worlds_alone(draw_market: DrawMarket) -> None:
-    market = draw_market(12)
-    batch = clear(market)
-    for index in range(16):
-        alone = clear(market.world(index))
-        for name in ("unit_price", "effort", "points", "payment", "welfare"):
-            np.testing.assert_allclose(
-                getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-14
-            )
-
-
-@pytest.mark.parametrize("leading", [(2, 3), (0,), (2, 0)])
-def test_any_leading_axes_are_allowed(draw_market: DrawMarket, leading: tuple[int, ...]) -> None:
-    market = draw_market(13, num_worlds=6)
-    worlds = int(np.prod(leading))
-    fields = {
-        field: getattr(market, field)[:worlds]
-        for field in ("unit_cost", "cost_slope", "demand", "value")
-    }
-    folded = {name: array.reshape(*leading, 30) for name, array in fields.items()}
-    outcome = clear(Market(**folded, budget=market.budget[:worlds].reshape(leading)))
-    assert outcome.welfare.shape == leading
-    np.testing.assert_array_equal(
-        outcome.unit_price.reshape(-1, 30), clear(market).unit_price[:worlds]
-    )
 
 
 @pytest.mark.filterwarnings("error")

@@ -1,8 +1,5 @@
-"""A market whose users list candidates clears as the market of all experts in which nothing else
-can be formed.
-"""
+"""Markets with lists against markets of all experts in which nothing else can be formed."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +10,11 @@ from hypothesis import strategies as st
 
 import mechanisms
 from mechanisms import Market, MarketError, Outcome
-from mechanisms.assignment import net_value, optimal_welfare, pairs, possible, relaxation
+from mechanisms.assignment import net_value, optimal_welfare, pairs_of, possible, relaxation
 from mechanisms.candidates import column_of, expert_of, greatest, load, of_pairs, of_served, total
-from mechanisms.fisher_program import FisherProgram
-from mechanisms.shadow_price import ShadowPriceProgram
-from mechanisms.vcg import VCGProgram
+from mechanisms.reference.fisher import FisherProgram
+from mechanisms.reference.shadow_price import ShadowPriceProgram
+from mechanisms.reference.vcg import VCGProgram
 
 DrawMarket = Callable[..., Market]
 Widen = Callable[[Market], Market]
@@ -27,23 +24,11 @@ AMOUNTS = ("unit_price", "effort", "points", "payment", "welfare", "charge")
 
 
 def assert_same(ours: Outcome, theirs: Outcome, rtol: float = 1e-9) -> None:
-    np.testing.assert_array_equal(ours.allocation, theirs.allocation)
+    np.testing.assert_array_equal(ours.allocation.expert, theirs.allocation.expert)
     for name in AMOUNTS:
         np.testing.assert_allclose(
-            getattr(ours, name), getattr(theirs, name), rtol=rtol, atol=rtol, err_msg=name
+            ours.arrays()[name], theirs.arrays()[name], rtol=rtol, atol=rtol, err_msg=name
         )
-
-
-def folded(market: Market, leading: tuple[int, ...]) -> Market:
-    given = {entry.name: getattr(market, entry.name) for entry in dataclasses.fields(market)}
-    axes = len(market.batch_shape)
-    return Market(
-        **{
-            n: array.reshape(*leading, *array.shape[axes:])
-            for n, array in given.items()
-            if array is not None
-        }
-    )
 
 
 @given(seed=st.integers(0, 10_000), listed=st.integers(1, 30))
@@ -63,19 +48,26 @@ def test_vcg_serves_and_charges_the_same(
 def test_vcg_serves_and_charges_the_same_where_places_are_few(
     users: int, listed: int, draw_lists: DrawMarket, with_all_experts: Widen
 ) -> None:
-    market = draw_lists(users, leading=(5, 2), users=users, experts=8, listed=listed)
+    market = draw_lists(users, leading=(5, 2), num_users=users, experts=8, listed=listed)
     vcg = mechanisms.make("vcg")
     outcome = vcg.clear(market)
     assert_same(outcome, vcg.clear(with_all_experts(market)))
-    cost = of_served(market.user_value - net_value(market), outcome.allocation, market.candidates)
-    assert (outcome.charge > cost + 0.1).sum() > 20  # that is, places are dear
+    cost = of_served(
+        market.users.value - net_value(market), outcome.allocation.expert, market.users.candidates
+    )
+    assert (outcome.allocation.charge > cost + 0.1).sum() > 20  # that is, places are dear
 
 
 def test_vcg_within_bandwidth_serves_and_charges_the_same(
     draw_lists: DrawMarket, with_all_experts: Widen
 ) -> None:
     market = draw_lists(
-        1, users=7, experts=6, listed=3, capacity=np.full(6, 4), bandwidth_limit=np.full(6, 700.0)
+        1,
+        num_users=7,
+        experts=6,
+        listed=3,
+        capacity=np.full(6, 4),
+        bandwidth_limit=np.full(6, 700.0),
     )
     within, vcg = (
         mechanisms.make("vcg", bandwidth=True).clear(market),
@@ -90,9 +82,9 @@ def test_vcg_within_bandwidth_serves_and_charges_the_same(
 def test_the_relaxation_has_the_same_optimum_and_its_duals_prove_it(
     listed: int, bandwidth: bool, draw_lists: DrawMarket, with_all_experts: Widen
 ) -> None:
-    market = draw_lists(listed, users=20, experts=10, listed=listed, capacity=np.full(10, 3))
+    market = draw_lists(listed, num_users=20, experts=10, listed=listed, capacity=np.full(10, 3))
     asked, wide = (
-        pairs(one, "test", bandwidth=bandwidth) for one in (market, with_all_experts(market))
+        pairs_of(one, "test", bandwidth=bandwidth) for one in (market, with_all_experts(market))
     )
     fractional = 0
     for index in np.ndindex(market.batch_shape):
@@ -102,9 +94,9 @@ def test_the_relaxation_has_the_same_optimum_and_its_duals_prove_it(
         assert reached == pytest.approx((wide.net[index] * other.share).sum(), rel=1e-9)
         price = of_pairs(found.place_price, world.candidates)
         bound = found.place_price @ world.capacity
-        if world.need is not None:
-            price = price + world.need * of_pairs(found.band_price, world.candidates)
-            bound += found.band_price @ world.limit
+        if world.band is not None:
+            price = price + world.band.need * of_pairs(found.band_price, world.candidates)
+            bound += found.band_price @ world.band.limit
         surplus = np.maximum(possible(world).net - price, 0.0).max(axis=-1)
         assert surplus.sum() + bound == pytest.approx(reached, rel=1e-6)
         fractional += int(((found.share > 0.01) & (found.share < 0.99)).sum())
@@ -115,23 +107,26 @@ def test_the_relaxation_has_the_same_optimum_and_its_duals_prove_it(
 def test_shadow_prices_leave_nobody_a_better_expert_in_reach(
     bandwidth: bool, draw_lists: DrawMarket, with_all_experts: Widen
 ) -> None:
-    market = draw_lists(3, users=20, experts=10, listed=4)
+    market = draw_lists(3, num_users=20, experts=10, listed=4)
     mechanism = mechanisms.make("shadow_price", bandwidth=bandwidth)
     outcome = mechanism.clear(market)
-    asked = pairs(market, "test", bandwidth=bandwidth)
-    utility = of_served(market.user_value, outcome.allocation, market.candidates) - outcome.charge
+    asked = pairs_of(market, "test", bandwidth=bandwidth)
+    utility = (
+        of_served(market.users.value, outcome.allocation.expert, market.users.candidates)
+        - outcome.allocation.charge
+    )
     assert (utility >= -1e-9).all()
     for index in np.ndindex(market.batch_shape):
         world = asked.world(index)
         found = relaxation(world)
         price = of_pairs(found.place_price, world.candidates)
-        if world.need is not None:
-            price = price + world.need * of_pairs(found.band_price, world.candidates)
+        if world.band is not None:
+            price = price + world.band.need * of_pairs(found.band_price, world.candidates)
         open_to_all = np.where(
             of_pairs(world.capacity, world.candidates) > 0, possible(world).net - price, 0.0
         )
         best = np.maximum(open_to_all, 0.0).max(axis=-1)
-        served = outcome.allocation[index] >= 0
+        served = outcome.allocation.expert[index] >= 0
         np.testing.assert_allclose(utility[index][served], best[served], atol=1e-6)
     if not bandwidth:
         np.testing.assert_allclose(
@@ -155,121 +150,50 @@ def test_the_double_auction_brings_together_who_lists_whom(draw_lists: DrawMarke
         market = draw_lists(
             0,
             leading=(),
-            users=4,
+            num_users=4,
             experts=4,
             listed=len(lists[0]),
             unit_cost=asks - 0.25,
             cost_slope=np.full(4, 0.5),
-            user_value=np.repeat(value[:, np.newaxis], len(lists[0]), axis=1),
-            user_points=np.ones((4, len(lists[0]))),
             capacity=np.ones(4, dtype=int),
-            bandwidth_need=None,
-            topic=np.zeros(4, dtype=int),
             expert_topic=np.zeros(4, dtype=int),
-            candidates=lists,
+            users={
+                "value": np.repeat(value[:, np.newaxis], len(lists[0]), axis=1),
+                "points": np.ones((4, len(lists[0]))),
+                "bandwidth_need": None,
+                "topic": np.zeros(4, dtype=int),
+                "candidates": lists,
+            },
         )
         return mechanisms.make("double_auction").clear(market)
 
     crowded = trade([[3, 2], [2, 1], [2, 1], [0, 3]])
-    assert crowded.allocation.tolist() == [
+    assert crowded.allocation.expert.tolist() == [
         2,
         1,
         -1,
         -1,
     ]  # user 2 finds both taken; 0 lists no other that trades
-    assert crowded.charge.tolist() == [4.5, 4.5, 0.0, 0.0]
+    assert crowded.allocation.charge.tolist() == [4.5, 4.5, 0.0, 0.0]
     assert crowded.payment.tolist() == [0.0, 4.5, 4.5, 0.0]
     assert crowded.effort.tolist() == [0.0, 1.0, 1.0, 0.0]
     assert crowded.welfare == pytest.approx(9 - 4 + 8 - 3)
     # First come would leave user 1 without: expert 0, the only one it lists that trades, goes to
     # user 0.
     spread = trade([[0, 1], [0, 3], [2, 3], [1, 3]])
-    assert spread.allocation.tolist() == [1, 0, 2, -1]
-    assert spread.charge.tolist() == [4.5, 4.5, 4.5, 0.0]
+    assert spread.allocation.expert.tolist() == [1, 0, 2, -1]
+    assert spread.allocation.charge.tolist() == [4.5, 4.5, 4.5, 0.0]
     # Nobody lists expert 0, so it is no seller: of three pairs the third is the last possible one,
     # and two trade.
     unlisted = trade([[3, 2], [2, 1], [2, 1], [1, 3]])
-    assert unlisted.allocation.tolist() == [2, 1, -1, -1]
-    assert unlisted.charge.tolist() == [7.0, 7.0, 0.0, 0.0]
+    assert unlisted.allocation.expert.tolist() == [2, 1, -1, -1]
+    assert unlisted.allocation.charge.tolist() == [7.0, 7.0, 0.0, 0.0]
     assert unlisted.payment.tolist() == [0.0, 5.0, 5.0, 0.0]
-
-
-@pytest.mark.parametrize("name", ALLOCATING)
-def test_lists_of_all_experts_in_any_order_change_nothing(
-    name: str, draw_lists: DrawMarket, with_all_experts: Widen
-) -> None:
-    market = draw_lists(
-        4, leading=(4, 3), users=16, experts=12, listed=12, budget=np.full((4, 3), 16.0)
-    )
-    mechanism = mechanisms.make(name)
-    ours, theirs = mechanism.clear(market), mechanism.clear(with_all_experts(market))
-    assert (ours.allocation >= 0).any()
-    if name == "shadow_price":  # duals are not unique, and those of another vertex are found
-        theirs = dataclasses.replace(theirs, charge=ours.charge)
-    assert_same(ours, theirs, rtol=1e-5)
-
-
-@pytest.mark.parametrize("name", sorted(set(mechanisms.names()) - set(ALLOCATING)))
-def test_mechanisms_that_only_price_do_not_read_lists(name: str, draw_lists: DrawMarket) -> None:
-    market = draw_lists(5)
-    given = {
-        field: getattr(market, field)
-        for field in ("unit_cost", "cost_slope", "demand", "value", "budget")
-    }
-    ours, theirs = mechanisms.make(name).clear(market), mechanisms.make(name).clear(Market(**given))
-    np.testing.assert_array_equal(ours.unit_price, theirs.unit_price)
-    np.testing.assert_array_equal(ours.payment, theirs.payment)
-
-
-@pytest.mark.parametrize("name", ALLOCATING)
-def test_a_batch_clears_as_each_of_its_worlds_alone(name: str, draw_lists: DrawMarket) -> None:
-    market, mechanism = draw_lists(6, users=30, experts=12, listed=4), mechanisms.make(name)
-    batch, two_axes = mechanism.clear(market), mechanism.clear(folded(market, (2, 3)))
-    for index in range(6):
-        assert_same(
-            mechanism.clear(market.world(index)), Outcome(**only(batch, (index,))), rtol=1e-7
-        )
-        assert_same(
-            Outcome(**only(two_axes, divmod(index, 3))), Outcome(**only(batch, (index,))), rtol=1e-7
-        )
-
-
-def only(outcome: Outcome, index: tuple[int, ...]) -> dict[str, Any]:
-    given = {entry.name: getattr(outcome, entry.name) for entry in dataclasses.fields(outcome)}
-    return {
-        name: part[index] if isinstance(part, np.ndarray) else part for name, part in given.items()
-    }
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", ALLOCATING)
-@pytest.mark.parametrize(
-    ("sizes", "changed"),
-    [
-        pytest.param({"users": 0}, {}, id="no users"),
-        pytest.param({"listed": 0}, {}, id="empty lists"),
-        pytest.param({"experts": 0, "listed": 0}, {}, id="no experts"),
-        pytest.param({}, {"capacity": np.zeros(30, dtype=int)}, id="no capacity"),
-        pytest.param({}, {"topic": np.full(8, -1)}, id="no demand"),
-        pytest.param({}, {"user_value": np.full((8, 6), -1.0)}, id="all values negative"),
-    ],
-)
-def test_where_nobody_can_be_served_nobody_is_charged(
-    name: str, sizes: dict[str, int], changed: dict[str, Any], draw_lists: DrawMarket
-) -> None:
-    market = draw_lists(7, **(sizes | changed))
-    outcome = mechanisms.make(name).clear(market)
-    assert outcome.allocation.shape == (6, market.num_users)
-    assert (outcome.allocation == -1).all()
-    assert not outcome.charge.any()
-    assert not outcome.payment.any()
-    assert outcome.welfare.tolist() == [0.0] * 6
-    assert optimal_welfare(market, True).tolist() == [0.0] * 6
 
 
 @pytest.mark.parametrize("program", [VCGProgram, ShadowPriceProgram, FisherProgram])
 def test_programs_in_cvxpy_refuse_lists(program: Any, draw_lists: DrawMarket) -> None:
-    market = draw_lists(8, users=3, experts=4, listed=4)
+    market = draw_lists(8, num_users=3, experts=4, listed=4)
     with pytest.raises(MarketError, match=r"in CVXPY has a column for every expert: it takes no"):
         program(3, 4).clear(market)
 
@@ -294,7 +218,7 @@ def test_what_is_summed_over_pairs_is_what_the_wide_field_sums_to(
     seed: int, draw_lists: DrawMarket
 ) -> None:
     market = draw_lists(seed, leading=(2, 3), listed=5)
-    lists, points = market.candidates, market.user_points
+    lists, points = market.users.candidates, market.users.points
     wide = np.zeros((2, 3, 8, 30))
     np.put_along_axis(wide, lists, points, axis=-1)
     np.testing.assert_allclose(total(points, lists, 30), wide.sum(axis=-2))
@@ -306,3 +230,21 @@ def test_what_is_summed_over_pairs_is_what_the_wide_field_sums_to(
     np.testing.assert_array_equal(of_served(points, allocation, lists), of_served(wide, allocation))
     column = column_of(allocation, lists)
     np.testing.assert_array_equal(expert_of(column, lists), np.where(column >= 0, allocation, -1))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "changed"),
+    [
+        pytest.param({"num_users": 0}, {}, id="no users"),
+        pytest.param({"listed": 0}, {}, id="empty lists"),
+        pytest.param({"experts": 0, "listed": 0}, {}, id="no experts"),
+        pytest.param({}, {"capacity": np.zeros(30, dtype=int)}, id="no capacity"),
+        pytest.param({}, {"users": {"topic": np.full(8, -1)}}, id="no demand"),
+        pytest.param({}, {"users": {"value": np.full((8, 6), -1.0)}}, id="all values negative"),
+    ],
+)
+def test_where_nobody_can_be_served_the_optimum_is_nothing(
+    sizes: dict[str, int], changed: dict[str, Any], draw_lists: DrawMarket
+) -> None:
+    market = draw_lists(7, **(sizes | changed))
+    assert optimal_welfare(market, True).tolist() == [0.0] * 6

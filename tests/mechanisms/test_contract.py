@@ -1,6 +1,4 @@
-"""The menu against the program with all pairs of constraints, two types by hand, and many lies of
-edge devices.
-"""
+"""The menu against the program with all constraints, two types by hand, and many lies."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,8 +12,9 @@ from scipy.optimize import isotonic_regression
 
 import mechanisms
 from mechanisms import Market, MechanismError, Outcome, best_response, cost
-from mechanisms.contract import Contract, ContractProgram
-from mechanisms.market import FloatArray
+from mechanisms.arrays import FloatArray
+from mechanisms.contract import Contract
+from mechanisms.reference.contract import ContractProgram
 
 DrawMarket = Callable[..., Market]
 WithFalseCosts = Callable[[Market, int, int], Market]
@@ -39,7 +38,7 @@ def clear(market: Market, **prior: Any) -> Outcome:
 
 
 def edge_utility(market: Market, outcome: Outcome) -> FloatArray:
-    """Of edge devices with the costs of `market` that give the outcome's effort, credits/slot."""
+    """Return the utility of edge devices that give the outcome's effort, credits/slot."""
     return outcome.payment - market.demand * cost(
         outcome.effort, market.unit_cost, market.cost_slope
     )
@@ -248,39 +247,6 @@ def test_edge_devices_of_equal_cost_get_the_same_contract(draw_market: DrawMarke
     outcome = clear(draw_market(6, unit_cost=np.ones((16, 30)), cost_slope=np.ones((16, 30))))
     assert (outcome.unit_price == outcome.unit_price[:, :1]).all()
     assert (outcome.unit_price > 0).any()
-
-
-def test_a_market_without_experts_clears(draw_market: DrawMarket) -> None:
-    outcome = clear(draw_market(7, num_worlds=3, num_experts=0))
-    assert outcome.unit_price.shape == (3, 0)
-    assert outcome.welfare.tolist() == [0.0, 0.0, 0.0]
-
-
-def test_a_batch_clears_as_each_of_its_worlds_alone(draw_market: DrawMarket) -> None:
-    market = draw_market(8)
-    batch = clear(market)
-    for index in range(16):
-        alone = clear(market.world(index))
-        for name in ("unit_price", "effort", "points", "payment", "welfare"):
-            np.testing.assert_allclose(
-                getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-14
-            )
-
-
-@pytest.mark.parametrize("leading", [(2, 3), (0,), (2, 0)])
-def test_any_leading_axes_are_allowed(draw_market: DrawMarket, leading: tuple[int, ...]) -> None:
-    market = draw_market(9, num_worlds=6)
-    worlds = int(np.prod(leading))
-    fields = {
-        field: getattr(market, field)[:worlds]
-        for field in ("unit_cost", "cost_slope", "demand", "value")
-    }
-    folded = {name: array.reshape(*leading, 30) for name, array in fields.items()}
-    outcome = clear(Market(**folded, budget=market.budget[:worlds].reshape(leading)))
-    assert outcome.welfare.shape == leading
-    np.testing.assert_array_equal(
-        outcome.unit_price.reshape(-1, 30), clear(market).unit_price[:worlds]
-    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,4 @@
-"""What the double auction claims for users and edge devices, by many lies of both, and what it does
-not claim.
-"""
+"""Claims of the double auction for users and edge devices, by many lies of both."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,8 +10,8 @@ from hypothesis import strategies as st
 
 import mechanisms
 from mechanisms import Market, Outcome
+from mechanisms.arrays import FloatArray
 from mechanisms.candidates import of_served
-from mechanisms.market import FloatArray
 
 DrawMarket = Callable[..., Market]
 
@@ -24,8 +22,10 @@ def clear(market: Market) -> Outcome:
 
 def user_utility(market: Market, outcome: Outcome) -> FloatArray:
     """Value of the service at the values of `market`, less the charge, credits."""
-    value = np.broadcast_to(market.user_value, (*outcome.charge.shape, market.num_experts))
-    return of_served(value, outcome.allocation) - outcome.charge
+    value = np.broadcast_to(
+        market.users.value, (*outcome.allocation.charge.shape, market.num_experts)
+    )
+    return of_served(value, outcome.allocation.expert) - outcome.allocation.charge
 
 
 def edge_utility(market: Market, outcome: Outcome) -> FloatArray:
@@ -47,9 +47,11 @@ def test_no_report_on_a_grid_with_ties_pays_for_either_side(
     honest = clear(market)
     grid = np.arange(0.5, 6.5, 0.5)
     for user in range(len(bids)):
-        reported = np.tile(market.user_value, (grid.size, 1, 1))
+        reported = np.tile(market.users.value, (grid.size, 1, 1))
         reported[:, user] = grid[:, np.newaxis] * points[user]
-        lying = clear(dataclasses.replace(market, user_value=reported))
+        lying = clear(
+            dataclasses.replace(market, users=dataclasses.replace(market.users, value=reported))
+        )
         assert (
             user_utility(market, lying)[:, user] <= user_utility(market, honest)[user] + 1e-12
         ).all()
@@ -73,10 +75,12 @@ def test_no_false_report_pays_a_user_however_it_differs_from_expert_to_expert(
         rng = np.random.default_rng(seed)
         honest = user_utility(market, clear(market))
         for user in range(market.num_users):
-            reported = np.tile(market.user_value, (200, 1, 1))
+            reported = np.tile(market.users.value, (200, 1, 1))
             reported[:100, user] = rng.uniform(-2.0, 5.0, (100, market.num_experts))
-            reported[100:, user] = market.user_value[user] * rng.uniform(0.2, 3.0, (100, 1))
-            lying = clear(dataclasses.replace(market, user_value=reported))
+            reported[100:, user] = market.users.value[user] * rng.uniform(0.2, 3.0, (100, 1))
+            lying = clear(
+                dataclasses.replace(market, users=dataclasses.replace(market.users, value=reported))
+            )
             gains.append(user_utility(market, lying)[:, user] - honest[user])
     assert np.max(gains) <= 1e-12
     assert np.mean(np.array(gains) < -1e-3) > 0.05
@@ -120,19 +124,19 @@ def test_charges_cover_payments_in_every_market_and_the_platform_keeps_the_diffe
 ) -> None:
     # Also where the condition of the claims does not hold, and where the budget is 0.
     rng = np.random.default_rng(0)
-    market = draw_topics(6, user_value=rng.uniform(-1.0, 5.0, (12, 9, 8)))
+    market = draw_topics(6, users={"value": rng.uniform(-1.0, 5.0, (12, 9, 8))})
     outcome = clear(market)
     assert (outcome.balance >= -1e-12).all()
     assert (outcome.balance > 0.01).any()
     np.testing.assert_array_equal(outcome.payment, outcome.unit_price * outcome.points)
-    assert outcome.charge.sum() > 1.0
+    assert outcome.allocation.charge.sum() > 1.0
 
 
 def test_a_user_to_whom_experts_of_its_topic_are_worth_differently_may_lose(
     traders: DrawMarket,
 ) -> None:
     # By its mean it bids 4 and meets the expert at which a point is worth only 1 to it, for 3.
-    market = traders([4.0, 1.0], [2.0, 5.0], user_value=np.array([[1.0, 7.0], [1.0, 1.0]]))
+    market = traders([4.0, 1.0], [2.0, 5.0], users={"value": np.array([[1.0, 7.0], [1.0, 1.0]])})
     outcome = clear(market)
-    assert outcome.allocation.tolist() == [0, -1]
+    assert outcome.allocation.expert.tolist() == [0, -1]
     assert user_utility(market, outcome)[0] == pytest.approx(-2.0)

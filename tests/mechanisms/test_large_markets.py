@@ -1,6 +1,4 @@
-"""1,000 users x 3,000 experts, 30 candidates each: what is decided proves itself, and takes memory
-for the pairs.
-"""
+"""Markets of 1,000 users x 3,000 experts, 30 candidates each: proofs of optimality, and memory."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -10,9 +8,9 @@ import pytest
 
 import mechanisms
 from mechanisms import Market
-from mechanisms.assignment import pairs, possible, relaxation
+from mechanisms.assignment import pairs_of, possible, relaxation
 from mechanisms.candidates import load, of_pairs, of_served, total
-from mechanisms.fisher import trade
+from mechanisms.fisher import trade_in
 from mechanisms.fisher_equilibrium import equilibrium
 from mechanisms.vcg import least_prices
 
@@ -23,75 +21,80 @@ DrawMarket = Callable[..., Market]
 
 @pytest.fixture(scope="module")
 def large(draw_lists: DrawMarket) -> Market:
-    """Places and money are scarce: lists meet at about a third of the experts, which have up to two
-    places each.
+    """Draw a market of scarce places and money.
+
+    Lists meet at about a third of the experts, which have up to two places each.
     """
-    sizes = {"users": USERS, "experts": EXPERTS, "listed": LISTED}
+    sizes = {"num_users": USERS, "experts": EXPERTS, "listed": LISTED}
     return draw_lists(
-        0, leading=(), **sizes, topic=np.zeros(USERS, dtype=int), budget=np.array(5.0 * USERS)
+        0,
+        leading=(),
+        **sizes,
+        budget=np.array(5.0 * USERS),
+        users={"topic": np.zeros(USERS, dtype=int)},
     )
 
 
 def test_vcg_is_optimal_at_the_least_prices(large: Market) -> None:
-    asked = pairs(large, "test", bandwidth=False)
+    asked = pairs_of(large, "test", bandwidth=False)
     outcome = mechanisms.make("vcg").clear(large)
-    taken = load(np.ones(USERS), outcome.allocation, EXPERTS)
+    taken = load(np.ones(USERS), outcome.allocation.expert, EXPERTS)
     assert (taken <= large.capacity).all()
     # Duality: what users gain above some prices and what these bring in is as much as any
     # assignment is worth.
-    price = least_prices(asked, outcome.allocation)
+    price = least_prices(asked, outcome.allocation.expert)
     gain = np.where(
-        of_pairs(large.capacity, large.candidates) > 0,
-        asked.net - of_pairs(price, large.candidates),
+        of_pairs(large.capacity, large.users.candidates) > 0,
+        asked.net - of_pairs(price, large.users.candidates),
         0.0,
     )
     surplus = np.maximum(gain, 0.0).max(axis=-1)
     assert surplus.sum() + price @ large.capacity == pytest.approx(outcome.welfare, rel=1e-9)
-    own = of_served(asked.net, outcome.allocation, large.candidates)
-    paid = price[outcome.allocation] * (outcome.allocation >= 0)
+    own = of_served(asked.net, outcome.allocation.expert, large.users.candidates)
+    paid = price[outcome.allocation.expert] * (outcome.allocation.expert >= 0)
     np.testing.assert_allclose(own - paid, surplus, atol=1e-9)
     # Least: an expert that is not full costs nothing, and a full one what another user would give
     # for it.
     open_to_all = large.capacity > 0
     assert not price[(taken < large.capacity) & open_to_all].any()
     would_give = asked.net - (own - paid)[:, np.newaxis]
-    elsewhere = large.candidates != outcome.allocation[:, np.newaxis]
+    elsewhere = large.users.candidates != outcome.allocation.expert[:, np.newaxis]
     for expert in np.flatnonzero((price > 0) & open_to_all):
-        most = would_give[(large.candidates == expert) & elsewhere].max()
+        most = would_give[(large.users.candidates == expert) & elsewhere].max()
         assert price[expert] == pytest.approx(most, abs=1e-9)
     assert (price[open_to_all] > 0.1).sum() > 100
 
 
 def test_the_relaxation_proves_its_optimum_with_bandwidth_rows(large: Market) -> None:
-    asked = possible(pairs(large, "test", bandwidth=True))
-    assert asked.need is not None
-    assert asked.limit is not None
+    asked = possible(pairs_of(large, "test", bandwidth=True))
     found = relaxation(asked)
     assert (found.share.sum(axis=-1) <= 1 + 1e-9).all()
-    assert (total(found.share, large.candidates, EXPERTS) <= large.capacity + 1e-8).all()
+    assert (total(found.share, large.users.candidates, EXPERTS) <= large.capacity + 1e-8).all()
     assert (
-        total(found.share * asked.need, large.candidates, EXPERTS) <= asked.limit * (1 + 1e-8)
+        total(found.share * asked.band.need, large.users.candidates, EXPERTS)
+        <= asked.band.limit * (1 + 1e-8)
     ).all()
-    price = of_pairs(found.place_price, large.candidates) + asked.need * of_pairs(
-        found.band_price, large.candidates
+    price = of_pairs(found.place_price, large.users.candidates) + asked.band.need * of_pairs(
+        found.band_price, large.users.candidates
     )
-    gain = np.where(of_pairs(large.capacity, large.candidates) > 0, asked.net - price, 0.0)
+    gain = np.where(of_pairs(large.capacity, large.users.candidates) > 0, asked.net - price, 0.0)
     bound = np.maximum(gain, 0.0).max(axis=-1).sum() + found.place_price @ large.capacity
-    bound += found.band_price @ asked.limit
+    bound += found.band_price @ asked.band.limit
     assert (asked.net * found.share).sum() == pytest.approx(bound, rel=1e-6)
 
 
 def test_fisher_finds_an_equilibrium(large: Market) -> None:
-    asked = pairs(large, "test", bandwidth=True)
-    offered = trade(large, asked, None)
+    offered = trade_in(large, None)
     worth = np.full_like(offered.worth, -np.inf)
     np.log(
-        offered.worth / of_pairs(offered.reserve, large.candidates), out=worth, where=offered.trades
+        offered.worth / of_pairs(offered.reserve, large.users.candidates),
+        out=worth,
+        where=offered.trades,
     )
     reserve = offered.reserve / offered.money
-    log_markup, spending = equilibrium(worth, reserve, large.candidates)
+    log_markup, spending = equilibrium(worth, reserve, large.users.candidates)
     price, spent = reserve * np.exp(log_markup), spending.sum(axis=-1)
-    bang = np.exp(worth - of_pairs(log_markup, large.candidates))
+    bang = np.exp(worth - of_pairs(log_markup, large.users.candidates))
     best = bang.max(axis=-1, initial=1.0)
     where = spending > 1e-6
     np.testing.assert_allclose(
@@ -99,7 +102,7 @@ def test_fisher_finds_an_equilibrium(large: Market) -> None:
     )
     np.testing.assert_allclose(spent[best > 1 + 1e-4], 1.0, atol=1e-6)
     assert (spent <= 1 + 1e-7).all()
-    revenue, sold = total(spending, large.candidates, EXPERTS), log_markup > 1e-4
+    revenue, sold = total(spending, large.users.candidates, EXPERTS), log_markup > 1e-4
     assert (revenue <= price + 1e-6).all()
     np.testing.assert_allclose(revenue[sold], price[sold], rtol=1e-5)
     assert sold.sum() > 100

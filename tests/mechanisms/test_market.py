@@ -1,4 +1,4 @@
-"""A market is checked where it is built; an outcome adds up."""
+"""A market and the reports of its users are checked where they are built."""
 
 import dataclasses
 import pickle
@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mechanisms import Market, MarketError, Outcome
+from mechanisms import Market, MarketError, UserReports
+from mechanisms.market import concatenated
 
 WORLDS, USERS, EXPERTS = 3, 2, 4
 
@@ -21,35 +22,54 @@ def fields_of_a_full_market() -> dict[str, Any]:
         "demand": np.full((WORLDS, EXPERTS), 2.0),
         "value": np.full((WORLDS, EXPERTS), 3.8),
         "budget": np.full(WORLDS, 4.0),
-        "user_value": np.full((WORLDS, USERS, EXPERTS), 1.5),
         "capacity": np.full((WORLDS, EXPERTS), 1),
-        "bandwidth_need": np.full((WORLDS, USERS, EXPERTS), 200.0),
         "bandwidth_limit": np.full((WORLDS, EXPERTS), 1000.0),
-        "topic": np.zeros((WORLDS, USERS), dtype=int),
         "expert_topic": np.zeros((WORLDS, EXPERTS), dtype=int),
     }
 
 
+def reports() -> UserReports:
+    return UserReports(
+        value=np.full((WORLDS, USERS, EXPERTS), 1.5),
+        points=np.full((WORLDS, USERS, EXPERTS), 0.5),
+        bandwidth_need=np.full((WORLDS, USERS, EXPERTS), 200.0),
+        topic=np.zeros((WORLDS, USERS), dtype=int),
+    )
+
+
 def test_a_market_knows_its_sizes() -> None:
-    market = Market(**fields_of_a_full_market())
+    market = Market(**fields_of_a_full_market(), users=reports())
     assert (market.batch_shape, market.num_users, market.num_experts) == ((WORLDS,), USERS, EXPERTS)
 
 
-@pytest.mark.parametrize("per_user", ["user_value", "bandwidth_need", "topic"])
-def test_any_field_for_each_user_tells_the_number_of_users(per_user: str) -> None:
-    fields = fields_of_a_full_market()
-    others = {"user_value", "bandwidth_need", "topic"} - {per_user}
-    market = Market(**{name: array for name, array in fields.items() if name not in others})
-    assert market.num_users == USERS
-
-
-def test_a_market_without_fields_for_each_user_has_no_users() -> None:
-    fields = fields_of_a_full_market()
-    market = Market(
-        **{name: fields[name] for name in ("unit_cost", "cost_slope", "demand", "value", "budget")}
-    )
+def test_a_market_without_users_reports_has_no_users() -> None:
+    market = Market(**fields_of_a_full_market())
     assert market.num_users == 0
-    assert market.topic is None
+    assert market.users is None
+    with pytest.raises(MarketError, match="vcg needs users, which this market does not give"):
+        market.users_for("vcg")
+
+
+def test_what_is_left_out_is_neutral() -> None:
+    fields = fields_of_a_full_market()
+    names = ("unit_cost", "cost_slope", "demand", "value", "budget")
+    pairs = np.ones((USERS, EXPERTS))
+    users = UserReports(value=pairs, points=pairs)
+    market = Market(**{name: fields[name] for name in names}, users=users)
+    assert market.capacity.shape == market.expert_topic.shape == (WORLDS, EXPERTS)
+    assert (market.capacity == 1).all()
+    assert (market.bandwidth_limit == np.inf).all()
+    assert not market.expert_topic.any()
+    assert market.users.batch_shape == (WORLDS,)
+    assert not market.users.bandwidth_need.any()
+    assert not market.users.topic.any()
+    assert market.users.candidates is None
+    assert market.capacity.dtype == market.users.topic.dtype == np.int64
+
+
+def test_users_are_user_reports_or_none() -> None:
+    with pytest.raises(MarketError, match=r"users = \{\}: must be UserReports, or None"):
+        Market(**fields_of_a_full_market(), users={})
 
 
 def test_one_market_needs_no_leading_axis_and_may_be_given_as_lists() -> None:
@@ -76,10 +96,9 @@ def test_a_market_without_experts_is_legal(shape: tuple[int, ...]) -> None:
 
 
 def test_empty_whole_fields_are_legal() -> None:
-    names = ("unit_cost", "cost_slope", "demand", "value", "capacity", "topic", "expert_topic")
+    names = ("unit_cost", "cost_slope", "demand", "value", "capacity", "expert_topic")
     empty: dict[str, Any] = {name: [] for name in names}
     market = Market(**empty, budget=np.zeros(()))
-    assert market.capacity is not None
     assert market.capacity.dtype == np.int64
 
 
@@ -87,13 +106,12 @@ def test_shared_fields_are_broadcast_to_every_world() -> None:
     fields = fields_of_a_full_market()
     fields["value"] = np.array([1.0, 2.0, 3.0, 4.0])
     fields["budget"] = 7.0
-    fields["topic"] = np.array([1, -1])
+    fields["users"] = dataclasses.replace(reports(), topic=np.array([1, -1]))
     market = Market(**fields)
     assert market.value.shape == (WORLDS, EXPERTS)
     assert market.value[2].tolist() == [1.0, 2.0, 3.0, 4.0]
     assert market.budget.tolist() == [7.0, 7.0, 7.0]
-    assert market.topic is not None
-    assert market.topic[1].tolist() == [1, -1]
+    assert market.users.topic[1].tolist() == [1, -1]
 
 
 def test_later_writes_by_the_caller_do_not_reach_a_market() -> None:
@@ -127,11 +145,9 @@ def test_replacing_a_report_is_checked_too() -> None:
         ("demand", -1e-9, ">= 0 points/slot"),
         ("value", -np.inf, "finite credits/point"),
         ("budget", -1.0, ">= 0 credits/slot"),
-        ("user_value", np.nan, "finite credits"),
         ("capacity", -1, ">= 0 subtasks"),
-        ("bandwidth_need", -5.0, ">= 0 Hz"),
-        ("bandwidth_limit", np.inf, ">= 0 Hz"),
-        ("topic", -2, ">= -1"),
+        ("bandwidth_limit", -np.inf, "a number and >= 0 Hz"),
+        ("bandwidth_limit", np.nan, "a number and >= 0 Hz"),
         ("expert_topic", -1, ">= 0"),
     ],
 )
@@ -149,9 +165,7 @@ def test_a_bad_entry_is_named_with_index_value_and_limit(
     assert message.endswith(limit)
 
 
-@pytest.mark.parametrize(
-    "name", ["unit_cost", "cost_slope", "demand", "value", "budget", "user_value"]
-)
+@pytest.mark.parametrize("name", ["unit_cost", "cost_slope", "demand", "value", "budget"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_no_field_may_be_infinite_or_undefined(name: str, bad: float) -> None:
     fields = fields_of_a_full_market()
@@ -164,10 +178,6 @@ def test_no_field_may_be_infinite_or_undefined(name: str, bad: float) -> None:
     ("name", "shape", "expected"),
     [
         ("cost_slope", (WORLDS, EXPERTS + 1), r"must be \(\.\.\., E\) with E = 4"),
-        ("user_value", (WORLDS, USERS, EXPERTS - 1), r"must be \(\.\.\., U, E\) with E = 4"),
-        ("bandwidth_need", (WORLDS, USERS + 1, EXPERTS), "with U = 2"),
-        ("topic", (WORLDS, USERS + 1), r"must be \(\.\.\., U\) with U = 2"),
-        ("bandwidth_need", (EXPERTS,), r"must be \(\.\.\., U, E\)"),
         ("demand", (), r"must be \(\.\.\., E\)"),
     ],
 )
@@ -180,11 +190,24 @@ def test_a_shape_that_does_not_fit_is_named(
         Market(**fields)
 
 
+def test_users_must_report_on_the_experts_of_the_market() -> None:
+    pairs = np.ones((USERS, EXPERTS - 1))
+    with pytest.raises(
+        MarketError, match=r"^users.value has shape .*must be \(\.\.\., U, E\) with E = 4"
+    ):
+        Market(**fields_of_a_full_market(), users=UserReports(pairs, pairs))
+
+
 def test_leading_axes_that_do_not_broadcast_are_named() -> None:
     fields = fields_of_a_full_market()
     fields["budget"] = np.ones(WORLDS + 2)
     with pytest.raises(MarketError, match=r"unit_cost \(3,\).*budget \(5,\)"):
         Market(**fields)
+    pairs = np.ones((WORLDS + 2, USERS, EXPERTS))
+    with pytest.raises(MarketError, match=r"unit_cost \(3,\).*users \(5,\)"):
+        Market(**fields_of_a_full_market(), users=UserReports(pairs, pairs))
+    with pytest.raises(MarketError, match=r"users\.value \(5,\).*users\.topic \(3,\)"):
+        UserReports(pairs, pairs, topic=np.zeros((WORLDS, USERS), dtype=int))
 
 
 @pytest.mark.parametrize("given_instead", ["many", None, [[1.0], [1.0, 2.0]]])
@@ -195,22 +218,42 @@ def test_what_is_not_an_array_of_numbers_is_refused(given_instead: object) -> No
         Market(**fields)
 
 
-@pytest.mark.parametrize("name", ["capacity", "topic", "expert_topic"])
+@pytest.mark.parametrize("name", ["capacity", "expert_topic"])
 def test_counts_and_topics_must_be_whole_numbers(name: str) -> None:
     fields = fields_of_a_full_market()
     fields[name] = fields[name] + 0.5
     with pytest.raises(MarketError, match=f"{name} has dtype float64: must be whole numbers"):
         Market(**fields)
+    with pytest.raises(MarketError, match=r"users\.topic has dtype float64: must be whole numbers"):
+        dataclasses.replace(reports(), topic=np.full(USERS, 0.5))
 
 
 @pytest.mark.parametrize("index", range(WORLDS))
 def test_the_market_of_one_world_has_that_worlds_entries(index: int) -> None:
     fields = fields_of_a_full_market()
     fields["unit_cost"] = np.arange(12.0).reshape(WORLDS, EXPERTS)
-    world = Market(**fields).world(index)
+    users = dataclasses.replace(reports(), topic=np.arange(6).reshape(WORLDS, USERS))
+    world = Market(**fields, users=users).world(index)
     assert world.batch_shape == ()
     assert world.num_users == USERS
     assert world.unit_cost.tolist() == fields["unit_cost"][index].tolist()
+    assert world.users.topic.tolist() == [2 * index, 2 * index + 1]
+    assert world.budget.shape == ()
+    assert not world.budget.flags.writeable
+    assert not world.users.topic.flags.writeable
+
+
+def test_markets_are_folded_and_joined_again() -> None:
+    fields = fields_of_a_full_market() | {"budget": np.arange(3.0)}
+    market = Market(**fields, users=reports())
+    assert market.reshaped(3, 1).users.value.shape == (3, 1, USERS, EXPERTS)
+    joined = concatenated([market.world(slice(0, 2)), market.world(slice(2, 3))])
+    for name, array in market.arrays().items():
+        np.testing.assert_array_equal(joined.arrays()[name], array)
+    for name, array in market.users.arrays().items():
+        np.testing.assert_array_equal(joined.users.arrays()[name], array)
+    with pytest.raises(ValueError, match="users report in some of the markets only"):
+        concatenated([market, dataclasses.replace(market, users=None)])
 
 
 def test_a_market_with_another_demand_shares_the_rest_and_checks_the_demand_alone() -> None:
@@ -232,124 +275,7 @@ def test_a_market_with_another_demand_shares_the_rest_and_checks_the_demand_alon
 
 def test_a_market_survives_pickling() -> None:
     market = Market(**fields_of_a_full_market())
-    copy = pickle.loads(pickle.dumps(market))
+    copy = pickle.loads(pickle.dumps(dataclasses.replace(market, users=reports())))
+    assert (copy.users.value == reports().value).all()
     assert copy.batch_shape == market.batch_shape
     assert (copy.unit_cost == market.unit_cost).all()
-
-
-def outcome(payment: list[float], charge: list[float] | None) -> Outcome:
-    zeros = np.zeros(len(payment))
-    return Outcome(
-        unit_price=zeros,
-        effort=zeros,
-        points=zeros,
-        payment=np.array(payment),
-        welfare=np.zeros(()),
-        status="optimal",
-        solve_seconds=0.0,
-        charge=None if charge is None else np.array(charge),
-    )
-
-
-@pytest.mark.parametrize(
-    ("charge", "balance"), [([4.0, 3.0, 0.5], 1.5), ([1.0], -5.0), ([], -6.0), (None, 0.0)]
-)
-def test_the_balance_is_charges_less_payments(charge: list[float] | None, balance: float) -> None:
-    assert outcome([2.0, 4.0], charge).balance == pytest.approx(balance)
-
-
-def test_the_balance_has_one_entry_a_world() -> None:
-    one = outcome([2.0, 4.0], [1.0])
-    batch = dataclasses.replace(
-        one, payment=np.array([[1.0, 1.0], [2.0, 3.0]]), charge=np.array([[2.5], [4]])
-    )
-    assert batch.balance.tolist() == [0.5, -1.0]
-
-
-def fields_with_lists() -> dict[str, Any]:
-    """Three worlds, two users, four experts, of which each user reaches three; columns in no order."""
-    fields = fields_of_a_full_market()
-    for name in ("user_value", "bandwidth_need"):
-        fields[name] = fields[name][..., :3]
-    fields["candidates"] = np.array(
-        [[[3, 0, 1], [2, 1, 0]], [[0, 1, 2], [1, 3, 0]], [[1, 2, 3], [2, 0, 3]]]
-    )
-    return fields
-
-
-def test_fields_of_pairs_have_a_column_for_each_candidate() -> None:
-    market = Market(**fields_with_lists())
-    assert (market.num_users, market.num_experts) == (USERS, EXPERTS)
-    assert market.user_value is not None
-    assert market.user_value.shape == (WORLDS, USERS, 3)
-    assert market.candidates is not None
-    assert market.candidates.dtype == np.int64
-    assert not market.candidates.flags.writeable
-    assert market.world(1).candidates.tolist() == [[0, 1, 2], [1, 3, 0]]
-
-
-def test_candidates_alone_tell_the_number_of_users() -> None:
-    fields = fields_with_lists()
-    priced = {
-        name: fields[name]
-        for name in ("unit_cost", "cost_slope", "demand", "value", "budget", "candidates")
-    }
-    assert Market(**priced).num_users == USERS
-
-
-def test_lists_that_all_worlds_share_are_broadcast() -> None:
-    fields = fields_with_lists() | {"candidates": [[3, 0, 1], [2, 1, 0]]}
-    assert Market(**fields).candidates.tolist() == [[[3, 0, 1], [2, 1, 0]]] * WORLDS
-
-
-def test_lists_of_nobody_are_legal() -> None:
-    fields = fields_with_lists() | {"candidates": np.zeros((WORLDS, USERS, 0), dtype=int)}
-    none = {name: fields[name][..., :0] for name in ("user_value", "bandwidth_need")}
-    assert Market(**(fields | none)).candidates.shape == (WORLDS, USERS, 0)
-
-
-@pytest.mark.parametrize(
-    ("index", "bad", "message"),
-    [
-        ((1, 0, 2), 4, r"candidates\[1, 0, 2\] = 4: must be < 4, the number of experts"),
-        ((2, 1, 0), -1, r"candidates\[2, 1, 0\] = -1: must be finite and >= 0"),
-        ((0, 1, 2), 2, r"candidates\[0, 1, 2\] = 2: must be once in the list of a user"),
-        ((0, 1, 0), 0, r"candidates\[0, 1, 2\] = 0: must be once in the list of a user"),
-    ],
-)
-def test_a_candidate_that_there_is_not_or_that_comes_twice_is_named(
-    index: tuple[int, ...], bad: int, message: str
-) -> None:
-    fields = fields_with_lists()
-    fields["candidates"][index] = bad
-    with pytest.raises(MarketError, match=f"^{message}$"):
-        Market(**fields)
-
-
-@pytest.mark.parametrize(
-    ("name", "shape", "expected"),
-    [
-        ("candidates", (WORLDS, USERS, 2), r"must be \(\.\.\., U, C\) with C = 3"),
-        ("candidates", (WORLDS, USERS + 1, 3), r"must be \(\.\.\., U, C\) with U = 2"),
-        ("bandwidth_need", (WORLDS, USERS, EXPERTS), r"must be \(\.\.\., U, C\) with C = 3"),
-        ("candidates", (3,), r"must be \(\.\.\., U, C\)"),
-    ],
-)
-def test_lists_and_fields_of_pairs_must_fit(
-    name: str, shape: tuple[int, ...], expected: str
-) -> None:
-    fields = fields_with_lists()
-    fields[name] = np.ones(shape, dtype=fields[name].dtype)
-    with pytest.raises(MarketError, match=f"^{name} has shape .*{expected}"):
-        Market(**fields)
-
-
-def test_replacing_lists_is_checked_too_and_whole_numbers_are_asked_for() -> None:
-    market = Market(**fields_with_lists())
-    assert market.candidates is not None
-    reversed_lists = dataclasses.replace(market, candidates=market.candidates[..., ::-1])
-    assert reversed_lists.candidates[0, 0].tolist() == [1, 0, 3]
-    with pytest.raises(MarketError, match=r"candidates\[0, 0, 0\] = 13: must be < 4"):
-        dataclasses.replace(market, candidates=market.candidates + 10)
-    with pytest.raises(MarketError, match="candidates has dtype float64: must be whole numbers"):
-        dataclasses.replace(market, candidates=market.candidates + 0.5)

@@ -1,6 +1,4 @@
-"""A Newton step in a network: conjugate gradients on lists find what elimination finds, however
-stiff the pairs are.
-"""
+"""Newton steps in a network: conjugate gradients on lists against elimination."""
 
 import numpy as np
 import pytest

@@ -23,7 +23,6 @@ def test_all_demand_is_served_and_nobody_pays() -> None:
     assert (outcome.points == market(3.0).demand).all()
     assert not outcome.unit_price.any()
     assert not outcome.payment.any()
-    assert outcome.charge is None
     assert outcome.allocation is None
     assert outcome.balance.tolist() == [0.0, 0.0, 0.0]
     assert outcome.status == "free"
@@ -36,9 +35,3 @@ def test_welfare_counts_the_cost_that_nobody_pays(value: float, worth_of_a_point
     np.testing.assert_allclose(
         outcome.welfare, worth_of_a_point * market(value).demand.sum(axis=-1)
     )
-
-
-def test_a_market_without_experts_has_no_welfare() -> None:
-    outcome = mechanisms.make("none").clear(market(3.0, shape=(2, 0)))
-    assert outcome.effort.shape == (2, 0)
-    assert outcome.welfare.tolist() == [0.0, 0.0]

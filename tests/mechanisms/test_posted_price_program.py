@@ -8,7 +8,7 @@ import pytest
 
 import mechanisms
 from mechanisms import Market, MechanismError, Outcome
-from mechanisms.posted_price import PostedPriceProgram
+from mechanisms.reference.posted_price import PostedPriceProgram
 
 EXPERTS = 8
 

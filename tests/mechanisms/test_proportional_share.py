@@ -1,6 +1,4 @@
-"""The scan against a mixed-integer program, small markets by hand, every claim by many lies, and
-itself transformed.
-"""
+"""The scan against a mixed-integer program, small markets by hand, and many lies."""
 
 import dataclasses
 from collections.abc import Callable
@@ -15,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 import mechanisms
 from mechanisms import Market, MechanismError, Outcome, cost
-from mechanisms.market import FloatArray
-from mechanisms.proportional_share import ProportionalShareProgram
+from mechanisms.arrays import FloatArray
+from mechanisms.reference.proportional_share import ProportionalShareProgram
 
 EXPERTS = 8
 DrawMarket = Callable[..., Market]
@@ -41,7 +39,7 @@ def with_asks(asks: list[float], demand: list[float], budget: float, value: floa
 
 
 def edge_utility(market: Market, outcome: Outcome) -> FloatArray:
-    """Of edge devices with the costs of `market` that give the outcome's effort, credits/slot."""
+    """Return the utility of edge devices that give the outcome's effort, credits/slot."""
     return outcome.payment - market.demand * cost(
         outcome.effort, market.unit_cost, market.cost_slope
     )
@@ -49,8 +47,9 @@ def edge_utility(market: Market, outcome: Outcome) -> FloatArray:
 
 @st.composite
 def markets(draw: st.DrawFn) -> Market:
-    """One market of 0 to 6 experts, with equal costs, zero demand, reserves that bind, and budgets
-    down to 0.
+    """Draw one market of 0 to 6 experts.
+
+    There are equal costs, zero demand, reserves that bind, and budgets down to 0.
     """
     num_experts = draw(st.integers(0, 6))
 
@@ -144,7 +143,7 @@ def test_no_false_report_pays(draw_market: DrawMarket, with_false_costs: WithFal
 def test_paying_each_seller_what_it_reports_would_be_manipulable(
     draw_market: DrawMarket, with_false_costs: WithFalseCosts
 ) -> None:
-    """So that the search for lies above is one that finds some."""
+    """Show that the search for lies above is one that finds some."""
     market = draw_market(0, num_worlds=1, num_experts=EXPERTS, budget=np.array([5.0])).world(0)
 
     def utility(reported: Market) -> FloatArray:
@@ -234,39 +233,6 @@ def test_where_nothing_is_bought_price_and_effort_are_zero(
 def test_next_to_no_demand_does_not_overflow() -> None:
     outcome = clear(with_asks([1.0, 2.0], [5e-324, 5e-324], 4.0))
     assert outcome.unit_price.tolist() == [10.0, 10.0]
-
-
-def test_a_market_without_experts_clears(draw_market: DrawMarket) -> None:
-    outcome = clear(draw_market(7, num_worlds=3, num_experts=0))
-    assert outcome.unit_price.shape == (3, 0)
-    assert outcome.welfare.tolist() == [0.0, 0.0, 0.0]
-
-
-def test_a_batch_clears_as_each_of_its_worlds_alone(draw_market: DrawMarket) -> None:
-    market = draw_market(8)
-    batch = clear(market)
-    for index in range(16):
-        alone = clear(market.world(index))
-        for name in ("unit_price", "effort", "points", "payment", "welfare"):
-            np.testing.assert_allclose(
-                getattr(batch, name)[index], getattr(alone, name), rtol=1e-12, atol=1e-14
-            )
-
-
-@pytest.mark.parametrize("leading", [(2, 3), (0,), (2, 0)])
-def test_any_leading_axes_are_allowed(draw_market: DrawMarket, leading: tuple[int, ...]) -> None:
-    market = draw_market(9, num_worlds=6)
-    worlds = int(np.prod(leading))
-    fields = {
-        field: getattr(market, field)[:worlds]
-        for field in ("unit_cost", "cost_slope", "demand", "value")
-    }
-    folded = {name: array.reshape(*leading, 30) for name, array in fields.items()}
-    outcome = clear(Market(**folded, budget=market.budget[:worlds].reshape(leading)))
-    assert outcome.welfare.shape == leading
-    np.testing.assert_array_equal(
-        outcome.unit_price.reshape(-1, 30), clear(market).unit_price[:worlds]
-    )
 
 
 @pytest.mark.parametrize("budget", [-0.1, np.inf, np.nan])

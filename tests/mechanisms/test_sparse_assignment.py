@@ -1,6 +1,4 @@
-"""The assignment on lists: what is undisputed, what is matched, and the same by enumeration and by
-a linear program.
-"""
+"""The assignment on lists against enumeration and a linear program."""
 
 from collections.abc import Callable
 from itertools import product
@@ -11,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mechanisms import Market
-from mechanisms.assignment import pairs, relaxation
+from mechanisms.arrays import FloatArray, IntArray
+from mechanisms.assignment import pairs_of, relaxation
 from mechanisms.candidates import expert_of, load, of_served
-from mechanisms.market import FloatArray, IntArray
 from mechanisms.sparse_assignment import within_capacity
 
 DrawMarket = Callable[..., Market]
@@ -44,11 +42,13 @@ def test_no_other_allocation_is_worth_more(seed: int, users: int, listed: int) -
 
 @pytest.mark.parametrize("places", [1, 2, 5, 40])
 def test_the_linear_program_reaches_no_more(places: int, draw_lists: DrawMarket) -> None:
-    sizes = {"users": 60, "experts": 25, "listed": 6}
+    sizes = {"num_users": 60, "experts": 25, "listed": 6}
     market = draw_lists(places, leading=(), **sizes, capacity=np.full(25, places))
-    asked = pairs(market, "test", bandwidth=False)
-    column = within_capacity(asked.net, market.candidates, market.capacity)
-    worth = of_served(asked.net, expert_of(column, market.candidates), market.candidates).sum()
+    asked = pairs_of(market, "test", bandwidth=False)
+    column = within_capacity(asked.net, market.users.candidates, market.capacity)
+    worth = of_served(
+        asked.net, expert_of(column, market.users.candidates), market.users.candidates
+    ).sum()
     assert worth == pytest.approx((asked.net * relaxation(asked).share).sum(), rel=1e-9)
 
 

@@ -1,4 +1,4 @@
-"""The edge device's answer, its cost and welfare, against numerical optimisation and integration."""
+"""Answers of an edge device, its cost and welfare, against optimisation and integration."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from scipy.integrate import quad
 from scipy.optimize import minimize, minimize_scalar
 
 from mechanisms import Market, best_response, cost, outcome_at_prices, welfare
-from mechanisms.market import FloatArray
+from mechanisms.arrays import FloatArray
 
 prices = st.floats(0.0, 10.0)
 unit_costs = st.floats(0.0, 5.0)

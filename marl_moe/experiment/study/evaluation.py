@@ -13,7 +13,7 @@ from marl_moe.policies.equilibrium import Nash
 from marl_moe.policies.heuristics import Policy
 from marl_moe.seeds import evaluation_seed, policy_generator
 from mechanisms import Mechanism
-from mechanisms.utility import jain_index
+from mechanisms.fairness import jain_index
 
 # Bounds of the memory; part of what a seed means, since worlds of a batch share generators.
 WORLDS_AT_ONCE = 250

@@ -14,6 +14,7 @@ from marl_moe.experiment.study.evaluation import make_heuristic, worlds_at_once
 from marl_moe.policies.heuristics import Policy
 from marl_moe.seeds import audit_generator, evaluation_seed
 from mechanisms import AuditReport, Market, Mechanism, Side, violations
+from mechanisms.market import concatenated
 
 SETTLING_SLOTS = 10  # until demand forgets that it started uniform: 0.7^10 = 3 %
 
@@ -43,13 +44,7 @@ def sample_markets(config: WorldConfig, policy: Policy, count: int, seed: int) -
         if world.slot in slots:
             samples.append(world.market.market(user_reports(world)))
         world.step(policy.act(world))
-    return Market(
-        **{
-            field.name: np.concatenate([getattr(sample, field.name) for sample in samples])[:count]
-            for field in fields(Market)
-            if getattr(samples[0], field.name) is not None
-        }
-    )
+    return concatenated(samples).world(slice(count))
 
 
 def study(spec: ExperimentSpec, seed: int) -> pd.DataFrame:

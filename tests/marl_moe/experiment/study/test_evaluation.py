@@ -218,8 +218,8 @@ def test_what_a_platform_keeps_is_told_with_the_episode_it_was_kept_in() -> None
         name: rng.uniform(0.5, 1.5, (2, 3))
         for name in ("unit_cost", "cost_slope", "demand", "value")
     }
-    pairs = {"user_value": rng.uniform(2, 4, (2, 4, 3)), "user_points": rng.random((2, 4, 3))}
-    market = mechanisms.Market(**costs, budget=np.zeros(2), **pairs, capacity=np.ones(3, int))
+    users = mechanisms.UserReports(rng.uniform(2, 4, (2, 4, 3)), rng.random((2, 4, 3)))
+    market = mechanisms.Market(**costs, budget=np.zeros(2), users=users)
     clearing = Clearing(
         slot=5,
         num_slots=4,

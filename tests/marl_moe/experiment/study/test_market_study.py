@@ -1,7 +1,6 @@
 """Market studies: markets as a platform meets them, audited, recorded and printed."""
 
 import json
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -69,10 +68,9 @@ def test_sampled_markets_are_those_of_a_world_played_to_these_slots() -> None:
     for _ in range(SETTLING_SLOTS):
         world.step(policy.act(world))
     met = world.market.market(user_reports(world))
-    for field in fields(Market):
-        np.testing.assert_array_equal(
-            getattr(markets, field.name), getattr(met, field.name), err_msg=field.name
-        )
+    for sampled, expected in ((markets, met), (markets.users, met.users)):
+        for name, array in expected.arrays().items():
+            np.testing.assert_array_equal(sampled.arrays()[name], array, err_msg=name)
 
 
 def test_more_markets_than_worlds_are_spread_over_later_slots(
@@ -81,7 +79,7 @@ def test_more_markets_than_worlds_are_spread_over_later_slots(
     monkeypatch.setattr("marl_moe.experiment.study.evaluation.WORLDS_AT_ONCE", 2)
     markets = sample(7)
     assert markets.batch_shape == (7,)
-    assert len({row.tobytes() for row in markets.user_value}) == 7
+    assert len({row.tobytes() for row in markets.users.value}) == 7
     np.testing.assert_array_equal(
         markets.unit_cost[:2], markets.unit_cost[2:4]
     )  # the same worlds, later

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def compiled(problem: cp.Problem, name: str) -> cp.Problem:
-    """The problem, if CVXPY need compile it only once and later solves only put in new parameters.
+    """Return the problem, if CVXPY need compile it only once for all parameters.
 
     Raises:
         ValueError: it is not disciplined parametrised convex (DPP).

@@ -1,6 +1,4 @@
-"""The programs of `mechanisms.assignment` in CVXPY: the slow reference that the direct path is held
-to.
-"""
+"""The programs of `mechanisms.assignment` in CVXPY, which the direct path is held to."""
 
 from __future__ import annotations
 
@@ -8,12 +6,11 @@ import numpy as np
 
 from mechanisms.assignment import Pairs, Relaxation, possible
 from mechanisms.errors import MarketError
-from mechanisms.program import compiled, solve
+from mechanisms.reference.program import compiled, solve
 
 
 class AssignmentProgram:
-    """The assignment of `mechanisms.assignment`, relaxed or whole, compiled once for all markets of
-    a size.
+    """The assignment of `mechanisms.assignment`, relaxed or whole, compiled once for a size.
 
     With x flattened to a vector of U x E, pairs of the same user next to each other,
 
@@ -37,11 +34,10 @@ class AssignmentProgram:
         size = num_users * num_experts
         users = kron(eye_array(num_users), np.ones((1, num_experts)), format="csr")
         experts = kron(np.ones((1, num_users)), eye_array(num_experts), format="csr")
-        self._x = (
-            cp.Variable(size, name="x", boolean=True)
-            if whole
-            else cp.Variable(size, name="x", nonneg=True)
-        )
+        if whole:
+            self._x = cp.Variable(size, name="x", boolean=True)
+        else:
+            self._x = cp.Variable(size, name="x", nonneg=True)
         self._net = cp.Parameter(size, name="net")  # in shares of the greatest
         self._capacity = cp.Parameter(num_experts, nonneg=True, name="capacity")
         self._places = experts @ self._x <= self._capacity
@@ -50,18 +46,16 @@ class AssignmentProgram:
             self._share = [
                 cp.Parameter(num_users, nonneg=True, name=f"share_{e}") for e in range(num_experts)
             ]
-            self._band = (
-                cp.hstack([share @ self._x[e::num_experts] for e, share in enumerate(self._share)])
-                <= 1
-            )
+            used = [share @ self._x[e::num_experts] for e, share in enumerate(self._share)]
+            self._band = cp.hstack(used) <= 1
             rows.append(self._band)
         problem = cp.Problem(cp.Maximize(self._net @ self._x), rows)
         self._problem = compiled(
             problem, f"assignment of {num_users} users to {num_experts} experts"
         )
 
-    def solve(self, asked: Pairs) -> Relaxation:
-        """Shares of service and duals (NaN where decisions are whole) of one world.
+    def solve(self, pairs: Pairs) -> Relaxation:
+        """Return shares of service and duals (NaN where decisions are whole) of one world.
 
         Raises:
             MarketError: users list candidates.
@@ -69,24 +63,24 @@ class AssignmentProgram:
         """
         import cvxpy as cp
 
-        if asked.candidates is not None:
+        if pairs.candidates is not None:
             raise MarketError(
                 "the assignment in CVXPY has a column for every expert: it takes no market with "
                 "candidates"
             )
-        asked = possible(asked)
+        pairs = possible(pairs)
         # No gain is a loss here, so that a pair that must not be formed is not a matter of
         # indifference.
-        formed = (asked.net > 0) & (asked.capacity > 0)
-        scale = float(np.max(asked.net, where=formed, initial=0.0)) or 1.0
-        self._net.value = np.where(formed, asked.net / scale, -1.0).ravel()
-        self._capacity.value = asked.capacity.astype(np.float64)
-        if asked.need is not None and asked.limit is not None:
-            band = np.where(asked.limit > 0, asked.limit, 1.0)
-            for parameter, share in zip(
-                self._share, np.where(formed, asked.need / band, 0.0).T, strict=True
-            ):
-                parameter.value = share
+        formed = (pairs.net > 0) & (pairs.capacity > 0)
+        scale = float(np.max(pairs.net, where=formed, initial=0.0)) or 1.0
+        self._net.value = np.where(formed, pairs.net / scale, -1.0).ravel()
+        self._capacity.value = pairs.capacity.astype(np.float64)
+        limit = np.ones(self._shape[1])
+        if pairs.band is not None:
+            limit = np.where(pairs.band.limit > 0, pairs.band.limit, 1.0)
+            part_of_band = np.where(formed, pairs.band.need / limit, 0.0)
+            for parameter, column in zip(self._share, part_of_band.T, strict=True):
+                parameter.value = column
         if self._whole:
             # Started from the last answer, CVXPY's HiGHS calls some assignments optimal that are
             # not.
@@ -98,6 +92,7 @@ class AssignmentProgram:
         if self._whole:
             return Relaxation(share, np.full(num_experts, np.nan), np.full(num_experts, np.nan))
         place_price = scale * np.maximum(self._places.dual_value, 0.0)
-        if asked.need is None:
+        if pairs.band is None:
             return Relaxation(share, place_price, np.zeros(num_experts))
-        return Relaxation(share, place_price, scale * np.maximum(self._band.dual_value, 0.0) / band)
+        band_price = scale * np.maximum(self._band.dual_value, 0.0) / limit
+        return Relaxation(share, place_price, band_price)

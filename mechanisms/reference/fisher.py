@@ -1,14 +1,16 @@
-"""The program of `mechanisms.fisher` in CVXPY: the slow reference that the direct path is held to."""
+"""The program of `mechanisms.fisher` in CVXPY, which the direct path is held to."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from mechanisms.arrays import FloatArray, IntArray
 from mechanisms.errors import MarketError
 from mechanisms.fisher import clear_by
 from mechanisms.fisher_equilibrium import Equilibrium
-from mechanisms.market import FloatArray, IntArray, Market, Outcome
-from mechanisms.program import compiled, solve
+from mechanisms.market import Market
+from mechanisms.outcome import Outcome
+from mechanisms.reference.program import compiled, solve
 
 
 class FisherProgram:
@@ -38,7 +40,7 @@ class FisherProgram:
         )
 
     def clear(self, market: Market, budget: float | None = None) -> Outcome:
-        """As `Fisher.clear`, world by world; status "optimal".
+        """Find equilibria as `Fisher.clear`, world by world; status "optimal".
 
         Raises:
             MechanismError: the solver gave no optimum.
@@ -48,7 +50,7 @@ class FisherProgram:
     def equilibrium(
         self, log_worth: FloatArray, reserve: FloatArray, candidates: IntArray | None = None
     ) -> Equilibrium:
-        """As `mechanisms.fisher_equilibrium.equilibrium`.
+        """Return what `mechanisms.fisher_equilibrium.equilibrium` returns.
 
         Raises:
             MarketError: users list candidates.

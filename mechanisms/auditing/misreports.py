@@ -1,8 +1,7 @@
-"""Search for the misreport that pays most: what an agent gains by lying, without a gradient, for
-many agents at once.
+"""Search for the misreport that pays most, without a gradient, for many agents at once.
 
 A report is a vector of D entries: (unit_cost, cost_slope) of an edge device, the row of
-`user_value` of a user.
+`UserReports.value` of a user.
 """
 
 from __future__ import annotations
@@ -11,9 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mechanisms.market import FloatArray
+from mechanisms.arrays import BoolArray, FloatArray
 
 # Misreports tried between two looks at which is the best so far; one call clears that many of an
 # agent's.
@@ -30,7 +28,7 @@ _WAYS = 6
 
 @dataclass(frozen=True, eq=False)
 class ReportSpace:
-    """What each of J agents may report.
+    """Reports that each of J agents may make.
 
     Attributes:
         truth: (J, D) the true report, credits/point or credits.
@@ -47,7 +45,7 @@ class ReportSpace:
     corner: FloatArray
     least: FloatArray
     scale: FloatArray
-    matters: NDArray[np.bool_]
+    matters: BoolArray
 
 
 def most_profitable(
@@ -56,8 +54,7 @@ def most_profitable(
     budget: int,
     rng: np.random.Generator,
 ) -> tuple[FloatArray, FloatArray]:
-    """The best report found for each agent, (J, D), and its gain over the truth, (J,), never
-    negative.
+    """Return the best report found for each agent, (J, D), and its gain over the truth, (J,), >= 0.
 
     A misreport starts from the truth or from the best report so far, which makes it a step of a
     local search from the worst case found. One entry, drawn at random, is moved in one way and all
@@ -88,8 +85,9 @@ def most_profitable(
 
 
 def _misreports(space: ReportSpace, best: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """(J, ROUND, D) misreports, always a whole round, so that the stream of `rng` does not depend
-    on the budget.
+    """Draw (J, ROUND, D) misreports.
+
+    It is always a whole round, so that the stream of `rng` does not depend on the budget.
     """
     agents, entries = space.truth.shape
     once, each = (agents, ROUND, 1), (agents, ROUND, entries)

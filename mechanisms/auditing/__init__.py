@@ -1,0 +1,1 @@
+"""Audits: measurements of a mechanism, held against what it claims."""

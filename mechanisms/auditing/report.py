@@ -1,0 +1,88 @@
+"""The report of an audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mechanisms.claims import Side
+
+
+@dataclass(frozen=True)
+class Misreport:
+    """The misreport that pays most on one side: evidence that can be cleared again.
+
+    Attributes:
+        market: index of the market in the batch, its leading axes flattened.
+        agent: index of the edge device or user.
+        report: (unit_cost, cost_slope), credits/point, or the row of `UserReports.value`, credits,
+            by column.
+        gain: over the truth, credits/slot.
+    """
+
+    market: int
+    agent: int
+    report: tuple[float, ...]
+    gain: float
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """Measurements of one mechanism over a batch of markets, by `audit`.
+
+    Fields by side have the keys "edge_devices" and, where the mechanism allocates, "users"; a side
+    without agents is left out. Regret is that of the agents searched; all the rest is of all
+    agents, at the truth.
+
+    Attributes:
+        mechanism: its name.
+        markets: number of markets measured: those whose truthful reports cleared.
+        regret_mean: by side: gain of an agent by the best misreport found, others truthful, mean
+            over the agents searched, credits/slot. A *lower bound* of the true regret, and so are
+            the next two.
+        regret_max: by side: the same for the agent that gains most, credits/slot.
+        worst_misreport: by side: how that agent does it.
+        min_utility: by side: least ex-post utility, credits/slot; negative is a loss by taking
+            part.
+        budget_balance: charges less payments, mean over markets, credits/slot; negative is a
+            subsidy.
+        budget_balance_min: the same in the worst market, credits/slot.
+        budget_excess_max: charges above the budget in the worst market, credits/slot; negative
+            where none goes above. The budget is the mechanism's own where it has one, else
+            `Market.budget`.
+        payments: to all edge devices, mean over markets, credits/slot.
+        welfare: value less true cost, mean over markets, credits/slot.
+        welfare_ratio: welfare over the greatest possible, both summed over markets; 1 where both
+            are 0. Above 1 the mechanism serves what the optimum may not, such as more band than
+            there is.
+        jain: by side: Jain's fairness of utilities, mean over markets, 0..1.
+        envy_max: by side: the most that anyone would gain by changing places with another
+            (`utility.envy`), credits/slot.
+        participation: share of edge devices with positive effort, share of users served, 0..1.
+        solve_seconds: to clear one market at the truth, by the mechanism's own clock, seconds.
+        misreports: number tried for each agent searched.
+        agents: by side: agents searched, in all markets together.
+        clearings: markets cleared in all.
+        failed_clearings: of these, those in which the solver gave no answer. A market that fails at
+            the truth is not measured at all; a misreport that fails counts as no gain.
+    """
+
+    mechanism: str
+    markets: int
+    regret_mean: dict[Side, float]
+    regret_max: dict[Side, float]
+    worst_misreport: dict[Side, Misreport]
+    min_utility: dict[Side, float]
+    budget_balance: float
+    budget_balance_min: float
+    budget_excess_max: float
+    payments: float
+    welfare: float
+    welfare_ratio: float
+    jain: dict[Side, float]
+    envy_max: dict[Side, float]
+    participation: dict[Side, float]
+    solve_seconds: float
+    misreports: int
+    agents: dict[Side, int]
+    clearings: int
+    failed_clearings: int

@@ -1,0 +1,54 @@
+"""Claims of a mechanism that the report of an audit contradicts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mechanisms.auditing.report import AuditReport
+from mechanisms.claims import Claims
+
+
+def violations(report: AuditReport, claims: Claims, tolerance: float = 1e-6) -> list[str]:
+    """Return each claimed property that the report contradicts, in words with the number.
+
+    The list is empty where none is. A claim on a side that was not measured counts as contradicted:
+    nothing supports it. Whether the markets met `claims.condition` is for the caller to see to.
+
+    Args:
+        report: from `audit`.
+        claims: of the mechanism.
+        tolerance: credits/slot, and share of the optimal welfare, up to which a difference is
+            rounding.
+    """
+    found: list[tuple[bool, str]] = []
+    for side in sorted(claims.incentive_compatible):
+        regret = report.regret_max.get(side, np.nan)
+        says = (
+            f"claims incentive compatibility of {side}, and one gains {regret:.6g} credits/slot "
+            "by a misreport"
+        )
+        found.append((regret <= tolerance, says))
+    for side in sorted(claims.individually_rational):
+        least = report.min_utility.get(side, np.nan)
+        says = (
+            f"claims individual rationality of {side}, and one has utility {least:.6g} credits/slot"
+        )
+        found.append((least >= -tolerance, says))
+    if claims.budget_balanced:
+        least = report.budget_balance_min
+        says = (
+            f"claims budget balance, and in one market the platform keeps {least:.6g} credits/slot"
+        )
+        found.append((least >= -tolerance, says))
+    if claims.within_budget:
+        excess = report.budget_excess_max
+        says = (
+            "claims to keep the budget, and in one market charges exceed it by "
+            f"{excess:.6g} credits/slot"
+        )
+        found.append((excess <= tolerance, says))
+    if claims.efficient:
+        ratio = report.welfare_ratio
+        says = f"claims efficiency, and its welfare is {ratio:.6g} of the optimum"
+        found.append((abs(ratio - 1) <= tolerance, says))
+    return [f"{report.mechanism} {says}" for holds, says in found if not holds]

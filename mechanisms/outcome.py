@@ -1,0 +1,93 @@
+"""The outcome that a mechanism decides for a market."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mechanisms.arrays import FloatArray, IntArray
+from mechanisms.errors import MechanismError
+from mechanisms.market import OfArray
+
+_ARRAYS = ("unit_price", "effort", "points", "payment", "welfare")
+
+
+class Allocation(NamedTuple):
+    """Service of the users, decided by a mechanism that allocates.
+
+    Attributes:
+        expert: (..., U) the expert that serves the user, -1 for none.
+        charge: (..., U) from the user, credits/slot.
+    """
+
+    expert: IntArray
+    charge: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Prices, efforts and payments decided for a market, with the market's leading axes.
+
+    Edge devices are paid by the point, so payment = unit_price . points always.
+
+    Attributes:
+        unit_price: (..., E) paid for a delivered point, credits/point.
+        effort: (..., E) of each edge device, from its reported costs, 0..1; 0 is not taking part.
+        points: (..., E) delivered, points/slot: demand . effort, or where users are allocated the
+            points of those whom the expert serves, times effort.
+        payment: (..., E) to the expert, credits/slot.
+        welfare: (...) value less reported cost, credits/slot.
+        status: one word for the whole clearing: "free", "closed_form", "optimal" ...
+        solve_seconds: wall time of the decision.
+        allocation: experts and charges of the users; None where a mechanism only prices, and users
+            together pay exactly the payments.
+    """
+
+    unit_price: FloatArray
+    effort: FloatArray
+    points: FloatArray
+    payment: FloatArray
+    welfare: FloatArray
+    status: str
+    solve_seconds: float
+    allocation: Allocation | None = None
+
+    @property
+    def balance(self) -> FloatArray:
+        """Charges less payments (...), credits/slot: kept by the platform, or if < 0 added."""
+        paid = self.payment.sum(axis=-1)
+        charged = paid if self.allocation is None else self.allocation.charge.sum(axis=-1)
+        return np.asarray(charged - paid)
+
+    def allocation_by(self, mechanism: str) -> Allocation:
+        """Return the allocation, for an outcome of a mechanism that allocates.
+
+        Raises:
+            MechanismError: there is none; the message names the mechanism.
+        """
+        if self.allocation is None:
+            raise MechanismError(f"{mechanism} allocates, and its outcome has no allocation")
+        return self.allocation
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return every array by name, those of an allocation as `expert` and `charge`."""
+        arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
+        if self.allocation is not None:
+            arrays["expert"], arrays["charge"] = self.allocation
+        return arrays
+
+    def map(self, function: OfArray) -> Outcome:
+        """Return the outcome that `function` makes of every array."""
+        arrays: dict[str, Any] = {
+            name: np.asarray(function(array)) for name, array in self.arrays().items()
+        }
+        if self.allocation is not None:
+            arrays["allocation"] = Allocation(arrays.pop("expert"), arrays.pop("charge"))
+        return replace(self, **arrays)
+
+    def world(self, index: int | IntArray | tuple[int, ...]) -> Outcome:
+        """Return the outcome of the market or markets at `index` along the leading axes."""
+        return self.map(lambda array: array[index])

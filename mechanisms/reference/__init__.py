@@ -1,0 +1,1 @@
+"""The mechanisms' programs in CVXPY: slow references that the direct paths are held to."""

@@ -1,0 +1,263 @@
+"""Checks that hold for every mechanism, for use in the tests of whoever writes one.
+
+    from mechanisms.testing import check_mechanism
+
+    def test_my_mechanism_is_a_mechanism():
+        check_mechanism(MyMechanism())
+
+Claims are for `mechanisms.audit` to test: here it is about shapes, batches and empty markets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mechanisms.arrays import FloatArray
+from mechanisms.base import Mechanism
+from mechanisms.candidates import load, of_served
+from mechanisms.claims import Claims
+from mechanisms.errors import MarketError
+from mechanisms.market import Market, UserReports
+from mechanisms.outcome import Outcome
+from mechanisms.supply import best_response
+
+MARKETS, USERS, EXPERTS, LISTED = 6, 7, 5, 3
+_ROUNDING = 1e-9
+
+
+def check_mechanism(
+    mechanism: Mechanism, *, rtol: float = 1e-7, unique_charges: bool = True
+) -> None:
+    """Check a mechanism on small random markets.
+
+    Args:
+        mechanism: to be checked.
+        rtol: relative tolerance, and absolute in credits, up to which decisions count as equal.
+        unique_charges: False where several charges are right, so that an order of lists may matter.
+
+    Raises:
+        AssertionError: a check fails; the message says which.
+    """
+    check_description(mechanism)
+    for seed in range(2):
+        for listed in (None, LISTED):
+            market = draw_market(seed, listed=listed)
+            check_outcome(mechanism, market)
+            check_batches(mechanism, market, rtol=rtol)
+    check_empty_markets(mechanism)
+    if mechanism.allocates:
+        check_users_are_needed(mechanism)
+        check_nobody_served(mechanism)
+        check_lists(mechanism, rtol=rtol, unique_charges=unique_charges)
+    else:
+        check_users_are_ignored(mechanism)
+
+
+def draw_market(
+    seed: int, *, users: int = USERS, experts: int = EXPERTS, listed: int | None = None
+) -> Market:
+    """Draw markets in which places and bands are scarce, some users idle, some pairs worth nothing.
+
+    Args:
+        seed: of the draw.
+        users: number of users, U.
+        experts: number of experts, E.
+        listed: number of candidates of each user; None for no lists.
+    """
+    rng = np.random.default_rng(seed)
+    each = (MARKETS, experts)
+    pairs = (MARKETS, users, experts if listed is None else listed)
+    candidates = None
+    if listed is not None:
+        order = np.argsort(rng.random((MARKETS, users, experts)), axis=-1)
+        candidates = order[..., :listed]
+    return Market(
+        unit_cost=rng.uniform(0.5, 3.0, each),
+        cost_slope=rng.uniform(0.5, 1.5, each),
+        demand=rng.uniform(0.0, 1.0, each) * (rng.random(each) < 0.9),
+        value=rng.uniform(2.0, 5.0, each),
+        budget=rng.uniform(0.2, 4.0, MARKETS) * max(users, 1),
+        users=UserReports(
+            value=rng.uniform(-1.0, 8.0, pairs),
+            points=rng.uniform(0.2, 1.0, pairs),
+            bandwidth_need=rng.uniform(200.0, 700.0, pairs),
+            topic=rng.integers(-1, 2, (MARKETS, users)),
+            candidates=candidates,
+        ),
+        capacity=rng.integers(0, 3, each),
+        bandwidth_limit=np.full(each, 1000.0),
+        expert_topic=rng.integers(0, 2, each),
+    )
+
+
+def check_description(mechanism: Mechanism) -> None:
+    """Check that a mechanism says its name, what it does and what it claims."""
+    _require(isinstance(mechanism.name, str) and bool(mechanism.name), "name is no word")
+    for flag in ("voluntary", "allocates"):
+        _require(isinstance(getattr(mechanism, flag), bool), f"{flag} is neither True nor False")
+    _require(isinstance(mechanism.claims, Claims), "claims are no Claims")
+
+
+def check_outcome(mechanism: Mechanism, market: Market) -> Outcome:
+    """Clear a market and check shapes, sums and limits of the outcome, which is returned."""
+    before = market.map(np.copy)
+    outcome = mechanism.clear(market)
+    _require_same_market(before, market)
+    each, worlds = market.demand.shape, market.batch_shape
+    shapes = dict.fromkeys(("unit_price", "effort", "points", "payment"), each)
+    shapes |= {"welfare": worlds}
+    if mechanism.allocates:
+        _require(outcome.allocation is not None, "allocates, and gives no allocation")
+        shapes |= dict.fromkeys(("expert", "charge"), (*worlds, market.num_users))
+    else:
+        _require(outcome.allocation is None, "does not allocate, and gives an allocation")
+    for name, array in outcome.arrays().items():
+        _require(array.shape == shapes[name], f"{name} has shape {array.shape}: {shapes[name]}")
+        _require(np.isfinite(array).all(), f"{name} is not finite")
+    effort = outcome.effort
+    _require(((effort >= 0) & (effort <= 1)).all(), "effort is outside 0..1")
+    _require_close(outcome.payment, outcome.unit_price * outcome.points, "payment is not by points")
+    _require(bool(outcome.status), "status is empty")
+    _require(outcome.solve_seconds >= 0, "solve_seconds is negative")
+    _require_same(outcome, mechanism.clear(market), 0.0, "a market cleared again")
+    if mechanism.voluntary:
+        answer = best_response(outcome.unit_price, market.unit_cost, market.cost_slope)
+        _require_close(effort, answer, "effort is voluntary and no best response")
+    if not mechanism.allocates:
+        _require_close(outcome.points, market.demand * effort, "points are not demand . effort")
+        return outcome
+    users = market.users_for(mechanism.name)
+    expert = outcome.allocation_by(mechanism.name).expert
+    _require(expert.dtype == np.int64, "expert is no array of int64")
+    _require(((expert >= -1) & (expert < market.num_experts)).all(), "expert is none of the market")
+    _require((expert[users.topic < 0] == -1).all(), "an idle user is served")
+    served = load(np.ones(expert.shape), expert, market.num_experts)
+    _require((served <= market.capacity).all(), "an expert serves more than its capacity")
+    if users.candidates is not None:
+        listed = (users.candidates == expert[..., np.newaxis]).any(axis=-1)
+        _require((listed | (expert == -1)).all(), "an expert serves a user that does not list it")
+    points = of_served(users.points, expert, users.candidates)
+    points = load(points, expert, market.num_experts) * effort
+    _require_close(outcome.points, points, "points are not those of the users served")
+    return outcome
+
+
+def check_batches(mechanism: Mechanism, market: Market, *, rtol: float) -> None:
+    """Check that a batch clears as each market alone, and along any leading axes."""
+    batch = mechanism.clear(market)
+    for index in np.ndindex(market.batch_shape):
+        alone = mechanism.clear(market.world(index))
+        _require_same(batch.world(index), alone, rtol, f"market {index} alone")
+    worlds = market.budget.size
+    folded = check_outcome(mechanism, market.reshaped(2, worlds // 2))
+    unfolded = folded.map(lambda array: array.reshape(worlds, *array.shape[2:]))
+    _require_same(batch, unfolded, rtol, "two leading axes")
+    for shape in ((0,), (2, 0)):
+        nothing = market.world(slice(0)).reshaped(*shape)
+        _require(check_outcome(mechanism, nothing).welfare.shape == shape, f"no batch {shape}")
+
+
+def check_empty_markets(mechanism: Mechanism) -> None:
+    """Check markets without experts, and without demand where the mechanism only prices."""
+    outcome = check_outcome(mechanism, draw_market(2, experts=0))
+    _require(not outcome.welfare.any(), "without experts there is welfare")
+    if not mechanism.allocates:
+        market = draw_market(3)
+        outcome = check_outcome(mechanism, replace(market, demand=np.zeros(EXPERTS)))
+        for name in ("points", "payment", "welfare"):
+            _require(not getattr(outcome, name).any(), f"without demand there is {name}")
+
+
+def check_users_are_needed(mechanism: Mechanism) -> None:
+    """Check that a market in which users report nothing is refused."""
+    try:
+        mechanism.clear(replace(draw_market(4), users=None))
+    except MarketError as error:
+        _require(mechanism.name in str(error), f"the error does not name {mechanism.name}: {error}")
+        return
+    raise AssertionError(f"{mechanism.name} allocates in a market without users' reports")
+
+
+def check_users_are_ignored(mechanism: Mechanism) -> None:
+    """Check that a mechanism which only prices decides the same without users' reports."""
+    for listed in (None, LISTED):
+        market = draw_market(4, listed=listed)
+        ours, theirs = mechanism.clear(market), mechanism.clear(replace(market, users=None))
+        _require_same(ours, theirs, 0.0, "users who report nothing")
+
+
+def check_nobody_served(mechanism: Mechanism) -> None:
+    """Check that nobody is served, charged or paid where nobody can be served."""
+    for listed in (None, LISTED):
+        market = draw_market(5, listed=listed)
+        users = market.users_for(mechanism.name)
+        closed = np.zeros(EXPERTS, dtype=int)
+        cases = {
+            "no users": draw_market(5, users=0, listed=listed),
+            "no experts": draw_market(5, experts=0, listed=None if listed is None else 0),
+            "no capacity": replace(market, capacity=closed),
+            "no topic": replace(market, users=replace(users, topic=np.full(USERS, -1))),
+            "no value": replace(market, users=replace(users, value=np.full_like(users.value, -1))),
+        }
+        if listed is not None:
+            cases["empty lists"] = draw_market(5, listed=0)
+        for case, one in cases.items():
+            outcome = check_outcome(mechanism, one)
+            expert, charge = outcome.allocation_by(mechanism.name)
+            _require((expert == -1).all(), f"{case}, and somebody is served")
+            _require(not charge.any(), f"{case}, and somebody is charged")
+            _require(not outcome.payment.any(), f"{case}, and somebody is paid")
+            _require(not outcome.welfare.any(), f"{case}, and there is welfare")
+
+
+def check_lists(mechanism: Mechanism, *, rtol: float, unique_charges: bool) -> None:
+    """Check that lists of all experts, in any order, change nothing."""
+    some_are_served = False
+    for seed in range(6, 9):
+        market = draw_market(seed, listed=EXPERTS)
+        users = market.users_for(mechanism.name)
+        order = np.argsort(users.arrays()["candidates"], axis=-1)
+        fields = {}
+        for name in ("value", "points", "bandwidth_need"):
+            fields[name] = np.take_along_axis(getattr(users, name), order, axis=-1)
+        without = UserReports(**fields, topic=users.topic)
+        ours, theirs = mechanism.clear(market), mechanism.clear(replace(market, users=without))
+        allocation = ours.allocation_by(mechanism.name)
+        if not unique_charges:
+            charge = theirs.allocation_by(mechanism.name).charge
+            ours = replace(ours, allocation=allocation._replace(charge=charge))
+        _require_same(ours, theirs, max(rtol, 1e-5), "lists of all experts")
+        some_are_served |= bool((allocation.expert >= 0).any())
+    _require(some_are_served, "in no market is anybody served")
+
+
+def _require(holds: object, words: str) -> None:
+    if not holds:
+        raise AssertionError(words)
+
+
+def _require_close(ours: FloatArray, theirs: FloatArray, words: str) -> None:
+    _require(np.allclose(ours, theirs, rtol=_ROUNDING, atol=_ROUNDING), words)
+
+
+def _require_same(ours: Outcome, theirs: Outcome, rtol: float, words: str) -> None:
+    """Require that two outcomes decide the same."""
+    others = theirs.arrays()
+    for name, array in ours.arrays().items():
+        if array.dtype.kind == "i":
+            same = np.array_equal(array, others[name])
+        else:
+            same = np.allclose(array, others[name], rtol=rtol, atol=rtol, equal_nan=True)
+        _require(same, f"{words}: {name} is not the same")
+
+
+def _require_same_market(before: Market, after: Market) -> None:
+    """Require that no array of a market was written to."""
+    pairs = [(before.arrays(), after.arrays())]
+    if before.users is not None and after.users is not None:
+        pairs.append((before.users.arrays(), after.users.arrays()))
+    for ours, theirs in pairs:
+        for name, array in ours.items():
+            _require(np.array_equal(array, theirs[name]), f"{name} of the market was written to")

@@ -1,0 +1,98 @@
+"""The kit: every registered mechanism passes it, and it finds what is wrong."""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+import mechanisms
+from mechanisms import Allocation, Claims, Market, Mechanism, MechanismError, Outcome
+from mechanisms.testing import check_mechanism
+
+VARIANTS: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in mechanisms.names()]
+VARIANTS += [("vcg", {"bandwidth": True}), ("shadow_price", {"bandwidth": False})]
+VARIANTS += [("posted_price", {"price": 2.0}), ("budgeted_price", {"budget": 1.5})]
+VARIANTS += [("proportional_share", {"budget": 1.5}), ("fisher", {"budget": 9.0})]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("name", "params"), VARIANTS)
+def test_every_mechanism_passes_the_kit(name: str, params: dict[str, Any]) -> None:
+    # Equilibria are found to a tolerance; duals are one vertex of several.
+    rtol = 1e-7 if name == "fisher" else 1e-12
+    unique_charges = name != "shadow_price"
+    check_mechanism(mechanisms.make(name, **params), rtol=rtol, unique_charges=unique_charges)
+
+
+@dataclass(frozen=True)
+class Faulty:
+    """Another mechanism's outcomes, with one fault."""
+
+    inner: Mechanism
+    fault: str
+    claims: ClassVar[Claims] = Claims()
+    name: str = "faulty"
+
+    @property
+    def voluntary(self) -> bool:
+        return self.inner.voluntary
+
+    @property
+    def allocates(self) -> bool:
+        return self.inner.allocates
+
+    def clear(self, market: Market) -> Outcome:
+        if self.fault == "demand" and market.budget.size > 1:
+            market = market.with_demand(market.demand + 1.0)
+        outcome = self.inner.clear(market)
+        if self.fault == "batch" and market.budget.size > 1:
+            return replace(outcome, welfare=outcome.welfare + 1.0)
+        if self.fault == "shape":
+            return replace(outcome, welfare=np.zeros((*market.batch_shape, 1)))
+        if self.fault == "nan":
+            return replace(outcome, welfare=np.full(market.batch_shape, np.nan))
+        if self.fault == "payment":
+            return replace(outcome, payment=outcome.payment + 1.0)
+        if self.fault == "effort":
+            half = outcome.effort / 2
+            points = outcome.points / 2
+            return replace(outcome, effort=half, points=points, payment=outcome.unit_price * points)
+        if self.fault == "allocation":
+            return replace(outcome, allocation=None)
+        if self.fault == "charge" and outcome.allocation is not None:
+            charge = outcome.allocation.charge + 1.0
+            return replace(outcome, allocation=Allocation(outcome.allocation.expert, charge))
+        if self.fault == "idle" and outcome.allocation is not None and market.num_experts:
+            expert = np.maximum(outcome.allocation.expert, 0)
+            return replace(outcome, allocation=Allocation(expert, outcome.allocation.charge))
+        return outcome
+
+
+@pytest.mark.parametrize(
+    ("inner", "fault", "words"),
+    [
+        ("posted_price", "demand", "points are not demand"),
+        ("posted_price", "batch", "alone: welfare is not the same"),
+        ("posted_price", "shape", "welfare has shape"),
+        ("posted_price", "nan", "welfare is not finite"),
+        ("posted_price", "payment", "payment is not by points"),
+        ("posted_price", "effort", "no best response"),
+        ("vcg", "allocation", "gives no allocation"),
+        ("vcg", "charge", "and somebody is charged"),
+        ("vcg", "idle", "an idle user is served"),
+        ("vcg", "users", "does not name faulty"),
+    ],
+)
+def test_the_kit_finds_a_fault_and_says_which(inner: str, fault: str, words: str) -> None:
+    name = "faulty" if fault == "users" else inner
+    faulty = Faulty(mechanisms.make(inner), fault, name=name)
+    with pytest.raises(AssertionError, match=words):
+        check_mechanism(faulty)
+
+
+def test_an_outcome_without_allocation_is_refused_by_the_name_of_its_mechanism() -> None:
+    market = Market([1.0], [1.0], [1.0], [3.0], 1.0)
+    outcome = mechanisms.make("posted_price").clear(market)
+    with pytest.raises(MechanismError, match="vcg allocates, and its outcome has no allocation"):
+        outcome.allocation_by("vcg")
