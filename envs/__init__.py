@@ -1,11 +1,10 @@
-"""The world: users, edge experts, channels and the market between them, as a batched simulator and
-a PettingZoo env.
+"""The world: users, edge experts, channels and a market, as batched simulator and PettingZoo env.
 
 >>> from envs import World, WorldConfig, edge_experts_v0
 >>> env = edge_experts_v0.parallel_env(num_users=8)
 >>> world = World(WorldConfig(num_users=8), num_worlds=64, seed=0)
 >>> observation = world.reset()
->>> observation, reward, info = world.step(actions)
+>>> observation, reward, result = world.step(actions)
 """
 
 from envs import edge_experts_v0, prospects
@@ -20,6 +19,7 @@ from envs.config import (
     RewardConfig,
     WorldConfig,
 )
+from envs.slot import Slot, SlotResult
 from envs.world import World
 
 __all__ = [
@@ -31,6 +31,8 @@ __all__ = [
     "QualityConfig",
     "RequestConfig",
     "RewardConfig",
+    "Slot",
+    "SlotResult",
     "World",
     "WorldConfig",
     "edge_experts_v0",

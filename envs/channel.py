@@ -4,6 +4,7 @@ dB appear only in the SNR process; rates are in bit/s, delays in s.
 """
 
 from math import log, prod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,17 @@ Array = NDArray[np.floating]
 _STATE = ("mean_db", "latent_db")
 
 
+class Links(NamedTuple):
+    """The channels of a slot, a column for each candidate of a user, (N, U, C) float32 each."""
+
+    snr_db: NDArray[np.float32]  # alone on the band, dB
+    efficiency: NDArray[np.float32]  # spectral efficiency at that SNR, bit/s/Hz
+
+    def snr(self, cell: tuple[NDArray, NDArray, NDArray]) -> Array:
+        """Return the linear SNR at the cells (world, user, column), in double precision."""
+        return db_to_linear(self.snr_db[cell].astype(float))
+
+
 class FadingChannel:
     """SNR of every user and expert of N worlds, slot after slot.
 
@@ -23,8 +35,10 @@ class FadingChannel:
     stationary about mu ~ U(range), which is drawn once a pair. The SNR is the latent x clipped to
     the range; the latent itself never is.
 
-    Attributes, (N, U, C) float32, a column for each candidate of a user (`envs.candidates`):
-    `mean_db`, mu, and `latent_db`, x; `efficiency`, bit/s/Hz alone on the band.
+    Attributes:
+        mean_db: mu, (N, U, C) float32, a column for each candidate of a user (`envs.candidates`).
+        latent_db: x, of the same shape.
+        links: SNR and spectral efficiency of this slot.
 
     Args:
         config: the channel's configuration.
@@ -47,7 +61,7 @@ class FadingChannel:
         self._rng = rng
         self._gap = snr_gap(config)
         self.mean_db, self.latent_db = self._first_slot(shape, mean_db)
-        self._measure()
+        self._settle()
 
     def advance(self) -> None:
         """Go on to the next slot."""
@@ -58,7 +72,7 @@ class FadingChannel:
             following = standard_normal(self._rng, self.latent_db.shape)
             following *= np.float32(np.sqrt(1 - self._correlation**2) * config.sigma_db)
             following += np.float32(self._correlation) * self.latent_db
-            following += np.float32(1 - self._correlation) * self.mean_db
+            following += self._pull_db
             self.latent_db = following
         self._measure()
 
@@ -67,22 +81,14 @@ class FadingChannel:
         mean_db, latent_db = self._first_slot((*self.latent_db.shape[:2], count))
         self.mean_db = np.concatenate([self.mean_db, mean_db], axis=-1)
         self.latent_db = np.concatenate([self.latent_db, latent_db], axis=-1)
-        self._measure()
+        self._settle()
 
     def keep(self, column: NDArray[np.int64]) -> None:
         """Go on with these columns alone, (N, U, C)."""
         self.mean_db, self.latent_db = (
             np.take_along_axis(array, column, axis=-1) for array in (self.mean_db, self.latent_db)
         )
-        self._measure()
-
-    def snr_db(self) -> NDArray[np.float32]:
-        """SNR of this slot, (N, U, C), dB."""
-        return clip_snr_db(self.config, self.latent_db)
-
-    def snr_to(self, cell: tuple[NDArray, NDArray, NDArray]) -> Array:
-        """Linear SNR at the cells (world, user, column), in double precision."""
-        return db_to_linear(clip_snr_db(self.config, self.latent_db[cell]).astype(float))
+        self._settle()
 
     def get_state(self) -> State:
         """Mean and latent, (N, U, C) dB."""
@@ -91,16 +97,23 @@ class FadingChannel:
     def set_state(self, state: State) -> None:
         """Go on from what `get_state` gave."""
         put(self, _STATE, state)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Set what follows from means and latents that are new."""
+        self._pull_db = np.float32(1 - self._correlation) * self.mean_db
         self._measure()
 
     def _measure(self) -> None:
-        efficiency = self.snr_db()  # log2(1 + 10^(dB / 10) / gap), in place: the arrays are large
-        efficiency *= np.float32(log(10) / 10)
-        efficiency -= np.float32(log(self._gap))
+        """Set the links of this slot; efficiency log2(1 + 10^(dB / 10) / gap) is computed in place."""
+        snr_db = clip_snr_db(self.config, self.latent_db)
+        efficiency = snr_db * np.float32(log(10) / 10)
+        if self._gap != 1:
+            efficiency -= np.float32(log(self._gap))
         np.exp(efficiency, out=efficiency)
         np.log1p(efficiency, out=efficiency)
         efficiency *= np.float32(1 / log(2))
-        self.efficiency = efficiency
+        self.links = Links(snr_db, efficiency)
 
     def _first_slot(
         self, shape: tuple[int, ...], mean_db: NDArray[np.float32] | None = None
@@ -134,18 +147,23 @@ def standard_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray
     """
     size = prod(shape)
     pairs = rng.random((2, -(-size // 2)), np.float32)
-    radius = np.sqrt(np.float32(-2) * np.log(1 - pairs[0]))
-    angle = np.float32(2 * np.pi) * pairs[1]
+    radius = 1 - pairs[0]
+    np.log(radius, out=radius)
+    radius *= np.float32(-2)
+    np.sqrt(radius, out=radius)
+    angle = pairs[1]
+    angle *= np.float32(2 * np.pi)
     np.cos(angle, out=pairs[0])
-    np.sin(angle, out=pairs[1])
+    np.sin(angle, out=angle)
     pairs *= radius
     return pairs.ravel()[:size].reshape(shape)
 
 
 def clip_snr_db(config: ChannelConfig, latent_db: Array) -> Array:
-    """The SNR, dB: the latent clipped to the configured range."""
-    low, high = config.snr_db
-    return np.minimum(np.maximum(latent_db, latent_db.dtype.type(low)), latent_db.dtype.type(high))
+    """Return the SNR, dB: the latent clipped to the configured range."""
+    low, high = (latent_db.dtype.type(bound) for bound in config.snr_db)
+    clipped = np.maximum(latent_db, low)
+    return np.minimum(clipped, high, out=clipped)
 
 
 def db_to_linear(decibel: Array) -> Array:

@@ -23,7 +23,7 @@ class Clearing:
     slot: int  # slot of the episode in which the prices were set
     num_slots: int
     market: Market  # that was cleared, but at true costs
-    unit_price: Float  # (N, E), credits a point
+    unit_price: NDArray[np.float64]  # (N, E), credits a point
     effort: NDArray[np.float64]  # (N, E), in 0..1, of the true costs
     participates: NDArray[np.bool_]  # (N, E)
     points: Float  # (N, E), full-effort points served, times effort: points delivered

@@ -1,86 +1,112 @@
-"""What the transfers of a slot bring: delay, energy, quality, charge and gain of each."""
+"""Delivery: what the transfers of a slot bring, given whom each expert serves."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs import channel as ch
 from envs import quality
-from envs.sharing import band_share
-
-if TYPE_CHECKING:
-    from envs.world import World
+from envs.experts import lottery
+from envs.sharing import band_share, per_expert
+from envs.slot import Slot
 
 Float = NDArray[np.floating]
 
 
+class Choice(NamedTuple):
+    """The expert that each user requests in a slot, and whether it serves the user."""
+
+    column: NDArray[np.int64]  # (N, U), of the user's candidates; 0 where none is requested
+    expert: NDArray[np.int64]  # (N, U), the expert of that column
+    cell: NDArray[np.int64]  # (N, U), the same as a flat index into (N, E)
+    requested: NDArray[np.bool_]  # (N, U), users that request an expert, as the mask allows
+    served: NDArray[np.bool_]  # (N, U), those of them that are served
+    rejected: NDArray[np.bool_]  # (N, U), users of a masked action, or that the lottery left out
+    load: Float  # (N, E), users served
+
+
 class Delivery(NamedTuple):
-    """What became of each user's choice in a slot, (N, U) each; all but `requested` are 0 where
-    nobody served it.
-    """
+    """What became of each user's choice, (N, U) each; all but `requested_points` 0 if not served."""
 
     delay_s: Float  # backlog, both ways over the shared band, and computing
-    work_s: (
-        Float  # what it adds to the expert's backlog: both ways over the whole band, and computing
-    )
+    work_s: Float  # what it adds to the expert's backlog: both ways over the whole band, computing
     energy_j: Float
     qos: Float  # points recovered
-    requested: Float  # points deliverable at full effort; 0 where no expert was asked
+    requested_points: Float  # points deliverable at full effort; 0 where no expert was requested
     points: Float  # the same where it was served
     charge: Float  # credits
     gain: Float  # credits over abandoning
 
 
-def deliver(
-    world: "World",
-    column: NDArray[np.int64],
-    expert: NDArray[np.int64],
-    cell: NDArray[np.int64],
-    wanted: NDArray[np.bool_],
-    served: NDArray[np.bool_],
-    load: Float,
-) -> Delivery:
-    """The present slot's transfers in a world.
+def choose(slot: Slot, actions: NDArray[np.int64], rng: np.random.Generator) -> Choice:
+    """Find whom users request by their actions, and draw whom experts of few places serve.
+
+    A user that was allocated its expert goes before others.
 
     Args:
-        world: before anything of the slot is booked.
-        column: of its candidates whom each user asks, (N, U); any where it asks nobody.
-        expert: who that is, (N, U).
-        cell: the same as a flat index into (N, E).
-        wanted: who asks at all, (N, U).
-        served: who of them is served, (N, U).
-        load: users served by each expert, (N, E).
+        slot: the slot.
+        actions: (N, U) checked actions (`envs.actions.checked`).
+        rng: draws the lottery for places.
     """
-    config, requests = world.config, world.requests
-    bits = ch.subtask_bits(config.channel, requests.words)
-    snr = world.channel.snr_to((world.worlds, world.users, column))
+    candidates, allocation = slot.conditions.candidates, slot.offer.allocation
+    world, user = np.arange(slot.num_worlds)[:, None], np.arange(slot.num_users)
+    allowed = slot.mask[world, user, actions]
+    requested = allowed & (actions < slot.num_candidates)
+    column = np.where(requested, actions, 0)
+    expert = candidates.at(column)
+    served, places = requested, slot.config.experts.max_concurrent
+    if places is not None:
+        first = expert == allocation.expert if slot.offer.allocates else None
+        served = lottery(expert, requested, places, rng, first)
+    shape = slot.num_worlds, slot.num_experts
+    cell = world * slot.num_experts + expert
+    return Choice(
+        column=column,
+        expert=expert,
+        cell=cell,
+        requested=requested,
+        served=served,
+        rejected=~allowed | (requested & ~served),
+        load=per_expert(cell, served, shape),
+    )
+
+
+def deliver(slot: Slot, choice: Choice) -> Delivery:
+    """Compute delay, energy, quality, charge and gain of each transfer of a slot."""
+    conditions, offer, config = slot.conditions, slot.offer, slot.config
+    expert, cell, served = choice.expert, choice.cell, choice.served
+    words, topic = conditions.subtasks.words, conditions.subtasks.topic
+    world, user = np.arange(slot.num_worlds)[:, None], np.arange(slot.num_users)
+    bits = ch.subtask_bits(config.channel, words)
+    snr = conditions.links.snr((world, user, choice.column))
     alone_s = ch.transmission_s(config.channel, bits, snr)
-    share = band_share(config.channel, bits, snr, cell, load, served)
+    share = band_share(config.channel, bits, snr, cell, choice.load, served)
     if config.channel.noise_scaling:
         transmission_s = ch.transmission_s(config.channel, bits, snr, share)
     else:
         transmission_s = alone_s / share
-    compute_s = world.compute_s()
-    delay_s = transmission_s + world.backlog_s.take(cell) + compute_s
+    compute_s = conditions.compute_s
+    delay_s = transmission_s + conditions.occupancy.backlog_s.take(cell) + compute_s
     energy_j = config.channel.tx_power_w * transmission_s
 
-    loss = world.loss
+    loss = conditions.loss
     timely = quality.timeliness(config.quality, delay_s) * ch.word_survival(config.channel)
-    competence = world.pool.competence[world.worlds, expert, requests.topic]
-    effective = quality.effective_competence(competence * world.market.effort.take(cell), timely)
-    requested = quality.deliverable_points(config.quality, loss, competence) * wanted
-    points = requested * served
-    charge = world.market.charge(expert, cell, points)
+    competence = conditions.pool.competence[world, expert, topic]
+    effective = quality.effective_competence(competence * offer.effort.take(cell), timely)
+    deliverable = quality.deliverable_points(config.quality, loss, competence)
+    requested_points = deliverable * choice.requested
+    points = requested_points * served
+    charge = offer.charge(expert, cell, points)
     gain = quality.transfer_gain(
-        config.quality, config.reward, loss, effective, requests.words, energy_j, charge
+        config.quality, config.reward, loss, effective, words, energy_j, charge
     )
     return Delivery(
         delay_s=served * delay_s,
         work_s=served * (alone_s + compute_s),
         energy_j=served * energy_j,
         qos=served * config.quality.recovered_share * loss * effective,
-        requested=requested,
+        requested_points=requested_points,
         points=points,
         charge=charge,
         gain=served * gain,

@@ -14,7 +14,8 @@ from pettingzoo import ParallelEnv
 import mechanisms
 from envs import observation
 from envs.config import WorldConfig
-from envs.world import Info, World
+from envs.slot import OF_USERS, SlotResult
+from envs.world import World
 
 if TYPE_CHECKING:
     from envs.render import WorldRenderer
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 Observations = dict[str, NDArray[np.float32]]
 RENDER_MODES = ["human", "rgb_array"]
 RENDER_FPS = 4  # slots a second
-NOT_PER_USER = {
-    "load",
-    "payment",
-    "edge_cost",
-    "platform_balance",
-}  # entries of World.step's info that agents do not get
 
 
 class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its constructors
@@ -39,7 +34,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
     subtask to candidate c < C, or abandon it (C); every expert is a candidate unless there are
     candidate lists. Reward: gain over abandoning, credits. Nobody terminates; all are truncated
     after `episode_slots` slots. `infos[agent]` holds `action_mask` (C + 1,) int8 and the user's
-    entries of `World.step`'s info; `utility` and `local_utility` only in the slot that completes a
+    entries of a `SlotResult`; `utility` and `local_utility` only in the slot that completes a
     request.
 
     Args:
@@ -73,9 +68,8 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         self.world = World(config, num_worlds=1, mechanism=mechanism)
         self._seeded = False
         self.render_mode = render_mode
-        self._renderer: WorldRenderer | None = (
-            None  # made at the first reset, where there is a mode
-        )
+        # made at the first reset, where there is a mode
+        self._renderer: WorldRenderer | None = None
         self._window: Window | None = None
         self.possible_agents = [f"user_{u}" for u in range(config.num_users)]
         self.agents: list[str] = []
@@ -113,7 +107,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         self.agents = list(self.possible_agents)
         seen = self.world.reset(seed)[0].copy()
         self._look()
-        mask = self.world.action_mask()[0].astype(np.int8)
+        mask = self.world.slot.mask[0].astype(np.int8)
         infos = {agent: {"action_mask": mask[u]} for u, agent in enumerate(self.agents)}
         return dict(zip(self.agents, seen, strict=True)), infos
 
@@ -130,14 +124,13 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         if not agents:
             raise RuntimeError("the episode is over: call reset before the next step")
         chosen = np.array([[actions[agent] for agent in agents]])
-        seen, reward, info = self.world.step(chosen)
-        self._show(chosen, info)
-        mask = self.world.action_mask()[0].astype(np.int8)
-        entries = [key for key in info if key not in NOT_PER_USER]
-        rows = zip(*(info[key][0].tolist() for key in entries), strict=True)
+        seen, reward, result = self.world.step(chosen)
+        self._show(chosen, result)
+        mask = self.world.slot.mask[0].astype(np.int8)
+        rows = zip(*(getattr(result, name)[0].tolist() for name in OF_USERS), strict=True)
         infos: dict[str, dict[str, Any]] = {}
         for agent, allowed, row in zip(agents, mask, rows, strict=True):
-            infos[agent] = entry = dict(zip(entries, row, strict=True))
+            infos[agent] = entry = dict(zip(OF_USERS, row, strict=True))
             entry["action_mask"] = allowed
             if isnan(entry["utility"]):
                 del entry["utility"], entry["local_utility"]
@@ -154,7 +147,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
 
     def state(self) -> NDArray[np.float32]:
         """All users' observations in one vector, (U D,), in `state_space`."""
-        return self.world.observe()[0].ravel()
+        return self.world.slot.observation[0].ravel().copy()
 
     def render(self) -> NDArray[np.uint8] | None:
         """The picture of the slot just played, or of the one about to be after a reset, as
@@ -188,22 +181,22 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         Only here is matplotlib imported, and pyplot only for a window.
         """
         if self._renderer is not None:
-            self._renderer.look()
+            self._renderer.look(self.world.slot)
         elif self.render_mode == "rgb_array":
             from envs.render import WorldRenderer
 
-            self._renderer = WorldRenderer(self.world)
+            self._renderer = WorldRenderer(self.world.slot)
         elif self.render_mode == "human" and self._window is None:
             from envs.render.window import Window
 
-            self._window = Window(self.world, RENDER_FPS)
+            self._window = Window(self.world.slot, RENDER_FPS)
             self._renderer = self._window.renderer
         if self._window is not None:
             self._window.refresh()
 
-    def _show(self, actions: NDArray[np.integer], info: Info) -> None:
+    def _show(self, actions: NDArray[np.integer], result: SlotResult) -> None:
         """Draw the slot just played."""
         if self._renderer is not None:
-            self._renderer.show(actions, info)
+            self._renderer.show(actions, result, self.world.slot)
         if self._window is not None:
             self._window.refresh()

@@ -5,6 +5,8 @@ The rest is transferred, one subtask a slot. Which subtasks are asked for never 
 users do with them, so that every policy meets the same requests under the same seed.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,22 +60,35 @@ def largest_of(draws: int, uniform: NDArray) -> NDArray[np.floating]:
     return (uniform ** (1 / np.arange(draws, draws - uniform.shape[-1], -1))).cumprod(axis=-1)
 
 
+class Subtasks(NamedTuple):
+    """The subtask that each user has to transfer in a slot, (N, U) each."""
+
+    pending: NDArray[np.bool_]  # users that have one
+    weight: NDArray[np.float64]  # gating weight, 0 with none pending
+    words: NDArray[np.float64]  # words of the answer, 0 with none pending
+    compute: NDArray[np.float64]  # compute need, units, 0 with none pending
+    topic: NDArray[np.int64]
+
+
 class RequestQueue:
-    """The requests of N x U users: which subtask each has to transfer in this slot, and what is
-    still to come.
+    """The requests of N x U users: the subtask of this slot, and what is still to come.
 
-    Attributes, (N, U) each: `active`, whether the user has a request; `pending`, whether it has a
-    subtask to transfer in this slot, and that subtask's `weight`, `words`, `compute` (0 with none
-    pending) and `topic`; `num_transferred` and `transferred_weight`, number and total weight of the
-    request's subtasks to transfer, and `position`, how many of them are behind the user. A request
-    with nothing to transfer is active for one slot without anything pending.
+    A request with nothing to transfer is active for one slot without anything pending. Each user's
+    next requests are drawn several at a time, since a call of NumPy costs as much as many draws.
 
-    Each user's next requests are drawn several at a time, since a call of NumPy costs as much as
-    many draws: `drawn` (N, U, R, S, 4) holds weight, words, compute need and topic of each subtask
-    of R requests, those to transfer first and in the prompt's order, `drawn_count` and
-    `drawn_weight` (N, U, R) what of each is to be transferred, and `request` (N, U) which of them
-    the user has. S is the most that may be transferred, as those that are sure to stay are of no
-    interest once the device has chosen them.
+    Attributes:
+        subtasks: the pending subtask of each user, (N, U) each.
+        active: (N, U) users that have a request.
+        num_transferred: (N, U) subtasks of the request to transfer.
+        transferred_weight: (N, U) their total weight.
+        position: (N, U) how many of them are behind the user.
+        drawn: (N, U, R, S, 4) weight, words, compute need and topic of each subtask of R requests,
+            those to transfer first and in the prompt's order; S is the most that may be
+            transferred: subtasks that are sure to stay on the device are not kept.
+        drawn_count: (N, U, R) subtasks of each of these requests to transfer.
+        drawn_weight: (N, U, R) their total weight.
+        request: (N, U) which of the R requests the user has.
+        last_topic: (N U,) topic of the last subtask drawn for each user.
     """
 
     def __init__(
@@ -102,22 +117,21 @@ class RequestQueue:
 
     @property
     def completing(self) -> NDArray[np.bool_]:
-        """Whose request is complete at the end of this slot, (N, U)."""
+        """Users whose request is complete at the end of this slot, (N, U)."""
         return self.active & (self.position + 1 >= self.num_transferred)
 
     @property
-    def subtasks(self) -> NDArray[np.float64]:
-        """Weight, words, compute need and topic of each request's subtasks, (N, U, S, 4), those to
-        transfer first.
+    def request_subtasks(self) -> NDArray[np.float64]:
+        """Weight, words, compute need and topic of each request's subtasks, (N, U, S, 4).
+
+        Those to transfer come first.
         """
         return np.take_along_axis(self.drawn, self.request[..., None, None, None], axis=2)[:, :, 0]
 
     def advance(self) -> None:
-        """Go on to the next slot: whatever was pending is behind the user, and new requests may
-        arrive.
-        """
+        """Go on to the next slot: what was pending is behind the user, new requests may arrive."""
         self.active &= ~self.completing
-        self.position += self.pending
+        self.position += self.subtasks.pending
         self._arrive()
 
     def place(
@@ -254,14 +268,14 @@ class RequestQueue:
         request = self._users * requests + self.request.ravel()
         self.num_transferred = self.drawn_count.take(request).reshape(self._shape)
         self.transferred_weight = self.drawn_weight.take(request).reshape(self._shape)
-        self.pending = self.active & (self.position < self.num_transferred)
+        pending = self.active & (self.position < self.num_transferred)
         at = request * most + np.minimum(self.position.ravel(), most - 1)
-        weight, words, compute, topic = (
-            self.drawn.reshape(-1, 4).take(at, axis=0).T.reshape(4, *self._shape)
+        columns = self.drawn.reshape(-1, 4).take(at, axis=0).T.reshape(4, *self._shape)
+        weight, words, compute, topic = columns
+        self.subtasks = Subtasks(
+            pending=pending,
+            weight=weight * pending,
+            words=words * pending,
+            compute=compute * pending,
+            topic=topic.astype(np.int64),
         )
-        self.weight, self.words, self.compute = (
-            weight * self.pending,
-            words * self.pending,
-            compute * self.pending,
-        )
-        self.topic = topic.astype(np.int64)

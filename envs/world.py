@@ -1,38 +1,32 @@
 """N worlds at once, each with U users and E experts: the only place where a slot happens."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import mechanisms
 from envs import actions as act
-from envs import channel as ch
-from envs import observation, quality, snapshot
+from envs import quality
 from envs.accounts import RequestAccounts
 from envs.candidates import Candidates
+from envs.channel import FadingChannel
 from envs.clearing import Clearing
+from envs.conditions import Conditions
 from envs.config import WorldConfig
-from envs.delivery import deliver
-from envs.experts import ExpertPool, attraction, draw_pool, lottery
+from envs.delivery import Choice, Delivery, choose, deliver
+from envs.experts import ExpertPool, attraction, draw_pool
 from envs.marketplace import Marketplace
+from envs.observation import Layout
+from envs.occupancy import Occupancy
 from envs.reports import user_reports
 from envs.requests import RequestQueue, topic_popularity
 from envs.sharing import per_expert
-from envs.state import State
+from envs.slot import Slot, SlotResult
+from envs.state import OrNone, State, check, put, taken
+from envs.streams import generators
 
-Float = NDArray[np.floating]
-Info = dict[str, NDArray[Any]]
-_STREAMS = (
-    "pool",
-    "channel",
-    "requests",
-    "availability",
-    "lottery",
-    "judge",
-    "candidates",
-)  # of randomness
+_STATE = ("available", "fresh")
 
 
 class World:
@@ -49,34 +43,27 @@ class World:
     never depend on what users do: under one seed every policy meets the same world.
 
     Args:
-        config: the world's configuration.
+        config: the world's configuration; WorldConfig() if left out.
         num_worlds: N.
         seed: seed of all randomness; None draws one from the operating system.
-        mechanism: sets prices and payments; None is `mechanisms.make("none")`, the paper's free
-            edge devices.
+        mechanism: sets prices and payments; `mechanisms.make("none")`, the paper's free edge
+            devices, if left out.
+
+    Raises:
+        ValueError: fewer than one world.
+        MechanismError: the first clearing failed.
     """
 
-    config: WorldConfig
-    worlds: NDArray[np.int64]  # (N, 1), indices
-    users: NDArray[np.int64]  # (1, U), indices
+    slot: Slot  # about to be played; policies act on it
     pool: ExpertPool
-    candidates: Candidates  # whom each user can choose from
+    candidates: Candidates  # the experts that each user can choose
     requests: RequestQueue
-    channel: ch.FadingChannel
+    channel: FadingChannel
     market: Marketplace
     accounts: RequestAccounts
-    slot: int  # of the episode, from 0
-    available: NDArray[np.bool_]  # (N, E), experts up in this slot
-    load: Float  # (N, E), users served in the last slot
-    recent_load: Float  # (N, E), the same averaged over past slots
-    usable: NDArray[np.bool_]  # (N, E), those of them that take part
-    # (N, E), share of all requests if users chose by competence alone (`experts.attraction`)
-    attraction: Float
-    last_expert: NDArray[np.int64]  # (N, U), who served each user in the last slot, -1: nobody
-    backlog_s: Float  # (N, E), work left over, s
-    rng: dict[str, np.random.Generator]  # one for each of `_STREAMS`
-    _mask: NDArray[np.bool_]  # (N, U, C + 1)
-    _seen: NDArray[np.float32] | None  # (N, U, D), written when first asked for
+    occupancy: Occupancy  # loads and backlogs that the slot begins with
+    available: NDArray[np.bool_]  # (N, E), experts that are up in this slot
+    fresh: bool  # no slot was played yet, so that the first reset begins no other episode
 
     def __init__(
         self,
@@ -90,42 +77,41 @@ class World:
         self.config = config if config is not None else WorldConfig()
         self.num_worlds = num_worlds
         self.mechanism = mechanism if mechanism is not None else mechanisms.make("none")
-        self.worlds, self.users = np.ogrid[:num_worlds, : self.config.num_users]
+        self._layout = Layout(self.config, self.mechanism.allocates)
         self._seed(seed)
         self._begin_episode()
-        self.fresh = True  # the first reset hands out the episode begun here
+        self.fresh = True
 
     @property
     def num_users(self) -> int:
-        """U."""
+        """Number of users, U."""
         return self.config.num_users
 
     @property
     def num_experts(self) -> int:
-        """E; grows with `add_experts`."""
+        """Number of experts, E; grows with `add_experts`."""
         return self.config.num_experts
 
     @property
     def num_candidates(self) -> int:
-        """C, the experts that a user can choose from; abandoning is the action of that number."""
+        """Number of experts that a user can choose, C; abandoning is the action of that number."""
         return self.candidates.count
 
     @property
     def done(self) -> bool:
         """Whether the episode is truncated and `reset` is due."""
-        return self.slot >= self.config.episode_slots
+        return self._index >= self.config.episode_slots
 
     @property
     def closed_clearing(self) -> Clearing | None:
-        """The clearing whose interval ended in the last slot, with what came of it; None in other
-        slots.
-        """
+        """The clearing whose interval ended in the last slot, and its books; None in others."""
         return self.market.closed
 
     def reset(self, seed: int | None = None) -> NDArray[np.float32]:
         """Begin an episode; with a seed, all randomness starts anew from it.
 
-        Returns observations (N, U, D).
+        Returns:
+            Observations (N, U, D) float32.
         """
         if seed is not None:
             self._seed(seed)
@@ -133,270 +119,227 @@ class World:
             if seed is None and self.config.experts.resample == "episode":
                 self._draw_pool()
             self._begin_episode()
+        else:
+            self._open_slot()  # a part, such as the channel, may have been exchanged
         self.fresh = False
-        return self.observe()
+        return self.slot.observation
 
-    def step(self, actions: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32], Info]:
-        """Play one slot. Returns observations (N, U, D) float32, rewards (N, U) float32 and a
-        dictionary:
+    def step(
+        self, actions: ArrayLike
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], SlotResult]:
+        """Play one slot.
 
-        - (N, U): `gain` (the reward in double precision), `qos` (points recovered), `delay_s`,
-          `energy_j`, `charge`, `transferred`, `rejected`, `pending`; `utility`, credits of the
-          request completed in this slot, else NaN; `local_gain`, `local_qos`, `local_utility`: the
-          same had the device run the subtask itself;
-        - (N, E): `load`, `payment`, `edge_cost`; (N,): `platform_balance`.
+        Args:
+            actions: (N, U) integers in 0..C.
 
-        Raises ValueError for actions of a wrong shape, not integer or out of range; RuntimeError
-        after the end.
+        Returns:
+            Observations (N, U, D) float32 of the next slot, rewards (N, U) float32, and all that
+            came of this slot.
+
+        Raises:
+            ValueError: actions of a wrong shape, not integer or out of range.
+            RuntimeError: the episode is over.
         """
         if self.done:
             raise RuntimeError("the episode is over: call reset before the next step")
-        actions = act.checked(actions, (self.num_worlds, self.num_users), self.num_candidates)
+        checked = act.checked(actions, (self.num_worlds, self.num_users), self.num_candidates)
         self.fresh = False
-        requests = self.requests
-        allowed = self._mask[self.worlds, self.users, actions]
-        wanted = allowed & (actions < self.num_candidates)
-        column = np.where(wanted, actions, 0)
-        expert = self.candidates.at(column)
-        served = self._served(expert, wanted)
-        shape = self.num_worlds, self.num_experts
-        cell = self.worlds * self.num_experts + expert  # a flat index into (N, E)
-        load = per_expert(cell, served, shape)
-        delivery = deliver(self, column, expert, cell, wanted, served, load)
-
-        loss = self.loss
-        local_gain = quality.local_gain(self.config.reward, loss, requests.words)
-        gain, local_gain, utility, local_utility = self.accounts.settle(
-            requests, delivery.gain, local_gain
-        )
-        asked = per_expert(cell, delivery.requested, shape)
-        delivered = asked if served is wanted else per_expert(cell, delivery.points, shape)
-        payment, edge_cost = self.market.settle(asked, delivered, delivery.charge, gain)
-        self.backlog_s = np.maximum(
-            self.backlog_s + per_expert(cell, delivery.work_s, shape) - self.config.slot_s, 0.0
-        )
-        self.load, self.last_expert = load, np.where(served, expert, -1)
-        self.recent_load = self.recent_load + observation.RECENT_WEIGHT * (load - self.recent_load)
-        info: Info = {
-            "gain": gain,
-            "local_gain": local_gain,
-            "utility": utility,
-            "local_utility": local_utility,
-            "local_qos": loss,
-            "qos": delivery.qos,
-            "delay_s": delivery.delay_s,
-            "energy_j": delivery.energy_j,
-            "charge": delivery.charge,
-            "transferred": served,
-            "rejected": ~allowed | (wanted & ~served),
-            "pending": requests.pending,
-            "load": load,
-            "payment": payment,
-            "edge_cost": edge_cost,
-            "platform_balance": delivery.charge.sum(axis=-1) - payment.sum(axis=-1),
-        }
+        choice = choose(self.slot, checked, self.rng["lottery"])
+        result = self._book(choice, deliver(self.slot, choice))
         self._next_slot()
-        return self.observe(), gain.astype(np.float32), info
-
-    def observe(self) -> NDArray[np.float32]:
-        """Observations of the present slot, (N, U, D) float32, written once a slot, not to be
-        written to.
-        """
-        if self._seen is None:
-            self._seen = observation.write(self)
-        return self._seen
-
-    def action_mask(self) -> NDArray[np.bool_]:
-        """What each user may do in this slot, (N, U, C + 1): experts that are available and
-        participate; abandoning.
-
-        Without a pending subtask only abandoning. With `allow_abandon: false` abandoning only when
-        nothing else is.
-        """
-        return self._mask.copy()
-
-    def snr_db(self) -> NDArray[np.float32]:
-        """SNR of each user and candidate in this slot, (N, U, C), dB."""
-        return self.channel.snr_db()
-
-    def transmission_alone_s(self) -> NDArray[np.float32]:
-        """Time to send prompt and answer of the pending subtask alone on each candidate's band, (N,
-        U, C), s.
-        """
-        bits = ch.subtask_bits(self.config.channel, self.requests.words) * self.requests.pending
-        return (bits / self.config.channel.bandwidth_hz).astype(np.float32)[
-            ..., None
-        ] / self.channel.efficiency
-
-    def competence_of_topic(self) -> NDArray[np.float32]:
-        """Competence of every candidate for each user's topic, (N, U, C)."""
-        by_topic, topic = self.pool.by_topic, self.requests.topic
-        if not self.candidates.listed:
-            return by_topic[self.worlds, topic]
-        row = self.worlds * by_topic.shape[1] + topic  # of all worlds' rows
-        return by_topic.reshape(-1).take(row[..., None] * self.num_experts + self.candidates.expert)
-
-    def compute_s(self) -> Float:
-        """Time an expert computes on each user's pending subtask, (N, U), s."""
-        speed = self.config.experts.words_per_second
-        return np.zeros(self.requests.words.shape) if speed is None else self.requests.words / speed
-
-    @property
-    def loss(self) -> Float:
-        """Points that abandoning the pending subtask loses, D, (N, U)."""
-        return quality.abandon_loss(
-            self.config.quality, self.requests.weight, self.config.requests.num_subtasks
-        )
+        return self.slot.observation, result.gain.astype(np.float32), result
 
     def place_subtask(
         self, world: int, user: int, weight: float, words: float, compute: float, topic: int
     ) -> None:
-        """Have a user transfer this subtask in the present slot: a request of its own, in place of
-        what it has.
+        """Have a user transfer this subtask in the present slot, in place of its request.
 
-        A mechanism that allocates is cleared again, with it. Raises ValueError naming what lies
-        outside the model.
+        A mechanism that allocates is cleared again, with it.
+
+        Raises:
+            ValueError: something lies outside the model; the message names it.
         """
         self.requests.place(world, user, weight, words, compute, topic)
         self.accounts.reopen(world, user)
         self.market.due |= self.mechanism.allocates
-        self.refresh()
+        self._open_slot()
 
     def add_experts(self, count: int) -> None:
         """Add `count` experts to every world (the paper's model upgrade); topics go on as e mod M.
 
-        What the world is in goes on: requests, slot, channels and backlog of the experts present.
-        Prices are set anew, since the market is another. Observations and actions have the new size
-        from now on; on candidate lists, which keep theirs, newcomers take the place of those that
-        the rule no longer puts there.
+        Requests, slot, channels and backlog of the experts present go on. Prices are set anew,
+        since the market is another. Observations and actions have the new size from now on; on
+        candidate lists, which keep theirs, newcomers take the place of those that the rule no
+        longer puts there.
+
+        Raises:
+            ValueError: `count` is below 1.
         """
         if count < 1:
             raise ValueError(f"count should be at least 1, got {count}")
         self.pool = self.pool.joined(self._drawn_experts(count, self.num_experts))
-        self.config = self.accounts.config = replace(
-            self.config, num_experts=self.num_experts + count
-        )
+        self.config = replace(self.config, num_experts=self.num_experts + count)
+        self.accounts.config = self.config
+        self._layout = Layout(self.config, self.mechanism.allocates)
         self.channel.add_experts(count)
         self.candidates, kept = self.candidates.joined(
             self.config, self.pool.topic, self.channel.mean_db, self.rng
         )
         if kept is not None:
             self.channel.keep(kept)
-        self.backlog_s = np.pad(self.backlog_s, ((0, 0), (0, count)))
-        self.load = np.pad(self.load, ((0, 0), (0, count)))
-        self.recent_load = np.pad(self.recent_load, ((0, 0), (0, count)))
-        self.expect_crowds()
+        self.occupancy = self.occupancy.grown(count)
+        self._expect_crowds()
         self.market.admit(self.pool)
-        self.available = np.concatenate([self.available, self._drawn_availability(count)], axis=-1)
-        self.refresh()
+        self.available = np.concatenate([self.available, self._availability(count)], axis=-1)
+        self._open_slot()
 
     def get_state(self) -> State:
-        """Everything that a world is in, mid-episode too: copies, from which `set_state` goes on
-        bit for bit.
+        """Return all that a world is in, mid-episode too, from which `set_state` goes on to the bit.
 
-        Nested dictionaries of arrays, numbers, strings and None, without configuration and
-        mechanism.
+        Returns:
+            Nested dictionaries of copied arrays, numbers, strings and None, without configuration
+            and mechanism.
         """
-        return snapshot.taken_of(self)
+        return taken(self, _STATE) | {
+            "slot": self._index,
+            "occupancy": self.occupancy.get_state(),
+            "pool": self.pool.get_state(),
+            "candidates": self.candidates.get_state(),
+            "channel": self.channel.get_state(),
+            "requests": self.requests.get_state(),
+            "accounts": self.accounts.get_state(),
+            "market": self.market.get_state(),
+            "rng": {name: rng.bit_generator.state for name, rng in self.rng.items()},
+        }
 
     def set_state(self, state: State) -> None:
-        """Go on as the world that gave `state` would, if it was built with this one's config, size
-        and mechanism.
+        """Go on as the world that gave `state` would, of this one's config, size and mechanism.
 
-        Raises ValueError naming the entry that does not fit, before anything has changed: a world
-        to which experts were added needs one whose config has as many.
+        Raises:
+            ValueError: an entry does not fit; nothing has changed then. A world to which experts
+                were added needs one whose config has as many.
         """
-        snapshot.put_into(self, state)
+        like = self.get_state()
+        like["market"]["closed"] = OrNone(like["market"]["under_way"])
+        check(state, like)
+        for name, rng in self.rng.items():
+            rng.bit_generator.state = state["rng"][name]
+        put(self, _STATE, state)
+        self._index = state["slot"]
+        self.pool = ExpertPool.from_state(state["pool"])
+        self.candidates = Candidates.from_state(state["candidates"], self.num_experts)
+        self.occupancy = Occupancy.from_state(state["occupancy"])
+        self.channel.set_state(state["channel"])
+        self.requests.set_state(state["requests"])
+        self.accounts.set_state(state["accounts"])
+        self.market.set_state(state["market"], self.pool)
+        self._expect_crowds()
+        self._open_slot()
 
     def _seed(self, seed: int | None) -> None:
-        children = np.random.SeedSequence(seed).spawn(len(_STREAMS))
-        self.rng = {
-            name: np.random.default_rng(child)
-            for name, child in zip(_STREAMS, children, strict=True)
-        }
-        if self.config.experts.pool_seed is not None:
-            self.rng["pool"] = np.random.default_rng(self.config.experts.pool_seed)
+        self.rng = generators(seed, self.config.experts.pool_seed)
         self._draw_pool()
 
     def _draw_pool(self) -> None:
         self.pool = self._drawn_experts(self.num_experts, first=0)
-        self.expect_crowds()
+        self._expect_crowds()
 
     def _drawn_experts(self, count: int, first: int) -> ExpertPool:
-        config = self.config
-        return draw_pool(
-            config.experts,
-            self.num_worlds,
-            count,
-            config.requests.num_topics,
-            self.rng["pool"],
-            first,
-        )
+        experts, num_topics = self.config.experts, self.config.requests.num_topics
+        return draw_pool(experts, self.num_worlds, count, num_topics, self.rng["pool"], first)
 
-    def expect_crowds(self) -> None:
-        """Where users may expect each other, from what they know of the pool; read by every slot's
-        observation.
-        """
-        self.attraction = attraction(
-            self.pool.seen(self.config.information), topic_popularity(self.config.requests)
-        )
+    def _expect_crowds(self) -> None:
+        """Set where users may expect each other, from what they know of the pool."""
+        seen = self.pool.seen(self.config.information)
+        self._attraction = attraction(seen, topic_popularity(self.config.requests))
 
     def _begin_episode(self) -> None:
-        config, shape = self.config, (self.num_worlds, self.num_users, self.config.num_candidates)
-        self.slot = 0
-        self.candidates = Candidates.drawn(config, self.num_worlds, self.pool.topic, self.rng)
-        correlation = config.channel.slot_correlation(config.slot_s)
-        self.channel = ch.FadingChannel(
-            config.channel, shape, correlation, self.rng["channel"], self.candidates.rank
+        config, rng, num_worlds = self.config, self.rng, self.num_worlds
+        self._index = 0
+        self.candidates = Candidates.drawn(config, num_worlds, self.pool.topic, rng)
+        pairs = num_worlds, self.num_users, config.num_candidates
+        correlation, mean_db = config.channel.slot_correlation(config.slot_s), self.candidates.rank
+        self.channel = FadingChannel(config.channel, pairs, correlation, rng["channel"], mean_db)
+        self.requests = RequestQueue(config.requests, num_worlds, self.num_users, rng["requests"])
+        self.accounts = RequestAccounts(config, pairs[:2], rng["judge"])
+        self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)
+        points = config.quality.recovered_share * config.quality.drop_loss
+        demand = points * self.num_users / self.num_experts
+        self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, demand)
+        self.available = self._availability(self.num_experts)
+        self._open_slot()
+
+    def _open_slot(self) -> None:
+        """Set the slot about to be played; clear the market before, if that is due."""
+        conditions = Conditions.begin(
+            config=self.config,
+            index=self._index,
+            pool=self.pool,
+            attraction=self._attraction,
+            candidates=self.candidates,
+            subtasks=self.requests.subtasks,
+            links=self.channel.links,
+            available=self.available,
+            occupancy=self.occupancy,
         )
-        self.requests = RequestQueue(
-            config.requests, self.num_worlds, self.num_users, self.rng["requests"]
+        if self.market.due:
+            reports = user_reports(conditions) if self.mechanism.allocates else None
+            self.market.clear(self._index, reports)
+        if hasattr(self, "slot"):
+            del self.slot  # its observation is larger than caches are: the next takes its memory
+        self.slot = Slot.opened(conditions, self.market.offer, self._layout)
+
+    def _book(self, choice: Choice, delivery: Delivery) -> SlotResult:
+        """Book a slot: gains, market, loads and backlogs."""
+        conditions, served = self.slot.conditions, choice.served
+        words = conditions.subtasks.words
+        local_gain = quality.local_gain(self.config.reward, conditions.loss, words)
+        gain, local_gain, utility, local_utility = self.accounts.settle(
+            self.requests, delivery.gain, local_gain
         )
-        self.accounts = RequestAccounts(config, shape[:2], self.rng["judge"])
-        self.backlog_s = np.zeros((self.num_worlds, self.num_experts))
-        self.load = np.zeros((self.num_worlds, self.num_experts))
-        self.recent_load = np.zeros((self.num_worlds, self.num_experts))
-        self.last_expert = np.full(shape[:2], -1)
-        initial_demand = (
-            config.quality.recovered_share
-            * config.quality.drop_loss
-            * self.num_users
-            / self.num_experts
+        shape = self.num_worlds, self.num_experts
+        requested_points = per_expert(choice.cell, delivery.requested_points, shape)
+        served_points = requested_points
+        if served is not choice.requested:
+            served_points = per_expert(choice.cell, delivery.points, shape)
+        payment, edge_cost = self.market.settle(
+            requested_points, served_points, delivery.charge, gain
         )
-        self.market = Marketplace(
-            self.mechanism, config.market, self.pool, self.num_users, initial_demand
+        self.occupancy = self.occupancy.after(
+            load=choice.load,
+            last_expert=np.where(served, choice.expert, -1),
+            work_s=per_expert(choice.cell, delivery.work_s, shape),
+            slot_s=self.config.slot_s,
         )
-        self.available = self._drawn_availability(self.num_experts)
-        self.refresh()
+        return SlotResult(
+            gain=gain,
+            local_gain=local_gain,
+            utility=utility,
+            local_utility=local_utility,
+            local_qos=conditions.loss,
+            qos=delivery.qos,
+            delay_s=delivery.delay_s,
+            energy_j=delivery.energy_j,
+            charge=delivery.charge,
+            transferred=served,
+            rejected=choice.rejected,
+            pending=conditions.subtasks.pending,
+            load=choice.load,
+            payment=payment,
+            edge_cost=edge_cost,
+            platform_balance=delivery.charge.sum(axis=-1) - payment.sum(axis=-1),
+        )
 
     def _next_slot(self) -> None:
-        self.slot += 1
+        self._index += 1
         self.requests.advance()
         self.channel.advance()
         if self.config.experts.availability_probability < 1:
-            self.available = self._drawn_availability(self.num_experts)
+            self.available = self._availability(self.num_experts)
         if self.done and self.market.closed is None:
             self.market.close()
-        self.refresh()
+        self._open_slot()
 
-    def refresh(self) -> None:
-        """Clear the market if that is due, and compute once what several parts of a slot read."""
-        self._seen = None
-        if self.market.due:
-            self.market.clear(self.slot, user_reports(self) if self.mechanism.allocates else None)
-        self.usable = self.available & self.market.participates
-        self._mask = act.mask(
-            self.candidates.of(self.usable), self.requests.pending, self.config.allow_abandon
-        )
-
-    def _drawn_availability(self, num_experts: int) -> NDArray[np.bool_]:
+    def _availability(self, num_experts: int) -> NDArray[np.bool_]:
         drawn = self.rng["availability"].random((self.num_worlds, num_experts))
         return drawn < self.config.experts.availability_probability
-
-    def _served(self, expert: NDArray, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        if (places := self.config.experts.max_concurrent) is None:
-            return wanted
-        first = (
-            None if (allocation := self.market.allocation) is None else expert == allocation.expert
-        )
-        return lottery(expert, wanted, places, self.rng["lottery"], first)

@@ -266,14 +266,14 @@ def test_the_array_api_port_plays_the_episodes_of_the_world_with_the_same_draws(
         np.testing.assert_allclose(seen, observation.reshape(21, -1), rtol=1e-6, atol=1e-6)
         for _ in range(config.episode_slots):
             actions = rng.integers(config.num_experts + 1, size=(3, 7))
-            observation, reward, info = world.step(actions)
+            observation, reward, result = world.step(actions)
             seen, gain, told = port.step(port.xp.asarray(actions.ravel()))
             np.testing.assert_allclose(seen, observation.reshape(21, -1), rtol=1e-6, atol=1e-6)
-            np.testing.assert_array_equal(port.mask, world.action_mask().reshape(21, -1))
+            np.testing.assert_array_equal(port.mask, world.slot.mask.reshape(21, -1))
             np.testing.assert_allclose(gain, reward.ravel(), rtol=1e-6)
             for name, values in told.items():
                 np.testing.assert_allclose(
-                    values, info[name].ravel(), rtol=1e-12, atol=1e-12, err_msg=name
+                    values, getattr(result, name).ravel(), rtol=1e-12, atol=1e-12, err_msg=name
                 )
         observation, seen = world.reset(), port.reset()
 

@@ -58,7 +58,11 @@ def features() -> str:
     }
     return _table(
         ("feature", "", "what it says"),
-        ((f"`{name}`", where, doc) for where, part in parts.items() for name, doc in part.items()),
+        (
+            (f"`{feature.name}`", where, feature.doc)
+            for where, part in parts.items()
+            for feature in part
+        ),
     )
 
 

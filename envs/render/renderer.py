@@ -6,77 +6,85 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from envs.config import WorldConfig
 from envs.render.panels import Choices, Experts, Users
 from envs.render.rows import Rows
 from envs.render.scene import Play, Setting
 from envs.render.style import DPI, HEIGHT_INCHES, NETWORK_POINTS, STYLE, WIDTH_INCHES
 from envs.render.summary import GainChart, Header
-from envs.world import Info, World
+from envs.slot import Slot, SlotResult
 
 
 class WorldRenderer:
-    """Draws one world of a batch: the slot just played, or before the first step the slot about to
-    be played.
+    """Draws one world of a batch: the slot just played, or before the first the one about to be.
 
     Users stand on the left with the topic and weight of their pending subtask, experts on the right
     in groups of their topic; a line from a user to an expert is a choice. Prices, effort, backlog
     and availability are those the choice was made under. Call `look` after every `reset` of the
     world and `show` after every step.
 
-    Attributes: `setting` and `play`, what is drawn (`play` is None before the first step); `gains`
-    (T,), mean gain of the users in each slot of the episode, credits, NaN where not seen; the
-    panels `users`, `experts`, `choices`, `chart` and `header`, whose artists hold the drawn data.
+    Attributes:
+        setting: the slot that is drawn, as it began.
+        play: what was done in it; None before the first step.
+        gains: (T,) mean gain of the users in each slot of the episode, credits, NaN where not seen.
+        users, experts, choices, chart, header: the panels, whose artists hold the drawn data.
 
     Args:
-        world: the world; only its public attributes are read, and nothing in it is changed.
+        slot: the slot about to be played.
         index: which world of the batch.
-        title: what the picture is headed by, such as the name of the policy.
+        title: heading of the picture, such as the name of the policy.
         figure: a figure to draw in, such as a window's; one that no window shows, if left out.
+
+    Raises:
+        ValueError: there is no world of that index.
     """
 
     def __init__(
         self,
-        world: World,
+        slot: Slot,
         index: int = 0,
         title: str = "edge_experts_v0",
         figure: Figure | None = None,
     ) -> None:
-        if not 0 <= index < world.num_worlds:
-            raise ValueError(f"index should lie in 0..{world.num_worlds - 1}, got {index}")
-        self.world, self.index, self.title = world, index, title
+        if not 0 <= index < slot.num_worlds:
+            raise ValueError(f"index should lie in 0..{slot.num_worlds - 1}, got {index}")
+        self.index, self.title = index, title
         if figure is None:
             figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), dpi=DPI)
             FigureCanvasAgg(figure)
         self.figure = figure
         self._num_experts = 0
-        self.look()
+        self.look(slot)
 
-    def look(self) -> None:
-        """Draw the slot about to be played. After `World.reset` and `World.add_experts`."""
-        world = self.world
-        if world.num_experts != self._num_experts:
-            self._arrange()
-        if world.slot == 0:
-            self.gains = np.full(world.config.episode_slots, np.nan)
-        self._next = Setting.of(world, self.index)
-        self._update(self._next, None)
+    def look(self, slot: Slot) -> None:
+        """Draw the slot about to be played, after `World.reset` or `World.add_experts`."""
+        if slot.num_experts != self._num_experts:
+            self._arrange(slot)
+        if slot.index == 0:
+            self.gains = np.full(slot.config.episode_slots, np.nan)
+        self._slot = slot
+        self._update(Setting.of(slot, self.index), None)
 
-    def show(self, actions: NDArray[np.integer], info: Info) -> None:
+    def show(self, actions: NDArray[np.integer], result: SlotResult, following: Slot) -> None:
         """Draw the slot just played.
 
-        actions (N, U) and info: what went into and came out of `World.step`, for the whole batch.
-        Raises ValueError if a step was missed, since the prices and subtasks of that slot are then
-        unknown.
+        Args:
+            actions: (N, U) actions of the whole batch.
+            result: what `World.step` said of them.
+            following: the slot that is next.
+
+        Raises:
+            ValueError: a step was missed; prices and subtasks of its slot are not known.
         """
-        if self._next.slot + 1 != self.world.slot:
+        if self._slot.index + 1 != following.index:
             raise ValueError(
-                f"slot {self.world.slot - 1} cannot be drawn after slot {self._next.slot - 1}: "
+                f"slot {following.index - 1} cannot be drawn after slot {self._slot.index - 1}: "
                 "call show after every step and look after every reset"
             )
-        play = Play.of(self.world, self.index, actions, info)
-        self.gains[self._next.slot] = play.gain.mean()
-        self._update(self._next, play)
-        self._next = Setting.of(self.world, self.index)
+        play = Play.of(self._slot, self.index, actions, result)
+        self.gains[self._slot.index] = play.gain.mean()
+        self._update(Setting.of(self._slot, self.index), play)
+        self._slot = following
 
     def frame(self) -> NDArray[np.uint8]:
         """The picture, (height, width, 3), red, green and blue."""
@@ -88,20 +96,21 @@ class WorldRenderer:
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
-    def _arrange(self) -> None:
+    def _arrange(self, slot: Slot) -> None:
         """Lay the panels out anew, for as many experts as there are now."""
-        world = self.world
-        self._num_experts = world.num_experts
+        self._num_experts = slot.num_experts
         self.figure.clear()
         self.figure.set_facecolor("white")
-        rows = Rows(world.pool.topic, world.num_users, NETWORK_POINTS)
-        priced = world.mechanism.name != "none"
-        num_slots = world.config.episode_slots
+        topic = slot.conditions.pool.topic
+        rows = Rows(topic, slot.num_users, NETWORK_POINTS)
+        priced = slot.offer.mechanism != "none"
+        num_slots = slot.config.episode_slots
         with matplotlib.rc_context(STYLE):
-            self.header = Header(self.figure, self.title, _description(world), num_slots, priced)
-            self.choices = Choices(self.figure, rows, _full_gain(world))
+            description = _description(slot)
+            self.header = Header(self.figure, self.title, description, num_slots, priced)
+            self.choices = Choices(self.figure, rows, _full_gain(slot.config))
             self.users = Users(self.figure, rows)
-            self.experts = Experts(self.figure, rows, world.pool.topic, world.config.slot_s, priced)
+            self.experts = Experts(self.figure, rows, topic, slot.config.slot_s, priced)
             self.chart = GainChart(self.figure, num_slots)
 
     def _update(self, setting: Setting, play: Play | None) -> None:
@@ -113,19 +122,18 @@ class WorldRenderer:
         self.header.update(setting, play, self.gains)
 
 
-def _description(world: World) -> str:
-    def counted(number: int, noun: str) -> str:
-        return f"{number} {noun}{'' if number == 1 else 's'}"
+def _description(slot: Slot) -> str:
+    mechanism = slot.offer.mechanism
+    prices = "free experts" if mechanism == "none" else f"prices: {mechanism}"
+    parts = (_counted(slot.num_users, "user"), _counted(slot.num_experts, "expert"), prices)
+    return "  ·  ".join(parts)
 
-    prices = "free experts" if world.mechanism.name == "none" else f"prices: {world.mechanism.name}"
-    return f"{counted(world.num_users, 'user')}  ·  {counted(world.num_experts, 'expert')}  ·  {prices}"
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _full_gain(world: World) -> float:
-    """Credits that a competence of 1 gains for a subtask of average weight, before words, energy
-    and charge.
-    """
-    config = world.config
-    return float(
-        config.reward.credits_per_point * config.quality.recovered_share * config.quality.drop_loss
-    )
+def _full_gain(config: WorldConfig) -> float:
+    """Return the gain of competence 1 for a subtask of average weight, before costs, credits."""
+    points = config.quality.recovered_share * config.quality.drop_loss
+    return float(config.reward.credits_per_point * points)

@@ -1,6 +1,4 @@
-"""What there is to see of one world in one slot, as arrays: taken from a `World`, drawn by
-`envs.render`.
-"""
+"""One world in one slot as arrays, taken from a `Slot` to be drawn."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.world import Info, World
+from envs.slot import Slot, SlotResult
 
 Float = NDArray[np.floating]
 Bool = NDArray[np.bool_]
@@ -29,19 +27,19 @@ class Setting:
     backlog_s: Float  # (E,), s
 
     @classmethod
-    def of(cls, world: World, index: int) -> Self:
-        """The slot that world `index` of a batch is about to play."""
-        requests, market = world.requests, world.market
+    def of(cls, slot: Slot, index: int) -> Self:
+        """Return world `index` of a batch as it is about to play a slot."""
+        subtasks, offer = slot.conditions.subtasks, slot.offer
         return cls(
-            slot=world.slot,
-            pending=requests.pending[index].copy(),
-            topic=requests.topic[index].copy(),
-            weight=requests.weight[index] * world.config.requests.num_subtasks,
-            available=world.available[index].copy(),
-            participates=market.participates[index].copy(),
-            unit_price=market.unit_price[index].copy(),
-            effort=market.effort[index].copy(),
-            backlog_s=world.backlog_s[index].copy(),
+            slot=slot.index,
+            pending=subtasks.pending[index].copy(),
+            topic=subtasks.topic[index].copy(),
+            weight=subtasks.weight[index] * slot.config.requests.num_subtasks,
+            available=slot.conditions.available[index].copy(),
+            participates=offer.participates[index].copy(),
+            unit_price=offer.unit_price[index].copy(),
+            effort=offer.effort[index].copy(),
+            backlog_s=slot.conditions.occupancy.backlog_s[index].copy(),
         )
 
     @property
@@ -64,21 +62,20 @@ class Play:
     balance: float  # charges less payments, credits
 
     @classmethod
-    def of(cls, world: World, index: int, actions: NDArray[np.integer], info: Info) -> Self:
-        """The slot that world `index` has just played: the arguments and the info of its last
-        `step`.
-        """
+    def of(cls, slot: Slot, index: int, actions: NDArray[np.integer], result: SlotResult) -> Self:
+        """Return what world `index` of a batch made of a slot by these actions, (N, U)."""
         actions = np.asarray(actions)
-        asks = actions < world.num_candidates
-        expert = np.where(asks, world.candidates.at(np.where(asks, actions, 0)), -1)
+        requests = actions < slot.num_candidates
+        column = np.where(requests, actions, 0)
+        expert = np.where(requests, slot.conditions.candidates.at(column), -1)
+        served = result.transferred[index]
         return cls(
             expert=expert[index],
-            gain=info["gain"][index],
-            transferred=info["transferred"][index],
-            rejected=info["rejected"][index],
-            late=info["transferred"][index]
-            & (info["delay_s"][index] > world.config.quality.deadline_s),
-            load=info["load"][index].astype(np.int64),
-            payment=float(info["payment"][index].sum()),
-            balance=float(info["platform_balance"][index]),
+            gain=result.gain[index],
+            transferred=served,
+            rejected=result.rejected[index],
+            late=served & (result.delay_s[index] > slot.config.quality.deadline_s),
+            load=result.load[index].astype(np.int64),
+            payment=float(result.payment[index].sum()),
+            balance=float(result.platform_balance[index]),
         )

@@ -7,7 +7,7 @@ from matplotlib.backend_bases import FigureManagerBase
 
 from envs.render.renderer import WorldRenderer
 from envs.render.style import DPI, HEIGHT_INCHES, WIDTH_INCHES
-from envs.world import World
+from envs.slot import Slot
 
 
 class Window:
@@ -16,14 +16,15 @@ class Window:
     Where matplotlib has no display to open one on it warns, once, and the world plays on unseen. A
     window that its reader has closed stays closed.
 
-    Attributes: `renderer`, which draws in the window; None where not even a figure could be made.
+    Attributes:
+        renderer: draws in the window; None where not even a figure could be made.
 
     Args:
-        world: the world to show, its first one where it is a batch.
+        slot: the slot about to be played, of which the first world is shown.
         frames_per_second: how long `refresh` lets the window be looked at.
     """
 
-    def __init__(self, world: World, frames_per_second: float) -> None:
+    def __init__(self, slot: Slot, frames_per_second: float) -> None:
         self._seconds = 1 / frames_per_second
         self.renderer: WorldRenderer | None = None
         try:
@@ -34,7 +35,7 @@ class Window:
             return
         manager = figure.canvas.manager
         self._opened = manager is not None and type(manager).show is not FigureManagerBase.show
-        self.renderer = WorldRenderer(world, figure=figure)
+        self.renderer = WorldRenderer(slot, figure=figure)
         if manager is None or not self._opened:
             _warn(f"matplotlib's backend {pyplot.get_backend()!r} opens none")
             return
@@ -42,9 +43,7 @@ class Window:
         manager.show()
 
     def refresh(self) -> None:
-        """Bring what the renderer has drawn onto the screen and let the window answer to the mouse
-        for a frame.
-        """
+        """Bring the drawing onto the screen; the window answers to the mouse for a frame."""
         if (
             self.renderer is None
             or not self._opened
@@ -64,8 +63,7 @@ class Window:
 def _warn(reason: str) -> None:
     warnings.warn(
         f"render_mode='human' shows no window: {reason}. Use render_mode='rgb_array', or choose a "
-        "backend with a "
-        "window (MPLBACKEND=TkAgg or QtAgg) where there is a display.",
+        "backend with a window (MPLBACKEND=TkAgg or QtAgg) where there is a display.",
         RuntimeWarning,
         stacklevel=4,
     )

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from envs import World, prospects
+from envs import Slot
 from marl_moe.policies.heuristics import Actions, Heuristic, best_expert
 from marl_moe.policies.slot_game import SlotGame
 
@@ -36,21 +36,23 @@ class BetterResponse(Heuristic):
         self.load = load
         self.setting = f"response_probability={response_probability} load={load}"
 
-    def act(self, world: World) -> Actions:
+    def act(self, slot: Slot) -> Actions:
         """Actions (N, U)."""
-        last = world.candidates.column(world.last_expert)
-        load = world.load if self.load == "last" else world.recent_load
-        mine = world.last_expert[..., None] == world.candidates.expert
-        others = np.maximum(world.candidates.of(load) - mine, 0)
-        gain = np.where(
-            world.action_mask()[..., :-1], prospects.expected_gain(world, others + 1), -np.inf
+        last = slot.conditions.candidates.column(slot.conditions.occupancy.last_expert)
+        load = (
+            slot.conditions.occupancy.load
+            if self.load == "last"
+            else slot.conditions.occupancy.recent_load
         )
+        mine = slot.conditions.occupancy.last_expert[..., None] == slot.conditions.candidates.expert
+        others = np.maximum(slot.conditions.candidates.of(load) - mine, 0)
+        gain = np.where(slot.mask[..., :-1], slot.expected_gain(others + 1), -np.inf)
         best = gain.max(axis=-1)
         staying = np.take_along_axis(gain, np.maximum(last, 0)[..., None], axis=-1)[..., 0]
         stays = (last >= 0) & (staying > 0) & (staying >= 0.3 * best)
         stays &= self.rng.random(last.shape) >= self.response_probability
-        chosen = np.where(best > 0, gain.argmax(axis=-1), world.num_candidates)
-        return allowed_actions(world, np.where(stays, last, chosen))
+        chosen = np.where(best > 0, gain.argmax(axis=-1), slot.num_candidates)
+        return allowed_actions(slot, np.where(stays, last, chosen))
 
 
 class Nash(Heuristic):
@@ -63,16 +65,16 @@ class Nash(Heuristic):
 
     name = "nash"
 
-    def act(self, world: World) -> Actions:
+    def act(self, slot: Slot) -> Actions:
         """Actions (N, U)."""
-        game = SlotGame.of(world)
+        game = SlotGame.of(slot)
         chosen, self.converged = game.equilibrium(game.alone())
         self.regret = game.regret(chosen)
-        return allowed_actions(world, chosen)
+        return allowed_actions(slot, chosen)
 
 
-def allowed_actions(world: World, chosen: Actions) -> Actions:
+def allowed_actions(slot: Slot, chosen: Actions) -> Actions:
     """`chosen`, or what must be done where abandoning is not allowed and nothing is worth it."""
-    mask = world.action_mask()
+    mask = slot.mask
     excluded = ~np.take_along_axis(mask, chosen[..., None], axis=-1)[..., 0]
-    return np.where(excluded, best_expert(world, prospects.expected_gain(world)), chosen)
+    return np.where(excluded, best_expert(slot, slot.expected_gain()), chosen)

@@ -1,5 +1,5 @@
-"""Policies that do not learn. Every policy maps a world to actions, (N, U) integers, through
-`act(world)`.
+"""Policies that do not learn. Every policy maps a slot to actions, (N, U) integers, through
+`act(slot)`.
 
 Each chooses from what its users can see: their own channels, the competence they know (or the mean
 of a type, where only types are known), the load of the last slot and the prices; never the others'
@@ -12,20 +12,20 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from envs import World, prospects
+from envs import Slot, prospects
 
 Actions = NDArray[np.int64]
 
 
 class Policy(Protocol):
-    """Anything that acts in a world."""
+    """Anything that acts in a slot."""
 
     @property
     def name(self) -> str:
         """What records call it."""
 
-    def act(self, world: World) -> Actions:
-        """Actions (N, U) for the present slot of every world."""
+    def act(self, slot: Slot) -> Actions:
+        """Choose an action for every user of every world, (N, U)."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Heuristic:
     )
     setting = ""  # what the policy was tuned to, or how it computes, for the records
 
-    def act(self, world: World) -> Actions:
+    def act(self, slot: Slot) -> Actions:
         """Actions (N, U)."""
         raise NotImplementedError
 
@@ -49,10 +49,10 @@ class Random(Heuristic):
 
     name = "random"
 
-    def act(self, world: World) -> Actions:
+    def act(self, slot: Slot) -> Actions:
         """Actions (N, U)."""
         return best_expert(
-            world, self.rng.random((world.num_worlds, world.num_users, world.num_candidates))
+            slot, self.rng.random((slot.num_worlds, slot.num_users, slot.num_candidates))
         )
 
 
@@ -61,9 +61,9 @@ class Abandon(Heuristic):
 
     name = "abandon"
 
-    def act(self, world: World) -> Actions:
+    def act(self, slot: Slot) -> Actions:
         """Actions (N, U)."""
-        return np.full((world.num_worlds, world.num_users), world.num_candidates)
+        return np.full((slot.num_worlds, slot.num_users), slot.num_candidates)
 
 
 class Local(Abandon):
@@ -84,10 +84,10 @@ class TopicMatch(Heuristic):
 
     name = "topic_match"
 
-    def act(self, world: World) -> Actions:
+    def act(self, slot: Slot) -> Actions:
         """Actions (N, U)."""
-        competence = prospects.expected_competence(world)
-        return best_expert(world, competence + 1e-6 * self.rng.random(competence.shape))
+        competence = slot.expected_competence
+        return best_expert(slot, competence + 1e-6 * self.rng.random(competence.shape))
 
 
 class MaxSnr(Heuristic):
@@ -97,9 +97,9 @@ class MaxSnr(Heuristic):
 
     name = "max_snr"
 
-    def act(self, world: World) -> Actions:
+    def act(self, slot: Slot) -> Actions:
         """Actions (N, U)."""
-        return best_expert(world, world.snr_db())
+        return best_expert(slot, slot.conditions.links.snr_db)
 
 
 class Greedy(Heuristic):
@@ -109,14 +109,14 @@ class Greedy(Heuristic):
 
     name = "greedy"
 
-    def act(self, world: World) -> Actions:
+    def act(self, slot: Slot) -> Actions:
         """Actions (N, U)."""
-        gain = prospects.expected_gain(world)
-        chosen = best_expert(world, gain)
-        column = np.minimum(chosen, world.num_candidates - 1)
+        gain = slot.expected_gain()
+        chosen = best_expert(slot, gain)
+        column = np.minimum(chosen, slot.num_candidates - 1)
         expected = np.take_along_axis(gain, column[..., None], axis=-1)[..., 0]
-        worthwhile = (expected > 0) | ~world.action_mask()[..., -1]
-        return np.where(worthwhile, chosen, world.num_candidates)
+        worthwhile = (expected > 0) | ~slot.mask[..., -1]
+        return np.where(worthwhile, chosen, slot.num_candidates)
 
 
 class RoundRobin(Heuristic):
@@ -126,11 +126,11 @@ class RoundRobin(Heuristic):
 
     name = "round_robin"
 
-    def act(self, world: World) -> Actions:
+    def act(self, slot: Slot) -> Actions:
         """Actions (N, U)."""
-        turn = np.arange(world.num_users)[:, None] + world.slot
-        waiting = (world.candidates.expert - turn) % world.num_experts
-        return best_expert(world, np.broadcast_to(-waiting, (world.num_worlds, *waiting.shape[1:])))
+        turn = np.arange(slot.num_users)[:, None] + slot.index
+        waiting = (slot.conditions.candidates.expert - turn) % slot.num_experts
+        return best_expert(slot, np.broadcast_to(-waiting, (slot.num_worlds, *waiting.shape[1:])))
 
 
 class LoadAware(Heuristic):
@@ -143,15 +143,15 @@ class LoadAware(Heuristic):
 
     name = "load_aware"
 
-    def act(self, world: World) -> Actions:
+    def act(self, slot: Slot) -> Actions:
         """Actions (N, U)."""
-        others = world.candidates.of(world.load) - (
-            world.last_expert[..., None] == world.candidates.expert
+        others = slot.conditions.candidates.of(slot.conditions.occupancy.load) - (
+            slot.conditions.occupancy.last_expert[..., None] == slot.conditions.candidates.expert
         )
-        wrong_type = ~prospects.right_type(world)
-        gain = prospects.expected_gain(world)
+        wrong_type = ~prospects.right_type(slot.conditions)
+        gain = slot.expected_gain()
         tie = 0.5 * (gain - gain.min()) / max(float(np.ptp(gain)), 1e-9)
-        return best_expert(world, tie - others - wrong_type * (world.num_users + 1))
+        return best_expert(slot, tie - others - wrong_type * (slot.num_users + 1))
 
 
 class FollowAssignment(Heuristic):
@@ -164,19 +164,15 @@ class FollowAssignment(Heuristic):
 
     name = "follow_assignment"
 
-    def act(self, world: World) -> Actions:
+    def act(self, slot: Slot) -> Actions:
         """Actions (N, U)."""
-        mask, allocation = world.action_mask(), world.market.allocation
-        assigned = (
-            np.full(mask.shape[:-1], -1)
-            if allocation is None
-            else world.candidates.column(allocation.expert)
-        )
+        mask, candidates = slot.mask, slot.conditions.candidates
+        assigned = candidates.column(slot.offer.allocation.expert)
         may = (assigned >= 0) & np.take_along_axis(
             mask, np.maximum(assigned, 0)[..., None], axis=-1
         )[..., 0]
         otherwise = np.where(
-            mask[..., -1], world.num_candidates, best_expert(world, prospects.expected_gain(world))
+            mask[..., -1], slot.num_candidates, best_expert(slot, slot.expected_gain())
         )
         return np.where(may, assigned, otherwise)
 
@@ -197,11 +193,11 @@ HEURISTICS: dict[str, type[Heuristic]] = {
 }
 
 
-def best_expert(world: World, score: NDArray) -> Actions:
+def best_expert(slot: Slot, score: NDArray) -> Actions:
     """The candidate of highest score among those that may be chosen, the abandon action where there
     is none, (N, U).
     """
-    may = world.action_mask()[..., :-1]
+    may = slot.mask[..., :-1]
     return np.where(
-        may.any(axis=-1), np.where(may, score, -np.inf).argmax(axis=-1), world.num_candidates
+        may.any(axis=-1), np.where(may, score, -np.inf).argmax(axis=-1), slot.num_candidates
     )

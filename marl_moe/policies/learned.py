@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from envs import World
+from envs import Slot
 from envs.observation import expert_features
 from marl_moe.errors import RecordError
 from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
@@ -57,38 +57,38 @@ class LearnedPolicy:
         )
 
     @torch.no_grad()
-    def act(self, world: World) -> NDArray[np.int64]:
+    def act(self, slot: Slot) -> NDArray[np.int64]:
         """Actions (N, U).
 
         Raises ValueError for a world of a size or a mechanism that the networks cannot serve.
         """
-        if self.network.network == "mlp" and world.num_candidates != self.network.num_experts:
+        if self.network.network == "mlp" and slot.num_candidates != self.network.num_experts:
             raise ValueError(
                 f"{self.name}: an mlp trained with {self.network.num_experts} experts cannot act "
                 "among "
-                f"{world.num_candidates}; a pointer network could"
+                f"{slot.num_candidates}; a pointer network could"
             )
-        if self.network.num_expert_features != len(expert_features(world.mechanism.allocates)):
+        if self.network.num_expert_features != len(expert_features(slot.offer.allocates)):
             raise ValueError(
                 f"{self.name}: trained with {self.network.num_expert_features} features an expert, "
                 "it cannot act under "
-                f"the mechanism {world.mechanism.name!r}: one that allocates shows one feature "
+                f"the mechanism {slot.offer.mechanism!r}: one that allocates shows one feature "
                 "more than others"
             )
 
         def choose(module_id: str, batch: Tensor) -> NDArray[np.int64]:
-            mask = action_mask(batch, world.config.allow_abandon, self.network.num_expert_features)
+            mask = action_mask(batch, slot.config.allow_abandon, self.network.num_expert_features)
             score = masked_logits(self.actors[module_id], batch, mask).numpy()
             if self.rng is not None:
                 score = score + self.rng.gumbel(size=score.shape)
             return score.argmax(axis=-1)
 
-        return act_by_module(self.name, world, self.module_users, choose)
+        return act_by_module(self.name, slot, self.module_users, choose)
 
 
 def act_by_module(
     name: str,
-    world: World,
+    slot: Slot,
     module_users: Mapping[str, list[int]],
     choose: Callable[[str, Tensor], NDArray[np.int64]],
 ) -> NDArray[np.int64]:
@@ -96,7 +96,7 @@ def act_by_module(
 
     Args:
         name: of the policy.
-        world: what is acted in.
+        slot: the slot that is acted in.
         module_users: which users each module acts for; a single module acts for all users of any
             world.
         choose: module id and observations (B, D) to actions (B,).
@@ -104,14 +104,14 @@ def act_by_module(
     Raises ValueError for a world of another number of users than several modules serve.
     """
     served = sum(len(users) for users in module_users.values())
-    if len(module_users) > 1 and world.num_users != served:
+    if len(module_users) > 1 and slot.num_users != served:
         raise ValueError(
-            f"{name}: its modules act for {served} users, the world has {world.num_users}"
+            f"{name}: its modules act for {served} users, the world has {slot.num_users}"
         )
-    seen = world.observe()
+    seen = slot.observation
     action = np.empty(seen.shape[:2], np.int64)
     for module_id in module_users:
-        users = module_users[module_id] if len(module_users) > 1 else list(range(world.num_users))
+        users = module_users[module_id] if len(module_users) > 1 else list(range(slot.num_users))
         batch = torch.from_numpy(np.ascontiguousarray(seen[:, users]).reshape(-1, seen.shape[-1]))
         action[:, users] = choose(module_id, batch).reshape(-1, len(users))
     return action

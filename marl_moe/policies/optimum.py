@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array, vstack
 
-from envs import World
+from envs import Slot
 from marl_moe.policies.equilibrium import allowed_actions
 from marl_moe.policies.heuristics import Actions, Heuristic
 from marl_moe.policies.slot_game import TIE, Payoff, SlotGame
@@ -25,17 +25,17 @@ class Optimum(Heuristic):
 
     name = "optimum"
 
-    def act(self, world: World) -> Actions:
+    def act(self, slot: Slot) -> Actions:
         """Actions (N, U)."""
-        game = SlotGame.of(world)
-        if world.num_users <= EXACT_USERS:
+        game = SlotGame.of(slot)
+        if slot.num_users <= EXACT_USERS:
             self.setting = "milp"
             return np.concatenate(
-                [best_assignment(game.worlds(np.array([n]))) for n in range(world.num_worlds)]
+                [best_assignment(game.worlds(np.array([n]))) for n in range(slot.num_worlds)]
             )
         self.setting = "local_search"
         start, _ = game.equilibrium(game.alone())
-        return allowed_actions(world, local_search(game, start))
+        return allowed_actions(slot, local_search(game, start))
 
 
 def best_assignment(game: SlotGame) -> Actions:

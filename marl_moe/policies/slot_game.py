@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from envs import World, prospects
+from envs import Slot
 
 Actions = NDArray[np.int64]
 Payoff = NDArray[np.float32]
@@ -38,32 +38,32 @@ class SlotGame:
     num_experts: int
 
     @classmethod
-    def of(cls, world: World) -> "SlotGame":
+    def of(cls, slot: Slot) -> "SlotGame":
         """The game of the present slot under full information.
 
         Loads run up to the number of users; or, where all may abandon, up to the first at which
         every candidate is worth less than that: nobody asks an expert of such a load or a greater
         one, since gains fall with the load.
         """
-        mask = world.action_mask()
+        mask = slot.mask
         may_abandon = mask[..., -1]
-        at_load = [np.full((*mask.shape[:-1], world.num_candidates), -np.inf, np.float32)]
-        for load in range(1, world.num_users + 1):
-            at_load.append(np.where(mask[..., :-1], prospects.expected_gain(world, load), -np.inf))
+        at_load = [np.full((*mask.shape[:-1], slot.num_candidates), -np.inf, np.float32)]
+        for load in range(1, slot.num_users + 1):
+            at_load.append(np.where(mask[..., :-1], slot.expected_gain(load), -np.inf))
             if may_abandon.all() and at_load[-1].max() < -TIE:
                 break
         abandoning = np.where(may_abandon, np.float32(0), np.float32(-np.inf))
         abandoning = np.broadcast_to(
             abandoning[..., None, None], (*mask.shape[:-1], len(at_load), 1)
         )
-        expert = world.candidates.expert
+        expert = slot.conditions.candidates.expert
         resource = np.concatenate(
-            [expert, np.full((*expert.shape[:-1], 1), world.num_experts)], axis=-1
+            [expert, np.full((*expert.shape[:-1], 1), slot.num_experts)], axis=-1
         )
         return cls(
             np.concatenate([np.stack(at_load, axis=2), abandoning], axis=-1),
             resource,
-            world.num_experts,
+            slot.num_experts,
         )
 
     @property

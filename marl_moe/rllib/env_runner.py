@@ -22,18 +22,9 @@ from ray.rllib.utils.metrics import (
 )
 
 from envs import World, WorldConfig, observation
+from envs.slot import RECORDED
 from marl_moe.rllib.replay import Fragment
 from marl_moe.seeds import runner_seeds
-
-SUMS = (
-    "gain",
-    "charge",
-    "energy_j",
-    "qos",
-    "transferred",
-    "rejected",
-    "platform_balance",
-)  # summed over agents and slots; divided by agent steps where they are reported
 
 
 class WorldRunner(EnvRunner, Checkpointable):
@@ -94,22 +85,22 @@ class WorldRunner(EnvRunner, Checkpointable):
         """
         world = self.world
         slots = min(
-            self.config.get_rollout_fragment_length(), world.config.episode_slots - world.slot
+            self.config.get_rollout_fragment_length(), world.config.episode_slots - world.slot.index
         )
         shape = (slots + 1, world.num_worlds, world.num_users)
         observations = np.empty((*shape, self._seen.shape[-1]), np.float32)
         actions, rewards = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
-        sums = dict.fromkeys(SUMS, 0.0)
+        sums = dict.fromkeys(RECORDED, 0.0)
         utility_sum, num_requests = 0.0, 0
-        continues = world.slot > 0
+        continues = world.slot.index > 0
         for slot in range(slots):
             observations[slot] = self._seen
             actions[slot] = self._explore(self._seen)
-            self._seen, rewards[slot], info = world.step(actions[slot])
-            for name in SUMS:
-                sums[name] += float(info[name].sum())
-            done = ~np.isnan(info["utility"])
-            utility_sum += float(info["utility"][done].sum())
+            self._seen, rewards[slot], result = world.step(actions[slot])
+            for name in RECORDED:
+                sums[name] += float(getattr(result, name).sum())
+            done = ~np.isnan(result.utility)
+            utility_sum += float(result.utility[done].sum())
             num_requests += int(done.sum())
         observations[slots] = self._seen
         self._log(sums, utility_sum, num_requests, world.num_worlds if world.done else 0, slots)
@@ -164,7 +155,7 @@ class WorldRunner(EnvRunner, Checkpointable):
         """Continue where `get_worlds` of the runner of this index was asked."""
         self.world.set_state(state["world"])
         self._rng.bit_generator.state = state["exploration"]
-        self._seen = self.world.observe()
+        self._seen = self.world.slot.observation
 
     def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """How to build this runner again."""
@@ -204,10 +195,10 @@ class WorldRunner(EnvRunner, Checkpointable):
         self.metrics.log_value("utility", utility_sum, reduce="sum")
         self.metrics.log_value("num_requests", num_requests, reduce="sum")
         self.metrics.log_value("num_agent_slots", env_steps * self.world.num_users, reduce="sum")
-        prices = self.world.market
-        self.metrics.log_value("unit_price", float(prices.unit_price.mean()) * slots, reduce="sum")
+        offer = self.world.slot.offer
+        self.metrics.log_value("unit_price", float(offer.unit_price.mean()) * slots, reduce="sum")
         self.metrics.log_value(
-            "participation", float(prices.participates.mean()) * slots, reduce="sum"
+            "participation", float(offer.participates.mean()) * slots, reduce="sum"
         )
         self.metrics.log_value("num_slots", slots, reduce="sum")
         self.metrics.log_value(NUM_ENV_STEPS_SAMPLED, env_steps, reduce="sum")

@@ -6,10 +6,11 @@ from typing import Any
 import torch
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
+from envs.slot import OF_USERS, RECORDED
 from marl_moe.rllib.stock_env import EdgeExpertsEnv
 from marl_moe.seeds import replay_generator
 
-AGENT_SUMS = ("gain", "charge", "energy_j", "qos", "transferred", "rejected")
+AGENT_SUMS = tuple(name for name in RECORDED if name in OF_USERS)
 REQUEST_SUMS = ("utility", "num_requests")
 WORLD_SUMS = ("platform_balance", "unit_price", "participation", "num_slots", "num_agent_slots")
 
@@ -47,8 +48,8 @@ class WorldMetrics(RLlibCallback):
                 sums["num_requests"] += 1
         sums["num_agent_slots"] += len(adapter.infos)
         sums["num_slots"] += 1
-        sums["unit_price"] += float(world.market.unit_price.mean())
-        sums["participation"] += float(world.market.participates.mean())
+        sums["unit_price"] += float(world.slot.offer.unit_price.mean())
+        sums["participation"] += float(world.slot.offer.participates.mean())
         if world.closed_clearing is not None:
             sums["platform_balance"] += float(world.closed_clearing.balance.sum())
 

@@ -13,7 +13,7 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.rl_module import RLModule
 from torch import Tensor
 
-from envs import World
+from envs import Slot
 from marl_moe.errors import RecordError
 from marl_moe.policies.learned import (
     ARCHITECTURE,
@@ -68,17 +68,17 @@ class StockPolicy:
             name, self.modules, self.module_users, self.num_experts, self.env_steps, rng
         )
 
-    def act(self, world: World) -> NDArray[np.int64]:
+    def act(self, slot: Slot) -> NDArray[np.int64]:
         """Actions (N, U). Raises ValueError for a world of a size that the modules cannot serve."""
-        if world.num_candidates != self.num_experts:
+        if slot.num_candidates != self.num_experts:
             raise ValueError(
                 f"{self.name}: trained with {self.num_experts} experts, it cannot act among "
-                f"{world.num_candidates}"
+                f"{slot.num_candidates}"
             )
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             if self.rng is not None:
                 torch.manual_seed(int(self.rng.integers(2**63)))
-            return act_by_module(self.name, world, self.module_users, self._choose)
+            return act_by_module(self.name, slot, self.module_users, self._choose)
 
     def _choose(self, module_id: str, seen: Tensor) -> NDArray[np.int64]:
         """Actions (B,) of one module for observations (B, D)."""

@@ -67,7 +67,7 @@ class UserOfWorld:
         self.world = World(config, num_worlds=1, seed=seed, mechanism=mechanism)
         self._policy = policy
         for _ in range(WARM_UP):
-            self.world.step(policy.act(self.world))
+            self.world.step(policy.act(self.world.slot))
 
     def transfer(self, subtask: Subtask, num_subtasks: int) -> Transfer:
         """Play a slot with this subtask, one of `num_subtasks` of its request."""
@@ -75,29 +75,30 @@ class UserOfWorld:
         # Abandoning it loses 0.86 K g points, with the K of its request in place of the world's.
         weight = subtask.weight * num_subtasks / world.config.requests.num_subtasks
         world.place_subtask(0, 0, weight, subtask.words, subtask.compute_need, subtask.topic)
-        slot, actions = world.slot, self._policy.act(world)
+        slot = world.slot
+        actions = self._policy.act(slot)
         column = int(actions[0, 0])
         asked = column < world.num_candidates
         expert = int(world.candidates.at(actions)[0, 0]) if asked else -1
         snr_db, competence = (
             float(pairs[0, 0, column]) if asked else np.nan
-            for pairs in (world.snr_db(), world.competence_of_topic())
+            for pairs in (slot.conditions.links.snr_db, slot.conditions.competence)
         )
         price, effort = (
             float(table[0, expert]) if asked else np.nan
-            for table in (world.market.unit_price, world.market.effort)
+            for table in (slot.offer.unit_price, slot.offer.effort)
         )
-        _, _, info = world.step(actions)
+        _, _, result = world.step(actions)
         told = {
-            name: float(info[name][0, 0]) if asked else np.nan
+            name: float(getattr(result, name)[0, 0]) if asked else np.nan
             for name in ("charge", "delay_s", "energy_j", "gain")
         }
         return Transfer(
-            slot=slot,
+            slot=slot.index,
             expert=expert if asked else None,
-            served=bool(info["transferred"][0, 0]),
+            served=bool(result.transferred[0, 0]),
             snr_db=snr_db,
-            users=int(info["load"][0, expert]) if asked else 0,
+            users=int(result.load[0, expert]) if asked else 0,
             competence=competence,
             unit_price=price,
             effort=effort,

@@ -155,7 +155,7 @@ def _sent(num_worlds: int, num_users: int, num_experts: int, device: str) -> Wor
     def work() -> int:
         if world.done:
             world.reset()
-        observations, *_ = world.step(actions[world.slot % SLOTS].cpu().numpy())
+        observations, *_ = world.step(actions[world.slot.index % SLOTS].cpu().numpy())
         torch.asarray(observations, device=device)
         torch.accelerator.synchronize()
         return 1

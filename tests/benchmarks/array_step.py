@@ -23,6 +23,7 @@ from array_draws import NumPyDraws, TorchDraws
 from envs import WorldConfig
 from envs import observation as layout
 from envs.experts import attraction, draw_pool
+from envs.occupancy import RECENT_WEIGHT
 from envs.requests import MOST_AHEAD, SUBTASKS_AHEAD, topic_popularity
 
 Array = Any  # of either library
@@ -187,7 +188,7 @@ class ArrayWorld:
         )
         work_s = self._by_expert(cell, served * (alone_s + self.compute_s))
         self.backlog_s = xp.clip(self.backlog_s + work_s - config.slot_s, 0.0, None)
-        self.recent_load = self.recent_load + layout.RECENT_WEIGHT * (load - self.recent_load)
+        self.recent_load = self.recent_load + RECENT_WEIGHT * (load - self.recent_load)
         self.load, self.last_expert = load, xp.where(served, expert, -1)
         self.position = xp.where(completing, 0, self.position + self.pending)
         self.request = self.request + completing

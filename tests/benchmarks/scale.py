@@ -106,16 +106,16 @@ def _measured(size: Size, repeats: int) -> list[Measurement]:
         resets.append(1000 * (perf_counter() - began))
         began = perf_counter()
         while not world.done:
-            world.step(actions[world.slot])
+            world.step(actions[world.slot.index])
         steps.append(1000 * (perf_counter() - began) / SLOTS)
     peak = peak_bytes()
     world.reset(seed=0)
     policy = Nash(np.random.default_rng(0))
     for _ in range(repeats):
         began = perf_counter()
-        chosen = policy.act(world)
+        chosen = policy.act(world.slot)
         equilibria.append(1000 * (perf_counter() - began))
-        gains.append(float(world.step(chosen)[2]["gain"].mean()))
+        gains.append(float(world.step(chosen)[2].gain.mean()))
     name = name_of(size)
     return [
         summary("scale", name, "step", "ms", steps),

@@ -65,7 +65,7 @@ def episode(num_worlds: int, num_users: int, num_experts: int) -> Work:
     def play() -> int:
         if world.done:
             world.reset()
-        world.step(actions[world.slot % SLOTS])
+        world.step(actions[world.slot.index % SLOTS])
         return num_worlds * num_users
 
     return play
@@ -85,7 +85,7 @@ def view_episode(num_users: int, num_experts: int) -> Work:
     def play() -> int:
         if not view.agents:
             view.reset()
-        view.step(actions[view.world.slot % SLOTS])
+        view.step(actions[view.world.slot.index % SLOTS])
         return 1
 
     return play

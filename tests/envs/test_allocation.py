@@ -4,6 +4,7 @@ they see of it.
 
 from collections.abc import Callable
 from dataclasses import replace
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from envs import (
     WorldConfig,
     edge_experts_v0,
 )
+from envs.conditions import Conditions
 from envs.observation import column_names
 from envs.reports import user_reports
 from mechanisms import Allocation, Claims, Market, MechanismError, Outcome
@@ -70,8 +72,8 @@ class Seats:
 
 def seated(world: World) -> np.ndarray:
     """Whom the mechanism gave each user, (N, U)."""
-    assert world.market.allocation is not None
-    return world.market.allocation.expert
+    assert world.slot.offer.allocation is not None
+    return world.slot.offer.allocation.expert
 
 
 def test_a_user_that_takes_its_expert_pays_its_charge_and_any_other_the_unit_price(
@@ -85,27 +87,27 @@ def test_a_user_that_takes_its_expert_pays_its_charge_and_any_other_the_unit_pri
         follows = rng.random(expert.shape) < 0.5
         actions = np.where(follows & (expert >= 0), expert, actions)
         pending, competence = (
-            world.requests.pending.copy(),
-            world.competence_of_topic().astype(float),
+            world.requests.subtasks.pending.copy(),
+            world.slot.conditions.competence.astype(float),
         )
-        *_, info = world.step(actions)
+        *_, result = world.step(actions)
         for n, u in np.ndindex(actions.shape):
             e = int(actions[n, u])
             points = 0.0 if e == 5 else 0.85 * 0.86 * max(competence[n, u, e], 0)
             expected = u + 1.0 if e == expert[n, u] else (e + 1) * points
             if not pending[n, u] or e == 5 or points == 0:
-                assert info["charge"][n, u] == 0
+                assert result.charge[n, u] == 0
                 continue
-            assert info["charge"][n, u] == pytest.approx(expected, rel=1e-6)
+            assert result.charge[n, u] == pytest.approx(expected, rel=1e-6)
             paid_charge += e == expert[n, u]
             paid_price += e != expert[n, u]
-        balance = info["charge"].sum(axis=1) - info["payment"].sum(axis=1)
-        np.testing.assert_allclose(info["platform_balance"], balance, **EXACT)
+        balance = result.charge.sum(axis=1) - result.payment.sum(axis=1)
+        np.testing.assert_allclose(result.platform_balance, balance, **EXACT)
         clearing = world.closed_clearing
         assert clearing is not None
         assert clearing.num_slots == 1
-        np.testing.assert_allclose(clearing.user_charge, info["charge"], **EXACT)
-        np.testing.assert_allclose(clearing.user_gain, info["gain"], **EXACT)
+        np.testing.assert_allclose(clearing.user_charge, result.charge, **EXACT)
+        np.testing.assert_allclose(clearing.user_gain, result.gain, **EXACT)
         np.testing.assert_allclose(clearing.balance, balance, **EXACT)
         np.testing.assert_array_equal(clearing.allocation, expert)
     assert paid_charge > 100
@@ -120,14 +122,14 @@ def test_who_follows_the_allocation_is_served_before_all_others() -> None:
         num_experts=3,
     )
     world = World(config, num_worlds=200, seed=0, mechanism=Seats())
-    *_, info = world.step(np.tile([0, 0, 0, 0, 1, 1], (200, 1)))  # seats: 0, 1, 2, none, 0, 1
-    served = info["transferred"]
+    *_, result = world.step(np.tile([0, 0, 0, 0, 1, 1], (200, 1)))  # seats: 0, 1, 2, none, 0, 1
+    served = result.transferred
     assert served[:, 0].all()
     assert not served[:, 1:4].any()
     assert served[:, 5].all()
     assert not served[:, 4].any()
-    *_, info = world.step(np.tile([2, 0, 0, 0, 3, 3], (200, 1)))  # nobody follows: a fair draw
-    share = info["transferred"][:, 1:4].mean(axis=0)
+    *_, result = world.step(np.tile([2, 0, 0, 0, 3, 3], (200, 1)))  # nobody follows: a fair draw
+    share = result.transferred[:, 1:4].mean(axis=0)
     np.testing.assert_allclose(share, 1 / 3, atol=4 * np.sqrt(2 / 9 / 200))
 
 
@@ -141,7 +143,7 @@ def test_users_see_whom_they_are_assigned_and_the_price_of_it_within_bounds() ->
         world = env.world
         expert, points = (
             seated(world)[0],
-            0.85 * 0.86 * np.maximum(world.competence_of_topic()[0], 0),
+            0.85 * 0.86 * np.maximum(world.slot.conditions.competence[0], 0),
         )
         for u, agent in enumerate(env.agents):
             assert env.observation_space(agent).contains(seen[agent])
@@ -161,8 +163,9 @@ def test_users_see_whom_they_are_assigned_and_the_price_of_it_within_bounds() ->
 
 def test_a_mechanism_that_only_prices_adds_no_feature() -> None:
     world = World(CONFIG, seed=0, mechanism=mechanisms.make("posted_price"))
-    assert world.observe().shape[-1] == len(column_names(5)) == 4 + 5 * 10
-    assert world.market.allocation is None
+    assert world.slot.observation.shape[-1] == len(column_names(5)) == 4 + 5 * 10
+    assert not world.slot.offer.allocates
+    assert (world.slot.offer.allocation.expert == -1).all()
 
 
 def test_an_allocation_is_cleared_every_slot_and_no_other_interval_is_accepted() -> None:
@@ -178,15 +181,21 @@ def test_an_allocation_is_cleared_every_slot_and_no_other_interval_is_accepted()
 def test_reported_values_are_what_a_user_alone_then_gains_before_its_charge() -> None:
     world = World(replace(CONFIG, num_users=1), num_worlds=300, seed=0, mechanism=Seats())
     while not world.done:
-        reports, pending = user_reports(world), world.requests.pending[:, 0].copy()
-        actions = np.full((300, 1), world.slot % 5)
-        *_, info = world.step(actions)
-        gross = (info["gain"] + info["charge"])[:, 0]
+        reports, pending = (
+            user_reports(world.slot.conditions),
+            world.requests.subtasks.pending[:, 0].copy(),
+        )
+        actions = np.full((300, 1), world.slot.index % 5)
+        *_, result = world.step(actions)
+        gross = (result.gain + result.charge)[:, 0]
         np.testing.assert_allclose(
-            reports.users.value[:, 0, (world.slot - 1) % 5], gross, rtol=1e-4, atol=1e-4
+            reports.users.value[:, 0, (world.slot.index - 1) % 5], gross, rtol=1e-4, atol=1e-4
         )
         assert (reports.users.topic[~pending] == -1).all()
         assert not reports.users.value[~pending].any()
+
+
+PARTS = tuple(name for name in signature(Conditions.begin).parameters)
 
 
 @pytest.mark.parametrize("information", ["known", "type"])
@@ -196,22 +205,28 @@ def test_users_report_no_more_than_they_know(information: str) -> None:
     ]
     hidden = worlds[1].pool
     other = replace(hidden, competence=np.roll(hidden.competence, 1, axis=-1))
-    worlds[1].pool = other
-    values = [user_reports(world).users.value for world in worlds]
+    conditions = [world.slot.conditions for world in worlds]
+    parts = {name: getattr(conditions[1], name) for name in PARTS}
+    conditions[1] = Conditions.begin(**parts | {"pool": other})
+    values = [user_reports(of_one).users.value for of_one in conditions]
     assert np.array_equal(*values) == (information == "type")
 
 
 def test_on_the_band_that_a_user_needs_its_answer_comes_at_the_deadline() -> None:
     world = World(CONFIG, num_worlds=50, seed=0, mechanism=Seats())
     for _ in range(4):
-        reports, pending = user_reports(world), world.requests.pending
-        bits = 48 * (30 + world.requests.words)
-        efficiency = np.log2(1 + 10 ** (world.snr_db() / 10))
+        reports, pending = user_reports(world.slot.conditions), world.requests.subtasks.pending
+        bits = 48 * (30 + world.requests.subtasks.words)
+        efficiency = np.log2(1 + 10 ** (world.slot.conditions.links.snr_db / 10))
         with np.errstate(divide="ignore"):
             transmission_s = bits[..., None] / (reports.users.bandwidth_need * efficiency)
-        delay_s = transmission_s + world.backlog_s[:, None] + world.requests.words[..., None] / 100
+        delay_s = (
+            transmission_s
+            + world.occupancy.backlog_s[:, None]
+            + world.requests.subtasks.words[..., None] / 100
+        )
         in_time = pending[..., None] & (
-            world.backlog_s[:, None] + world.requests.words[..., None] / 100 < 6
+            world.occupancy.backlog_s[:, None] + world.requests.subtasks.words[..., None] / 100 < 6
         )
         np.testing.assert_allclose(delay_s[in_time], 6.0, rtol=1e-4)
         assert in_time.mean() > 0.3
@@ -223,7 +238,9 @@ def test_an_expert_that_is_down_has_no_capacity_and_none_has_more_than_its_place
     for capacity, places in [(1, 1), (2, 2), (4, 2)]:
         config = replace(CONFIG, experts=experts, market=MarketConfig(capacity=capacity))
         world = World(config, num_worlds=30, seed=0, mechanism=Seats())
-        np.testing.assert_array_equal(user_reports(world).capacity, places * world.available)
+        np.testing.assert_array_equal(
+            user_reports(world.slot.conditions).capacity, places * world.available
+        )
         assert 0 < world.available.mean() < 1
 
 
@@ -235,19 +252,19 @@ def test_vcg_in_a_world_reaches_the_optimum_of_each_slot_and_nobody_who_follows_
     while not world.done:
         expert = seated(world)
         actions = np.where(expert >= 0, expert, 5)
-        *_, info = world.step(actions)
+        *_, result = world.step(actions)
         clearing = world.closed_clearing
         assert clearing is not None
         np.testing.assert_allclose(clearing.welfare, clearing.welfare_optimum, rtol=1e-9, atol=1e-9)
         # Reported values are the gains realised by who follows, since nobody shares a band here.
-        assert (info["gain"] >= -1e-5).all()
+        assert (result.gain >= -1e-5).all()
         realised = (
-            info["gain"].sum(axis=1)
-            + info["platform_balance"]
-            + (info["payment"] - info["edge_cost"]).sum(axis=1)
+            result.gain.sum(axis=1)
+            + result.platform_balance
+            + (result.payment - result.edge_cost).sum(axis=1)
         )
         np.testing.assert_allclose(realised, clearing.welfare, rtol=1e-5, atol=1e-5)
-        assert ((info["payment"] - info["edge_cost"]) >= -1e-9).all()
+        assert ((result.payment - result.edge_cost) >= -1e-9).all()
 
 
 def test_when_a_clearing_fails_prices_stand_and_nobody_is_allocated() -> None:
@@ -255,7 +272,7 @@ def test_when_a_clearing_fails_prices_stand_and_nobody_is_allocated() -> None:
     for _ in range(2):
         world.step(np.zeros((3, 6), int))
     assert (seated(world) == -1).all()
-    np.testing.assert_array_equal(world.market.unit_price, np.tile(np.arange(1.0, 6), (3, 1)))
+    np.testing.assert_array_equal(world.slot.offer.unit_price, np.tile(np.arange(1.0, 6), (3, 1)))
     world.step(np.zeros((3, 6), int))
     clearing = world.closed_clearing
     assert clearing is not None
@@ -269,7 +286,7 @@ def test_welfare_is_that_of_the_allocation_at_true_costs_and_never_above_the_opt
     scaled = replace(CONFIG, experts=ExpertConfig(cost_report="scaled", report_factor=(2.0, 3.0)))
     for config in (CONFIG, scaled):
         world = World(config, num_worlds=20, seed=1, mechanism=Seats())
-        reports, pool = user_reports(world), world.pool
+        reports, pool = user_reports(world.slot.conditions), world.pool
         worth = (
             reports.users.value
             - reports.users.points * (pool.unit_cost + pool.cost_slope / 2)[:, None]

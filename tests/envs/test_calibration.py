@@ -44,8 +44,8 @@ def test_utility_of_a_policy_in_the_papers_case(
     reported = "local_utility" if policy == "local" else "utility"
     utility = []
     while not world.done:
-        *_, info = world.step(act(world))
-        utility.append(info[reported].mean())
+        *_, result = world.step(act(world.slot))
+        utility.append(getattr(result, reported).mean())
     assert np.mean(utility) == pytest.approx(expected, abs=0.05)
 
 
@@ -66,7 +66,7 @@ def test_gain_of_a_policy_under_contention(
     act = HEURISTICS[policy](np.random.default_rng(1)).act
     gain = np.zeros(num_worlds)
     while not world.done:
-        *_, info = world.step(act(world))
-        gain += info["gain"].mean(axis=1) / config.episode_slots
+        *_, result = world.step(act(world.slot))
+        gain += result.gain.mean(axis=1) / config.episode_slots
     standard_error = np.hypot(gain.std(ddof=1) / np.sqrt(num_worlds), 0.03)
     assert gain.mean() == pytest.approx(CONTENTION[policy][column], abs=3 * standard_error)

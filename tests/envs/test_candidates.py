@@ -79,15 +79,15 @@ def test_a_list_of_everybody_is_the_world_without_lists_bit_for_bit(
     assert not plain.candidates.listed
     rng = np.random.default_rng(0)
     while not plain.done:
-        np.testing.assert_array_equal(listed.action_mask(), plain.action_mask())
+        np.testing.assert_array_equal(listed.slot.mask, plain.slot.mask)
         actions = rng.integers(41, size=(3, 7))
-        (seen, reward, info), (as_seen, as_reward, as_info) = (
+        (seen, reward, result), (as_seen, as_reward, as_result) = (
             world.step(actions) for world in (listed, plain)
         )
         np.testing.assert_array_equal(seen, as_seen)
         np.testing.assert_array_equal(reward, as_reward)
-        for name, value in as_info.items():
-            np.testing.assert_array_equal(info[name], value)
+        for name, value in as_result._asdict().items():
+            np.testing.assert_array_equal(getattr(result, name), value)
 
 
 def test_a_slot_pays_what_the_formulas_say_of_the_experts_in_the_columns_chosen() -> None:
@@ -98,10 +98,14 @@ def test_a_slot_pays_what_the_formulas_say_of_the_experts_in_the_columns_chosen(
     )
     world = World(config, num_worlds=2, seed=0)
     actions = np.random.default_rng(1).integers(9, size=(2, 7))
-    pool, words, topic = world.pool, world.requests.words.copy(), world.requests.topic.copy()
+    pool, words, topic = (
+        world.pool,
+        world.requests.subtasks.words.copy(),
+        world.requests.subtasks.topic.copy(),
+    )
     expert = world.candidates.expert.copy()
-    snr_db = world.snr_db()
-    *_, info = world.step(actions)
+    snr_db = world.slot.conditions.links.snr_db
+    *_, result = world.step(actions)
     for n, u in np.ndindex(2, 7):
         asked = expert[n, u, actions[n, u]]
         with_me = sum(expert[n, v, actions[n, v]] == asked for v in range(7))
@@ -111,9 +115,9 @@ def test_a_slot_pays_what_the_formulas_say_of_the_experts_in_the_columns_chosen(
         competence = pool.competence[n, asked, topic[n, u]]
         effective = competence * late if competence > 0 else competence
         gain = 5 * 0.85 * 0.86 * effective - 0.0025 * words[n, u] - 2 * 0.1 * delay_s
-        assert info["delay_s"][n, u] == pytest.approx(delay_s, rel=1e-5)
-        assert info["gain"][n, u] == pytest.approx(gain, rel=1e-4, abs=1e-5)
-        assert info["load"][n, asked] == with_me
+        assert result.delay_s[n, u] == pytest.approx(delay_s, rel=1e-5)
+        assert result.gain[n, u] == pytest.approx(gain, rel=1e-4, abs=1e-5)
+        assert result.load[n, asked] == with_me
 
 
 def test_lots_put_every_expert_of_a_topic_on_lists_alike() -> None:

@@ -39,8 +39,8 @@ def test_energy_of_two_hundred_words_down(snr_db: float, joule: float) -> None:
         channel=ChannelConfig(snr_db=(snr_db, snr_db), prompt_words=0),
         requests=RequestConfig(words=(200, 200), num_transferred=1),
     )
-    *_, info = World(config, seed=0).step([[0]])
-    assert info["energy_j"].item() == pytest.approx(joule, abs=5e-4)
+    *_, result = World(config, seed=0).step([[0]])
+    assert result.energy_j.item() == pytest.approx(joule, abs=5e-4)
 
 
 def test_bits_are_48_a_word_of_prompt_and_answer() -> None:
@@ -104,10 +104,10 @@ def test_snr_is_clipped_and_the_latent_is_not() -> None:
     for _ in range(3):
         channel.advance()
     assert channel.latent_db.min() < 5 < 20 < channel.latent_db.max()
-    assert channel.snr_db().min() == 5
-    assert channel.snr_db().max() == 20
+    assert channel.links.snr_db.min() == 5
+    assert channel.links.snr_db.max() == 20
     inside = (channel.latent_db > 5) & (channel.latent_db < 20)
-    np.testing.assert_array_equal(channel.snr_db()[inside], channel.latent_db[inside])
+    np.testing.assert_array_equal(channel.links.snr_db[inside], channel.latent_db[inside])
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ def test_speed_gives_gudmundsons_correlation(speed: float, distance: float, slot
 
 def test_iid_snr_is_uniform_and_independent_from_slot_to_slot() -> None:
     channel = fading(ChannelConfig())
-    first = channel.snr_db().ravel()
+    first = channel.links.snr_db.ravel()
     channel.advance()
-    second = channel.snr_db().ravel()
+    second = channel.links.snr_db.ravel()
     assert stats.kstest(first, "uniform", (5, 15)).pvalue > 1e-3
     assert stats.kstest(second, "uniform", (5, 15)).pvalue > 1e-3
     assert abs(np.corrcoef(first, second)[0, 1]) < 4 / np.sqrt(NUM_PAIRS)
@@ -141,10 +141,10 @@ def test_iid_snr_is_uniform_and_independent_from_slot_to_slot() -> None:
 def test_new_experts_leave_the_channels_of_the_others_alone(process: str) -> None:
     correlation = 0.9 if process == "gauss_markov" else None
     channel = fading(ChannelConfig(process=process, correlation=correlation))
-    before = channel.snr_db()
+    before = channel.links.snr_db
     channel.add_experts(7)
-    assert channel.snr_db().shape == (4, 50, 107)
-    np.testing.assert_array_equal(channel.snr_db()[..., :100], before)
+    assert channel.links.snr_db.shape == (4, 50, 107)
+    np.testing.assert_array_equal(channel.links.snr_db[..., :100], before)
     newcomers = channel.latent_db[..., 100:].ravel()
     assert newcomers.mean() == pytest.approx(12.5, abs=4 * 5.3 / np.sqrt(newcomers.size))
 
@@ -177,11 +177,13 @@ def test_min_delay_split_is_optimal(seed: int) -> None:
 def test_users_of_one_expert_finish_as_early_in_sum_as_any_split_allows(seed: int) -> None:
     config = WorldConfig(num_users=4, num_experts=1, channel=ChannelConfig(split="min_delay"))
     world = World(config, seed=seed)
-    bits = 48 * (30 + world.requests.words[0])
-    rate = 1000 * np.log2(1 + 10 ** (world.snr_db()[0, :, 0].astype(float) / 10))
-    compute_s = world.requests.words[0] / 100
-    *_, info = world.step([[0, 0, 0, 0]])
-    total = (info["delay_s"][0] - compute_s).sum()
+    bits = 48 * (30 + world.requests.subtasks.words[0])
+    rate = 1000 * np.log2(
+        1 + 10 ** (world.slot.conditions.links.snr_db[0, :, 0].astype(float) / 10)
+    )
+    compute_s = world.requests.subtasks.words[0] / 100
+    *_, result = world.step([[0, 0, 0, 0]])
+    total = (result.delay_s[0] - compute_s).sum()
     assert total == pytest.approx(
         np.sqrt(bits / rate).sum() ** 2, rel=1e-9
     )  # Cauchy-Schwarz, with equality

@@ -34,9 +34,9 @@ def test_prices_follow_the_reports_and_effort_the_true_costs() -> None:
     np.testing.assert_array_equal(told.unit_cost, world.pool.report_factor * world.pool.unit_cost)
     np.testing.assert_array_equal(told.cost_slope, world.pool.report_factor * world.pool.cost_slope)
     outcome = mechanisms.make("budgeted_price", budget=3.0).clear(told)
-    np.testing.assert_array_equal(world.market.unit_price, outcome.unit_price)
+    np.testing.assert_array_equal(world.slot.offer.unit_price, outcome.unit_price)
     answer = np.clip((outcome.unit_price - world.pool.unit_cost) / world.pool.cost_slope, 0, 1)
-    np.testing.assert_allclose(world.market.effort, answer, atol=1e-12)
+    np.testing.assert_allclose(world.slot.offer.effort, answer, atol=1e-12)
     assert (
         answer > outcome.effort + 0.1
     ).any()  # dear reports are paid for more than their least effort

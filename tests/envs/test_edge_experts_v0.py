@@ -51,14 +51,14 @@ def test_a_world_of_one_is_the_same_step_for_step(
         assert list(observations) == list(infos) == agents
         for u, agent in enumerate(agents):
             np.testing.assert_array_equal(observations[agent], seen[0, u])
-            np.testing.assert_array_equal(infos[agent]["action_mask"], world.action_mask()[0, u])
+            np.testing.assert_array_equal(infos[agent]["action_mask"], world.slot.mask[0, u])
             assert env.observation_space(agent).contains(observations[agent])
         np.testing.assert_array_equal(env.state(), seen[0].ravel())
         if world.done:
             break
         assert env.agents == agents
         actions = rng.integers(config.num_experts + 1, size=config.num_users)
-        seen, reward, info = world.step(actions[None])
+        seen, reward, result = world.step(actions[None])
         observations, rewards, terminated, truncated, infos = env.step(
             dict(zip(agents, actions, strict=True))
         )
@@ -67,7 +67,7 @@ def test_a_world_of_one_is_the_same_step_for_step(
         assert truncated == dict.fromkeys(agents, world.done)
         for u, agent in enumerate(agents):
             for key in ("gain", "utility", "delay_s", "energy_j", "charge", "rejected"):
-                np.testing.assert_equal(infos[agent].get(key, np.nan), info[key][0, u])
+                np.testing.assert_equal(infos[agent].get(key, np.nan), getattr(result, key)[0, u])
     assert env.agents == []
 
 

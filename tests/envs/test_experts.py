@@ -67,7 +67,10 @@ def test_a_pool_seed_gives_every_world_under_every_seed_one_pool() -> None:
         reference = getattr(first.pool, table)[0]
         assert (getattr(first.pool, table) == reference).all()
         assert (getattr(second.pool, table) == reference).all()
-    assert first.snr_db()[0].tolist() != second.snr_db()[0].tolist()
+    assert (
+        first.slot.conditions.links.snr_db[0].tolist()
+        != second.slot.conditions.links.snr_db[0].tolist()
+    )
 
 
 @pytest.mark.parametrize(("resample", "changes"), [("never", False), ("episode", True)])
@@ -155,7 +158,9 @@ def test_a_user_who_sees_types_alone_expects_the_means_of_the_measured_table(
     )
     world = World(config, num_worlds=2, seed=0)
     expected = np.where(
-        world.requests.topic[..., None] == np.arange(4) % 2, (1.0 + 0.6) / 2, (0.2 + 0.4) / 2
+        world.requests.subtasks.topic[..., None] == np.arange(4) % 2,
+        (1.0 + 0.6) / 2,
+        (0.2 + 0.4) / 2,
     )
     np.testing.assert_allclose(expected_competence(world), expected, rtol=1e-6)
 

@@ -28,8 +28,10 @@ def full_effort_points(
     points = np.zeros((world.num_worlds, world.num_experts))
     for n, u in np.argwhere(who & (actions < world.num_experts)):
         e = int(actions[n, u])
-        loss = 0.86 * world.config.requests.num_subtasks * requests.weight[n, u]
-        points[n, e] += 0.85 * loss * max(world.pool.competence[n, e, requests.topic[n, u]], 0)
+        loss = 0.86 * world.config.requests.num_subtasks * requests.subtasks.weight[n, u]
+        points[n, e] += (
+            0.85 * loss * max(world.pool.competence[n, e, requests.subtasks.topic[n, u]], 0)
+        )
     return points
 
 
@@ -51,31 +53,33 @@ def test_money_is_conserved_and_every_slot_is_in_the_books(
     world.reset()
     charges, payments, costs, points = [], [], [], []
     clearings: list[Clearing] = []
-    prices = [world.market.unit_price]
+    prices = [world.slot.offer.unit_price]
     while not world.done:
-        actions, price = any_actions(world, rng), world.market.unit_price
-        allowed = np.take_along_axis(world.action_mask(), actions[..., None], axis=-1)[..., 0]
+        actions, price = any_actions(world, rng), world.slot.offer.unit_price
+        allowed = np.take_along_axis(world.slot.mask, actions[..., None], axis=-1)[..., 0]
         effort, requests = effort_at(world, price), deepcopy(world.requests)
-        *_, info = world.step(actions)
-        assert not (info["transferred"] & ~allowed).any()
-        served = full_effort_points(world, requests, actions, info["transferred"])
-        np.testing.assert_allclose(info["payment"], price * effort * served, **EXACT)
+        *_, result = world.step(actions)
+        assert not (result.transferred & ~allowed).any()
+        served = full_effort_points(world, requests, actions, result.transferred)
+        np.testing.assert_allclose(result.payment, price * effort * served, **EXACT)
         cost = served * (world.pool.unit_cost * effort + world.pool.cost_slope * effort**2 / 2)
-        np.testing.assert_allclose(info["edge_cost"], cost, **EXACT)
-        total = info["payment"].sum(axis=1) + info["platform_balance"]
-        np.testing.assert_allclose(info["charge"].sum(axis=1), total, **EXACT)
+        np.testing.assert_allclose(result.edge_cost, cost, **EXACT)
+        total = result.payment.sum(axis=1) + result.platform_balance
+        np.testing.assert_allclose(result.charge.sum(axis=1), total, **EXACT)
         np.testing.assert_allclose(
-            info["platform_balance"], 0, atol=1e-9
+            result.platform_balance, 0, atol=1e-9
         )  # users pay per delivered point
-        charges.append(info["charge"].sum(axis=1))
-        payments.append(info["payment"])
+        charges.append(result.charge.sum(axis=1))
+        payments.append(result.payment)
         costs.append(cost)
         points.append(effort * served)
-        prices.append(world.market.unit_price)
+        prices.append(world.slot.offer.unit_price)
         if world.closed_clearing is not None:
             clearings.append(world.closed_clearing)
-    assert [c.slot for c in clearings] == list(range(0, world.slot, world.config.market.interval))
-    assert sum(c.num_slots for c in clearings) == world.slot == world.config.episode_slots
+    assert [c.slot for c in clearings] == list(
+        range(0, world.slot.index, world.config.market.interval)
+    )
+    assert sum(c.num_slots for c in clearings) == world.slot.index == world.config.episode_slots
     for clearing in clearings:
         slots = slice(clearing.slot, clearing.slot + clearing.num_slots)
         np.testing.assert_array_equal(clearing.unit_price, prices[clearing.slot])
@@ -100,15 +104,15 @@ def test_edge_devices_without_effort_are_masked_and_users_see_competence_times_e
     effort = effort_at(world, np.full((30, 4), 1.5))
     assert {0.0, 1.0} < {*effort.ravel().tolist()}
     np.testing.assert_array_equal(
-        world.action_mask()[..., :4], np.repeat(effort[:, None] > 0, 2, axis=1)
+        world.slot.mask[..., :4], np.repeat(effort[:, None] > 0, 2, axis=1)
     )
-    assert world.action_mask()[..., 4].all()
-    seen = world.observe()[..., 4:].reshape(30, 2, 4, -1)[..., 1]
+    assert world.slot.mask[..., 4].all()
+    seen = world.slot.observation[..., 4:].reshape(30, 2, 4, -1)[..., 1]
     for n, u, e in np.ndindex(seen.shape):
-        a = world.pool.competence[n, e, world.requests.topic[n, u]]
+        a = world.pool.competence[n, e, world.requests.subtasks.topic[n, u]]
         assert seen[n, u, e] == pytest.approx(a * effort[n, e], rel=1e-6, abs=1e-7)
-    *_, info = world.step(np.zeros((30, 2), int))
-    np.testing.assert_array_equal(info["rejected"], np.repeat(effort[:, :1] == 0, 2, axis=1))
+    *_, result = world.step(np.zeros((30, 2), int))
+    np.testing.assert_array_equal(result.rejected, np.repeat(effort[:, :1] == 0, 2, axis=1))
 
 
 def test_participation_at_a_price_is_the_share_of_edge_devices_with_a_lower_unit_cost(
@@ -116,8 +120,8 @@ def test_participation_at_a_price_is_the_share_of_edge_devices_with_a_lower_unit
 ) -> None:
     world = World(WorldConfig(), num_worlds=500, seed=0, mechanism=fixed_prices(2.3))
     expected = (2.3 - 0.5) / 2.5  # unit costs are uniform over 0.5..3
-    tolerance = 4 * np.sqrt(expected * (1 - expected) / world.market.participates.size)
-    assert world.market.participates.mean() == pytest.approx(expected, abs=tolerance)
+    tolerance = 4 * np.sqrt(expected * (1 - expected) / world.slot.offer.participates.size)
+    assert world.slot.offer.participates.mean() == pytest.approx(expected, abs=tolerance)
 
 
 @pytest.mark.parametrize("interval", [1, 3])
@@ -143,7 +147,7 @@ def test_demand_is_the_exponential_average_of_requested_points_with_a_floor(
     told = [demand]
     for slot in range(12):
         actions = np.minimum(any_actions(world, rng), 3)  # nobody ever asks the experts 4 to 7
-        allowed = np.take_along_axis(world.action_mask(), actions[..., None], axis=-1)[..., 0]
+        allowed = np.take_along_axis(world.slot.mask, actions[..., None], axis=-1)[..., 0]
         # Served or turned away all count, but nothing that the mask excludes.
         requested = full_effort_points(world, world.requests, actions, allowed)
         demand = (1 - smoothing) * demand + smoothing * requested
@@ -170,14 +174,14 @@ def test_a_failed_clearing_keeps_the_last_prices_and_says_so(fixed_prices: Price
     for slot in range(6):
         if slot == 1:
             mechanism.unit_price = np.asarray(2.5)  # type: ignore[attr-defined]
-        *_, info = world.step(np.zeros((1, 3), int))
+        *_, result = world.step(np.zeros((1, 3), int))
         if world.closed_clearing is not None:
             clearings.append(world.closed_clearing)
     assert [c.unit_price[0, 0] for c in clearings] == [2.0, 2.0, 2.5]
     assert [c.status for c in clearings] == ["posted", "failed: no convergence", "posted"]
     assert [bool(np.isnan(c.solve_seconds)) for c in clearings] == [False, True, False]
     assert [(c.slot, c.num_slots) for c in clearings] == [(0, 2), (2, 2), (4, 2)]
-    assert info["payment"].shape == (1, 4)
+    assert result.payment.shape == (1, 4)
 
 
 def test_a_first_clearing_that_fails_raises(fixed_prices: Prices) -> None:
@@ -194,12 +198,12 @@ def test_a_new_episode_does_not_live_on_the_prices_of_the_last(fixed_prices: Pri
 
 def test_without_a_mechanism_nobody_pays_and_all_effort_is_given(any_actions: Actions) -> None:
     world = World(WorldConfig(num_users=4), num_worlds=3, seed=0)
-    assert world.action_mask()[world.requests.pending].all()
+    assert world.slot.mask[world.requests.subtasks.pending].all()
     rng = np.random.default_rng(0)
     for _ in range(5):
-        *_, info = world.step(any_actions(world, rng))
-        assert (info["payment"] == 0).all()
-        assert (info["charge"] == 0).all()
+        *_, result = world.step(any_actions(world, rng))
+        assert (result.payment == 0).all()
+        assert (result.charge == 0).all()
     assert world.closed_clearing is not None
     assert (world.closed_clearing.effort == 1).all()
     assert world.closed_clearing.status == "free"
@@ -225,12 +229,12 @@ def test_a_mechanism_that_is_not_voluntary_gets_the_effort_it_orders() -> None:
     world = World(config, num_worlds=10, seed=0, mechanism=HalfEffort())
     requests = deepcopy(world.requests)
     actions = np.zeros((10, 1), int)
-    *_, info = world.step(actions)
-    points = full_effort_points(world, requests, actions, info["transferred"])
+    *_, result = world.step(actions)
+    points = full_effort_points(world, requests, actions, result.transferred)
     assert points.sum() > 0
-    np.testing.assert_allclose(info["payment"], 1.0 * 0.5 * points, **EXACT)
+    np.testing.assert_allclose(result.payment, 1.0 * 0.5 * points, **EXACT)
     kappa, slope = world.pool.unit_cost, world.pool.cost_slope
-    np.testing.assert_allclose(info["edge_cost"], points * (kappa / 2 + slope / 8), **EXACT)
+    np.testing.assert_allclose(result.edge_cost, points * (kappa / 2 + slope / 8), **EXACT)
 
 
 def test_adding_experts_closes_the_books_and_opens_new_ones(
@@ -244,7 +248,7 @@ def test_adding_experts_closes_the_books_and_opens_new_ones(
     rng = np.random.default_rng(0)
     clearings, paid = [], []
     while not world.done:
-        if world.slot == 6:
+        if world.slot.index == 6:
             demand = world.market.demand.copy()
             world.add_experts(2)
             assert world.closed_clearing is not None
@@ -256,9 +260,9 @@ def test_adding_experts_closes_the_books_and_opens_new_ones(
             np.testing.assert_allclose(
                 told[:, 5:], np.repeat(demand.mean(axis=1, keepdims=True), 2, axis=1)
             )
-        *_, info = world.step(any_actions(world, rng))
-        paid.append(info["payment"].sum(axis=1))
-        np.testing.assert_allclose(info["charge"].sum(axis=1), paid[-1], **EXACT)
+        *_, result = world.step(any_actions(world, rng))
+        paid.append(result.payment.sum(axis=1))
+        np.testing.assert_allclose(result.charge.sum(axis=1), paid[-1], **EXACT)
         if world.closed_clearing is not None:
             clearings.append(world.closed_clearing)
     assert [(c.slot, c.num_slots, c.payment.shape[1]) for c in clearings] == [

@@ -26,29 +26,29 @@ def columns_of_user(world: World, n: int, u: int, slots: list[Served]) -> dict[s
     """
     last = slots[-1] if slots else {}
     config, requests = world.config, world.requests
-    pending = bool(requests.pending[n, u])
-    words = float(requests.words[n, u])
+    pending = bool(requests.subtasks.pending[n, u])
+    words = float(requests.subtasks.words[n, u])
     seen = {
         "pending": float(pending),
-        "weight": config.requests.num_subtasks * float(requests.weight[n, u]),
+        "weight": config.requests.num_subtasks * float(requests.subtasks.weight[n, u]),
         "words": words / config.requests.words[1],
-        "compute_need": float(requests.compute[n, u]) / config.requests.compute_need[1],
+        "compute_need": float(requests.subtasks.compute[n, u]) / config.requests.compute_need[1],
     }
     gap = -log(5 * config.channel.target_ber) / 1.5 if config.channel.ber == "qam" else 1.0
     speed = config.experts.words_per_second
     for e in range(world.num_experts):
-        snr = 10 ** (float(world.snr_db()[n, u, e]) / 10)
+        snr = 10 ** (float(world.slot.conditions.links.snr_db[n, u, e]) / 10)
         bits = (
             config.channel.bits_per_word * (config.channel.prompt_words + words) if pending else 0.0
         )
         sending_s = bits / (config.channel.bandwidth_hz * log2(1 + snr / gap))
         computing_s = 0.0 if speed is None else words / speed
-        price, effort = float(world.market.unit_price[n, e]), 1.0
+        price, effort = float(world.slot.offer.unit_price[n, e]), 1.0
         if world.mechanism.name != "none":
             effort = min(
                 max((price - world.pool.unit_cost[n, e]) / world.pool.cost_slope[n, e], 0.0), 1.0
             )
-        topic = int(requests.topic[n, u])
+        topic = int(requests.subtasks.topic[n, u])
         matches = float(e % config.requests.num_topics == topic)
         competence = (
             float(world.pool.competence[n, e, topic]) if config.information == "known" else matches
@@ -61,7 +61,9 @@ def columns_of_user(world: World, n: int, u: int, slots: list[Served]) -> dict[s
             f"expert_{e}.delay": min((sending_s + computing_s) / config.quality.deadline_s, 10.0),
             f"expert_{e}.load": min(others / 4, 25.0),
             f"expert_{e}.mine": float(last.get((n, u)) == e),
-            f"expert_{e}.backlog": min(float(world.backlog_s[n, e]) / config.slot_s, 10.0),
+            f"expert_{e}.backlog": min(
+                float(world.occupancy.backlog_s[n, e]) / config.slot_s, 10.0
+            ),
             f"expert_{e}.unit_price": min(price / config.market.value, 10.0),
             f"expert_{e}.recent_load": min(recent_load(world, n, e, slots) / 4, 25.0),
             f"expert_{e}.attraction": min(attraction_of(world, n, e) * world.num_experts, 10.0),
@@ -127,9 +129,9 @@ def test_every_column_holds_what_its_name_says_within_its_bounds(
         if world.done:
             return
         actions = any_actions(world, rng)
-        observation, _, info = world.step(actions)
+        observation, _, result = world.step(actions)
         slots.append(
-            {(int(n), int(u)): int(actions[n, u]) for n, u in np.argwhere(info["transferred"])}
+            {(int(n), int(u)): int(actions[n, u]) for n, u in np.argwhere(result.transferred)}
         )
 
 
@@ -184,13 +186,13 @@ def test_the_mask_is_the_available_columns_and_the_way_out(
     rng = np.random.default_rng(seed)
     available = [name.endswith(".available") for name in column_names(world.num_experts)]
     while not world.done:
-        mask, observation = world.action_mask(), world.observe()
+        mask, observation = world.slot.mask, world.slot.observation
         np.testing.assert_array_equal(mask[..., :-1], observation[..., available] == 1)
         for n, u in np.ndindex(mask.shape[:2]):
-            usable = world.available[n] & (world.market.unit_price[n] > world.pool.unit_cost[n])
-            can_transfer = world.requests.pending[n, u] and usable.any()
+            usable = world.available[n] & (world.slot.offer.unit_price[n] > world.pool.unit_cost[n])
+            can_transfer = world.requests.subtasks.pending[n, u] and usable.any()
             assert mask[n, u, :-1].tolist() == [
-                bool(world.requests.pending[n, u] and x) for x in usable
+                bool(world.requests.subtasks.pending[n, u] and x) for x in usable
             ]
             assert mask[n, u, -1] == (config.allow_abandon or not can_transfer)
         assert mask.any(axis=-1).all()

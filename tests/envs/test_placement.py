@@ -24,31 +24,26 @@ def running_world(mechanism: str = "none", config: WorldConfig = CONFIG) -> Worl
 
 def test_the_user_has_the_subtask_and_nobody_else_has_another() -> None:
     world = running_world()
-    before = {
-        name: getattr(world.requests, name).copy()
-        for name in ("weight", "words", "compute", "topic")
-    }
+    before = world.slot.conditions.subtasks
     world.place_subtask(1, 2, **SUBTASK)
     for name, value in SUBTASK.items():
-        after = getattr(world.requests, name)
+        after = getattr(world.slot.conditions.subtasks, name)
         assert after[1, 2] == value
-        after[1, 2] = before[name][1, 2]
-        np.testing.assert_array_equal(after, before[name])
+        after[1, 2] = getattr(before, name)[1, 2]
+        np.testing.assert_array_equal(after, getattr(before, name))
 
 
 def test_its_gain_and_its_request_s_utility_are_those_of_the_model() -> None:
-    """gain = 5 x 0.85 D a_eff - 0.0025 W - 2 E with D = 0.86 K g; utility = 5 (8.8 - D) + gain
-    (design, section 3).
-    """
+    # gain = 5 x 0.85 D a_eff - 0.0025 W - 2 E with D = 0.86 K g; utility = 5 (8.8 - D) + gain.
     world = running_world()
     world.place_subtask(0, 0, **SUBTASK)
     expert = 3
-    snr = 10 ** (float(world.snr_db()[0, 0, expert]) / 10)
+    snr = 10 ** (float(world.slot.conditions.links.snr_db[0, 0, expert]) / 10)
     competence = float(world.pool.competence[0, expert, 3])
-    backlog = float(world.backlog_s[0, expert])
+    backlog = float(world.occupancy.backlog_s[0, expert])
     actions = np.full((2, 4), world.num_experts)
     actions[0, 0] = expert
-    _, _, info = world.step(actions)
+    _, _, result = world.step(actions)
     sent = 48 * (30 + 150) / (1000 * np.log2(1 + snr))
     delay = backlog + sent + 150 / 100
     late = min(1.0, np.exp(-(delay - 6) / 3))
@@ -58,9 +53,9 @@ def test_its_gain_and_its_request_s_utility_are_those_of_the_model() -> None:
         - 0.0025 * 150
         - 2 * 0.1 * sent
     )
-    assert info["delay_s"][0, 0] == pytest.approx(delay, rel=1e-5)
-    assert info["gain"][0, 0] == pytest.approx(gain, rel=1e-5)
-    assert info["utility"][0, 0] == pytest.approx(5 * (8.8 - loss) + gain, rel=1e-5)
+    assert result.delay_s[0, 0] == pytest.approx(delay, rel=1e-5)
+    assert result.gain[0, 0] == pytest.approx(gain, rel=1e-5)
+    assert result.utility[0, 0] == pytest.approx(5 * (8.8 - loss) + gain, rel=1e-5)
 
 
 def test_a_user_s_gains_before_it_are_not_in_its_utility() -> None:
@@ -68,19 +63,19 @@ def test_a_user_s_gains_before_it_are_not_in_its_utility() -> None:
     world = World(config, seed=1)
     world.step(np.array([[2]]))  # one of four subtasks is behind the user
     world.place_subtask(0, 0, **SUBTASK)
-    assert world.requests.weight[0, 0] == 0.2
+    assert world.requests.subtasks.weight[0, 0] == 0.2
     assert world.requests.completing[0, 0]
-    _, _, info = world.step(np.array([[world.num_experts]]))
-    assert info["utility"][0, 0] == pytest.approx(5 * (8.8 - 0.86 * 8 * 0.2))
+    _, _, result = world.step(np.array([[world.num_experts]]))
+    assert result.utility[0, 0] == pytest.approx(5 * (8.8 - 0.86 * 8 * 0.2))
 
 
 def test_an_idle_user_has_something_to_transfer() -> None:
     config = WorldConfig(num_users=1, requests=RequestConfig(arrival_probability=0.0))
     world = World(config, seed=0)
-    assert not world.action_mask()[0, 0, :-1].any()
+    assert not world.slot.mask[0, 0, :-1].any()
     world.place_subtask(0, 0, **SUBTASK)
-    assert world.action_mask()[0, 0].all()
-    assert world.observe()[0, 0, :4] == pytest.approx([1.0, 8 * 0.2, 0.5, 0.5])
+    assert world.slot.mask[0, 0].all()
+    assert world.slot.observation[0, 0, :4] == pytest.approx([1.0, 8 * 0.2, 0.5, 0.5])
 
 
 def test_what_others_and_later_slots_bring_does_not_change() -> None:
@@ -90,9 +85,9 @@ def test_what_others_and_later_slots_bring_does_not_change() -> None:
         actions = np.full((2, 4), placed.num_experts)
         _, _, one = placed.step(actions)
         _, _, other = left.step(actions)
-        np.testing.assert_array_equal(one["gain"], other["gain"])
-        np.testing.assert_array_equal(placed.snr_db(), left.snr_db())
-    np.testing.assert_array_equal(placed.requests.topic, left.requests.topic)
+        np.testing.assert_array_equal(one.gain, other.gain)
+        np.testing.assert_array_equal(placed.channel.links.snr_db, left.channel.links.snr_db)
+    np.testing.assert_array_equal(placed.requests.subtasks.topic, left.requests.subtasks.topic)
 
 
 @pytest.mark.parametrize("mechanism", ["vcg", "shadow_price"])
@@ -115,8 +110,8 @@ def test_a_mechanism_that_allocates_is_cleared_with_it(mechanism: str) -> None:
     world = running_world(mechanism, config)
     for topic in range(6):
         world.place_subtask(0, 0, **{**SUBTASK, "topic": topic})
-        assert world.market.allocation is not None
-        assert world.market.allocation.expert[0, 0] % 6 == topic
+        assert world.slot.offer.allocation is not None
+        assert world.slot.offer.allocation.expert[0, 0] % 6 == topic
 
 
 @pytest.mark.parametrize(
@@ -135,7 +130,7 @@ def test_what_the_model_does_not_know_is_refused_and_changes_nothing(
     wrong: dict, message: str
 ) -> None:
     world = running_world()
-    before = world.observe().copy()
+    before = world.slot.observation.copy()
     with pytest.raises(ValueError, match=message):
         world.place_subtask(0, 0, **{**SUBTASK, **wrong})
-    np.testing.assert_array_equal(world.observe(), before)
+    np.testing.assert_array_equal(world.slot.observation, before)

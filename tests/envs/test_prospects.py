@@ -11,7 +11,6 @@ from hypothesis.strategies import DataObject, SearchStrategy
 
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
-from envs.prospects import expected_competence, expected_gain
 
 ALWAYS = RequestConfig(num_transferred=1)
 
@@ -29,11 +28,11 @@ def test_expected_gain_is_what_a_user_gets_who_is_alone_and_knows_competence(
         np.random.default_rng(seed),
     )
     while not world.done:
-        expected, mask = expected_gain(world), world.action_mask()
+        expected, mask = world.slot.expected_gain(), world.slot.mask
         for e in range(world.num_experts):
-            *_, info = deepcopy(world).step(np.full((4, 1), e))
+            *_, result = deepcopy(world).step(np.full((4, 1), e))
             np.testing.assert_allclose(
-                expected[mask[..., e], e], info["gain"][mask[..., e]], rtol=1e-4, atol=1e-5
+                expected[mask[..., e], e], result.gain[mask[..., e]], rtol=1e-4, atol=1e-5
             )
         world.step(
             rng.integers(world.num_experts + 1, size=(4, 1))
@@ -42,8 +41,8 @@ def test_expected_gain_is_what_a_user_gets_who_is_alone_and_knows_competence(
 
 def test_users_who_see_types_expect_the_mean_of_each() -> None:
     world = World(WorldConfig(num_users=2, information="type"), num_worlds=400, seed=0)
-    expected, true = expected_competence(world), deepcopy(world.competence_of_topic())
-    right = world.requests.topic[..., None] == np.arange(30) % 6
+    expected, true = world.slot.expected_competence, deepcopy(world.slot.conditions.competence)
+    right = world.requests.subtasks.topic[..., None] == np.arange(30) % 6
     assert np.unique(expected[right]) == pytest.approx([1.0])
     assert np.unique(expected[~right]) == pytest.approx([(6 * 0.26 - 1) / 5])
     for which in (right, ~right):
@@ -55,10 +54,10 @@ def test_users_who_know_expect_what_is() -> None:
     world = World(
         WorldConfig(num_users=3, experts=ExpertConfig(resample="episode")), num_worlds=2, seed=0
     )
-    expected = expected_competence(world)
+    expected = world.slot.expected_competence
     for n, u, e in np.ndindex(expected.shape):
         assert expected[n, u, e] == pytest.approx(
-            world.pool.competence[n, e, world.requests.topic[n, u]], rel=1e-6
+            world.pool.competence[n, e, world.requests.subtasks.topic[n, u]], rel=1e-6
         )
 
 
@@ -72,16 +71,16 @@ def test_expected_gain_at_a_load_is_what_a_user_gets_who_shares_the_expert_with_
     world = World(config, num_worlds=30, seed=0)
     for _ in range(5):
         for load in (1, 2, 4):
-            expected = expected_gain(world, load)
+            expected = world.slot.expected_gain(load)
             sharing = np.where(np.arange(4) < load, 2, config.num_experts)  # the others abandon
-            *_, info = deepcopy(world).step(np.tile(sharing, (30, 1)))
-            served = info["transferred"]
+            *_, result = deepcopy(world).step(np.tile(sharing, (30, 1)))
+            served = result.transferred
             assert served.any()
             same_load = served & (
-                info["load"][:, [2]] == load
+                result.load[:, [2]] == load
             )  # users without a pending subtask do not come
             np.testing.assert_allclose(
-                expected[..., 2][same_load], info["gain"][same_load], rtol=1e-4, atol=1e-5
+                expected[..., 2][same_load], result.gain[same_load], rtol=1e-4, atol=1e-5
             )
         world.step(np.tile([0, 1, 2, 2], (30, 1)))
 
@@ -95,7 +94,7 @@ def test_expected_gain_where_more_ask_than_are_served_is_the_mean_over_the_lotte
     for seed in range(3000):
         played = deepcopy(world)
         played.rng["lottery"] = np.random.default_rng(seed)
-        *_, info = played.step(np.full((3, 4), 2))
-        gains.append(info["gain"])
+        *_, result = played.step(np.full((3, 4), 2))
+        gains.append(result.gain)
     mean, error = np.mean(gains, axis=0), np.std(gains, axis=0) / np.sqrt(len(gains))
-    assert (np.abs(mean - expected_gain(world, 4)[..., 2]) < 4.5 * error + 1e-5).all()
+    assert (np.abs(mean - world.slot.expected_gain(4)[..., 2]) < 4.5 * error + 1e-5).all()

@@ -58,7 +58,7 @@ def test_the_drawn_data_are_the_worlds(
 ) -> None:
     world = World(crowded(num_users, num_experts), 2, 0, mechanisms.make(mechanism))
     world.reset()
-    renderer, rng = WorldRenderer(world, index=1), np.random.default_rng(0)
+    renderer, rng = WorldRenderer(world.slot, index=1), np.random.default_rng(0)
     users, experts, choices = renderer.users, renderer.experts, renderer.choices
     user_row = users.markers.get_offsets()[:, 1]
     expert_row = experts.markers.get_offsets()[:, 1]
@@ -66,18 +66,21 @@ def test_the_drawn_data_are_the_worlds(
     assert len(set(expert_row)) == num_experts
     for _ in range(4):
         actions = any_actions(world, rng)
-        pending, topic = world.requests.pending[1].copy(), world.requests.topic[1].copy()
+        pending, topic = (
+            world.requests.subtasks.pending[1].copy(),
+            world.requests.subtasks.topic[1].copy(),
+        )
         weight, available = (
-            world.requests.weight[1] * 8,
-            world.available[1] & world.market.participates[1],
+            world.requests.subtasks.weight[1] * 8,
+            world.available[1] & world.slot.offer.participates[1],
         )
         backlog_s, unit_price, effort = (
-            world.backlog_s[1],
-            world.market.unit_price[1],
-            world.market.effort[1],
+            world.occupancy.backlog_s[1],
+            world.slot.offer.unit_price[1],
+            world.slot.offer.effort[1],
         )
-        _, _, info = world.step(actions)
-        renderer.show(actions, info)
+        _, _, result = world.step(actions)
+        renderer.show(actions, result, world.slot)
 
         np.testing.assert_array_equal(choices.choosers, np.flatnonzero(actions[1] < num_experts))
         lines = choices.lines.get_segments()
@@ -90,7 +93,7 @@ def test_the_drawn_data_are_the_worlds(
             key: [bar[1, 0] for bar in column.bars.get_segments()]
             for key, column in experts.columns.items()
         }
-        np.testing.assert_array_equal(drawn["load"], info["load"][1])
+        np.testing.assert_array_equal(drawn["load"], result.load[1])
         np.testing.assert_array_equal(drawn["backlog_s"], backlog_s)
         assert ("unit_price" in drawn) == ("effort" in drawn) == (mechanism != "none")
         if mechanism != "none":
@@ -107,14 +110,15 @@ def test_the_drawn_data_are_the_worlds(
         assert len(experts.greyed.get_segments()) == (~available).sum()
         for e in np.flatnonzero(~available):
             assert same_color(experts.markers.get_facecolor()[e], "white")
-        assert renderer.gains[world.slot - 1] == info["gain"][1].mean()
+        assert renderer.gains[world.slot.index - 1] == result.gain[1].mean()
     renderer.frame()
 
 
 def test_experts_of_a_topic_stand_together_and_in_its_colour() -> None:
-    renderer = WorldRenderer(World(WorldConfig(), seed=0))
+    slot = World(WorldConfig(), seed=0).slot
+    renderer = WorldRenderer(slot)
     rows = renderer.experts.markers.get_offsets()[:, 1]
-    topic = renderer.world.pool.topic[np.argsort(-rows)]
+    topic = slot.conditions.pool.topic[np.argsort(-rows)]
     assert topic.tolist() == np.repeat(range(6), 5).tolist()
     for e, colour in enumerate(renderer.experts.markers.get_facecolor()):
         assert same_color(colour, TOPICS[e % 6])
@@ -127,14 +131,14 @@ def test_lines_are_red_where_a_choice_went_wrong_and_thicker_the_more_it_gained(
         experts=ExpertConfig(max_concurrent=4),
     )
     world = World(config, seed=0)
-    renderer, seen = WorldRenderer(world), set()
+    renderer, seen = WorldRenderer(world.slot), set()
     rng = np.random.default_rng(0)
     for _ in range(5):
         actions = rng.integers(12, size=(1, 40))
-        _, _, info = world.step(actions)
-        renderer.show(actions, info)
-        gain, rejected = info["gain"][0], info["rejected"][0]
-        late = info["transferred"][0] & (info["delay_s"][0] > config.quality.deadline_s)
+        _, _, result = world.step(actions)
+        renderer.show(actions, result, world.slot)
+        gain, rejected = result.gain[0], result.rejected[0]
+        late = result.transferred[0] & (result.delay_s[0] > config.quality.deadline_s)
         wrong = rejected | late | (gain < 0)
         lines = renderer.choices.lines
         red = [same_color(colour, BAD) for colour in lines.get_color()]
@@ -155,24 +159,24 @@ def test_lines_are_red_where_a_choice_went_wrong_and_thicker_the_more_it_gained(
 
 def test_the_slot_the_gains_and_the_books_are_told_in_figures() -> None:
     world = World(PATCHY, seed=3, mechanism=mechanisms.make("posted_price"))
-    renderer, gains = WorldRenderer(world, title="somebody"), []
+    renderer, gains = WorldRenderer(world.slot, title="somebody"), []
     assert renderer.header.values["slot"].get_text() == "1 / 12"
     for _ in range(3):
-        price, pending = world.market.unit_price[0, 0], world.requests.pending.sum()
-        actions = world.action_mask().argmax(axis=-1)
-        _, _, info = world.step(actions)
-        renderer.show(actions, info)
-        gains.append(info["gain"].mean())
+        price, pending = world.slot.offer.unit_price[0, 0], world.requests.subtasks.pending.sum()
+        actions = world.slot.mask.argmax(axis=-1)
+        _, _, result = world.step(actions)
+        renderer.show(actions, result, world.slot)
+        gains.append(result.gain.mean())
     told = {
         name: text.get_text().replace("−", "-") for name, text in renderer.header.values.items()
     }
     assert told["slot"] == "3 / 12"
     assert float(told["gain"]) == pytest.approx(gains[-1], abs=0.005)
     assert float(told["mean_gain"]) == pytest.approx(np.mean(gains), abs=0.005)
-    assert told["served"] == f"{info['transferred'].sum()} of {pending}"
+    assert told["served"] == f"{result.transferred.sum()} of {pending}"
     assert float(told["unit_price"]) == pytest.approx(price, abs=0.005)
-    assert float(told["payment"]) == pytest.approx(info["payment"].sum(), abs=0.005)
-    assert float(told["balance"]) == pytest.approx(info["platform_balance"][0], abs=0.005)
+    assert float(told["payment"]) == pytest.approx(result.payment.sum(), abs=0.005)
+    assert float(told["balance"]) == pytest.approx(result.platform_balance[0], abs=0.005)
     np.testing.assert_allclose(
         [bar[1] for bar in renderer.chart.bars.get_segments()],
         [[s + 1, g] for s, g in enumerate(gains)],
@@ -185,7 +189,7 @@ def test_prices_that_differ_are_told_as_a_range(
     fixed_prices: Callable[..., mechanisms.Mechanism],
 ) -> None:
     world = World(WorldConfig(num_experts=3), seed=0, mechanism=fixed_prices([1.5, 3.25, 2.0]))
-    renderer = WorldRenderer(world)
+    renderer = WorldRenderer(world.slot)
     assert renderer.header.values["unit_price"].get_text() == "1.50–3.25"
     assert [bar[1, 0] for bar in renderer.experts.columns["unit_price"].bars.get_segments()] == [
         1.5,
@@ -201,13 +205,13 @@ def test_no_text_overlaps_another_or_leaves_the_picture(
     config = crowded(num_users, num_experts)
     world = World(config, seed=0, mechanism=mechanisms.make("posted_price"))
     renderer, rng = (
-        WorldRenderer(world, title="better_response_stochastic"),
+        WorldRenderer(world.slot, title="better_response_stochastic"),
         np.random.default_rng(0),
     )
     for _ in range(3):
         actions = any_actions(world, rng)
-        _, _, info = world.step(actions)
-        renderer.show(actions, info)
+        _, _, result = world.step(actions)
+        renderer.show(actions, result, world.slot)
     height, width, _ = renderer.frame().shape
     texts = visible_texts(renderer)
     boxes = np.array([text.get_window_extent().extents for text in texts])
@@ -224,7 +228,8 @@ def test_no_text_overlaps_another_or_leaves_the_picture(
 
 def test_labels_thin_out_where_there_are_many_experts() -> None:
     few, many = (
-        WorldRenderer(World(WorldConfig(num_experts=e), seed=0)).experts.numbers for e in (30, 300)
+        WorldRenderer(World(WorldConfig(num_experts=e), seed=0).slot).experts.numbers
+        for e in (30, 300)
     )
     assert [text.get_text() for text in few] == [
         f"{e}" for e in np.argsort(np.arange(30) % 6, kind="stable")
@@ -234,12 +239,12 @@ def test_labels_thin_out_where_there_are_many_experts() -> None:
 
 def test_idle_users_and_those_who_drop_their_subtask_have_no_line() -> None:
     world = World(PATCHY, seed=1)
-    renderer, words = WorldRenderer(world), set()
+    renderer, words = WorldRenderer(world.slot), set()
     for _ in range(6):
         abandoning = np.full((1, 8), world.num_experts)
-        pending = world.requests.pending[0].copy()
-        _, _, info = world.step(abandoning)
-        renderer.show(abandoning, info)
+        pending = world.requests.subtasks.pending[0].copy()
+        _, _, result = world.step(abandoning)
+        renderer.show(abandoning, result, world.slot)
         assert renderer.choices.lines.get_segments() == []
         told = [text.get_text() for text in renderer.users.outcomes]
         assert told == ["drops it" if has else "idle" for has in pending]
@@ -249,34 +254,34 @@ def test_idle_users_and_those_who_drop_their_subtask_have_no_line() -> None:
 
 def test_a_missed_step_raises_and_looking_again_helps(any_actions: AnyActions) -> None:
     world = World(PATCHY, seed=0)
-    renderer, rng = WorldRenderer(world), np.random.default_rng(0)
+    renderer, rng = WorldRenderer(world.slot), np.random.default_rng(0)
     world.step(any_actions(world, rng))
     actions = any_actions(world, rng)
-    _, _, info = world.step(actions)
+    _, _, result = world.step(actions)
     with pytest.raises(ValueError, match="after every step"):
-        renderer.show(actions, info)
-    renderer.look()
+        renderer.show(actions, result, world.slot)
+    renderer.look(world.slot)
     actions = any_actions(world, rng)
-    _, _, info = world.step(actions)
-    renderer.show(actions, info)
+    _, _, result = world.step(actions)
+    renderer.show(actions, result, world.slot)
     assert np.flatnonzero(~np.isnan(renderer.gains)).tolist() == [2]
     world.reset()
-    renderer.look()
+    renderer.look(world.slot)
     assert np.isnan(renderer.gains).all()
     assert renderer.play is None
 
 
 def test_experts_that_are_added_are_drawn() -> None:
     world = World(WorldConfig(num_users=4, num_experts=6), seed=0)
-    renderer = WorldRenderer(world)
+    renderer = WorldRenderer(world.slot)
     world.add_experts(5)
-    renderer.look()
+    renderer.look(world.slot)
     actions = np.full((1, 4), 10)
-    _, _, info = world.step(actions)
-    renderer.show(actions, info)
+    _, _, result = world.step(actions)
+    renderer.show(actions, result, world.slot)
     assert len(renderer.experts.markers.get_offsets()) == 11
     drawn = [bar[1, 0] for bar in renderer.experts.columns["load"].bars.get_segments()]
-    np.testing.assert_array_equal(drawn, info["load"][0])
+    np.testing.assert_array_equal(drawn, result.load[0])
 
 
 def test_drawing_changes_nothing_in_the_world(any_actions: AnyActions) -> None:
@@ -286,17 +291,17 @@ def test_drawing_changes_nothing_in_the_world(any_actions: AnyActions) -> None:
             World(PATCHY, seed=5, mechanism=mechanisms.make("posted_price")),
             np.random.default_rng(0),
         )
-        renderer = WorldRenderer(world) if drawn else None
+        renderer = WorldRenderer(world.slot) if drawn else None
         rewards.append([])
         while not world.done:
             actions = any_actions(world, rng)
-            _, reward, info = world.step(actions)
+            _, reward, result = world.step(actions)
             rewards[-1].append(reward)
             if renderer is not None:
-                renderer.show(actions, info)
+                renderer.show(actions, result, world.slot)
     np.testing.assert_array_equal(*rewards)
 
 
 def test_an_index_outside_the_batch_raises() -> None:
     with pytest.raises(ValueError, match=r"0\.\.1, got 2"):
-        WorldRenderer(World(num_worlds=2), index=2)
+        WorldRenderer(World(num_worlds=2).slot, index=2)

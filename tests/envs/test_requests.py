@@ -68,7 +68,7 @@ def test_a_worked_assessment() -> None:
 
 def test_what_is_kept_fits_the_device_and_the_next_best_would_not() -> None:
     requests = queue(RequestConfig(), num_users=100)
-    weight, _, compute, _ = np.moveaxis(requests.subtasks, -1, 0)
+    weight, _, compute, _ = np.moveaxis(requests.request_subtasks, -1, 0)
     transferred = (
         np.arange(8) < requests.num_transferred[..., None]
     )  # the subtasks to transfer stand first
@@ -102,7 +102,7 @@ def test_fixed_number_of_transferred_subtasks_has_equal_weights_and_takes_the_mo
     config = RequestConfig(num_transferred=3)
     requests = queue(config, num_users=500)
     assert (requests.num_transferred == 3).all()
-    weight, _, compute, _ = np.moveaxis(requests.subtasks, -1, 0)
+    weight, _, compute, _ = np.moveaxis(requests.request_subtasks, -1, 0)
     assert (weight == 1 / 8).all()
     # The largest of 8 and the third largest, between 0.5 and 1.5, are Beta(8, 1) and Beta(6, 3).
     assert stats.kstest(compute.max(axis=-1).ravel() - 0.5, stats.beta(8, 1).cdf).pvalue > 1e-3
@@ -112,7 +112,7 @@ def test_fixed_number_of_transferred_subtasks_has_equal_weights_and_takes_the_mo
 
 
 def test_gating_weights_are_dirichlet() -> None:
-    weight = queue(RequestConfig(local_compute=0)).subtasks[
+    weight = queue(RequestConfig(local_compute=0)).request_subtasks[
         ..., 0
     ]  # all transferred, in the prompt's order
     np.testing.assert_allclose(weight.sum(axis=-1), 1, rtol=1e-12)
@@ -122,7 +122,7 @@ def test_gating_weights_are_dirichlet() -> None:
 
 def test_words_and_compute_needs_are_uniform() -> None:
     requests = queue(RequestConfig(), num_users=500)
-    _, words, compute, _ = np.moveaxis(requests.subtasks, -1, 0)
+    _, words, compute, _ = np.moveaxis(requests.request_subtasks, -1, 0)
     assert stats.kstest(words.ravel(), "uniform", (100, 200)).pvalue > 1e-3
     assert stats.kstest(compute.ravel(), "uniform", (0.5, 1.0)).pvalue > 1e-3
 
@@ -135,8 +135,11 @@ def test_topics_follow_zipf(exponent: float, persistence: float) -> None:
     for _ in range(3):  # persistence leaves the frequencies of every slot as they are
         requests.advance()
     expected = np.array([1 / rank**exponent for rank in range(1, 7)])
-    expected *= requests.topic.size / expected.sum()
-    assert stats.chisquare(np.bincount(requests.topic.ravel(), minlength=6), expected).pvalue > 1e-3
+    expected *= requests.subtasks.topic.size / expected.sum()
+    assert (
+        stats.chisquare(np.bincount(requests.subtasks.topic.ravel(), minlength=6), expected).pvalue
+        > 1e-3
+    )
     assert topic_popularity(config).sum() == pytest.approx(1)
 
 
@@ -147,13 +150,13 @@ def test_a_topic_is_kept_from_one_transferred_subtask_to_the_next_with_the_given
     config = RequestConfig(topic_persistence=0.8, num_transferred=num_transferred)
     requests = queue(config)
     same = asked = 0
-    last = np.where(requests.pending, requests.topic, -1)
+    last = np.where(requests.subtasks.pending, requests.subtasks.topic, -1)
     for _ in range(6):
         requests.advance()
-        both = requests.pending & (last >= 0)
-        same += int((both & (requests.topic == last)).sum())
+        both = requests.subtasks.pending & (last >= 0)
+        same += int((both & (requests.subtasks.topic == last)).sum())
         asked += int(both.sum())
-        last = np.where(requests.pending, requests.topic, last)
+        last = np.where(requests.subtasks.pending, requests.subtasks.topic, last)
     expected = 0.8 + 0.2 / 6  # kept, or drawn anew and the same by chance
     assert asked > 50_000
     assert same / asked == pytest.approx(
@@ -172,7 +175,7 @@ def test_requests_drawn_ahead_go_on_with_the_users_topic_and_arrive_in_the_order
         ahead == {1: 16, 3: 13, None: 5}[num_transferred]
     )  # at most 16 requests, and 8,192 subtasks of all 200 users
     same = asked = renewed = 0
-    last = np.where(requests.pending, requests.topic, -1)
+    last = np.where(requests.subtasks.pending, requests.subtasks.topic, -1)
     for _ in range(300):
         before, was_last = (
             requests.drawn.copy(),
@@ -185,10 +188,10 @@ def test_requests_drawn_ahead_go_on_with_the_users_topic_and_arrive_in_the_order
         )  # drawn anew when all are behind the user, not before
         assert (requests.request[was_last] == 0).all()
         renewed += int(was_last.sum())
-        both = requests.pending & (last >= 0)
-        same += int((both & (requests.topic == last)).sum())
+        both = requests.subtasks.pending & (last >= 0)
+        same += int((both & (requests.subtasks.topic == last)).sum())
         asked += int(both.sum())
-        last = np.where(requests.pending, requests.topic, last)
+        last = np.where(requests.subtasks.pending, requests.subtasks.topic, last)
     expected = 0.8 + 0.2 / 6
     assert renewed > 500
     assert same / asked == pytest.approx(
@@ -198,10 +201,10 @@ def test_requests_drawn_ahead_go_on_with_the_users_topic_and_arrive_in_the_order
 
 def test_a_drawn_topic_does_not_depend_on_the_one_before_it() -> None:
     requests = queue(RequestConfig(num_transferred=1))
-    before = requests.topic.ravel()
+    before = requests.subtasks.topic.ravel()
     requests.advance()
     table = np.zeros((6, 6))
-    np.add.at(table, (before, requests.topic.ravel()), 1)
+    np.add.at(table, (before, requests.subtasks.topic.ravel()), 1)
     assert stats.chi2_contingency(table).pvalue > 1e-3
 
 
@@ -215,21 +218,21 @@ def test_requests_arrive_with_the_given_probability_at_users_without_one() -> No
 
 def test_subtasks_are_transferred_one_a_slot_in_order_and_then_the_request_is_complete() -> None:
     requests = queue(RequestConfig(num_transferred=3), num_users=5)
-    words = requests.subtasks[..., :3, 1].copy()
+    words = requests.request_subtasks[..., :3, 1].copy()
     for position in range(3):
-        assert requests.pending.all()
-        np.testing.assert_array_equal(requests.words, words[..., position])
+        assert requests.subtasks.pending.all()
+        np.testing.assert_array_equal(requests.subtasks.words, words[..., position])
         assert (requests.completing == (position == 2)).all()
         requests.advance()
-    assert not np.isin(requests.words, words).any()
+    assert not np.isin(requests.subtasks.words, words).any()
 
 
 def test_a_request_without_anything_to_transfer_lasts_one_slot() -> None:
     requests = queue(RequestConfig(local_compute=100), num_users=5)
     assert requests.active.all()
-    assert not requests.pending.any()
-    assert (requests.weight == 0).all()
-    assert (requests.words == 0).all()
+    assert not requests.subtasks.pending.any()
+    assert (requests.subtasks.weight == 0).all()
+    assert (requests.subtasks.words == 0).all()
     assert requests.completing.all()
 
 

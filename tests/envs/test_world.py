@@ -34,8 +34,8 @@ def record(
     for episode in range(episodes):
         seen.append(world.reset(seed if episode == 0 else None).copy())
         while not world.done:
-            observation, reward, info = world.step(any_actions(world, rng))
-            seen += [observation.copy(), reward, world.action_mask(), *info.values()]
+            observation, reward, result = world.step(any_actions(world, rng))
+            seen += [observation.copy(), reward, world.slot.mask, *result]
     return seen
 
 
@@ -79,14 +79,18 @@ def test_a_reset_after_a_step_begins_an_episode_even_without_one_before() -> Non
     world = World(BUSY, seed=0)
     world.step(np.zeros((1, 5), int))
     world.reset()
-    assert world.slot == 0
-    assert (world.load == 0).all()
+    assert world.slot.index == 0
+    assert (world.occupancy.load == 0).all()
 
 
 def test_worlds_of_a_batch_differ() -> None:
     world = World(BUSY, num_worlds=2, seed=0)
-    assert not np.array_equal(world.snr_db()[0], world.snr_db()[1])
-    assert not np.array_equal(world.requests.subtasks[0], world.requests.subtasks[1])
+    assert not np.array_equal(
+        world.slot.conditions.links.snr_db[0], world.slot.conditions.links.snr_db[1]
+    )
+    assert not np.array_equal(
+        world.requests.request_subtasks[0], world.requests.request_subtasks[1]
+    )
 
 
 def test_every_policy_meets_the_same_requests_channels_availability_pool_and_noise(
@@ -98,20 +102,20 @@ def test_every_policy_meets_the_same_requests_channels_availability_pool_and_noi
         for _ in range(3):
             world.reset()
             while not world.done:
-                *_, info = world.step(policy(world))
+                *_, result = world.step(policy(world))
                 requests = world.requests
                 seen += [
-                    requests.pending,
-                    requests.topic,
-                    requests.weight,
-                    requests.words,
-                    requests.compute,
+                    requests.subtasks.pending,
+                    requests.subtasks.topic,
+                    requests.subtasks.weight,
+                    requests.subtasks.words,
+                    requests.subtasks.compute,
                 ]
                 seen += [
-                    world.snr_db(),
+                    world.slot.conditions.links.snr_db,
                     world.available,
                     world.pool.competence,
-                    info["local_utility"],
+                    result.local_utility,
                 ]
         return seen
 
@@ -137,14 +141,14 @@ def test_experts_serve_no_more_than_their_places_and_the_surplus_pays_nothing(
     for _ in range(10):
         actions = any_actions(world, rng)
         asked = np.stack([(actions == e).sum(axis=1) for e in (0, 1)], axis=1)
-        *_, info = world.step(actions)
-        np.testing.assert_array_equal(info["load"], np.minimum(asked, places))
-        surplus = (actions < 2) & ~info["transferred"]
+        *_, result = world.step(actions)
+        np.testing.assert_array_equal(result.load, np.minimum(asked, places))
+        surplus = (actions < 2) & ~result.transferred
         assert surplus.any()
-        np.testing.assert_array_equal(info["rejected"], surplus)
-        assert (info["utility"][surplus] == 5 * (8.80 - 0.86)).all()
+        np.testing.assert_array_equal(result.rejected, surplus)
+        assert (result.utility[surplus] == 5 * (8.80 - 0.86)).all()
         for what in ("charge", "energy_j", "gain", "delay_s", "qos"):
-            assert (info[what][surplus] == 0).all()
+            assert (getattr(result, what)[surplus] == 0).all()
 
 
 def test_the_lottery_for_places_is_fair_to_every_user() -> None:
@@ -158,8 +162,8 @@ def test_the_lottery_for_places_is_fair_to_every_user() -> None:
     world = World(config, num_worlds=300, seed=0)
     served = np.zeros(6)
     for _ in range(20):
-        *_, info = world.step(np.zeros((300, 6), int))
-        served += info["transferred"].sum(axis=0)
+        *_, result = world.step(np.zeros((300, 6), int))
+        served += result.transferred.sum(axis=0)
     assert served.sum() == 2 * 300 * 20
     assert stats.chisquare(served).pvalue > 1e-3
 
@@ -174,12 +178,12 @@ def test_experts_are_up_with_their_probability_and_refuse_everybody_when_down() 
     world = World(config, num_worlds=200, seed=0)
     up = 0.0
     for _ in range(10):
-        mask = world.action_mask()[:, 0]
+        mask = world.slot.mask[:, 0]
         up += mask[:, :10].mean() / 10
         np.testing.assert_array_equal(mask[:, 10], ~mask[:, :10].any(axis=1))
-        *_, info = world.step(np.zeros((200, 1), int))
-        np.testing.assert_array_equal(info["transferred"][:, 0], mask[:, 0])
-        np.testing.assert_array_equal(info["rejected"][:, 0], ~mask[:, 0])
+        *_, result = world.step(np.zeros((200, 1), int))
+        np.testing.assert_array_equal(result.transferred[:, 0], mask[:, 0])
+        np.testing.assert_array_equal(result.rejected[:, 0], ~mask[:, 0])
     assert up == pytest.approx(0.3, abs=4 * np.sqrt(0.3 * 0.7 / 20_000))
 
 
@@ -204,13 +208,13 @@ def test_users_without_a_subtask_may_only_abandon_and_earn_nothing() -> None:
         idle = ~world.requests.active
         assert idle.any()
         only_abandon = np.arange(31) == 30
-        assert (world.action_mask()[idle] == only_abandon).all()
-        _, reward, info = world.step(np.zeros((30, 4), int))  # everybody asks expert 0
+        assert (world.slot.mask[idle] == only_abandon).all()
+        _, reward, result = world.step(np.zeros((30, 4), int))  # everybody asks expert 0
         assert (reward[idle] == 0).all()
-        assert np.isnan(info["utility"][idle]).all()
-        assert info["rejected"][idle].all()
-        assert not info["transferred"][idle].any()
-        assert info["transferred"][~idle].all()
+        assert np.isnan(result.utility[idle]).all()
+        assert result.rejected[idle].all()
+        assert not result.transferred[idle].any()
+        assert result.transferred[~idle].all()
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint64])
@@ -239,11 +243,11 @@ def test_actions_out_of_range_or_shape_or_not_integer_raise_and_change_nothing(
     actions: np.ndarray,
 ) -> None:
     world = World(BUSY, num_worlds=2, seed=0)
-    before = world.observe().copy()
+    before = world.slot.observation.copy()
     with pytest.raises(ValueError, match="actions should"):
         world.step(actions)
-    assert world.slot == 0
-    np.testing.assert_array_equal(world.observe(), before)
+    assert world.slot.index == 0
+    np.testing.assert_array_equal(world.slot.observation, before)
 
 
 def test_a_step_after_the_end_raises_until_reset() -> None:
@@ -263,11 +267,12 @@ def test_a_batch_of_no_worlds_is_refused() -> None:
         World(BUSY, num_worlds=0)
 
 
-def test_an_action_mask_belongs_to_its_reader() -> None:
-    world = World(BUSY, seed=0)
-    mask = world.action_mask()
-    mask[:] = False
-    assert world.action_mask().any()
+def test_mask_and_observation_of_a_slot_cannot_be_written_to() -> None:
+    slot = World(BUSY, seed=0).slot
+    for array in (slot.mask, slot.observation):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 0
+    assert slot.mask.any()
 
 
 def test_added_experts_join_a_world_that_goes_on() -> None:
@@ -280,30 +285,34 @@ def test_added_experts_join_a_world_that_goes_on() -> None:
     world = World(config, num_worlds=4, seed=0)
     for _ in range(7):
         world.step(np.zeros((4, 3), int))
-    pool, snr_db, backlog_s = world.pool, world.snr_db(), world.backlog_s.copy()
+    pool, snr_db, backlog_s = (
+        world.pool,
+        world.slot.conditions.links.snr_db,
+        world.occupancy.backlog_s.copy(),
+    )
     available, words, position = (
         world.available.copy(),
-        world.requests.words,
+        world.requests.subtasks.words,
         world.requests.position.copy(),
     )
-    last_expert = world.last_expert.copy()
+    last_expert = world.occupancy.last_expert.copy()
     world.add_experts(5)
-    assert (world.num_experts, world.config.num_experts, world.slot) == (12, 12, 7)
+    assert (world.num_experts, world.config.num_experts, world.slot.index) == (12, 12, 7)
     assert world.pool.topic.tolist() == [e % 6 for e in range(12)]
     for table in ("competence", "unit_cost", "cost_slope"):
         np.testing.assert_array_equal(getattr(world.pool, table)[:, :7], getattr(pool, table))
     np.testing.assert_allclose(world.pool.competence[:, 7:].mean(axis=(1, 2)), 0.26)
-    np.testing.assert_array_equal(world.snr_db()[..., :7], snr_db)
-    np.testing.assert_array_equal(world.backlog_s, np.pad(backlog_s, ((0, 0), (0, 5))))
+    np.testing.assert_array_equal(world.slot.conditions.links.snr_db[..., :7], snr_db)
+    np.testing.assert_array_equal(world.occupancy.backlog_s, np.pad(backlog_s, ((0, 0), (0, 5))))
     np.testing.assert_array_equal(world.available[:, :7], available)
-    np.testing.assert_array_equal(world.requests.words, words)
+    np.testing.assert_array_equal(world.requests.subtasks.words, words)
     np.testing.assert_array_equal(world.requests.position, position)
-    np.testing.assert_array_equal(world.last_expert, last_expert)
-    assert world.observe().shape == (4, 3, observation_size(12))
-    assert world.action_mask().shape == (4, 3, 13)
+    np.testing.assert_array_equal(world.occupancy.last_expert, last_expert)
+    assert world.slot.observation.shape == (4, 3, observation_size(12))
+    assert world.slot.mask.shape == (4, 3, 13)
     newest_up = world.available[:, 11]
-    *_, info = world.step(np.full((4, 3), 11))
-    np.testing.assert_array_equal(info["load"][:, 11] > 0, newest_up & info["pending"].any(axis=1))
+    *_, result = world.step(np.full((4, 3), 11))
+    np.testing.assert_array_equal(result.load[:, 11] > 0, newest_up & result.pending.any(axis=1))
     world.step(np.full((4, 3), 12))
     with pytest.raises(ValueError, match=r"0\.\.12"):
         world.step(np.full((4, 3), 13))

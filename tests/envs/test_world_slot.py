@@ -57,7 +57,7 @@ def effort(world: World, n: int, e: int) -> float:
     """Best response to the price; all of it where nobody pays."""
     if world.mechanism.name == "none":
         return 1.0
-    price = world.market.unit_price[n, e]
+    price = world.slot.offer.unit_price[n, e]
     return float(
         min(max((price - world.pool.unit_cost[n, e]) / world.pool.cost_slope[n, e], 0.0), 1.0)
     )
@@ -68,7 +68,7 @@ def may_choose(world: World, n: int, u: int, action: int) -> bool:
     able = [
         bool(world.available[n, e]) and effort(world, n, e) > 0 for e in range(world.num_experts)
     ]
-    if not world.requests.pending[n, u]:
+    if not world.requests.subtasks.pending[n, u]:
         return action == world.num_experts
     if action < world.num_experts:
         return able[action]
@@ -87,7 +87,7 @@ def efficiency(config: WorldConfig, snr_db: float, band_share: float) -> float:
 def play_one_world(world: World, n: int, actions: np.ndarray, served: np.ndarray) -> Slot:
     """One slot of world n, given whom the lottery for places served."""
     config, requests = world.config, world.requests
-    band, snr_db = config.channel.bandwidth_hz, world.snr_db()
+    band, snr_db = config.channel.bandwidth_hz, world.slot.conditions.links.snr_db
     speed = config.experts.words_per_second
     survives = (
         (1 - config.channel.target_ber) ** config.channel.bits_per_word
@@ -105,40 +105,45 @@ def play_one_world(world: World, n: int, actions: np.ndarray, served: np.ndarray
         here = [u for u in range(world.num_users) if served[n, u] and actions[n, u] == e]
         slot.load[e] = len(here)
         bits = {
-            u: (config.channel.prompt_words + requests.words[n, u]) * config.channel.bits_per_word
+            u: (config.channel.prompt_words + requests.subtasks.words[n, u])
+            * config.channel.bits_per_word
             for u in here
         }
         alone = {u: efficiency(config, float(snr_db[n, u, e]), 1.0) for u in here}
         claim = {
             u: 1.0 if config.channel.split == "equal" else sqrt(bits[u] / alone[u]) for u in here
         }
-        x, price = effort(world, n, e), float(world.market.unit_price[n, e])
+        x, price = effort(world, n, e), float(world.slot.offer.unit_price[n, e])
         work_s = 0.0
         for u in here:
-            user, words = slot.users[u], float(requests.words[n, u])
+            user, words = slot.users[u], float(requests.subtasks.words[n, u])
             share = claim[u] / sum(claim.values())
             sending_s = bits[u] / (share * band * efficiency(config, float(snr_db[n, u, e]), share))
             computing_s = 0.0 if speed is None else words / speed
-            user.delay_s = float(world.backlog_s[n, e]) + sending_s + computing_s
+            user.delay_s = float(world.occupancy.backlog_s[n, e]) + sending_s + computing_s
             user.energy_j = config.channel.tx_power_w * sending_s
             late = exp(
                 -max(user.delay_s - config.quality.deadline_s, 0.0) / config.quality.lateness_s
             )
-            a = float(world.pool.competence[n, e, requests.topic[n, u]]) * x
+            a = float(world.pool.competence[n, e, requests.subtasks.topic[n, u]]) * x
             a_eff = a * late * survives if a > 0 else a
-            loss = 0.86 * config.requests.num_subtasks * float(requests.weight[n, u])
+            loss = 0.86 * config.requests.num_subtasks * float(requests.subtasks.weight[n, u])
             points = 0.85 * loss * max(a, 0.0)  # delivered: at the effort bought, before lateness
             user.charge = price * points
             user.qos = 0.85 * loss * a_eff
             user.gain = 5 * user.qos - 0.0025 * words - 2.0 * user.energy_j - user.charge
             slot.payment[e] += price * points
             full_effort_points = (
-                0.85 * loss * max(float(world.pool.competence[n, e, requests.topic[n, u]]), 0.0)
+                0.85
+                * loss
+                * max(float(world.pool.competence[n, e, requests.subtasks.topic[n, u]]), 0.0)
             )
             kappa, slope = float(world.pool.unit_cost[n, e]), float(world.pool.cost_slope[n, e])
             slot.edge_cost[e] += full_effort_points * (kappa * x + slope * x**2 / 2)
             work_s += bits[u] / (band * alone[u]) + computing_s
-        slot.backlog_s.append(max(float(world.backlog_s[n, e]) + work_s - config.slot_s, 0.0))
+        slot.backlog_s.append(
+            max(float(world.occupancy.backlog_s[n, e]) + work_s - config.slot_s, 0.0)
+        )
     return slot
 
 
@@ -167,7 +172,7 @@ def open_accounts(world: World, accounts: dict[tuple[int, int], Account]) -> Non
     for n, u in np.ndindex(requests.active.shape):
         if requests.active[n, u] and (n, u) not in accounts:
             count = int(requests.num_transferred[n, u])
-            weight, words, *_ = requests.subtasks[n, u, :count].sum(axis=0)
+            weight, words, *_ = requests.request_subtasks[n, u, :count].sum(axis=0)
             points = 0.86 * world.config.requests.num_subtasks * weight
             accounts[n, u] = Account(max(count, 1), float(points), float(words))
 
@@ -189,51 +194,53 @@ def test_a_slot_is_what_the_model_says(
         actions = any_actions(world, rng)
         before = deepcopy(world)
         with np.errstate(divide="raise", invalid="raise", over="raise"):
-            _, reward, info = world.step(actions)
-        served = who_is_served(before, actions, info["transferred"])
-        np.testing.assert_array_equal(info["transferred"], served)
+            _, reward, result = world.step(actions)
+        served = who_is_served(before, actions, result.transferred)
+        np.testing.assert_array_equal(result.transferred, served)
         for n in range(2):
             slot = play_one_world(before, n, actions, served)
             for name in ("gain", "delay_s", "energy_j", "charge", "qos"):
                 expected = [getattr(user, name) for user in slot.users]
-                np.testing.assert_allclose(info[name][n], expected, **EXACT, err_msg=name)
-            np.testing.assert_array_equal(info["load"][n], slot.load)
-            np.testing.assert_allclose(world.backlog_s[n], slot.backlog_s, **EXACT)
-            np.testing.assert_allclose(info["payment"][n], slot.payment, **EXACT)
-            np.testing.assert_allclose(info["edge_cost"][n], slot.edge_cost, **EXACT)
+                np.testing.assert_allclose(
+                    getattr(result, name)[n], expected, **EXACT, err_msg=name
+                )
+            np.testing.assert_array_equal(result.load[n], slot.load)
+            np.testing.assert_allclose(world.occupancy.backlog_s[n], slot.backlog_s, **EXACT)
+            np.testing.assert_allclose(result.payment[n], slot.payment, **EXACT)
+            np.testing.assert_allclose(result.edge_cost[n], slot.edge_cost, **EXACT)
             for u, user in enumerate(slot.users):
-                settle(accounts, (n, u), user.gain, info)
+                settle(accounts, (n, u), user.gain, result)
                 action = int(actions[n, u])
                 turned_away = action < world.num_experts and not served[n, u]
                 rejected = turned_away or not may_choose(before, n, u, action)
-                assert info["rejected"][n, u] == rejected
-        np.testing.assert_array_equal(reward, info["gain"].astype(np.float32))
+                assert result.rejected[n, u] == rejected
+        np.testing.assert_array_equal(reward, result.gain.astype(np.float32))
 
 
 def settle(
     accounts: dict[tuple[int, int], Account],
     key: tuple[int, int],
     gain: float,
-    info: dict[str, np.ndarray],
+    result: dict[str, np.ndarray],
 ) -> None:
     """Utility: 5 s with everything transferable dropped, plus the gains; reported once, with the
     last subtask.
     """
     if key not in accounts:
         assert gain == 0
-        assert np.isnan(info["utility"][key])
+        assert np.isnan(result.utility[key])
         return
     account = accounts[key]
     account.gains.append(gain)
     account.slots_left -= 1
     if account.slots_left:
-        assert np.isnan(info["utility"][key])
-        assert np.isnan(info["local_utility"][key])
+        assert np.isnan(result.utility[key])
+        assert np.isnan(result.local_utility[key])
         return
     dropped = 5 * (8.80 - account.dropped_points)
-    assert info["utility"][key] == pytest.approx(dropped + sum(account.gains), rel=1e-9, abs=1e-9)
+    assert result.utility[key] == pytest.approx(dropped + sum(account.gains), rel=1e-9, abs=1e-9)
     local = 5 * 8.80 - 0.0025 * account.transferable_words
-    assert info["local_utility"][key] == pytest.approx(local, rel=1e-9)
+    assert result.local_utility[key] == pytest.approx(local, rel=1e-9)
     del accounts[key]
 
 
@@ -244,11 +251,11 @@ def test_utility_of_one_transferred_subtask_is_the_papers_reward(
     config = WorldConfig(num_users=3, requests=RequestConfig(num_transferred=1))
     world = World(config, num_worlds=5, seed=seed)
     for _ in range(10):
-        words = world.requests.words
-        *_, info = world.step(any_actions(world, np.random.default_rng(seed)))
-        score = 8.80 - 0.86 + info["qos"]
-        paid = 0.0025 * words * info["transferred"] + 2.0 * info["energy_j"]
-        np.testing.assert_allclose(info["utility"], 5 * score - paid, rtol=1e-12)
+        words = world.requests.subtasks.words
+        *_, result = world.step(any_actions(world, np.random.default_rng(seed)))
+        score = 8.80 - 0.86 + result.qos
+        paid = 0.0025 * words * result.transferred + 2.0 * result.energy_j
+        np.testing.assert_allclose(result.utility, 5 * score - paid, rtol=1e-12)
 
 
 def test_late_answers_are_worth_less_and_harm_as_much() -> None:
@@ -258,14 +265,14 @@ def test_late_answers_are_worth_less_and_harm_as_much() -> None:
         experts=ExpertConfig(words_per_second=20, mean_competence=0),
     )
     world = World(config, num_worlds=40, seed=0)
-    competence = world.competence_of_topic()[:, 0, 0]
-    *_, info = world.step(np.zeros((40, 1), int))
-    delay = info["delay_s"][:, 0]
+    competence = world.slot.conditions.competence[:, 0, 0]
+    *_, result = world.step(np.zeros((40, 1), int))
+    delay = result.delay_s[:, 0]
     assert (delay > 10).all()  # 200 words at 20 words/s
     helps = competence > 0
     late = np.exp(-(delay - 6) / 3)
-    np.testing.assert_allclose(info["qos"][helps, 0], (0.731 * competence * late)[helps], rtol=1e-5)
-    np.testing.assert_allclose(info["qos"][~helps, 0], (0.731 * competence)[~helps], rtol=1e-5)
+    np.testing.assert_allclose(result.qos[helps, 0], (0.731 * competence * late)[helps], rtol=1e-5)
+    np.testing.assert_allclose(result.qos[~helps, 0], (0.731 * competence)[~helps], rtol=1e-5)
     assert helps.any()
     assert not helps.all()
 
@@ -280,9 +287,9 @@ def test_work_beyond_the_slot_waits_and_delays_the_next() -> None:
     world = World(config, seed=0)
     alone_s = 230 * 48 / (1000 * log2(1 + 10**0.5))  # 5.37 s
     *_, first = world.step([[0, 0, 0, 0]])
-    assert first["delay_s"][0] == pytest.approx([4 * alone_s + 2] * 4)
+    assert first.delay_s[0] == pytest.approx([4 * alone_s + 2] * 4)
     waiting_s = 4 * (alone_s + 2) - 6
-    assert world.backlog_s.item() == pytest.approx(waiting_s)
+    assert world.occupancy.backlog_s.item() == pytest.approx(waiting_s)
     *_, second = world.step([[0, 1, 1, 1]])
-    assert second["delay_s"][0, 0] == pytest.approx(waiting_s + alone_s + 2)
-    assert world.backlog_s.item() == pytest.approx(waiting_s + alone_s + 2 - 6)
+    assert second.delay_s[0, 0] == pytest.approx(waiting_s + alone_s + 2)
+    assert world.occupancy.backlog_s.item() == pytest.approx(waiting_s + alone_s + 2 - 6)

@@ -54,9 +54,9 @@ def transitions(world_config: WorldConfig, size: int) -> Batches:
     """
     rng = np.random.default_rng(0)
     world = World(world_config, size, 0, make("none"))
-    seen = world.observe().copy()
+    seen = world.slot.observation.copy()
     actions = np.where(
-        world.action_mask(), rng.random((*seen.shape[:2], world.num_experts + 1)), -1
+        world.slot.mask, rng.random((*seen.shape[:2], world.num_experts + 1)), -1
     ).argmax(-1)
     following, reward, _ = world.step(actions)
     batches = {}
@@ -75,7 +75,7 @@ def transitions(world_config: WorldConfig, size: int) -> Batches:
 
 
 def expert_features(world: World) -> int:
-    return (world.observe().shape[-1] - observation.NUM_USER_FEATURES) // world.num_experts
+    return (world.slot.observation.shape[-1] - observation.NUM_USER_FEATURES) // world.num_experts
 
 
 def learn(group: Any, batches: Batches, share: int) -> None:

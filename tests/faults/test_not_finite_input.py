@@ -29,19 +29,19 @@ def test_an_action_that_is_not_finite_is_refused_and_the_world_stays_as_it_was(
 ) -> None:
     """As an integer NaN is the least of them all."""
     world = World(PRICED, num_worlds=2, seed=0)
-    before = world.observe().copy()
+    before = world.slot.observation.copy()
     actions = np.zeros((2, 3))
     actions[1, 2] = value
     with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="actions should"):
         world.step(actions.astype(kind))
-    assert world.slot == 0
-    assert np.array_equal(world.observe(), before)
+    assert world.slot.index == 0
+    assert np.array_equal(world.slot.observation, before)
 
     env = edge_experts_v0.parallel_env(config=PRICED)
     env.reset(seed=0)
     with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="actions should"):
         env.step(dict.fromkeys(env.agents, actions.astype(kind)[1, 2]))
-    assert env.world.slot == 0
+    assert env.world.slot.index == 0
 
 
 class Broken:
@@ -67,12 +67,12 @@ def test_a_price_that_is_not_finite_is_a_failed_clearing_and_the_last_prices_sta
     value: float,
 ) -> None:
     world = World(PRICED, num_worlds=2, seed=0, mechanism=Broken(value, clearing=1))
-    first, statuses = world.market.unit_price.copy(), []
+    first, statuses = world.slot.offer.unit_price.copy(), []
     while not world.done:
-        _, reward, info = world.step(np.zeros((2, 3), np.int64))
+        _, reward, result = world.step(np.zeros((2, 3), np.int64))
         assert np.isfinite(reward).all()
-        assert info["charge"].sum() == pytest.approx(
-            info["payment"].sum() + info["platform_balance"].sum(), abs=1e-9
+        assert result.charge.sum() == pytest.approx(
+            result.payment.sum() + result.platform_balance.sum(), abs=1e-9
         )
         if (clearing := world.closed_clearing) is not None:
             statuses.append(clearing.status)

@@ -38,10 +38,10 @@ class Books:
         self.size: dict[str, float] = defaultdict(float)
         self.last: Clearing | None = None
 
-    def add(self, info: dict[str, Any]) -> None:
+    def add(self, result: dict[str, Any]) -> None:
         for entry in BOOKED.values():
-            self.steps[entry] += info[entry].sum(axis=-1)
-            self.size[entry] += np.abs(info[entry]).sum()
+            self.steps[entry] += getattr(result, entry).sum(axis=-1)
+            self.size[entry] += np.abs(getattr(result, entry)).sum()
 
     def close(self, clearing: Clearing | None) -> None:
         if clearing is not None and clearing is not self.last:
@@ -59,28 +59,28 @@ class Books:
 
 def check_step(world: World, mask: np.ndarray, actions: np.ndarray, result: tuple) -> None:
     """What must hold of one slot, given the mask and the choices that it was played with."""
-    seen, reward, info = result
+    seen, reward, result = result
     assert reward.dtype == seen.dtype == np.float32
     assert np.isfinite(reward).all()
-    for name, values in info.items():
+    for name, values in result._asdict().items():
         values = values[~np.isnan(values)] if name in ("utility", "local_utility") else values
         assert np.isfinite(values).all(), name
-    charge, payment = info["charge"].sum(axis=-1), info["payment"].sum(axis=-1)
-    size = EXACT * (np.abs(info["charge"]).sum(axis=-1) + np.abs(info["payment"]).sum(axis=-1))
-    assert (np.abs(charge - payment - info["platform_balance"]) <= size).all()
+    charge, payment = result.charge.sum(axis=-1), result.payment.sum(axis=-1)
+    size = EXACT * (np.abs(result.charge).sum(axis=-1) + np.abs(result.payment).sum(axis=-1))
+    assert (np.abs(charge - payment - result.platform_balance) <= size).all()
     if not world.mechanism.allocates:
-        assert (np.abs(info["platform_balance"]) <= size).all()  # users pay what edge devices get
+        assert (np.abs(result.platform_balance) <= size).all()  # users pay what edge devices get
     allowed = np.take_along_axis(mask, actions[..., None], axis=-1)[..., 0]
-    assert info["rejected"][~allowed].all()
-    assert not info["transferred"][~allowed].any()
+    assert result.rejected[~allowed].all()
+    assert not result.transferred[~allowed].any()
     asks = allowed & (actions < mask.shape[-1] - 1)
-    assert (info["rejected"] ^ info["transferred"])[asks].all()
-    lost_the_lottery = info["rejected"] & allowed
+    assert (result.rejected ^ result.transferred)[asks].all()
+    lost_the_lottery = result.rejected & allowed
     if world.config.experts.max_concurrent is None:
         assert not lost_the_lottery.any()
     else:
         assert (lost_the_lottery <= asks).all()
-        assert (info["load"] <= world.config.experts.max_concurrent).all()
+        assert (result.load <= world.config.experts.max_concurrent).all()
     if not world.mechanism.allocates and world.mechanism.name == "none":
         assert not payment.any()
 
@@ -89,7 +89,7 @@ def check_sight(world: World) -> None:
     """Observations lie in their space, everybody may do something, and the mask is in the
     observation.
     """
-    seen, mask = world.observe(), world.action_mask()
+    seen, mask = world.slot.observation, world.slot.mask
     low, high = observation.bounds(world.config, world.mechanism.allocates)
     outside = (seen < low) | (seen > high) | ~np.isfinite(seen)
     columns = observation.column_names(world.num_candidates, world.mechanism.allocates)
@@ -111,7 +111,7 @@ def play(world: World, twin: World, rng: np.random.Generator, slots: int = LONG)
     assert world.reset().tobytes() == twin.reset().tobytes()
     for _ in range(slots):
         check_sight(world)
-        mask = world.action_mask()
+        mask = world.slot.mask
         actions = rng.integers(mask.shape[-1], size=mask.shape[:2])
         result = world.step(actions)
         if together > 0:
@@ -119,7 +119,8 @@ def play(world: World, twin: World, rng: np.random.Generator, slots: int = LONG)
             assert result[0].tobytes() == again[0].tobytes()
             assert result[1].tobytes() == again[1].tobytes()
             assert all(
-                values.tobytes() == again[2][name].tobytes() for name, values in result[2].items()
+                values.tobytes() == repeated.tobytes()
+                for values, repeated in zip(result[2], again[2], strict=True)
             )
             together -= 1
         check_step(world, mask, actions, result)

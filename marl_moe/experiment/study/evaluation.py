@@ -1,4 +1,4 @@
-"""Evaluation: any policy in the same worlds, through `act(world)`, into the documented tables."""
+"""Evaluation: any policy in the same worlds, through `act(slot)`, into the documented tables."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -111,7 +111,7 @@ def mean_gain(
     """Return the mean gain per slot and user of one episode of `num_worlds` worlds, credits."""
     world, total = World(config, num_worlds, seed, mechanism), 0.0
     while not world.done:
-        total += float(world.step(policy.act(world))[2]["gain"].mean())
+        total += float(world.step(policy.act(world.slot))[2].gain.mean())
     return total / config.episode_slots
 
 
@@ -193,23 +193,23 @@ def _play(policy: Policy, world: World) -> _Scores:
     scores = _Scores(num_users=world.num_users)
     runs_locally = getattr(policy, "runs_locally", False)
     while not world.done:
-        _, _, info = world.step(policy.act(world))
-        utility = info["local_utility" if runs_locally else "utility"]
-        gain = info["local_gain" if runs_locally else "gain"]
+        _, _, result = world.step(policy.act(world.slot))
+        utility = result.local_utility if runs_locally else result.utility
+        gain = result.local_gain if runs_locally else result.gain
         scores.slots += 1
         scores.user_gain = scores.user_gain + gain
         scores.add(
             utility=utility,
             requests=~np.isnan(utility),
             gain=gain,
-            qos=info["local_qos" if runs_locally else "qos"],
-            delay_s=info["delay_s"],
-            energy_j=info["energy_j"],
-            charge=info["charge"],
-            rejected=info["rejected"],
-            transferred=info["transferred"],
-            edge_utility=info["payment"] - info["edge_cost"],
-            platform_balance=info["platform_balance"],
+            qos=result.local_qos if runs_locally else result.qos,
+            delay_s=result.delay_s,
+            energy_j=result.energy_j,
+            charge=result.charge,
+            rejected=result.rejected,
+            transferred=result.transferred,
+            edge_utility=result.payment - result.edge_cost,
+            platform_balance=result.platform_balance,
         )
         if isinstance(policy, Nash):
             scores.add(converged=policy.converged)

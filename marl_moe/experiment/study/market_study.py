@@ -41,9 +41,9 @@ def sample_markets(config: WorldConfig, policy: Policy, count: int, seed: int) -
         )
     samples = []
     while not world.done:
-        if world.slot in slots:
-            samples.append(world.market.market(user_reports(world)))
-        world.step(policy.act(world))
+        if world.slot.index in slots:
+            samples.append(world.market.market(user_reports(world.slot.conditions)))
+        world.step(policy.act(world.slot))
     return concatenated(samples).world(slice(count))
 
 

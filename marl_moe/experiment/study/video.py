@@ -27,7 +27,7 @@ def record_video(
     The world is apart from every training world, and the same for every policy under the same seed.
 
     Args:
-        policy: anything with `act(world)`; its name heads the picture.
+        policy: anything with `act(slot)`; its name heads the picture.
         config: the world.
         mechanism: sets prices and payments.
         seed: seed of the world.
@@ -55,7 +55,7 @@ def record_video(
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
     world = World(config, 1, evaluation_seed(seed, 0), mechanism)
-    renderer = WorldRenderer(world, title=policy.name)
+    renderer = WorldRenderer(world.slot, title=policy.name)
     # ffmpeg reads the format from the suffix.
     with whole_file(path, suffix=path.suffix) as partial:
         write(renderer, _slots(policy, world, renderer), partial, fps)
@@ -64,9 +64,9 @@ def record_video(
 def _slots(policy: Policy, world: World, renderer: WorldRenderer) -> Iterator[None]:
     """Play the episode; after each slot the renderer shows it."""
     while not world.done:
-        actions = policy.act(world)
-        _, _, info = world.step(actions)
-        renderer.show(actions, info)
+        actions = policy.act(world.slot)
+        _, _, result = world.step(actions)
+        renderer.show(actions, result, world.slot)
         yield
 
 

@@ -4,15 +4,15 @@ from typing import Any
 
 import numpy as np
 
+from envs.slot import RECORDED
 from marl_moe.errors import TrainingError
 from marl_moe.experiment.progress import Row
 from marl_moe.experiment.records.columns import TRAINING
 from marl_moe.experiment.training.engine import LEARNER_COLUMNS, Engine
 
-AGENT_MEANS = ("gain", "qos", "charge", "energy_j", "transferred", "rejected", "platform_balance")
 SLOT_MEANS = ("unit_price", "participation")
 OF_JOB = ("point", "settings")  # columns that a job adds to the rows of its training
-_SCALARS = (*AGENT_MEANS, *SLOT_MEANS, *LEARNER_COLUMNS, "utility", "share_of_equilibrium")
+_SCALARS = (*RECORDED, *SLOT_MEANS, *LEARNER_COLUMNS, "utility", "share_of_equilibrium")
 
 
 def tensorboard_scalars(row: Row, episode_slots: int) -> dict[str, float]:
@@ -78,7 +78,7 @@ def training_row(
     }
     if runners["num_requests"]:
         row["utility"] = runners["utility"] / runners["num_requests"]
-    row |= {name: runners[name] / runners["num_agent_slots"] for name in AGENT_MEANS}
+    row |= {name: runners[name] / runners["num_agent_slots"] for name in RECORDED}
     row |= {name: runners[name] / runners["num_slots"] for name in SLOT_MEANS}
     row["lost_slots"] = float(result.get(NUM_ENV_STEPS_LOST, np.nan))
     row["share_of_equilibrium"] = row["gain"] / equilibrium

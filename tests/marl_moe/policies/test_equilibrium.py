@@ -14,7 +14,6 @@ from envs import (
     RequestConfig,
     World,
     WorldConfig,
-    prospects,
 )
 from marl_moe.policies.equilibrium import BetterResponse, Nash
 from marl_moe.policies.optimum import Optimum, best_assignment, local_search
@@ -58,28 +57,28 @@ def worlds(
 def test_payoffs_are_what_the_world_pays_for_every_joint_action(
     config: WorldConfig, mechanism: str
 ) -> None:
-    game = SlotGame.of(worlds(config, mechanism=mechanism))
+    game = SlotGame.of(worlds(config, mechanism=mechanism).slot)
     assert game.max_load == 3
     for joint in product(range(5), repeat=3):
         world = worlds(config, mechanism=mechanism)
         allowed = np.take_along_axis(
-            world.action_mask(), np.tile(joint, (WORLDS, 1))[..., None], axis=-1
+            world.slot.mask, np.tile(joint, (WORLDS, 1))[..., None], axis=-1
         ).all((1, 2))
-        *_, info = world.step(np.tile(joint, (WORLDS, 1)))
+        *_, result = world.step(np.tile(joint, (WORLDS, 1)))
         expected = game.social_gain(np.tile(joint, (WORLDS, 1)))
         np.testing.assert_allclose(
-            expected[allowed], info["gain"].sum(axis=-1)[allowed], rtol=1e-4, atol=1e-4
+            expected[allowed], result.gain.sum(axis=-1)[allowed], rtol=1e-4, atol=1e-4
         )
         assert np.isneginf(expected[~allowed]).all()
 
 
 def test_loads_that_are_left_out_of_a_game_are_worth_less_than_abandoning() -> None:
     world = worlds(contention(16), num_worlds=4)
-    game = SlotGame.of(world)
+    game = SlotGame.of(world.slot)
     assert 2 <= game.max_load < 16
-    assert all(prospects.expected_gain(world, load).max() < 0 for load in range(game.max_load, 17))
-    assert prospects.expected_gain(world, game.max_load - 1).max() > 0
-    whole = SlotGame.of(worlds(replace(contention(16), allow_abandon=False), num_worlds=4))
+    assert all(world.slot.expected_gain(load).max() < 0 for load in range(game.max_load, 17))
+    assert world.slot.expected_gain(game.max_load - 1).max() > 0
+    whole = SlotGame.of(worlds(replace(contention(16), allow_abandon=False), num_worlds=4).slot)
     assert whole.max_load == 16
 
 
@@ -87,7 +86,7 @@ def test_loads_that_are_left_out_of_a_game_are_worth_less_than_abandoning() -> N
 def test_no_user_gains_by_leaving_an_equilibrium_alone(config: WorldConfig) -> None:
     world = worlds(config)
     policy = Nash(np.random.default_rng(0))
-    chosen = policy.act(world)
+    chosen = policy.act(world.slot)
     assert policy.converged.all()
     present = _gains(chosen, config)
     for user, action in product(range(3), range(5)):
@@ -97,11 +96,11 @@ def test_no_user_gains_by_leaving_an_equilibrium_alone(config: WorldConfig) -> N
 
 
 def test_users_who_wait_for_nobody_may_cycle_and_the_regret_says_how_far_they_are() -> None:
-    game = SlotGame.of(worlds(contention(8), slots=0))
+    game = SlotGame.of(worlds(contention(8), slots=0).slot)
     start = np.full((WORLDS, 8), 30)
     _, converged = game.equilibrium(start, max_sweeps=1)
     policy = Nash(np.random.default_rng(0))
-    policy.act(worlds(contention(8), slots=0))
+    policy.act(worlds(contention(8), slots=0).slot)
     assert policy.converged.all()
     assert policy.regret.max() <= 1e-5
     assert not converged.all()  # one sweep from nowhere is not enough to be sure
@@ -113,13 +112,13 @@ def test_the_optimum_is_the_best_of_all_joint_actions_in_every_slot(
     config: WorldConfig, allow_abandon: bool
 ) -> None:
     config = replace(config, allow_abandon=allow_abandon)
-    game = SlotGame.of(worlds(config))
+    game = SlotGame.of(worlds(config).slot)
     best = np.max(
         [game.social_gain(np.tile(j, (WORLDS, 1))) for j in product(range(5), repeat=3)], axis=0
     )
     policy = Optimum(np.random.default_rng(0))
     np.testing.assert_allclose(
-        game.social_gain(policy.act(worlds(config))), best, rtol=1e-5, atol=1e-5
+        game.social_gain(policy.act(worlds(config).slot)), best, rtol=1e-5, atol=1e-5
     )
     assert policy.setting == "milp"
 
@@ -128,8 +127,8 @@ def test_the_optimum_is_the_best_of_all_joint_actions_in_every_slot(
 def test_local_search_lies_between_equilibrium_and_optimum_in_every_slot(
     config: WorldConfig,
 ) -> None:
-    game = SlotGame.of(worlds(config))
-    nash = Nash(np.random.default_rng(0)).act(worlds(config))
+    game = SlotGame.of(worlds(config).slot)
+    nash = Nash(np.random.default_rng(0)).act(worlds(config).slot)
     equilibrium, found = game.social_gain(nash), game.social_gain(local_search(game, nash))
     optimum = game.social_gain(
         np.concatenate([best_assignment(game.worlds(np.array([n]))) for n in range(WORLDS)])
@@ -142,16 +141,16 @@ def test_local_search_lies_between_equilibrium_and_optimum_in_every_slot(
 
 def test_the_optimum_of_many_users_says_that_it_is_local_search_and_beats_the_equilibrium() -> None:
     world = worlds(contention(16), num_worlds=8, slots=1)
-    game = SlotGame.of(world)
+    game = SlotGame.of(world.slot)
     policy = Optimum(np.random.default_rng(0))
-    optimum, equilibrium = policy.act(world), Nash(np.random.default_rng(0)).act(world)
+    optimum, equilibrium = policy.act(world.slot), Nash(np.random.default_rng(0)).act(world.slot)
     assert policy.setting == "local_search"
     assert (game.social_gain(optimum) >= game.social_gain(equilibrium) - 1e-4).all()
 
 
 @both
 def test_local_search_ends_where_no_move_and_no_swap_helps(config: WorldConfig) -> None:
-    game = SlotGame.of(worlds(config, slots=1))
+    game = SlotGame.of(worlds(config, slots=1).slot)
     chosen = local_search(game, np.full((WORLDS, 3), 4))
     reached = game.social_gain(chosen)
     for user, action in product(range(3), range(5)):
@@ -183,7 +182,7 @@ def test_gains_of_eight_users_in_contention_are_the_published_ones(
     world = World(contention(8), num_worlds=48, seed=5)
     gains = []
     while not world.done:
-        gains.append(world.step(policy.act(world))[2]["gain"].mean(axis=-1))
+        gains.append(world.step(policy.act(world.slot))[2].gain.mean(axis=-1))
     means = np.mean(gains, axis=0)
     assert means.mean() == pytest.approx(
         expected, abs=3 * np.hypot(means.std() / np.sqrt(48), 0.01)
@@ -193,15 +192,15 @@ def test_gains_of_eight_users_in_contention_are_the_published_ones(
 def test_without_a_chance_to_move_users_stay_where_it_is_still_worth_it() -> None:
     world = World(contention(4), num_worlds=20, seed=0)
     policy = BetterResponse(np.random.default_rng(0), response_probability=0.0)
-    world.step(Nash(np.random.default_rng(0)).act(world))
-    chosen = policy.act(world)
-    stayed = chosen == world.last_expert
+    world.step(Nash(np.random.default_rng(0)).act(world.slot))
+    chosen = policy.act(world.slot)
+    stayed = chosen == world.occupancy.last_expert
     assert stayed.mean() > 0.6
-    gain = world.step(chosen)[2]["gain"]
+    gain = world.step(chosen)[2].gain
     assert gain[stayed].mean() > 1
 
 
 def _gains(chosen: np.ndarray, config: WorldConfig) -> np.ndarray:
     """Gains of all users if `chosen` is played in a copy of the worlds."""
-    *_, info = worlds(config).step(chosen)
-    return info["gain"]
+    *_, result = worlds(config).step(chosen)
+    return result.gain

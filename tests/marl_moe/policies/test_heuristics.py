@@ -48,7 +48,7 @@ def slots(config: WorldConfig, mechanism: str, num_worlds: int = 6) -> Iterator[
 
 
 def act(name: str, world: World, seed: int = 0) -> np.ndarray:
-    return HEURISTICS[name](np.random.default_rng(seed)).act(world)
+    return HEURISTICS[name](np.random.default_rng(seed)).act(world.slot)
 
 
 def gain_alone(world: World) -> np.ndarray:
@@ -59,8 +59,8 @@ def gain_alone(world: World) -> np.ndarray:
         for e in range(world.num_experts):
             actions = np.full(shape, world.num_experts)
             actions[:, u] = e
-            *_, info = deepcopy(world).step(actions)
-            gain[:, u, e] = info["gain"][:, u]
+            *_, result = deepcopy(world).step(actions)
+            gain[:, u, e] = result.gain[:, u]
     return gain
 
 
@@ -72,7 +72,7 @@ def test_actions_are_integers_that_the_mask_allows(
     for world in slots(config, mechanism):
         actions = act(name, world)
         assert np.issubdtype(actions.dtype, np.integer)
-        assert np.take_along_axis(world.action_mask(), actions[..., None], axis=-1).all()
+        assert np.take_along_axis(world.slot.mask, actions[..., None], axis=-1).all()
 
 
 @pytest.mark.parametrize(("config", "mechanism"), SETTINGS)
@@ -81,9 +81,9 @@ def test_abandon_and_local_drop_everything(name: str, config: WorldConfig, mecha
     for world in slots(config, mechanism):
         actions = act(name, world)
         assert (actions == world.num_experts).all()
-        _, reward, info = deepcopy(world).step(actions)
+        _, reward, result = deepcopy(world).step(actions)
         assert (reward == 0).all()
-        assert not info["transferred"].any()
+        assert not result.transferred.any()
 
 
 @pytest.mark.parametrize(("config", "mechanism"), SETTINGS)
@@ -92,20 +92,20 @@ def test_who_does_not_weigh_gains_abandons_only_where_no_expert_may_be_chosen(
     name: str, config: WorldConfig, mechanism: str
 ) -> None:
     for world in slots(config, mechanism):
-        none_may = ~world.action_mask()[..., :-1].any(axis=-1)
+        none_may = ~world.slot.mask[..., :-1].any(axis=-1)
         np.testing.assert_array_equal(act(name, world) == world.num_experts, none_may)
 
 
 def test_random_is_uniform_over_the_experts_that_may_be_chosen() -> None:
     config = WorldConfig(num_experts=5, requests=RequestConfig(num_transferred=1))
     world = World(config, num_worlds=20, seed=0, mechanism=mechanisms.make("posted_price"))
-    masks = world.action_mask()[:, 0, :-1]
+    masks = world.slot.mask[:, 0, :-1]
     n = int(
         np.flatnonzero((masks.sum(axis=1) > 1) & (masks.sum(axis=1) < 5))[0]
     )  # some may be chosen, some not
     allowed = np.flatnonzero(masks[n])
     policy = HEURISTICS["random"](np.random.default_rng(0))
-    counts = np.bincount([policy.act(world)[n, 0] for _ in range(4000)], minlength=6)
+    counts = np.bincount([policy.act(world.slot)[n, 0] for _ in range(4000)], minlength=6)
     assert counts.sum() == counts[allowed].sum()
     assert stats.chisquare(counts[allowed]).pvalue > 1e-3
 
@@ -115,7 +115,11 @@ def test_max_snr_takes_the_strongest_channel_of_those_allowed(
     config: WorldConfig, mechanism: str
 ) -> None:
     for world in slots(config, mechanism):
-        actions, mask, snr_db = act("max_snr", world), world.action_mask(), world.snr_db()
+        actions, mask, snr_db = (
+            act("max_snr", world),
+            world.slot.mask,
+            world.slot.conditions.links.snr_db,
+        )
         for n, u in np.argwhere(mask[..., :-1].any(axis=-1)):
             strongest = max(snr_db[n, u, e] for e in range(world.num_experts) if mask[n, u, e])
             assert snr_db[n, u, actions[n, u]] == strongest
@@ -124,9 +128,9 @@ def test_max_snr_takes_the_strongest_channel_of_those_allowed(
 @pytest.mark.parametrize("mechanism", ["none", "posted_price"])
 def test_topic_match_takes_the_most_competent_of_those_allowed(mechanism: str) -> None:
     for world in slots(FREE, mechanism):
-        actions, mask = act("topic_match", world), world.action_mask()
+        actions, mask = act("topic_match", world), world.slot.mask
         for n, u in np.argwhere(mask[..., :-1].any(axis=-1)):
-            competence = world.pool.competence[n, :, world.requests.topic[n, u]]
+            competence = world.pool.competence[n, :, world.requests.subtasks.topic[n, u]]
             best = max(competence[e] for e in range(world.num_experts) if mask[n, u, e])
             assert competence[actions[n, u]] == pytest.approx(best, abs=2e-6)
 
@@ -135,8 +139,8 @@ def test_topic_match_with_types_alone_takes_any_expert_of_the_right_type() -> No
     config = WorldConfig(information="type", requests=RequestConfig(num_transferred=1))
     world = World(config, seed=0)
     policy = HEURISTICS["topic_match"](np.random.default_rng(0))
-    counts = np.bincount([policy.act(world).item() for _ in range(2000)], minlength=31)
-    right = np.arange(world.requests.topic.item(), 30, 6)
+    counts = np.bincount([policy.act(world.slot).item() for _ in range(2000)], minlength=31)
+    right = np.arange(world.requests.subtasks.topic.item(), 30, 6)
     assert counts[right].sum() == 2000
     assert stats.chisquare(counts[right]).pvalue > 1e-3
 
@@ -149,8 +153,8 @@ def test_greedy_takes_the_best_gain_that_a_user_alone_could_have(
 ) -> None:
     seen = set()
     for world in slots(config, mechanism):
-        actions, mask, gain = act("greedy", world), world.action_mask(), gain_alone(world)
-        for n, u in np.argwhere(world.requests.pending):
+        actions, mask, gain = act("greedy", world), world.slot.mask, gain_alone(world)
+        for n, u in np.argwhere(world.requests.subtasks.pending):
             best = max(
                 (gain[n, u, e] for e in range(world.num_experts) if mask[n, u, e]), default=-np.inf
             )
@@ -169,9 +173,9 @@ def test_greedy_takes_the_best_gain_that_a_user_alone_could_have(
 def test_greedy_with_types_alone_takes_the_least_energy_of_the_right_type() -> None:
     config = WorldConfig(information="type", requests=RequestConfig(num_transferred=1))
     world = World(config, num_worlds=50, seed=0)
-    snr_db = world.snr_db()[:, 0]
+    snr_db = world.slot.conditions.links.snr_db[:, 0]
     for n, action in enumerate(act("greedy", world)[:, 0]):
-        right = range(int(world.requests.topic[n, 0]), 30, 6)
+        right = range(int(world.requests.subtasks.topic[n, 0]), 30, 6)
         # Of the right type all look equally competent, so the strongest channel is the cheapest.
         assert action == max(right, key=lambda e: snr_db[n, e])
 
@@ -188,14 +192,14 @@ def test_greedy_does_not_see_what_others_choose_now() -> None:
 def test_the_upper_bound_reads_what_the_device_itself_would_have_made() -> None:
     config = WorldConfig(num_users=5, requests=RequestConfig(num_transferred=2))
     world = World(config, num_worlds=20, seed=0)
-    words = world.requests.subtasks[..., :2, 1].sum(axis=-1)
+    words = world.requests.request_subtasks[..., :2, 1].sum(axis=-1)
     local_gains = []
     for _ in range(2):
-        *_, info = world.step(act("local", world))
-        local_gains.append(info["local_gain"])
-    np.testing.assert_allclose(info["local_utility"], 5 * 8.80 - 0.0025 * words, rtol=1e-12)
+        *_, result = world.step(act("local", world))
+        local_gains.append(result.local_gain)
+    np.testing.assert_allclose(result.local_utility, 5 * 8.80 - 0.0025 * words, rtol=1e-12)
     np.testing.assert_allclose(sum(local_gains), 2 * 5 * 0.86 - 0.0025 * words, rtol=1e-12)
-    np.testing.assert_allclose(info["utility"], 5 * (8.80 - 2 * 0.86), rtol=1e-12)
+    np.testing.assert_allclose(result.utility, 5 * (8.80 - 2 * 0.86), rtol=1e-12)
     assert HEURISTICS["local"].runs_locally
     assert not HEURISTICS["abandon"].runs_locally
 
@@ -215,7 +219,7 @@ def test_round_robin_visits_every_expert_once_before_any_twice() -> None:
     policy = HEURISTICS["round_robin"](np.random.default_rng(0))
     visits = []
     for _ in range(5):
-        chosen = policy.act(world)
+        chosen = policy.act(world.slot)
         assert (
             np.ptp(np.bincount(chosen[0], minlength=5)) <= 1
         )  # 7 users on 5 experts: one or two each
@@ -229,10 +233,10 @@ def test_round_robin_passes_over_experts_that_may_not_be_chosen() -> None:
         num_users=2, num_experts=6, experts=ExpertConfig(availability_probability=0.5)
     )
     world = World(config, num_worlds=50, seed=0)
-    chosen = HEURISTICS["round_robin"](np.random.default_rng(0)).act(world)
+    chosen = HEURISTICS["round_robin"](np.random.default_rng(0)).act(world.slot)
     for n, u in np.ndindex(chosen.shape):
-        turn = [(u + world.slot + step) % 6 for step in range(6)]
-        expected = next((e for e in turn if world.action_mask()[n, u, e]), 6)
+        turn = [(u + world.slot.index + step) % 6 for step in range(6)]
+        expected = next((e for e in turn if world.slot.mask[n, u, e]), 6)
         assert chosen[n, u] == expected
 
 
@@ -242,9 +246,9 @@ def test_load_aware_joins_the_shortest_queue_of_its_type() -> None:
     )
     policy = HEURISTICS["load_aware"](np.random.default_rng(0))
     world.step(np.random.default_rng(0).integers(30, size=(20, 12)))
-    chosen = policy.act(world)
+    chosen = policy.act(world.slot)
     for n, u in np.ndindex(chosen.shape):
-        others = world.load[n] - (world.last_expert[n, u] == np.arange(30))
-        right = world.pool.topic == world.requests.topic[n, u]
+        others = world.occupancy.load[n] - (world.occupancy.last_expert[n, u] == np.arange(30))
+        right = world.pool.topic == world.requests.subtasks.topic[n, u]
         assert right[chosen[n, u]]
         assert others[chosen[n, u]] == others[right].min()

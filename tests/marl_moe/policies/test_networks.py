@@ -106,9 +106,9 @@ def test_the_mask_read_from_an_observation_is_the_worlds(
     rng = np.random.default_rng(0)
     kinds = set()
     while not world.done:
-        seen = torch.from_numpy(world.observe()).flatten(0, 1)
+        seen = torch.from_numpy(world.slot.observation).flatten(0, 1)
         mask = action_mask(seen, allow_abandon).numpy()
-        np.testing.assert_array_equal(mask.reshape(8, 3, 6), world.action_mask())
+        np.testing.assert_array_equal(mask.reshape(8, 3, 6), world.slot.mask)
         kinds |= set(map(tuple, mask.tolist()))
         world.step(rng.integers(6, size=(8, 3)))
     assert len(kinds) > 10

@@ -38,8 +38,8 @@ def transitions() -> Callable[..., Batch]:
         rng = np.random.default_rng(seed)
         world = World(world_config, size, seed, mechanisms.make("posted_price"))
         world.step(np.full((size, world.num_users), world.num_experts))
-        seen = world.observe()[:, 0].copy()
-        mask = world.action_mask()
+        seen = world.slot.observation[:, 0].copy()
+        mask = world.slot.mask
         actions = np.where(mask, rng.random(mask.shape), -1).argmax(axis=-1)
         following, reward, _ = world.step(actions)
         return {

@@ -36,7 +36,7 @@ def world_seed(seed: int, index: int) -> int:
 
 def test_columns_are_what_a_world_gives_for_the_recorded_actions(runner: WorldRunner) -> None:
     world = deepcopy(runner.world)
-    seen, slot = world.observe(), 0
+    seen, slot = world.slot.observation, 0
     for _ in range(6):
         fragment = runner.sample()
         for row, starts in enumerate(fragment.starts):
@@ -140,7 +140,7 @@ def test_another_seed_is_another_world(runner: WorldRunner) -> None:
 
 def test_the_state_carries_the_actors_from_one_runner_to_another(runner: WorldRunner) -> None:
     other = WorldRunner(config=runner.config, worker_index=5)
-    seen = torch.from_numpy(runner.world.observe()).flatten(0, 1)
+    seen = torch.from_numpy(runner.world.slot.observation).flatten(0, 1)
 
     def scores(of: WorldRunner) -> torch.Tensor:
         return of.module["shared"].forward_exploration({"obs": seen})["action_dist_inputs"]

@@ -228,9 +228,9 @@ def test_each_user_does_what_its_own_module_finds_best_in_any_number_of_worlds(
     world = World(run.spec.env, num_worlds=5, seed=3, mechanism=mechanisms.make("posted_price"))
     module_of = {user: module for module, users in policy.module_users.items() for user in users}
     while not world.done:
-        actions = policy.act(world)
+        actions = policy.act(world.slot)
         for n, u in np.ndindex(5, 2):
-            one = {"obs": torch.from_numpy(world.observe()[n, u : u + 1])}
+            one = {"obs": torch.from_numpy(world.slot.observation[n, u : u + 1])}
             module = policy.modules[module_of[u]]
             with torch.no_grad():
                 scores = (
@@ -239,7 +239,7 @@ def test_each_user_does_what_its_own_module_finds_best_in_any_number_of_worlds(
                     else module.forward_exploration(one)["action_dist_inputs"]
                 )
             assert actions[n, u] == scores[0].argmax()
-            assert world.action_mask()[n, u, actions[n, u]]
+            assert world.slot.mask[n, u, actions[n, u]]
         world.step(actions)
 
 
@@ -269,8 +269,8 @@ def test_masked_actions_are_never_drawn_though_the_networks_favour_them(
     world = World(patchy_world, num_worlds=100, seed=0)
     chosen = set()
     while not world.done:
-        actions = policy.act(world)
-        assert np.take_along_axis(world.action_mask(), actions[..., None], axis=-1).all()
+        actions = policy.act(world.slot)
+        assert np.take_along_axis(world.slot.mask, actions[..., None], axis=-1).all()
         chosen |= set(actions.ravel().tolist())
         world.step(actions)
     assert len(chosen) > 2
@@ -285,10 +285,12 @@ def test_stochastic_dqn_explores_as_at_the_end_of_its_training(patchy_world: Wor
     model |= {"dueling": False, "double_q": True, "num_atoms": 1}
     module = STOCK["dqn"].build_module(5, model | {"epsilon": [[0, 1.0], [100, 0.2]]})
     world = World(patchy_world, num_worlds=4000, seed=0)
-    allowed = world.action_mask().sum(axis=-1)
+    allowed = world.slot.mask.sum(axis=-1)
     for env_steps, epsilon in ((0, 1.0), (50, 0.6), (1000, 0.2)):
         policy = StockPolicy("dqn", {"shared": module}, {"shared": [0, 1, 2]}, 5, env_steps)
-        differs = policy.stochastic(np.random.default_rng(1)).act(world) != policy.act(world)
+        differs = policy.stochastic(np.random.default_rng(1)).act(world.slot) != policy.act(
+            world.slot
+        )
         expected = epsilon * (1 - 1 / allowed)
         assert differs.mean() == pytest.approx(expected.mean(), abs=0.02)
 
@@ -350,8 +352,8 @@ def test_sac_with_our_pointer_network_trains_all_of_it_and_acts_as_the_same_weig
     ours = LearnedPolicy("sac", {"shared": network}, NetworkConfig(6, hidden=8), {"shared": [0, 1]})
     world = World(spec.env, num_worlds=5, seed=3, mechanism=mechanisms.make("posted_price"))
     while not world.done:
-        actions = policy.act(world)
-        assert np.array_equal(actions, ours.act(world))
+        actions = policy.act(world.slot)
+        assert np.array_equal(actions, ours.act(world.slot))
         world.step(actions)
 
 

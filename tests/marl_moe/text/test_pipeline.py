@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import mechanisms
-from envs import ExpertConfig, RequestConfig, World, WorldConfig
+from envs import ExpertConfig, RequestConfig, Slot, WorldConfig
 from marl_moe.experiment.study.evaluation import make_heuristic
 from marl_moe.text.backends.embedding_judge import EmbeddingJudge
 from marl_moe.text.backends.experts import Answer, ExpertError
@@ -46,8 +46,8 @@ class FirstOfTopic:
 
     name = "first_of_topic"
 
-    def act(self, world: World) -> np.ndarray:
-        return world.requests.topic
+    def act(self, slot: Slot) -> np.ndarray:
+        return slot.conditions.subtasks.topic
 
 
 @pytest.fixture
@@ -174,8 +174,8 @@ def test_a_subtask_that_a_full_expert_rejects_gets_no_answer(make: Callable[...,
     class Crowd(FirstOfTopic):
         """Every user chooses expert 0, which serves one."""
 
-        def act(self, world: World) -> np.ndarray:
-            return np.zeros((1, world.num_users), int)
+        def act(self, slot: Slot) -> np.ndarray:
+            return np.zeros((1, slot.num_users), int)
 
     world = replace(WORLD, num_users=20, experts=ExpertConfig(max_concurrent=1))
     result = make(world=world, policy=Crowd()).run(PROMPT, local_compute=0)
@@ -189,8 +189,8 @@ def test_experts_of_the_right_topic_recover_more_than_those_of_the_wrong(
     make: Callable[..., Pipeline], embedding: Embedding, banks: tuple[Bank, ...]
 ) -> None:
     class Wrong(FirstOfTopic):
-        def act(self, world: World) -> np.ndarray:
-            return (world.requests.topic + 1) % 6
+        def act(self, slot: Slot) -> np.ndarray:
+            return (slot.conditions.subtasks.topic + 1) % 6
 
     experts = [PhraseExpert(bank, embedding) for bank in banks]
     right, wrong = (

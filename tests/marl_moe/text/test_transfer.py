@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mechanisms
-from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
+from envs import ChannelConfig, ExpertConfig, RequestConfig, Slot, WorldConfig
 from marl_moe.experiment.study.evaluation import make_heuristic
 from marl_moe.text.decomposition import Subtask
 from marl_moe.text.transfer import WARM_UP, UserOfWorld
@@ -26,8 +26,8 @@ class Always:
     def __init__(self, expert: int) -> None:
         self.expert = expert
 
-    def act(self, world: World) -> np.ndarray:
-        return np.full((world.num_worlds, world.num_users), self.expert % (world.num_experts + 1))
+    def act(self, slot: Slot) -> np.ndarray:
+        return np.full((slot.num_worlds, slot.num_users), self.expert % (slot.num_experts + 1))
 
 
 def user(
@@ -43,7 +43,10 @@ def test_its_delay_energy_and_gain_are_those_of_the_model_with_the_k_of_its_own_
     """
     here = user(Always(2))
     world = here.world
-    backlog, snr = float(world.backlog_s[0, 2]), 10 ** (float(world.snr_db()[0, 0, 2]) / 10)
+    backlog, snr = (
+        float(world.occupancy.backlog_s[0, 2]),
+        10 ** (float(world.slot.conditions.links.snr_db[0, 0, 2]) / 10),
+    )
     transfer = here.transfer(SUBTASK, num_subtasks=3)
     sent = 6 * 48 * (30 + 150) / (1000 * np.log2(1 + snr))  # all six share the band
     delay = backlog + sent + 150 / 100

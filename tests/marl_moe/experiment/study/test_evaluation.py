@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import mechanisms
-from envs import Clearing, MarketConfig, RequestConfig, World, WorldConfig
+from envs import Clearing, MarketConfig, RequestConfig, Slot, World, WorldConfig
 from marl_moe.experiment.study import evaluation
 from marl_moe.experiment.study.evaluation import evaluate, make_heuristic
 from marl_moe.seeds import evaluation_seed
@@ -25,17 +25,22 @@ class Anything:
         self.rng = np.random.default_rng(seed)
         self.met: list[np.ndarray] = []
 
-    def act(self, world: World) -> np.ndarray:
-        requests = world.requests
+    def act(self, slot: Slot) -> np.ndarray:
+        requests = slot.conditions
         self.met.append(
             np.concatenate(
                 [
                     np.ravel(a)
-                    for a in (world.snr_db(), world.available, requests.words, requests.topic)
+                    for a in (
+                        slot.conditions.links.snr_db,
+                        slot.conditions.available,
+                        requests.subtasks.words,
+                        requests.subtasks.topic,
+                    )
                 ]
             )
         )
-        return self.rng.integers(world.num_experts + 1, size=(world.num_worlds, world.num_users))
+        return self.rng.integers(slot.num_experts + 1, size=(slot.num_worlds, slot.num_users))
 
 
 @pytest.fixture
@@ -65,7 +70,7 @@ def by_hand(
         slots = 0
         while not world.done:
             actions = rng.integers(world.num_experts + 1, size=(num_worlds, world.num_users))
-            _, _, info = world.step(actions)
+            _, _, result = world.step(actions)
             slots += 1
             for n, total in enumerate(totals):
 
@@ -73,16 +78,16 @@ def by_hand(
                     total[name] = total.get(name, 0.0) + float(value)
 
                 for u in range(world.num_users):
-                    if not np.isnan(info["utility"][n, u]):
-                        add("utility", info["utility"][n, u])
+                    if not np.isnan(result.utility[n, u]):
+                        add("utility", result.utility[n, u])
                         add("requests", 1)
                     for name in ("gain", "qos", "energy_j", "charge", "rejected", "transferred"):
-                        add(name, info[name][n, u])
-                    if info["transferred"][n, u]:
-                        add("delay_s", info["delay_s"][n, u])
+                        add(name, getattr(result, name)[n, u])
+                    if result.transferred[n, u]:
+                        add("delay_s", result.delay_s[n, u])
                 for e in range(world.num_experts):
-                    add("edge_utility", info["payment"][n, e] - info["edge_cost"][n, e])
-                add("platform_balance", info["platform_balance"][n])
+                    add("edge_utility", result.payment[n, e] - result.edge_cost[n, e])
+                add("platform_balance", result.platform_balance[n])
         for total in totals:
             for name in ("gain", "qos", "energy_j", "charge", "rejected"):
                 total[name] /= slots * world.num_users
@@ -287,7 +292,7 @@ def test_the_worst_user_and_the_evenness_of_gains_are_those_of_the_users_one_by_
     )
     total = np.zeros((3, 4))
     while not world.done:
-        total += world.step(policy.act(world))[2]["gain"]
+        total += world.step(policy.act(world.slot))[2]["gain"]
     np.testing.assert_allclose(rows["worst_gain"], total.min(axis=1) / 7)
     gains = np.maximum(total, 0)
     some = gains.any(axis=1)

@@ -66,8 +66,8 @@ def test_sampled_markets_are_those_of_a_world_played_to_these_slots() -> None:
     markets = sample(5)
     world, policy = World(WORLD, 5, 0, mechanisms.make("none")), make_heuristic("greedy", 0)
     for _ in range(SETTLING_SLOTS):
-        world.step(policy.act(world))
-    met = world.market.market(user_reports(world))
+        world.step(policy.act(world.slot))
+    met = world.market.market(user_reports(world.slot.conditions))
     for sampled, expected in ((markets, met), (markets.users, met.users)):
         for name, array in expected.arrays().items():
             np.testing.assert_array_equal(sampled.arrays()[name], array, err_msg=name)

@@ -26,7 +26,7 @@ def mean_gain(config: WorldConfig, *setting: Any) -> float:
     policy = BetterResponse(np.random.default_rng(0), *setting)
     gains = []
     while not world.done:
-        gains.append(world.step(policy.act(world))[1].mean())
+        gains.append(world.step(policy.act(world.slot))[1].mean())
     return float(np.mean(gains))
 
 

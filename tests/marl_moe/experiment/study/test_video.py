@@ -8,7 +8,7 @@ from matplotlib.animation import writers
 from PIL import Image
 
 import mechanisms
-from envs import World, WorldConfig
+from envs import Slot, World, WorldConfig
 from marl_moe.experiment.study import video
 from marl_moe.experiment.study.video import record_video
 from marl_moe.policies.heuristics import Random
@@ -31,7 +31,7 @@ def test_a_gif_has_a_frame_for_each_slot(patchy_world: WorldConfig, tmp_path: Pa
         for frame in range(film.n_frames):
             film.seek(frame)
             film.load()
-            assert film.info["duration"] == 200
+            assert film.result.duration == 200
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -41,9 +41,9 @@ def test_the_film_is_of_the_first_evaluation_world(
     played: list[np.ndarray] = []
 
     class Witness(Random):
-        def act(self, world: World) -> np.ndarray:
-            played.append(world.observe().copy())
-            return super().act(world)
+        def act(self, slot: Slot) -> np.ndarray:
+            played.append(slot.observation.copy())
+            return super().act(slot)
 
     record_video(
         Witness(np.random.default_rng(0)),
@@ -89,10 +89,10 @@ def test_a_film_that_fails_on_the_way_leaves_the_earlier_one(
     small_world: WorldConfig, tmp_path: Path
 ) -> None:
     class Quitter(Random):
-        def act(self, world: World) -> np.ndarray:
-            if world.slot == 2:
+        def act(self, slot: Slot) -> np.ndarray:
+            if slot.index == 2:
                 raise RuntimeError("enough")
-            return super().act(world)
+            return super().act(slot)
 
     path = tmp_path / "film.gif"
     path.write_bytes(b"the earlier one")

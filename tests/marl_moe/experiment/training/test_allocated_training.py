@@ -101,10 +101,10 @@ def test_following_takes_the_expert_assigned_and_otherwise_abandons_or_is_greedy
         )
         world = World(config, num_worlds=20, seed=0, mechanism=mechanisms.make("vcg"))
         while not world.done:
-            assert world.market.allocation is not None
-            assigned, pending = world.market.allocation.expert, world.requests.pending
-            actions = POLICIES["follow_assignment"](rng).act(world)
-            greedy = POLICIES["greedy"](rng).act(world)
+            assert world.slot.offer.allocation is not None
+            assigned, pending = world.slot.offer.allocation.expert, world.requests.subtasks.pending
+            actions = POLICIES["follow_assignment"](rng).act(world.slot)
+            greedy = POLICIES["greedy"](rng).act(world.slot)
             otherwise = np.full_like(greedy, 3) if allow_abandon else np.where(pending, greedy, 3)
             np.testing.assert_array_equal(actions, np.where(assigned >= 0, assigned, otherwise))
             world.step(actions)

@@ -1,0 +1,73 @@
+"""What experts and users carry from slot to slot: loads, backlogs and who served whom."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.state import State, copied, taken
+
+Float = NDArray[np.floating]
+RECENT_WEIGHT = 0.3  # of the last slot in `recent_load`
+_STATE = ("load", "recent_load", "backlog_s", "last_expert")
+
+
+@dataclass(frozen=True, eq=False)
+class Occupancy:
+    """Loads and backlogs of the experts of N worlds at the start of a slot.
+
+    Attributes:
+        load: (N, E) users that each expert served in the last slot.
+        recent_load: (N, E) exponential average of `load` over past slots, weight `RECENT_WEIGHT`.
+        backlog_s: (N, E) work that each expert has left over, s.
+        last_expert: (N, U) the expert that served each user in the last slot, -1: none.
+    """
+
+    load: Float
+    recent_load: Float
+    backlog_s: Float
+    last_expert: NDArray[np.int64]
+
+    @classmethod
+    def idle(cls, num_worlds: int, num_users: int, num_experts: int) -> Self:
+        """Return the occupancy before the first slot: nobody was served."""
+        nothing = np.zeros((num_worlds, num_experts))
+        return cls(nothing, nothing, nothing, np.full((num_worlds, num_users), -1))
+
+    def after(
+        self, load: Float, last_expert: NDArray[np.int64], work_s: Float, slot_s: float
+    ) -> "Occupancy":
+        """Return the occupancy after a slot.
+
+        Args:
+            load: (N, E) users served.
+            last_expert: (N, U) the expert that served each user, -1: none.
+            work_s: (N, E) work taken on, s.
+            slot_s: length of the slot, s; work beyond it stays as backlog.
+        """
+        return Occupancy(
+            load=load,
+            recent_load=self.recent_load + RECENT_WEIGHT * (load - self.recent_load),
+            backlog_s=np.maximum(self.backlog_s + work_s - slot_s, 0.0),
+            last_expert=last_expert,
+        )
+
+    def grown(self, count: int) -> "Occupancy":
+        """Return the occupancy with `count` more experts, which are idle."""
+        newcomers = ((0, 0), (0, count))
+        return replace(
+            self,
+            load=np.pad(self.load, newcomers),
+            recent_load=np.pad(self.recent_load, newcomers),
+            backlog_s=np.pad(self.backlog_s, newcomers),
+        )
+
+    def get_state(self) -> State:
+        """Return copies of all arrays."""
+        return taken(self, _STATE)
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """Return the occupancy that gave this state."""
+        return cls(**copied(state))

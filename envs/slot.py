@@ -1,0 +1,136 @@
+"""A slot as values: what users meet (`Slot`) and what comes of their actions (`SlotResult`)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Literal, NamedTuple, Self, get_type_hints
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from envs import actions, prospects
+from envs.conditions import Conditions
+from envs.config import WorldConfig
+from envs.observation import Layout
+from envs.offer import Offer
+
+Float = NDArray[np.floating]
+Bool = NDArray[np.bool_]
+Axis = Literal["user", "expert", "world"]
+
+
+@dataclass(frozen=True, eq=False)
+class Slot:
+    """A slot of N worlds before anybody has acted: its conditions, and the offer in force.
+
+    Policies act on it.
+
+    Attributes:
+        conditions: requests, channels, availability, loads and backlogs.
+        offer: prices, efforts and allocation.
+        mask: (N, U, C + 1) actions that each user may take: candidates that are available and take
+            part, and abandoning. Without a pending subtask only abandoning; with
+            `allow_abandon: false` abandoning only where nothing else is allowed.
+        observation: (N, U, D) observations, laid out in `envs.observation`.
+    """
+
+    conditions: Conditions
+    offer: Offer
+    mask: NDArray[np.bool_]
+    observation: NDArray[np.float32]
+
+    @classmethod
+    def opened(cls, conditions: Conditions, offer: Offer, layout: Layout) -> Self:
+        """Return the slot that begins under these conditions; its arrays are read-only."""
+        usable = conditions.available & offer.participates
+        mask = actions.mask(
+            conditions.candidates.of(usable),
+            conditions.subtasks.pending,
+            conditions.config.allow_abandon,
+        )
+        observation = layout.write(conditions, offer)
+        mask.setflags(write=False)
+        observation.setflags(write=False)
+        return cls(conditions, offer, mask, observation)
+
+    @property
+    def config(self) -> WorldConfig:
+        """Configuration of the worlds."""
+        return self.conditions.config
+
+    @property
+    def index(self) -> int:
+        """Number of the slot in its episode, from 0."""
+        return self.conditions.index
+
+    @property
+    def num_worlds(self) -> int:
+        """Number of worlds, N."""
+        return self.conditions.num_worlds
+
+    @property
+    def num_users(self) -> int:
+        """Number of users, U."""
+        return self.conditions.num_users
+
+    @property
+    def num_experts(self) -> int:
+        """Number of experts, E."""
+        return self.conditions.num_experts
+
+    @property
+    def num_candidates(self) -> int:
+        """Number of experts that a user can choose, C; abandoning is the action of that number."""
+        return self.conditions.num_candidates
+
+    @cached_property
+    def expected_competence(self) -> NDArray[np.float32]:
+        """Competence that each user expects of each candidate for its topic, (N, U, C)."""
+        return prospects.expected_competence(self.conditions)
+
+    def expected_gain(self, load: ArrayLike = 1) -> NDArray[np.float32]:
+        """Return the gain that each user expects of each candidate, see `prospects.expected_gain`.
+
+        Args:
+            load: users of the candidate, this user among them; broadcasts against (N, U, C).
+
+        Returns:
+            (..., N, U, C) gains over abandoning, credits.
+        """
+        return prospects.expected_gain(self.conditions, self.offer, load)
+
+
+class Entry(NamedTuple):
+    """A field of `SlotResult`: whom it is told of, and its meaning."""
+
+    axis: Axis
+    doc: str
+    recorded: bool = False  # runs keep its mean over slots and users
+
+
+class SlotResult(NamedTuple):
+    """What came of a slot: (N, U) arrays of users, (N, E) of experts and (N,) of worlds."""
+
+    gain: Annotated[Float, Entry("user", "the reward in double precision, credits", True)]
+    local_gain: Annotated[Float, Entry("user", "gain had the device run the subtask, credits")]
+    utility: Annotated[Float, Entry("user", "of the request completed now, credits; else NaN")]
+    local_utility: Annotated[Float, Entry("user", "the same had the device run all of it, credits")]
+    local_qos: Annotated[Float, Entry("user", "points recovered had the device run the subtask")]
+    qos: Annotated[Float, Entry("user", "points recovered", True)]
+    delay_s: Annotated[Float, Entry("user", "backlog, transmission, computing, s; 0 if not served")]
+    energy_j: Annotated[Float, Entry("user", "energy of the transmission, J", True)]
+    charge: Annotated[Float, Entry("user", "paid by the user, credits", True)]
+    transferred: Annotated[Bool, Entry("user", "served by an expert", True)]
+    rejected: Annotated[Bool, Entry("user", "masked action, or left out by the lottery", True)]
+    pending: Annotated[Bool, Entry("user", "had a subtask to transfer")]
+    load: Annotated[Float, Entry("expert", "users served")]
+    payment: Annotated[Float, Entry("expert", "paid to the edge device, credits")]
+    edge_cost: Annotated[Float, Entry("expert", "true cost of the edge device, credits")]
+    platform_balance: Annotated[Float, Entry("world", "charges less payments, credits", True)]
+
+
+ENTRIES: dict[str, Entry] = {
+    name: hint.__metadata__[0]
+    for name, hint in get_type_hints(SlotResult, include_extras=True).items()
+}
+OF_USERS = tuple(name for name, entry in ENTRIES.items() if entry.axis == "user")
+RECORDED = tuple(name for name, entry in ENTRIES.items() if entry.recorded)

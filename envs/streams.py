@@ -1,0 +1,19 @@
+"""The streams of randomness of a world, each with a generator of its own."""
+
+import numpy as np
+
+STREAMS = ("pool", "channel", "requests", "availability", "lottery", "judge", "candidates")
+
+
+def generators(seed: int | None, pool_seed: int | None) -> dict[str, np.random.Generator]:
+    """Return the generator of each stream.
+
+    Args:
+        seed: of all streams; None draws one from the operating system.
+        pool_seed: of the stream `pool`, where that is to be the same under every seed.
+    """
+    children = np.random.SeedSequence(seed).spawn(len(STREAMS))
+    streams = dict(zip(STREAMS, map(np.random.default_rng, children), strict=True))
+    if pool_seed is not None:
+        streams["pool"] = np.random.default_rng(pool_seed)
+    return streams
