@@ -1,9 +1,10 @@
 """Figures for print from the record tables of a run folder.
 
-Nothing here trains, and nothing here knows an env.
+Nothing here trains, nothing here knows an env, and nothing here writes a run's files.
 """
 
-from paper_figures.figures import FIGURES, draw
+from paper_figures.figures import render, save
+from paper_figures.registry import FIGURES, register
 from paper_figures.tables import CannotDraw, load_tables
 
-__all__ = ["FIGURES", "CannotDraw", "draw", "load_tables"]
+__all__ = ["FIGURES", "CannotDraw", "load_tables", "register", "render", "save"]

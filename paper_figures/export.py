@@ -1,18 +1,19 @@
-"""Results for other programs: the JSON layout of InstaDeep's marl-eval (Gorsane et al.
+"""Results for other programs: the JSON layout of InstaDeep's marl-eval.
 
-2022, arXiv 2209.10485).
+The layout is described by Gorsane et al. (2022, arXiv 2209.10485).
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from paper_figures.sweeps import by_task, named, task
+from paper_figures.settings import distinct
+from paper_figures.sweeps import by_task, with_variants
 from paper_figures.tables import LEARNED, CannotDraw, Tables, require
+from paper_figures.variants import Variant
 
-# Columns of both "training" and "evaluation".
-METRICS = (
+METRICS = (  # columns of both "training" and "evaluation"
     "gain",
     "utility",
     "qos",
@@ -22,12 +23,11 @@ METRICS = (
     "rejected",
     "share_of_equilibrium",
 )
-Steps = dict[tuple[str, str, str], pd.DataFrame]  # by task, algorithm (`sweeps.named`) and seed
+Steps = dict[tuple[str, Variant, str], pd.DataFrame]  # by task (its settings), policy and seed
 
 
 def marl_eval(tables: Tables, experiment: str) -> dict[str, Any]:
-    """{experiment: {task: {policy: {seed_k: {step_i: {step_count, metric: [value]},
-    absolute_metrics: {...}}}}}}.
+    """Return the results of a run in the layout of marl-eval.
 
     A task is a sweep point without its settings of `algorithm`, or the experiment's name where
     nothing else is swept. An algorithm trained in several ways is as many policies, `sac
@@ -39,11 +39,21 @@ def marl_eval(tables: Tables, experiment: str) -> dict[str, Any]:
     at slot 0 where nothing was trained. Metrics are those of `METRICS` that have a value in every
     run and step.
 
-    Raises CannotDraw, a ValueError, that says what is missing: policies are to be evaluated at the
-    same tasks and with the same seeds, and those that learned to have their training.
+    Args:
+        tables: of a run.
+        experiment: its name.
+
+    Returns:
+        {experiment: {task: {policy: {seed_k: {step_i: {step_count, metric: [value]},
+        absolute_metrics: {...}}}}}}.
+
+    Raises:
+        CannotDraw: policies were not evaluated at the same tasks and with the same seeds, or one
+            that learned lacks its training.
     """
     evaluation = by_task(require(tables, "evaluation", ("seed", "point", "policy", "episode")))
-    runs = evaluation.groupby(["point", "policy", "seed"], sort=False)
+    _require_same_seeds(evaluation)
+    runs = evaluation.groupby(["settings", "point", "policy", "seed"], sort=False)
     training = _steps(tables)
     metrics = [
         name
@@ -52,60 +62,92 @@ def marl_eval(tables: Tables, experiment: str) -> dict[str, Any]:
         and runs[name].count().all()
         and all(name in steps and steps[name].notna().all() for steps in training.values())
     ]
-    seeds = set(evaluation["seed"])
-    for (point, policy), rows in evaluation.groupby(["point", "policy"], sort=False):
-        if absent := sorted(seeds - set(rows["seed"])):
-            raise CannotDraw(
-                f"table 'evaluation' has no rows of policy '{policy}' with seed "
-                f"{', '.join(map(str, absent))} at sweep "
-                f"point '{point}'; marl-eval compares policies over the same seeds"
-            )
-
+    names = _names(list(evaluation["policy"].unique()))
     exported: dict[str, Any] = {}
-    for (point, policy, seed), episodes in runs:
-        steps = _steps_of(str(policy), training, str(point), str(seed), episodes[metrics].mean())
-        run: dict[str, Any] = {
-            f"step_{number}": {"step_count": int(step["env_steps"])}
-            | {name: [float(step[name])] for name in metrics}
-            for number, (_, step) in enumerate(steps.iterrows(), start=1)
-        }
+    for (settings, point, policy, seed), episodes in runs:
+        which = cast(Variant, policy)
+        means = episodes[metrics].mean()
+        steps = _steps_of(which, training, (str(settings), str(point), str(seed)), means)
+        run: dict[str, Any] = {}
+        for number, (_, step) in enumerate(steps.iterrows(), start=1):
+            values = {name: [float(step[name])] for name in metrics}
+            run[f"step_{number}"] = {"step_count": int(step["env_steps"])} | values
         run["absolute_metrics"] = {name: episodes[name].dropna().to_list() for name in metrics}
         policies = exported.setdefault(str(point) or experiment, {})
-        policies.setdefault(policy, {})[f"seed_{seed}"] = run
+        policies.setdefault(names[which], {})[f"seed_{seed}"] = run
     return {experiment: exported}
 
 
+def _names(policies: list[Variant]) -> dict[Variant, str]:
+    """Return a name for each policy that tells it from the others.
+
+    marl-eval joins names by commas, so none may hold one.
+    """
+    texts = distinct(which.text.replace(",", ";") for which in policies)
+    return dict(zip(policies, texts, strict=True))
+
+
+def _require_same_seeds(evaluation: pd.DataFrame) -> None:
+    """Raise CannotDraw unless each policy was evaluated with all seeds at all tasks."""
+    seeds = set(evaluation["seed"])
+    for (point, policy), rows in evaluation.groupby(["point", "policy"], sort=False):
+        absent = sorted(seeds - set(rows["seed"]))
+        if absent:
+            name = cast(Variant, policy).text
+            raise CannotDraw(
+                f"table 'evaluation' has no rows of policy '{name}' with seed "
+                f"{', '.join(map(str, absent))} at sweep point '{point}'; marl-eval compares "
+                "policies over the same seeds"
+            )
+
+
 def _steps(tables: Tables) -> Steps:
-    """The epochs that become steps: the same number of each training."""
+    """Return the epochs that become steps: the same number of each training."""
     if "training" not in tables or tables["training"].empty:
         return {}
-    training = tables["training"]
-    names = [named(*key) for key in zip(training["algorithm"], training["point"], strict=True)]
-    trained = training.groupby([training["point"].map(task), pd.Index(names), "seed"], sort=False)
+    training = require(tables, "training", ("seed", "point", "algorithm", "epoch"))
+    training = with_variants(training, "algorithm")
+    trained = training.groupby(["settings", "algorithm", "seed"], sort=False)
     num_steps = int(trained.size().min())
     steps: Steps = {}
-    for (point, algorithm, seed), epochs in trained:
+    for (settings, algorithm, seed), epochs in trained:
         back = np.linspace(0, len(epochs) - 1, num_steps).round().astype(int)  # from the last epoch
-        steps[str(point), str(algorithm), str(seed)] = epochs.sort_values("epoch").iloc[
-            len(epochs) - 1 - back[::-1]
-        ]
+        chosen = len(epochs) - 1 - back[::-1]
+        key = (str(settings), cast(Variant, algorithm), str(seed))
+        steps[key] = epochs.sort_values("epoch").iloc[chosen]
     return steps
 
 
 def _steps_of(
-    policy: str, training: Steps, point: str, seed: str, means: pd.Series
+    policy: Variant, training: Steps, run: tuple[str, str, str], means: pd.Series
 ) -> pd.DataFrame:
-    """The steps of a policy: its training's, or `means` at each step of the first algorithm of that
-    task and seed.
+    """Return the steps of a policy in a run.
+
+    Args:
+        policy: the policy.
+        training: the steps of all trainings.
+        run: the task's settings and text, and the seed.
+        means: of the metrics over the run's episodes.
+
+    Returns:
+        The steps of its training, or `means` at each step of the first algorithm of that task and
+        seed.
+
+    Raises:
+        CannotDraw: it learned, and its training is missing.
     """
-    learned = policy.replace("_stochastic", "", 1)
-    if (point, learned, seed) in training:
-        return training[point, learned, seed]
-    if learned.partition(" ")[0] in LEARNED:
+    settings, point, seed = run
+    learned = Variant(policy.learned, policy.way)
+    if (settings, learned, seed) in training:
+        return training[settings, learned, seed]
+    if learned.policy in LEARNED:
         raise CannotDraw(
-            f"table 'training' has no rows of '{learned}' with seed {seed} at sweep point '{point}'"
+            f"table 'training' has no rows of '{learned.text}' with seed {seed} at sweep point "
+            f"'{point}'"
         )
-    beside = (
-        steps["env_steps"] for (at, _, of), steps in training.items() if (at, of) == (point, seed)
-    )
-    return pd.DataFrame({"env_steps": next(beside, pd.Series([0]))} | means.to_dict())
+    env_steps = pd.Series([0])
+    for (trained_at, _, trained_with), steps in training.items():
+        if (trained_at, trained_with) == (settings, seed):
+            env_steps = steps["env_steps"]
+            break
+    return pd.DataFrame({"env_steps": env_steps} | means.to_dict())

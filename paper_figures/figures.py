@@ -1,100 +1,69 @@
-"""The figures there are, and how a run folder becomes files to print."""
+"""Record tables become figures, and figures become files to print."""
 
-import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
-from paper_figures import (
-    budgets,
-    contention,
-    fairness,
-    final_rewards,
-    policies,
-    price_of_anarchy,
-    price_paths,
-    price_response,
-    pricing,
-    reliability,
-    reward_curves,
-    sample_efficiency,
-    sensitivity,
-    upgrade,
-)
-from paper_figures.tables import CannotDraw, load_tables
+import paper_figures.plots  # noqa: F401 - registers the figures
+from paper_figures.registry import FIGURES
+from paper_figures.tables import CannotDraw, Tables, load_tables
 
-# A figure is a module with `STYLE`, rcParams, and `plot(tables)`, which returns a figure or the
-# axes in one.
-FIGURES: dict[str, ModuleType] = {
-    "reward_curves": reward_curves,
-    "sample_efficiency": sample_efficiency,
-    "final_rewards": final_rewards,
-    "policies": policies,
-    "reliability": reliability,
-    "contention": contention,
-    "price_of_anarchy": price_of_anarchy,
-    "pricing": pricing,
-    "price_response": price_response,
-    "price_paths": price_paths,
-    "budgets": budgets,
-    "sensitivity": sensitivity,
-    "upgrade": upgrade,
-    "fairness": fairness,
-}
 # The file formats and their metadata: without a date, the same tables give the same bytes.
-_FORMATS: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "png": {}}
+FORMATS: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "png": {}}
 
 
-def draw(
-    run_folder: str | Path, names: Sequence[str] | None = None, out: str | Path | None = None
-) -> tuple[list[Path], dict[str, str]]:
-    """Draw figures of a run folder's record tables, each as PDF and as PNG of 300 dpi.
+def render(
+    tables: Tables | str | Path, names: Sequence[str] | None = None
+) -> tuple[dict[str, Figure], dict[str, str]]:
+    """Draw figures of record tables, each in its style.
 
-    names: figures to draw, all of `FIGURES` if None. out: folder to write to,
-    `<run_folder>/figures` if None.
+    Args:
+        tables: by name, as `load_tables` reads them, or the run folder that holds them.
+        names: of the figures, all of `FIGURES` if None.
 
-    Returns the paths written, and for each figure that could not be drawn the reason. Raises
-    ValueError for a name that is no figure, FileNotFoundError where there is no run folder or no
-    table in it.
+    Returns:
+        The figures by name, and for each that could not be drawn the reason.
+
+    Raises:
+        ValueError: a name is of no figure, or a table is damaged.
+        FileNotFoundError: there is no run folder, or no table in it.
     """
-    names = list(FIGURES) if names is None else names
-    for name in names:
+    chosen = list(FIGURES) if names is None else list(names)
+    for name in chosen:
         if name not in FIGURES:
             nearest = get_close_matches(name, FIGURES, n=1, cutoff=0)[0]
             raise ValueError(
                 f"no figure '{name}'; did you mean '{nearest}'? Figures: {', '.join(FIGURES)}"
             )
-    tables = load_tables(run_folder)
-    folder = Path(run_folder, "figures") if out is None else Path(out)
-
-    written: list[Path] = []
+    if isinstance(tables, str | Path):
+        tables = load_tables(tables)
+    drawn: dict[str, Figure] = {}
     refused: dict[str, str] = {}
-    for name in names:
-        with matplotlib.rc_context(FIGURES[name].STYLE):
+    for name in chosen:
+        kind = FIGURES[name]
+        with matplotlib.rc_context(kind.style):
             try:
-                figure = FIGURES[name].plot(tables).get_figure(root=True)
+                drawn[name] = kind.plot(tables).get_figure(root=True)
             except CannotDraw as reason:
                 refused[name] = str(reason)
-                continue
-            folder.mkdir(parents=True, exist_ok=True)
-            written += [_write(figure, folder / f"{name}.{suffix}") for suffix in _FORMATS]
-    return written, refused
+    return drawn, refused
 
 
-def _write(figure: Figure, path: Path) -> Path:
-    """Write a figure whole or not at all. Raises OSError naming it."""
-    suffix = path.suffix[1:]
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        figure.savefig(partial, format=suffix, metadata=_FORMATS[suffix])
-        os.replace(partial, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+def save(name: str, figure: Figure, file: str | Path | IO[bytes], file_format: str = "pdf") -> None:
+    """Write a figure in its style; the same figure gives the same bytes.
+
+    Args:
+        name: of the figure in `FIGURES`.
+        figure: what `render` drew.
+        file: where to, by its path or open for bytes. A write that fails leaves part of it.
+        file_format: one of `FORMATS`: "pdf", or "png" of 300 dpi.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with matplotlib.rc_context(FIGURES[name].style):
+        figure.savefig(file, format=file_format, metadata=FORMATS[file_format])

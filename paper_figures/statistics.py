@@ -1,4 +1,4 @@
-"""The statistics behind the figures: means with Student t intervals, and learning curves.
+"""Statistics of the figures: means with Student t intervals, and learning curves.
 
 Seeds are the independent repetitions, so intervals are over the means of seeds: episodes of one
 seed share its policy, and more of them say nothing about training anew. One seed has no interval.
@@ -20,14 +20,19 @@ def mean_interval(
     by: Sequence[str] = ("policy",),
     confidence: float = CONFIDENCE,
 ) -> pd.DataFrame:
-    """Mean of `metric` and its two-sided Student t interval, for each group of `by`.
+    """Compute the mean of a metric and its two-sided Student t interval, for each group.
 
-    frame: one row per episode, with the columns `seed`, `metric` and those of `by`. NaN in `metric`
-    (no request was completed) is dropped first.
+    Args:
+        frame: one row per episode, with the columns `seed`, `metric` and those of `by`. NaN in
+            `metric` (no request was completed) is dropped first.
+        metric: a column.
+        by: columns that make the groups.
+        confidence: of the interval.
 
-    Returns one row per group, in order of appearance, with the columns of `by` and mean, low, high
-        in the units of `metric`; NaN where nothing is left, and an interval of one seed is NaN
-        num_seeds, num_episodes  that had a value
+    Returns:
+        One row per group, in order of appearance, with the columns of `by`; mean, low and high in
+        the units of `metric`, NaN where nothing is left, and an interval of one seed is NaN;
+        num_seeds and num_episodes that had a value.
     """
     rows = []
     for key, group in frame.groupby(list(by), sort=False):
@@ -40,16 +45,26 @@ def mean_interval(
 
 
 def smoothing_window(num_epochs: int) -> int:
-    """The odd window nearest to 2.5 % of the epochs, at least 1."""
+    """Return the odd window nearest to 2.5 % of the epochs, at least 1."""
     return 2 * int(0.0125 * num_epochs) + 1
 
 
 def smooth(values: ArrayLike, window: int) -> NDArray[np.float64]:
-    """Centred moving average of (n,) values over `window` of them -> (n,).
+    """Return the centred moving average of values.
 
     Towards the ends the window shrinks to the values there are, so nothing is padded; NaN are left
-    out of a mean. Raises ValueError unless `window` is odd and positive: an even one would shift
-    the curve by half a step.
+    out of a mean.
+
+    Args:
+        values: (n,).
+        window: how many values a mean is over.
+
+    Returns:
+        (n,).
+
+    Raises:
+        ValueError: `window` is not odd and positive; an even one would shift the curve by half a
+            step.
     """
     if window < 1 or window % 2 == 0:
         raise ValueError(
@@ -61,12 +76,18 @@ def smooth(values: ArrayLike, window: int) -> NDArray[np.float64]:
 
 
 def aligned(frame: pd.DataFrame, metric: str, step: str) -> pd.DataFrame:
-    """`metric` of every seed at the same steps: those that any seed has within the range that all
-    of them cover.
+    """Interpolate a metric of every seed at the same steps.
 
-    frame: one row per seed and step, with the columns `seed`, `step` and `metric`. Between its own
-    steps a seed is interpolated linearly. Returns these columns, without a row where there is no
-    such range.
+    The steps are those that any seed has within the range that all of them cover. Between its own
+    steps a seed is interpolated linearly.
+
+    Args:
+        frame: one row per seed and step, with the columns `seed`, `step` and `metric`.
+        metric: a column.
+        step: a column.
+
+    Returns:
+        These columns, without a row where there is no such range.
     """
     seeds = {seed: rows.sort_values(step) for seed, rows in frame.groupby("seed")}
     first = max(rows[step].iloc[0] for rows in seeds.values())
@@ -81,11 +102,18 @@ def aligned(frame: pd.DataFrame, metric: str, step: str) -> pd.DataFrame:
 
 
 def learning_curve(frame: pd.DataFrame, metric: str, step: str, window: int) -> pd.DataFrame:
-    """Mean over seeds of `metric` against `step`, smoothed within each seed.
+    """Compute the mean over seeds of a metric against a step, smoothed within each seed.
 
-    frame: one row per seed and step, with the columns `seed`, `step` and `metric`; rows that share
-    a seed and a step are averaged. Returns mean, low, high (the t interval over seeds, NaN with
-    fewer than two) and num_seeds, indexed by step.
+    Args:
+        frame: one row per seed and step, with the columns `seed`, `step` and `metric`; rows that
+            share a seed and a step are averaged.
+        metric: a column.
+        step: a column.
+        window: of `smooth`.
+
+    Returns:
+        mean, low, high (the t interval over seeds, NaN with fewer than two) and num_seeds, indexed
+        by step.
     """
     per_seed = frame.groupby(["seed", step])[metric].mean()
     smoothed = (

@@ -1,10 +1,10 @@
-"""Policies compared over a handful of seeds by the rliable protocol (Agarwal et al. 2021, arXiv
-2108.13264).
+"""Policies compared over a handful of seeds by the rliable protocol.
 
-Interquartile mean, performance profile and probability of improvement, with percentile intervals of
-a stratified bootstrap. The frames are rows of the table "evaluation": one per episode, with the
-columns `seed`, `point`, `policy` and a metric. A sweep point is a stratum (rliable: a task), a seed
-at a point a cluster (rliable: a run).
+The protocol is that of Agarwal et al. (2021, arXiv 2108.13264): interquartile mean, performance
+profile and probability of improvement, with percentile intervals of a stratified bootstrap. The
+frames are rows of the table "evaluation": one per episode, with the columns `seed`, `point`,
+`policy` and a metric. A sweep point is a stratum (rliable: a task), a seed at a point a cluster
+(rliable: a run).
 
 What is resampled: the seeds of each point, with all their episodes, at each point apart. Episodes
 of a seed share its trained policy and say nothing about training anew, so they are never drawn one
@@ -23,6 +23,7 @@ one seed has nothing to resample: the interval is NaN.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,17 +40,26 @@ Counts = NDArray[np.int64]
 
 
 def interquartile_mean(values: ArrayLike) -> float:
-    """Mean of the middle half of the values: a quarter of them, rounded down, is cut at either end."""
+    """Return the mean of the middle half of the values.
+
+    A quarter of them, rounded down, is cut at either end.
+    """
     ordered = np.sort(np.asarray(values, dtype=float), axis=None)
     return float(_middle_mean(ordered, np.ones((1, len(ordered)), dtype=int))[0])
 
 
 def interquartile_means(frame: pd.DataFrame, metric: str, rng: np.random.Generator) -> pd.DataFrame:
-    """Interquartile mean of `metric` over all episodes, seeds and points of each policy.
+    """Compute the interquartile mean of a metric over all episodes, seeds and points.
 
-    NaN in `metric` is dropped first. Returns one row per policy, in order of appearance, with the
-        columns policy, mean, low, high  in the units of `metric`; NaN where nothing is left
-        num_seeds  at the point that has the fewest, num_points, num_episodes  that had a value
+    Args:
+        frame: one row per episode.
+        metric: a column; NaN in it is dropped first.
+        rng: of the bootstrap.
+
+    Returns:
+        One row per policy, in order of appearance: policy; mean, low and high in the units of
+        `metric`, NaN where nothing is left; num_seeds at the point that has the fewest;
+        num_points and num_episodes that had a value.
     """
     rows = []
     for policy, group in frame.dropna(subset=[metric]).groupby("policy", sort=False):
@@ -72,12 +82,18 @@ def interquartile_means(frame: pd.DataFrame, metric: str, rng: np.random.Generat
 def performance_profiles(
     frame: pd.DataFrame, metric: str, thresholds: ArrayLike, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Share of all episodes, seeds and points of each policy in which `metric` is above a
-    threshold.
+    """Compute the share of episodes of each policy in which a metric is above a threshold.
 
-    NaN in `metric` is dropped first. Intervals hold at each threshold alone, not at all of them
-    together. Returns one row per policy and threshold, with the columns policy, threshold, share,
-    low, high, num_seeds.
+    Intervals hold at each threshold alone, not at all of them together.
+
+    Args:
+        frame: one row per episode.
+        metric: a column; NaN in it is dropped first.
+        thresholds: (n,), in the units of `metric`.
+        rng: of the bootstrap.
+
+    Returns:
+        One row per policy and threshold: policy, threshold, share, low, high, num_seeds.
     """
     thresholds = np.asarray(thresholds, dtype=float)
     profiles = []
@@ -104,15 +120,25 @@ def performance_profiles(
 
 
 def probability_of_improvement(
-    frame: pd.DataFrame, metric: str, policy: str, rng: np.random.Generator
+    frame: pd.DataFrame, metric: str, policy: Any, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Probability that a run of `policy` has a greater mean of `metric` than a run of another one,
-    for each other.
+    """Compute how probably a run of a policy has a greater mean than a run of each other one.
 
     At a point it is Mann and Whitney's U over the number of pairs of runs, a tie counting half;
-    then the mean over points. NaN in `metric` is dropped first. Returns one row per other policy,
-    in order of appearance, with the columns policy, probability, low, high, num_seeds. Raises
-    ValueError where the two were not evaluated at the same points.
+    then the mean over points.
+
+    Args:
+        frame: one row per episode.
+        metric: a column; NaN in it is dropped first.
+        policy: in the column `policy`, compared with all others there.
+        rng: of the bootstrap.
+
+    Returns:
+        One row per other policy, in order of appearance: policy, probability, low, high,
+        num_seeds.
+
+    Raises:
+        ValueError: two policies were not evaluated at the same points.
     """
     runs = (
         frame.dropna(subset=[metric])
@@ -149,8 +175,14 @@ def probability_of_improvement(
 
 
 def _middle_mean(ordered: Array, counts: Counts) -> Array:
-    """Interquartile mean of (n,) ordered values, the i-th of which occurs counts[:, i] times ->
-    (resamples,).
+    """Return the interquartile mean of values that occur several times.
+
+    Args:
+        ordered: (n,), rising.
+        counts: (resamples, n), how often each value occurs.
+
+    Returns:
+        (resamples,).
     """
     rank = np.cumsum(counts, axis=1)
     total = rank[:, -1:]
@@ -162,26 +194,30 @@ def _middle_mean(ordered: Array, counts: Counts) -> Array:
 
 
 def _clusters(group: pd.DataFrame) -> tuple[Counts, list[int]]:
-    """The cluster of each row, numbered point by point, and the number of seeds at each point."""
+    """Return the cluster of each row, numbered point by point, and the seeds at each point."""
     by_point = group.groupby("point", sort=False)
     numbers = group.groupby([by_point.ngroup(), "seed"]).ngroup().to_numpy().astype(np.int64)
     return numbers, by_point["seed"].nunique().to_list()
 
 
 def _wins(mine: Array, theirs: Array) -> Array:
-    """(n,) against (m,) -> (n, m): 1 where mine is greater, 1/2 where both are the same."""
+    """Return (n, m) of (n,) against (m,): 1 where mine is greater, 1/2 where both are the same."""
     return (np.sign(mine[:, None] - theirs) + 1) / 2
 
 
 def _interval(
     statistic: Callable[[Counts], Array], seeds: Sequence[int], size: int, rng: np.random.Generator
 ) -> tuple[Array | float, Array | float]:
-    """Percentile interval of a statistic under resampling of seeds within each stratum; NaN where
-    one has a single one.
+    """Return the percentile interval of a statistic under resampling of seeds in each stratum.
 
-    statistic: (resamples, clusters) how often each cluster was drawn -> (..., resamples). seeds:
-    clusters in each
-    stratum, which are numbered through. size: values that it computes for a resample.
+    Args:
+        statistic: of (resamples, clusters), how often each cluster was drawn, to (..., resamples).
+        seeds: clusters in each stratum, which are numbered through.
+        size: values that the statistic computes for a resample.
+        rng: of the bootstrap.
+
+    Returns:
+        Its two ends, NaN where a stratum has a single seed.
     """
     if min(seeds) < 2:
         return np.nan, np.nan

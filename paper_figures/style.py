@@ -1,6 +1,8 @@
-"""How a figure looks in print: rcParams to merge with `|`, and one look per policy in all figures.
+"""Looks of figures in print: rcParams to merge with `|`, and one look per policy in all figures.
 
 To draw with them on one's own:
+
+    from paper_figures.plots import reward_curves
 
     with matplotlib.rc_context(style.PRINT | style.SINGLE_COLUMN):
         ax = reward_curves.plot(tables)
@@ -15,6 +17,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from paper_figures.settings import TEXT, Settings, last_key, section
 from paper_figures.statistics import CONFIDENCE
 from paper_figures.tables import LEARNED
 
@@ -64,6 +67,8 @@ METRIC_LABELS = {
 
 
 class PolicyStyle(NamedTuple):
+    """The look of a policy, in matplotlib's terms."""
+
     label: str
     colour: str
     line_style: str | tuple[int, tuple[float, ...]]
@@ -96,7 +101,7 @@ _FALLBACK = list(_POLICIES.values())[4:15]
 
 
 def policy_style(policy: str) -> PolicyStyle:
-    """The look of a policy: the same in every figure and every process, and never an error.
+    """Return the look of a policy: the same in every figure and process, and never an error.
 
     `NAME_stochastic` is the policy NAME drawn in dots; a name unknown here gets a look that follows
     from its letters.
@@ -112,10 +117,13 @@ def policy_style(policy: str) -> PolicyStyle:
 
 
 def curve(policy: str, depth: float = 0.0) -> dict[str, Any]:
-    """Keywords of `Axes.plot` for the line of a policy; learned ones are heavier, and over all
-    others.
+    """Return keywords of `Axes.plot` for the line of a policy.
 
-    depth: 0 for the topmost of either kind, below 1 for those under it.
+    Learned policies are heavier, and over all others.
+
+    Args:
+        policy: its name.
+        depth: 0 for the topmost of either kind, below 1 for those under it.
     """
     label, colour, line_style, marker = policy_style(policy)
     learned = policy in LEARNED
@@ -131,8 +139,11 @@ def curve(policy: str, depth: float = 0.0) -> dict[str, Any]:
 
 
 def binary_axis(ax: Axes, numbers: Sequence[float]) -> None:
-    """A logarithmic x axis with a tick at each of the rising `numbers`, and half an octave beyond
-    them.
+    """Give the axes a logarithmic x axis.
+
+    Args:
+        ax: the axes.
+        numbers: rising, a tick at each; the axis goes half an octave beyond them.
     """
     ax.set_xscale("log", base=2)
     ax.set_xticks(numbers, [f"{number:g}" for number in numbers])
@@ -143,28 +154,59 @@ def binary_axis(ax: Axes, numbers: Sequence[float]) -> None:
 _MECHANISMS = {"none": "Free edge devices", "vcg": "VCG"}  # those whose name alone would not do
 
 
-def point_label(point: str) -> str:
-    """A sweep point for an axis: `mechanism=budgeted_price budget=8` -> `Budgeted price, budget 8`.
+def mechanism_label(name: str) -> str:
+    """Return the name of a mechanism in a figure: `budgeted_price` is "Budgeted price"."""
+    return as_text(_MECHANISMS.get(name, name.replace("_", " ").capitalize()))
+
+
+def point_label(settings: Settings) -> str:
+    """Return the settings of a sweep point for an axis, such as "Budgeted price, budget 8".
 
     Keys lose their sections, and a mechanism's name stands for itself.
     """
-    settings = dict(setting.partition("=")[::2] for setting in point.split(" ") if setting)
-    name = settings.pop("mechanism", "") or settings.pop("mechanism.name", "")
-    parts = [_MECHANISMS.get(name, name.replace("_", " ").capitalize())] if name else []
-    parts += [
-        f"{key.rpartition('.')[2].replace('_', ' ')} {value}" for key, value in settings.items()
-    ]
-    return ", ".join(parts)
+    mechanism, parameters = _mechanism_and_parameters(settings)
+    return ", ".join([mechanism_label(mechanism), *parameters] if mechanism else parameters)
+
+
+def parameters_label(settings: Settings) -> str:
+    """Return the label of a sweep point without the name of its mechanism: "budget 8"."""
+    _, parameters = _mechanism_and_parameters(settings)
+    return ", ".join(parameters)
+
+
+def as_text(label: str) -> str:
+    """Return a label in which matplotlib takes no part between dollar signs for mathematics."""
+    return label.replace("$", r"\$")
+
+
+def _mechanism_and_parameters(settings: Settings) -> tuple[str, list[str]]:
+    """Return the name of a point's mechanism, "" without one, and words for the other settings."""
+    mechanism = ""
+    words: list[str] = []
+    for key, value in settings.items():
+        name, parameters = section(key, value)
+        if key == "mechanism.name":
+            mechanism = str(value)
+            continue
+        if key == "mechanism":
+            mechanism = name
+        elif name:
+            words.append(f"{last_key(key)} {name}")
+        for parameter, inner in parameters:
+            shown = last_key(parameter).replace("_", " ")
+            words.append(as_text(f"{shown} {inner}" if parameter != TEXT else str(inner)))
+    return mechanism, words
 
 
 def note(*parts: str) -> Line2D:
-    """A legend entry without a mark, for what holds of all that is drawn; empty parts are left out."""
+    """Return a legend entry without a mark, for all that is drawn; empty parts are left out."""
     return Line2D([], [], linestyle="", label="; ".join(filter(None, parts)))
 
 
 def interval_label(intervals: pd.DataFrame) -> str:
-    """What the intervals of a result of `statistics` are over, or why there is none; "" where
-    nothing has a value.
+    """Return what the intervals of a result of `statistics` are over, or why there is none.
+
+    It is "" where nothing has a value.
     """
     drawn = intervals[intervals["low"].notna()]
     if drawn.empty:
@@ -175,8 +217,11 @@ def interval_label(intervals: pd.DataFrame) -> str:
 
 
 def interval_key(intervals: pd.DataFrame, mark: Artist) -> list[Artist]:
-    """The legend's entry for the intervals, beside the mark that stands for them, or beside none if
-    none is drawn.
+    """Return the legend's entry for the intervals.
+
+    Args:
+        intervals: result of `statistics`.
+        mark: stands for them beside the entry; without it where no interval is drawn.
     """
     label = interval_label(intervals)
     if intervals["low"].isna().all():

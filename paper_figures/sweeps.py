@@ -1,10 +1,20 @@
-"""The grid of a sweep, read from the points of a table: which keys vary, and with which values."""
+"""The grid of a sweep, from the settings of its points: which keys vary, and with which values.
 
-from typing import NamedTuple
+A task is a sweep point without what it sets of the algorithm: there algorithms of points of their
+own meet. All functions take the column `settings` or its texts; `point` is only shown.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
 
 import pandas as pd
 
-from paper_figures.tables import LEARNED, CannotDraw
+from paper_figures.settings import distinct, identity, point_text, read, value_text
+from paper_figures.tables import CannotDraw
+from paper_figures.variants import variant
 
 AXIS_LABELS = {
     "bandwidth_hz": "Band of an edge device (Hz)",
@@ -17,149 +27,176 @@ AXIS_LABELS = {
     "split": "Band shared",
     "mechanism": "Mechanism",
 }
-SECTIONS = (
-    "mechanism",
-    "algorithm",
-)  # may be swept whole, by name with the rest of their keys behind it
 
 
-class Axis(NamedTuple):
-    """A key that a sweep varies."""
+@dataclass(frozen=True)
+class Axis:
+    """A key that a sweep varies.
 
-    key: str  # such as env.channel.bandwidth_hz
-    values: list[
-        str
-    ]  # as the points write them; in order where they are numbers, else as they came
-    numbers: list[float] | None  # the values, where all are numbers
+    Attributes:
+        key: such as env.channel.bandwidth_hz.
+        values: as the sweep gave them, each once; in order where they are numbers, else as they
+            came.
+        places: of a point's value in `values`, by the text of the point's settings.
+    """
+
+    key: str
+    values: list[Any]
+    places: dict[str, int]
+
+    @property
+    def numbers(self) -> list[float] | None:
+        """The values, where all are numbers."""
+        return self.values if all(map(_is_number, self.values)) else None
+
+    @property
+    def names(self) -> list[str]:
+        """The values as texts that tell them apart, `None` and a text "None" as null and "None"."""
+        names = [value_text(value) for value in self.values]
+        if len(set(names)) < len(names):
+            return [json.dumps(value, ensure_ascii=False) for value in self.values]
+        return names
 
     @property
     def label(self) -> str:
-        """What it is called in a figure; keys of `evaluation.env` are told apart from those trained
-        with.
-        """
+        """Name in a figure; keys of `evaluation.env` are told apart from those trained with."""
         name = self.key.rpartition(".")[2]
         label = AXIS_LABELS.get(name, name.replace("_", " ").capitalize())
         return f"{label}, evaluated" if self.key.startswith("evaluation.env.") else label
 
 
-def settings(point: str) -> dict[str, str]:
-    """`env.a=1 mechanism=fisher budget=8` -> {"env.a": "1", "mechanism": "fisher budget=8"}."""
-    found: dict[str, str] = {}
-    last = ""
-    for token in point.split():
-        key, _, value = token.partition("=")
-        begins = "=" in token and ("." in key or key in SECTIONS)
-        if last in SECTIONS and not begins:  # a parameter of the section before it
-            found[last] += f" {token}"
-        else:
-            found[key] = value
-            last = key
-    return found
+def axes(settings: pd.Series) -> list[Axis]:
+    """Return the keys that vary over the points of a table, the one of most values last.
 
-
-def axes(points: pd.Series) -> list[Axis]:
-    """The keys that vary over the points of a table, the one of most values last.
-
-    Raises CannotDraw where none does.
+    Raises:
+        CannotDraw: none does, or a point lacks one.
     """
-    table = pd.DataFrame([settings(point) for point in points.unique()])
-    varying = [str(column) for column in table if table[column].nunique() > 1]
-    if not varying:
-        raise CannotDraw("table 'evaluation' has one sweep point; this figure needs a sweep")
+    points = {text: read(text) for text in settings.unique()}
+    keys = dict.fromkeys(key for point in points.values() for key in point)
     found = []
-    for key in varying:
-        values = list(table[key].unique())
-        numbers = pd.to_numeric(pd.Series(values), errors="coerce")
-        if numbers.notna().all():
-            values = [values[index] for index in numbers.argsort()]
-            found.append(Axis(key, values, sorted(numbers)))
-        else:
-            found.append(Axis(key, values, None))
+    for key in keys:
+        absent = [point_text(point) for point in points.values() if key not in point]
+        if absent:
+            raise CannotDraw(
+                f"table 'evaluation' has sweep point '{absent[0]}' without '{key}', which others "
+                "have; this figure needs the points of one sweep"
+            )
+        axis = _axis(*_narrowed(key, {text: point[key] for text, point in points.items()}))
+        if len(axis.values) > 1:
+            found.append(axis)
+    if not found:
+        raise CannotDraw("table 'evaluation' has one sweep point; this figure needs a sweep")
     return sorted(found, key=lambda axis: len(axis.values))
 
 
 def with_axes(table: pd.DataFrame, varying: list[Axis]) -> pd.DataFrame:
-    """The table with a column for each key that varies."""
-    by_point = {point: settings(point) for point in table["point"].unique()}
-    columns = {
-        axis.key: table["point"].map({point: by_point[point][axis.key] for point in by_point})
-        for axis in varying
-    }
+    """Return the table with a column for each key that varies: the places of values in the axis."""
+    columns = {axis.key: table["settings"].map(axis.places) for axis in varying}
     return table.assign(**columns)
 
 
-def task(point: str) -> str:
-    """A sweep point without what it sets of the algorithm: where algorithms of points of their own
-    meet.
+def task(settings: str) -> str:
+    """Return the settings of a sweep point without those of the algorithm, both as JSON."""
+    kept = {}
+    for key, value in read(settings).items():
+        if key.split(".")[0] != "algorithm":
+            kept[key] = value
+    return json.dumps(kept)
+
+
+def task_texts(settings: pd.Series) -> dict[str, str]:
+    """Return the tasks of a column of settings, each with a text that tells it from the others."""
+    tasks = list(dict.fromkeys(task(text) for text in settings.unique()))
+    return dict(zip(tasks, distinct(point_text(read(text)) for text in tasks), strict=True))
+
+
+def with_variants(table: pd.DataFrame, policy: str = "policy") -> pd.DataFrame:
+    """Return a table with tasks for points, and variants for policies.
+
+    Args:
+        table: with the columns `settings` and that of the policies.
+        policy: the column of the policies, which holds `Variant` afterwards.
     """
-    return " ".join(
-        f"{key}={value}"
-        for key, value in settings(point).items()
-        if key.split(".")[0] != "algorithm"
-    )
-
-
-def named(policy: str, point: str) -> str:
-    """A policy by name and, where it learned, by how: what the sweep point sets of the algorithm
-    beside its name.
-
-    `sac` at `algorithm=sac network=mlp env.num_users=4` is `sac network=mlp`.
-    """
-    if policy.removesuffix("_stochastic") not in LEARNED:
-        return policy
-    parts = [policy]
-    for key, value in settings(point).items():
-        section, _, parameter = key.partition(".")
-        if section == "algorithm" and parameter != "name":
-            parts.append(
-                f"{key.rpartition('.')[2]}={value}" if parameter else value.partition(" ")[2]
-            )
-    return " ".join(filter(None, parts))
+    tasks = {text: task(text) for text in table["settings"].unique()}
+    texts = task_texts(table["settings"])
+    pairs = pd.MultiIndex.from_frame(table[[policy, "settings"]])
+    variants = {(name, text): variant(str(name), read(text)) for name, text in pairs.unique()}
+    of_tasks = table["settings"].map(tasks)
+    of_policies = pd.Series([variants[pair] for pair in pairs], index=table.index, dtype=object)
+    return table.assign(**{policy: of_policies}, settings=of_tasks, point=of_tasks.map(texts))
 
 
 def once_a_task(evaluation: pd.DataFrame) -> pd.DataFrame:
-    """The table "evaluation" with tasks for points and policies `named`, each once a task, seed and
-    episode.
+    """Return the table "evaluation" `with_variants`, each once a task, seed and episode.
 
     Policies that do not learn were evaluated once for every algorithm, in the same worlds.
     """
-    points = pd.MultiIndex.from_frame(evaluation[["policy", "point"]])
-    names = {key: named(*key) for key in points.unique()}
-    rows = evaluation.assign(policy=points.map(names), point=evaluation["point"].map(task))
-    return rows.drop_duplicates(["point", "policy", "seed", "episode"])
+    rows = with_variants(evaluation)
+    return rows.drop_duplicates(["settings", "policy", "seed", "episode"])
 
 
 def by_task(evaluation: pd.DataFrame) -> pd.DataFrame:
-    """As `once_a_task`.
+    """Return the table "evaluation" `once_a_task`.
 
-    Raises CannotDraw where one policy was not evaluated at a task where others were.
+    Raises:
+        CannotDraw: a policy was not evaluated at a task where others were.
     """
     rows = once_a_task(evaluation)
     policies = set(rows["policy"])
     for name, here in rows.groupby("point", sort=False):
-        if absent := sorted(policies - set(here["policy"])):
+        absent = sorted(which.text for which in policies - set(here["policy"]))
+        if absent:
             raise CannotDraw(
                 f"table 'evaluation' has no rows of policy {', '.join(map(repr, absent))} at sweep "
-                f"point '{name}'; "
-                "policies are compared over the same points"
+                f"point '{name}'; policies are compared over the same points"
             )
     return rows
 
 
 def require_users_vary_alone(evaluation: pd.DataFrame) -> None:
-    """Raise CannotDraw unless there are several numbers of users, and each stands at one sweep
-    point.
-    """
-    points = evaluation.groupby("num_users")["point"].unique()
-    if len(points) < 2:
+    """Raise CannotDraw unless there are several numbers of users, each at one sweep point."""
+    points = evaluation.drop_duplicates(["num_users", "settings"]).groupby("num_users")["point"]
+    if points.ngroups < 2:
         raise CannotDraw(
-            f"table 'evaluation' has num_users {points.index[0]} alone; this figure needs at least "
-            "two numbers of users"
+            f"table 'evaluation' has num_users {evaluation['num_users'].iloc[0]} alone; this "
+            "figure needs at least two numbers of users"
         )
-    for num_users, names in points.items():
+    for num_users, names in points:
         if len(names) > 1:
             raise CannotDraw(
                 f"table 'evaluation' has num_users {num_users} at {len(names)} sweep points "
-                f"({', '.join(names)}); "
-                "in this figure nothing else may vary"
+                f"({', '.join(names)}); in this figure nothing else may vary"
             )
+
+
+def _axis(key: str, at: Mapping[str, Any]) -> Axis:
+    """Return the axis of a key from its value at each point."""
+    by_identity = {identity(value): value for value in at.values()}
+    ordered = list(by_identity.items())
+    if all(_is_number(value) for _, value in ordered):
+        ordered.sort(key=lambda item: item[1])
+    order = [name for name, _ in ordered]
+    places = {text: order.index(identity(value)) for text, value in at.items()}
+    return Axis(key, [value for _, value in ordered], places)
+
+
+def _narrowed(key: str, at: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Follow sections without name and label to the one key in which they differ."""
+    while all(isinstance(value, dict) for value in at.values()):
+        if any("name" in value or "label" in value for value in at.values()):
+            break
+        keys = dict.fromkeys(part for value in at.values() for part in value)
+        shared = [part for part in keys if all(part in value for value in at.values())]
+        differing = [
+            part for part in shared if len({identity(value[part]) for value in at.values()}) > 1
+        ]
+        if len(shared) < len(keys) or len(differing) != 1:
+            break
+        key = f"{key}.{differing[0]}"
+        at = {text: value[differing[0]] for text, value in at.items()}
+    return key, at
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value has a place on an axis of numbers; true and false have none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -1,17 +1,14 @@
 """The record tables of a run folder, and what a figure may demand of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from paper_figures import settings
+
 Tables = Mapping[str, pd.DataFrame]
-LEARNED = (
-    "sac",
-    "rllib_sac",
-    "ppo",
-    "dqn",
-)  # policies that were trained, which a figure may emphasise
+LEARNED = ("sac", "rllib_sac", "ppo", "dqn")  # learned policies, which a figure may emphasise
 
 
 class CannotDraw(ValueError):  # noqa: N818 - reads as what it says: `except CannotDraw as reason`
@@ -21,8 +18,9 @@ class CannotDraw(ValueError):  # noqa: N818 - reads as what it says: `except Can
 def load_tables(run_folder: str | Path) -> dict[str, pd.DataFrame]:
     """Read every `*.parquet` of a run folder, by its stem: "training", "evaluation", ...
 
-    Raises FileNotFoundError if there is no such folder or no table in it, CannotDraw where one is
-    damaged.
+    Raises:
+        FileNotFoundError: there is no such folder, or no table in it.
+        CannotDraw: a table is damaged.
     """
     folder = Path(run_folder)
     if not folder.is_dir():
@@ -34,6 +32,7 @@ def load_tables(run_folder: str | Path) -> dict[str, pd.DataFrame]:
 
 
 def _read(path: Path) -> pd.DataFrame:
+    """Read a table. Raises CannotDraw where it is damaged."""
     try:
         return pd.read_parquet(path)
     except Exception as error:  # Arrow raises many kinds over bytes that are no table
@@ -46,55 +45,82 @@ def _read(path: Path) -> pd.DataFrame:
 def require(
     tables: Tables, name: str, columns: Sequence[str], policies: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """The table `name`, which must have rows, a value in each of `columns`, and rows of each of
-    `policies`.
+    """Return a table that has what a figure shows.
 
-    Raises CannotDraw with everything of one kind that is missing.
+    Args:
+        tables: all tables.
+        name: of the table.
+        columns: of which each must have a value; `settings` must have one in every row.
+        policies: of which each must have rows.
+
+    Raises:
+        CannotDraw: with everything of one kind that is missing.
     """
     if name not in tables:
-        raise CannotDraw(
-            f"there is no table '{name}'; the tables are: {', '.join(tables) or 'none'}"
-        )
+        listed = ", ".join(tables) or "none"
+        raise CannotDraw(f"there is no table '{name}'; the tables are: {listed}")
     table = tables[name]
     if table.empty:
         raise CannotDraw(f"table '{name}' has no rows")
-    if absent := [column for column in columns if column not in table]:
+    absent = [column for column in columns if column not in table]
+    if absent:
         raise CannotDraw(f"table '{name}' has no column {_quoted(absent)}")
-    if empty := [column for column in columns if table[column].isna().all()]:
+    _require_settings(table, name)
+    empty = [column for column in columns if table[column].isna().all()]
+    if empty:
         raise CannotDraw(f"table '{name}' has no value in column {_quoted(empty)}")
-    if missing := [policy for policy in policies if not (table["policy"] == policy).any()]:
+    missing = [policy for policy in policies if not (table["policy"] == policy).any()]
+    if missing:
         raise CannotDraw(f"table '{name}' has no rows of policy {_quoted(missing)}")
     return table
 
 
-def require_one_point(training: pd.DataFrame) -> None:
-    """Raise CannotDraw if an algorithm was trained at several sweep points, whose mean would mean
-    nothing.
+def _require_settings(table: pd.DataFrame, name: str) -> None:
+    """Raise CannotDraw unless each row has the settings of its sweep point."""
+    if "settings" not in table:
+        raise CannotDraw(
+            f"table '{name}' has no column 'settings', which says what a sweep sets: an older "
+            "version recorded it; run the experiment again with this version"
+        )
+    for text in table["settings"].unique():
+        try:
+            settings.read(text)
+        except ValueError as error:
+            raise CannotDraw(
+                f"table '{name}' has settings that cannot be read in column 'settings': {error}; "
+                "restore it, or delete it and resume the run"
+            ) from None
 
-    A sweep over algorithms alone passes: each of them stands at its own point.
+
+def require_one_point(training: pd.DataFrame) -> None:
+    """Raise CannotDraw if an algorithm was trained at several sweep points.
+
+    Their mean would mean nothing. A sweep over algorithms alone passes: each of them stands at its
+    own point.
     """
-    for algorithm, points in training.groupby("algorithm")["point"].unique().items():
+    for algorithm, rows in training.groupby("algorithm"):
+        points = rows.drop_duplicates("settings")["point"]
         if len(points) > 1:
             raise CannotDraw(
                 f"table 'training' has '{algorithm}' at {len(points)} sweep points "
-                f"({', '.join(points)}); "
-                "this figure shows one"
+                f"({', '.join(points)}); this figure shows one"
             )
 
 
-def leading_policy(evaluation: pd.DataFrame) -> str:
-    """The policy that a figure of a single one shows: one that learned, else the equilibrium, else
-    the first.
+def leading_policy(policies: Iterable[str]) -> str:
+    """Return the policy that a figure of a single one shows.
+
+    It is one that was learned, else the equilibrium, else the first.
     """
-    policies = list(evaluation["policy"].unique())
-    first = {
-        policy.partition(" ")[0]: policy for policy in reversed(policies)
-    }  # of several ways of training
-    return next((first[name] for name in (*LEARNED, "nash") if name in first), policies[0])
+    names = list(policies)
+    for leading in (*LEARNED, "nash"):
+        if leading in names:
+            return leading
+    return names[0]
 
 
 def with_outcomes(tables: Tables, policy: str) -> pd.DataFrame:
-    """The rows of a policy in the table "evaluation" with what was left to others than users.
+    """Return the rows of a policy in the table "evaluation" with what is left to the other sides.
 
     Columns added: `edge_share` and `platform_share`, edge devices' utility and platform's balance,
     both in credits per slot and user as `gain` is.
@@ -107,4 +133,5 @@ def with_outcomes(tables: Tables, policy: str) -> pd.DataFrame:
 
 
 def _quoted(names: Sequence[str]) -> str:
+    """Return names in quotes, with commas between them."""
     return ", ".join(f"'{name}'" for name in names)

@@ -1,14 +1,26 @@
-"""One policy trained in several ways: how its curves are named and told apart.
+"""One policy trained in several ways: its identity, how its curves are named and told apart.
 
 All have the policy's colour, and the first its line too; the others have a line of their own.
 Markers stand for the settings, for every policy alike: filled or open for one that has two values,
 and the form for the rest.
 """
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from paper_figures import style
+from paper_figures.settings import (
+    TEXT,
+    Settings,
+    distinct,
+    identity,
+    last_key,
+    parameter_text,
+    section,
+)
+from paper_figures.tables import LEARNED
 
 LINES = (
     (0, (4, 1.2)),
@@ -19,58 +31,106 @@ LINES = (
     (0, (9, 2)),
 )
 MARKERS = ("s", "^", "v", "D", "P", "h")
+STOCHASTIC = "_stochastic"  # ends the name of a learned policy whose actions are drawn
 _WORDS = {"mlp": "MLP", "zero_shot": "zero-shot", "fine_tuned": "fine-tuned"}
 
 
-def label(name: str) -> str:
-    """`sac network=mlp` -> `SAC, MLP`; values that are no words keep their key: `gamma=0.3` ->
-    `gamma 0.3`.
+@dataclass(frozen=True)
+class Variant:
+    """A policy, and for a learned one how it was trained.
+
+    Attributes:
+        policy: its name in the tables.
+        way: (key, identity of the value), what the sweep sets of the algorithm beside its name;
+            empty without such settings, and for a policy that does not learn.
     """
-    policy, _, way = name.partition(" ")
-    plain = style.policy_style(policy).label
-    if not way:
+
+    policy: str
+    way: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def learned(self) -> str:
+        """Name of the policy that was trained, of which this may be the stochastic form."""
+        return self.policy.removesuffix(STOCHASTIC)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The way of training by key, its values as the sweep gave them."""
+        return {key: json.loads(value) for key, value in self.way}
+
+    @property
+    def text(self) -> str:
+        """The variant as one line: `sac network=mlp`."""
+        words = [parameter_text(key, value) for key, value in self.parameters.items()]
+        return " ".join([self.policy, *words])
+
+
+def variant(policy: str, settings: Settings) -> Variant:
+    """Return the variant of a policy that was evaluated, or trained, at a sweep point."""
+    plain = Variant(policy)
+    if plain.learned not in LEARNED:
         return plain
-    parts = []
-    for setting in way.split():
-        key, _, value = setting.rpartition("=")
-        words = _WORDS.get(value, value.replace("_", " "))
-        parts.append(
-            words
-            if value[:1].isalpha() and value not in ("True", "False", "None")
-            else f"{key} {words}"
-        )
-    return ", ".join([plain.removesuffix(" (proposed)"), *parts])
+    way: list[tuple[str, str]] = []
+    for key, value in settings.items():
+        if key.split(".")[0] != "algorithm" or key == "algorithm.name":
+            continue
+        if key == "algorithm" and not isinstance(value, dict):
+            continue
+        _, parameters = section(key, value)
+        way += [(name, identity(inner)) for name, inner in parameters]
+    return Variant(policy, tuple(way))
 
 
-def curves(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Keywords of `Axes.plot`, as those of `style.curve`, for each policy by name and way
-    (`sweeps.named`).
+def label(which: Variant) -> str:
+    """Return the name of a variant in a figure, such as "SAC, MLP".
+
+    A value that is a word stands without its key, others behind it: "gamma 0.3".
     """
-    policy_of = {name: name.partition(" ")[0] for name in names}
-    several = {policy_of[name] for name in names if " " in name}
-    ways = {
-        name: dict(setting.rpartition("=")[::2] for setting in name.split()[1:])
-        for name in names
-        if policy_of[name] in several
-    }
-    keys = dict.fromkeys(key for way in ways.values() for key in way)
-    values = {key: list(dict.fromkeys(way.get(key, "") for way in ways.values())) for key in keys}
-    filling = next((key for key in keys if len(values[key]) == 2), None)
+    plain = style.policy_style(which.policy).label
+    if not which.way:
+        return plain
+    parts = [plain.removesuffix(" (proposed)")]
+    for key, value in which.parameters.items():
+        if key == TEXT:
+            parts.append(str(value))
+        elif isinstance(value, str) and value[:1].isalpha():
+            parts.append(_WORDS.get(value, value.replace("_", " ")))
+        else:
+            parts.append(f"{last_key(key)} {value}")
+    return style.as_text(", ".join(parts))
+
+
+def curves(variants: Sequence[Variant]) -> dict[Variant, dict[str, Any]]:
+    """Return keywords of `Axes.plot` for each variant, as those of `style.curve`."""
+    several = {which.policy for which in variants if which.way}
+    ways = {which: dict(which.way) for which in variants if which.policy in several}
+    values = _values(list(ways.values()))
+    filling = next((key for key in values if len(values[key]) == 2), None)
     rest = {
-        name: tuple(way.get(key, "") for key in keys if key != filling)
-        for name, way in ways.items()
+        which: tuple(way.get(key, "") for key in values if key != filling)
+        for which, way in ways.items()
     }
     forms = list(dict.fromkeys(rest.values()))
-    looks: dict[str, dict[str, Any]] = {}
-    for name in names:
-        look = style.curve(policy_of[name]) | {"label": label(name)}
+    labels = distinct(label(which) for which in variants)
+    looks: dict[Variant, dict[str, Any]] = {}
+    for which, name in zip(variants, labels, strict=True):
+        look = style.curve(which.policy)
+        look["label"] = name
         look["markerfacecolor"] = look["color"]
-        if name in ways:
-            if earlier := sum(policy_of[other] == policy_of[name] for other in looks):
+        if which in ways:
+            earlier = sum(other.policy == which.policy for other in looks)
+            form = forms.index(rest[which])
+            if earlier:
                 look["linestyle"] = LINES[(earlier - 1) % len(LINES)]
-            if form := forms.index(rest[name]):
+            if form:
                 look["marker"] = MARKERS[(form - 1) % len(MARKERS)]
-            if filling is not None and values[filling].index(ways[name].get(filling, "")):
+            if filling is not None and values[filling].index(ways[which].get(filling, "")):
                 look["markerfacecolor"] = "white"
-        looks[name] = look
+        looks[which] = look
     return looks
+
+
+def _values(ways: Sequence[dict[str, str]]) -> dict[str, list[str]]:
+    """Return the values that each key has over ways of training, "" where one lacks it."""
+    keys = dict.fromkeys(key for way in ways for key in way)
+    return {key: list(dict.fromkeys(way.get(key, "") for way in ways)) for key in keys}

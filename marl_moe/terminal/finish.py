@@ -63,7 +63,7 @@ def draw_figures(folder: Path, names: list[str] | None, out_folder: Path | None)
         names: the figures; None: all that its tables allow.
         out_folder: where they go; None: `figures` in the run folder.
     """
-    from paper_figures import draw
+    from marl_moe.figures import draw
 
     try:
         written, refused = draw(folder, names, out_folder)

@@ -1,11 +1,14 @@
 """Record tables as a run writes them, small."""
 
+import json
 from collections.abc import Callable, Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 LEVELS = {
     "local": 43.5,
@@ -18,6 +21,36 @@ LEVELS = {
 # Columns without a value where neither equilibrium nor optimum was evaluated.
 UNKNOWN = dict.fromkeys(("share_of_equilibrium", "share_of_optimum", "converged", "regret"), np.nan)
 Tables = dict[str, pd.DataFrame]
+
+
+def settings_of(point: str) -> dict[str, Any]:
+    """Return the settings behind the label of a point of a test; values hold no blanks."""
+    settings: dict[str, Any] = {}
+    section: dict[str, Any] | None = None
+    for word in point.split():
+        key, _, text = word.partition("=")
+        if key in ("mechanism", "algorithm"):
+            section = settings[key] = {"name": text}
+        elif section is None or "." in key:
+            section, settings[key] = None, yaml.safe_load(text)
+        elif "mechanism" in settings and section is settings["mechanism"]:
+            section[key] = yaml.safe_load(text)
+        else:
+            section.setdefault("label", {})[key] = text
+    return settings
+
+
+def add_settings(tables: Tables) -> Tables:
+    """Return tables with the column `settings` that belongs to their column `point`."""
+    return {
+        name: table.assign(settings=[json.dumps(settings_of(point)) for point in table["point"]])
+        for name, table in tables.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def with_settings() -> Callable[[Tables], Tables]:
+    return add_settings
 
 
 @pytest.fixture(scope="session")
@@ -60,10 +93,12 @@ def make_tables() -> Callable[..., Tables]:
                             **UNKNOWN,
                         )
                     )
-        return {
-            "training": pd.concat(training, ignore_index=True),
-            "evaluation": pd.concat(evaluation, ignore_index=True),
-        }
+        return add_settings(
+            {
+                "training": pd.concat(training, ignore_index=True),
+                "evaluation": pd.concat(evaluation, ignore_index=True),
+            }
+        )
 
     return make
 
@@ -135,7 +170,9 @@ def make_contention() -> Callable[..., Tables]:
         table["converged"] = np.where(of_equilibrium, 0.99, np.nan)
         table["regret"] = np.where(of_equilibrium, 0.01, np.nan)
         table = table.assign(worst_gain=table["gain"] - 0.3, jain=0.9 + 0.01 * table["gain"])
-        return {"training": pd.concat(training, ignore_index=True), "evaluation": table}
+        return add_settings(
+            {"training": pd.concat(training, ignore_index=True), "evaluation": table}
+        )
 
     return make
 
@@ -196,10 +233,12 @@ def make_pricing() -> Callable[..., Tables]:
                 market.append(
                     books.assign(**key, status=status, expert=np.tile(np.arange(3), episodes))
                 )
-        return {
-            "evaluation": pd.concat(evaluation, ignore_index=True),
-            "market": pd.concat(market, ignore_index=True),
-        }
+        return add_settings(
+            {
+                "evaluation": pd.concat(evaluation, ignore_index=True),
+                "market": pd.concat(market, ignore_index=True),
+            }
+        )
 
     return make
 
@@ -243,10 +282,12 @@ def make_algorithms() -> Callable[..., Tables]:
                 rows["gain"] = 2.8 * rows["share_of_equilibrium"]
                 rows = rows.assign(**key, policy=policy, episode=np.arange(episodes), num_users=8)
                 evaluation.append(rows.assign(utility=39.7 + rows["gain"]))
-        return {
-            "training": pd.concat(training, ignore_index=True),
-            "evaluation": pd.concat(evaluation, ignore_index=True),
-        }
+        return add_settings(
+            {
+                "training": pd.concat(training, ignore_index=True),
+                "evaluation": pd.concat(evaluation, ignore_index=True),
+            }
+        )
 
     return make
 

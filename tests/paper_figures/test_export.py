@@ -20,7 +20,7 @@ def tables(make_contention: Callable[..., Tables]) -> Tables:
 
 
 def assert_has_the_layout_of_marl_eval(results: dict[str, dict]) -> None:
-    """What marl-eval's README asks for, and its DiagnoseData: everything the same at every level.
+    """Check what marl-eval's README and its DiagnoseData ask for: the same at every level.
 
     marl-eval 0.0.4 itself said "Valid format for the environment contention!" of the export of a
     run of 13 policies and 3 seeds, and read it with `data_process_pipeline` and
@@ -137,7 +137,7 @@ def test_every_run_has_as_many_steps_as_the_shortest_training_and_its_last_epoch
 
 
 def test_algorithms_trained_at_points_of_their_own_are_compared_at_one_task(
-    make_tables: Callable[..., Tables],
+    make_tables: Callable[..., Tables], with_settings: Callable[[Tables], Tables]
 ) -> None:
     made = {
         name: make_tables(epochs=3 + index, episodes=2, algorithms=[name])
@@ -154,7 +154,7 @@ def test_algorithms_trained_at_points_of_their_own_are_compared_at_one_task(
         name: pd.concat([tables[name] for tables in made.values()])
         for name in ("training", "evaluation")
     }
-    results = marl_eval(both, "algorithms")
+    results = marl_eval(with_settings(both), "algorithms")
     assert_has_the_layout_of_marl_eval(results)
     assert set(results["algorithms"]["algorithms"]) == {"sac", "ppo", "random"}
     assert (

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from paper_figures import FIGURES, draw, load_tables
+from paper_figures import FIGURES, load_tables, render, save
+from paper_figures.figures import FORMATS
 from paper_figures.style import policy_style
 
 Tables = dict[str, pd.DataFrame]
@@ -63,7 +64,20 @@ def with_budgets(tables: Tables) -> Tables:
     """Posted prices of 1, 2 and 3 as budgets."""
     evaluation = tables["evaluation"]
     point = evaluation["point"].str.replace("posted_price price", "budgeted_price budget")
-    return {"evaluation": evaluation.assign(point=point, welfare=evaluation["gain"] + 0.1)}
+    settings = evaluation["settings"].str.replace('"price"', '"budget"')
+    evaluation = evaluation.assign(point=point, settings=settings)
+    return {"evaluation": evaluation.assign(welfare=evaluation["gain"] + 0.1)}
+
+
+def files(run_folder: Path, names: list[str] | None, out: Path) -> list[Path]:
+    """Draw figures of a run folder and write them, each in all formats."""
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, figure in render(run_folder, names)[0].items():
+        for file_format in FORMATS:
+            written.append(out / f"{name}.{file_format}")
+            save(name, figure, written[-1], file_format)
+    return written
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +87,7 @@ def runs(
     make_pricing: Callable[..., Tables],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """A run at one point, sweeps over the number of users, mechanisms and budgets: together they
-    have every figure.
-    """
+    """A run at one point, and sweeps over users, mechanisms and budgets, which have all figures."""
     folder = tmp_path_factory.mktemp("runs")
     for name, make in {
         "case_study": make_tables,
@@ -89,29 +101,26 @@ def runs(
 
 @pytest.fixture(scope="module")
 def written(runs: Path) -> list[Path]:
-    return [path for name in FIGURES for path in draw(folder_of(name, runs), [name])[0]]
+    return [
+        path
+        for name in FIGURES
+        for path in files(folder_of(name, runs), [name], folder_of(name, runs) / "figures")
+    ]
 
 
-def test_every_figure_is_written_as_pdf_and_png_into_the_run_folder(written: list[Path]) -> None:
+def test_every_figure_is_written_as_pdf_and_png(written: list[Path]) -> None:
     assert [path.name for path in written] == [
         f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")
     ]
-    for folder in {path.parent for path in written}:
-        assert folder.name == "figures"
-        assert sorted(folder.iterdir()) == sorted(
-            path for path in written if path.parent == folder
-        )  # none is partial
 
 
 def test_a_run_without_a_sweep_or_a_market_refuses_their_figures_alone(run_folder: Path) -> None:
-    assert set(draw(run_folder)[1]) == OF_SWEEPS | OF_MARKETS
+    assert set(render(run_folder)[1]) == OF_SWEEPS | OF_MARKETS
 
 
-def test_a_sweep_over_users_has_its_figures_and_those_of_any_evaluation(
-    runs: Path, tmp_path: Path
-) -> None:
-    drawn, refused = draw(runs / "contention", out=tmp_path)
-    assert {path.stem for path in drawn} == OF_SWEEPS | {"policies", "reliability"}
+def test_a_sweep_over_users_has_its_figures_and_those_of_any_evaluation(runs: Path) -> None:
+    drawn, refused = render(runs / "contention")
+    assert set(drawn) == OF_SWEEPS | {"policies", "reliability"}
     assert set(refused) == OF_TRAINING | OF_MARKETS
 
 
@@ -138,45 +147,25 @@ def test_pdf_embeds_truetype_fonts_and_no_type_3(written: list[Path]) -> None:
 def test_the_same_tables_give_the_same_bytes(
     written: list[Path], runs: Path, tmp_path: Path
 ) -> None:
-    again = [
-        path for name in FIGURES for path in draw(folder_of(name, runs), [name], out=tmp_path)[0]
-    ]
+    again = [path for name in FIGURES for path in files(folder_of(name, runs), [name], tmp_path)]
     for first, second in zip(written, again, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
         assert b"CreationDate" not in first.read_bytes()
-
-
-def test_a_failed_write_leaves_the_earlier_figure_whole(
-    run_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (earlier, _), _ = draw(run_folder, ["policies"])
-    before = earlier.read_bytes()
-
-    def break_off(figure: Figure, path: Path, **_: object) -> None:
-        Path(path).write_bytes(b"half a fig")
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(Figure, "savefig", break_off)
-    with pytest.raises(OSError, match="no space left"):
-        draw(run_folder, ["policies"])
-    assert earlier.read_bytes() == before
-    assert {path.name for path in earlier.parent.iterdir()} == {"policies.pdf", "policies.png"}
 
 
 def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(
     tables: Tables, tmp_path: Path
 ) -> None:
     folder = write({"evaluation": tables["evaluation"]}, tmp_path)
-    written, refused = draw(folder)
-    assert {path.stem for path in written} == {"policies", "reliability"}
+    drawn, refused = render(folder)
+    assert set(drawn) == {"policies", "reliability"}
     assert set(refused) == OF_TRAINING | OF_SWEEPS | OF_MARKETS
     assert "no table 'training'" in refused["reward_curves"]
 
 
 def test_an_unknown_figure_is_refused_with_the_nearest_name(run_folder: Path) -> None:
     with pytest.raises(ValueError, match="no figure 'reward_curve'; did you mean 'reward_curves'"):
-        draw(run_folder, ["reward_curve"])
-    assert not (run_folder / "figures").exists()
+        render(run_folder, ["reward_curve"])
 
 
 def test_a_folder_that_is_not_there_or_empty_is_named(tmp_path: Path) -> None:
@@ -208,14 +197,14 @@ def colours_by_policy(ax: Axes) -> dict[str, str]:
 
 
 def test_a_policy_has_the_same_colour_in_every_figure(tables: Tables, contention: Tables) -> None:
-    for name, module in FIGURES.items():
+    for name, kind in FIGURES.items():
         if name in OF_MARKETS | {"price_of_anarchy", "sample_efficiency"}:
             continue  # of some policies alone
         shown = contention if name in OF_SWEEPS else tables
-        colours = colours_by_policy(module.plot(shown).get_figure(root=True).axes[0])
+        colours = colours_by_policy(kind.plot(shown).get_figure(root=True).axes[0])
         for policy in ("local", "sac", "abandon", "random"):
             look = policy_style(policy)
-            assert colours[look.label] == look.colour.lower(), (module.__name__, policy)
+            assert colours[look.label] == look.colour.lower(), (name, policy)
 
 
 @pytest.mark.parametrize(
@@ -225,6 +214,7 @@ def test_no_text_overlaps_another_or_leaves_the_page(
     make_tables: Callable[..., Tables],
     contention: Tables,
     pricing_tables: Tables,
+    with_settings: Callable[[Tables], Tables],
     name: str,
     sweep: bool,
     monkeypatch: pytest.MonkeyPatch,
@@ -234,7 +224,8 @@ def test_no_text_overlaps_another_or_leaves_the_page(
         tables = with_budgets(pricing_tables) if name == "budgets" else pricing_tables
     elif not sweep:
         tables["training"]["point"] = "algorithm=" + tables["training"]["algorithm"]
-    with matplotlib.rc_context(FIGURES[name].STYLE):
+        tables = with_settings(tables)
+    with matplotlib.rc_context(FIGURES[name].style):
         figure = FIGURES[name].plot(tables).get_figure(root=True)
         figure.draw_without_rendering()  # lays the figure out
         drawn: list[Text] = []  # ticks outside the axes exist, but are not drawn
@@ -251,9 +242,7 @@ def test_no_text_overlaps_another_or_leaves_the_page(
 
 
 def widest_interval(figure: Figure) -> float:
-    """The greatest extent of any bar or band along an axis, in units of data; 0 where none is
-    drawn.
-    """
+    """The greatest extent of any bar or band in units of data; 0 where none is drawn."""
     shapes = [
         path.vertices
         for ax in figure.axes
@@ -301,16 +290,28 @@ def test_one_seed_is_drawn_without_an_interval_and_the_legend_says_so(
     ]
 
 
+def test_a_run_of_an_older_version_is_refused_with_what_to_do(tables: Tables) -> None:
+    older = {name: table.drop(columns="settings") for name, table in tables.items()}
+    drawn, refused = render(older)
+    assert drawn == {}
+    assert set(refused) == set(FIGURES)
+    for name in ("policies", "sensitivity", "reliability"):
+        assert "table 'evaluation' has no column 'settings'" in refused[name]
+        assert "run the experiment again" in refused[name]
+
+
 def test_drawing_leaves_no_global_state_and_needs_no_display_ray_or_torch(run_folder: Path) -> None:
     program = f"""
-import sys, matplotlib
+import io, sys, matplotlib
 def settings():  # "backend" aside, which imports pyplot when it is read
     return {{key: matplotlib.rcParams[key] for key in matplotlib.rcParams if key != "backend"}}
 before = settings()
 import paper_figures
-paper_figures.draw({str(run_folder)!r}, ["policies"])
+drawn, _ = paper_figures.render({str(run_folder)!r}, ["policies"])
+paper_figures.save("policies", drawn["policies"], io.BytesIO(), "png")
 assert settings() == before
-assert not {{"matplotlib.pyplot", "ray", "torch", "envs", "mechanisms", "marl_moe"}} & set(sys.modules)
+absent = {{"matplotlib.pyplot", "ray", "torch", "envs", "mechanisms", "marl_moe"}}
+assert not absent & set(sys.modules)
 """
     root = Path(__file__).parents[2]
     subprocess.run(

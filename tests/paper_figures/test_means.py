@@ -17,6 +17,7 @@ def test_a_row_is_the_mean_over_seeds_with_students_interval(
 ) -> None:
     tables = make_contention(episodes=4)
     table = means(tables).set_index(["point", "policy", "metric"])
+    assert set(table["settings"]) == {f'{{"env.num_users": {n}}}' for n in (1, 2, 4, 8, 16, 32)}
     evaluation = tables["evaluation"]
     for point, policy in (("env.num_users=8", "sac"), ("env.num_users=2", "greedy")):
         rows = evaluation[(evaluation["point"] == point) & (evaluation["policy"] == policy)]

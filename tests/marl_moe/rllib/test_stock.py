@@ -359,9 +359,9 @@ def test_sac_with_our_pointer_network_trains_all_of_it_and_acts_as_the_same_weig
 
 def test_a_world_of_another_size_is_refused(trained: Callable[..., Trained]) -> None:
     with pytest.raises(ValueError, match="ppo: trained with 6 experts, it cannot act among 7"):
-        trained("ppo").policy().act(World(WorldConfig(num_users=2, num_experts=7)))
+        trained("ppo").policy().act(World(WorldConfig(num_users=2, num_experts=7)).slot)
     with pytest.raises(ValueError, match="its modules act for 2 users, the world has 3"):
-        trained("ppo", GROUPS).policy().act(World(WorldConfig(num_users=3, num_experts=6)))
+        trained("ppo", GROUPS).policy().act(World(WorldConfig(num_users=3, num_experts=6)).slot)
 
 
 def test_a_shared_policy_acts_for_any_number_of_users(trained: Callable[..., Trained]) -> None:

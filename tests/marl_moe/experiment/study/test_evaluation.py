@@ -292,7 +292,7 @@ def test_the_worst_user_and_the_evenness_of_gains_are_those_of_the_users_one_by_
     )
     total = np.zeros((3, 4))
     while not world.done:
-        total += world.step(policy.act(world.slot))[2]["gain"]
+        total += world.step(policy.act(world.slot))[2].gain
     np.testing.assert_allclose(rows["worst_gain"], total.min(axis=1) / 7)
     gains = np.maximum(total, 0)
     some = gains.any(axis=1)

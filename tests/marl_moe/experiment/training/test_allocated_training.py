@@ -68,8 +68,10 @@ def test_sac_sees_its_assignment_and_every_clearing_is_on_record(
     )
     config = WorldConfig(num_users=4, num_experts=5, requests=RequestConfig(num_transferred=1))
     with pytest.raises(ValueError, match="cannot act under the mechanism 'posted_price'"):
-        load_policy(policy, "sac").act(World(config, mechanism=mechanisms.make("posted_price")))
-    load_policy(policy, "sac").act(World(config, mechanism=mechanisms.make("vcg")))
+        load_policy(policy, "sac").act(
+            World(config, mechanism=mechanisms.make("posted_price")).slot
+        )
+    load_policy(policy, "sac").act(World(config, mechanism=mechanisms.make("vcg")).slot)
 
 
 @pytest.mark.parametrize("name", ["ppo", "rllib_sac"])

@@ -1,7 +1,6 @@
-"""Prices over time: what a point of quality is paid in each slot of an episode, a panel for each
-mechanism.
-"""
+"""Prices over time: the unit price in each slot of an episode, a panel for each mechanism."""
 
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from paper_figures import style
+from paper_figures.registry import register
+from paper_figures.settings import read
 from paper_figures.statistics import learning_curve
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN
 COLUMNS = 4
 MOST_LINES = 4  # settings of one mechanism that its panel has looks for
-_LOOKS: list[
-    dict[str, Any]
-] = [  # of a mechanism's settings in the order of the experiment, light to dark
+# Of a mechanism's settings in the order of the experiment, light to dark.
+_LOOKS: list[dict[str, Any]] = [
     {"color": "#DDAA33", "linestyle": (0, (1, 1))},
     {"color": "#BB5566", "linestyle": (0, (5, 1.5))},
     {"color": "#004488", "linestyle": "-"},
@@ -28,25 +28,30 @@ _LOOKS: list[
 
 
 def paths(tables: Tables) -> tuple[str, pd.DataFrame]:
-    """The policy shown (`leading_policy`), and the unit price paid in each slot under it.
+    """Compute the unit price paid in each slot under the leading policy.
 
     The price of a clearing is payments over points delivered until the next, of all experts and
     recorded episodes of a seed, credits per point; NaN where nothing was delivered.
 
-    Returns the columns mechanism, point, slot (in which the clearing was), until, mean, low, high
-    (95 % Student t interval over seeds) and num_seeds. Raises CannotDraw without a table "market".
+    Returns:
+        The policy (`leading_policy`), and the columns mechanism, point, settings, slot (in which
+        the clearing was), until, mean, low, high (95 % Student t interval over seeds), num_seeds.
+
+    Raises:
+        CannotDraw: there is no table "market", or it lacks a column.
     """
     columns = ("seed", "point", "mechanism", "policy", "slot", "num_slots", "points", "payment")
     market = require(tables, "market", columns)
-    policy = leading_policy(market)
+    policy = leading_policy(market["policy"].unique())
     rows = market[market["policy"] == policy].assign(
         until=lambda books: books["slot"] + books["num_slots"]
     )
-    key = ["mechanism", "point", "seed", "slot", "until"]
+    key = ["mechanism", "settings", "point", "seed", "slot", "until"]
     totals = rows.groupby(key, sort=False)[["payment", "points"]].sum().reset_index()
     totals["price"] = totals["payment"] / totals["points"].where(totals["points"] > 0)
     found = []
-    for (mechanism, point), of_point in totals.groupby(["mechanism", "point"], sort=False):
+    by_point = totals.groupby(["mechanism", "settings", "point"], sort=False)
+    for (mechanism, settings, point), of_point in by_point:
         curve = learning_curve(of_point, "price", "slot", window=1).reset_index()
         held = (
             of_point.drop_duplicates("slot")
@@ -54,35 +59,45 @@ def paths(tables: Tables) -> tuple[str, pd.DataFrame]:
             .reindex(curve["slot"])
             .to_numpy()
         )
-        found.append(curve.assign(mechanism=str(mechanism), point=str(point), until=held))
+        found.append(
+            curve.assign(
+                mechanism=str(mechanism), point=str(point), settings=str(settings), until=held
+            )
+        )
     return policy, pd.concat(found, ignore_index=True)
 
 
+@register("price_paths", STYLE)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw `paths(tables)` as steps with bands: a panel a mechanism, a line for each sweep point of
-    it.
+    """Draw `paths(tables)` as steps with bands: a panel a mechanism, a line a sweep point of it.
 
-    Raises CannotDraw, a ValueError, that says what is missing, and where a mechanism has more than
-    `MOST_LINES` points.
+    Args:
+        tables: of a run.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: as by `paths`, and where a mechanism has more than `MOST_LINES` points.
     """
     policy, prices = paths(tables)
     names = list(prices["mechanism"].unique())
     for name in names:
-        if (lines := prices.loc[prices["mechanism"] == name, "point"].nunique()) > MOST_LINES:
+        lines = prices.loc[prices["mechanism"] == name, "settings"].nunique()
+        if lines > MOST_LINES:
             raise CannotDraw(
                 f"table 'market' has {name} at {lines} sweep points; a panel of this figure shows "
                 f"{MOST_LINES}"
             )
     columns = min(COLUMNS, len(names))
-    lines = -(-len(names) // columns)
+    num_rows = ceil(len(names) / columns)
     if figure is None:
-        figure = Figure((rcParams["figure.figsize"][0], 0.55 + 1.65 * lines), layout="constrained")
-    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+        size = (rcParams["figure.figsize"][0], 0.55 + 1.65 * num_rows)
+        figure = Figure(size, layout="constrained")
+    grid = figure.subplots(num_rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax in grid.flat[len(names) :]:
         ax.set_visible(False)
     for number, (ax, name) in enumerate(zip(grid.flat, names, strict=False)):
         _draw(ax, prices[prices["mechanism"] == name])
-        ax.set_title(style.point_label(f"mechanism={name}"), loc="left")
+        ax.set_title(style.mechanism_label(name), loc="left")
         if number + columns >= len(names):
             ax.set_xlabel("Slot")
             ax.tick_params(labelbottom=True)
@@ -94,17 +109,16 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
 
 
 def _draw(ax: Axes, prices: pd.DataFrame) -> None:
-    """A step for each clearing; lines are named where there are several."""
-    points = list(prices["point"].unique())
-    for point, look in zip(
-        points, _LOOKS[-len(points) :] if len(points) > 1 else [_LOOKS[2]], strict=False
-    ):
-        rows = prices[prices["point"] == point]
+    """Draw a step for each clearing; lines are named where there are several."""
+    points = list(prices["settings"].unique())
+    looks = _LOOKS[-len(points) :] if len(points) > 1 else [_LOOKS[2]]
+    for settings, look in zip(points, looks, strict=True):
+        rows = prices[prices["settings"] == settings]
         slots = np.append(rows["slot"], rows["until"].iloc[-1])
         mean, low, high = (
             np.append(rows[name], rows[name].iloc[-1]) for name in ("mean", "low", "high")
         )
-        label = style.point_label(point).partition(", ")[2] or "default"
+        label = style.parameters_label(read(settings)) or "default"
         ax.fill_between(slots, low, high, step="post", color=look["color"], alpha=0.2, linewidth=0)
         ax.step(slots, mean, where="post", linewidth=1.0, label=label, **look)
     if len(points) > 1:

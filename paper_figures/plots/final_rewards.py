@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
+from paper_figures.registry import register
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import Tables, require, require_one_point
 
@@ -35,15 +36,19 @@ _PAPER_SHIFT = {"mean": -0.33, "final": 0.33}
 
 
 def summarise(tables: Tables) -> pd.DataFrame:
-    """Mean and final utility of a request (credits), with 95 % intervals.
+    """Compute mean and final utility of a request (credits), with 95 % intervals.
 
-    For an algorithm trained, "mean" is over all training epochs and "final" over the evaluation of
+    For a learned policy "mean" is over all training epochs and "final" over the evaluation of
     its deterministic policy; for a policy that does not learn, over all its evaluation episodes and
     the last tenth of them.
 
-    Returns the rows of `statistics.mean_interval` by `policy` and `quantity`; policies stand in the
-    order of the paper, with those it does not have behind them by falling mean. Raises CannotDraw
-    that says what is missing.
+    Returns:
+        The rows of `statistics.mean_interval` by `policy` and `quantity`. Policies stand in the
+        order of the paper, with those it does not have behind them by falling mean.
+
+    Raises:
+        CannotDraw: a table, column or policy is missing, or an algorithm was trained at several
+            sweep points.
     """
     training = require(tables, "training", ("seed", "point", "algorithm", "epoch", "utility"))
     algorithms = list(training["algorithm"].astype(str).unique())
@@ -78,13 +83,19 @@ def summarise(tables: Tables) -> pd.DataFrame:
     return summary.loc[by_policy].reset_index(drop=True)
 
 
+@register("final_rewards", STYLE)
 def plot(tables: Tables, ax: Axes | None = None) -> Axes:
-    """Draw `summarise(tables)` as filled points with intervals, and the paper's numbers as open
-    points.
+    """Draw `summarise(tables)` as points with intervals, and the paper's numbers as open points.
 
-    Needs the tables "training" and "evaluation". The paper's numbers are of its own case, one user
-    and one transferred subtask; `policies` compares the policies of any experiment. Raises
-    CannotDraw, a ValueError, that says what is missing.
+    The paper's numbers are of its own case, one user and one transferred subtask; `policies`
+    compares the policies of any experiment.
+
+    Args:
+        tables: of a run, "training" and "evaluation" among them.
+        ax: axes to draw into, those of a new figure if None.
+
+    Raises:
+        CannotDraw: as by `summarise`.
     """
     summary = summarise(tables)
     policies = list(summary["policy"].unique())

@@ -1,5 +1,4 @@
-"""Gain against the number of users: what is lost when users who compete for the same experts choose
-on their own.
+"""Gain against the number of users, who compete for the same experts.
 
 Panel (a) shows the gain of every policy in full. Panel (b) shows its share of the gain of the
 full-information equilibrium in a fixed view, since the worst heuristics lose many times that gain
@@ -15,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from paper_figures import style
+from paper_figures.registry import register
 from paper_figures.statistics import mean_interval
 from paper_figures.sweeps import require_users_vary_alone
 from paper_figures.tables import Tables, require
@@ -27,16 +27,21 @@ _STRIP = 0.14  # height of a strip beyond the view, in shares
 _STEP = 0.2  # octaves between markers of one number of users in a strip
 
 
+@register("contention", STYLE)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw the gain per slot and user (credits), and its share of the equilibrium's, against the
-    number of users.
+    """Draw the gain per slot and user (credits), and its share of the equilibrium's.
 
     One line per policy in the table "evaluation", through means with 95 % intervals; learned
     policies are heavier. The legend follows the gain at most users. Where the equilibrium was not
     evaluated, the lines of the share have a gap.
 
-    Raises CannotDraw, a ValueError, that says what is missing: at least two numbers of users, each
-    at one sweep point, and the policy "nash".
+    Args:
+        tables: of a run.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: there are not two numbers of users, each at one sweep point, or the policy
+            "nash" or a column is missing.
     """
     evaluation = require(tables, "evaluation", ("seed", "point", "num_users", "policy", "gain"))
     require_users_vary_alone(evaluation)
@@ -76,9 +81,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
 def _draw_panel(
     ax: Axes, intervals: pd.DataFrame, order: list[str], view: tuple[float, float] | None = None
 ) -> None:
-    """A line for each policy, the best on top and learned ones over all others; drawn within `view`
-    only.
-    """
+    """Draw a line for each policy within `view`, the best on top, learned ones over all."""
     for rank, policy in enumerate(order):
         rows = intervals[intervals["policy"] == policy]
         look = style.curve(policy, depth=rank / len(order))
@@ -102,9 +105,7 @@ def _draw_panel(
 
 
 def _draw_beyond_view(ax: Axes, shares: pd.DataFrame, order: list[str]) -> None:
-    """Set the limits to the view, and hold the markers beyond it in a strip at that edge, side by
-    side.
-    """
+    """Set the limits to the view, and hold markers beyond it in a strip at that edge."""
     low, high = VIEW
     sides = [
         (

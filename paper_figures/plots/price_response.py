@@ -1,6 +1,4 @@
-"""How supply answers a unit price, and what the price leaves to each side; the most profitable
-price is marked.
-"""
+"""Supply against the unit price posted, and what the price leaves to each side."""
 
 from typing import Any
 
@@ -9,14 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from paper_figures import style
+from paper_figures.registry import register
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 2.9)}
-GIVEN, CHOSEN = (
-    "given",
-    "closed_form",
-)  # status of a price of the experiment, and of the Stackelberg leader
+GIVEN = "given"  # status of a price of the experiment
+CHOSEN = "closed_form"  # status of the price of the Stackelberg leader
 MONEY: dict[str, tuple[str, dict[str, Any]]] = {
     "charge": ("Payments", {"color": "0.45", "linestyle": (0, (1, 1)), "marker": "v"}),
     "gain": ("Users' utility", {"color": "#004488", "linestyle": "-", "marker": "o"}),
@@ -28,16 +25,21 @@ MONEY: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@register("price_response", STYLE)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw quality delivered, participation, payments and both sides' utility against the unit
-    price posted.
+    """Draw quality, participation, payments and both sides' utility against the unit price.
 
     Prices are those of sweep points at which `posted_price` was given one. A point at which it
     chose the price itself, as Stackelberg leader, is marked by a vertical line at its mean price
     and by open markers. All are means with 95 % intervals under the policy that the legend names
     (`leading_policy`).
 
-    Raises CannotDraw, a ValueError, that says what is missing: at least two prices.
+    Args:
+        tables: of a run, "evaluation" and "market" among them.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: there are not two prices, or a table or column is missing.
     """
     columns = (
         "seed",
@@ -51,12 +53,12 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         "charge",
         "edge_utility",
     )
-    policy = leading_policy(require(tables, "evaluation", columns))
+    policy = leading_policy(require(tables, "evaluation", columns)["policy"].unique())
     market = require(tables, "market", ("point", "policy", "unit_price", "participates", "status"))
     outcomes = with_outcomes(tables, policy)
     outcomes["welfare"] = outcomes["gain"] + outcomes["edge_share"] + outcomes["platform_share"]
     market = market[market["policy"] == policy]
-    by_point = market.groupby("point")
+    by_point = market.groupby("settings")
     posted = by_point[["unit_price", "participates"]].mean()
     status = by_point["status"].first()
     given = posted[status == GIVEN].sort_values("unit_price")
@@ -128,8 +130,8 @@ def _draw(
     chosen: pd.DataFrame,
     **look: Any,
 ) -> pd.DataFrame:
-    """Draw a column against the price: a line over the prices given, open markers at those chosen."""
-    intervals = mean_interval(outcomes, column, by=("point",)).set_index("point")
+    """Draw a column against the price: a line over prices given, open markers at those chosen."""
+    intervals = mean_interval(outcomes, column, by=("settings",)).set_index("settings")
     at = intervals.loc[given.index]
     ax.errorbar(
         given["unit_price"], at["mean"], yerr=at["high"] - at["mean"], elinewidth=0.9, **look

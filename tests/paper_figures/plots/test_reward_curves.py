@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
-from paper_figures import CannotDraw, reward_curves
+from paper_figures import CannotDraw
+from paper_figures.plots import reward_curves
 from paper_figures.statistics import smooth
 
 Tables = dict[str, pd.DataFrame]
@@ -93,10 +94,11 @@ def test_epochs_without_a_completed_request_do_not_break_the_curve(tables: Table
 
 
 def test_each_algorithm_of_a_sweep_over_algorithms_has_its_curve(
-    make_tables: Callable[..., Tables],
+    make_tables: Callable[..., Tables], with_settings: Callable[[Tables], Tables]
 ) -> None:
     tables = make_tables(algorithms=["sac", "ppo"])
     tables["training"]["point"] = "algorithm.name=" + tables["training"]["algorithm"]
+    tables = with_settings(tables)
     assert {"SAC (proposed)", "PPO"} < set(legend(reward_curves.plot(tables)))
 
 

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
-from paper_figures import CannotDraw, sample_efficiency
-from paper_figures.sample_efficiency import summarise
+from paper_figures import CannotDraw
+from paper_figures.plots import sample_efficiency
+from paper_figures.plots.sample_efficiency import summarise
 from paper_figures.statistics import smooth
 from paper_figures.style import policy_style
 
@@ -42,13 +43,12 @@ def seeds(training: pd.DataFrame, point: str, metric: str = SHARE) -> list[pd.Da
 
 
 def steps(points: dict[int, list[float]]) -> Tables:
-    """Trainings of SAC alone, whose epochs have these shares, an epoch a second and 100 agent
-    steps.
-    """
+    """Trainings of SAC alone with these shares; an epoch is a second and 100 agent steps."""
     rows = [
         {
             "seed": seed,
             "point": "",
+            "settings": "{}",
             "algorithm": "sac",
             "epoch": epoch,
             "agent_steps": 100 * epoch,
@@ -60,7 +60,9 @@ def steps(points: dict[int, list[float]]) -> Tables:
     training = pd.DataFrame(rows).assign(
         gain=0.0, seconds=lambda table: table["epoch"].astype(float)
     )
-    evaluation = training[["seed", "point", SHARE]].assign(policy="sac", episode=training["epoch"])
+    evaluation = training[["seed", "point", "settings", SHARE]].assign(
+        policy="sac", episode=training["epoch"]
+    )
     return {"training": training, "evaluation": evaluation}
 
 
@@ -182,7 +184,7 @@ def test_the_final_share_is_that_of_the_evaluation_with_scipys_interval(algorith
 
 
 def test_an_experiment_of_one_algorithm_has_one_curve(algorithms: Tables) -> None:
-    training = algorithms["training"].query("algorithm == 'ppo'").assign(point="")
+    training = algorithms["training"].query("algorithm == 'ppo'").assign(point="", settings="{}")
     assert legend(sample_efficiency.plot({"training": training})) == [
         "PPO",
         "95% interval, 3 seeds",
@@ -199,7 +201,9 @@ def test_the_legend_hides_no_data_and_a_figure_given_is_drawn_on(algorithms: Tab
         assert figure.legends[0].get_window_extent().y0 >= top
 
 
-def test_what_is_missing_is_named(algorithms: Tables) -> None:
+def test_what_is_missing_is_named(
+    algorithms: Tables, with_settings: Callable[[Tables], Tables]
+) -> None:
     training = algorithms["training"]
     with pytest.raises(CannotDraw, match="no table 'training'"):
         sample_efficiency.plot({"evaluation": algorithms["evaluation"]})
@@ -216,7 +220,7 @@ def test_what_is_missing_is_named(algorithms: Tables) -> None:
         CannotDraw,
         match=r"2 sweep points besides the algorithm \(env.num_users=4, env.num_users=8\)",
     ):
-        sample_efficiency.plot({"training": worlds})
+        sample_efficiency.plot(with_settings({"training": worlds}))
 
 
 def test_seeds_that_have_no_time_in_common_are_refused(algorithms: Tables) -> None:

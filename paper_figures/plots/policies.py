@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from paper_figures import style
+from paper_figures.registry import register
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import CannotDraw, Tables, require
 
@@ -20,26 +21,32 @@ METRICS = ("utility", "gain")
 PAGE_HEIGHT = 9.0
 
 
+@register("policies", STYLE)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw the mean and 95 % interval of every policy in the table "evaluation", best utility on
-    top.
+    """Draw the mean and 95 % interval of every policy in "evaluation", best utility on top.
 
     One panel for the utility of a request, one for the gain per slot and user (both credits); a
     pair of panels for each sweep point, with its policies in the same order. The pairs stand below
-    each other, or in rows of two where the page would be too short. Raises CannotDraw, a
-    ValueError, that says what is missing, or that two in a row are too many for the page as well.
+    each other, or in rows of two where the page would be too short.
+
+    Args:
+        tables: of a run.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: a column is missing, or two pairs in a row are too many for the page as well.
     """
     evaluation = require(tables, "evaluation", ("seed", "point", "policy", *METRICS))
     order = list(
         mean_interval(evaluation, "utility").sort_values("mean", ascending=False)["policy"]
     )
     intervals = {
-        metric: mean_interval(evaluation, metric, by=("point", "policy")).sort_values(
+        metric: mean_interval(evaluation, metric, by=("settings", "policy")).sort_values(
             "policy", key=lambda policies: policies.map(order.index)
         )
         for metric in METRICS
     }
-    points = list(evaluation["point"].unique())
+    points = evaluation.drop_duplicates("settings").set_index("settings")["point"]
     pairs_a_row, height = _fit_page(len(points), len(order))
     if figure is None:
         figure = Figure((rcParams["figure.figsize"][0], height), layout="constrained")
@@ -49,10 +56,10 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     )
     pairs = grid.reshape(-1, len(METRICS))
 
-    for pair, point in zip(pairs, points, strict=False):
+    for pair, (settings, point) in zip(pairs, points.items(), strict=False):
         for ax, metric in zip(pair, METRICS, strict=True):
-            _draw_panel(ax, intervals[metric][intervals[metric]["point"] == point])
-        pair[0].set_title(point, loc="left")
+            _draw_panel(ax, intervals[metric][intervals[metric]["settings"] == settings])
+        pair[0].set_title(style.as_text(point), loc="left")
     for metric, column in zip(METRICS, pairs[: len(points)].T, strict=True):
         limits = [ax.get_xlim() for ax in column]
         for ax in column:
@@ -65,15 +72,17 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
                 ax.xaxis.set_major_locator(MaxNLocator(5))
     for ax in pairs[len(points) :].flat:
         ax.remove()
-    if key := style.interval_key(pd.concat(intervals.values()), Line2D([], [], color="black")):
+    key = style.interval_key(pd.concat(intervals.values()), Line2D([], [], color="black"))
+    if key:
         figure.legend(handles=key, loc="outside upper right")
     return figure
 
 
 def _fit_page(num_points: int, num_policies: int) -> tuple[int, float]:
-    """Pairs of panels in a row, and the height of the figure (in).
+    """Return the pairs of panels in a row, and the height of the figure (in).
 
-    Raises CannotDraw where the page has no room.
+    Raises:
+        CannotDraw: the page has no room.
     """
     height = 0.7 + num_points * (0.3 + 0.19 * num_policies)
     if num_points == 1 or height <= PAGE_HEIGHT:
@@ -83,13 +92,12 @@ def _fit_page(num_points: int, num_policies: int) -> tuple[int, float]:
         return 2, height
     raise CannotDraw(
         f"table 'evaluation' has {num_policies} policies at {num_points} sweep points, which take "
-        f"{height:.1f} in of "
-        f"height; a page has {PAGE_HEIGHT:g} in"
+        f"{height:.1f} in of height; a page has {PAGE_HEIGHT:g} in"
     )
 
 
 def _draw_panel(ax: Axes, rows: pd.DataFrame) -> None:
-    """One line per policy, from the top."""
+    """Draw a row for each policy, from the top."""
     looks = [style.policy_style(policy) for policy in rows["policy"]]
     means = rows[["mean", "high"]].to_numpy()
     for height, (look, (mean, high)) in enumerate(zip(looks, means, strict=True)):

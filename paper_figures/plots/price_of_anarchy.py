@@ -14,6 +14,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
+from paper_figures.registry import register
 from paper_figures.statistics import mean_interval
 from paper_figures.sweeps import require_users_vary_alone
 from paper_figures.tables import LEARNED, CannotDraw, Tables, require
@@ -28,16 +29,19 @@ ANARCHY, IGNORANCE = "Price of anarchy", "Price of ignorance"
 
 
 def summarise(tables: Tables) -> pd.DataFrame:
-    """Ratios of mean gains at each number of users, with 95 % intervals.
+    """Compute the ratios of mean gains at each number of users, with 95 % intervals.
 
     A ratio is formed of a seed's mean gains; mean and Student t interval are over the seeds. Gains
     that are not surely above 0 have no ratio that could be read as a price: where a seed's mean or
     the interval over seeds of either gain reaches 0 or below, mean, low and high are NaN.
 
-    Returns the columns price (`ANARCHY` or `IGNORANCE`), numerator and denominator (policies),
-    num_users, mean, low, high and num_seeds. Raises CannotDraw, a ValueError, that says what is
-    missing: at least two numbers of users, each at one sweep point, the policies "optimum" and
-    "nash", and one of `DECENTRALISED`.
+    Returns:
+        The columns price (`ANARCHY` or `IGNORANCE`), numerator and denominator (policies),
+        num_users, mean, low, high and num_seeds.
+
+    Raises:
+        CannotDraw: there are not two numbers of users, each at one sweep point, or a column, the
+            policy "optimum" or "nash", or all of `DECENTRALISED` are missing.
     """
     columns = ("seed", "point", "num_users", "policy", "gain")
     evaluation = require(tables, "evaluation", columns, [OPTIMUM, EQUILIBRIUM])
@@ -71,13 +75,20 @@ def summarise(tables: Tables) -> pd.DataFrame:
     return summary.drop(columns="num_episodes")
 
 
+@register("price_of_anarchy", STYLE)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw `summarise(tables)`: (a) the price of anarchy, (b) the price of ignorance of each
-    decentralised policy.
+    """Draw (a) the price of anarchy, (b) that of ignorance of each decentralised policy.
 
-    Both against the number of users, with a line at 1, where nothing is lost. The axes differ in
-    scale. A ratio that has no value leaves a gap, which the legend explains. Raises CannotDraw as
-    `summarise`, and where no ratio of a panel has a value.
+    Both are those of `summarise(tables)`, against the number of users, with a line at 1, where
+    nothing is lost. The axes differ in scale. A ratio that has no value leaves a gap, which the
+    legend explains.
+
+    Args:
+        tables: of a run.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: as by `summarise`, and where no ratio of a panel has a value.
     """
     summary = summarise(tables)
     for price, rows in summary.groupby("price"):
@@ -106,7 +117,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
 
 
 def _draw(ax: Axes, ratios: pd.DataFrame, compared: str) -> list[Line2D]:
-    """A line for each policy in the column `compared`."""
+    """Draw a line for each policy in the column `compared`, and return the lines."""
     ax.axhline(1, color="0.4", linewidth=0.6)
     lines = []
     for policy, rows in ratios.groupby(compared, sort=False):

@@ -10,7 +10,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from paper_figures import CannotDraw, contention, reliability
+from paper_figures import CannotDraw
+from paper_figures.plots import contention, reliability
 from paper_figures.stratified_bootstrap import (
     interquartile_means,
     performance_profiles,
@@ -162,7 +163,7 @@ def test_a_policy_has_its_colour_marker_and_line_in_every_panel_and_as_in_conten
 
 
 def test_algorithms_trained_at_points_of_their_own_meet_at_the_task_they_share(
-    make_tables: Callable[..., Tables],
+    make_tables: Callable[..., Tables], with_settings: Callable[[Tables], Tables]
 ) -> None:
     sac, ppo = make_tables(episodes=10), make_tables(episodes=10, algorithms=["ppo"])
     ppo["evaluation"] = ppo["evaluation"].query("policy in ('ppo', 'random')")
@@ -170,7 +171,7 @@ def test_algorithms_trained_at_points_of_their_own_meet_at_the_task_they_share(
     ppo["evaluation"]["point"] = "algorithm.name=ppo env.num_users=4"
     sac["evaluation"] = sac["evaluation"].query("policy in ('sac', 'random')")
     both = pd.concat([sac["evaluation"], ppo["evaluation"]])
-    figure = reliability.plot({"evaluation": both})
+    figure = reliability.plot(with_settings({"evaluation": both}))
     assert set(labels(figure.axes[0])) == {"SAC (proposed)", "PPO", "Random"}
     # Random was evaluated twice in the same worlds, and counts once.
     once = sac["evaluation"].query("policy == 'random'")["gain"]

@@ -1,7 +1,6 @@
-"""Figures of a sweep: the axes that are found, and that what is drawn is what was recorded."""
+"""Figures of a sweep draw what was recorded."""
 
 from collections.abc import Callable
-from types import ModuleType
 
 import matplotlib
 import numpy as np
@@ -10,10 +9,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from paper_figures import CannotDraw, fairness, sensitivity, upgrade
+from paper_figures import FIGURES, CannotDraw
+from paper_figures.plots import sensitivity
 from paper_figures.statistics import mean_interval
 from paper_figures.style import policy_style
-from paper_figures.sweeps import axes, named, settings, task
 
 Tables = dict[str, pd.DataFrame]
 SPLITS, BANDS = ("equal", "min_delay"), ("500", "250", "8000")
@@ -29,71 +28,6 @@ def swept(make_tables: Callable[..., Tables]) -> Tables:
 
 def lines(ax: Axes) -> dict[str, np.ndarray]:
     return {str(line.get_label()): line.get_xydata() for line in ax.get_lines()}
-
-
-def test_a_point_is_read_key_by_key_and_a_section_stays_whole() -> None:
-    assert settings("mechanism=fisher budget=8 env.num_users=4") == {
-        "mechanism": "fisher budget=8",
-        "env.num_users": "4",
-    }
-    assert settings("algorithm=ppo training={'lr': 0.1} mechanism=vcg env.num_users=4") == {
-        "algorithm": "ppo training={'lr': 0.1}",
-        "mechanism": "vcg",
-        "env.num_users": "4",
-    }
-    assert settings("") == {}
-
-
-@pytest.mark.parametrize(
-    ("point", "shared", "way"),
-    [
-        ("", "", ""),
-        ("algorithm.name=ppo", "", ""),
-        (
-            "env.num_users=4 algorithm.name=ppo mechanism=vcg slots=8",
-            "env.num_users=4 mechanism=vcg slots=8",
-            "",
-        ),
-        (
-            "algorithm=ppo training={'lr': 0.1} env.num_users=4",
-            "env.num_users=4",
-            "training={'lr': 0.1}",
-        ),
-        (
-            "algorithm=sac network=mlp start=scratch env.num_users=4",
-            "env.num_users=4",
-            "network=mlp start=scratch",
-        ),
-        (
-            "algorithm.training.gamma=0.3 algorithm.name=sac algorithm.seed=1",
-            "",
-            "gamma=0.3 seed=1",
-        ),
-        ("algorithm=sac", "", ""),
-    ],
-)
-def test_a_point_is_a_task_and_an_algorithm_trained_in_some_way(
-    point: str, shared: str, way: str
-) -> None:
-    assert task(point) == shared
-    assert named("sac", point) == f"sac {way}".strip()
-    assert named("ppo_stochastic", point) == f"ppo_stochastic {way}".strip()
-    assert named("greedy", point) == "greedy"  # which does not learn
-
-
-def test_the_key_of_most_values_is_the_axis_and_numbers_are_in_order() -> None:
-    other, axis = axes(pd.Series(POINTS))
-    assert (axis.key, axis.values, axis.numbers) == (
-        "env.channel.bandwidth_hz",
-        ["250", "500", "8000"],
-        [250, 500, 8000],
-    )
-    assert (other.key, other.values, other.numbers) == (
-        "env.channel.split",
-        ["equal", "min_delay"],
-        None,
-    )
-    assert axis.label == "Band of an edge device (Hz)"
 
 
 def test_every_mean_is_drawn_at_its_value_in_the_panel_of_its_setting(swept: Tables) -> None:
@@ -142,8 +76,8 @@ TRAINED = [f"algorithm=sac start={start} env.num_experts={n}" for start in START
 def upgraded(make_tables: Callable[..., Tables]) -> Tables:
     """SAC trained in two ways, evaluated in two worlds.
 
-    Who does not learn was evaluated in a world for both, which gives the same again; here other
-    numbers, to see that they do not count.
+    A policy that does not learn was evaluated in a world for both, which gives the same again; here
+    other numbers, to see that they do not count.
     """
     tables = make_tables(seeds=2, epochs=2, episodes=5, points=TRAINED)
     rows = tables["evaluation"]
@@ -156,12 +90,12 @@ def upgraded(make_tables: Callable[..., Tables]) -> Tables:
 
 
 @pytest.mark.parametrize(
-    ("module", "metric"), [(sensitivity, "gain"), (upgrade, "share_of_equilibrium")]
+    ("name", "metric"), [("sensitivity", "gain"), ("upgrade", "share_of_equilibrium")]
 )
 def test_ways_of_training_are_lines_beside_policies_drawn_once(
-    upgraded: Tables, module: ModuleType, metric: str
+    upgraded: Tables, name: str, metric: str
 ) -> None:
-    figure = module.plot(upgraded)
+    figure = FIGURES[name].plot(upgraded)
     [ax] = figure.axes
     assert ax.get_xlabel() == "Number of edge devices"
     drawn = lines(ax)
@@ -233,7 +167,7 @@ def test_where_the_algorithm_alone_varies_it_is_the_axis(
 def test_fairness_has_a_row_for_each_metric(make_tables: Callable[..., Tables]) -> None:
     tables = make_tables(points=["env.num_users=2", "env.num_users=4"], episodes=3)
     tables["evaluation"] = tables["evaluation"].assign(worst_gain=-1.0, jain=0.5)
-    figure = fairness.plot(tables)
+    figure = FIGURES["fairness"].plot(tables)
     assert [ax.get_ylabel() for ax in figure.axes] == [
         "Gain per slot and user (credits)",
         "Worst user's gain (credits)",
@@ -241,7 +175,7 @@ def test_fairness_has_a_row_for_each_metric(make_tables: Callable[..., Tables]) 
     ]
     assert all((data[:, 1] == 0.5).all() for data in lines(figure.axes[2]).values())
     with pytest.raises(CannotDraw, match="no column 'worst_gain'"):
-        fairness.plot(make_tables(points=["env.num_users=2", "env.num_users=4"]))
+        FIGURES["fairness"].plot(make_tables(points=["env.num_users=2", "env.num_users=4"]))
 
 
 def test_a_table_without_a_sweep_or_with_too_wide_a_one_is_refused(

@@ -6,7 +6,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from paper_figures import CannotDraw, final_rewards
+from paper_figures import CannotDraw
+from paper_figures.plots import final_rewards
 
 Tables = dict[str, pd.DataFrame]
 

@@ -1,6 +1,4 @@
-"""Mechanisms side by side: what a point of quality is paid, how much is delivered, and who is left
-with what.
-"""
+"""Mechanisms side by side: unit price paid, quality delivered, and the utility of each side."""
 
 from typing import Any
 
@@ -11,12 +9,13 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
+from paper_figures.registry import register
+from paper_figures.settings import read
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN
-# Who is left with what: column, label and look; the three are told apart in grey by marker and
-# lightness.
+# The sides, by column: label and look; they are told apart in grey by marker and lightness.
 PARTIES: dict[str, tuple[str, dict[str, Any]]] = {
     "gain": ("Users", {"color": "#004488", "marker": "o"}),
     "edge_share": ("Edge devices", {"color": "#DDAA33", "marker": "s"}),
@@ -25,9 +24,9 @@ PARTIES: dict[str, tuple[str, dict[str, Any]]] = {
 _SHIFT = 0.22  # rows, between the parties of a mechanism
 
 
+@register("pricing", STYLE)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw a row for each sweep point: unit price paid, quality delivered, utility of each side,
-    with 95 % intervals.
+    """Draw a row for each sweep point: unit price, quality and utilities, with 95 % intervals.
 
     The unit price is payments over points delivered (credits per point), quality is in points per
     slot and user, and utilities are in credits per slot and user; those of users, edge devices (at
@@ -35,7 +34,12 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     bear their costs. Points stand in the order of the experiment, under the policy that the legend
     names (`leading_policy`).
 
-    Raises CannotDraw, a ValueError, that says what is missing.
+    Args:
+        tables: of a run.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: all edge devices are free, or a column is missing.
     """
     columns = (
         "seed",
@@ -53,9 +57,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         raise CannotDraw(
             "table 'evaluation' has free edge devices alone; this figure shows what they are paid"
         )
-    policy = leading_policy(evaluation)
+    policy = leading_policy(evaluation["policy"].unique())
     outcomes = with_outcomes(tables, policy)
-    points = list(outcomes["point"].unique())
+    points = list(outcomes["settings"].unique())
     if figure is None:
         size = (rcParams["figure.figsize"][0], 1.0 + 0.26 * len(points))
         figure = Figure(size, layout="constrained")
@@ -70,7 +74,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         drawn.append(
             _draw_rows(utility, outcomes, column, points, shift=_SHIFT * (place - 1), **look)
         )
-    price.set_yticks(range(len(points)), [style.point_label(point) for point in points])
+    price.set_yticks(range(len(points)), [style.point_label(read(text)) for text in points])
     price.set_ylim(len(points) - 0.5, -0.5)
     price.set_xlabel("Unit price paid\n(credits per point)")
     quality.set_xlabel("Quality delivered\n(points per slot and user)")
@@ -96,8 +100,8 @@ def _draw_rows(
     **look: Any,
 ) -> pd.DataFrame:
     """Draw mean and interval of a column at each point, and return them."""
-    intervals = mean_interval(outcomes, column, by=("point",))
-    for point, mean, high in intervals[["point", "mean", "high"]].to_numpy():
+    intervals = mean_interval(outcomes, column, by=("settings",))
+    for point, mean, high in intervals[["settings", "mean", "high"]].to_numpy():
         ax.errorbar(
             mean,
             points.index(point) + shift,

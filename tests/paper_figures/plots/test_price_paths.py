@@ -1,5 +1,6 @@
-"""The figure of prices over time draws, for each clearing, what was paid over what was delivered."""
+"""The figure of prices over time draws, for each clearing, payments over points delivered."""
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -7,7 +8,8 @@ import pandas as pd
 import pytest
 from matplotlib.patches import Polygon
 
-from paper_figures import CannotDraw, price_paths
+from paper_figures import CannotDraw
+from paper_figures.plots import price_paths
 
 Tables = dict[str, pd.DataFrame]
 SLOTS = {"posted_price": [(0, 5), (5, 5), (10, 2)], "fisher": [(slot, 1) for slot in range(12)]}
@@ -19,9 +21,10 @@ POINTS = {
 
 
 @pytest.fixture
-def tables() -> Tables:
-    """3 seeds, 2 policies, 2 episodes, 2 experts; expert 1 delivers three times as much for twice
-    the price.
+def tables(with_settings: Callable[[Tables], Tables]) -> Tables:
+    """3 seeds, 2 policies, 2 episodes, 2 experts.
+
+    Expert 1 delivers three times as much for twice the price.
     """
     rng = np.random.default_rng(0)
     rows = []
@@ -40,7 +43,7 @@ def tables() -> Tables:
             }
             clearing = {"slot": slot, "num_slots": num_slots, "expert": expert}
             rows.append(row | clearing | {"points": points, "payment": price * points})
-    return {"market": pd.DataFrame(rows)}
+    return with_settings({"market": pd.DataFrame(rows)})
 
 
 def by_hand(market: pd.DataFrame, point: str, slot: int) -> list[float]:
@@ -103,7 +106,9 @@ def test_a_slot_without_any_delivery_has_no_price_rather_than_zero(tables: Table
     assert np.isnan(line.get_ydata()).tolist() == [False, True, False, False]
 
 
-def test_what_is_missing_is_named(tables: Tables) -> None:
+def test_what_is_missing_is_named(
+    tables: Tables, with_settings: Callable[[Tables], Tables]
+) -> None:
     with pytest.raises(CannotDraw, match="no table 'market'"):
         price_paths.plot({"evaluation": tables["market"]})
     many = pd.concat(
@@ -115,7 +120,7 @@ def test_what_is_missing_is_named(tables: Tables) -> None:
     with pytest.raises(
         CannotDraw, match="fisher at 5 sweep points; a panel of this figure shows 4"
     ):
-        price_paths.plot({"market": many.assign(mechanism="fisher")})
+        price_paths.plot(with_settings({"market": many.assign(mechanism="fisher")}))
 
 
 def test_every_price_is_within_the_axis_that_all_panels_share(tables: Tables) -> None:

@@ -1,13 +1,15 @@
-"""The figure of mechanisms side by side draws what the tables say, in the order of the experiment."""
+"""The figure of mechanisms side by side draws the tables, in the order of the experiment."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
-from paper_figures import CannotDraw, pricing
+from paper_figures import CannotDraw
+from paper_figures.plots import pricing
 from paper_figures.style import point_label
 
 Tables = dict[str, pd.DataFrame]
@@ -64,12 +66,22 @@ def test_what_is_missing_is_named(pricing_tables: Tables) -> None:
 
 
 @pytest.mark.parametrize(
-    ("point", "label"),
+    ("settings", "label"),
     [
-        ("mechanism=budgeted_price budget=8.0", "Budgeted price, budget 8.0"),
-        ("mechanism.name=vcg env.num_users=8", "VCG, num users 8"),
-        ("", ""),
+        (
+            {"mechanism": {"name": "budgeted_price", "budget": 8.0}},
+            "Budgeted price, budget 8.0",
+        ),
+        ({"mechanism.name": "vcg", "env.num_users": 8}, "VCG, num users 8"),
+        ({}, ""),
+        (
+            {"mechanism": {"name": "fisher", "label": "any text = at all"}},
+            "Fisher, any text = at all",
+        ),
+        ({"algorithm": {"name": "sac", "label": {"network": "mlp"}}}, "algorithm sac, network mlp"),
+        ({"env.channel": {"split": "equal", "noise": {"dbm": -90}}}, "split equal, dbm -90"),
+        ({"env.experts.unit_cost": [0.0, 1.0]}, "unit cost [0.0, 1.0]"),
     ],
 )
-def test_a_sweep_point_is_put_in_words(point: str, label: str) -> None:
-    assert point_label(point) == label
+def test_a_sweep_point_is_put_in_words(settings: dict[str, Any], label: str) -> None:
+    assert point_label(settings) == label

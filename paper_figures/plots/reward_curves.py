@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from paper_figures import style
+from paper_figures.registry import register
 from paper_figures.statistics import learning_curve, mean_interval, smoothing_window
 from paper_figures.tables import Tables, require, require_one_point
 
@@ -19,13 +20,20 @@ STYLE = style.PRINT | style.SINGLE_COLUMN
 BASELINES = ("local", "abandon", "random")
 
 
+@register("reward_curves", STYLE)
 def plot(tables: Tables, ax: Axes | None = None) -> Axes:
-    """Draw the utility of a request (credits) against the epoch, for every algorithm trained and
-    the baselines.
+    """Draw the utility of a request (credits) against the epoch: learned policies and baselines.
 
     Every curve is the mean over seeds of curves smoothed over 2.5 % of the epochs, in a band of the
-    95 % Student t interval over seeds; one seed has no band. Needs the tables "training" and
-    "evaluation". Raises CannotDraw, a ValueError, that says what is missing.
+    95 % Student t interval over seeds; one seed has no band.
+
+    Args:
+        tables: of a run, "training" and "evaluation" among them.
+        ax: axes to draw into, those of a new figure if None.
+
+    Raises:
+        CannotDraw: a table, column or baseline is missing, or an algorithm was trained at several
+            sweep points.
     """
     training = require(tables, "training", ("seed", "point", "algorithm", "epoch", "utility"))
     evaluation = require(tables, "evaluation", ("seed", "policy", "episode", "utility"), BASELINES)
@@ -61,7 +69,7 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
 
 
 def _baseline_curve(rows: pd.DataFrame, num_epochs: int, window: int) -> pd.DataFrame:
-    """The curve of a policy that does not learn, over epochs 1..num_epochs."""
+    """Return the curve of a policy that does not learn, over epochs 1..num_epochs."""
     if rows["episode"].nunique() >= num_epochs:
         epochs = rows.assign(epoch=rows["episode"] + 1)
         return learning_curve(epochs[epochs["epoch"] <= num_epochs], "utility", "epoch", window)

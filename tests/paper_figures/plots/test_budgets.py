@@ -1,12 +1,14 @@
 """The figure of budgets draws welfare and payments of the mechanisms that have several."""
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from paper_figures import CannotDraw, budgets
+from paper_figures import CannotDraw
+from paper_figures.plots import budgets
 
 Tables = dict[str, pd.DataFrame]
 POINTS = ["mechanism=none", "mechanism=posted_price", "mechanism=contract budget=8"]
@@ -18,10 +20,8 @@ POINTS += [
 
 
 @pytest.fixture
-def tables() -> Tables:
-    """4 users; a budget of b buys b / 10 points a slot, and 0.9 of it is spent while the platform
-    keeps 1.
-    """
+def tables(with_settings: Callable[[Tables], Tables]) -> Tables:
+    """4 users; a budget of b buys b / 10 points a slot, 0.9 b is spent, the platform keeps 1."""
     rng = np.random.default_rng(1)
     rows = []
     for point, seed, policy, episode in product(POINTS, range(3), ("sac", "nash"), range(4)):
@@ -38,7 +38,7 @@ def tables() -> Tables:
         rows.append(
             row | money | {"num_users": 4, "welfare": spent / 10 + (policy == "nash"), "gain": 1.0}
         )
-    return {"evaluation": pd.DataFrame(rows)}
+    return with_settings({"evaluation": pd.DataFrame(rows)})
 
 
 def test_lines_are_the_means_over_seeds_in_the_order_of_the_budgets(tables: Tables) -> None:

@@ -1,7 +1,6 @@
-"""How far the differences between policies can be relied on, by the rliable protocol (arXiv
-2108.13264).
+"""Reliability of the differences between policies, by the rliable protocol (arXiv 2108.13264).
 
-What is resampled, and how often the intervals hold the truth, is told in `stratified_bootstrap`.
+`stratified_bootstrap` says what is resampled, and how often the intervals hold the truth.
 """
 
 from typing import Any
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style, variants
+from paper_figures.registry import register
 from paper_figures.stratified_bootstrap import (
     RECOMMENDED_SEEDS,
     interquartile_means,
@@ -29,12 +29,12 @@ SEED = 0  # of the bootstrap, so that the same tables give the same figure
 NUM_THRESHOLDS = 201
 # Shares to which the profiles are drawn; a policy below 0 does worse than to drop every subtask.
 VIEW = (-0.5, 1.5)
-Looks = dict[str, dict[str, Any]]  # of every policy, best first
+Looks = dict[variants.Variant, dict[str, Any]]  # of every policy, best first
 
 
+@register("reliability", STYLE)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw interquartile means, probabilities of improvement and performance profiles of every
-    policy.
+    """Draw interquartile means, probabilities of improvement and performance profiles.
 
     (a) Interquartile mean over the episodes of all seeds and tasks, of the share of the
     equilibrium's gain where it is known everywhere, else of the gain per slot and user (credits).
@@ -44,20 +44,24 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     settings of `algorithm`, so that algorithms meet, and one trained in several ways is as many
     policies.
 
-    Raises CannotDraw, a ValueError, that says what is missing: at least two policies, each at every
-    task.
+    Args:
+        tables: of a run.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: there are not two policies, each at every task, or a column is missing.
     """
     evaluation = require(tables, "evaluation", ("seed", "point", "policy", "episode", "gain"))
     metric, scores = _scores(evaluation)
-    policy = leading_policy(scores)
+    policies = list(scores["policy"].unique())  # in the order of the experiment
+    name = leading_policy(which.policy for which in policies)
+    leading = next(which for which in policies if which.policy == name)
     rng = np.random.default_rng(SEED)
     means = interquartile_means(scores, metric, rng).sort_values("mean", ascending=False)
-    improvement = probability_of_improvement(scores, metric, policy, rng)
+    improvement = probability_of_improvement(scores, metric, leading, rng)
     profiles = performance_profiles(scores, metric, _thresholds(scores[metric], metric), rng)
-    curves = variants.curves(
-        list(scores["policy"].unique())
-    )  # in the order of the experiment, as in other figures
-    looks = {name: curves[name] for name in means["policy"]}
+    curves = variants.curves(policies)
+    looks = {which: curves[which] for which in means["policy"]}
     if figure is None:
         size = (rcParams["figure.figsize"][0], max(2.2, 1.25 + 0.17 * len(looks)))
         figure = Figure(size, layout="constrained")
@@ -73,7 +77,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     _draw_rows(middle, improvement, "probability", looks)
     middle.tick_params(axis="y", labelleft=False)
     middle.set_xlim(-0.05, 1.05)
-    middle.set_xlabel(f"Probability that\n{looks[policy]['label']} is better")
+    middle.set_xlabel(f"Probability that\n{looks[leading]['label']} is better")
     _draw_profiles(right, profiles, looks)
     right.set_xlabel(label)
     right.set_ylabel("Share of episodes above")
@@ -84,21 +88,21 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
 
 
 def _scores(evaluation: pd.DataFrame) -> tuple[str, pd.DataFrame]:
-    """The metric shown, and the rows that have it, by task."""
+    """Return the metric shown, and the rows that have it, by task."""
     shares = "share_of_equilibrium"
     metric = shares if shares in evaluation and evaluation[shares].notna().all() else "gain"
     scores = by_task(evaluation.dropna(subset=[metric]))
     policies = scores["policy"].unique()
     if len(policies) < 2:
         raise CannotDraw(
-            f"table 'evaluation' has policy '{policies[0]}' alone; this figure compares at least "
-            "two"
+            f"table 'evaluation' has policy '{policies[0].text}' alone; this figure compares at "
+            "least two"
         )
     return metric, scores
 
 
 def _thresholds(values: pd.Series, metric: str) -> np.ndarray:
-    """From the least value to the greatest, of shares within `VIEW`."""
+    """Return thresholds from the least value to the greatest, of shares within `VIEW`."""
     low, high = values.min(), values.max()
     if metric == "share_of_equilibrium":
         low, high = max(low, VIEW[0]), min(high, VIEW[1])
@@ -106,8 +110,9 @@ def _thresholds(values: pd.Series, metric: str) -> np.ndarray:
 
 
 def _draw_rows(ax: Axes, intervals: pd.DataFrame, column: str, looks: Looks) -> None:
-    """A point and its interval for each policy, from the top; a percentile interval need not be
-    symmetric.
+    """Draw a point and its interval for each policy, from the top.
+
+    A percentile interval need not be symmetric.
     """
     rows = {policy: row for row, policy in enumerate(looks)}
     for policy, centre, low, high in intervals[["policy", column, "low", "high"]].to_numpy():
@@ -119,7 +124,7 @@ def _draw_rows(ax: Axes, intervals: pd.DataFrame, column: str, looks: Looks) -> 
 
 
 def _draw_profiles(ax: Axes, profiles: pd.DataFrame, looks: Looks) -> None:
-    """A curve and its band for each policy, the best on top and learned ones over all others.
+    """Draw a curve and its band for each policy, the best on top and learned ones over all others.
 
     Each has one marker, the better the higher, so that those of curves that lie together are apart.
     """
@@ -143,7 +148,7 @@ def _draw_profiles(ax: Axes, profiles: pd.DataFrame, looks: Looks) -> None:
 
 
 def _key(means: pd.DataFrame) -> list[Artist]:
-    """What the intervals are over, and where these are few seeds, that more are recommended."""
+    """Return the legend's entry for the intervals; of few seeds it recommends more."""
     key = style.interval_key(means, Line2D([], [], color="black"))
     if means["num_seeds"].min() < RECOMMENDED_SEEDS:
         key[0].set_label(f"{key[0].get_label()}; at least {RECOMMENDED_SEEDS} are recommended")

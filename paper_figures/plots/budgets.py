@@ -1,6 +1,4 @@
-"""What a budget buys: welfare against the budget of mechanisms that have one, and how much of it is
-spent.
-"""
+"""Welfare against the budget of mechanisms that have one, and how much of it is spent."""
 
 from typing import Any
 
@@ -10,12 +8,12 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
+from paper_figures.registry import register
+from paper_figures.settings import Settings, read
 from paper_figures.statistics import mean_interval
-from paper_figures.sweeps import settings
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN
-BUDGET = "budget="
 _LOOKS: tuple[dict[str, Any], ...] = (  # of mechanisms in the order of the experiment
     {"color": "#004488", "linestyle": "-", "marker": "o"},
     {"color": "#BB5566", "linestyle": (0, (5, 1.5)), "marker": "s"},
@@ -25,12 +23,15 @@ _LOOKS: tuple[dict[str, Any], ...] = (  # of mechanisms in the order of the expe
 
 
 def by_budget(tables: Tables) -> tuple[str, pd.DataFrame]:
-    """The policy shown (`leading_policy`), and its rows of the table "evaluation" at points with a
-    budget.
+    """Return the policy shown, and its episodes under mechanisms that have several budgets.
 
-    Columns added: `budget` and `spent` (paid to all edge devices), credits per slot, and those of
-    `with_outcomes`. Raises CannotDraw, a ValueError, unless some mechanism has at least two
-    budgets.
+    Returns:
+        The policy (`leading_policy`), and its rows of the table "evaluation" at points with a
+        budget. Columns added: `budget` and `spent` (paid to all edge devices), credits per slot,
+        and those of `with_outcomes`.
+
+    Raises:
+        CannotDraw: no mechanism has at least two budgets, or a column is missing.
     """
     columns = (
         "seed",
@@ -43,13 +44,12 @@ def by_budget(tables: Tables) -> tuple[str, pd.DataFrame]:
         "charge",
         "platform_balance",
     )
-    policy = leading_policy(require(tables, "evaluation", (*columns, "edge_utility")))
+    evaluation = require(tables, "evaluation", (*columns, "edge_utility"))
+    policy = leading_policy(evaluation["policy"].unique())
     rows = with_outcomes(tables, policy)
-    budgets = {
-        point: budget for point in rows["point"].unique() if (budget := _budget(point)) is not None
-    }
-    rows = rows[rows["point"].isin(list(budgets))]
-    rows = rows.assign(budget=rows["point"].map(budgets).astype(float))
+    budgets = {text: _budget(read(text)) for text in rows["settings"].unique()}
+    rows = rows.assign(budget=rows["settings"].map(budgets).astype(float))
+    rows = rows[rows["budget"].notna()]
     several = rows.groupby("mechanism", sort=False)["budget"].nunique() > 1
     if not several.any():
         raise CannotDraw(
@@ -64,12 +64,20 @@ def by_budget(tables: Tables) -> tuple[str, pd.DataFrame]:
     return policy, rows.assign(spent=rows["charge"] * rows["num_users"] - rows["platform_balance"])
 
 
+@register("budgets", STYLE)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw (a) the welfare (credits per slot and user, at true costs) and (b) what is paid (credits
-    per slot).
+    """Draw (a) the welfare and (b) what is paid, against the budget.
 
-    Both against the budget, a line for each mechanism, with 95 % intervals; above the grey line of
-    (b) more would be paid than the budget. Raises CannotDraw as `by_budget`.
+    Welfare is in credits per slot and user, at true costs; payments are in credits per slot. There
+    is a line for each mechanism, with 95 % intervals. Above the grey line of (b) more would be paid
+    than the budget.
+
+    Args:
+        tables: of a run.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: as by `by_budget`.
     """
     policy, rows = by_budget(tables)
     if figure is None:
@@ -91,19 +99,21 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     return figure
 
 
-def _budget(point: str) -> str | None:
-    """The budget that a point's mechanism has, `mechanism=fisher budget=16` -> `16`."""
-    words = settings(point).get("mechanism", "").split(" ")
-    return next((word.removeprefix(BUDGET) for word in words if word.startswith(BUDGET)), None)
+def _budget(settings: Settings) -> float | None:
+    """Return the budget that a sweep gives the mechanism of a point, None without one."""
+    mechanism = settings.get("mechanism")
+    budget = settings.get("mechanism.budget")
+    if isinstance(mechanism, dict) and "budget" in mechanism:
+        budget = mechanism["budget"]
+    return float(budget) if isinstance(budget, int | float) else None
 
 
 def _draw(ax: Axes, rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A line through the means for each mechanism, and their intervals, which are returned."""
+    """Draw a line through the means for each mechanism, and their intervals, which it returns."""
     intervals = mean_interval(rows, column, by=("mechanism", "budget"))
     for mechanism, look in zip(intervals["mechanism"].unique(), _LOOKS, strict=False):
         here = intervals[intervals["mechanism"] == mechanism].sort_values("budget")
-        ax.plot(
-            here["budget"], here["mean"], label=style.point_label(f"mechanism={mechanism}"), **look
-        )
+        label = style.mechanism_label(mechanism)
+        ax.plot(here["budget"], here["mean"], label=label, **look)
         ax.vlines(here["budget"], here["low"], here["high"], color=look["color"], linewidth=0.9)
     return intervals

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
-from paper_figures import CannotDraw, price_of_anarchy
-from paper_figures.price_of_anarchy import ANARCHY, IGNORANCE, summarise
+from paper_figures import CannotDraw
+from paper_figures.plots import price_of_anarchy
+from paper_figures.plots.price_of_anarchy import ANARCHY, IGNORANCE, summarise
 from paper_figures.style import policy_style
 
 Tables = dict[str, pd.DataFrame]
@@ -43,6 +44,7 @@ def recorded(**gains: list[float]) -> Tables:
         {
             "seed": seed,
             "point": f"env.num_users={n}",
+            "settings": f'{{"env.num_users": {n}}}',
             "num_users": n,
             "policy": policy,
             "gain": gain + spread,
@@ -63,9 +65,7 @@ def legend(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
-def test_the_price_of_anarchy_of_two_seeds_is_the_mean_of_their_ratios_and_not_the_ratio_of_means() -> (
-    None
-):
+def test_the_price_of_anarchy_of_two_seeds_is_the_mean_of_their_ratios_not_of_means() -> None:
     summary = summarise(recorded(optimum=[2.5, 2.2], nash=[2.0, 2.2], sac=[1.0, 1.1]))
     row = summary.iloc[0]
     assert row[["price", "numerator", "denominator", "num_users", "num_seeds"]].to_list() == [

@@ -1,13 +1,12 @@
-"""The figure of supply against the price draws what the tables say, and marks the price that was
-chosen.
-"""
+"""The figure of supply against the price draws the tables, and marks the price that was chosen."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
-from paper_figures import CannotDraw, price_response
+from paper_figures import CannotDraw
+from paper_figures.plots import price_response
 
 Tables = dict[str, pd.DataFrame]
 POSTED = (

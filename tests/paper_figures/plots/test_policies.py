@@ -7,7 +7,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from paper_figures import CannotDraw, policies
+from paper_figures import CannotDraw
+from paper_figures.plots import policies
 
 Tables = dict[str, pd.DataFrame]
 

@@ -1,5 +1,4 @@
-"""Sample efficiency and wall clock: how far algorithms have come after as many steps, and after as
-much time.
+"""Sample efficiency and wall clock: what algorithms reach after as many steps, and as much time.
 
 Curves are the training record: each value is the mean of an epoch of the exploring policy, which
 gains less than the deterministic policy that is evaluated in the end.
@@ -16,6 +15,8 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
 from paper_figures import style, variants
+from paper_figures.registry import register
+from paper_figures.settings import read
 from paper_figures.statistics import (
     aligned,
     learning_curve,
@@ -23,7 +24,7 @@ from paper_figures.statistics import (
     smooth,
     smoothing_window,
 )
-from paper_figures.sweeps import named, task
+from paper_figures.sweeps import task_texts
 from paper_figures.tables import CannotDraw, Tables, require
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.0)}
@@ -32,25 +33,36 @@ CLOCKS = {"agent_steps": "Agent steps", "seconds": "Wall clock of training (s)"}
 
 
 def summarise(tables: Tables, levels: Sequence[float] = (0.5, 0.85)) -> pd.DataFrame:
-    """How long each training took to shares of the equilibrium's gain, and what share its policy
-    has in the end.
+    """Compute when each training reached shares of the equilibrium's gain, and its final share.
 
     A level is reached in the first epoch whose mean over epochs (`statistics.smoothing_window`) is
     at least that share.
 
-    Returns a row for each sweep point: `point`, `algorithm`; for each level, say 0.5,
-    `agent_steps_to_0.5` and `seconds_to_0.5`, medians over the seeds, of which one that never gets
-    there counts as infinitely late (NaN where the median is), and `num_reached_0.5`; `final`, `low`
-    and `high`, mean share of the evaluation's episodes with 95 % interval over the seeds, and
-    `num_seeds`. Raises CannotDraw, a ValueError, that says what is missing.
+    Args:
+        tables: of a run, "training" and "evaluation" among them.
+        levels: shares of the equilibrium's gain.
+
+    Returns:
+        A row for each sweep point: `point`, `settings`, `algorithm`; for each level, say 0.5,
+        `agent_steps_to_0.5` and `seconds_to_0.5`, medians over the seeds, of which one that never
+        gets there counts as infinitely late (NaN where the median is), and `num_reached_0.5`;
+        `final`, `low` and `high`, mean share of the evaluation's episodes with 95 % interval over
+        the seeds, and `num_seeds`.
+
+    Raises:
+        CannotDraw: a table, column or policy is missing, or the trainings are of several tasks.
     """
     training = _training(tables, SHARE)
     policies = list(training["algorithm"].unique())
     evaluation = require(tables, "evaluation", ("seed", "point", "policy", SHARE), policies)
-    final = mean_interval(evaluation, SHARE, by=("point", "policy")).drop(columns="num_episodes")
+    final = mean_interval(evaluation, SHARE, by=("settings", "policy"))
+    final = final.drop(columns="num_episodes").rename(
+        columns={"policy": "algorithm", "mean": "final"}
+    )
     rows = []
-    for (point, algorithm), epochs in training.groupby(["point", "algorithm"], sort=False):
-        row: dict[str, Any] = {"point": point, "algorithm": algorithm}
+    trained = training.groupby(["settings", "point", "algorithm"], sort=False)
+    for (settings, point, algorithm), epochs in trained:
+        row: dict[str, Any] = {"point": point, "settings": settings, "algorithm": algorithm}
         for level in levels:
             first = epochs[epochs[SHARE] >= level].groupby("seed")[list(CLOCKS)].first()
             median = (
@@ -59,24 +71,30 @@ def summarise(tables: Tables, levels: Sequence[float] = (0.5, 0.85)) -> pd.DataF
                 .median()
                 .replace(np.inf, np.nan)
             )
-            row |= {f"{clock}_to_{level:g}": median[clock] for clock in CLOCKS}
+            for clock in CLOCKS:
+                row[f"{clock}_to_{level:g}"] = median[clock]
             row[f"num_reached_{level:g}"] = len(first)
         rows.append(row)
-    final = final.rename(columns={"policy": "algorithm", "mean": "final"})
-    return pd.DataFrame(rows).merge(final, on=["point", "algorithm"], how="left")
+    return pd.DataFrame(rows).merge(final, on=["settings", "algorithm"], how="left")
 
 
+@register("sample_efficiency", STYLE)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw training against (a) agent steps, slots of all users of all worlds, and (b) seconds, on
-    logarithmic axes.
+    """Draw training against (a) agent steps and (b) seconds, on logarithmic axes.
+
+    Agent steps are slots of all users of all worlds.
 
     The share of the equilibrium's gain where every epoch has it, else the gain per slot and user
     (credits). A curve for each algorithm and way of training: the mean over seeds, each smoothed
     over 2.5 % of its epochs, in a band of the 95 % Student t interval over seeds. Where seeds were
     recorded at different times they are interpolated, within the range that all of them cover.
 
-    Needs the table "training", of one world. Raises CannotDraw, a ValueError, that says what is
-    missing.
+    Args:
+        tables: of a run, "training" among them.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: the table or a column is missing, or the trainings are of several tasks.
     """
     everywhere = (
         "training" in tables
@@ -85,26 +103,25 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     )
     metric = SHARE if everywhere else "gain"
     training = _training(tables, metric)
-    trained = {
-        named(str(algorithm), str(point)): epochs
-        for (point, algorithm), epochs in training.groupby(["point", "algorithm"], sort=False)
-    }
+    trained = {}
+    for (settings, algorithm), epochs in training.groupby(["settings", "algorithm"], sort=False):
+        trained[variants.variant(str(algorithm), read(settings))] = epochs
     looks = variants.curves(list(trained))
     if figure is None:
         figure = Figure(rcParams["figure.figsize"], layout="constrained")
     panels: Sequence[Axes] = figure.subplots(1, 2, sharey=True)
     drawn = []
     for ax, letter, (clock, axis) in zip(panels, "ab", CLOCKS.items(), strict=True):
-        for number, (name, epochs) in enumerate(trained.items()):
+        for number, (which, epochs) in enumerate(trained.items()):
             together = aligned(epochs, metric, clock)
             if together.empty:
                 raise CannotDraw(
-                    f"table 'training' has no {clock} that all seeds of '{looks[name]['label']}' "
+                    f"table 'training' has no {clock} that all seeds of '{looks[which]['label']}' "
                     "passed"
                 )
             curve = learning_curve(together, metric, clock, window=1)
             drawn.append(curve)
-            colour, zorder = looks[name]["color"], looks[name]["zorder"]
+            colour, zorder = looks[which]["color"], looks[which]["zorder"]
             ax.fill_between(
                 curve.index,
                 curve["low"],
@@ -115,7 +132,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
                 zorder=zorder,
             )
             apart = number / len(trained)  # so that the markers of curves that lie together are
-            ax.plot(curve.index, curve["mean"], markevery=(0.1 * apart, 0.1), **looks[name])
+            ax.plot(curve.index, curve["mean"], markevery=(0.1 * apart, 0.1), **looks[which])
         if metric == SHARE:
             ax.axhline(1, color="0.4", linewidth=0.6)
         ax.set_xscale("log")
@@ -130,16 +147,16 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
 
 
 def _training(tables: Tables, metric: str) -> pd.DataFrame:
-    """The epochs in their order, `metric` smoothed within each training."""
+    """Return the epochs in their order, `metric` smoothed within each training."""
     epochs = require(tables, "training", ("seed", "point", "algorithm", "epoch", *CLOCKS, metric))
-    if len(worlds := epochs["point"].map(task).unique()) > 1:
+    tasks = task_texts(epochs["settings"])
+    if len(tasks) > 1:
         raise CannotDraw(
-            f"table 'training' is of {len(worlds)} sweep points besides the algorithm "
-            f"({', '.join(worlds)}); "
-            "this figure shows one"
+            f"table 'training' is of {len(tasks)} sweep points besides the algorithm "
+            f"({', '.join(tasks.values())}); this figure shows one"
         )
     epochs = epochs.sort_values("epoch", kind="stable")
-    smoothed = epochs.groupby(["point", "algorithm", "seed"])[metric].transform(
+    smoothed = epochs.groupby(["settings", "algorithm", "seed"])[metric].transform(
         lambda values: smooth(values, smoothing_window(len(values)))
     )
     return epochs.assign(**{metric: smoothed})

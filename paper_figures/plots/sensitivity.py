@@ -1,0 +1,195 @@
+"""Metrics of every policy against the key that a sweep varies, a panel a setting of the others.
+
+Settings of the algorithm are neither axis nor panel where the tasks vary too: a policy trained in
+several ways has as many lines, beside those of the policies that do not learn.
+"""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import pandas as pd
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.transforms import ScaledTranslation
+
+from paper_figures import style, variants
+from paper_figures.registry import register
+from paper_figures.statistics import mean_interval
+from paper_figures.sweeps import Axis, axes, once_a_task, task, with_axes
+from paper_figures.tables import CannotDraw, Tables, require
+from paper_figures.variants import STOCHASTIC, Variant
+
+STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.0)}
+MOST_PANELS = 4
+MOST_NAMES = 4  # on an axis of values that are no numbers
+ASIDE = 5  # points (1/72 in) between the ways of training
+WIDE = 8  # greatest over least value from which an axis is logarithmic
+_VALUES = {None: "drawn", "min_delay": "for the least delay", "equal": "equally"}
+Looks = dict[Variant, dict[str, Any]]
+
+
+@register("sensitivity", STYLE)
+def plot(tables: Tables, figure: Figure | None = None) -> Figure:
+    """Draw the gain per slot and user (credits) of every policy with 95 % intervals.
+
+    The lines of a policy trained in several ways stand side by side, a little beside the value that
+    they are for, and its stochastic form is left out.
+
+    Args:
+        tables: of a run.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: there is no sweep, one of more panels or names than fit on a page, or a column
+            is missing.
+    """
+    return plot_metrics(tables, ["gain"], figure)
+
+
+@register("upgrade", STYLE)
+def plot_upgrade(tables: Tables, figure: Figure | None = None) -> Figure:
+    """Draw the share of the equilibrium's gain, as where experts joined after training.
+
+    Args:
+        tables: of a run.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: as by `plot`, and where the equilibrium was not evaluated.
+    """
+    return plot_metrics(tables, ["share_of_equilibrium"], figure)
+
+
+@register("fairness", STYLE | {"figure.figsize": (7.16, 2.6)})
+def plot_fairness(tables: Tables, figure: Figure | None = None) -> Figure:
+    """Draw mean gain, least gain of any user (credits per slot) and Jain's index, a row each.
+
+    Args:
+        tables: of a run.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: as by `plot`, and where no user gains anything.
+    """
+    return plot_metrics(tables, ["gain", "worst_gain", "jain"], figure)
+
+
+def plot_metrics(tables: Tables, metrics: Sequence[str], figure: Figure | None = None) -> Figure:
+    """Draw metrics as `plot` does, a row of panels for each.
+
+    Args:
+        tables: of a run.
+        metrics: columns of "evaluation".
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: as by `plot`.
+    """
+    evaluation = _by_variant(
+        require(tables, "evaluation", ("seed", "point", "policy", "episode", *metrics))
+    )
+    # Ways of training before other policies.
+    looks = variants.curves(sorted(evaluation["policy"].unique(), key=lambda which: not which.way))
+    *others, axis = axes(evaluation["settings"])
+    panels = list(product(*(range(len(other.values)) for other in others)))
+    _require_room(axis, len(panels))
+    rows = with_axes(evaluation, [*others, axis])
+    if figure is None:
+        width, height = rcParams["figure.figsize"]
+        figure = Figure((width, height * (0.35 + 0.65 * len(metrics))), layout="constrained")
+    grid = figure.subplots(len(metrics), len(panels), sharex=True, sharey="row", squeeze=False)
+    handles: dict[Variant, Line2D] = {}
+    intervals = []
+    for line, metric in enumerate(metrics):
+        for column, panel in enumerate(panels):
+            ax: Axes = grid[line, column]
+            here = rows
+            for other, place in zip(others, panel, strict=True):
+                here = here[here[other.key] == place]
+            drawn = mean_interval(here, metric, by=(axis.key, "policy"))
+            intervals.append(drawn)
+            lines = _draw(ax, drawn, axis, looks)
+            for which, handle in lines.items():
+                handles.setdefault(which, handle)
+            if line == 0 and panel:
+                titles = [_title(other, at) for other, at in zip(others, panel, strict=True)]
+                ax.set_title(", ".join(titles), loc="left")
+            if line == len(metrics) - 1:
+                ax.set_xlabel(axis.label)
+        grid[line, 0].set_ylabel(style.METRIC_LABELS.get(metric, metric))
+    key = style.interval_key(
+        pd.concat(intervals), Line2D([], [], color="black", marker="|", markersize=9, linestyle="")
+    )
+    figure.legend(handles=[*handles.values(), *key], loc="outside upper center", ncols=4)
+    return figure
+
+
+def _by_variant(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """Return the episodes with variants for policies, by task where the tasks vary."""
+    if evaluation["settings"].map(task).nunique() == 1:  # the algorithm is all that varies
+        return evaluation.assign(policy=evaluation["policy"].map(Variant))
+    rows = once_a_task(evaluation)
+    left_out = [which.policy.endswith(STOCHASTIC) and bool(which.way) for which in rows["policy"]]
+    return rows[~pd.Series(left_out, index=rows.index)]
+
+
+def _require_room(axis: Axis, num_panels: int) -> None:
+    """Raise CannotDraw where a page has no room for the panels, or the axis none for its names."""
+    if num_panels > MOST_PANELS:
+        raise CannotDraw(
+            f"the sweep has {num_panels} settings beside {axis.key}; this figure shows "
+            f"{MOST_PANELS}"
+        )
+    if axis.numbers is None and len(axis.values) > MOST_NAMES:
+        raise CannotDraw(
+            f"the sweep has {len(axis.values)} values of {axis.key}; this figure has room for "
+            f"{MOST_NAMES}"
+        )
+
+
+def _title(axis: Axis, place: int) -> str:
+    """Return the title of a panel for one value of a key."""
+    value = axis.values[place]
+    if axis.key == "mechanism":
+        return style.point_label({axis.key: value})
+    shown = axis.names[place]
+    if value is None or isinstance(value, str):
+        shown = _VALUES.get(value, shown)
+    return style.as_text(f"{axis.label}: {shown}")
+
+
+def _draw(ax: Axes, intervals: pd.DataFrame, axis: Axis, looks: Looks) -> dict[Variant, Line2D]:
+    """Draw a line through the means for each policy, or markers alone where values are no numbers.
+
+    Returns:
+        The lines by policy.
+    """
+    numbers = axis.numbers
+    at = list(range(len(axis.values))) if numbers is None else numbers
+    handles = {}
+    ways = [which for which in looks if which.way]
+    for which, look in looks.items():
+        rows = intervals[intervals["policy"] == which].sort_values(axis.key)
+        x = [at[place] for place in rows[axis.key]]
+        if numbers is None:
+            look = look | {"linestyle": ""}
+        (line,) = ax.plot(x, rows["mean"], **look)
+        bars = ax.vlines(x, rows["low"], rows["high"], color=look["color"], linewidth=0.9, zorder=3)
+        if which in ways:
+            points = ASIDE * (ways.index(which) - (len(ways) - 1) / 2)
+            aside = ScaledTranslation(points / 72, 0, ax.figure.dpi_scale_trans)
+            line.set_transform(line.get_transform() + aside)
+            bars.set_transform(bars.get_transform() + aside)
+        handles[which] = line
+    if numbers is None:
+        ax.set_xlim(-0.5, len(at) - 0.5)
+        ax.set_xticks(at, [style.as_text(name) for name in axis.names])
+    else:
+        if numbers[0] > 0 and numbers[-1] / numbers[0] >= WIDE:
+            ax.set_xscale("log", base=2)
+        ax.set_xticks(at, [f"{number:g}" for number in numbers])
+    ax.set_xticks([], minor=True)
+    return handles
