@@ -13,7 +13,6 @@ from scipy import stats
 
 from envs import ExpertConfig, RequestConfig, World, WorldConfig
 from envs.experts import draw_pool, load_competence, lottery, other_topic_mean
-from envs.prospects import expected_competence
 
 MEASURED = [[0.9, 0.1], [-0.2, 1.1]]
 
@@ -162,7 +161,7 @@ def test_a_user_who_sees_types_alone_expects_the_means_of_the_measured_table(
         (1.0 + 0.6) / 2,
         (0.2 + 0.4) / 2,
     )
-    np.testing.assert_allclose(expected_competence(world), expected, rtol=1e-6)
+    np.testing.assert_allclose(world.slot.expected_competence, expected, rtol=1e-6)
 
 
 def test_a_competence_file_that_has_no_end_is_not_read() -> None:

@@ -365,9 +365,8 @@ def test_a_world_of_another_size_is_refused(trained: Callable[..., Trained]) -> 
 
 
 def test_a_shared_policy_acts_for_any_number_of_users(trained: Callable[..., Trained]) -> None:
-    assert trained("ppo").policy().act(
-        World(WorldConfig(num_users=5, num_experts=6), num_worlds=2)
-    ).shape == (2, 5)
+    world = World(WorldConfig(num_users=5, num_experts=6), num_worlds=2)
+    assert trained("ppo").policy().act(world.slot).shape == (2, 5)
 
 
 def test_what_is_saved_says_what_it_is(trained: Callable[..., Trained]) -> None:

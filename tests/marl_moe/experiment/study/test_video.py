@@ -31,7 +31,7 @@ def test_a_gif_has_a_frame_for_each_slot(patchy_world: WorldConfig, tmp_path: Pa
         for frame in range(film.n_frames):
             film.seek(frame)
             film.load()
-            assert film.result.duration == 200
+            assert film.info["duration"] == 200
     assert list(tmp_path.iterdir()) == [path]
 
 
