@@ -1,22 +1,27 @@
-"""The accounts of requests under way: what each has gained so far, and its utility once it is
-complete.
-"""
+"""The accounts of requests under way: gains so far, and utilities of complete requests."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envs import quality
+from envs.arrays import Bool, Float
 from envs.config import WorldConfig
 from envs.requests import RequestQueue
 from envs.state import State, put, taken
 
-Float = NDArray[np.floating]
 _STATE = ("gained", "gained_locally")
 
 
 class RequestAccounts:
-    """Gains of N x U requests under way, credits: as played, and had the device run every subtask
-    itself.
+    """Gains of N x U requests under way, credits.
+
+    Attributes:
+        gained: (N, U) gains so far, as played.
+        gained_locally: (N, U) gains so far, had the user's device run every subtask.
+
+    Args:
+        config: the worlds' configuration.
+        shape: (N, U).
+        rng: draws the noise of the judge.
     """
 
     def __init__(
@@ -30,12 +35,19 @@ class RequestAccounts:
     def settle(
         self, requests: RequestQueue, gain: Float, local_gain: Float
     ) -> tuple[Float, Float, Float, Float]:
-        """Book the gains of a slot, (N, U); the judge's noise about a request falls in the slot
-        that completes it.
+        """Book the gains of a slot.
 
-        Returns both gains with that noise, and both utilities of the requests completed (NaN for
-        others): the credits of a request whose transferable subtasks are all abandoned, plus the
-        sum of its gains.
+        The judge's noise about a request is added in the slot that completes it. The utility of a
+        request is its credits if all its transferable subtasks were abandoned, plus its gains.
+
+        Args:
+            requests: the requests of the slot.
+            gain: (N, U) gains as played, credits.
+            local_gain: (N, U) gains had the user's device run the subtask, credits.
+
+        Returns:
+            Both gains with the noise, and both utilities of the requests completed (NaN for
+            others), (N, U) credits each.
         """
         completing = requests.completing
         noise = self._judge_noise(completing)
@@ -50,11 +62,11 @@ class RequestAccounts:
         return gain, local_gain, utility, local_utility
 
     def reopen(self, world: int, user: int) -> None:
-        """Begin a user's account anew: its request gave way to another."""
+        """Begin a user's account anew, for another request."""
         self.gained[world, user] = self.gained_locally[world, user] = 0.0
 
     def abandoned_utility(self, requests: RequestQueue) -> Float:
-        """Credits of each request if all its transferable subtasks are abandoned, (N, U)."""
+        """Return the credits of each request if all it could transfer is abandoned, (N, U)."""
         config = self.config
         lost = quality.abandon_loss(
             config.quality, requests.transferred_weight, config.requests.num_subtasks
@@ -62,13 +74,15 @@ class RequestAccounts:
         return config.reward.credits_per_point * (config.quality.local_score - lost)
 
     def get_state(self) -> State:
-        """The gains of the requests under way."""
+        """Return the gains of the requests under way."""
         return taken(self, _STATE)
 
     def set_state(self, state: State) -> None:
         """Go on from what `get_state` gave."""
         put(self, _STATE, state)
 
-    def _judge_noise(self, completing: NDArray[np.bool_]) -> Float | float:
+    def _judge_noise(self, completing: Bool) -> Float | float:
         spread = self.config.reward.credits_per_point * self.config.quality.judge_noise
-        return spread * self._rng.standard_normal(completing.shape) * completing if spread else 0.0
+        if not spread:
+            return 0.0
+        return spread * self._rng.standard_normal(completing.shape) * completing

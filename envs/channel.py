@@ -9,31 +9,31 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.arrays import Float, Int
 from envs.config import ChannelConfig
 from envs.state import State, put, taken
 
-Array = NDArray[np.floating]
 _STATE = ("mean_db", "latent_db")
 
 
 class Links(NamedTuple):
-    """The channels of a slot, a column for each candidate of a user, (N, U, C) float32 each."""
+    """Channels of a slot, a column for each candidate of a user, (N, U, C) float32 each."""
 
-    snr_db: NDArray[np.float32]  # alone on the band, dB
+    snr_db: NDArray[np.float32]  # SNR alone on the band, dB
     efficiency: NDArray[np.float32]  # spectral efficiency at that SNR, bit/s/Hz
 
-    def snr(self, cell: tuple[NDArray, NDArray, NDArray]) -> Array:
+    def snr(self, cell: tuple[NDArray, NDArray, NDArray]) -> Float:
         """Return the linear SNR at the cells (world, user, column), in double precision."""
         return db_to_linear(self.snr_db[cell].astype(float))
 
 
 class FadingChannel:
-    """SNR of every user and expert of N worlds, slot after slot.
+    """SNR of every pair of user and candidate of N worlds, slot after slot.
 
     `iid` draws U(range) anew each slot (the paper). `gauss_markov` is the autoregression of order
     one x' = mu + rho (x - mu) + sqrt(1 - rho^2) sigma w with w ~ N(0, 1) (Gudmundson 1991),
     stationary about mu ~ U(range), which is drawn once a pair. The SNR is the latent x clipped to
-    the range; the latent itself never is.
+    the range; the latent itself is not clipped.
 
     Attributes:
         mean_db: mu, (N, U, C) float32, a column for each candidate of a user (`envs.candidates`).
@@ -44,8 +44,8 @@ class FadingChannel:
         config: the channel's configuration.
         shape: (N, U, C).
         correlation: rho from one slot to the next.
-        rng: of all draws.
-        mean_db: (N, U, C) mu, where it was drawn before; of no effect under `iid`.
+        rng: generator of all draws.
+        mean_db: (N, U, C) mu, where it was drawn before; ignored under `iid`.
     """
 
     def __init__(
@@ -83,15 +83,15 @@ class FadingChannel:
         self.latent_db = np.concatenate([self.latent_db, latent_db], axis=-1)
         self._settle()
 
-    def keep(self, column: NDArray[np.int64]) -> None:
-        """Go on with these columns alone, (N, U, C)."""
+    def keep(self, column: Int) -> None:
+        """Keep these columns alone, (N, U, C)."""
         self.mean_db, self.latent_db = (
             np.take_along_axis(array, column, axis=-1) for array in (self.mean_db, self.latent_db)
         )
         self._settle()
 
     def get_state(self) -> State:
-        """Mean and latent, (N, U, C) dB."""
+        """Return mean and latent, (N, U, C) dB."""
         return taken(self, _STATE)
 
     def set_state(self, state: State) -> None:
@@ -100,12 +100,15 @@ class FadingChannel:
         self._settle()
 
     def _settle(self) -> None:
-        """Set what follows from means and latents that are new."""
+        """Derive all other values from new means and latents."""
         self._pull_db = np.float32(1 - self._correlation) * self.mean_db
         self._measure()
 
     def _measure(self) -> None:
-        """Set the links of this slot; efficiency log2(1 + 10^(dB / 10) / gap) is computed in place."""
+        """Set the links of this slot, with efficiency log2(1 + 10^(dB / 10) / gap).
+
+        It is computed in place, since these are the largest arrays of a slot.
+        """
         snr_db = clip_snr_db(self.config, self.latent_db)
         efficiency = snr_db * np.float32(log(10) / 10)
         if self._gap != 1:
@@ -118,7 +121,7 @@ class FadingChannel:
     def _first_slot(
         self, shape: tuple[int, ...], mean_db: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Mean, and a latent from the stationary distribution, dB."""
+        """Return a mean, and a latent from the stationary distribution, dB."""
         if self.config.process == "iid":
             latent_db = uniform_db(self.config, self._rng, shape)
             return latent_db, latent_db
@@ -131,7 +134,7 @@ class FadingChannel:
 def uniform_db(
     config: ChannelConfig, rng: np.random.Generator, shape: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """Draws from the configured range of the SNR, dB."""
+    """Draw from the configured range of the SNR, dB."""
     low, high = config.snr_db
     draws = rng.random(shape, np.float32)
     draws *= np.float32(high - low)
@@ -140,7 +143,7 @@ def uniform_db(
 
 
 def standard_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Draws of N(0, 1) by the transform of Box and Muller (1958), up to 5.8 standard deviations.
+    """Draw from N(0, 1) by the transform of Box and Muller (1958), up to 5.8 standard deviations.
 
     In single precision it takes two fifths of the time of NumPy's ziggurat, which tests and
     branches at every draw.
@@ -159,21 +162,20 @@ def standard_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray
     return pairs.ravel()[:size].reshape(shape)
 
 
-def clip_snr_db(config: ChannelConfig, latent_db: Array) -> Array:
+def clip_snr_db(config: ChannelConfig, latent_db: Float) -> Float:
     """Return the SNR, dB: the latent clipped to the configured range."""
     low, high = (latent_db.dtype.type(bound) for bound in config.snr_db)
     clipped = np.maximum(latent_db, low)
     return np.minimum(clipped, high, out=clipped)
 
 
-def db_to_linear(decibel: Array) -> Array:
-    """10^(dB / 10), in the precision of the argument."""
+def db_to_linear(decibel: Float) -> Float:
+    """Return 10^(dB / 10), in the precision of the argument."""
     return np.exp(decibel * decibel.dtype.type(np.log(10) / 10))
 
 
 def snr_gap(config: ChannelConfig) -> float:
-    """Gamma, the SNR gap of adaptive QAM at a bit error rate, -ln(5 BER) / 1.5; 1 for Shannon
-    rates.
+    """Return Gamma, the SNR gap of adaptive QAM, -ln(5 BER) / 1.5; 1 for Shannon rates.
 
     Source: Goldsmith and Chua, "Variable-Rate Variable-Power MQAM for Fading Channels", IEEE Trans.
     Commun. 1997, whose bound BER <= 0.2 exp(-1.5 gamma / (M - 1)) it inverts.
@@ -182,22 +184,22 @@ def snr_gap(config: ChannelConfig) -> float:
 
 
 def word_survival(config: ChannelConfig) -> float:
-    """Share of words received without a bit error, (1 - BER)^bits; 1 for Shannon rates."""
+    """Return the share of words without a bit error, (1 - BER)^bits; 1 for Shannon rates."""
     return (1 - config.target_ber) ** config.bits_per_word if config.ber == "qam" else 1.0
 
 
-def spectral_efficiency(snr: Array, gap: float = 1.0) -> Array:
-    """eta = log2(1 + snr / gap), bit/s/Hz, of a linear SNR (Shannon; `gap` as in `snr_gap`)."""
+def spectral_efficiency(snr: Float, gap: float = 1.0) -> Float:
+    """Return eta = log2(1 + snr / gap), bit/s/Hz, of a linear SNR (Shannon; `snr_gap`)."""
     return np.log1p(snr * snr.dtype.type(1 / gap)) * snr.dtype.type(1 / np.log(2))
 
 
-def subtask_bits(config: ChannelConfig, words: Array) -> Array:
-    """Bits of a subtask both ways: the prompt up and `words` words down."""
+def subtask_bits(config: ChannelConfig, words: Float) -> Float:
+    """Return the bits of a subtask both ways: the prompt up and `words` words down."""
     return (config.prompt_words + words) * config.bits_per_word
 
 
-def min_delay_weight(bits: Array, efficiency: Array) -> Array:
-    """Share of the band, up to a factor, that minimises the sum of delays: sqrt(L / eta).
+def min_delay_weight(bits: Float, efficiency: Float) -> Float:
+    """Return the share of the band, up to a factor, of the least sum of delays: sqrt(L / eta).
 
     The minimum of sum_i L_i / (b_i eta_i) subject to sum_i b_i = W (Lagrange: b_i proportional to
     sqrt(L_i / eta_i)).
@@ -206,11 +208,17 @@ def min_delay_weight(bits: Array, efficiency: Array) -> Array:
 
 
 def transmission_s(
-    config: ChannelConfig, bits: Array, snr: Array, share: Array | float = 1.0
-) -> Array:
-    """Time to send `bits` over a share (0..1) of an expert's band, s.
+    config: ChannelConfig, bits: Float, snr: Float, share: Float | float = 1.0
+) -> Float:
+    """Return the time to send `bits` over a share (0..1) of an expert's band, s.
 
     With `noise_scaling` the SNR grows as the share shrinks, gamma W / b, at fixed power.
+
+    Args:
+        config: the channel's configuration.
+        bits: bits both ways.
+        snr: linear SNR alone on the band.
+        share: share of the band.
     """
     efficiency = spectral_efficiency(snr / share if config.noise_scaling else snr, snr_gap(config))
     return bits / (config.bandwidth_hz * share * efficiency)

@@ -1,4 +1,4 @@
-"""The conditions of a slot: all that a slot begins with, before prices are set."""
+"""The conditions of a slot: everything that it begins with, before prices are set."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -7,14 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import quality
+from envs.arrays import Bool, Float, Int
 from envs.candidates import Candidates
 from envs.channel import Links, subtask_bits
 from envs.config import WorldConfig
 from envs.experts import ExpertPool
 from envs.occupancy import Occupancy
 from envs.requests import Subtasks
-
-Float = NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +30,7 @@ class Conditions:
         subtasks: the pending subtask of each user, (N, U) each.
         links: the channels, (N, U, C) each.
         available: (N, E) experts that are up.
-        occupancy: loads, backlogs and who served whom in the last slot.
+        occupancy: loads, backlogs, and the expert that served each user in the last slot.
         loss: (N, U) points that abandoning the pending subtask loses, D.
         compute_s: (N, U) time that an expert computes on the pending subtask, s.
         transmission_alone_s: (N, U, C) time to send prompt and answer alone on each candidate's
@@ -46,7 +45,7 @@ class Conditions:
     candidates: Candidates
     subtasks: Subtasks
     links: Links
-    available: NDArray[np.bool_]
+    available: Bool
     occupancy: Occupancy
     loss: Float
     compute_s: Float
@@ -63,10 +62,10 @@ class Conditions:
         candidates: Candidates,
         subtasks: Subtasks,
         links: Links,
-        available: NDArray[np.bool_],
+        available: Bool,
         occupancy: Occupancy,
     ) -> Self:
-        """Return the conditions of these parts, with what is derived from them."""
+        """Return the conditions of these parts, which are the attributes of the same names."""
         num_subtasks, speed = config.requests.num_subtasks, config.experts.words_per_second
         words = subtasks.words
         return cls(
@@ -114,9 +113,7 @@ def _transmission_alone_s(
     return seconds_by_efficiency[..., None] / links.efficiency
 
 
-def _competence(
-    pool: ExpertPool, candidates: Candidates, topic: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def _competence(pool: ExpertPool, candidates: Candidates, topic: Int) -> NDArray[np.float32]:
     by_topic = pool.by_topic
     num_worlds, num_topics, num_experts = by_topic.shape
     world = np.arange(num_worlds)[:, None]

@@ -1,77 +1,30 @@
 """The configuration of a world: one frozen dataclass a YAML section, every field with its unit.
 
-Values are validated where they are built; a message names the key, the value and the limit.
-Defaults are those of the model; the paper (arXiv 2402.06942) leaves score scale, cost weights,
-subtask count, bits a word, noise and prices unspecified, so those values are assumptions,
-calibrated to its Figure 5.
+Values are validated where a section is built; a message names the key, the value and the limit.
+The paper (arXiv 2402.06942) leaves score scale, cost weights, subtask count, bits a word, noise and
+prices unspecified: the defaults of those are assumptions, calibrated to its Figure 5.
 """
 
 from dataclasses import asdict
 from math import exp
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-# Least and greatest size of a number that is not 0: what comes of any of them together, single
-# precision can hold.
-SIZES = 1e-9, 1e6
-SIZES_OF = {"snr_db": (1e-9, 60.0), "bandwidth_hz": (1e-3, 1e12), "pool_seed": (1, 2**128 - 1)}
-
-
-def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] > bounds[1]:
-        raise ValueError(f"the lower bound {bounds[0]} is above the upper bound {bounds[1]}")
-    return bounds[0] + 0.0, bounds[
-        1
-    ] + 0.0  # -0.0 becomes 0.0: NumPy draws nothing between 0.0 and -0.0
-
-
-def _positive(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] <= 0:
-        raise ValueError(f"the lower bound {bounds[0]} should be greater than 0")
-    return bounds
-
-
-def _not_negative(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] < 0:
-        raise ValueError(f"the lower bound {bounds[0]} should be at least 0")
-    return bounds
-
-
-Interval = Annotated[tuple[float, float], AfterValidator(_ordered)]
-PositiveInterval = Annotated[Interval, AfterValidator(_positive)]
-NonNegativeInterval = Annotated[Interval, AfterValidator(_not_negative)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-
-
-@dataclass(frozen=True, config=STRICT)
-class Section:
-    """What all sections have in common."""
-
-    @field_validator("*")
-    @classmethod
-    def _computable(cls, value: Any, info: ValidationInfo) -> Any:
-        least, most = SIZES_OF.get(str(info.field_name), SIZES)
-        for number in value if isinstance(value, tuple) else (value,):
-            if isinstance(number, int | float) and number and not least <= abs(number) <= most:
-                raise ValueError(f"should be {least:g} to {most:g} in size, or 0")
-        return value
+from envs.section import (
+    STRICT,
+    Interval,
+    NonNegativeInterval,
+    PositiveInterval,
+    Probability,
+    Section,
+)
 
 
 @dataclass(frozen=True, config=STRICT)
 class RequestConfig(Section):
-    """What users ask for: prompts of `num_subtasks` subtasks, part of which the device cannot
-    afford.
-    """
+    """Requests of users: prompts of K subtasks, of which the user's device runs what it can."""
 
     num_subtasks: int = Field(default=8, ge=1, description="Subtasks of a request, K")
     num_topics: int = Field(default=6, ge=1, description="Topics of subtasks and experts, M")
@@ -174,8 +127,9 @@ class ChannelConfig(Section):
         return self
 
     def slot_correlation(self, slot_s: float) -> float:
-        """rho from one slot to the next; exp(-speed slot / distance) (Gudmundson 1991) where a
-        speed is given.
+        """Return rho from one slot of `slot_s` seconds to the next.
+
+        Where a speed is given it is exp(-speed slot / distance) (Gudmundson 1991).
         """
         if self.process == "iid":
             return 0.0
@@ -201,9 +155,9 @@ class ExpertConfig(Section):
     )
     competence: str | None = Field(
         default=None,
-        description="In place of draws: a JSON file with a measured table 'competence' [expert "
-        "topic x topic] "
-        "(`marl-moe calibrate` writes one), or `measured`, the table that comes with the package",
+        description="In place of draws: a JSON file with a measured table 'competence' "
+        "[expert topic x topic] (`marl-moe calibrate` writes one), or `measured`, the table that "
+        "comes with the package",
     )
     words_per_second: float | None = Field(
         default=100.0, gt=0, description="Speed, words/s; null: no compute delay"
@@ -244,7 +198,7 @@ class ExpertConfig(Section):
 
 @dataclass(frozen=True, config=STRICT)
 class QualityConfig(Section):
-    """Points of the judge (0..10, not clipped), and what dropping, transferring and lateness cost."""
+    """Points of the judge (0..10, not clipped), and what lowers or recovers them."""
 
     local_score: float = Field(
         default=8.80, gt=0, description="Score when every subtask runs on the device, points"
@@ -268,7 +222,7 @@ class QualityConfig(Section):
 
 @dataclass(frozen=True, config=STRICT)
 class RewardConfig(Section):
-    """What points, words and energy are worth to a user, in credits."""
+    """Worth of points, and costs of words and energy, to a user, in credits."""
 
     credits_per_point: float = Field(default=5.0, gt=0, description="Credits a judge point")
     credits_per_word: float = Field(default=0.0025, ge=0, description="Cost of a word, credits")
@@ -277,7 +231,7 @@ class RewardConfig(Section):
 
 @dataclass(frozen=True, config=STRICT)
 class MarketConfig(Section):
-    """When prices are set, and what the platform believes about demand and value."""
+    """Time between clearings, and the platform's view of demand and value."""
 
     interval: int | None = Field(
         default=None,
@@ -304,9 +258,10 @@ class MarketConfig(Section):
     )
 
     def slots_between(self, allocates: bool) -> int:
-        """Slots from one clearing to the next.
+        """Return the slots from one clearing to the next, of a mechanism that allocates or not.
 
-        Raises ValueError where an allocation would be older than its slot.
+        Raises:
+            ValueError: an allocation would be older than its slot.
         """
         if allocates and self.interval not in (None, 1):
             raise ValueError(
@@ -318,14 +273,13 @@ class MarketConfig(Section):
 
 @dataclass(frozen=True, config=STRICT)
 class ObservationConfig(Section):
-    """Whom of the experts a user sees and may choose."""
+    """Experts that a user sees and may choose."""
 
     candidates: int | None = Field(
         default=None,
         ge=1,
         description="Experts on each user's list, of every topic those of the best mean SNR "
-        "(`envs.candidates`); null: "
-        "all experts",
+        "(`envs.candidates`); null: all experts",
     )
 
 
@@ -344,7 +298,8 @@ class WorldConfig(Section):
     )
     information: Literal["known", "type"] = Field(
         default="known",
-        description="Do users know each expert's competence, or only whether its type matches (the paper)?",
+        description="Do users know each expert's competence, or only whether its type matches "
+        "(the paper)?",
     )
     requests: RequestConfig = Field(default_factory=RequestConfig)
     observation: ObservationConfig = Field(default_factory=ObservationConfig)
@@ -356,17 +311,18 @@ class WorldConfig(Section):
 
     @model_validator(mode="after")
     def _candidates_exist(self) -> Self:
-        if (self.observation.candidates or 0) > self.num_experts:
+        candidates = self.observation.candidates
+        if candidates is not None and candidates > self.num_experts:
             raise ValueError(
-                f"observation.candidates {self.observation.candidates} is above num_experts {self.num_experts}"
+                f"observation.candidates {candidates} is above num_experts {self.num_experts}"
             )
         return self
 
     @property
     def num_candidates(self) -> int:
-        """Experts that a user sees and may choose, C: all of them where there are no lists."""
+        """Number of experts that a user sees and may choose, C: all where there are no lists."""
         return self.observation.candidates or self.num_experts
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain nested dictionaries, as YAML writes them."""
+        """Return plain nested dictionaries, as YAML writes them."""
         return asdict(self)

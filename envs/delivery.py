@@ -1,36 +1,34 @@
-"""Delivery: what the transfers of a slot bring, given whom each expert serves."""
+"""Delivery: delay, quality, charge and gain of the transfers of a slot."""
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envs import channel as ch
 from envs import quality
+from envs.arrays import Bool, Float, Int
 from envs.experts import lottery
 from envs.sharing import band_share, per_expert
 from envs.slot import Slot
-
-Float = NDArray[np.floating]
 
 
 class Choice(NamedTuple):
     """The expert that each user requests in a slot, and whether it serves the user."""
 
-    column: NDArray[np.int64]  # (N, U), of the user's candidates; 0 where none is requested
-    expert: NDArray[np.int64]  # (N, U), the expert of that column
-    cell: NDArray[np.int64]  # (N, U), the same as a flat index into (N, E)
-    requested: NDArray[np.bool_]  # (N, U), users that request an expert, as the mask allows
-    served: NDArray[np.bool_]  # (N, U), those of them that are served
-    rejected: NDArray[np.bool_]  # (N, U), users of a masked action, or that the lottery left out
+    column: Int  # (N, U), of the user's candidates; 0 where none is requested
+    expert: Int  # (N, U), the expert of that column
+    cell: Int  # (N, U), the same as a flat index into (N, E)
+    requested: Bool  # (N, U), users that request an expert, as the mask allows
+    served: Bool  # (N, U), those of them that are served
+    rejected: Bool  # (N, U), users of a masked action, or that the lottery left out
     load: Float  # (N, E), users served
 
 
 class Delivery(NamedTuple):
-    """What became of each user's choice, (N, U) each; all but `requested_points` 0 if not served."""
+    """Result of each user's choice, (N, U) each; all but `requested_points` 0 if not served."""
 
     delay_s: Float  # backlog, both ways over the shared band, and computing
-    work_s: Float  # what it adds to the expert's backlog: both ways over the whole band, computing
+    work_s: Float  # added to the expert's backlog: both ways over the whole band, and computing
     energy_j: Float
     qos: Float  # points recovered
     requested_points: Float  # points deliverable at full effort; 0 where no expert was requested
@@ -39,8 +37,8 @@ class Delivery(NamedTuple):
     gain: Float  # credits over abandoning
 
 
-def choose(slot: Slot, actions: NDArray[np.int64], rng: np.random.Generator) -> Choice:
-    """Find whom users request by their actions, and draw whom experts of few places serve.
+def choose(slot: Slot, actions: Int, rng: np.random.Generator) -> Choice:
+    """Find the experts that users request, and draw the users that experts of few places serve.
 
     A user that was allocated its expert goes before others.
 

@@ -1,4 +1,4 @@
-"""PettingZoo view of one world: `edge_experts_v0.parallel_env(num_users=8)`."""
+"""The PettingZoo view of one world: `edge_experts_v0.parallel_env(num_users=8)`."""
 
 import secrets
 from dataclasses import replace
@@ -27,23 +27,25 @@ RENDER_FPS = 4  # slots a second
 
 
 class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its constructors
-    """Users compete for a shared pool of edge experts.
+    """Users who compete for a shared pool of edge experts.
 
-    Agents `user_0` ... `user_{U-1}`, present from the first slot to the last. Observation `Box`
-    (D,) float32, laid out in `envs.observation`; action `Discrete(C + 1)`: transfer the pending
-    subtask to candidate c < C, or abandon it (C); every expert is a candidate unless there are
-    candidate lists. Reward: gain over abandoning, credits. Nobody terminates; all are truncated
-    after `episode_slots` slots. `infos[agent]` holds `action_mask` (C + 1,) int8 and the user's
-    entries of a `SlotResult`; `utility` and `local_utility` only in the slot that completes a
-    request.
+    Agents are `user_0` ... `user_{U-1}`, present from the first slot to the last. An observation is
+    a `Box` (D,) float32, laid out in `envs.observation`. Actions are `Discrete(C + 1)`: c < C
+    transfers the pending subtask to candidate c, C abandons it; every expert is a candidate unless
+    there are candidate lists. The reward is the gain over abandoning, credits. Nobody terminates;
+    all are truncated after `episode_slots` slots. `infos[agent]` holds `action_mask` (C + 1,) int8
+    and the user's entries of a `SlotResult`; `utility` and `local_utility` only in the slot that
+    completes a request.
 
     Args:
         config: the world; WorldConfig() if left out.
         mechanism: sets prices and payments; free edge devices if left out.
-        render_mode: "rgb_array": `render` returns the picture of the last slot played, (height,
-            width, 3) uint8; "human": every `reset` and `step` shows it in a window, and `close`
-            closes that.
+        render_mode: "rgb_array": `render` returns the picture of the last slot played; "human":
+            every `reset` and `step` shows it in a window, which `close` closes.
         **fields: fields of WorldConfig to change, as in `parallel_env(num_users=8)`.
+
+    Raises:
+        ValueError: an unknown render mode.
     """
 
     metadata = {  # noqa: RUF012
@@ -68,7 +70,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         self.world = World(config, num_worlds=1, mechanism=mechanism)
         self._seeded = False
         self.render_mode = render_mode
-        # made at the first reset, where there is a mode
+        # both are made at the first reset, where there is a render mode
         self._renderer: WorldRenderer | None = None
         self._window: Window | None = None
         self.possible_agents = [f"user_{u}" for u in range(config.num_users)]
@@ -85,21 +87,27 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         )
 
     def observation_space(self, agent: str) -> spaces.Box:
-        """Box (D,) of `agent`; the same object at every call."""
+        """Return the Box (D,) of `agent`, the same object at every call."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> spaces.Discrete:
-        """Discrete(C + 1) of `agent`; the same object at every call."""
+        """Return the Discrete(C + 1) of `agent`, the same object at every call."""
         return self.action_spaces[agent]
 
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observations, dict[str, dict[str, Any]]]:
-        """Begin an episode; with a seed, the whole of it repeats bit for bit under the same
-        actions.
+        """Begin an episode; with a seed it repeats bit for bit under the same actions.
 
         The first reset without a seed draws one from the operating system: vector environments are
         made of copies of one that was never reset, and would all play the same world.
+
+        Args:
+            seed: seed of all randomness from now on.
+            options: ignored; part of PettingZoo's interface.
+
+        Returns:
+            Observations and infos, by agent.
         """
         if seed is None and not self._seeded:
             seed = secrets.randbits(64)
@@ -118,7 +126,16 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
     ]:
         """Play one slot.
 
-        Raises KeyError for a missing agent, ValueError for an action out of range.
+        Args:
+            actions: integers in 0..C, by agent.
+
+        Returns:
+            Observations, rewards, terminations, truncations and infos, by agent.
+
+        Raises:
+            KeyError: an agent has no action.
+            ValueError: an action is out of range.
+            RuntimeError: the episode is over.
         """
         agents = self.agents
         if not agents:
@@ -146,16 +163,18 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         )
 
     def state(self) -> NDArray[np.float32]:
-        """All users' observations in one vector, (U D,), in `state_space`."""
+        """Return all users' observations in one vector, (U D,), in `state_space`."""
         return self.world.slot.observation[0].ravel().copy()
 
     def render(self) -> NDArray[np.uint8] | None:
-        """The picture of the slot just played, or of the one about to be after a reset, as
-        `render_mode` says.
+        """Draw the slot just played, or after a reset the one about to be played.
 
-        "rgb_array": (height, width, 3) uint8. "human": None, the window is brought up to date (as
-        `step` does). Without a mode: None, and a warning. Raises RuntimeError before the first
-        reset.
+        Returns:
+            The picture, (height, width, 3), with "rgb_array". None with "human", where the window
+            is brought up to date, and without a mode, where a warning is given.
+
+        Raises:
+            RuntimeError: there was no reset yet.
         """
         if self.render_mode is None:
             gymnasium.logger.warn(
@@ -178,7 +197,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
     def _look(self) -> None:
         """Begin the picture of an episode.
 
-        Only here is matplotlib imported, and pyplot only for a window.
+        It imports matplotlib, which worlds do without, and pyplot only for a window.
         """
         if self._renderer is not None:
             self._renderer.look(self.world.slot)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from math import nan
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.arrays import Bool, Int
 from envs.config import ExpertConfig
 from envs.state import State, copied, taken
 
@@ -20,15 +22,13 @@ ATTRACTION_TEMPERATURE = 0.1  # competence; 0.2 was tried too and was no better
 
 @dataclass(frozen=True)
 class ExpertPool:
-    """Edge experts of N worlds. The topic of expert e is e mod M."""
+    """Edge experts of N worlds; the topic of expert e is e mod M."""
 
-    topic: NDArray[np.int64]  # (E,)
-    competence: NDArray[
-        np.float64
-    ]  # (N, E, M), 1 recovers recovered_share of an abandoned subtask's loss
+    topic: Int  # (E,)
+    competence: NDArray[np.float64]  # (N, E, M), 1 recovers recovered_share of the loss
     unit_cost: NDArray[np.float64]  # (N, E), kappa, credits a point
     cost_slope: NDArray[np.float64]  # (N, E), credits a point
-    report_factor: NDArray[np.float64]  # (N, E), costs reported are this times the true ones
+    report_factor: NDArray[np.float64]  # (N, E), reported costs / true costs
 
     @cached_property
     def by_topic(self) -> NDArray[np.float32]:
@@ -37,34 +37,34 @@ class ExpertPool:
 
     @cached_property
     def type_means(self) -> tuple[float, float]:
-        """Mean competence on the own topic, and on others (NaN where there is but one topic)."""
+        """Mean competence on the own topic, and on others (NaN where there is one topic only)."""
         own = self.topic[:, None] == np.arange(self.competence.shape[-1])
-        other = self.competence[:, ~own]
-        return float(self.competence[:, own].mean()), float(other.mean()) if other.size else float(
-            "nan"
-        )
+        of_others = self.competence[:, ~own]
+        mean_of_others = float(of_others.mean()) if of_others.size else nan
+        return float(self.competence[:, own].mean()), mean_of_others
 
     def seen(self, information: str) -> NDArray:
-        """What users see of competence, (N, E, M): all of it where it is `known`, else whether the
-        type matches.
+        """Return competence as users see it, (N, E, M).
+
+        Args:
+            information: `known`: competence itself; `type`: True on the own topic, else False.
         """
         if information == "known":
             return self.competence
-        return np.broadcast_to(
-            self.topic[:, None] == np.arange(self.competence.shape[-1]), self.competence.shape
-        )
+        own = self.topic[:, None] == np.arange(self.competence.shape[-1])
+        return np.broadcast_to(own, self.competence.shape)
 
     def get_state(self) -> State:
-        """The experts."""
+        """Return copies of all arrays."""
         return taken(self, ("topic", "competence", "unit_cost", "cost_slope", "report_factor"))
 
     @classmethod
     def from_state(cls, state: State) -> "ExpertPool":
-        """The pool that gave this state."""
+        """Return the pool that gave this state."""
         return cls(**copied(state))
 
     def joined(self, newcomers: "ExpertPool") -> "ExpertPool":
-        """This pool with more experts behind its own."""
+        """Return this pool with more experts behind its own."""
         return ExpertPool(
             topic=np.concatenate([self.topic, newcomers.topic]),
             competence=np.concatenate([self.competence, newcomers.competence], axis=1),
@@ -82,9 +82,15 @@ def draw_pool(
     rng: np.random.Generator,
     first_expert: int = 0,
 ) -> ExpertPool:
-    """Draw the experts `first_expert`, `first_expert + 1`, ...
+    """Draw experts of N worlds; with a `pool_seed` all worlds have the same.
 
-    of each world; with a `pool_seed` all worlds alike.
+    Args:
+        config: the experts' configuration.
+        num_worlds: N.
+        num_experts: experts to draw.
+        num_topics: M.
+        rng: generator of all draws.
+        first_expert: number of the first of them, which gives their topics.
     """
     drawn_worlds = num_worlds if config.pool_seed is None else 1
     topic = np.arange(first_expert, first_expert + num_experts) % num_topics
@@ -108,11 +114,10 @@ def draw_pool(
 
 
 def other_topic_mean(config: ExpertConfig, num_topics: int) -> float:
-    """Mean competence on a topic that is not the own one, so that the mean over the whole table is
-    as configured.
+    """Return the mean competence on other topics than the own one.
 
-    Exact where every topic has as many experts as any other; it is what a user who sees only types
-    may expect.
+    A user that sees only types may expect it. With it the mean over the whole table is as
+    configured, exactly where every topic has as many experts as any other.
     """
     if num_topics == 1:
         return config.mean_competence
@@ -121,18 +126,22 @@ def other_topic_mean(config: ExpertConfig, num_topics: int) -> float:
 
 
 def own_topic_mean(config: ExpertConfig) -> float:
-    """Mean competence on the own topic."""
+    """Return the mean competence on the own topic."""
     return sum(config.own_competence) / 2
 
 
 def attraction(competence: NDArray, topic_popularity: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of all requests that each expert would draw if users chose by competence alone, (N, E),
-    summing to 1.
+    """Return the share of requests that each expert draws if users choose by competence alone.
 
-    A softmax over the experts of each topic at temperature `ATTRACTION_TEMPERATURE`, averaged over
-    topics by their popularity: where users may expect each other, before anybody has chosen.
+    It is a softmax over the experts of each topic at temperature `ATTRACTION_TEMPERATURE`, averaged
+    over topics by their popularity. Users may expect each other by it before anybody has chosen.
 
-    competence: (N, E, M), as users see it. topic_popularity: (M,), summing to 1.
+    Args:
+        competence: (N, E, M) competence as users see it.
+        topic_popularity: (M,), summing to 1.
+
+    Returns:
+        (N, E) shares, summing to 1 in each world.
     """
     score = competence / ATTRACTION_TEMPERATURE
     weight = np.exp(score - score.max(axis=1, keepdims=True))
@@ -140,39 +149,48 @@ def attraction(competence: NDArray, topic_popularity: NDArray[np.float64]) -> ND
 
 
 def lottery(
-    expert: NDArray[np.int64],
-    wanted: NDArray[np.bool_],
+    expert: Int,
+    requested: Bool,
     places: int,
     rng: np.random.Generator,
-    first: NDArray[np.bool_] | None = None,
-) -> NDArray[np.bool_]:
-    """Who is served where every expert takes at most `places`, (N, U): a fair draw among those who
-    ask it.
+    first: Bool | None = None,
+) -> Bool:
+    """Draw the users that experts serve, a fair draw among those that request the same expert.
 
-    expert: whom each user asks, (N, U); wanted: who asks at all, (N, U); first: who goes before all
-    others, if anybody.
+    Args:
+        expert: (N, U) the expert that each user requests.
+        requested: (N, U) users that request one.
+        places: users that an expert serves at most.
+        rng: generator of the draw.
+        first: (N, U) users that go before all others, if any.
+
+    Returns:
+        (N, U) users that are served.
     """
-    ticket = rng.random(wanted.shape)
+    ticket = rng.random(requested.shape)
     if first is not None:
         ticket -= first
-    counter = np.where(wanted, expert, -1)  # who asks nobody queues apart
+    counter = np.where(requested, expert, -1)  # users that request no expert queue apart
     order = np.lexsort((ticket, counter), axis=-1)
     queue = np.take_along_axis(counter, order, axis=-1)
-    place = np.arange(wanted.shape[-1])
-    first = np.maximum.accumulate(
-        np.where(np.diff(queue, axis=-1, prepend=-2) != 0, place, 0), axis=-1
-    )
+    place = np.arange(requested.shape[-1])
+    is_head = np.diff(queue, axis=-1, prepend=-2) != 0
+    head = np.maximum.accumulate(np.where(is_head, place, 0), axis=-1)
     rank = np.empty_like(order)
-    np.put_along_axis(rank, order, place - first, axis=-1)
-    return wanted & (rank < places)
+    np.put_along_axis(rank, order, place - head, axis=-1)
+    return requested & (rank < places)
 
 
 def load_competence(path: str, num_topics: int) -> NDArray[np.float64]:
-    """Read a measured table, competence [expert topic x subtask topic], from a JSON object's key
-    'competence'.
+    """Read a measured table, competence [expert topic x subtask topic], from a JSON file.
 
-    `MEASURED` names the table that comes with the package. Raises ValueError naming the file and
-    what is wrong with it.
+    Args:
+        path: a file with a JSON object that has the key 'competence'; `MEASURED` names the table
+            that comes with the package.
+        num_topics: M, rows and columns of the table.
+
+    Raises:
+        ValueError: the file cannot be read or holds another table; the message names it.
     """
     file: Path | Traversable = (
         files("envs") / "measured_competence.json" if path == MEASURED else Path(path)
@@ -191,8 +209,7 @@ def load_competence(path: str, num_topics: int) -> NDArray[np.float64]:
     if table.shape != (num_topics, num_topics) or not np.isfinite(table).all():
         raise ValueError(
             f"env.experts.competence: {file} should hold a finite {num_topics} x {num_topics} "
-            "table, "
-            f"it holds shape {table.shape}"
+            f"table, it holds shape {table.shape}"
         )
     return table
 
@@ -200,7 +217,7 @@ def load_competence(path: str, num_topics: int) -> NDArray[np.float64]:
 def _drawn_competence(
     config: ExpertConfig,
     num_worlds: int,
-    topic: NDArray[np.int64],
+    topic: Int,
     num_topics: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:

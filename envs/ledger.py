@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float = NDArray[np.floating]
+from envs.arrays import Float
 
 
 @dataclass
@@ -37,7 +36,7 @@ class Ledger:
         return cls(0, *of_experts, *of_users)
 
     def book(self, points: Float, payment: Float, cost: Float, charge: Float, gain: Float) -> None:
-        """Add one slot."""
+        """Add the sums of one slot, of the shapes and units of the attributes."""
         self.num_slots += 1
         self.points += points
         self.payment += payment

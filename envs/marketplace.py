@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.arrays import Float
 from envs.clearing import FAILED, Clearing
 from envs.config import MarketConfig
 from envs.experts import ExpertPool
@@ -23,8 +24,6 @@ from mechanisms import (
     cost,
 )
 
-Float = NDArray[np.floating]
-
 
 class Marketplace:
     """The offer in force in N worlds, and the books of the interval under way.
@@ -36,19 +35,19 @@ class Marketplace:
     Attributes:
         offer: prices, efforts and allocation in force.
         demand: (N, E) smoothed demand, full-effort points a slot.
-        due: whether the market is to be cleared before the next slot.
+        due: true where the market is to be cleared before the next slot.
         closed: the clearing whose interval ended in the last slot; None in other slots.
         interval: slots from one clearing to the next.
     """
 
     offer: Offer
-    _priced: bool  # whether a clearing of this pool gave prices
-    _truthful: bool  # whether costs are reported as they are
-    _market: Market  # what of it stays from clearing to clearing, as reported
-    _cleared: Market  # the last one cleared, at true costs
-    _status: str  # of the last clearing, and the seconds that it took
-    _solve_seconds: float
-    _slot: int  # in which that was
+    _priced: bool  # a clearing of this pool gave prices
+    _truthful: bool  # all edge devices report their true costs
+    _market: Market  # fields that stay from clearing to clearing, costs as reported
+    _cleared: Market  # the last market cleared, at true costs
+    _status: str  # of the last clearing
+    _solve_seconds: float  # of the last clearing
+    _slot: int  # of the last clearing
     _ledger: Ledger
 
     def __init__(
@@ -68,7 +67,7 @@ class Marketplace:
         self._open(pool)
 
     def admit(self, pool: ExpertPool) -> None:
-        """Serve a pool that has more experts: the interval ends, newcomers start at mean demand."""
+        """Serve a pool with more experts: the interval ends, newcomers begin at mean demand."""
         count = pool.unit_cost.shape[-1] - self.demand.shape[-1]
         if self._ledger.num_slots:
             self.close()
@@ -81,10 +80,10 @@ class Marketplace:
 
         Args:
             slot: index of the slot.
-            reports: of the users about this slot; None where the mechanism only prices.
+            reports: reports of the users about this slot; None where the mechanism only prices.
 
         Raises:
-            MechanismError: the mechanism gave no answer, and never did for this pool.
+            MechanismError: the first clearing of this pool failed.
         """
         self.due = False
         self._slot = slot
@@ -112,7 +111,7 @@ class Marketplace:
         """Return the market as the platform knows it now.
 
         Args:
-            reports: of the users; None leaves the fields out that they fill.
+            reports: reports of the users; None leaves the fields out that they fill.
         """
         floor = self.config.demand_floor * self.demand.mean(axis=-1, keepdims=True)
         demand = np.maximum(self.demand, floor)
@@ -146,7 +145,7 @@ class Marketplace:
         return payment, edge_cost
 
     def close(self) -> None:
-        """End the interval under way; `closed` then tells what came of it."""
+        """End the interval under way; its clearing is then `closed`."""
         self.closed = self._under_way()
 
     def get_state(self) -> State:
@@ -161,7 +160,7 @@ class Marketplace:
         }
 
     def set_state(self, state: State, pool: ExpertPool) -> None:
-        """Go on from what `get_state` gave, with the pool of that time."""
+        """Go on from a state of `get_state`, with the pool of that time."""
         state = copied(state)
         self._open(pool)
         self.demand, self._priced, self.due = state["demand"], state["priced"], False

@@ -1,9 +1,9 @@
 """Observations: the table of their columns, and how a slot is written into them.
 
 An observation is a vector: the columns of `USER_FEATURES`, then a block of `EXPERT_FEATURES` for
-each of the user's candidates, with those of `ALLOCATION_FEATURES` behind where the mechanism
+each of the user's candidates, followed by those of `ALLOCATION_FEATURES` where the mechanism
 allocates. Every column is bounded (`bounds`). The first of a block is the action mask. No column
-tells what others choose in the same slot.
+depends on what others choose in the same slot.
 """
 
 from collections.abc import Callable
@@ -143,7 +143,7 @@ EXPERT_FEATURES = (
     Feature(
         "mine",
         "1 where it served me in the last slot, else 0",
-        lambda conditions, offer: 0.0,  # but for one expert a user, see `_write_own_expert`
+        lambda conditions, offer: 0.0,  # except for one expert a user, see `_write_own_expert`
     ),
     Feature(
         "backlog",
@@ -193,7 +193,7 @@ _CUTS = np.array([feature.cut for feature in EXPERT_FEATURES], np.float32)
 
 
 def expert_features(allocates: bool) -> tuple[Feature, ...]:
-    """Return the columns of an expert, where the mechanism allocates or does not."""
+    """Return the columns of an expert, for a mechanism that allocates or does not."""
     return EXPERT_FEATURES + ALLOCATION_FEATURES if allocates else EXPERT_FEATURES
 
 
@@ -235,8 +235,8 @@ class Layout:
         size: length D of an observation.
 
     Args:
-        config: of the worlds.
-        allocates: whether the mechanism allocates experts to users.
+        config: configuration of the worlds.
+        allocates: true where the mechanism allocates experts to users.
     """
 
     def __init__(self, config: WorldConfig, allocates: bool) -> None:
@@ -266,9 +266,10 @@ class Layout:
     def _write_alike(
         self, conditions: Conditions, offer: Offer, block: NDArray[np.float32]
     ) -> None:
-        """Write the columns that all users of a world see alike, in one go: strided writes are slow.
+        """Write the columns that all users of a world see alike.
 
-        The other columns of `EXPERT_FEATURES` become 0.
+        They are written together, since strided writes are slow; the other columns of
+        `EXPERT_FEATURES` become 0.
         """
         candidates, pending = conditions.candidates, conditions.subtasks.pending
         alike = np.zeros((*conditions.available.shape, NUM_EXPERT_FEATURES), np.float32)
@@ -296,14 +297,13 @@ class Layout:
             np.minimum(values, np.float32(feature.cut), out=column)
 
     def _write_own_expert(self, conditions: Conditions, observation: NDArray[np.float32]) -> None:
-        """Write `mine`, and take the user off the load of the expert that served it."""
+        """Write `mine`, and subtract the user from the load of the expert that served it."""
         num_users = observation.shape[1]
         mine = conditions.candidates.column(conditions.occupancy.last_expert)
         row = (mine >= 0).ravel().nonzero()[0]  # of all worlds' users
         expert = conditions.occupancy.last_expert.take(row)
-        others = (
-            conditions.occupancy.load.take(row // num_users * conditions.num_experts + expert) - 1
-        )
+        cell = row // num_users * conditions.num_experts + expert
+        others = conditions.occupancy.load.take(cell) - 1
         begin = row * self.size + NUM_USER_FEATURES + mine.take(row) * len(self._features)
         flat = observation.reshape(-1)
         flat[begin + _PLACE["load"]] = np.minimum(others * (1 / LOAD_UNIT), LARGEST_LOAD)
@@ -311,7 +311,7 @@ class Layout:
 
 
 def _write_own_price(conditions: Conditions, offer: Offer, block: NDArray[np.float32]) -> None:
-    """Write as price of the expert allocated to a user its charge for a delivered point."""
+    """Write each user's charge for a delivered point as price of the expert allocated to it."""
     config, allocation = conditions.config, offer.allocation
     column = conditions.candidates.column(allocation.expert)
     world, user = np.nonzero(column >= 0)

@@ -1,14 +1,13 @@
-"""What experts and users carry from slot to slot: loads, backlogs and who served whom."""
+"""The occupancy of experts, carried from slot to slot: loads, backlogs and users served."""
 
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from envs.arrays import Float, Int
 from envs.state import State, copied, taken
 
-Float = NDArray[np.floating]
 RECENT_WEIGHT = 0.3  # of the last slot in `recent_load`
 _STATE = ("load", "recent_load", "backlog_s", "last_expert")
 
@@ -27,7 +26,7 @@ class Occupancy:
     load: Float
     recent_load: Float
     backlog_s: Float
-    last_expert: NDArray[np.int64]
+    last_expert: Int
 
     @classmethod
     def idle(cls, num_worlds: int, num_users: int, num_experts: int) -> Self:
@@ -35,9 +34,7 @@ class Occupancy:
         nothing = np.zeros((num_worlds, num_experts))
         return cls(nothing, nothing, nothing, np.full((num_worlds, num_users), -1))
 
-    def after(
-        self, load: Float, last_expert: NDArray[np.int64], work_s: Float, slot_s: float
-    ) -> "Occupancy":
+    def after(self, load: Float, last_expert: Int, work_s: Float, slot_s: float) -> "Occupancy":
         """Return the occupancy after a slot.
 
         Args:

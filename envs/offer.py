@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.arrays import Bool, Float, Int
 from envs.candidates import Candidates
 from mechanisms import Allocation
-
-Float = NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,13 +16,13 @@ class Offer:
 
     Attributes:
         mechanism: name of the mechanism that made it.
-        allocates: whether that mechanism allocates experts to users.
+        allocates: true where that mechanism allocates experts to users.
         unit_price: (N, E) paid to an edge device, credits a delivered point.
         effort: (N, E) effort of each edge device, 0..1.
         cost_per_point: (N, E) true cost at that effort of a point deliverable at full effort,
             credits.
         participates: (N, E) edge devices of positive effort.
-        allocation: the expert allocated to each user; nobody's where the mechanism only prices.
+        allocation: the expert allocated to each user; none where the mechanism only prices.
     """
 
     mechanism: str
@@ -31,10 +30,10 @@ class Offer:
     unit_price: NDArray[np.float64]
     effort: NDArray[np.float64]
     cost_per_point: NDArray[np.float64]
-    participates: NDArray[np.bool_]
+    participates: Bool
     allocation: Allocation
 
-    def charge(self, expert: NDArray[np.int64], cell: NDArray[np.int64], points: Float) -> Float:
+    def charge(self, expert: Int, cell: Int, points: Float) -> Float:
         """Charge users for points that they were served.
 
         A user pays the unit price of each delivered point, or the charge of its allocation where
@@ -55,7 +54,7 @@ class Offer:
         return np.where(allocated, self.allocation.charge, by_point)
 
     def charges(self, points: Float, candidates: Candidates) -> Float:
-        """Return what each user would pay each candidate, (..., N, U, C), credits.
+        """Return the charge of each user for each candidate, (..., N, U, C), credits.
 
         Args:
             points: (..., N, U, C) points that the candidate would serve, at full effort.

@@ -1,4 +1,4 @@
-"""Prospects: what a user may expect of each candidate from what it knows.
+"""Prospects: competence and gain that a user may expect of each candidate from what it knows.
 
 The action mask is not applied.
 """
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from envs import quality
+from envs.arrays import Bool, Float
 from envs.channel import db_to_linear, snr_gap, spectral_efficiency, word_survival
 from envs.conditions import Conditions
 from envs.experts import other_topic_mean, own_topic_mean
@@ -30,8 +31,8 @@ def expected_competence(conditions: Conditions) -> NDArray[np.float32]:
     return np.where(right_type(conditions), own, other).astype(np.float32)
 
 
-def right_type(conditions: Conditions) -> NDArray[np.bool_]:
-    """Return which candidates' topic is that of the user's subtask, (N, U, C)."""
+def right_type(conditions: Conditions) -> Bool:
+    """Return the candidates whose topic is that of the user's subtask, (N, U, C)."""
     topic = conditions.pool.topic[conditions.candidates.expert]
     return conditions.subtasks.topic[..., None] == topic
 
@@ -44,8 +45,8 @@ def expected_gain(conditions: Conditions, offer: Offer, load: ArrayLike = 1) -> 
     it serves, the gain is that of being served times the chance of it.
 
     Args:
-        conditions: of the slot.
-        offer: efforts and charges.
+        conditions: conditions of the slot.
+        offer: offer in force, for efforts and charges.
         load: users of the candidate, this user among them, at least 1; broadcasts against
             (N, U, C).
 
@@ -69,8 +70,8 @@ def expected_value(conditions: Conditions, load: ArrayLike = 1) -> NDArray[np.fl
 def _gain(
     conditions: Conditions,
     load: ArrayLike,
-    competence: NDArray[np.floating],
-    charge: NDArray[np.floating] | float,
+    competence: Float,
+    charge: Float | float,
 ) -> NDArray[np.float32]:
     config = conditions.config
     load = np.asarray(load, np.float32)

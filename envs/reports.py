@@ -1,4 +1,4 @@
-"""What users report to the platform of a slot, for a mechanism that allocates."""
+"""Reports of users to the platform about a slot, for a mechanism that allocates."""
 
 from typing import NamedTuple
 
@@ -6,23 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import prospects, quality
+from envs.arrays import Int
 from envs.conditions import Conditions
 from mechanisms import UserReports
 
 
 class Reports(NamedTuple):
-    """The fields of a `mechanisms.Market` that a mechanism which allocates needs, for N worlds."""
+    """Fields of a `mechanisms.Market` that a mechanism which allocates needs, for N worlds."""
 
     users: UserReports  # value: gain over abandoning at full effort, before any charge
-    capacity: NDArray[np.int64]  # (N, E), users
+    capacity: Int  # (N, E), users
     bandwidth_limit: NDArray[np.float64]  # (N, E), Hz
-    expert_topic: NDArray[np.int64]  # (N, E)
+    expert_topic: Int  # (N, E)
 
 
 def user_reports(conditions: Conditions) -> Reports:
-    """Report what users know of a slot, truthfully (`prospects`).
+    """Return the truthful reports of users about a slot (`prospects`).
 
-    Each takes it that every expert serves as many users as the market may allocate to it, and
+    Each user assumes that every expert serves as many users as the market may allocate to it, and
     shares its band equally among them. An expert that is not available has no capacity. Where no
     time is left before the deadline a user needs the whole band, and its value counts the lateness.
     """

@@ -1,8 +1,8 @@
-"""Requests: a prompt becomes subtasks (task decomposition), the device keeps what it can afford
-(resource assessment).
+"""Requests: a prompt becomes subtasks (task decomposition), part of which is transferred.
 
-The rest is transferred, one subtask a slot. Which subtasks are asked for never depends on what
-users do with them, so that every policy meets the same requests under the same seed.
+The user's device keeps the subtasks that it can afford (resource assessment); the others are
+transferred, one a slot. Requests never depend on the actions of users, so that every policy meets
+the same ones under the same seed.
 """
 
 from typing import NamedTuple
@@ -10,38 +10,42 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.arrays import Bool, Float, Int
 from envs.config import RequestConfig
 from envs.state import State, put, taken
 
-# What is not here is derived from it.
+# all other attributes are derived from these
 _STATE = ("drawn", "drawn_count", "drawn_weight", "request", "position", "active", "last_topic")
-MOST_AHEAD = 16  # requests drawn at a time for a user
-# fewer requests where all users' subtasks would be more: then the draws cost more than the calls
+MOST_AHEAD = 16  # requests drawn at a time for a user, at most
+# subtasks drawn at a time for all users, about: with more the draws cost more than the calls
 SUBTASKS_AHEAD = 8192
 
 
 def topic_popularity(config: RequestConfig) -> NDArray[np.float64]:
-    """Zipf popularity of the topics, shape (M,), summing to 1."""
+    """Return the Zipf popularity of the topics, (M,), summing to 1."""
     popularity = np.arange(1, config.num_topics + 1) ** -config.zipf_exponent
     return popularity / popularity.sum()
 
 
-def assessment_order(
-    weight: NDArray, compute: NDArray, private: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Order in which the device considers subtasks, (..., K): private first, then by g / c, best
-    first.
+def assessment_order(weight: NDArray, compute: NDArray, private: Bool) -> Int:
+    """Return the order in which the device considers subtasks, (..., K).
+
+    Private subtasks come first, then the others by weight per compute need, g / c, greatest first.
+
+    Args:
+        weight: (..., K) gating weights, g.
+        compute: (..., K) compute needs, c, units.
+        private: (..., K) subtasks that must stay on the device.
     """
     return np.argsort(np.where(private, -np.inf, -weight / compute), axis=-1, kind="stable")
 
 
-def assess(
-    config: RequestConfig, weight: NDArray, compute: NDArray, private: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Resource assessment: which subtasks must be transferred, (..., K) bool.
+def assess(config: RequestConfig, weight: NDArray, compute: NDArray, private: Bool) -> Bool:
+    """Return the subtasks that must be transferred (resource assessment), (..., K).
 
     In the order of `assessment_order` subtasks run on the device until `local_compute` is spent;
     the first that does not fit and all after it are transferred. Private subtasks always stay.
+    Arguments are those of `assessment_order`.
     """
     order = assessment_order(weight, compute, private)
     spent = np.cumsum(np.take_along_axis(compute, order, axis=-1), axis=-1)
@@ -50,12 +54,18 @@ def assess(
     return transferred & ~private
 
 
-def largest_of(draws: int, uniform: NDArray) -> NDArray[np.floating]:
-    """The largest of `draws` numbers uniform in 0..1, falling, (rows, how many), from as many
-    uniform draws.
+def largest_of(draws: int, uniform: NDArray) -> Float:
+    """Return the largest of `draws` numbers uniform in 0..1, falling.
 
     The largest of n is V^(1/n) with V uniform, and those below it are uniform up to it (Lurie and
     Hartley 1972).
+
+    Args:
+        draws: n.
+        uniform: (rows, count) uniform draws, as many as numbers to return.
+
+    Returns:
+        (rows, count) numbers.
     """
     return (uniform ** (1 / np.arange(draws, draws - uniform.shape[-1], -1))).cumprod(axis=-1)
 
@@ -63,15 +73,15 @@ def largest_of(draws: int, uniform: NDArray) -> NDArray[np.floating]:
 class Subtasks(NamedTuple):
     """The subtask that each user has to transfer in a slot, (N, U) each."""
 
-    pending: NDArray[np.bool_]  # users that have one
+    pending: Bool  # users that have one
     weight: NDArray[np.float64]  # gating weight, 0 with none pending
     words: NDArray[np.float64]  # words of the answer, 0 with none pending
     compute: NDArray[np.float64]  # compute need, units, 0 with none pending
-    topic: NDArray[np.int64]
+    topic: Int
 
 
 class RequestQueue:
-    """The requests of N x U users: the subtask of this slot, and what is still to come.
+    """Requests of N x U users: the subtask of this slot, and the requests drawn ahead.
 
     A request with nothing to transfer is active for one slot without anything pending. Each user's
     next requests are drawn several at a time, since a call of NumPy costs as much as many draws.
@@ -87,8 +97,14 @@ class RequestQueue:
             transferred: subtasks that are sure to stay on the device are not kept.
         drawn_count: (N, U, R) subtasks of each of these requests to transfer.
         drawn_weight: (N, U, R) their total weight.
-        request: (N, U) which of the R requests the user has.
+        request: (N, U) number of the user's request among the R.
         last_topic: (N U,) topic of the last subtask drawn for each user.
+
+    Args:
+        config: the requests' configuration.
+        num_worlds: N.
+        num_users: U.
+        rng: generator of all draws.
     """
 
     def __init__(
@@ -105,9 +121,8 @@ class RequestQueue:
         self.drawn = np.zeros((*self._shape, requests, most, 4))
         self.drawn_count = np.zeros((*self._shape, requests), np.int64)
         self.drawn_weight = np.zeros((*self._shape, requests))
-        self.request = np.full(
-            self._shape, requests - 1
-        )  # the last: who wants another has some drawn
+        # the last of those drawn, so that the first request to arrive has them drawn anew
+        self.request = np.full(self._shape, requests - 1)
         self.num_transferred = np.zeros(self._shape, np.int64)
         self.transferred_weight = np.zeros(self._shape)
         self.position = np.zeros(self._shape, np.int64)
@@ -116,20 +131,20 @@ class RequestQueue:
         self._arrive()
 
     @property
-    def completing(self) -> NDArray[np.bool_]:
+    def completing(self) -> Bool:
         """Users whose request is complete at the end of this slot, (N, U)."""
         return self.active & (self.position + 1 >= self.num_transferred)
 
     @property
     def request_subtasks(self) -> NDArray[np.float64]:
-        """Weight, words, compute need and topic of each request's subtasks, (N, U, S, 4).
+        """Weight, words, compute need and topic of the subtasks, those to transfer first.
 
-        Those to transfer come first.
+        The shape is (N, U, S, 4).
         """
         return np.take_along_axis(self.drawn, self.request[..., None, None, None], axis=2)[:, :, 0]
 
     def advance(self) -> None:
-        """Go on to the next slot: what was pending is behind the user, new requests may arrive."""
+        """Go on to the next slot: pending subtasks are over, new requests may arrive."""
         self.active &= ~self.completing
         self.position += self.subtasks.pending
         self._arrive()
@@ -137,11 +152,19 @@ class RequestQueue:
     def place(
         self, world: int, user: int, weight: float, words: float, compute: float, topic: int
     ) -> None:
-        """Give a user a request with this one subtask to transfer in this slot, in place of the one
-        it has.
+        """Replace a user's request by one with this subtask alone to transfer, in this slot.
 
-        Raises ValueError naming what lies outside the model: a weight or a topic that no request
-        has, more words or more compute than a subtask of `config` may need.
+        Args:
+            world: number of the world.
+            user: number of the user in it.
+            weight: gating weight, above 0 and at most 1.
+            words: words of the answer.
+            compute: compute need, units.
+            topic: topic, in 0..M-1.
+
+        Raises:
+            ValueError: a weight or a topic that no request has, or more words or compute than a
+                subtask of the configuration may need; the message names it.
         """
         config = self.config
         for name, value, limit in (
@@ -164,7 +187,7 @@ class RequestQueue:
         self._select()
 
     def get_state(self) -> State:
-        """The requests under way, and those drawn ahead."""
+        """Return the requests under way, and those drawn ahead."""
         return taken(self, _STATE)
 
     def set_state(self, state: State) -> None:
@@ -173,7 +196,7 @@ class RequestQueue:
         self._select()
 
     def _of_user(self, table: NDArray) -> NDArray:
-        """A view of a table (N, U, ...) with one row a user."""
+        """Return a view of a table (N, U, ...) with one row a user."""
         return table.reshape(len(self._users), *table.shape[2:])
 
     def _arrive(self) -> None:
@@ -189,7 +212,7 @@ class RequestQueue:
             self._draw(spent)
         self._select()
 
-    def _draw(self, users: NDArray[np.int64]) -> None:
+    def _draw(self, users: Int) -> None:
         """Draw the next requests of these users, in place of those that are behind them."""
         requests, most = self.drawn.shape[2:4]
         drawn = self._rng.random((len(users) * requests, most, 4))
@@ -206,12 +229,18 @@ class RequestQueue:
         self._of_user(self.drawn_weight)[users] = transferred_weight.reshape(len(users), requests)
         self._of_user(self.request)[users] = 0
 
-    def _assess(self, weight: NDArray, compute: NDArray) -> tuple[NDArray[np.int64], NDArray]:
-        """Put weight and compute need of new subtasks, (users, S) each, those to transfer first,
-        for uniform draws.
+    def _assess(self, weight: NDArray, compute: NDArray) -> tuple[Int, NDArray]:
+        """Turn uniform draws into weight and compute need of subtasks, those to transfer first.
 
-        Returns the number of these and their weight, (users,) each. With equal weights those
-        transferred are the `num_transferred` of the greatest need, which are drawn alone.
+        With equal weights the subtasks transferred are the `num_transferred` of the greatest need,
+        and only these are drawn.
+
+        Args:
+            weight: (requests, S) uniform draws, overwritten by gating weights.
+            compute: (requests, S) uniform draws, overwritten by compute needs, units.
+
+        Returns:
+            Number of the subtasks to transfer, and their total weight, (requests,) each.
         """
         config, rng = self.config, self._rng
         low, high = config.compute_need
@@ -230,36 +259,37 @@ class RequestQueue:
             private = rng.random(weight.shape) < config.private_probability
         transferred = assess(config, shares, needs, private)
         first = np.argsort(~transferred, axis=-1, kind="stable")
-        weight[...], compute[...] = (
-            np.take_along_axis(table, first, axis=-1) for table in (shares, needs)
-        )
+        weight[...] = np.take_along_axis(shares, first, axis=-1)
+        compute[...] = np.take_along_axis(needs, first, axis=-1)
         return transferred.sum(axis=-1), (shares * transferred).sum(axis=-1)
 
-    def _draw_topics(
-        self, users: NDArray[np.int64], topic: NDArray, count: NDArray[np.int64]
-    ) -> None:
-        """Put a Markov chain along the subtasks to transfer for uniform draws: keep the topic, or
-        draw by popularity.
+    def _draw_topics(self, users: Int, topic: NDArray, count: Int) -> None:
+        """Turn uniform draws into topics of the subtasks to transfer, a Markov chain.
 
-        topic: (users, R, S); count: subtasks to transfer, (users, R).
+        Each keeps the topic of the one before with probability `topic_persistence`, or is drawn by
+        popularity.
+
+        Args:
+            users: the users of the rows.
+            topic: (users, R, S) uniform draws, overwritten by topics.
+            count: (users, R) subtasks to transfer.
         """
         topic[...] = self._popular(topic)
         if self.config.topic_persistence == 0:
             return
         kept = self._rng.random(topic.shape) < self.config.topic_persistence
         last_topic = self.last_topic[users]
+        row = self._users[: len(users)]
         for r in range(topic.shape[1]):
             for k in range(topic.shape[2]):
-                np.copyto(
-                    topic[:, r, k], topic[:, r, k - 1] if k else last_topic, where=kept[:, r, k]
-                )
-            last_topic = np.where(
-                count[:, r] > 0, topic[self._users[: len(users)], r, count[:, r] - 1], last_topic
-            )
+                before = topic[:, r, k - 1] if k else last_topic
+                np.copyto(topic[:, r, k], before, where=kept[:, r, k])
+            last_transferred = topic[row, r, count[:, r] - 1]
+            last_topic = np.where(count[:, r] > 0, last_transferred, last_topic)
         self.last_topic[users] = last_topic
 
-    def _popular(self, uniform: NDArray) -> NDArray[np.int64]:
-        """Topics by popularity, from uniform draws."""
+    def _popular(self, uniform: NDArray) -> Int:
+        """Return topics by popularity, from uniform draws."""
         return self._cumulative_popularity.searchsorted(uniform, side="right")
 
     def _select(self) -> None:

@@ -1,18 +1,24 @@
-"""How those whom an expert serves in a slot share its band. Pure functions on arrays."""
+"""Shares of an expert's band among the users that it serves: pure functions on arrays."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.arrays import Bool, Float, Int
 from envs.channel import min_delay_weight, snr_gap, spectral_efficiency
 from envs.config import ChannelConfig
 
-Float = NDArray[np.floating]
 
+def per_expert(cell: Int, amount: NDArray, shape: tuple[int, int]) -> Float:
+    """Sum amounts over the users of each expert.
 
-def per_expert(cell: NDArray[np.int64], amount: NDArray, shape: tuple[int, int]) -> Float:
-    """Sum of `amount` (N, U) over the users of each expert, `shape` (N, E).
+    Args:
+        cell: (N, U) the expert that each user requests, as a flat index into (N, E):
+            world * E + expert.
+        amount: (N, U).
+        shape: (N, E).
 
-    cell: whom each user asks, (N, U), as a flat index into (N, E): world * E + expert.
+    Returns:
+        (N, E) sums.
     """
     total = np.bincount(cell.ravel(), amount.ravel(), minlength=shape[0] * shape[1])
     return total.reshape(shape).astype(float, copy=False)
@@ -22,15 +28,22 @@ def band_share(
     config: ChannelConfig,
     bits: Float,
     snr: Float,
-    cell: NDArray[np.int64],
+    cell: Int,
     load: Float,
-    served: NDArray[np.bool_],
+    served: Bool,
 ) -> Float:
-    """Each user's share of its expert's band, (N, U), in 0..1; 1 for who is not served.
+    """Return each user's share of its expert's band, (N, U), in 0..1; 1 where it is not served.
 
-    bits, snr (linear, alone), cell (see `per_expert`): (N, U). load: users served by each expert,
-    (N, E). `equal` gives each of them the same, `min_delay` what minimises the sum of their delays
-    (`channel.min_delay_weight`).
+    `equal` gives all users of an expert the same, `min_delay` the shares of the least sum of their
+    delays (`channel.min_delay_weight`).
+
+    Args:
+        config: the channel's configuration.
+        bits: (N, U) bits of each transfer, both ways.
+        snr: (N, U) linear SNR alone on the band.
+        cell: (N, U) the expert that each user requests, as in `per_expert`.
+        load: (N, E) users that each expert serves.
+        served: (N, U) users that are served.
     """
     if config.split == "equal":
         return np.where(served, 1 / np.maximum(load.take(cell), 1.0), 1.0)

@@ -1,4 +1,4 @@
-"""A slot as values: what users meet (`Slot`) and what comes of their actions (`SlotResult`)."""
+"""A slot as values: `Slot` before users act, and `SlotResult` after."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from envs import actions, prospects
+from envs.arrays import Bool, Float
 from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.observation import Layout
 from envs.offer import Offer
 
-Float = NDArray[np.floating]
-Bool = NDArray[np.bool_]
 Axis = Literal["user", "expert", "world"]
 
 
@@ -35,7 +34,7 @@ class Slot:
 
     conditions: Conditions
     offer: Offer
-    mask: NDArray[np.bool_]
+    mask: Bool
     observation: NDArray[np.float32]
 
     @classmethod
@@ -100,7 +99,7 @@ class Slot:
 
 
 class Entry(NamedTuple):
-    """A field of `SlotResult`: whom it is told of, and its meaning."""
+    """Description of a field of `SlotResult`: its second axis, and its meaning."""
 
     axis: Axis
     doc: str
@@ -108,7 +107,7 @@ class Entry(NamedTuple):
 
 
 class SlotResult(NamedTuple):
-    """What came of a slot: (N, U) arrays of users, (N, E) of experts and (N,) of worlds."""
+    """Results of a slot: (N, U) arrays of users, (N, E) of experts and (N,) of worlds."""
 
     gain: Annotated[Float, Entry("user", "the reward in double precision, credits", True)]
     local_gain: Annotated[Float, Entry("user", "gain had the device run the subtask, credits")]

@@ -1,6 +1,4 @@
-"""What a world is in, as nested dictionaries of arrays, numbers, strings and None: nothing that
-needs pickle.
-"""
+"""States of a world: nested dictionaries of arrays, numbers, strings and None, without pickle."""
 
 from typing import Any, NamedTuple
 
@@ -10,31 +8,40 @@ State = dict[str, Any]
 
 
 class OrNone(NamedTuple):
-    """For `check`: None will do as well as what is like this."""
+    """Pattern for `check`: None is right as well as a state like this one."""
 
     like: Any
 
 
 def taken(owner: object, names: tuple[str, ...]) -> State:
-    """Copies of the named attributes."""
+    """Return copies of the named attributes."""
     return {name: copied(getattr(owner, name)) for name in names}
 
 
 def put(owner: object, names: tuple[str, ...], state: State) -> None:
-    """Set the named attributes to copies of what `taken` found."""
+    """Set the named attributes to copies of those in a state of `taken`."""
     for name in names:
         setattr(owner, name, copied(state[name]))
 
 
 def copied(value: Any) -> Any:
-    """The same state, sharing no array with the one given."""
+    """Return the same state, sharing no array with the one given."""
     if isinstance(value, dict):
         return {key: copied(entry) for key, entry in value.items()}
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def check(state: Any, like: Any, name: str = "state") -> None:
-    """Raise ValueError, naming the entry, where a state lacks the keys, shapes and types of `like`."""
+    """Check that a state has the keys, shapes and types of another.
+
+    Args:
+        state: the state to check.
+        like: the other, with `OrNone` where None is right too.
+        name: name of the state in messages.
+
+    Raises:
+        ValueError: an entry differs; the message names it.
+    """
     if isinstance(like, OrNone):
         if state is not None:
             check(state, like.like, name)

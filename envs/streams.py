@@ -9,8 +9,8 @@ def generators(seed: int | None, pool_seed: int | None) -> dict[str, np.random.G
     """Return the generator of each stream.
 
     Args:
-        seed: of all streams; None draws one from the operating system.
-        pool_seed: of the stream `pool`, where that is to be the same under every seed.
+        seed: seed of all streams; None draws one from the operating system.
+        pool_seed: seed of the stream `pool`, where that is to be the same under every seed.
     """
     children = np.random.SeedSequence(seed).spawn(len(STREAMS))
     streams = dict(zip(STREAMS, map(np.random.default_rng, children), strict=True))

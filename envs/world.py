@@ -1,4 +1,4 @@
-"""N worlds at once, each with U users and E experts: the only place where a slot happens."""
+"""N worlds at once, each with U users and E experts: the only place where slots are played."""
 
 from dataclasses import replace
 
@@ -9,6 +9,7 @@ import mechanisms
 from envs import actions as act
 from envs import quality
 from envs.accounts import RequestAccounts
+from envs.arrays import Bool
 from envs.candidates import Candidates
 from envs.channel import FadingChannel
 from envs.clearing import Clearing
@@ -33,21 +34,18 @@ class World:
     """Users who transfer subtasks to edge experts over fading channels, N worlds in lockstep.
 
     One step is one slot. Actions are integers (N, U): c < C transfers the pending subtask to the
-    expert in column c of the user's candidates, C abandons it. Without candidate lists C = E and
-    column e is expert e. A masked action is scored as abandoning and marked `rejected`; only an
-    integer out of range raises. Rewards (N, U) float32 are gains over abandoning, credits. Episodes
-    last `config.episode_slots` and only truncate: `done` turns true and the next call must be
-    `reset`.
+    expert in column c of the user's candidates (`envs.candidates`), C abandons it. A masked action
+    counts as abandoning and is marked `rejected`. Rewards (N, U) float32 are gains over abandoning,
+    credits. Episodes last `config.episode_slots` and only truncate: once `done`, call `reset`.
 
-    Requests, channels, availability and judge noise are drawn from generators of their own and
-    never depend on what users do: under one seed every policy meets the same world.
+    Requests, channels, availability and judge noise have generators of their own and never depend
+    on actions: under one seed every policy meets the same world.
 
     Args:
-        config: the world's configuration; WorldConfig() if left out.
+        config: the worlds' configuration; WorldConfig() if left out.
         num_worlds: N.
         seed: seed of all randomness; None draws one from the operating system.
-        mechanism: sets prices and payments; `mechanisms.make("none")`, the paper's free edge
-            devices, if left out.
+        mechanism: sets prices and payments; `mechanisms.make("none")` if left out.
 
     Raises:
         ValueError: fewer than one world.
@@ -56,14 +54,14 @@ class World:
 
     slot: Slot  # about to be played; policies act on it
     pool: ExpertPool
-    candidates: Candidates  # the experts that each user can choose
+    candidates: Candidates
     requests: RequestQueue
     channel: FadingChannel
     market: Marketplace
     accounts: RequestAccounts
-    occupancy: Occupancy  # loads and backlogs that the slot begins with
-    available: NDArray[np.bool_]  # (N, E), experts that are up in this slot
-    fresh: bool  # no slot was played yet, so that the first reset begins no other episode
+    occupancy: Occupancy  # at the start of the slot
+    available: Bool  # (N, E), experts that are up in this slot
+    fresh: bool  # no slot was played yet: the first reset begins no other episode
 
     def __init__(
         self,
@@ -99,28 +97,27 @@ class World:
 
     @property
     def done(self) -> bool:
-        """Whether the episode is truncated and `reset` is due."""
+        """True where the episode is truncated and `reset` is due."""
         return self._index >= self.config.episode_slots
 
     @property
     def closed_clearing(self) -> Clearing | None:
-        """The clearing whose interval ended in the last slot, and its books; None in others."""
+        """Clearing whose interval ended in the last slot, with its books; None in other slots."""
         return self.market.closed
 
     def reset(self, seed: int | None = None) -> NDArray[np.float32]:
-        """Begin an episode; with a seed, all randomness starts anew from it.
+        """Begin an episode and return its observations, (N, U, D) float32.
 
-        Returns:
-            Observations (N, U, D) float32.
+        With a seed all randomness starts anew from it.
         """
         if seed is not None:
             self._seed(seed)
-        if seed is not None or not self.fresh:
-            if seed is None and self.config.experts.resample == "episode":
-                self._draw_pool()
-            self._begin_episode()
+        elif not self.fresh and self.config.experts.resample == "episode":
+            self._draw_pool()
+        if seed is None and self.fresh:
+            self._open_slot()  # a part, such as the channel, may have been replaced
         else:
-            self._open_slot()  # a part, such as the channel, may have been exchanged
+            self._begin_episode()
         self.fresh = False
         return self.slot.observation
 
@@ -133,8 +130,7 @@ class World:
             actions: (N, U) integers in 0..C.
 
         Returns:
-            Observations (N, U, D) float32 of the next slot, rewards (N, U) float32, and all that
-            came of this slot.
+            Next observations (N, U, D) float32, rewards (N, U) float32, results of this slot.
 
         Raises:
             ValueError: actions of a wrong shape, not integer or out of range.
@@ -152,12 +148,12 @@ class World:
     def place_subtask(
         self, world: int, user: int, weight: float, words: float, compute: float, topic: int
     ) -> None:
-        """Have a user transfer this subtask in the present slot, in place of its request.
+        """Replace a user's request by one subtask, see `RequestQueue.place`, in the present slot.
 
-        A mechanism that allocates is cleared again, with it.
+        A mechanism that allocates is cleared again.
 
         Raises:
-            ValueError: something lies outside the model; the message names it.
+            ValueError: a value lies outside the model; the message names it.
         """
         self.requests.place(world, user, weight, words, compute, topic)
         self.accounts.reopen(world, user)
@@ -167,10 +163,8 @@ class World:
     def add_experts(self, count: int) -> None:
         """Add `count` experts to every world (the paper's model upgrade); topics go on as e mod M.
 
-        Requests, slot, channels and backlog of the experts present go on. Prices are set anew,
-        since the market is another. Observations and actions have the new size from now on; on
-        candidate lists, which keep theirs, newcomers take the place of those that the rule no
-        longer puts there.
+        The slot, its channels and backlogs go on; prices are set anew. Candidate lists keep their
+        length: newcomers replace those that the rule no longer puts there.
 
         Raises:
             ValueError: `count` is below 1.
@@ -194,12 +188,7 @@ class World:
         self._open_slot()
 
     def get_state(self) -> State:
-        """Return all that a world is in, mid-episode too, from which `set_state` goes on to the bit.
-
-        Returns:
-            Nested dictionaries of copied arrays, numbers, strings and None, without configuration
-            and mechanism.
-        """
+        """Return a copy of the whole state, from which `set_state` goes on bit for bit."""
         return taken(self, _STATE) | {
             "slot": self._index,
             "occupancy": self.occupancy.get_state(),
@@ -213,11 +202,10 @@ class World:
         }
 
     def set_state(self, state: State) -> None:
-        """Go on as the world that gave `state` would, of this one's config, size and mechanism.
+        """Go on as the world that gave `state`, of this one's configuration, size and mechanism.
 
         Raises:
-            ValueError: an entry does not fit; nothing has changed then. A world to which experts
-                were added needs one whose config has as many.
+            ValueError: an entry does not fit, such as the number of experts; nothing has changed.
         """
         like = self.get_state()
         like["market"]["closed"] = OrNone(like["market"]["under_way"])
@@ -249,7 +237,7 @@ class World:
         return draw_pool(experts, self.num_worlds, count, num_topics, self.rng["pool"], first)
 
     def _expect_crowds(self) -> None:
-        """Set where users may expect each other, from what they know of the pool."""
+        """Set the share of requests that users expect at each expert, by what they see of it."""
         seen = self.pool.seen(self.config.information)
         self._attraction = attraction(seen, topic_popularity(self.config.requests))
 
@@ -270,7 +258,7 @@ class World:
         self._open_slot()
 
     def _open_slot(self) -> None:
-        """Set the slot about to be played; clear the market before, if that is due."""
+        """Set the slot about to be played, after a clearing of the market where that is due."""
         conditions = Conditions.begin(
             config=self.config,
             index=self._index,
@@ -286,11 +274,11 @@ class World:
             reports = user_reports(conditions) if self.mechanism.allocates else None
             self.market.clear(self._index, reports)
         if hasattr(self, "slot"):
-            del self.slot  # its observation is larger than caches are: the next takes its memory
+            del self.slot  # its observation is larger than caches are: the next one reuses memory
         self.slot = Slot.opened(conditions, self.market.offer, self._layout)
 
     def _book(self, choice: Choice, delivery: Delivery) -> SlotResult:
-        """Book a slot: gains, market, loads and backlogs."""
+        """Book gains, market, loads and backlogs of a slot."""
         conditions, served = self.slot.conditions, choice.served
         words = conditions.subtasks.words
         local_gain = quality.local_gain(self.config.reward, conditions.loss, words)
@@ -298,13 +286,10 @@ class World:
             self.requests, delivery.gain, local_gain
         )
         shape = self.num_worlds, self.num_experts
-        requested_points = per_expert(choice.cell, delivery.requested_points, shape)
-        served_points = requested_points
+        requested = points = per_expert(choice.cell, delivery.requested_points, shape)
         if served is not choice.requested:
-            served_points = per_expert(choice.cell, delivery.points, shape)
-        payment, edge_cost = self.market.settle(
-            requested_points, served_points, delivery.charge, gain
-        )
+            points = per_expert(choice.cell, delivery.points, shape)
+        payment, edge_cost = self.market.settle(requested, points, delivery.charge, gain)
         self.occupancy = self.occupancy.after(
             load=choice.load,
             last_expert=np.where(served, choice.expert, -1),
@@ -340,6 +325,6 @@ class World:
             self.market.close()
         self._open_slot()
 
-    def _availability(self, num_experts: int) -> NDArray[np.bool_]:
+    def _availability(self, num_experts: int) -> Bool:
         drawn = self.rng["availability"].random((self.num_worlds, num_experts))
         return drawn < self.config.experts.availability_probability

@@ -1,12 +1,11 @@
-"""Pictures of a world at play: who chose whom in a slot, what it brought them, and how the experts
-stood.
+"""Pictures of a world at play: choices of users in a slot, their gains, and the experts.
 
 `envs` does not import this package, which imports matplotlib.
 
 >>> from envs.render import WorldRenderer
->>> renderer = WorldRenderer(world)
->>> _, _, info = world.step(actions)
->>> renderer.show(actions, info)
+>>> renderer = WorldRenderer(world.slot)
+>>> _, _, result = world.step(actions)
+>>> renderer.show(actions, result, world.slot)
 >>> image = renderer.frame()
 """
 

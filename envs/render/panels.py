@@ -1,15 +1,17 @@
-"""Users, experts and the choices between them.
+"""Panels of a picture: users, experts and the choices between them.
 
 Artists are made once; `update` gives them the data of a slot.
 """
+
+from typing import Literal
 
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
+from envs.arrays import Int
 from envs.render.rows import Rows
 from envs.render.scene import Play, Setting
 from envs.render.style import (
@@ -31,17 +33,21 @@ from envs.render.style import (
 )
 
 LINES = (0.245, 0.325)  # left and width of the lines between users and experts, share of the figure
-REJECTED, LATE = (0, (2.5, 1.5)), (0, (0.8, 1.0))
+LineStyle = Literal["solid"] | tuple[float, tuple[float, float]]
+REJECTED: LineStyle = (0, (2.5, 1.5))
+LATE: LineStyle = (0, (0.8, 1.0))
 _ALONG = np.linspace(0, 1, 30)
 _ACROSS = _ALONG**2 * (3 - 2 * _ALONG)  # leaves a user and reaches an expert horizontally
 
 
 class Users:
-    """Users, from left to right: what the slot brought, number, bar of the subtask's weight, marker
-    with its topic.
+    """Users, from left to right: gain, number, weight of the subtask, marker with its topic.
 
-    Artists: `weight.bars` (U segments), `markers` (U offsets), and for each labelled user its
-    `outcomes`, `numbers`.
+    Attributes:
+        outcomes: text of each labelled user: its gain, or why it has none.
+        numbers: text of each labelled user: its number.
+        weight: bars of the subtasks' weights, U segments.
+        markers: U markers in the colours of the topics.
     """
 
     def __init__(self, figure: Figure, rows: Rows) -> None:
@@ -75,7 +81,7 @@ class Users:
             text.set(color="white", weight="bold", zorder=4)
 
     def update(self, setting: Setting, play: Play | None) -> None:
-        """Show who has what to transfer, and what came of it."""
+        """Show the subtasks of the users, and their gains where the slot was played."""
         pending = setting.pending[:, None]
         colour = topic_colours(setting.topic)
         self.weight.update(setting.weight, colour)
@@ -84,22 +90,23 @@ class Users:
         for u, text in zip(self._labelled, self._topics, strict=False):
             text.set_text(f"{setting.topic[u]}" if setting.pending[u] else "")
         for u, text in zip(self._labelled, self.outcomes, strict=True):
-            words, text_colour = _outcome(setting, play, u)
-            text.set(text=words, color=text_colour)
+            outcome, text_colour = _outcome(setting, play, u)
+            text.set(text=outcome, color=text_colour)
 
 
 class Experts:
-    """Experts, from left to right: marker, number, load, backlog, price and effort where they are
-    paid, topic.
+    """Experts, from left to right: marker, number, load, backlog, price and effort, topic.
 
-    Artists: `markers` (E offsets); the bars (E segments) of the `columns` load, backlog_s and,
-    where experts are paid, unit_price and effort; `numbers` and `counts` of each labelled expert;
-    `greyed`, the middle of a grey row for each expert that may not be chosen.
+    Attributes:
+        markers: E markers in the colours of the topics.
+        numbers: text of each labelled expert: its number.
+        columns: bars of `load`, `backlog_s` and, where experts are paid, of `unit_price` and
+            `effort`, E segments each.
+        counts: text of each labelled expert: its load.
+        greyed: a grey row for each expert that may not be chosen.
     """
 
-    def __init__(
-        self, figure: Figure, rows: Rows, topic: NDArray[np.int64], slot_s: float, priced: bool
-    ) -> None:
+    def __init__(self, figure: Figure, rows: Rows, topic: Int, slot_s: float, priced: bool) -> None:
         self._rows, self._labelled = rows, rows.labelled_experts
         self._colour = topic_colours(topic)
         lines = network_axes(figure, *LINES)
@@ -164,7 +171,7 @@ class Experts:
         )
 
     def update(self, setting: Setting, play: Play | None) -> None:
-        """Show how the experts stood as users chose, and whom they served."""
+        """Show the experts as users chose, and their loads where the slot was played."""
         usable = setting.usable
         colour = np.where(usable[:, None], self._colour, to_rgba(FAINT))
         self.markers.set_facecolor(
@@ -190,13 +197,18 @@ class Experts:
 
 
 class Choices:
-    """A line from each user to the expert it chose: green and thicker the more it gained, red where
-    it went wrong.
+    """Lines from each user to the expert that it chose.
 
-    Artists: `lines`, a segment for each user in `choosers`, from the row of the user to the row of
-    the expert.
+    A line is green, and the thicker and deeper the more the user gained; red after a loss, a late
+    answer or a rejection.
+
+    Attributes:
+        choosers: the users that chose an expert.
+        lines: a segment for each of them.
 
     Args:
+        figure: the figure to draw in.
+        rows: places of users and experts.
         full_gain: credits drawn in the thickest line and deepest green.
     """
 
@@ -236,26 +248,31 @@ class Choices:
         if play is None:
             self.lines.set_segments([])
             return
-        who = self.choosers
-        start, end = self._rows.user[who], self._rows.expert[play.expert[who]]
+        users = self.choosers
+        gain = play.gain[users]
+        start, end = self._rows.user[users], self._rows.expert[play.expert[users]]
         height = start[:, None] + (end - start)[:, None] * _ACROSS
         self.lines.set_segments(
             list(np.stack([np.broadcast_to(_ALONG, height.shape), height], axis=-1))
         )
-        strength = np.clip(play.gain[who] / self._full_gain, 0, 1)
-        wrong = play.rejected[who] | play.late[who] | (play.gain[who] < 0)
+        strength = np.clip(gain / self._full_gain, 0, 1)
+        wrong = play.rejected[users] | play.late[users] | (gain < 0)
         self.lines.set_color(
             np.where(wrong[:, None], to_rgba(BAD), GREENS(0.15 + 0.85 * strength)).tolist()
         )
         self.lines.set_linewidth(np.where(wrong, 1.6, 1.0 + 3.0 * strength).tolist())
-        self.lines.set_linestyle(
-            [REJECTED if play.rejected[u] else LATE if play.late[u] else "solid" for u in who]
-            or ["solid"]
-        )
+        styles = [_line_style(play, int(u)) for u in users]
+        self.lines.set_linestyle(styles or ["solid"])
+
+
+def _line_style(play: Play, u: int) -> LineStyle:
+    if play.rejected[u]:
+        return REJECTED
+    return LATE if play.late[u] else "solid"
 
 
 def _outcome(setting: Setting, play: Play | None, u: int) -> tuple[str, str]:
-    """What a slot brought user u, in words and as a colour."""
+    """Return the result of a slot for user u, in words and as a colour."""
     if play is None:
         return ("", MUTED) if setting.pending[u] else ("idle", MUTED)
     if play.rejected[u]:

@@ -16,22 +16,22 @@ from envs.slot import Slot, SlotResult
 
 
 class WorldRenderer:
-    """Draws one world of a batch: the slot just played, or before the first the one about to be.
+    """Picture of one world of a batch: the slot just played, or before the first the next one.
 
     Users stand on the left with the topic and weight of their pending subtask, experts on the right
     in groups of their topic; a line from a user to an expert is a choice. Prices, effort, backlog
-    and availability are those the choice was made under. Call `look` after every `reset` of the
-    world and `show` after every step.
+    and availability are those that users chose under. Call `look` after every `reset` of the world
+    and `show` after every step.
 
     Attributes:
         setting: the slot that is drawn, as it began.
-        play: what was done in it; None before the first step.
+        play: choices and results of that slot; None before the first step.
         gains: (T,) mean gain of the users in each slot of the episode, credits, NaN where not seen.
         users, experts, choices, chart, header: the panels, whose artists hold the drawn data.
 
     Args:
         slot: the slot about to be played.
-        index: which world of the batch.
+        index: number of the world in the batch.
         title: heading of the picture, such as the name of the policy.
         figure: a figure to draw in, such as a window's; one that no window shows, if left out.
 
@@ -70,8 +70,8 @@ class WorldRenderer:
 
         Args:
             actions: (N, U) actions of the whole batch.
-            result: what `World.step` said of them.
-            following: the slot that is next.
+            result: their results, from `World.step`.
+            following: the next slot.
 
         Raises:
             ValueError: a step was missed; prices and subtasks of its slot are not known.
@@ -87,7 +87,11 @@ class WorldRenderer:
         self._slot = following
 
     def frame(self) -> NDArray[np.uint8]:
-        """The picture, (height, width, 3), red, green and blue."""
+        """Return the picture, (height, width, 3), red, green and blue.
+
+        Raises:
+            TypeError: the figure given was one of a window that does not draw with Agg.
+        """
         canvas = self.figure.canvas
         if not isinstance(canvas, FigureCanvasAgg):
             raise TypeError(
@@ -97,7 +101,7 @@ class WorldRenderer:
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
     def _arrange(self, slot: Slot) -> None:
-        """Lay the panels out anew, for as many experts as there are now."""
+        """Lay out the panels anew for the present number of experts."""
         self._num_experts = slot.num_experts
         self.figure.clear()
         self.figure.set_facecolor("white")

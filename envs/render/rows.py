@@ -1,9 +1,10 @@
-"""Where users and experts stand in a picture, and how much room each has. Arithmetic only."""
+"""Places of users and experts in a picture, and the room that each has: arithmetic only."""
 
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
+
+from envs.arrays import Float, Int
 
 LARGEST_PITCH = 0.09  # of the height, so that few users or experts do not stand far apart
 LABEL_POINTS = 7.5  # height of the smallest label that is easy to read, with its leading
@@ -11,31 +12,31 @@ LARGEST_FONT = 8.5
 
 
 class Rows:
-    """Rows of users and of experts, as heights in 0..1 of a panel; experts in groups of their
-    topic, from the top.
+    """Rows of users and of experts in a panel; experts in groups of their topic, from the top.
 
-    Attributes: `user` (U,) and `expert` (E,), the middle of each row; `groups`, the lower and upper
-    edge of each topic's group; `labelled_users`, `labelled_experts`, `labelled_topics`, those whose
-    labels have room. Sizes in points: `user_marker`, `expert_marker` (diameters), `user_bar`,
-    `expert_bar` (widths), `user_font`, `expert_font`.
+    Attributes:
+        user, expert: (U,) and (E,) middle of each row, in 0..1 of the panel's height.
+        groups: lower and upper edge of each topic's group, in 0..1.
+        labelled_users, labelled_experts, labelled_topics: those whose labels have room.
+        user_marker, expert_marker: diameters of the markers, points.
+        user_bar, expert_bar: widths of the bars, points.
+        user_font, expert_font: sizes of the labels, points.
 
     Args:
-        topic: topic of each expert, (E,).
+        topic: (E,) topic of each expert.
         num_users: U.
         height_points: height of the panel, points.
     """
 
-    def __init__(self, topic: NDArray[np.int64], num_users: int, height_points: float) -> None:
+    def __init__(self, topic: Int, num_users: int, height_points: float) -> None:
         user_pitch = min(1 / num_users, LARGEST_PITCH)
         self.user = 0.5 + user_pitch * ((num_users - 1) / 2 - np.arange(num_users))
         self.expert, self.groups, expert_pitch = _grouped(topic)
 
         user_room, expert_room = user_pitch * height_points, expert_pitch * height_points
         self.user_font, self.expert_font = _font(user_room), _font(expert_room)
-        self.user_marker, self.expert_marker = (
-            _sized(user_room, 1.5, 16),
-            _sized(expert_room, 1.2, 11),
-        )
+        self.user_marker = _sized(user_room, 1.5, 16)
+        self.expert_marker = _sized(expert_room, 1.2, 11)
         self.user_bar, self.expert_bar = _sized(user_room, 0.6, 10), _sized(expert_room, 0.6, 8)
 
         gap = LABEL_POINTS / height_points
@@ -47,9 +48,9 @@ class Rows:
 
 
 def _grouped(
-    topic: NDArray[np.int64],
-) -> tuple[NDArray[np.floating], dict[int, tuple[float, float]], float]:
-    """Heights of experts sorted by topic, edges of the groups, and the height of a row."""
+    topic: Int,
+) -> tuple[Float, dict[int, tuple[float, float]], float]:
+    """Return heights of experts sorted by topic, edges of the groups, and height of a row."""
     present, rank = np.unique(topic, return_inverse=True)
     between = max(0.7, 0.015 * len(topic))  # rows left free between groups
     num_rows = len(topic) + between * (len(present) - 1)
@@ -70,12 +71,12 @@ def _font(room: float) -> float:
 
 
 def _sized(room: float, least: float, most: float) -> float:
-    """Size of a mark in a row, points: most of the row, within limits."""
+    """Return the size of a mark in a row, points: most of the row, within limits."""
     return min(max(0.78 * room, least), most)
 
 
-def _with_room(height: NDArray[np.floating], gap: float) -> list[int]:
-    """Every index whose label is at least `gap` below the last one labelled, from the top."""
+def _with_room(height: Float, gap: float) -> list[int]:
+    """Return the indices, from the top, whose labels are at least `gap` below the one before."""
     labelled: list[int] = []
     last = inf
     for i in np.argsort(-height, kind="stable"):

@@ -1,4 +1,4 @@
-"""One world in one slot as arrays, taken from a `Slot` to be drawn."""
+"""One world in one slot as arrays to be drawn, taken from a `Slot`."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,29 +6,27 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.arrays import Bool, Float, Int
 from envs.slot import Slot, SlotResult
-
-Float = NDArray[np.floating]
-Bool = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How one world stands at the beginning of a slot."""
+    """One world at the beginning of a slot."""
 
     slot: int
-    pending: Bool  # (U,), who has a subtask to transfer
-    topic: NDArray[np.int64]  # (U,), of that subtask
+    pending: Bool  # (U,), users that have a subtask to transfer
+    topic: Int  # (U,), topic of that subtask
     weight: Float  # (U,), K g: its gating weight times the number of subtasks; 0 with none pending
     available: Bool  # (E,), experts that are up
-    participates: Bool  # (E,), experts that the price is enough for
+    participates: Bool  # (E,), edge devices of positive effort
     unit_price: Float  # (E,), credits a point
     effort: Float  # (E,), in 0..1
     backlog_s: Float  # (E,), s
 
     @classmethod
     def of(cls, slot: Slot, index: int) -> Self:
-        """Return world `index` of a batch as it is about to play a slot."""
+        """Return world `index` of a batch at the beginning of a slot."""
         subtasks, offer = slot.conditions.subtasks, slot.offer
         return cls(
             slot=slot.index,
@@ -50,20 +48,27 @@ class Setting:
 
 @dataclass(frozen=True)
 class Play:
-    """What the users of one world did in a slot and what came of it."""
+    """Choices of the users of one world in a slot, and their results."""
 
-    expert: NDArray[np.int64]  # (U,), whom each chose, -1: nobody
+    expert: Int  # (U,), expert that each chose, -1: none
     gain: Float  # (U,), credits
     transferred: Bool  # (U,), served by that expert
-    rejected: Bool  # (U,), chose what the mask excludes, or lost the lottery for a place
+    rejected: Bool  # (U,), users of a masked action, or that the lottery left out
     late: Bool  # (U,), served past the deadline
-    load: NDArray[np.int64]  # (E,), users served
+    load: Int  # (E,), users served
     payment: float  # to all experts, credits
     balance: float  # charges less payments, credits
 
     @classmethod
     def of(cls, slot: Slot, index: int, actions: NDArray[np.integer], result: SlotResult) -> Self:
-        """Return what world `index` of a batch made of a slot by these actions, (N, U)."""
+        """Return the choices and results of one world of a batch.
+
+        Args:
+            slot: the slot before users acted.
+            index: number of the world.
+            actions: (N, U) actions of the batch.
+            result: their results.
+        """
         actions = np.asarray(actions)
         requests = actions < slot.num_candidates
         column = np.where(requests, actions, 0)

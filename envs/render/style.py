@@ -1,6 +1,4 @@
-"""Colours, fonts and the layout of a picture of a world, and the pieces that its panels are made
-of.
-"""
+"""Colours, fonts and layout of a picture of a world, and the parts of its panels."""
 
 from typing import Any
 
@@ -11,22 +9,19 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
-Float = NDArray[np.floating]
+from envs.arrays import Float, Int
 
 WIDTH_INCHES, HEIGHT_INCHES = 12.8, 8.8
 DPI = 100  # 1280 x 880 pixels: both even, as H.264 wants them
-NETWORK = (
-    0.265,
-    0.565,
-)  # bottom and height of the users, experts and lines between them, share of the figure
+# bottom and height of the users, experts and lines between them, share of the figure
+NETWORK = (0.265, 0.565)
 NETWORK_POINTS = NETWORK[1] * HEIGHT_INCHES * 72
 
 INK, MUTED, PALE, FAINT, GREY_ROW = "#1F2328", "#6E7781", "#AAB2BA", "#D0D7DE", "#F0F2F4"
-# Okabe and Ito's palette, told apart by colour-blind readers: its green and red for what a choice
-# brought, the others for topics. More topics than colours begin again; the number in the marker
-# tells them apart.
+# Okabe and Ito's palette, which colour-blind readers can distinguish: its green and red for gains
+# and losses, the others for topics. More topics than colours begin again; the numbers in the
+# markers differ.
 TOPICS = ("#0072B2", "#E69F00", "#56B4E9", "#CC79A7", "#4D4D4D", "#BFA900")
 GOOD, BAD = "#00835F", "#D0401A"
 GREENS = LinearSegmentedColormap.from_list("gain", ["#A5DCC8", "#00A277", "#005F45"])
@@ -49,19 +44,19 @@ STYLE: Any = {  # rcParams
 }
 
 
-def topic_colours(topic: NDArray[np.int64]) -> Float:
-    """RGBA of topics, (..., 4)."""
+def topic_colours(topic: Int) -> Float:
+    """Return RGBA of topics, (..., 4)."""
     return to_rgba_array(TOPICS)[topic % len(TOPICS)]
 
 
 def signed(credits: float) -> str:
-    """A number with its sign, a zero without."""
+    """Write a number of credits with its sign, a zero without."""
     text = f"{credits:+.2f}"
     return "0.00" if float(text) == 0 else text.replace("-", "−")
 
 
 def network_axes(figure: Figure, left: float, width: float) -> Axes:
-    """Bare axes beside the others of the network: 0..1 both ways."""
+    """Add bare axes beside the others of the network, 0..1 both ways."""
     axes = figure.add_axes((left, NETWORK[0], width, NETWORK[1]))
     axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
@@ -69,17 +64,29 @@ def network_axes(figure: Figure, left: float, width: float) -> Axes:
 
 
 def heading(axes: Axes, x: float, text: str, unit: str, align: str) -> None:
-    """What a column shows, and below it the unit."""
+    """Write the name of a column, and below it the unit."""
     place: dict[str, Any] = {"transform": axes.transAxes, "ha": align, "va": "baseline"}
     axes.text(x, 1.042, text, color=INK, size=8, weight="bold", **place)
     axes.text(x, 1.014, unit, color=MUTED, size=7, **place)
 
 
 class Column:
-    """Bars of one quantity, a row each. The scale only grows, so that bars can be compared from
-    slot to slot.
+    """Bars of one quantity, one in each row.
 
-    Artists: `bars`, a segment from 0 to the value in each row.
+    The scale only grows, so that bars can be compared from slot to slot.
+
+    Attributes:
+        axes: the axes of the bars.
+        bars: a segment from 0 to the value in each row.
+
+    Args:
+        figure: the figure to draw in.
+        left: left edge, share of the figure.
+        width: width, share of the figure.
+        rows: middle of each row, 0..1.
+        thickness: of a bar, points.
+        names: name of the quantity, and its unit.
+        top: upper end of the scale at first.
     """
 
     def __init__(
@@ -103,7 +110,7 @@ class Column:
         self.axes.add_collection(self.bars, autolim=False)
 
     def update(self, value: Float, colour: Float) -> None:
-        """Values (rows,) and their RGBA (rows, 4)."""
+        """Show values, (rows,), in their colours, RGBA (rows, 4)."""
         ends = np.zeros((len(value), 2, 2))
         ends[:, 1, 0] = value
         ends[..., 1] = self._rows[:, None]
@@ -118,7 +125,7 @@ class Column:
 def row_labels(
     axes: Axes, x: float, rows: Float, which: list[int], size: float, align: str
 ) -> list[Text]:
-    """Empty texts at `x`, one in each of the rows `which`."""
+    """Return empty texts at `x`, one in each of the rows `which`."""
     return [
         axes.text(x, rows[i], "", size=size, ha=align, va="center_baseline", color=MUTED)
         for i in which

@@ -1,4 +1,4 @@
-"""The slot and the episode in numbers: a line of figures above the network, gain per slot below it."""
+"""The slot and the episode in numbers: figures above the network, gain per slot below it."""
 
 import numpy as np
 from matplotlib.collections import LineCollection
@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from envs.arrays import Float
 from envs.render.scene import Play, Setting
-from envs.render.style import BAD, FAINT, GOOD, INK, MUTED, WIDTH_INCHES, Float, signed
+from envs.render.style import BAD, FAINT, GOOD, INK, MUTED, WIDTH_INCHES, signed
 
 CHART = (0.06, 0.055, 0.915, 0.115)  # left, bottom, width, height, share of the figure
 
@@ -16,7 +17,15 @@ CHART = (0.06, 0.055, 0.915, 0.115)  # left, bottom, width, height, share of the
 class Header:
     """Title, and figures of the slot and the episode.
 
-    Artists: `values`, a text for each figure, by its name.
+    Attributes:
+        values: text of each figure, by its name.
+
+    Args:
+        figure: the figure to draw in.
+        title: heading of the picture.
+        description: line below it.
+        num_slots: slots of an episode.
+        priced: true where experts are paid, so that prices and payments are shown.
     """
 
     def __init__(
@@ -46,30 +55,39 @@ class Header:
             figure.text(x, 0.921, name, size=8, color=MUTED)
 
     def update(self, setting: Setting, play: Play | None, gains: Float) -> None:
-        """gains: mean gain of the users in each slot, (T,), NaN where not seen."""
+        """Show the figures of a slot.
+
+        Args:
+            setting: the slot as it began.
+            play: choices and results; None before it is played.
+            gains: (T,) mean gain of the users in each slot, credits, NaN where not seen.
+        """
         seen = gains[~np.isnan(gains)]
-        texts = {
-            "slot": f"{setting.slot + 1} / {self._num_slots}",
-            "gain": "–" if play is None else signed(play.gain.mean()),
-            "mean_gain": signed(seen.mean()) if seen.size else "–",
-            "served": "–"
-            if play is None
-            else f"{play.transferred.sum()} of {setting.pending.sum()}",
-            "unit_price": _range(setting.unit_price),
-            "payment": "–" if play is None else f"{play.payment:.2f}",
-            "balance": "–" if play is None else signed(play.balance),
-        }
+        texts = dict.fromkeys(self.values, "–")
+        texts["slot"] = f"{setting.slot + 1} / {self._num_slots}"
+        texts["unit_price"] = _range(setting.unit_price)
+        if seen.size:
+            texts["mean_gain"] = signed(seen.mean())
+        colour = INK
+        if play is not None:
+            gain = play.gain.mean()
+            texts["gain"] = signed(gain)
+            texts["served"] = f"{play.transferred.sum()} of {setting.pending.sum()}"
+            texts["payment"] = f"{play.payment:.2f}"
+            texts["balance"] = signed(play.balance)
+            colour = GOOD if gain >= 0 else BAD
         for name, value in self.values.items():
             value.set_text(texts[name])
-        self.values["gain"].set_color(
-            INK if play is None else GOOD if play.gain.mean() >= 0 else BAD
-        )
+        self.values["gain"].set_color(colour)
 
 
 class GainChart:
     """Mean gain of the users in each slot as bars, and its mean so far as a line, credits.
 
-    Artists: `bars` (a segment for each slot seen) and `mean`.
+    Attributes:
+        axes: the axes of the chart.
+        bars: a segment for each slot seen.
+        mean: the line.
     """
 
     def __init__(self, figure: Figure, num_slots: int) -> None:
@@ -93,7 +111,7 @@ class GainChart:
         (self.mean,) = self.axes.plot([], [], color=INK, linewidth=1.4)
 
     def update(self, gains: Float) -> None:
-        """gains: mean gain of the users in each slot, (T,), NaN where not seen."""
+        """Show the mean gain of the users in each slot, (T,), NaN where not seen."""
         seen = np.flatnonzero(~np.isnan(gains))
         gain = gains[seen]
         self.bars.set_segments(
@@ -109,11 +127,11 @@ class GainChart:
 
 
 def _rule(x: float) -> Line2D:
-    """A thin upright line between two figures."""
+    """Return a thin upright line between two figures."""
     return Line2D([x, x], [0.918, 0.968], color=FAINT, linewidth=0.8)
 
 
 def _range(unit_price: Float) -> str:
-    """One price, or the lowest and the highest."""
+    """Write one price, or the lowest and the highest."""
     low, high = f"{unit_price.min():.2f}", f"{unit_price.max():.2f}"
     return low if low == high else f"{low}–{high}"

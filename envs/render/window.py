@@ -1,4 +1,4 @@
-"""A window that shows a world as it is played. The only module that imports pyplot."""
+"""A window that shows a world as it is played; the only module that imports pyplot."""
 
 import warnings
 
@@ -13,15 +13,15 @@ from envs.slot import Slot
 class Window:
     """A matplotlib window with the picture of a world.
 
-    Where matplotlib has no display to open one on it warns, once, and the world plays on unseen. A
-    window that its reader has closed stays closed.
+    Where matplotlib cannot open one, a warning is given and nothing is shown. A window that was
+    closed by hand stays closed.
 
     Attributes:
-        renderer: draws in the window; None where not even a figure could be made.
+        renderer: draws in the window; None where no figure could be made.
 
     Args:
         slot: the slot about to be played, of which the first world is shown.
-        frames_per_second: how long `refresh` lets the window be looked at.
+        frames_per_second: pictures a second; `refresh` waits for the time of one.
     """
 
     def __init__(self, slot: Slot, frames_per_second: float) -> None:
@@ -29,7 +29,7 @@ class Window:
         self.renderer: WorldRenderer | None = None
         try:
             figure = pyplot.figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), dpi=DPI)
-        except ImportError as error:  # a backend was asked for that this machine cannot run
+        except ImportError as error:  # this machine cannot run the backend that was set
             self._opened = False
             _warn(str(error))
             return
@@ -43,7 +43,7 @@ class Window:
         manager.show()
 
     def refresh(self) -> None:
-        """Bring the drawing onto the screen; the window answers to the mouse for a frame."""
+        """Show the drawing on the screen, and handle events of the window for one frame."""
         if (
             self.renderer is None
             or not self._opened

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from envs.config import STRICT
+from envs.section import STRICT
 
 # Topic m is TOPICS[m].
 TOPICS = ("character", "landscape", "weather", "plot", "dialogue", "emotion")

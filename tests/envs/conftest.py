@@ -20,7 +20,7 @@ from envs import (
 
 
 class FixedPrices:
-    """Posts the prices it is told, one an expert or one for all, and remembers the markets it saw."""
+    """Mechanism of given prices, one an expert or one for all, that keeps the markets it clears."""
 
     name = "fixed_prices"
     voluntary = True
@@ -46,7 +46,7 @@ def fixed_prices() -> type[FixedPrices]:
 
 @pytest.fixture(scope="session")
 def any_actions() -> Callable[[World, np.random.Generator], np.ndarray]:
-    """Uniform actions of the whole action space, masked ones included."""
+    """Return a function that draws uniform actions, masked ones included."""
 
     def draw(world: World, rng: np.random.Generator) -> np.ndarray:
         return rng.integers(world.num_experts + 1, size=(world.num_worlds, world.num_users))
@@ -118,5 +118,5 @@ def _configs(draw: DrawFn) -> WorldConfig:
 
 @pytest.fixture(scope="session")
 def world_configs() -> SearchStrategy[WorldConfig]:
-    """Small worlds over the whole space of configurations, without judge noise."""
+    """Return small worlds over the whole space of configurations, without judge noise."""
     return _configs()

@@ -1,6 +1,4 @@
-"""Mechanisms that say who serves whom: what users report, who is served, who pays what, and what
-they see of it.
-"""
+"""Mechanisms that allocate: reports of users, allocations, charges, and their observations."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,8 +34,9 @@ EXACT = {"rtol": 1e-9, "atol": 1e-9}
 
 
 class Seats:
-    """Gives user u expert u mod (E + 1) while there are seats (the last seat is none), and charges
-    u + 1 credits.
+    """Mechanism that allocates expert u mod (E + 1) to user u, charging u + 1 credits.
+
+    Users for whom that is E, and those without a subtask, get none.
     """
 
     name = "seats"
@@ -71,7 +70,7 @@ class Seats:
 
 
 def seated(world: World) -> np.ndarray:
-    """Whom the mechanism gave each user, (N, U)."""
+    """Return the expert that the mechanism allocates to each user, (N, U)."""
     assert world.slot.offer.allocation is not None
     return world.slot.offer.allocation.expert
 
@@ -86,10 +85,8 @@ def test_a_user_that_takes_its_expert_pays_its_charge_and_any_other_the_unit_pri
         actions, expert = any_actions(world, rng), seated(world)
         follows = rng.random(expert.shape) < 0.5
         actions = np.where(follows & (expert >= 0), expert, actions)
-        pending, competence = (
-            world.requests.subtasks.pending.copy(),
-            world.slot.conditions.competence.astype(float),
-        )
+        pending = world.requests.subtasks.pending.copy()
+        competence = world.slot.conditions.competence.astype(float)
         *_, result = world.step(actions)
         for n, u in np.ndindex(actions.shape):
             e = int(actions[n, u])
@@ -141,10 +138,8 @@ def test_users_see_whom_they_are_assigned_and_the_price_of_it_within_bounds() ->
     shown = 0
     while env.agents:
         world = env.world
-        expert, points = (
-            seated(world)[0],
-            0.85 * 0.86 * np.maximum(world.slot.conditions.competence[0], 0),
-        )
+        expert = seated(world)[0]
+        points = 0.85 * 0.86 * np.maximum(world.slot.conditions.competence[0], 0)
         for u, agent in enumerate(env.agents):
             assert env.observation_space(agent).contains(seen[agent])
             row = dict(zip(names, seen[agent].tolist(), strict=True))
@@ -181,10 +176,8 @@ def test_an_allocation_is_cleared_every_slot_and_no_other_interval_is_accepted()
 def test_reported_values_are_what_a_user_alone_then_gains_before_its_charge() -> None:
     world = World(replace(CONFIG, num_users=1), num_worlds=300, seed=0, mechanism=Seats())
     while not world.done:
-        reports, pending = (
-            user_reports(world.slot.conditions),
-            world.requests.subtasks.pending[:, 0].copy(),
-        )
+        reports = user_reports(world.slot.conditions)
+        pending = world.requests.subtasks.pending[:, 0].copy()
         actions = np.full((300, 1), world.slot.index % 5)
         *_, result = world.step(actions)
         gross = (result.gain + result.charge)[:, 0]

@@ -1,6 +1,4 @@
-"""Candidate lists: whom the rule puts on them, and that a listed world is the same world seen
-through a list.
-"""
+"""Candidate lists: the rule that fills them, and a world that is the same behind its lists."""
 
 import tracemalloc
 from collections import Counter
@@ -32,9 +30,7 @@ LISTED = WorldConfig(
 
 
 def by_hand(rank: np.ndarray, topic: np.ndarray, count: int) -> list[int]:
-    """The rule, told again: round after round the best that is left of each topic; the last round
-    by rank.
-    """
+    """Fill a list in rounds: the best expert left of each topic; in the last round by rank."""
     left = {
         t: sorted(np.flatnonzero(topic == t), key=lambda e: -rank[e]) for t in set(topic.tolist())
     }
@@ -98,26 +94,23 @@ def test_a_slot_pays_what_the_formulas_say_of_the_experts_in_the_columns_chosen(
     )
     world = World(config, num_worlds=2, seed=0)
     actions = np.random.default_rng(1).integers(9, size=(2, 7))
-    pool, words, topic = (
-        world.pool,
-        world.requests.subtasks.words.copy(),
-        world.requests.subtasks.topic.copy(),
-    )
-    expert = world.candidates.expert.copy()
+    pool, expert = world.pool, world.candidates.expert.copy()
+    words = world.requests.subtasks.words.copy()
+    topic = world.requests.subtasks.topic.copy()
     snr_db = world.slot.conditions.links.snr_db
     *_, result = world.step(actions)
     for n, u in np.ndindex(2, 7):
-        asked = expert[n, u, actions[n, u]]
-        with_me = sum(expert[n, v, actions[n, v]] == asked for v in range(7))
+        chosen = expert[n, u, actions[n, u]]
+        with_me = sum(expert[n, v, actions[n, v]] == chosen for v in range(7))
         rate = 1000 / with_me * np.log2(1 + 10 ** (snr_db[n, u, actions[n, u]] / 10))
         delay_s = 48 * (30 + words[n, u]) / rate
         late = np.exp(-max(delay_s - 6, 0) / 3)
-        competence = pool.competence[n, asked, topic[n, u]]
+        competence = pool.competence[n, chosen, topic[n, u]]
         effective = competence * late if competence > 0 else competence
         gain = 5 * 0.85 * 0.86 * effective - 0.0025 * words[n, u] - 2 * 0.1 * delay_s
         assert result.delay_s[n, u] == pytest.approx(delay_s, rel=1e-5)
         assert result.gain[n, u] == pytest.approx(gain, rel=1e-4, abs=1e-5)
-        assert result.load[n, asked] == with_me
+        assert result.load[n, chosen] == with_me
 
 
 def test_lots_put_every_expert_of_a_topic_on_lists_alike() -> None:
@@ -153,9 +146,8 @@ def test_newcomers_take_the_places_that_the_rule_gives_them_and_channels_go_on(
         assert Counter((after[n, u] % 6).tolist()).most_common()[-1][1] >= 1
         for column, expert in enumerate(after[n, u]):
             if expert < 40:
-                was = (
-                    before[n, u].tolist().index(expert)
-                )  # no expert comes back that the rule had left out
+                # raises for an expert that the rule had left out before
+                was = before[n, u].tolist().index(expert)
                 assert world.channel.latent_db[n, u, column] == latent[n, u, was]
                 stayed += 1
     assert 0 < stayed < 2 * 7 * 9 * 0.6  # 60 of 100 are new

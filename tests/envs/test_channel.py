@@ -1,4 +1,4 @@
-"""Channels against closed forms, the stationary law of an autoregression and a numerical optimiser."""
+"""Channels against closed forms, a stationary distribution and a numerical optimiser."""
 
 import numpy as np
 import pytest
@@ -184,9 +184,8 @@ def test_users_of_one_expert_finish_as_early_in_sum_as_any_split_allows(seed: in
     compute_s = world.requests.subtasks.words[0] / 100
     *_, result = world.step([[0, 0, 0, 0]])
     total = (result.delay_s[0] - compute_s).sum()
-    assert total == pytest.approx(
-        np.sqrt(bits / rate).sum() ** 2, rel=1e-9
-    )  # Cauchy-Schwarz, with equality
+    # Cauchy-Schwarz, with equality
+    assert total == pytest.approx(np.sqrt(bits / rate).sum() ** 2, rel=1e-9)
     for _ in range(50):
         other = np.random.default_rng(seed).dirichlet(np.ones(4))
         assert (bits / (other * rate)).sum() >= total

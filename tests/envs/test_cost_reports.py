@@ -1,6 +1,4 @@
-"""Edge devices that report other costs than their own: prices follow the reports, effort and cost
-the truth.
-"""
+"""Misreports of costs: prices follow the reports, effort and cost the truth."""
 
 from dataclasses import replace
 
@@ -30,16 +28,17 @@ def test_prices_follow_the_reports_and_effort_the_true_costs() -> None:
     world = World(
         CONFIG, num_worlds=50, seed=0, mechanism=mechanisms.make("budgeted_price", budget=3.0)
     )
-    told = world.market.market(None)
-    np.testing.assert_array_equal(told.unit_cost, world.pool.report_factor * world.pool.unit_cost)
-    np.testing.assert_array_equal(told.cost_slope, world.pool.report_factor * world.pool.cost_slope)
-    outcome = mechanisms.make("budgeted_price", budget=3.0).clear(told)
+    market = world.market.market(None)
+    np.testing.assert_array_equal(market.unit_cost, world.pool.report_factor * world.pool.unit_cost)
+    np.testing.assert_array_equal(
+        market.cost_slope, world.pool.report_factor * world.pool.cost_slope
+    )
+    outcome = mechanisms.make("budgeted_price", budget=3.0).clear(market)
     np.testing.assert_array_equal(world.slot.offer.unit_price, outcome.unit_price)
     answer = np.clip((outcome.unit_price - world.pool.unit_cost) / world.pool.cost_slope, 0, 1)
     np.testing.assert_allclose(world.slot.offer.effort, answer, atol=1e-12)
-    assert (
-        answer > outcome.effort + 0.1
-    ).any()  # dear reports are paid for more than their least effort
+    # a price for high reported costs buys more effort at the lower true costs
+    assert (answer > outcome.effort + 0.1).any()
 
 
 def test_newcomers_report_by_factors_of_their_own_and_a_state_keeps_all() -> None:

@@ -84,8 +84,8 @@ def test_a_new_pool_is_drawn_when_configured(resample: str, changes: bool) -> No
 
 def test_every_set_of_winners_of_a_lottery_is_equally_likely() -> None:
     num_draws = 20_000
-    wanted = np.tile([True, True, False, True, True, True], (num_draws, 1))
-    served = lottery(np.full(wanted.shape, 3), wanted, 2, np.random.default_rng(0))
+    requested = np.tile([True, True, False, True, True, True], (num_draws, 1))
+    served = lottery(np.full(requested.shape, 3), requested, 2, np.random.default_rng(0))
     winners = Counter(tuple(np.flatnonzero(row).tolist()) for row in served)
     assert set(winners) == set(combinations((0, 1, 3, 4, 5), 2))
     assert stats.chisquare(list(winners.values())).pvalue > 1e-3
@@ -93,17 +93,17 @@ def test_every_set_of_winners_of_a_lottery_is_equally_likely() -> None:
 
 @given(num_experts=st.integers(1, 5), places=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None, derandomize=True)
-def test_a_lottery_fills_every_place_that_is_asked_for_and_no_more(
+def test_a_lottery_fills_every_place_that_is_requested_and_no_more(
     num_experts: int, places: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    expert, wanted = rng.integers(num_experts, size=(6, 9)), rng.random((6, 9)) < 0.7
-    served = lottery(expert, wanted, places, rng)
+    expert, requested = rng.integers(num_experts, size=(6, 9)), rng.random((6, 9)) < 0.7
+    served = lottery(expert, requested, places, rng)
     for world in range(6):
         for e in range(num_experts):
-            asked = sum(1 for u in range(9) if wanted[world, u] and expert[world, u] == e)
-            assert served[world, expert[world] == e].sum() == min(asked, places)
-    assert not (served & ~wanted).any()
+            requests = sum(1 for u in range(9) if requested[world, u] and expert[world, u] == e)
+            assert served[world, expert[world] == e].sum() == min(requests, places)
+    assert not (served & ~requested).any()
 
 
 def test_a_measured_table_is_read_by_expert_topic_and_subtask_topic(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ for package in (envs, mechanisms, paper_figures):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         __import__(module.name)
 
-envs.edge_experts_v0.parallel_env(num_users=2, mechanism=mechanisms.make("posted_price")).reset(seed=0)
+mechanism = mechanisms.make("posted_price")
+envs.edge_experts_v0.parallel_env(num_users=2, mechanism=mechanism).reset(seed=0)
 print(*sorted(name for name in sys.modules if name.partition(".")[0] == "marl_moe"))
 """
 

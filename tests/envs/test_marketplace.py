@@ -1,4 +1,4 @@
-"""Money: identities, the books of every clearing, demand as it is told, and failures of mechanisms."""
+"""Money: identities, the books of every clearing, demand, and failures of mechanisms."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -20,13 +20,18 @@ EXACT = {"rtol": 1e-9, "atol": 1e-9}
 
 
 def full_effort_points(
-    world: World, requests: RequestQueue, actions: np.ndarray, who: np.ndarray
+    world: World, requests: RequestQueue, actions: np.ndarray, counted: np.ndarray
 ) -> np.ndarray:
-    """Points that each expert could deliver at full effort to the users `who`, (N, E): 0.85 D
-    max(a, 0).
+    """Return the points that experts could deliver at full effort, 0.85 D max(a, 0), (N, E).
+
+    Args:
+        world: gives competence and configuration.
+        requests: the requests of the slot.
+        actions: (N, U) actions in the slot.
+        counted: (N, U) users to count.
     """
     points = np.zeros((world.num_worlds, world.num_experts))
-    for n, u in np.argwhere(who & (actions < world.num_experts)):
+    for n, u in np.argwhere(counted & (actions < world.num_experts)):
         e = int(actions[n, u])
         loss = 0.86 * world.config.requests.num_subtasks * requests.subtasks.weight[n, u]
         points[n, e] += (
@@ -36,7 +41,7 @@ def full_effort_points(
 
 
 def effort_at(world: World, unit_price: np.ndarray) -> np.ndarray:
-    """Best response to a price at true costs."""
+    """Return the best response to a price at true costs."""
     return np.minimum(np.maximum(unit_price - world.pool.unit_cost, 0) / world.pool.cost_slope, 1)
 
 
@@ -66,9 +71,8 @@ def test_money_is_conserved_and_every_slot_is_in_the_books(
         np.testing.assert_allclose(result.edge_cost, cost, **EXACT)
         total = result.payment.sum(axis=1) + result.platform_balance
         np.testing.assert_allclose(result.charge.sum(axis=1), total, **EXACT)
-        np.testing.assert_allclose(
-            result.platform_balance, 0, atol=1e-9
-        )  # users pay per delivered point
+        # users pay per delivered point
+        np.testing.assert_allclose(result.platform_balance, 0, atol=1e-9)
         charges.append(result.charge.sum(axis=1))
         payments.append(result.payment)
         costs.append(cost)
@@ -141,22 +145,21 @@ def test_demand_is_the_exponential_average_of_requested_points_with_a_floor(
     mechanism = fixed_prices(1.5)
     world = World(config, num_worlds=3, seed=0, mechanism=mechanism)
     rng = np.random.default_rng(0)
-    demand = np.full(
-        (3, 8), 0.85 * 0.86 * 6 / 8
-    )  # as if everybody asked, uniformly, for an average subtask
-    told = [demand]
+    # as if every user requested an expert, uniformly, for an average subtask
+    demand = np.full((3, 8), 0.85 * 0.86 * 6 / 8)
+    demands = [demand]
     for slot in range(12):
-        actions = np.minimum(any_actions(world, rng), 3)  # nobody ever asks the experts 4 to 7
+        actions = np.minimum(any_actions(world, rng), 3)  # nobody ever requests the experts 4 to 7
         allowed = np.take_along_axis(world.slot.mask, actions[..., None], axis=-1)[..., 0]
         # Served or turned away all count, but nothing that the mask excludes.
         requested = full_effort_points(world, world.requests, actions, allowed)
         demand = (1 - smoothing) * demand + smoothing * requested
         if (slot + 1) % interval == 0:
-            told.append(np.maximum(demand, 0.05 * demand.mean(axis=1, keepdims=True)))
+            demands.append(np.maximum(demand, 0.05 * demand.mean(axis=1, keepdims=True)))
         world.step(actions)
     markets = mechanism.markets  # type: ignore[attr-defined]
-    assert len(markets) == len(told) == 12 // interval + 1
-    for market, expected in zip(markets, told, strict=True):
+    assert len(markets) == len(demands) == 12 // interval + 1
+    for market, expected in zip(markets, demands, strict=True):
         np.testing.assert_allclose(market.demand, expected, rtol=1e-9)
         np.testing.assert_array_equal(market.unit_cost, world.pool.unit_cost)
         np.testing.assert_array_equal(market.cost_slope, world.pool.cost_slope)
@@ -210,7 +213,7 @@ def test_without_a_mechanism_nobody_pays_and_all_effort_is_given(any_actions: Ac
 
 
 class HalfEffort:
-    """Asks for half effort whatever it costs."""
+    """Mechanism that orders half effort at any cost."""
 
     name = "half_effort"
     voluntary = False
@@ -253,12 +256,12 @@ def test_adding_experts_closes_the_books_and_opens_new_ones(
             world.add_experts(2)
             assert world.closed_clearing is not None
             clearings.append(world.closed_clearing)
-            told = mechanism.markets[-1].demand  # type: ignore[attr-defined]
+            cleared = mechanism.markets[-1].demand  # type: ignore[attr-defined]
             np.testing.assert_allclose(
-                told[:, :5], np.maximum(demand, 0.05 * demand.mean(axis=1, keepdims=True))
+                cleared[:, :5], np.maximum(demand, 0.05 * demand.mean(axis=1, keepdims=True))
             )
             np.testing.assert_allclose(
-                told[:, 5:], np.repeat(demand.mean(axis=1, keepdims=True), 2, axis=1)
+                cleared[:, 5:], np.repeat(demand.mean(axis=1, keepdims=True), 2, axis=1)
             )
         *_, result = world.step(any_actions(world, rng))
         paid.append(result.payment.sum(axis=1))

@@ -1,4 +1,4 @@
-"""What users see: every column from its definition, bounds, and what must not reach anybody's eyes."""
+"""Observations: every column from its definition, bounds, and what no user may see."""
 
 from collections.abc import Callable
 from math import exp, log, log2
@@ -21,8 +21,13 @@ Served = dict[tuple[int, int], int]  # (world, user): the expert that served it 
 
 
 def columns_of_user(world: World, n: int, u: int, slots: list[Served]) -> dict[str, float]:
-    """All columns of one user by name, from their definitions; `slots`: who served whom in each
-    slot so far.
+    """Return all columns of user u of world n by name, from their definitions.
+
+    Args:
+        world: the world.
+        n: number of the world in the batch.
+        u: number of the user.
+        slots: the experts that served users, for each slot so far.
     """
     last = slots[-1] if slots else {}
     config, requests = world.config, world.requests
@@ -72,10 +77,7 @@ def columns_of_user(world: World, n: int, u: int, slots: list[Served]) -> dict[s
 
 
 def recent_load(world: World, n: int, e: int, slots: list[Served]) -> float:
-    """Users served by an expert, averaged with weights 0.3, 0.3 x 0.7, 0.3 x 0.7^2 ...
-
-    back from the last slot.
-    """
+    """Average the users served by an expert: weights 0.3, 0.3 x 0.7, ... from the last slot on."""
     served = [
         sum(slot.get((n, u)) == e for u in range(world.num_users)) for slot in reversed(slots)
     ]
@@ -83,9 +85,7 @@ def recent_load(world: World, n: int, e: int, slots: list[Served]) -> float:
 
 
 def attraction_of(world: World, n: int, e: int) -> float:
-    """The expert's share of each topic's requests by a softmax at 0.1, weighted by the topic's Zipf
-    popularity.
-    """
+    """Return the expert's share of requests: softmaxes at 0.1, weighted by Zipf popularity."""
     config = world.config
     rank = [1 / (m + 1) ** config.requests.zipf_exponent for m in range(config.requests.num_topics)]
     share = 0.0
@@ -107,10 +107,8 @@ def test_every_column_holds_what_its_name_says_within_its_bounds(
 ) -> None:
     config, seed = data.draw(world_configs), data.draw(st.integers(0, 2**32 - 1))
     mechanism = mechanisms.make(data.draw(st.sampled_from(["none", "posted_price"])))
-    world, rng = (
-        World(config, num_worlds=2, seed=seed, mechanism=mechanism),
-        np.random.default_rng(seed),
-    )
+    world = World(config, num_worlds=2, seed=seed, mechanism=mechanism)
+    rng = np.random.default_rng(seed)
     low, high = bounds(config)
     space = Box(low, high, dtype=np.float32)
     names = column_names(world.num_experts)
@@ -219,12 +217,10 @@ def test_what_others_do_reaches_me_a_slot_later_through_load_backlog_and_prices_
     )
     names = np.array(column_names(5))
     differs = {name.split(".")[-1] for name in names[(after != other).any(axis=0)]}
-    through = {"load", "recent_load", "backlog"} | (
-        set() if mechanism == "none" else {"unit_price"}
-    )
-    moved_by_prices = (
-        set() if mechanism == "none" else {"competence", "available"}
-    )  # effort, participation
+    through, moved_by_prices = {"load", "recent_load", "backlog"}, set()
+    if mechanism != "none":
+        through |= {"unit_price"}
+        moved_by_prices = {"competence", "available"}  # by effort and participation
     assert through <= differs <= through | moved_by_prices
 
 

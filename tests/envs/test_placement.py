@@ -92,9 +92,7 @@ def test_what_others_and_later_slots_bring_does_not_change() -> None:
 
 @pytest.mark.parametrize("mechanism", ["vcg", "shadow_price"])
 def test_a_mechanism_that_allocates_is_cleared_with_it(mechanism: str) -> None:
-    """Where experts are of use on their own topic alone, the one allocated is of the subtask's
-    topic.
-    """
+    # experts are of use on their own topic alone, so the one allocated is of the subtask's topic
     config = WorldConfig(
         num_users=4,
         num_experts=12,

@@ -23,10 +23,8 @@ def test_expected_gain_is_what_a_user_gets_who_is_alone_and_knows_competence(
     config = replace(data.draw(world_configs), num_users=1, information="known")
     seed = data.draw(st.integers(0, 2**32 - 1))
     mechanism = mechanisms.make(data.draw(st.sampled_from(["none", "posted_price"])))
-    world, rng = (
-        World(config, num_worlds=4, seed=seed, mechanism=mechanism),
-        np.random.default_rng(seed),
-    )
+    world = World(config, num_worlds=4, seed=seed, mechanism=mechanism)
+    rng = np.random.default_rng(seed)
     while not world.done:
         expected, mask = world.slot.expected_gain(), world.slot.mask
         for e in range(world.num_experts):
@@ -34,9 +32,8 @@ def test_expected_gain_is_what_a_user_gets_who_is_alone_and_knows_competence(
             np.testing.assert_allclose(
                 expected[mask[..., e], e], result.gain[mask[..., e]], rtol=1e-4, atol=1e-5
             )
-        world.step(
-            rng.integers(world.num_experts + 1, size=(4, 1))
-        )  # leaves work behind for the next slot
+        # leaves work behind for the next slot
+        world.step(rng.integers(world.num_experts + 1, size=(4, 1)))
 
 
 def test_users_who_see_types_expect_the_mean_of_each() -> None:
@@ -76,16 +73,15 @@ def test_expected_gain_at_a_load_is_what_a_user_gets_who_shares_the_expert_with_
             *_, result = deepcopy(world).step(np.tile(sharing, (30, 1)))
             served = result.transferred
             assert served.any()
-            same_load = served & (
-                result.load[:, [2]] == load
-            )  # users without a pending subtask do not come
+            # users without a pending subtask do not come
+            same_load = served & (result.load[:, [2]] == load)
             np.testing.assert_allclose(
                 expected[..., 2][same_load], result.gain[same_load], rtol=1e-4, atol=1e-5
             )
         world.step(np.tile([0, 1, 2, 2], (30, 1)))
 
 
-def test_expected_gain_where_more_ask_than_are_served_is_the_mean_over_the_lottery() -> None:
+def test_expected_gain_where_more_request_than_are_served_is_the_mean_over_the_lottery() -> None:
     config = WorldConfig(
         num_users=4, num_experts=5, experts=ExpertConfig(max_concurrent=2), requests=ALWAYS
     )

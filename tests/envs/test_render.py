@@ -33,9 +33,7 @@ def crowded(num_users: int, num_experts: int) -> WorldConfig:
 
 
 def visible_texts(renderer: WorldRenderer) -> list[Text]:
-    """All texts but labels of ticks beyond the end of their axis, which matplotlib keeps and does
-    not draw.
-    """
+    """Return all texts but labels of ticks beyond the end of their axis, which are not drawn."""
     beyond = set()
     for axes in renderer.figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
@@ -66,19 +64,13 @@ def test_the_drawn_data_are_the_worlds(
     assert len(set(expert_row)) == num_experts
     for _ in range(4):
         actions = any_actions(world, rng)
-        pending, topic = (
-            world.requests.subtasks.pending[1].copy(),
-            world.requests.subtasks.topic[1].copy(),
-        )
-        weight, available = (
-            world.requests.subtasks.weight[1] * 8,
-            world.available[1] & world.slot.offer.participates[1],
-        )
-        backlog_s, unit_price, effort = (
-            world.occupancy.backlog_s[1],
-            world.slot.offer.unit_price[1],
-            world.slot.offer.effort[1],
-        )
+        pending = world.requests.subtasks.pending[1].copy()
+        topic = world.requests.subtasks.topic[1].copy()
+        weight = world.requests.subtasks.weight[1] * 8
+        available = world.available[1] & world.slot.offer.participates[1]
+        backlog_s = world.occupancy.backlog_s[1]
+        unit_price = world.slot.offer.unit_price[1]
+        effort = world.slot.offer.effort[1]
         _, _, result = world.step(actions)
         renderer.show(actions, result, world.slot)
 
@@ -167,16 +159,16 @@ def test_the_slot_the_gains_and_the_books_are_told_in_figures() -> None:
         _, _, result = world.step(actions)
         renderer.show(actions, result, world.slot)
         gains.append(result.gain.mean())
-    told = {
+    shown = {
         name: text.get_text().replace("−", "-") for name, text in renderer.header.values.items()
     }
-    assert told["slot"] == "3 / 12"
-    assert float(told["gain"]) == pytest.approx(gains[-1], abs=0.005)
-    assert float(told["mean_gain"]) == pytest.approx(np.mean(gains), abs=0.005)
-    assert told["served"] == f"{result.transferred.sum()} of {pending}"
-    assert float(told["unit_price"]) == pytest.approx(price, abs=0.005)
-    assert float(told["payment"]) == pytest.approx(result.payment.sum(), abs=0.005)
-    assert float(told["balance"]) == pytest.approx(result.platform_balance[0], abs=0.005)
+    assert shown["slot"] == "3 / 12"
+    assert float(shown["gain"]) == pytest.approx(gains[-1], abs=0.005)
+    assert float(shown["mean_gain"]) == pytest.approx(np.mean(gains), abs=0.005)
+    assert shown["served"] == f"{result.transferred.sum()} of {pending}"
+    assert float(shown["unit_price"]) == pytest.approx(price, abs=0.005)
+    assert float(shown["payment"]) == pytest.approx(result.payment.sum(), abs=0.005)
+    assert float(shown["balance"]) == pytest.approx(result.platform_balance[0], abs=0.005)
     np.testing.assert_allclose(
         [bar[1] for bar in renderer.chart.bars.get_segments()],
         [[s + 1, g] for s, g in enumerate(gains)],
@@ -204,10 +196,8 @@ def test_no_text_overlaps_another_or_leaves_the_picture(
 ) -> None:
     config = crowded(num_users, num_experts)
     world = World(config, seed=0, mechanism=mechanisms.make("posted_price"))
-    renderer, rng = (
-        WorldRenderer(world.slot, title="better_response_stochastic"),
-        np.random.default_rng(0),
-    )
+    renderer = WorldRenderer(world.slot, title="better_response_stochastic")
+    rng = np.random.default_rng(0)
     for _ in range(3):
         actions = any_actions(world, rng)
         _, _, result = world.step(actions)
@@ -246,9 +236,9 @@ def test_idle_users_and_those_who_drop_their_subtask_have_no_line() -> None:
         _, _, result = world.step(abandoning)
         renderer.show(abandoning, result, world.slot)
         assert renderer.choices.lines.get_segments() == []
-        told = [text.get_text() for text in renderer.users.outcomes]
-        assert told == ["drops it" if has else "idle" for has in pending]
-        words |= set(told)
+        shown = [text.get_text() for text in renderer.users.outcomes]
+        assert shown == ["drops it" if has else "idle" for has in pending]
+        words |= set(shown)
     assert words == {"drops it", "idle"}
 
 
@@ -287,10 +277,8 @@ def test_experts_that_are_added_are_drawn() -> None:
 def test_drawing_changes_nothing_in_the_world(any_actions: AnyActions) -> None:
     rewards = []
     for drawn in (False, True):
-        world, rng = (
-            World(PATCHY, seed=5, mechanism=mechanisms.make("posted_price")),
-            np.random.default_rng(0),
-        )
+        world = World(PATCHY, seed=5, mechanism=mechanisms.make("posted_price"))
+        rng = np.random.default_rng(0)
         renderer = WorldRenderer(world.slot) if drawn else None
         rewards.append([])
         while not world.done:

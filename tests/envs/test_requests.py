@@ -1,4 +1,4 @@
-"""What users ask for: decomposition, resource assessment, topics and arrivals."""
+"""Requests of users: decomposition, resource assessment, topics and arrivals."""
 
 from collections.abc import Sequence
 
@@ -19,9 +19,7 @@ def queue(config: RequestConfig, num_users: int = 2000, seed: int = 0) -> Reques
 def transferred_one_by_one(
     weight: Sequence[float], compute: Sequence[float], private: Sequence[bool], budget: float
 ) -> list[bool]:
-    """Resource assessment as the device does it: private subtasks, then the best g / c, until the
-    budget is spent.
-    """
+    """Assess resources subtask by subtask: private ones, then the best g / c, up to the budget."""
     waiting = sorted(
         range(len(weight)),
         key=lambda k: (not private[k], 0 if private[k] else -weight[k] / compute[k]),
@@ -69,9 +67,8 @@ def test_a_worked_assessment() -> None:
 def test_what_is_kept_fits_the_device_and_the_next_best_would_not() -> None:
     requests = queue(RequestConfig(), num_users=100)
     weight, _, compute, _ = np.moveaxis(requests.request_subtasks, -1, 0)
-    transferred = (
-        np.arange(8) < requests.num_transferred[..., None]
-    )  # the subtasks to transfer stand first
+    # the subtasks to transfer stand first
+    transferred = np.arange(8) < requests.num_transferred[..., None]
     kept = np.where(transferred, 0, compute).sum(axis=-1)
     assert (kept <= 6).all()
     value = weight / compute
@@ -149,18 +146,18 @@ def test_a_topic_is_kept_from_one_transferred_subtask_to_the_next_with_the_given
 ) -> None:
     config = RequestConfig(topic_persistence=0.8, num_transferred=num_transferred)
     requests = queue(config)
-    same = asked = 0
+    same = followed = 0
     last = np.where(requests.subtasks.pending, requests.subtasks.topic, -1)
     for _ in range(6):
         requests.advance()
         both = requests.subtasks.pending & (last >= 0)
         same += int((both & (requests.subtasks.topic == last)).sum())
-        asked += int(both.sum())
+        followed += int(both.sum())
         last = np.where(requests.subtasks.pending, requests.subtasks.topic, last)
     expected = 0.8 + 0.2 / 6  # kept, or drawn anew and the same by chance
-    assert asked > 50_000
-    assert same / asked == pytest.approx(
-        expected, abs=4 * np.sqrt(expected * (1 - expected) / asked)
+    assert followed > 50_000
+    assert same / followed == pytest.approx(
+        expected, abs=4 * np.sqrt(expected * (1 - expected) / followed)
     )
 
 
@@ -171,31 +168,27 @@ def test_requests_drawn_ahead_go_on_with_the_users_topic_and_arrive_in_the_order
     config = RequestConfig(topic_persistence=0.8, num_transferred=num_transferred)
     requests = queue(config, num_users=20)
     ahead = requests.drawn.shape[2]
-    assert (
-        ahead == {1: 16, 3: 13, None: 5}[num_transferred]
-    )  # at most 16 requests, and 8,192 subtasks of all 200 users
-    same = asked = renewed = 0
+    # at most 16 requests, and 8,192 subtasks of all 200 users
+    assert ahead == {1: 16, 3: 13, None: 5}[num_transferred]
+    same = followed = renewed = 0
     last = np.where(requests.subtasks.pending, requests.subtasks.topic, -1)
     for _ in range(300):
-        before, was_last = (
-            requests.drawn.copy(),
-            requests.completing & (requests.request == ahead - 1),
-        )
+        before = requests.drawn.copy()
+        was_last = requests.completing & (requests.request == ahead - 1)
         requests.advance()
         changed = (requests.drawn != before).any(axis=(2, 3, 4))
-        np.testing.assert_array_equal(
-            changed, was_last
-        )  # drawn anew when all are behind the user, not before
+        # drawn anew when all are behind the user, not before
+        np.testing.assert_array_equal(changed, was_last)
         assert (requests.request[was_last] == 0).all()
         renewed += int(was_last.sum())
         both = requests.subtasks.pending & (last >= 0)
         same += int((both & (requests.subtasks.topic == last)).sum())
-        asked += int(both.sum())
+        followed += int(both.sum())
         last = np.where(requests.subtasks.pending, requests.subtasks.topic, last)
     expected = 0.8 + 0.2 / 6
     assert renewed > 500
-    assert same / asked == pytest.approx(
-        expected, abs=4 * np.sqrt(expected * (1 - expected) / asked)
+    assert same / followed == pytest.approx(
+        expected, abs=4 * np.sqrt(expected * (1 - expected) / followed)
     )
 
 

@@ -54,7 +54,7 @@ def build(corner: str, seed: int | None) -> World:
 def play(
     world: World, slots: int, actions: np.random.Generator, any_actions: Actions
 ) -> Iterator[Any]:
-    """What `slots` slots hand out, with a reset where one is due."""
+    """Play slots, with a reset where one is due, and yield everything that they return."""
     for _ in range(slots):
         if world.done:
             yield world.reset().copy()
@@ -69,7 +69,7 @@ def play(
 
 
 def differing(first: Any, second: Any, name: str = "world") -> list[str]:
-    """Names of everything inside two objects that is not the same, whatever attributes they have."""
+    """Return the names of all that differs inside two objects, whatever attributes they have."""
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
         same = first.dtype == second.dtype and np.array_equal(
             first, second, equal_nan=first.dtype.kind == "f"
@@ -99,7 +99,7 @@ def differing(first: Any, second: Any, name: str = "world") -> list[str]:
 
 
 def stored(state: Any, folder: Path) -> Any:
-    """The state after a stay in a JSON and an npz file, neither of them pickled."""
+    """Write a state to a JSON and an npz file, neither of them pickled, and read it back."""
     arrays: dict[str, np.ndarray] = {}
 
     def without_arrays(entry: Any) -> Any:

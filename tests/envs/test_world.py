@@ -1,4 +1,4 @@
-"""Episodes: what repeats under a seed, what users cannot touch, capacity, availability and growth."""
+"""Episodes: seeds, independence of actions, capacity, availability and growth."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ BUSY = WorldConfig(
 def record(
     world: World, any_actions: Actions, seed: int | None, episodes: int = 2
 ) -> list[np.ndarray]:
-    """Everything that `episodes` episodes hand out, under the same actions for every world."""
+    """Return everything that some episodes return, under the same actions for every world."""
     rng = np.random.default_rng(0)
     seen = []
     for episode in range(episodes):
@@ -140,9 +140,9 @@ def test_experts_serve_no_more_than_their_places_and_the_surplus_pays_nothing(
     rng = np.random.default_rng(0)
     for _ in range(10):
         actions = any_actions(world, rng)
-        asked = np.stack([(actions == e).sum(axis=1) for e in (0, 1)], axis=1)
+        requested = np.stack([(actions == e).sum(axis=1) for e in (0, 1)], axis=1)
         *_, result = world.step(actions)
-        np.testing.assert_array_equal(result.load, np.minimum(asked, places))
+        np.testing.assert_array_equal(result.load, np.minimum(requested, places))
         surplus = (actions < 2) & ~result.transferred
         assert surplus.any()
         np.testing.assert_array_equal(result.rejected, surplus)
@@ -209,7 +209,7 @@ def test_users_without_a_subtask_may_only_abandon_and_earn_nothing() -> None:
         assert idle.any()
         only_abandon = np.arange(31) == 30
         assert (world.slot.mask[idle] == only_abandon).all()
-        _, reward, result = world.step(np.zeros((30, 4), int))  # everybody asks expert 0
+        _, reward, result = world.step(np.zeros((30, 4), int))  # everybody requests expert 0
         assert (reward[idle] == 0).all()
         assert np.isnan(result.utility[idle]).all()
         assert result.rejected[idle].all()
@@ -285,16 +285,9 @@ def test_added_experts_join_a_world_that_goes_on() -> None:
     world = World(config, num_worlds=4, seed=0)
     for _ in range(7):
         world.step(np.zeros((4, 3), int))
-    pool, snr_db, backlog_s = (
-        world.pool,
-        world.slot.conditions.links.snr_db,
-        world.occupancy.backlog_s.copy(),
-    )
-    available, words, position = (
-        world.available.copy(),
-        world.requests.subtasks.words,
-        world.requests.position.copy(),
-    )
+    pool, snr_db = world.pool, world.slot.conditions.links.snr_db
+    backlog_s, available = world.occupancy.backlog_s.copy(), world.available.copy()
+    words, position = world.requests.subtasks.words, world.requests.position.copy()
     last_expert = world.occupancy.last_expert.copy()
     world.add_experts(5)
     assert (world.num_experts, world.config.num_experts, world.slot.index) == (12, 12, 7)

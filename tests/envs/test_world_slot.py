@@ -1,6 +1,4 @@
-"""One slot of the world against a scalar computation of the model, user by user and expert by
-expert.
-"""
+"""One slot of the world against a scalar computation of the model, expert by expert."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -22,7 +20,7 @@ EXACT = {"rtol": 1e-9, "atol": 1e-12}
 
 @dataclass
 class User:
-    """What a slot brings one user."""
+    """Result of a slot for one user."""
 
     delay_s: float = 0.0
     energy_j: float = 0.0
@@ -34,7 +32,7 @@ class User:
 
 @dataclass
 class Slot:
-    """What a slot brings one world."""
+    """Result of a slot for one world."""
 
     users: list[User]
     load: list[int]
@@ -54,7 +52,7 @@ class Account:
 
 
 def effort(world: World, n: int, e: int) -> float:
-    """Best response to the price; all of it where nobody pays."""
+    """Return the best response to the price; full effort where nobody pays."""
     if world.mechanism.name == "none":
         return 1.0
     price = world.slot.offer.unit_price[n, e]
@@ -64,7 +62,7 @@ def effort(world: World, n: int, e: int) -> float:
 
 
 def may_choose(world: World, n: int, u: int, action: int) -> bool:
-    """The mask, from its definition."""
+    """Return the entry of the mask, from its definition."""
     able = [
         bool(world.available[n, e]) and effort(world, n, e) > 0 for e in range(world.num_experts)
     ]
@@ -76,7 +74,7 @@ def may_choose(world: World, n: int, u: int, action: int) -> bool:
 
 
 def efficiency(config: WorldConfig, snr_db: float, band_share: float) -> float:
-    """bit/s/Hz at an SNR and a share of the band."""
+    """Return the spectral efficiency at an SNR and a share of the band, bit/s/Hz."""
     snr = 10 ** (snr_db / 10)
     if config.channel.noise_scaling:
         snr /= band_share
@@ -85,7 +83,7 @@ def efficiency(config: WorldConfig, snr_db: float, band_share: float) -> float:
 
 
 def play_one_world(world: World, n: int, actions: np.ndarray, served: np.ndarray) -> Slot:
-    """One slot of world n, given whom the lottery for places served."""
+    """Compute one slot of world n, given the users served, (N, U)."""
     config, requests = world.config, world.requests
     band, snr_db = config.channel.bandwidth_hz, world.slot.conditions.links.snr_db
     speed = config.experts.words_per_second
@@ -147,27 +145,28 @@ def play_one_world(world: World, n: int, actions: np.ndarray, served: np.ndarray
     return slot
 
 
-def who_is_served(world: World, actions: np.ndarray, transferred: np.ndarray) -> np.ndarray:
-    """Whom the experts serve; where places are short any choice of the lottery that fills them is
-    right.
+def users_served(world: World, actions: np.ndarray, transferred: np.ndarray) -> np.ndarray:
+    """Return the users that experts serve, (N, U).
+
+    Where places are short any draw of the lottery that fills them is right.
     """
-    wanted = np.zeros(actions.shape, bool)
+    requested = np.zeros(actions.shape, bool)
     for n, u in np.ndindex(actions.shape):
         action = int(actions[n, u])
-        wanted[n, u] = action < world.num_experts and may_choose(world, n, u, action)
+        requested[n, u] = action < world.num_experts and may_choose(world, n, u, action)
     places = world.config.experts.max_concurrent
     if places is None:
-        return wanted
-    assert not (transferred & ~wanted).any()
+        return requested
+    assert not (transferred & ~requested).any()
     for n in range(world.num_worlds):
         for e in range(world.num_experts):
-            asking = wanted[n] & (actions[n] == e)
-            assert transferred[n, asking].sum() == min(asking.sum(), places)
+            requesting = requested[n] & (actions[n] == e)
+            assert transferred[n, requesting].sum() == min(requesting.sum(), places)
     return transferred
 
 
 def open_accounts(world: World, accounts: dict[tuple[int, int], Account]) -> None:
-    """Note what a request is when it arrives."""
+    """Open an account for each request that has arrived."""
     requests = world.requests
     for n, u in np.ndindex(requests.active.shape):
         if requests.active[n, u] and (n, u) not in accounts:
@@ -195,7 +194,7 @@ def test_a_slot_is_what_the_model_says(
         before = deepcopy(world)
         with np.errstate(divide="raise", invalid="raise", over="raise"):
             _, reward, result = world.step(actions)
-        served = who_is_served(before, actions, result.transferred)
+        served = users_served(before, actions, result.transferred)
         np.testing.assert_array_equal(result.transferred, served)
         for n in range(2):
             slot = play_one_world(before, n, actions, served)
@@ -223,8 +222,9 @@ def settle(
     gain: float,
     result: dict[str, np.ndarray],
 ) -> None:
-    """Utility: 5 s with everything transferable dropped, plus the gains; reported once, with the
-    last subtask.
+    """Book a gain and check the utility, which a user gets once, with the last subtask.
+
+    It is 5 s with everything transferable abandoned, plus the gains.
     """
     if key not in accounts:
         assert gain == 0
@@ -237,8 +237,8 @@ def settle(
         assert np.isnan(result.utility[key])
         assert np.isnan(result.local_utility[key])
         return
-    dropped = 5 * (8.80 - account.dropped_points)
-    assert result.utility[key] == pytest.approx(dropped + sum(account.gains), rel=1e-9, abs=1e-9)
+    abandoned = 5 * (8.80 - account.dropped_points)
+    assert result.utility[key] == pytest.approx(abandoned + sum(account.gains), rel=1e-9, abs=1e-9)
     local = 5 * 8.80 - 0.0025 * account.transferable_words
     assert result.local_utility[key] == pytest.approx(local, rel=1e-9)
     del accounts[key]
