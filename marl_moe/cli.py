@@ -168,7 +168,7 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Play policies again in the worlds of a run, trained ones as it keeps them; print the table."""
+    """Play policies again in the worlds of a run, learned ones as kept; print the table."""
     from marl_moe.experiment.run.folder import RunFolder
     from marl_moe.experiment.run.replay import evaluate_run, film_run
     from marl_moe.terminal.results import print_evaluation
@@ -194,7 +194,7 @@ def figures(
         Path | None, typer.Option("--out", help="Folder for the figures; RUN/figures if left out.")
     ] = None,
 ) -> None:
-    """Draw every figure that the tables of a run allow, and say which could not be drawn and why."""
+    """Draw every figure that a run's tables allow, and say which could not be drawn and why."""
     for folder in runs:
         draw_figures(
             folder,

@@ -19,10 +19,9 @@ def whole_file(path: Path, suffix: str = "") -> Iterator[Path]:
         suffix: ends the name of the temporary file, for a writer that reads the format from it.
 
     Raises:
-        OSError: naming `path`.
+        OSError: the file cannot be written; the message names `path`.
     """
-    # A name of this process's own: workers of a run that was killed may live on, and write, for a
-    # second.
+    # A name of this process's own: workers of a run that was killed may go on writing for a second.
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}{suffix}")
     try:
         yield partial
@@ -50,7 +49,7 @@ def remove_partials(folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Have what was written, or renamed in a folder, outlast a power cut.
+    """Flush a file, or the names in a folder, to the disk, so that a power cut does not lose them.
 
     A full disk may be reported only here.
     """

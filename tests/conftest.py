@@ -1,10 +1,9 @@
-"""What tests of the package and of what works with it share: one Ray, and an experiment that runs
-in seconds.
-"""
+"""Fixtures of the package and of what works with it: one Ray, and an experiment of seconds."""
 
 import logging
 import os
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import yaml
 
 from envs import ExpertConfig, RequestConfig, WorldConfig
 
+BENCHMARKS = Path(__file__).with_name("benchmarks")
 Yaml = dict[str, Any]
 
 # No example is timed: other processes may have the cores. `--hypothesis-profile` and
@@ -26,7 +26,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "untimed")
 
 @pytest.fixture(scope="session")
 def ray_started() -> Iterator[None]:
-    """Ray with room for remote runners, whatever the machine has."""
+    """Start Ray with room for remote runners, whatever the machine has."""
     import ray
 
     from marl_moe.experiment.training import cluster
@@ -40,13 +40,13 @@ def ray_started() -> Iterator[None]:
 
 @pytest.fixture
 def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seeds and sweep points of a run one after another, in this process; the results are the same."""
+    """Run seeds and sweep points one after another in this process; the results are the same."""
     monkeypatch.setattr("os.cpu_count", lambda: 1)
 
 
 @pytest.fixture(scope="session")
 def tiny_experiment() -> dict[str, Any]:
-    """A whole experiment that runs in a second or two."""
+    """Return a whole experiment that runs in a second or two."""
     return yaml.safe_load(
         """
         name: tiny
@@ -67,7 +67,7 @@ def tiny_experiment() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def small_world() -> WorldConfig:
-    """2 users, 6 experts of 2 topics, 10 slots; everybody has something to transfer in every slot."""
+    """Return 2 users, 6 experts of 2 topics, 10 slots; users transfer in every slot."""
     return WorldConfig(
         num_users=2,
         num_experts=6,
@@ -79,9 +79,7 @@ def small_world() -> WorldConfig:
 
 @pytest.fixture(scope="session")
 def sac_config() -> Callable[..., Any]:
-    """A small WorldSacConfig: `sac_config(world, network={...}, users={...}, seed=0, **training
-    keys)`.
-    """
+    """Return a maker of small WorldSacConfigs: `sac_config(world, seed=0, **training keys)`."""
 
     def build(
         world: WorldConfig,
@@ -96,10 +94,10 @@ def sac_config() -> Callable[..., Any]:
         learners: int = 0,
         **training: Any,
     ) -> Any:
-        from marl_moe.rllib.algorithm import WorldSacConfig
+        from marl_moe.rllib.algorithm import WorldSac
 
         everybody = {"shared": list(range(world.num_users))}
-        config = WorldSacConfig().world(
+        config = WorldSac.get_default_config().world(
             world, {"name": mechanism}, users or everybody, {"hidden": 8} | (network or {})
         )
         defaults = {
@@ -120,7 +118,7 @@ def sac_config() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def read_scalars() -> Callable[[Path], list[tuple[str, int, float]]]:
-    """(name, step, value) of every scalar that TensorBoard shows of a folder.
+    """Return a reader of (name, step, value) of each scalar that TensorBoard shows of a folder.
 
     As its event accumulator does: files in the order of their names, each to its first torn record;
     the start of a session drops what was told of its step and later ones.
@@ -146,3 +144,35 @@ def read_scalars() -> Callable[[Path], list[tuple[str, int, float]]]:
         return shown
 
     return read
+
+
+@pytest.fixture(scope="module")
+def benchmarks_importable() -> Iterator[None]:
+    """Make the modules of `tests/benchmarks` importable by their plain names, then forget them."""
+    import ray
+    import torch
+
+    ran = ray.is_initialized()
+    torch.set_num_threads(1)
+    sys.path.insert(0, str(BENCHMARKS))
+    yield
+    sys.path.remove(str(BENCHMARKS))
+    for path in BENCHMARKS.glob("[!_]*.py"):  # not __main__, which is that of pytest
+        sys.modules.pop(path.stem, None)
+    if not ran:
+        ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def setting(benchmarks_importable: None) -> Any:
+    """Return a setting of a run that ends at once."""
+    from time_to_quality import Setting
+
+    return Setting(
+        learning_rate=1e-3,
+        gamma=0.5,
+        target_entropy_ratio=0.1,
+        replay_ratio=2,
+        num_envs=2,
+        warm_up=50,
+    )

@@ -46,7 +46,7 @@ def graph(root: Path, packages: list[str]) -> dict[str, set[str]]:
 
 @pytest.fixture(scope="module")
 def house() -> dict[str, set[str]]:
-    """Which modules each module imports."""
+    """Return the modules that each module imports."""
     return graph(ROOT, list(MAY_IMPORT))
 
 

@@ -1,7 +1,7 @@
-"""Parts of pages that are written when the site is built: `<!-- generated: NAME -->` becomes what
-`PARTS` gives.
+"""Parts of pages that are written when the site is built.
 
-So keys, columns, features and parameters are documented once, where they are defined.
+`<!-- generated: NAME -->` becomes the text of `PARTS[NAME]`. So keys, columns, features and
+parameters are documented once, where they are defined.
 """
 
 import inspect
@@ -18,12 +18,16 @@ _LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusi
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replace the markers of a page. Raises KeyError for a part that there is not."""
+    """Replace the markers of a page.
+
+    Raises:
+        KeyError: there is no such part.
+    """
     return _MARKER.sub(lambda found: PARTS[found[1]](), markdown)
 
 
 def keys() -> str:
-    """Every key of an experiment's YAML, a table a section, from the JSON Schema."""
+    """Return every key of an experiment's YAML, a table a section, from the JSON Schema."""
     schema = json.loads(SCHEMA.read_text())
     sections = list(_sections(schema, schema["properties"], ""))
     return "\n\n".join(
@@ -34,7 +38,7 @@ def keys() -> str:
 
 
 def records() -> str:
-    """Every column of every table of a run folder."""
+    """Return every column of every table of a run folder."""
     from marl_moe.experiment.records.columns import TABLES
 
     return "\n\n".join(
@@ -48,7 +52,7 @@ def records() -> str:
 
 
 def features() -> str:
-    """What a user observes."""
+    """Return the features that a user observes."""
     from envs.observation import ALLOCATION_FEATURES, EXPERT_FEATURES, USER_FEATURES
 
     parts = {
@@ -67,7 +71,7 @@ def features() -> str:
 
 
 def policies() -> str:
-    """Policies that do not learn, with the first paragraph of their documentation."""
+    """Return the policies that do not learn, with the first paragraph of their docstrings."""
     from marl_moe.policies import POLICIES
 
     return _table(
@@ -77,7 +81,7 @@ def policies() -> str:
 
 
 def parameters() -> str:
-    """Parameters of the mechanisms."""
+    """Return the parameters of the mechanisms."""
     import mechanisms
 
     rows = []
@@ -92,13 +96,14 @@ def parameters() -> str:
 
 
 def tour() -> str:
-    """The notebook `tour.ipynb` as a page: its text, and its code unexecuted."""
-    cells = json.loads((DOCS / "tour.ipynb").read_text())["cells"]
-    return "\n\n".join(
-        text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```"
-        for cell in cells
-        if (text := "".join(cell["source"]))
-    )
+    """Return the notebook `tour.ipynb` as a page: its text, and its code unexecuted."""
+    parts = []
+    for cell in json.loads((DOCS / "tour.ipynb").read_text())["cells"]:
+        text = "".join(cell["source"])
+        if not text:
+            continue
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+    return "\n\n".join(parts)
 
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -116,7 +121,7 @@ Section = tuple[str, str, list[tuple[str, str, str, str]]]
 def _sections(
     schema: dict[str, Any], properties: dict[str, Any], path: str, doc: str = ""
 ) -> Iterator[Section]:
-    """A section with its keys, then the sections in it: (path, description, rows)."""
+    """Yield a section with its keys, then the sections in it: (path, description, rows)."""
     rows, inner = [], []
     for name, entry in properties.items():
         key = f"{path}.{name}" if path else name
@@ -135,7 +140,7 @@ def _sections(
 
 
 def _section_of(schema: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any] | None:
-    """What the entry refers to, if that is a section of keys."""
+    """Return what the entry refers to, if that is a section of keys."""
     for choice in (entry, *entry.get("anyOf", ())):
         if "$ref" in choice:
             section: dict[str, Any] = schema["$defs"][choice["$ref"].rpartition("/")[2]]
@@ -144,7 +149,7 @@ def _section_of(schema: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]
 
 
 def _type(entry: dict[str, Any]) -> str:
-    """A type with its limits in words."""
+    """Return a type with its limits in words."""
     if "anyOf" in entry:
         return " or ".join(_type(choice) for choice in entry["anyOf"])
     if "enum" in entry:
@@ -168,7 +173,7 @@ def _default(entry: dict[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    """A value as YAML in one line."""
+    """Return a value as YAML in one line."""
     if isinstance(value, str):
         return value
     return json.dumps(value).replace('"', "")

@@ -1,6 +1,4 @@
-"""Equations written as LaTeX between dollars become MathML when a page is built; browsers set it
-without a script.
-"""
+"""Equations in LaTeX between dollars, made MathML when a page is built; it needs no script."""
 
 import html
 import re
@@ -17,15 +15,17 @@ _EQUATION = re.compile(
 def on_page_content(content: str, **_: Any) -> str:
     """Replace each equation of a page.
 
-    Raises an error that names the equation which cannot be read.
+    Raises:
+        Exception: an equation cannot be read; a note names it.
+        ValueError: an equation holds a command that latex2mathml does not know.
     """
     return _EQUATION.sub(_mathml, content)
 
 
 def _mathml(found: re.Match[str]) -> str:
     tag, latex = found["tag"], html.unescape(found["latex"]).strip()
-    # latex2mathml has align*, which inside of an equation only GitHub, where pages are read too,
-    # calls aligned
+    # Pages are read on GitHub too, where the environment within an equation is called aligned;
+    # latex2mathml has align* alone.
     try:
         mathml = convert(
             latex.replace("{aligned}", "{align*}"), display="block" if tag == "div" else "inline"
@@ -33,9 +33,9 @@ def _mathml(found: re.Match[str]) -> str:
     except Exception as error:
         error.add_note(f"in the equation {latex!r}")
         raise
-    if unknown := re.search(r">(\\[A-Za-z]+)<", mathml):
+    unknown = re.search(r">(\\[A-Za-z]+)<", mathml)
+    if unknown:
         raise ValueError(f"latex2mathml does not know {unknown[1]} in the equation {latex!r}")
-    mathml = mathml.replace(
-        "<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>"
-    )  # "is drawn from" is a relation
+    # "is drawn from" is a relation, not an identifier
+    mathml = mathml.replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
     return f'<{tag} class="arithmatex">{mathml}</{tag}>'

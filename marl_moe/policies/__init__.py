@@ -1,4 +1,4 @@
-"""Policies: everything that maps a world to actions, (N, U) integers, through `act(world)`."""
+"""Policies, which map a slot to actions, (N, U) integers, by `act(slot)`."""
 
 from marl_moe.policies.equilibrium import BetterResponse, Nash
 from marl_moe.policies.heuristics import HEURISTICS, Heuristic

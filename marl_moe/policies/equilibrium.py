@@ -1,5 +1,4 @@
-"""Users who respond to each other: better response to what was, and the Nash equilibrium of what
-is.
+"""Policies of users who respond to each other: better response and Nash equilibrium.
 
 The equilibrium knows everything of the present slot and nothing of the next: it is myopic, and a
 policy that thinks ahead may do better.
@@ -18,9 +17,14 @@ class BetterResponse(Heuristic):
     """Best response to the load of others in the last slot, or of late, with inertia.
 
     With probability 1 - `response_probability` a user stays with the expert that served it last, if
-    that still gives at least 0.3 of the best; without inertia users flock to what was empty and
-    leave what was full. `load` is what a user responds to: `last`, the last slot's, or `recent`,
-    the world's average over past slots, which forgets slowly who left but does not swing.
+    that still gives at least 0.3 of the best gain; without inertia users all go to experts that
+    were empty and leave those that were full.
+
+    Args:
+        rng: draws which users stay.
+        response_probability: probability of responding rather than staying.
+        load: load that users respond to: `last`, the last slot's, or `recent`, the world's average
+            over past slots, which forgets slowly who left but does not oscillate.
     """
 
     name = "better_response"
@@ -37,15 +41,12 @@ class BetterResponse(Heuristic):
         self.setting = f"response_probability={response_probability} load={load}"
 
     def act(self, slot: Slot) -> Actions:
-        """Actions (N, U)."""
-        last = slot.conditions.candidates.column(slot.conditions.occupancy.last_expert)
-        load = (
-            slot.conditions.occupancy.load
-            if self.load == "last"
-            else slot.conditions.occupancy.recent_load
-        )
-        mine = slot.conditions.occupancy.last_expert[..., None] == slot.conditions.candidates.expert
-        others = np.maximum(slot.conditions.candidates.of(load) - mine, 0)
+        """Return actions, (N, U)."""
+        candidates, occupancy = slot.conditions.candidates, slot.conditions.occupancy
+        last = candidates.column(occupancy.last_expert)
+        load = occupancy.load if self.load == "last" else occupancy.recent_load
+        mine = occupancy.last_expert[..., None] == candidates.expert
+        others = np.maximum(candidates.of(load) - mine, 0)
         gain = np.where(slot.mask[..., :-1], slot.expected_gain(others + 1), -np.inf)
         best = gain.max(axis=-1)
         staying = np.take_along_axis(gain, np.maximum(last, 0)[..., None], axis=-1)[..., 0]
@@ -59,14 +60,17 @@ class Nash(Heuristic):
     """A pure Nash equilibrium of the slot under full information, by sequential best responses.
 
     Users move one after another until nobody gains by moving, at most `slot_game.MAX_SWEEPS`
-    rounds. `converged` (N,) tells in which worlds of the last slot that was reached, `regret` (N,)
-    the most any user could still gain there, credits.
+    rounds.
+
+    Attributes:
+        converged: (N,) worlds of the last slot in which that was reached.
+        regret: (N,) the most that any user could still gain there, credits.
     """
 
     name = "nash"
 
     def act(self, slot: Slot) -> Actions:
-        """Actions (N, U)."""
+        """Return actions, (N, U)."""
         game = SlotGame.of(slot)
         chosen, self.converged = game.equilibrium(game.alone())
         self.regret = game.regret(chosen)
@@ -74,7 +78,15 @@ class Nash(Heuristic):
 
 
 def allowed_actions(slot: Slot, chosen: Actions) -> Actions:
-    """`chosen`, or what must be done where abandoning is not allowed and nothing is worth it."""
+    """Replace actions that are not allowed by the candidate of highest expected gain.
+
+    Args:
+        slot: the slot.
+        chosen: actions, (N, U); abandoning where no candidate is worth it, allowed or not.
+
+    Returns:
+        Allowed actions, (N, U).
+    """
     mask = slot.mask
     excluded = ~np.take_along_axis(mask, chosen[..., None], axis=-1)[..., 0]
     return np.where(excluded, best_expert(slot, slot.expected_gain()), chosen)

@@ -1,5 +1,4 @@
-"""Policies that do not learn. Every policy maps a slot to actions, (N, U) integers, through
-`act(slot)`.
+"""Policies that do not learn, which map a slot to actions, (N, U) integers, by `act(slot)`.
 
 Each chooses from what its users can see: their own channels, the competence they know (or the mean
 of a type, where only types are known), the load of the last slot and the prices; never the others'
@@ -22,7 +21,7 @@ class Policy(Protocol):
 
     @property
     def name(self) -> str:
-        """What records call it."""
+        """Name in the records."""
 
     def act(self, slot: Slot) -> Actions:
         """Choose an action for every user of every world, (N, U)."""
@@ -30,17 +29,22 @@ class Policy(Protocol):
 
 @dataclass
 class Heuristic:
-    """A policy without memory; `rng` breaks ties and makes draws."""
+    """A policy without memory.
+
+    Attributes:
+        rng: breaks ties and makes draws.
+        name: name in the records.
+        runs_locally: whether evaluation reads the results of running everything on the device.
+        setting: for the records, the values that the policy was tuned to, or how it computes.
+    """
 
     rng: np.random.Generator
     name: ClassVar[str]
-    runs_locally: ClassVar[bool] = (
-        False  # whether evaluation reads what the device would have made of it
-    )
-    setting = ""  # what the policy was tuned to, or how it computes, for the records
+    runs_locally: ClassVar[bool] = False
+    setting = ""
 
     def act(self, slot: Slot) -> Actions:
-        """Actions (N, U)."""
+        """Return actions, (N, U)."""
         raise NotImplementedError
 
 
@@ -50,7 +54,7 @@ class Random(Heuristic):
     name = "random"
 
     def act(self, slot: Slot) -> Actions:
-        """Actions (N, U)."""
+        """Return actions, (N, U)."""
         return best_expert(
             slot, self.rng.random((slot.num_worlds, slot.num_users, slot.num_candidates))
         )
@@ -62,7 +66,7 @@ class Abandon(Heuristic):
     name = "abandon"
 
     def act(self, slot: Slot) -> Actions:
-        """Actions (N, U)."""
+        """Return actions, (N, U)."""
         return np.full((slot.num_worlds, slot.num_users), slot.num_candidates)
 
 
@@ -78,39 +82,39 @@ class Local(Abandon):
 
 
 class TopicMatch(Heuristic):
-    """The expert of highest expected competence, ties at random: with types only, any expert of the
-    right type.
+    """The expert of highest expected competence, ties at random.
+
+    With types only that is any expert of the right type.
     """
 
     name = "topic_match"
 
     def act(self, slot: Slot) -> Actions:
-        """Actions (N, U)."""
+        """Return actions, (N, U)."""
         competence = slot.expected_competence
         return best_expert(slot, competence + 1e-6 * self.rng.random(competence.shape))
 
 
 class MaxSnr(Heuristic):
-    """The expert of highest signal-to-noise ratio, whatever its topic; the first of several at the
-    top of the range.
+    """The expert of highest signal-to-noise ratio, whatever its topic.
+
+    Of several at the top of the range it is the first.
     """
 
     name = "max_snr"
 
     def act(self, slot: Slot) -> Actions:
-        """Actions (N, U)."""
+        """Return actions, (N, U)."""
         return best_expert(slot, slot.conditions.links.snr_db)
 
 
 class Greedy(Heuristic):
-    """The expert of highest expected gain if nobody else chose it; abandons when no gain is
-    positive.
-    """
+    """The expert of highest expected gain if nobody else chose it; abandons if none is positive."""
 
     name = "greedy"
 
     def act(self, slot: Slot) -> Actions:
-        """Actions (N, U)."""
+        """Return actions, (N, U)."""
         gain = slot.expected_gain()
         chosen = best_expert(slot, gain)
         column = np.minimum(chosen, slot.num_candidates - 1)
@@ -120,34 +124,32 @@ class Greedy(Heuristic):
 
 
 class RoundRobin(Heuristic):
-    """Spreads users over the experts in turn: user u takes expert (u + slot) mod E, or the next one
-    it may choose.
-    """
+    """Expert (u + slot) mod E for user u, or the next one that it may choose."""
 
     name = "round_robin"
 
     def act(self, slot: Slot) -> Actions:
-        """Actions (N, U)."""
+        """Return actions, (N, U)."""
         turn = np.arange(slot.num_users)[:, None] + slot.index
         waiting = (slot.conditions.candidates.expert - turn) % slot.num_experts
-        return best_expert(slot, np.broadcast_to(-waiting, (slot.num_worlds, *waiting.shape[1:])))
+        score = np.broadcast_to(-waiting, (slot.num_worlds, *waiting.shape[1:]))
+        return best_expert(slot, score)
 
 
 class LoadAware(Heuristic):
-    """Join the shortest queue: of the experts of the right type the one that served fewest others
-    in the last slot.
+    """The expert of the right type that served fewest others in the last slot.
 
-    Ties go to the expert of highest expected gain; without an expert of the right type, that one is
-    chosen from all.
+    This is joining the shortest queue. Ties go to the expert of highest expected gain; without an
+    expert of the right type, all are compared.
     """
 
     name = "load_aware"
 
     def act(self, slot: Slot) -> Actions:
-        """Actions (N, U)."""
-        others = slot.conditions.candidates.of(slot.conditions.occupancy.load) - (
-            slot.conditions.occupancy.last_expert[..., None] == slot.conditions.candidates.expert
-        )
+        """Return actions, (N, U)."""
+        candidates, occupancy = slot.conditions.candidates, slot.conditions.occupancy
+        mine = occupancy.last_expert[..., None] == candidates.expert
+        others = candidates.of(occupancy.load) - mine
         wrong_type = ~prospects.right_type(slot.conditions)
         gain = slot.expected_gain()
         tie = 0.5 * (gain - gain.min()) / max(float(np.ptp(gain)), 1e-9)
@@ -155,25 +157,22 @@ class LoadAware(Heuristic):
 
 
 class FollowAssignment(Heuristic):
-    """The expert that the mechanism assigned; who is assigned none abandons, or is `greedy` where
-    it may not.
+    """The expert that the mechanism assigned; abandons without one, or is greedy where it may not.
 
-    So it plays what a mechanism that allocates decided, and nothing else. Under one that only
-    prices nobody is assigned anything.
+    So it plays the allocation of a mechanism, and nothing else. Under one that only prices nobody
+    is assigned an expert.
     """
 
     name = "follow_assignment"
 
     def act(self, slot: Slot) -> Actions:
-        """Actions (N, U)."""
+        """Return actions, (N, U)."""
         mask, candidates = slot.mask, slot.conditions.candidates
         assigned = candidates.column(slot.offer.allocation.expert)
-        may = (assigned >= 0) & np.take_along_axis(
-            mask, np.maximum(assigned, 0)[..., None], axis=-1
-        )[..., 0]
-        otherwise = np.where(
-            mask[..., -1], slot.num_candidates, best_expert(slot, slot.expected_gain())
-        )
+        column = np.maximum(assigned, 0)[..., None]
+        may = (assigned >= 0) & np.take_along_axis(mask, column, axis=-1)[..., 0]
+        greedy = best_expert(slot, slot.expected_gain())
+        otherwise = np.where(mask[..., -1], slot.num_candidates, greedy)
         return np.where(may, assigned, otherwise)
 
 
@@ -194,10 +193,15 @@ HEURISTICS: dict[str, type[Heuristic]] = {
 
 
 def best_expert(slot: Slot, score: NDArray) -> Actions:
-    """The candidate of highest score among those that may be chosen, the abandon action where there
-    is none, (N, U).
+    """Return the candidate of highest score among those that may be chosen.
+
+    Args:
+        slot: the slot.
+        score: (N, U, C).
+
+    Returns:
+        Actions, (N, U); abandoning where no candidate may be chosen.
     """
     may = slot.mask[..., :-1]
-    return np.where(
-        may.any(axis=-1), np.where(may, score, -np.inf).argmax(axis=-1), slot.num_candidates
-    )
+    best = np.where(may, score, -np.inf).argmax(axis=-1)
+    return np.where(may.any(axis=-1), best, slot.num_candidates)

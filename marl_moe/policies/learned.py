@@ -1,4 +1,4 @@
-"""Trained policies: saved as safetensors and JSON, loaded and played with torch alone."""
+"""Learned policies, saved as safetensors and JSON, loaded and played with torch alone."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -24,14 +24,13 @@ _USERS = TypeAdapter(dict[str, list[NonNegativeInt]])
 
 
 class LearnedPolicy:
-    """Actors that act for their users: deterministic (the likeliest action), or stochastic with a
-    generator.
+    """Actors that act for their users, by the likeliest action or by a draw.
 
     Args:
-        name: what records call it.
+        name: name in the records.
         actors: a network for each module.
-        network: what the actors are made of.
-        module_users: which users each module acts for; a single module acts for all users of any
+        network: configuration of the actors.
+        module_users: users that each module acts for; a single module acts for all users of any
             world.
         rng: draws actions from the policy's distribution; None takes the likeliest.
     """
@@ -51,29 +50,28 @@ class LearnedPolicy:
         self.rng = rng
 
     def stochastic(self, rng: np.random.Generator) -> "LearnedPolicy":
-        """The same actors, drawing their actions; named apart."""
+        """Return a policy of the same actors that draws its actions, named apart."""
         return LearnedPolicy(
             f"{self.name}{STOCHASTIC}", self.actors, self.network, self.module_users, rng
         )
 
     @torch.no_grad()
     def act(self, slot: Slot) -> NDArray[np.int64]:
-        """Actions (N, U).
+        """Return actions, (N, U).
 
-        Raises ValueError for a world of a size or a mechanism that the networks cannot serve.
+        Raises:
+            ValueError: the networks cannot act in a world of that size or under that mechanism.
         """
         if self.network.network == "mlp" and slot.num_candidates != self.network.num_experts:
             raise ValueError(
                 f"{self.name}: an mlp trained with {self.network.num_experts} experts cannot act "
-                "among "
-                f"{slot.num_candidates}; a pointer network could"
+                f"among {slot.num_candidates}; a pointer network could"
             )
         if self.network.num_expert_features != len(expert_features(slot.offer.allocates)):
             raise ValueError(
                 f"{self.name}: trained with {self.network.num_expert_features} features an expert, "
-                "it cannot act under "
-                f"the mechanism {slot.offer.mechanism!r}: one that allocates shows one feature "
-                "more than others"
+                f"it cannot act under the mechanism {slot.offer.mechanism!r}: one that allocates "
+                "shows one feature more than others"
             )
 
         def choose(module_id: str, batch: Tensor) -> NDArray[np.int64]:
@@ -92,16 +90,20 @@ def act_by_module(
     module_users: Mapping[str, list[int]],
     choose: Callable[[str, Tensor], NDArray[np.int64]],
 ) -> NDArray[np.int64]:
-    """Actions (N, U), each module choosing for all its users in all worlds at once.
+    """Return actions, each module choosing for all its users in all worlds at once.
 
     Args:
         name: of the policy.
         slot: the slot that is acted in.
-        module_users: which users each module acts for; a single module acts for all users of any
+        module_users: users that each module acts for; a single module acts for all users of any
             world.
-        choose: module id and observations (B, D) to actions (B,).
+        choose: maps a module id and observations (B, D) to actions (B,).
 
-    Raises ValueError for a world of another number of users than several modules serve.
+    Returns:
+        Actions, (N, U).
+
+    Raises:
+        ValueError: several modules act for another number of users than the world has.
     """
     served = sum(len(users) for users in module_users.values())
     if len(module_users) > 1 and slot.num_users != served:
@@ -123,7 +125,7 @@ def save_policy(
     network: NetworkConfig,
     module_users: Mapping[str, list[int]],
 ) -> None:
-    """Write actors' weights and what they are into a folder."""
+    """Write actors' weights and their architecture into a folder."""
     users = {module_id: list(members) for module_id, members in module_users.items()}
     write_policy(folder, weights, {"network": network.as_dict(), "module_users": users})
 
@@ -131,7 +133,13 @@ def save_policy(
 def load_policy(folder: Path, name: str) -> LearnedPolicy:
     """Read what `save_policy` wrote.
 
-    Raises FileNotFoundError where there is none, RecordError where it is damaged.
+    Args:
+        folder: the folder.
+        name: of the policy in the records.
+
+    Raises:
+        FileNotFoundError: there is none.
+        RecordError: it is damaged.
     """
     architecture, weights = read_policy(folder)
     users = architecture["module_users"]
@@ -146,9 +154,10 @@ def load_policy(folder: Path, name: str) -> LearnedPolicy:
 
 
 def _loaded(network: NetworkConfig, weights: Mapping[str, Tensor]) -> nn.Module:
-    """An actor with these weights.
+    """Return an actor with these weights.
 
-    Raises ValueError before memory is taken for a network that they cannot fill.
+    Raises:
+        ValueError: the network has more parameters; it is raised before memory is taken for them.
     """
     experts = network.num_experts if network.network == "mlp" else 1
     least = network.hidden * max(network.hidden, experts * network.num_expert_features)
@@ -166,9 +175,15 @@ def write_policy(folder: Path, weights: Weights, architecture: Mapping[str, Any]
 
 
 def read_policy(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
-    """What `write_policy` wrote: the architecture, users of each module in it, and the weights.
+    """Read what `write_policy` wrote.
 
-    Raises FileNotFoundError where there is none, RecordError where it is damaged.
+    Returns:
+        The architecture, which holds the users of each module as `module_users`, and the weights,
+        {module: {parameter: tensor}}.
+
+    Raises:
+        FileNotFoundError: there is none.
+        RecordError: it is damaged.
     """
     path = folder / ARCHITECTURE
     try:

@@ -1,5 +1,4 @@
-"""Networks that score every action from an observation: `pointer`, shared by all experts, and
-`mlp`.
+"""Networks that score every action from an observation: `pointer` and `mlp`.
 
 Both exist in `copies` (twin critics are two copies of one network), evaluated together as one
 batched product. Torch only: a trained policy is loaded without Ray.
@@ -18,11 +17,16 @@ NEVER = -1e9  # a logit whose probability is exactly zero in single precision
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What a network is made of. `num_experts` binds only the mlp; a pointer network serves any
-    number.
+    """Configuration of a network.
 
-    `num_expert_features`: length of an expert's block in an observation, one more where the
-    mechanism allocates.
+    Attributes:
+        num_experts: candidates a user, C; it binds only the mlp, a pointer network takes any
+            number.
+        allow_abandon: whether users may abandon although they have candidates.
+        network: `pointer` or `mlp`.
+        hidden: width of the hidden layers.
+        num_expert_features: length of an expert's block in an observation, one more where the
+            mechanism allocates.
     """
 
     num_experts: int
@@ -38,13 +42,13 @@ class NetworkConfig:
             raise ValueError(f"hidden should be an integer of at least 1, got {self.hidden!r}")
 
     def build(self, copies: int) -> nn.Module:
-        """A network of `copies` independent copies."""
+        """Build a network of `copies` independent copies."""
         if self.network == "pointer":
             return PointerNetwork(copies, self.hidden, self.num_expert_features)
         return MlpNetwork(copies, self.num_experts, self.hidden, self.num_expert_features)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON writes them."""
+        """Return plain values, as JSON writes them."""
         return asdict(self)
 
 
@@ -61,11 +65,9 @@ class CopiedLinear(nn.Module):
         self.weight = nn.Parameter(
             torch.empty(copies, in_features, out_features).uniform_(-bound, bound)
         )
-        self.bias = (
-            nn.Parameter(torch.empty(copies, 1, out_features).uniform_(-bound, bound))
-            if bias
-            else None
-        )
+        self.bias: nn.Parameter | None = None
+        if bias:
+            self.bias = nn.Parameter(torch.empty(copies, 1, out_features).uniform_(-bound, bound))
 
     def forward(self, values: Tensor) -> Tensor:
         """Apply each copy to its own (or the one shared) batch."""
@@ -76,8 +78,7 @@ class CopiedLinear(nn.Module):
 
 
 class PointerNetwork(nn.Module):
-    """Scores each expert with the same weights, given the user's features and the mean over all
-    experts.
+    """Network that scores each expert with the same weights, given the user and a context.
 
     Two hidden layers; the context is the mean of the experts' first hidden layer. Abandoning is
     scored from the context. Any number of experts, in any order: permuting the experts permutes
@@ -103,7 +104,7 @@ class PointerNetwork(nn.Module):
         self.abandon_out = CopiedLinear(copies, hidden, 1)
 
     def forward(self, observation: Tensor) -> Tensor:
-        """Scores of all actions, (B, D) -> (copies, B, E + 1)."""
+        """Return scores of all actions, (B, D) -> (copies, B, E + 1)."""
         batch = observation.shape[0]
         user = observation[:, :NUM_USER_FEATURES]
         experts = observation[:, NUM_USER_FEATURES:].reshape(batch, -1, self.num_expert_features)
@@ -128,9 +129,7 @@ class PointerNetwork(nn.Module):
 
 
 class MlpNetwork(nn.Module):
-    """Two hidden layers over the whole observation; bound to the number of experts it was built
-    for.
-    """
+    """Network of two hidden layers over the whole observation, for one number of experts."""
 
     def __init__(
         self, copies: int, num_experts: int, hidden: int, num_expert_features: int
@@ -142,36 +141,35 @@ class MlpNetwork(nn.Module):
         self.out = CopiedLinear(copies, hidden, num_experts + 1)
 
     def forward(self, observation: Tensor) -> Tensor:
-        """Scores of all actions, (B, D) -> (copies, B, E + 1)."""
+        """Return scores of all actions, (B, D) -> (copies, B, E + 1)."""
         hidden = torch.relu(self.first(observation[None]))
         return self.out(torch.relu(self.second(hidden)))
 
 
 def carried_over(name: str, trained: Tensor, fresh: Tensor) -> Tensor:
-    """A parameter trained among one number of experts, for a network among another.
+    """Return a parameter trained among one number of experts for a network among another.
 
-    A pointer network's fit as they are. An mlp keeps what it learnt of the experts that are in
-    both, and of abandoning; further experts have the fresh inputs and outputs that they would have
-    begun with.
+    Those of a pointer network fit as they are. An mlp keeps what it learned of the experts that are
+    in both, and of abandoning; further experts have the inputs and outputs of the fresh network.
 
     Args:
         name: of the parameter, such as `actor.out.weight`.
-        trained, fresh: the parameter in the network that was trained, and in the one to be trained.
+        trained: the parameter in the network that was trained.
+        fresh: the parameter in the network to be trained.
 
-    Raises ValueError where one does not fit the other even so.
+    Raises:
+        ValueError: one does not fit the other even so.
     """
     if trained.shape == fresh.shape:
         return trained
     layer = ".".join(name.split(".")[-2:])
     value = fresh.clone()
-    if (
-        layer == "first.weight" and trained.shape[-1] == fresh.shape[-1]
-    ):  # (copies, user and experts, hidden)
+    if layer == "first.weight" and trained.shape[-1] == fresh.shape[-1]:
+        # (copies, user and experts, hidden)
         inputs = min(trained.shape[-2], fresh.shape[-2])
         value[..., :inputs, :] = trained[..., :inputs, :]
-    elif (
-        layer in ("out.weight", "out.bias") and trained.shape[:-1] == fresh.shape[:-1]
-    ):  # (..., E + 1), abandoning last
+    elif layer in ("out.weight", "out.bias") and trained.shape[:-1] == fresh.shape[:-1]:
+        # (..., E + 1), abandoning last
         experts = min(trained.shape[-1], fresh.shape[-1]) - 1
         value[..., :experts], value[..., -1] = trained[..., :experts], trained[..., -1]
     else:
@@ -184,12 +182,12 @@ def carried_over(name: str, trained: Tensor, fresh: Tensor) -> Tensor:
 def action_mask(
     observation: Tensor, allow_abandon: bool, num_expert_features: int = NUM_EXPERT_FEATURES
 ) -> Tensor:
-    """The action mask that an observation carries, (B, D) -> (B, E + 1) bool."""
+    """Return the action mask that an observation carries, (B, D) -> (B, E + 1) bool."""
     usable = observation[:, NUM_USER_FEATURES::num_expert_features] > 0.5
     abandon = torch.ones_like(usable[:, :1]) if allow_abandon else ~usable.any(dim=-1, keepdim=True)
     return torch.cat([usable, abandon], dim=-1)
 
 
 def masked_logits(actor: nn.Module, observation: Tensor, mask: Tensor) -> Tensor:
-    """Logits of the policy, `NEVER` where the mask excludes an action, (B, E + 1)."""
+    """Return logits of the policy, `NEVER` where the mask excludes an action, (B, E + 1)."""
     return actor(observation)[0].masked_fill(~mask, NEVER)

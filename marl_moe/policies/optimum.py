@@ -1,6 +1,4 @@
-"""The greatest sum of gains of a slot: exact by a mixed-integer program where it is small, else by
-local search.
-"""
+"""The greatest sum of gains of a slot, by a mixed-integer program or by local search."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,36 +16,42 @@ EXACT_USERS = 8  # the program of a slot takes about 10 ms up to here
 class Optimum(Heuristic):
     """The social optimum of the slot under full information; like the equilibrium, it is myopic.
 
-    Up to `EXACT_USERS` users the mixed-integer program `best_assignment`; above, `local_search`
-    from an equilibrium: at least the equilibrium's sum, and a lower bound of the optimum. `setting`
-    says which.
+    Up to `EXACT_USERS` users it is exact, by `best_assignment`; above, by `local_search` from an
+    equilibrium, it is a lower bound of the optimum and at least the equilibrium's sum. `setting`
+    names the method.
     """
 
     name = "optimum"
 
     def act(self, slot: Slot) -> Actions:
-        """Actions (N, U)."""
+        """Return actions, (N, U)."""
         game = SlotGame.of(slot)
         if slot.num_users <= EXACT_USERS:
             self.setting = "milp"
-            return np.concatenate(
-                [best_assignment(game.worlds(np.array([n]))) for n in range(slot.num_worlds)]
-            )
+            games = [game.worlds(np.array([n])) for n in range(slot.num_worlds)]
+            return np.concatenate([best_assignment(one) for one in games])
         self.setting = "local_search"
         start, _ = game.equilibrium(game.alone())
         return allowed_actions(slot, local_search(game, start))
 
 
 def best_assignment(game: SlotGame) -> Actions:
-    """The actions (1, U) of greatest total gain in the one world of a game, exactly.
+    """Return the actions of greatest total gain in the one world of a game, exactly.
 
     Program: maximise sum_uek g[u, e, k] x[u, e, k] with binary x (user u is one of the k at e) and
     z (e serves k), subject to sum_ek x[u, e, k] = 1, sum_u x[u, e, k] = k z[e, k], sum_k z[e, k] <=
     1; abandoning has no load. Cells of negative gain are left out: where a user may abandon, the
-    optimum uses none, since abandoning would serve that user and those who share with it. So no
-    load beyond the game's is missed.
+    optimum uses none, since that user and those who share with it would gain by its abandoning. So
+    no load beyond the game's is missed.
 
-    Raises RuntimeError where HiGHS finds no optimum.
+    Args:
+        game: a game of one world.
+
+    Returns:
+        Actions, (1, U).
+
+    Raises:
+        RuntimeError: HiGHS finds no optimum.
     """
     (payoff,) = game.payoff
     experts = np.broadcast_to(game.resource, (1, len(payoff), payoff.shape[-1]))[0]
@@ -74,7 +78,7 @@ def best_assignment(game: SlotGame) -> Actions:
         np.ones(num_cells + len(idle)),
         num_users,
     )
-    as_many_as_said = rows(
+    as_many_as_loaded = rows(
         np.concatenate([pair, pairs]),
         np.concatenate([cells, z_column]),
         np.concatenate([np.ones(num_cells), -(pairs % gain.shape[2] + 1.0)]),
@@ -83,7 +87,7 @@ def best_assignment(game: SlotGame) -> Actions:
     one_load_each = rows(pairs // gain.shape[2], z_column, np.ones(num_pairs), game.num_experts)
     equal = np.concatenate([np.ones(num_users), np.zeros(num_pairs)])
     constraints = [
-        LinearConstraint(vstack([each_user_once, as_many_as_said]).tocsr(), equal, equal),
+        LinearConstraint(vstack([each_user_once, as_many_as_loaded]).tocsr(), equal, equal),
         LinearConstraint(one_load_each.tocsr(), -np.inf, 1),
     ]
     solution = milp(
@@ -98,8 +102,16 @@ def best_assignment(game: SlotGame) -> Actions:
 
 
 def local_search(game: SlotGame, start: Actions) -> Actions:
-    """Raise each world's sum of gains by the best move of one user or swap of two until none helps,
-    (N, U).
+    """Raise each world's sum of gains by the best move of one user or swap of two at a time.
+
+    It ends where no move and no swap raises the sum.
+
+    Args:
+        game: the games of N worlds.
+        start: actions to begin with, (N, U).
+
+    Returns:
+        Actions, (N, U).
     """
     num_actions = game.payoff.shape[-1]
     chosen = start.copy()
@@ -109,19 +121,19 @@ def local_search(game: SlotGame, start: Actions) -> Actions:
         move = _move_gains(there, now).reshape(len(searching), -1)
         by_swap, swapped = _best_swaps(there, now)
         rows, best_move = np.arange(len(searching)), move.argmax(axis=-1)
-        by_move, (user, action) = move[rows, best_move], np.divmod(best_move, num_actions)
+        by_move = move[rows, best_move]
+        user, action = np.divmod(best_move, num_actions)
         moved = now.copy()
         moved[rows, user] = action
         improves = np.maximum(by_move, by_swap) > TIE
-        chosen[searching] = np.where(
-            improves[:, None], np.where((by_move >= by_swap)[:, None], moved, swapped), now
-        )
+        better = np.where((by_move >= by_swap)[:, None], moved, swapped)
+        chosen[searching] = np.where(improves[:, None], better, now)
         searching = searching[improves]
     return chosen
 
 
 def _move_gains(game: SlotGame, chosen: Actions) -> Payoff:
-    """What the sum of gains wins when one user takes another action, (N, U, C + 1)."""
+    """Return the change of the sum of gains when one user takes another action, (N, U, C + 1)."""
     num_worlds, num_users = chosen.shape
     gain, present = game.deviations(chosen)
     used, load = game.used(chosen), game.loads(chosen)
@@ -146,11 +158,14 @@ def _move_gains(game: SlotGame, chosen: Actions) -> Payoff:
 
 
 def _best_swaps(game: SlotGame, chosen: Actions) -> tuple[Payoff, Actions]:
-    """What the sum of gains wins when the best two users of each world trade what they use, (N,),
-    and the actions then.
+    """Find the two users of each world who would best trade what they use.
 
-    Looked at are pairs of whom each can do what the other does: every user with those who are where
-    it could go.
+    Two users can trade if each can use what the other uses: every user is compared with those who
+    use what it could use.
+
+    Returns:
+        The change of the sum of gains by the best trade, (N,), -inf where nobody can trade, and the
+        actions after it, (N, U).
     """
     num_worlds, num_users = chosen.shape
     used, load = game.used(chosen), game.loads(chosen)
@@ -169,7 +184,8 @@ def _best_swaps(game: SlotGame, chosen: Actions) -> tuple[Payoff, Actions]:
     trades = (first < second) & (back >= 0)
     first, second, action, back = first[trades], second[trades], action[trades], back[trades]
 
-    world, (_, present) = first // num_users, game.deviations(chosen)
+    world = first // num_users
+    _, present = game.deviations(chosen)
     at_first, at_second = (load[world, used.ravel()[user]] for user in (first, second))
     payoff = game.payoff.reshape(-1, *game.payoff.shape[2:])
     then = payoff[first, np.minimum(at_second, game.max_load), action]

@@ -1,4 +1,4 @@
-"""Weights on disk: the parameters of modules in one safetensors file, written whole or not at all."""
+"""Weights of modules in one safetensors file, written whole or not at all."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ Weights = Mapping[str, Mapping[str, Tensor]]  # {module: {parameter: tensor}}
 
 
 def write_weights(path: Path, weights: Weights) -> None:
-    """Write weights, and the folder they go to where there is none."""
+    """Write weights, and make their folder where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     flat = {
         f"{module_id}/{name}": tensor.detach().cpu().contiguous()
@@ -26,9 +26,11 @@ def write_weights(path: Path, weights: Weights) -> None:
 
 
 def read_weights(path: Path) -> dict[str, dict[str, Tensor]]:
-    """What `write_weights` wrote.
+    """Read what `write_weights` wrote, {module: {parameter: tensor}}.
 
-    Raises FileNotFoundError where there is nothing, RecordError where it is damaged.
+    Raises:
+        FileNotFoundError: there is no file.
+        RecordError: it is damaged.
     """
     weights: dict[str, dict[str, Tensor]] = {}
     try:

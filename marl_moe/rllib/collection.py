@@ -1,4 +1,4 @@
-"""What env runners send in a call, and what is done where none is left."""
+"""Collection: the fragments that env runners send in a call, and the wait for a dead one."""
 
 import time
 from typing import Any
@@ -9,15 +9,24 @@ from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS
 from marl_moe.errors import TrainingError
 from marl_moe.rllib.replay import Fragment
 
-PAUSE_S = 0.5  # between two looks for an env runner that is back
+PAUSE_S = 0.5  # between two checks whether an env runner is back
 
 
 def collect(algorithm: Any) -> list[Fragment]:
-    """A fragment of each env runner that is alive and answers in time; their metrics go to the
-    algorithm's.
+    """Collect a fragment of each env runner that is alive and answers in time.
 
-    Where none is alive, returns once one is back. Raises TrainingError where none is to be
-    restarted, or none was back in time, as `fault_tolerance` says.
+    Their metrics are added to the algorithm's. Where no runner is alive, it returns once one is
+    back.
+
+    Args:
+        algorithm: the algorithm that the runners collect for.
+
+    Returns:
+        The fragments that arrived, which may be none.
+
+    Raises:
+        TrainingError: all runners are dead, and none is to be restarted or none was back in time,
+            as `fault_tolerance` says.
     """
     group, config = algorithm.env_runner_group, algorithm.config
     fragments: list[Fragment]
@@ -30,13 +39,14 @@ def collect(algorithm: Any) -> list[Fragment]:
     )
     algorithm.metrics.aggregate(results, key=ENV_RUNNER_RESULTS)
     if group.num_remote_workers():
-        deadline = time.monotonic() + config.env_runner_restore_timeout_s
+        allowed_s = config.env_runner_restore_timeout_s
+        deadline = time.monotonic() + allowed_s
         while not group.num_healthy_remote_workers():
             if not config.restart_failed_env_runners:
                 raise _all_dead("fault_tolerance.restart_failed_env_runners is false")
             if time.monotonic() > deadline:
-                allowed = f"fault_tolerance.env_runner_restore_timeout_s ({config.env_runner_restore_timeout_s:g} s)"
-                raise _all_dead(f"none was back within {allowed}")
+                key = "fault_tolerance.env_runner_restore_timeout_s"
+                raise _all_dead(f"none was back within {key} ({allowed_s:g} s)")
             time.sleep(PAUSE_S)
             algorithm.restore_env_runners(group)
     return fragments

@@ -1,6 +1,4 @@
-"""The env runner: steps N worlds at once with one forward pass a module, and hands out columns, not
-episodes.
-"""
+"""The env runner of our SAC, which steps N worlds at once with one forward pass a module."""
 
 from typing import Any
 
@@ -25,14 +23,15 @@ from envs import World, WorldConfig, observation
 from envs.slot import RECORDED
 from marl_moe.rllib.replay import Fragment
 from marl_moe.seeds import runner_seeds
+from mechanisms import make
 
 
 class WorldRunner(EnvRunner, Checkpointable):
-    """Collects `rollout_fragment_length` slots of `num_envs_per_env_runner` worlds a call, or to
-    the episode's end.
+    """Runner of `num_envs_per_env_runner` worlds, which hands out columns and not episodes.
 
+    A call collects `rollout_fragment_length` slots, or those up to the episode's end.
     `config.env_config` holds `world` (WorldConfig), `mechanism` (name and parameters) and
-    `module_users`, which module acts for which users. Runner i is seeded with (seed, i).
+    `module_users`, the users that each module acts for. Runner i is seeded with (seed, i).
     """
 
     def __init__(self, *, config: AlgorithmConfig, **kwargs: Any) -> None:
@@ -49,11 +48,10 @@ class WorldRunner(EnvRunner, Checkpointable):
     def make_env(self, collected: int = 0) -> None:
         """Build the worlds from `env_config`.
 
-        collected: env steps of all runners before this one took the place of one that died, so that
-        it begins worlds of its own.
+        Args:
+            collected: env steps of all runners before this one took the place of one that died, so
+                that it begins worlds of its own.
         """
-        from mechanisms import make
-
         index = self.worker_index or 0
         world_seed, explore_seed = runner_seeds(self.config.seed, index, collected)
         env_config = self.config.env_config
@@ -73,15 +71,17 @@ class WorldRunner(EnvRunner, Checkpointable):
         self._weights_seq_no = 0
 
     def get_spaces(self) -> dict[str, tuple[gym.Space, gym.Space]]:
-        """Observation and action space of each module."""
+        """Return the observation and action space of each module."""
         low, high = observation.bounds(self.world.config, self.world.mechanism.allocates)
         observations: gym.Space = gym.spaces.Box(low, high, dtype=np.float32)
         actions: gym.Space = gym.spaces.Discrete(self.world.num_candidates + 1)
         return dict.fromkeys(self.module_users, (observations, actions))
 
     def sample(self, **kwargs: Any) -> Fragment:
-        """Play one fragment with the exploring policy; its last row holds only the observation that
-        it ends at.
+        """Play one fragment with the exploring policy.
+
+        Returns:
+            The fragment, whose last row holds only the observation that it ends at.
         """
         world = self.world
         slots = min(
@@ -116,13 +116,13 @@ class WorldRunner(EnvRunner, Checkpointable):
         )
 
     def get_metrics(self) -> dict[str, Any]:
-        """Metrics since the last call."""
+        """Return the metrics since the last call."""
         return self.metrics.reduce()
 
     def get_state(
         self, components: Any = None, *, not_components: Any = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """Weights of the actors."""
+        """Return the weights of the actors."""
         state: dict[str, Any] = {WEIGHTS_SEQ_NO: self._weights_seq_no}
         if self._check_component(COMPONENT_RL_MODULE, components, not_components):
             state[COMPONENT_RL_MODULE] = self.module.get_state(
@@ -135,34 +135,32 @@ class WorldRunner(EnvRunner, Checkpointable):
     def set_state(self, state: dict[str, Any]) -> None:
         """Take over the weights of the actors."""
         if COMPONENT_RL_MODULE in state:
-            weights = state[
-                COMPONENT_RL_MODULE
-            ]  # remote runners are handed a reference into the object store
-            self.module.set_state(
-                ray.get(weights) if isinstance(weights, ray.ObjectRef) else weights
-            )
+            weights = state[COMPONENT_RL_MODULE]
+            if isinstance(weights, ray.ObjectRef):  # remote runners get a reference
+                weights = ray.get(weights)
+            self.module.set_state(weights)
         self._weights_seq_no = state.get(WEIGHTS_SEQ_NO, 0)
 
     def get_worlds(self) -> dict[str, Any]:
-        """The state of the worlds and of exploration, from which collecting continues bit for bit.
+        """Return the state of the worlds and of exploration.
 
-        Apart from `get_state`, which RLlib hands to a runner that it restarts: that one begins
-        worlds of its own.
+        From it collecting continues bit for bit. It is no part of `get_state`, which RLlib hands to
+        a runner that it restarts: that one begins worlds of its own.
         """
         return {"world": self.world.get_state(), "exploration": self._rng.bit_generator.state}
 
     def set_worlds(self, state: dict[str, Any]) -> None:
-        """Continue where `get_worlds` of the runner of this index was asked."""
+        """Continue from what `get_worlds` of the runner of this index returned."""
         self.world.set_state(state["world"])
         self._rng.bit_generator.state = state["exploration"]
         self._seen = self.world.slot.observation
 
     def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """How to build this runner again."""
+        """Return the arguments that build this runner again."""
         return (), {"config": self.config}
 
     def get_checkpointable_components(self) -> list[tuple[str, Any]]:
-        """The parts with a state of their own."""
+        """Return the parts with a state of their own."""
         return [(COMPONENT_RL_MODULE, self.module)]
 
     def assert_healthy(self) -> None:

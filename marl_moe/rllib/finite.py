@@ -14,20 +14,27 @@ BATCH = {
 
 
 class NotFiniteError(ArithmeticError):
-    """What is not finite, as `module shared: critic.first.weight`."""
+    """Error that names what is not finite, as `module shared: critic.first.weight`."""
 
 
 def trained(algorithm: Any) -> dict[str, Any]:
-    """The result of an iteration of any of RLlib's algorithms.
+    """Run one iteration of any of RLlib's algorithms.
 
-    Raises NotFiniteError where the iteration left a weight that is not finite, or failed over one.
+    Args:
+        algorithm: the algorithm.
+
+    Returns:
+        Its result.
+
+    Raises:
+        NotFiniteError: the iteration left a weight that is not finite, or failed over one.
     """
     try:
         result: dict[str, Any] = algorithm.train()
     except Exception as error:
         if isinstance(error, NotFiniteError):  # of a remote learner, with the traceback there
             raise NotFiniteError(str(getattr(error, "cause", error))) from None
-        _check_weights(algorithm)  # over which distributions stumble, before anything else is known
+        _check_weights(algorithm)  # distributions raise over them first, without their names
         raise
     _check_weights(algorithm)
     return result
@@ -36,10 +43,17 @@ def trained(algorithm: Any) -> dict[str, Any]:
 def check_loss(
     loss: Tensor, learner: Any, batch: dict[str, Any], losses: dict[str, dict[str, Tensor]]
 ) -> None:
-    """Raise NotFiniteError unless a loss, a scalar, is finite: naming what it came of, if that was
-    not finite either.
+    """Check that a loss is finite.
 
-    learner: RLlib's, before its weights have changed. batch, losses: by module and name.
+    Args:
+        loss: a scalar.
+        learner: RLlib's learner, before its weights have changed.
+        batch: columns of the batch by module and name.
+        losses: parts of the loss by module and name.
+
+    Raises:
+        NotFiniteError: the loss is not finite. It names the first weight, column or part of the
+            loss that is not finite either.
     """
     if torch.isfinite(loss):
         return
@@ -57,7 +71,7 @@ def check_loss(
 
 
 def weights_of(learner: Any) -> dict[str, Tensor]:
-    """The parameters of all modules of a learner, and the log temperatures of SAC."""
+    """Return the parameters of all modules of a learner, and the log temperatures of SAC."""
     modules = {
         module_id: learner.module[module_id].unwrapped()
         for module_id in learner.module.keys()  # noqa: SIM118 - RLlib's module is no dict
@@ -76,7 +90,8 @@ def weights_of(learner: Any) -> dict[str, Tensor]:
 def _check_weights(algorithm: Any) -> None:
     results = algorithm.learner_group.foreach_learner(lambda learner: _first(weights_of(learner)))
     for result in results:
-        if result.ok and (name := result.get()):
+        name = result.get() if result.ok else None
+        if name:
             raise NotFiniteError(name)
 
 

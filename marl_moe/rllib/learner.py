@@ -1,6 +1,4 @@
-"""The learner of our SAC: one backward pass over the sum of the losses, fused Adam, Polyak
-averaging each update.
-"""
+"""The learner of our SAC: one backward pass over all losses, fused Adam, Polyak averaging."""
 
 from copy import deepcopy
 from typing import Any
@@ -53,7 +51,7 @@ class MaskedSacLearner(SACTorchLearner):
     def configure_optimizers_for_module(
         self, module_id: str, config: AlgorithmConfig | None = None
     ) -> None:
-        """One Adam each for critics, actor and temperature."""
+        """Register one Adam each for critics, actor and temperature."""
         assert config is not None
         module = self._module[module_id].unwrapped()
         groups = {
@@ -78,7 +76,7 @@ class MaskedSacLearner(SACTorchLearner):
         batch: dict[str, Any],
         fwd_out: dict[str, Tensor],
     ) -> Tensor:
-        """The sum of the three losses, and their metrics."""
+        """Return the sum of the three losses, and keep their metrics."""
         log_alpha = self.curr_log_alpha[module_id]
         alpha = log_alpha.detach().exp()
 
@@ -110,7 +108,11 @@ class MaskedSacLearner(SACTorchLearner):
     def compute_losses(
         self, *, fwd_out: dict[str, Any], batch: dict[str, Any]
     ) -> dict[str, Tensor]:
-        """RLlib's; raises NotFiniteError before a loss that is not finite reaches any weight."""
+        """Compute the losses as RLlib does, and check them before they reach any weight.
+
+        Raises:
+            NotFiniteError: a loss is not finite.
+        """
         losses: dict[str, Tensor] = super().compute_losses(fwd_out=fwd_out, batch=batch)
         check_loss(torch.stack(list(losses.values())).sum(), self, batch, self._last)
         return losses
@@ -118,7 +120,7 @@ class MaskedSacLearner(SACTorchLearner):
     def compute_gradients(
         self, loss_per_module: dict[str, Tensor], **kwargs: Any
     ) -> dict[Any, Tensor]:
-        """One backward pass over the losses of all modules."""
+        """Compute the gradients by one backward pass over the losses of all modules."""
         for optimizer in self._optimizer_parameters:
             optimizer.zero_grad(set_to_none=True)
         torch.stack(list(loss_per_module.values())).sum().backward()
@@ -128,9 +130,8 @@ class MaskedSacLearner(SACTorchLearner):
             ]
             slopes = torch.cat([log_alpha.grad for log_alpha in temperatures])
             torch.distributed.all_reduce(slopes)  # their sum
-            for log_alpha, slope in zip(
-                temperatures, slopes / self.config.num_learners, strict=True
-            ):
+            means = slopes / self.config.num_learners
+            for log_alpha, slope in zip(temperatures, means, strict=True):
                 log_alpha.grad = slope[None]
         return {key: parameter.grad for key, parameter in self._params.items()}
 
@@ -141,16 +142,16 @@ class MaskedSacLearner(SACTorchLearner):
         for optimizer in self._optimizer_parameters:
             optimizer.step()
         with torch.no_grad():
-            for module_id in self.module.keys():  # noqa: SIM118 - a MultiRLModule is not a dictionary
+            for module_id in self.module.keys():  # noqa: SIM118 - RLlib's module is no dict
                 for main, target in self.module[module_id].unwrapped().get_target_network_pairs():
                     torch._foreach_lerp_(
                         list(target.parameters()), list(main.parameters()), self.config.tau
                     )
 
     def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
-        """Log the last minibatch's metrics; learning rate schedules.
+        """Log the last minibatch's metrics and step learning rate schedules.
 
-        The targets moved with each minibatch.
+        RLlib's SAC moves the targets here; ours moves them with each minibatch.
         """
         for module_id, metrics in self._last.items():
             self.metrics.log_dict(metrics, key=module_id, window=1)
@@ -159,7 +160,7 @@ class MaskedSacLearner(SACTorchLearner):
     def get_state(
         self, components: Any = None, *, not_components: Any = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """RLlib's state, and the temperatures, which RLlib's leaves out."""
+        """Return RLlib's state, and the temperatures, which it leaves out."""
         state: dict[str, Any] = super().get_state(
             components, not_components=not_components, **kwargs
         )
@@ -170,12 +171,11 @@ class MaskedSacLearner(SACTorchLearner):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Take over a state of `get_state`."""
-        self._weights_seq_no = (
-            0  # RLlib would keep its own weights where they are newer than the state's
-        )
+        # Else RLlib would keep its own weights where they are newer than the state's.
+        self._weights_seq_no = 0
         if COMPONENT_OPTIMIZER in state:
             # Adam would go on in the arrays of the state. From Ray's object store these are one for
-            # all learners of a node, who would write to each other's moments.
+            # all learners of a node, which would write to each other's moments.
             state = {**state, COMPONENT_OPTIMIZER: deepcopy(state[COMPONENT_OPTIMIZER])}
         super().set_state(state)
         for module_id, value in state.get(LOG_ALPHA, {}).items():
@@ -183,5 +183,5 @@ class MaskedSacLearner(SACTorchLearner):
 
     @classmethod
     def rl_module_required_apis(cls) -> list[type]:
-        """What a module must offer to be trained here."""
+        """Return the interfaces that a module needs to be trained here."""
         return [TargetNetworkAPI]

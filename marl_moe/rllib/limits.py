@@ -1,6 +1,4 @@
-"""Checks of values that RLlib itself does not check; a message names the key, the limit and the
-value.
-"""
+"""Checks of values that RLlib does not check; a message names the key, the limit and the value."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -10,12 +8,20 @@ WORD = re.compile(r"[\w-]*")
 
 
 def is_number(value: object, kind: type = float) -> bool:
-    """Whether `value` is an integer or of that kind; a boolean is neither."""
+    """Return whether `value` is an integer or of that kind; a boolean is neither."""
     return isinstance(value, (int, kind)) and not isinstance(value, bool)
 
 
 def check_integers(config: Any, at_least: Mapping[str, int]) -> None:
-    """Raise ValueError where a key of `training` is not an integer of at least that."""
+    """Check that keys of `training` hold integers of at least given ones.
+
+    Args:
+        config: the configuration.
+        at_least: the least value of each key.
+
+    Raises:
+        ValueError: one does not.
+    """
     for key, minimum in at_least.items():
         value = getattr(config, key)
         if not is_number(value, int) or value < minimum:
@@ -25,7 +31,11 @@ def check_integers(config: Any, at_least: Mapping[str, int]) -> None:
 
 
 def check_shares(config: Any, keys: Iterable[str]) -> None:
-    """Raise ValueError where a key of `training` is not a number in 0..1."""
+    """Check that keys of `training` hold numbers in 0..1.
+
+    Raises:
+        ValueError: one does not.
+    """
     for key in keys:
         value = getattr(config, key)
         if not is_number(value) or not 0 <= value <= 1:
@@ -33,8 +43,10 @@ def check_shares(config: Any, keys: Iterable[str]) -> None:
 
 
 def check_positive(config: Any, keys: Iterable[str]) -> None:
-    """Raise ValueError where a key of `training` is not a number above 0; schedules of `..lr` are
-    left to RLlib.
+    """Check that keys of `training` hold numbers above 0; schedules of `..lr` are left to RLlib.
+
+    Raises:
+        ValueError: one does not.
     """
     for key in keys:
         value = getattr(config, key)
@@ -44,7 +56,11 @@ def check_positive(config: Any, keys: Iterable[str]) -> None:
 
 
 def check_plain(key: str, value: Any) -> None:
-    """Raise ValueError for a string in a value, however deep, that is more than a word."""
+    """Check that every string in a value, however deep, is no more than a word.
+
+    Raises:
+        ValueError: one is more; RLlib could import code or read a file by it.
+    """
     if isinstance(value, dict):
         for name, part in value.items():
             check_plain(key, name)

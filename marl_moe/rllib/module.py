@@ -17,11 +17,10 @@ Q_VALUES, Q_TARGET_NEXT = "q_values", "q_target_next"
 
 
 class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
-    """Actor and twin critics over the same observation; `model_config` is a `NetworkConfig` as a
-    dictionary.
+    """Actor and twin critics over the same observation.
 
-    The action mask is read from the observation. On env runners (inference only) just the actor
-    exists.
+    `model_config` is a `NetworkConfig` as a dictionary. The action mask is read from the
+    observation. On env runners (inference only) just the actor exists.
     """
 
     def setup(self) -> None:
@@ -32,23 +31,23 @@ class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
             self.critic = self.network.build(copies=2)
 
     def make_target_networks(self) -> None:
-        """Target critics start as copies of the critics."""
+        """Copy the critics as target critics."""
         self.target_critic = deepcopy(self.critic).requires_grad_(False)
 
     def get_target_network_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
-        """What Polyak averaging joins."""
+        """Return the pairs of networks that Polyak averaging joins."""
         return [(self.critic, self.target_critic)]
 
     def get_non_inference_attributes(self) -> list[str]:
-        """What env runners do without."""
+        """Return the names of the networks that env runners do without."""
         return ["critic", "target_critic"]
 
     def forward_target(self, batch: dict[str, Any]) -> Tensor:
-        """Target Q values of the next observations, the lesser of the twins, (B, E + 1)."""
+        """Return target Q values of the next observations, the lesser of the twins, (B, E + 1)."""
         return self.target_critic(batch[Columns.NEXT_OBS]).amin(dim=0)
 
     def logits(self, observation: Tensor) -> Tensor:
-        """Masked logits of the policy, (B, D) -> (B, E + 1).
+        """Return masked logits of the policy, (B, D) -> (B, E + 1).
 
         Env runners call this rather than `forward_exploration`, which sets the mode of every
         submodule at each call.

@@ -16,14 +16,22 @@ class Fragment:
 
     A row whose `starts` is False holds only an observation: the last of an episode or of the
     fragment. Then no transition starts in it, but one may end there.
+
+    Attributes:
+        observation: what users observe at the beginning of each slot.
+        action: their actions.
+        reward: their rewards, credits.
+        starts: whether a transition starts in the row.
+        runner: index of the env runner that collected it.
+        continues: whether the first row is the last row of the fragment that the runner collected
+            before.
     """
 
     observation: NDArray[np.float32]  # (rows, N, U, D)
     action: NDArray[np.int64]  # (rows, N, U)
     reward: NDArray[np.float32]  # (rows, N, U), credits
     starts: NDArray[np.bool_]  # (rows,)
-    runner: int  # who collected it
-    # whether its first row is the last row of the fragment that the runner collected before
+    runner: int
     continues: bool
 
 
@@ -51,7 +59,7 @@ class ReplayRing:
         self._last_runner: int | None = None
 
     def __len__(self) -> int:
-        """Agent transitions that can be sampled."""
+        """Return the number of agent transitions that can be sampled."""
         return int(self._starts.sum()) * self._agents if self._num_rows else 0
 
     def add(self, fragment: Fragment) -> None:
@@ -84,10 +92,16 @@ class ReplayRing:
         NDArray[np.float32],
         NDArray[np.float32],
     ]:
-        """Draw `size` transitions of the given users, uniformly with replacement.
+        """Draw transitions of the given users, uniformly with replacement.
 
-        Returns observations (size, D), actions (size,), n-step returns (size,), observations to
-        bootstrap from (size, D) and their discounts gamma^m (size,).
+        Args:
+            size: number of transitions.
+            users: indices of the users.
+            rng: draws them.
+
+        Returns:
+            Observations (size, D), actions (size,), n-step returns (size,), observations to
+            bootstrap from (size, D) and their discounts gamma^m (size,).
         """
         row = rng.choice(np.flatnonzero(self._starts), size)
         world = rng.integers(self._observation.shape[1], size=size)
@@ -109,23 +123,26 @@ class ReplayRing:
         )
 
     def get_state(self) -> dict[str, Any]:
-        """The rows that hold something, and where the ring stands; arrays are the ring's own until
-        the next `add`.
+        """Return the rows that hold something, and where the ring stands.
+
+        The arrays are the ring's own: the next `add` writes to them.
         """
+        columns = {}
+        if self._num_rows:
+            columns = {name: getattr(self, f"_{name}")[: self._filled] for name in COLUMNS}
         return {
             "capacity": self.capacity,
             "num_rows": self._num_rows,
             "cursor": self._cursor,
             "last_runner": self._last_runner,
-            "columns": {name: getattr(self, f"_{name}")[: self._filled] for name in COLUMNS}
-            if self._num_rows
-            else {},
+            "columns": columns,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Hold what `get_state` handed out.
+        """Take over a state of `get_state`.
 
-        Raises ValueError where it came from a ring of another capacity.
+        Raises:
+            ValueError: it came from a ring of another capacity.
         """
         if state["capacity"] != self.capacity:
             raise ValueError(
@@ -142,13 +159,14 @@ class ReplayRing:
         self._cursor, self._last_runner = state["cursor"], state["last_runner"]
 
     def _ends_with(self, observation: NDArray[np.float32]) -> bool:
-        """Whether that is the last row: it is not where a fragment between was lost, with its
-        runner or on the way.
+        """Return whether that is the last row.
+
+        It is not where a fragment in between was lost, with its runner or on the way.
         """
         return np.array_equal(self._observation[self._cursor - 1], observation)
 
     def _allocate(self, num_rows: int, shape: Sequence[int]) -> None:
-        """Room for rows of observations (N, U, D)."""
+        """Allocate rows of observations of a shape (N, U, D)."""
         worlds, users, _ = shape
         self._agents = worlds * users
         self._num_rows = num_rows

@@ -1,6 +1,6 @@
-"""RLlib's stock PPO, DQN and SAC on the same world, with masked modules: the yardstick of our SAC.
+"""Stock PPO, DQN and SAC of RLlib on the same world, with masked modules, to compare our SAC with.
 
-Everything but environment, mask and metrics is RLlib's, and so is the price of one episode object
+Everything but environment, mask and metrics is RLlib's, and so is the cost of one episode object
 an agent. What our configurations change of RLlib's defaults is listed in the classes. A training
 iteration (an epoch of the records) is RLlib's: PPO collects `training.train_batch_size_per_learner`
 env steps and learns from them; DQN and SAC alternate collecting and updating until
@@ -48,18 +48,19 @@ Config = TypeVar("Config", bound="StockConfig")
 
 
 class StockConfig(AlgorithmConfig):
-    """What the three share: one runner in this process, 4 worlds, gamma 0.9, no least time for an
-    iteration.
+    """Defaults and checks that the three share.
 
-    `training(torch_threads=...)` is the one key that RLlib does not have: the thread count of each
-    process that runs environments. An iteration is by default as many env steps as 4 episodes have
-    slots.
+    One runner in this process, 4 worlds, gamma 0.9, no least time for an iteration, which is by
+    default as many env steps as 4 episodes have slots. `training(torch_threads=...)` is the one key
+    that RLlib does not have: the thread count of each process that runs environments.
+
+    Attributes:
+        module_class: the masked module.
+        model_keys: keys that `rl_module.model_config` may hold.
     """
 
     module_class: type
-    model_keys = tuple(
-        field.name for field in fields(DefaultModelConfig)
-    )  # what rl_module.model_config may hold
+    model_keys = tuple(field.name for field in fields(DefaultModelConfig))
     env_config: dict[str, Any]
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -73,7 +74,7 @@ class StockConfig(AlgorithmConfig):
         self.callbacks_class = WorldMetrics
 
     def training(self, *, torch_threads: Any = NotProvided, **kwargs: Any) -> "StockConfig":
-        """RLlib's keys, and the one of ours (see the class)."""
+        """Set keys of training: RLlib's, and the one of ours (see the class)."""
         super().training(**kwargs)
         if torch_threads is not NotProvided:
             self.torch_threads = torch_threads
@@ -85,7 +86,7 @@ class StockConfig(AlgorithmConfig):
         mechanism: dict[str, Any],
         module_users: dict[str, list[int]],
     ) -> Config:
-        """Set the world that is learned in, and which module acts for which users."""
+        """Set the world that is learned in, and the users that each module acts for."""
         self.environment(
             env=EdgeExpertsEnv,
             env_config={"world": config.as_dict(), "mechanism": mechanism},
@@ -101,20 +102,24 @@ class StockConfig(AlgorithmConfig):
         return self
 
     def callbacks(self, callbacks_class: Any = NotProvided, **kwargs: Any) -> "StockConfig":
-        """RLlib's keys; a class, or a list of them, is called beside ours."""
+        """Set RLlib's keys of callbacks; a class, or a list of them, is called beside ours."""
         if callbacks_class is not NotProvided:
             callbacks_class = [WorldMetrics, *force_list(callbacks_class)]
         super().callbacks(callbacks_class, **kwargs)
         return self
 
     def debugging(self, **kwargs: Any) -> "StockConfig":
-        """RLlib's keys; the seed is told the environments too."""
+        """Set RLlib's keys of debugging; the environments are told the seed too."""
         super().debugging(**kwargs)
         self.env_config = {**self.env_config, "seed": self.seed}
         return self
 
     def validate(self) -> None:
-        """RLlib's checks, and of numbers that it lets pass; raises ValueError naming the key."""
+        """Check the keys, as RLlib does, and numbers that it lets pass.
+
+        Raises:
+            ValueError: a value is impossible; the message names its key.
+        """
         check_integers(self, {"torch_threads": 1, "train_batch_size_per_learner": 1})
         check_shares(self, ("gamma",))
         if self.model_config.get("use_lstm"):
@@ -125,13 +130,13 @@ class StockConfig(AlgorithmConfig):
         with torch.random.fork_rng(devices=[]):
             try:
                 self.build_module(self.world_config.num_candidates, self.model_config)
-            except Exception as error:  # RLlib raises whatever it stumbles over
+            except Exception as error:  # RLlib raises errors of any kind
                 raise ValueError(f"rl_module.model_config: {error}") from None
         super().validate()
 
     @classmethod
     def build_module(cls, num_candidates: int, model_config: dict[str, Any]) -> RLModule:
-        """A module that acts among so many experts, without what only learning needs."""
+        """Build a module that acts among so many candidates, without what only learning needs."""
         size = NUM_USER_FEATURES + num_candidates * model_config["num_expert_features"]
         return cls.module_class(
             observation_space=gym.spaces.Box(-np.inf, np.inf, (size,), np.float32),
@@ -146,7 +151,7 @@ class StockConfig(AlgorithmConfig):
         return WorldConfig(**self.env_config["world"])
 
     def get_default_rl_module_spec(self) -> RLModuleSpec:
-        """The masked module."""
+        """Return the specification of the masked module."""
         return RLModuleSpec(module_class=self.module_class)
 
     @property
@@ -158,12 +163,12 @@ class StockConfig(AlgorithmConfig):
         }
 
     def _size_by(self, world: WorldConfig) -> None:
-        """Set the defaults that go with the length of an episode or the number of users or experts."""
+        """Set the defaults that depend on the episode's length or the number of users."""
         raise NotImplementedError
 
 
 class StockPpoConfig(StockConfig, PPOConfig):
-    """RLlib's PPO; learning rate 3e-4, 10 epochs of minibatches of at most 256, GAE lambda 0.95.
+    """PPO of RLlib: learning rate 3e-4, 10 passes in minibatches of at most 256, GAE lambda 0.95.
 
     The value loss is not clipped: RLlib's `vf_clip_param` of 10 credits^2 would stop the gradient
     of every error above 3.2 credits, and returns are larger.
@@ -179,7 +184,7 @@ class StockPpoConfig(StockConfig, PPOConfig):
         self.vf_clip_param = float("inf")
 
     def validate(self) -> None:
-        """See the base class."""
+        """Check as `StockConfig.validate` does, and the keys of this algorithm."""
         check_positive(self, ("lr",))
         check_integers(self, {"num_epochs": 1, "minibatch_size": 1})
         check_shares(self, ("lambda_",))
@@ -187,13 +192,12 @@ class StockPpoConfig(StockConfig, PPOConfig):
 
     def _size_by(self, world: WorldConfig) -> None:
         self.train_batch_size_per_learner = NUM_ENVS * world.episode_slots
-        self.minibatch_size = min(
-            256, self.train_batch_size_per_learner
-        )  # RLlib compares them, whatever their units
+        # One is in agent steps, the other in env steps; RLlib compares the bare numbers.
+        self.minibatch_size = min(256, self.train_batch_size_per_learner)
 
 
 class StockDqnConfig(StockConfig, DQNConfig):
-    """RLlib's DQN: double, dueling, one update of 256 a slot of the worlds, uniform replay.
+    """DQN of RLlib: double, dueling, one update of 256 a slot of the worlds, uniform replay.
 
     Epsilon falls from 1 to 0.05 in the first 10 iterations; learning starts after the first.
     """
@@ -206,7 +210,7 @@ class StockDqnConfig(StockConfig, DQNConfig):
         self.replay_buffer_config = {"type": UNIFORM}
 
     def validate(self) -> None:
-        """See the base class."""
+        """Check as `StockConfig.validate` does, and the keys of this algorithm."""
         check_positive(self, ("lr",))
         check_integers(self, {"target_network_update_freq": 0})
         _check_replay(self)
@@ -218,12 +222,11 @@ class StockDqnConfig(StockConfig, DQNConfig):
 
 
 class StockSacConfig(StockConfig, SACConfig):
-    """RLlib's SAC: one update of 256 a slot of the worlds, uniform replay, learning starts after
-    one iteration.
+    """SAC of RLlib: one update of 256 a slot of the worlds, uniform replay.
 
-    Learning rates 1e-3 and initial alpha 0.2, as in our SAC. `target_entropy: auto` is 0.1 times
-    the log of the number of actions, nats, since RLlib's own value for a discrete action, -1, lets
-    alpha decay to 0.
+    Learning starts after one iteration. Learning rates 1e-3 and initial alpha 0.2, as in our SAC.
+    `target_entropy: auto` is 0.1 times the log of the number of actions, nats, since RLlib's own
+    value for a discrete action, -1, lets alpha decay to 0.
 
     Networks are RLlib's, or with `rl_module.model_config: {network: pointer, hidden: 64}` those of
     our SAC.
@@ -241,15 +244,14 @@ class StockSacConfig(StockConfig, SACConfig):
         self.replay_buffer_config = {"type": UNIFORM}
 
     def validate(self) -> None:
-        """See the base class."""
+        """Check as `StockConfig.validate` does, and the keys of this algorithm."""
         given = set(self._model_config)
         if given & set(OUR_NETWORK_KEYS) and (
             "network" not in given or given - set(OUR_NETWORK_KEYS)
         ):
             raise ValueError(
                 "rl_module.model_config should hold network (and hidden), or else RLlib's own "
-                "keys, "
-                f"got {', '.join(sorted(given))}"
+                f"keys, got {', '.join(sorted(given))}"
             )
         check_positive(self, ("initial_alpha", "actor_lr", "critic_lr", "alpha_lr"))
         check_shares(self, ("tau",))
@@ -271,7 +273,14 @@ class StockSacConfig(StockConfig, SACConfig):
 def stock_config(
     name: str, world: WorldConfig, mechanism: dict[str, Any], module_users: dict[str, list[int]]
 ) -> StockConfig:
-    """RLlib's configuration of `ppo`, `dqn` or `rllib_sac` in a world, with our defaults."""
+    """Return the configuration of `ppo`, `dqn` or `rllib_sac` in a world, with our defaults.
+
+    Args:
+        name: of the algorithm, as in `STOCK`.
+        world: the world that is learned in.
+        mechanism: name and parameters of the mechanism.
+        module_users: users that each module acts for.
+    """
     return STOCK[name]().world(world, mechanism, module_users)
 
 
@@ -283,8 +292,9 @@ STOCK: dict[str, type[StockConfig]] = {
 
 
 def _size_replay(config: Any, world: WorldConfig) -> None:
-    """An iteration of 4 episodes, learning from the second on, a replay of 200,000 agent steps; all
-    in env steps.
+    """Set an iteration of 4 episodes, learning from the second on, 200,000 agent steps of replay.
+
+    RLlib takes all three in env steps.
     """
     iteration = NUM_ENVS * world.episode_slots
     config.min_sample_timesteps_per_iteration = iteration
@@ -311,8 +321,7 @@ def _check_replay(config: Any) -> None:
     if not is_number(buffer["capacity"], int) or buffer["capacity"] < least:
         raise ValueError(
             "training.replay_buffer_config.capacity should be at least an episode of each world, "
-            f"{least} env steps, "
-            f"got {buffer['capacity']!r}"
+            f"{least} env steps, got {buffer['capacity']!r}"
         )
     check_integers(config, {"num_steps_sampled_before_learning_starts": 0})
 

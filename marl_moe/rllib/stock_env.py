@@ -52,7 +52,7 @@ class ParallelAdapter(MultiAgentEnv):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[ByAgent, ByAgent]:
-        """Begin an episode: observations and empty infos of all agents."""
+        """Begin an episode; return observations and empty infos of all agents."""
         if seed is not None and self.seed_key:
             seed = stock_world_seed(seed, self.seed_key)
         observations, self.infos = self.parallel.reset(seed=seed, options=options)
@@ -65,7 +65,7 @@ class ParallelAdapter(MultiAgentEnv):
     def step(
         self, action_dict: Mapping[str, Any]
     ) -> tuple[ByAgent, ByAgent, ByAgent, ByAgent, ByAgent]:
-        """Step all agents: observations, rewards, terminateds, truncateds and empty infos."""
+        """Step all agents; return observations, rewards, terminateds, truncateds, empty infos."""
         observations, rewards, terminated, truncated, self.infos = self.parallel.step(
             dict(action_dict)
         )
@@ -86,7 +86,7 @@ class ParallelAdapter(MultiAgentEnv):
         )
 
     def render(self) -> NDArray[np.uint8] | str | None:
-        """What the environment draws."""
+        """Return what the environment draws."""
         drawn: NDArray[np.uint8] | str | None = self.parallel.render()
         return drawn
 

@@ -1,4 +1,4 @@
-"""What RLlib's stock runners report beside their own metrics: the names that `WorldRunner` reports."""
+"""Metrics of the world from RLlib's stock runners, under the names that `WorldRunner` reports."""
 
 from collections import defaultdict
 from typing import Any
@@ -37,7 +37,7 @@ class WorldMetrics(RLlibCallback):
         torch.set_num_threads(env_runner.config.torch_threads)
 
     def on_episode_step(self, *, env: Any, env_index: int, **kwargs: Any) -> None:
-        """Add what came of one slot of one world."""
+        """Add the results of one slot of one world."""
         adapter: EdgeExpertsEnv = env.envs[env_index].unwrapped
         world, sums = adapter.parallel.world, self._sums
         for info in adapter.infos.values():

@@ -1,5 +1,4 @@
-"""RLlib's default modules of PPO, DQN and SAC, masked by the action mask that an observation
-carries.
+"""Default modules of RLlib's PPO, DQN and SAC, masked by the mask that an observation carries.
 
 All three are masked in full, in collecting, learning and acting; networks and losses are RLlib's.
 `model_config` is RLlib's, with `allow_abandon` and `num_expert_features` of the world beside its
@@ -33,15 +32,16 @@ Batch = dict[str, Any]
 
 
 def mask_of(observation: Tensor, model_config: Batch) -> Tensor:
-    """The action mask that observations carry, (B, D) -> (B, E + 1) bool."""
+    """Return the action mask that observations carry, (B, D) -> (B, E + 1) bool."""
     return action_mask(
         observation, model_config["allow_abandon"], model_config["num_expert_features"]
     )
 
 
 class MaskedPpoModule(DefaultPPOTorchRLModule):
-    """PPO: a masked logit is `NEVER`, finite, so that entropy and Kullback-Leibler term are finite
-    too.
+    """PPO with masked logits of `NEVER`.
+
+    That is finite, so that entropy and Kullback-Leibler term are finite too.
     """
 
     def _forward(self, batch: Batch, **kwargs: Any) -> Batch:
@@ -59,8 +59,9 @@ class MaskedPpoModule(DefaultPPOTorchRLModule):
 
 
 class MaskedDqnModule(DefaultDQNTorchRLModule):
-    """DQN: a masked action is worth minus infinity, which RLlib's loss and its epsilon-greedy draws
-    leave out.
+    """DQN with masked Q values of minus infinity.
+
+    RLlib's loss and its epsilon-greedy draws leave these out.
     """
 
     def _qf_forward_helper(self, batch: Batch, encoder: Any, head: Any) -> Batch:
@@ -71,12 +72,12 @@ class MaskedDqnModule(DefaultDQNTorchRLModule):
 
 
 class MaskedRllibSacModule(DefaultSACTorchRLModule):
-    """SAC: probabilities that RLlib takes as `softmax().log()` are taken as `log_softmax` of the
-    masked logits.
+    """SAC with probabilities from `log_softmax` of the masked logits.
 
-    The logarithm of a probability rounded to zero, as of a masked action or of a logit far below
-    the best, is minus infinity, and RLlib's losses are NaN from then on. Here a masked action has
-    probability 0 and a finite logarithm, and adds 0 to every sum of the losses.
+    RLlib takes them as `softmax().log()`. The logarithm of a probability rounded to zero, as of a
+    masked action or of a logit far below the best, is minus infinity, and RLlib's losses are NaN
+    from then on. Here a masked action has probability 0 and a finite logarithm, and adds 0 to every
+    sum of the losses.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -103,24 +104,25 @@ class MaskedRllibSacModule(DefaultSACTorchRLModule):
 
 
 class ScorerCatalog(SACCatalog):
-    """Our networks as RLlib's SAC builds its own: encoders hand the observation on, heads score all
-    actions from it.
+    """Catalog that has RLlib's SAC build our networks.
+
+    Encoders hand the observation on, heads score all actions from it.
     """
 
     def build_encoder(self, framework: str) -> nn.Module:
-        """The actor's encoder."""
+        """Build the actor's encoder."""
         return _ObservationItself()
 
     def build_qf_encoder(self, framework: str) -> nn.Module:
-        """A critic's encoder."""
+        """Build a critic's encoder."""
         return _ObservationItself()
 
     def build_pi_head(self, framework: str) -> nn.Module:
-        """The actor's logits."""
+        """Build the head of the actor's logits."""
         return self._scores()
 
     def build_qf_head(self, framework: str) -> nn.Module:
-        """A critic's Q values."""
+        """Build the head of a critic's Q values."""
         return self._scores()
 
     def _scores(self) -> nn.Module:
@@ -142,6 +144,6 @@ class _Scores(nn.Module):
         self.network = config.build(copies=1)
 
     def forward(self, observation: Tensor) -> Tensor:
-        """Scores of all actions, (B, D) -> (B, E + 1)."""
+        """Return scores of all actions, (B, D) -> (B, E + 1)."""
         scores: Tensor = self.network(observation)[0]
         return scores

@@ -1,6 +1,4 @@
-"""Policies trained by RLlib's stock algorithms: saved as safetensors and JSON, played by their
-modules.
-"""
+"""Policies learned by RLlib's stock algorithms, saved as safetensors and JSON."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,21 +26,20 @@ from marl_moe.rllib.stock import STOCK
 
 
 class StockPolicy:
-    """RLlib's modules acting for their users: by `forward_inference`, or by `forward_exploration`
-    with a generator.
+    """Modules of RLlib that act for their users.
 
-    Deterministic: the likeliest action, or that of greatest Q. Stochastic: drawn from the
-    distribution that training explores with at its end, for DQN epsilon-greedy. Masked actions are
-    never chosen.
+    Deterministic, by `forward_inference`: the likeliest action, or that of greatest Q. Stochastic,
+    by `forward_exploration`: drawn from the distribution that training explores with at its end,
+    for DQN epsilon-greedy. Masked actions are never chosen.
 
     Args:
-        name: what records call it.
+        name: name in the records.
         modules: an RLModule for each module id.
-        module_users: which users each module acts for; a single module acts for all users of any
+        module_users: users that each module acts for; a single module acts for all users of any
             world.
-        num_experts: E that the modules were built for.
+        num_experts: candidates a user that the modules were built for.
         env_steps: of the whole training, where DQN's schedule of epsilon is read.
-        rng: seeds what is drawn; None acts deterministically.
+        rng: seeds the draws of actions; None acts deterministically.
     """
 
     def __init__(
@@ -62,14 +59,18 @@ class StockPolicy:
         self.rng = rng
 
     def stochastic(self, rng: np.random.Generator) -> "StockPolicy":
-        """The same modules, drawing their actions; named apart."""
+        """Return a policy of the same modules that draws its actions, named apart."""
         name = f"{self.name}{STOCHASTIC}"
         return StockPolicy(
             name, self.modules, self.module_users, self.num_experts, self.env_steps, rng
         )
 
     def act(self, slot: Slot) -> NDArray[np.int64]:
-        """Actions (N, U). Raises ValueError for a world of a size that the modules cannot serve."""
+        """Return actions, (N, U).
+
+        Raises:
+            ValueError: the world is of a size that the modules cannot act in.
+        """
         if slot.num_candidates != self.num_experts:
             raise ValueError(
                 f"{self.name}: trained with {self.num_experts} experts, it cannot act among "
@@ -81,25 +82,22 @@ class StockPolicy:
             return act_by_module(self.name, slot, self.module_users, self._choose)
 
     def _choose(self, module_id: str, seen: Tensor) -> NDArray[np.int64]:
-        """Actions (B,) of one module for observations (B, D)."""
+        """Return actions (B,) of one module for observations (B, D)."""
         module, batch = self.modules[module_id], {Columns.OBS: seen}
-        explores = self.rng is not None
-        output = (
-            module.forward_exploration(batch, t=self.env_steps)
-            if explores
-            else module.forward_inference(batch)
-        )
-        if Columns.ACTIONS not in output:
-            kind = (
-                module.get_exploration_action_dist_cls()
-                if explores
-                else module.get_inference_action_dist_cls()
-            )
-            distribution = kind.from_logits(output[Columns.ACTION_DIST_INPUTS])
-            output[Columns.ACTIONS] = (
-                distribution if explores else distribution.to_deterministic()
-            ).sample()
-        actions: NDArray[np.int64] = output[Columns.ACTIONS].numpy()
+        if self.rng is None:
+            output = module.forward_inference(batch)
+            chosen = output.get(Columns.ACTIONS)
+            if chosen is None:
+                kind = module.get_inference_action_dist_cls()
+                distribution = kind.from_logits(output[Columns.ACTION_DIST_INPUTS])
+                chosen = distribution.to_deterministic().sample()
+        else:
+            output = module.forward_exploration(batch, t=self.env_steps)
+            chosen = output.get(Columns.ACTIONS)
+            if chosen is None:
+                kind = module.get_exploration_action_dist_cls()
+                chosen = kind.from_logits(output[Columns.ACTION_DIST_INPUTS]).sample()
+        actions: NDArray[np.int64] = chosen.numpy()
         return actions
 
 
@@ -112,7 +110,17 @@ def save_stock_policy(
     num_experts: int,
     env_steps: int,
 ) -> None:
-    """Write modules' weights, {module: {parameter: tensor}}, and what they are into a folder."""
+    """Write modules' weights and their architecture into a folder.
+
+    Args:
+        folder: the folder.
+        algorithm: name in `STOCK`.
+        weights: {module: {parameter: tensor}}.
+        model_config: of the modules.
+        module_users: users that each module acts for.
+        num_experts: candidates a user that the modules were built for.
+        env_steps: of the whole training.
+    """
     architecture = {
         "algorithm": algorithm,
         "model_config": dict(model_config),
@@ -126,7 +134,13 @@ def save_stock_policy(
 def load_stock_policy(folder: Path, name: str) -> StockPolicy:
     """Read what `save_stock_policy` wrote.
 
-    Raises FileNotFoundError where there is none, RecordError where it is damaged.
+    Args:
+        folder: the folder.
+        name: of the policy in the records.
+
+    Raises:
+        FileNotFoundError: there is none.
+        RecordError: it is damaged.
     """
     architecture, weights = read_policy(folder)
     users = architecture["module_users"]
@@ -139,7 +153,7 @@ def load_stock_policy(folder: Path, name: str) -> StockPolicy:
             module = config_class.build_module(num_experts, architecture["model_config"])
             module.set_state(weights[module_id])
             modules[module_id] = module.requires_grad_(False)
-    except Exception as error:  # RLlib raises whatever it stumbles over
+    except Exception as error:  # RLlib raises errors of any kind
         raise RecordError(
             f"{folder / ARCHITECTURE}: not what {WEIGHTS} are the weights of ({error})"
         ) from None

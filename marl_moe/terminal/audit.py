@@ -19,7 +19,8 @@ def audit_table(title: str, audits: pd.DataFrame) -> Table:
     agents = audits[["agents_edge_devices", "agents_users"]].max().max()
     table = Table(
         title=f"{title}: {audits['markets'].max():,} markets, {audits['seed'].nunique()} seed(s), "
-        f"up to {agents:,.0f} agents a side searched with {first['misreports']} misreports each; credits per slot",
+        f"up to {agents:,.0f} agents a side searched with {first['misreports']} misreports each; "
+        "credits per slot",
         caption="✓ claimed, ✗ claimed and broken, – not claimed; * under a condition, told below. "
         "Regret is a lower bound.",
         title_justify="left",

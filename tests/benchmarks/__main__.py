@@ -1,5 +1,4 @@
-"""`python tests/benchmarks`: measures speed, memory and growth side by side; `make bench` runs
-everything.
+"""Benchmarks of speed, memory and growth side by side; `make bench` runs everything.
 
 Each command writes a table (benchmarks.csv), its figures and the machine (environment.json) into a
 folder of its own.
@@ -52,7 +51,7 @@ SHORT, LONG = Caps(rllib_s=60, ours_s=60), Caps(rllib_s=900, ours_s=120)
 
 @app.command()
 def world(out: Out = RESULTS) -> None:
-    """Agent steps a second of the world, env steps a second of the PettingZoo view."""
+    """Measure agent steps a second of the world, and env steps a second of the PettingZoo view."""
     with _progress() as told:
         rows = world_speed.measure(told=told)
     _report(out, rows)
@@ -60,9 +59,7 @@ def world(out: Out = RESULTS) -> None:
 
 @app.command()
 def updates(out: Out = RESULTS) -> None:
-    """Updates a second: our learner inside RLlib beside a bare PyTorch loop, and where the time
-    goes.
-    """
+    """Measure updates a second, our learner in RLlib beside a bare PyTorch loop, by section."""
     with _progress() as told:
         rows = update_speed.measure(told=told)
     _report(out, rows)
@@ -78,7 +75,7 @@ def quality(
     seeds: Annotated[int, typer.Option(help="Seeds of the cells with the pointer.", min=1)] = 3,
     mlp_seeds: Annotated[int, typer.Option(help="Seeds of the cells with an mlp.", min=1)] = 1,
 ) -> None:
-    """Time to 50 % and 85 % of the equilibrium's gain: {RLlib's stock SAC, ours} x {mlp, pointer}."""
+    """Measure time to 50 % and 85 % of the equilibrium: {stock SAC, ours} x {mlp, pointer}."""
     with _progress() as told:
         rows, curves = quality_report.measure(Caps(stock_cap, cap), seeds, mlp_seeds, told=told)
     _report(out, rows, curves)
@@ -91,7 +88,7 @@ def memory_(
         bool, typer.Option("--stock", help="Measure RLlib's stock SAC too (minutes).")
     ] = False,
 ) -> None:
-    """Peak memory of a run whose replay holds 200,000 agent transitions at 16 users."""
+    """Measure the peak memory of a run whose replay holds 200,000 agent transitions at 16 users."""
     with _progress() as told:
         rows = memory.measure(stock=stock, told=told)
     _report(out, rows)
@@ -99,7 +96,7 @@ def memory_(
 
 @app.command("growth")
 def growth_(out: Out = RESULTS) -> None:
-    """Cost of an update and of a step against 1 to 256 users and 30 to 1,000 experts."""
+    """Measure the cost of an update and of a step for 1 to 256 users and 30 to 1,000 experts."""
     with _progress() as told:
         rows = growth.measure(told=told)
     _report(out, rows)
@@ -107,9 +104,7 @@ def growth_(out: Out = RESULTS) -> None:
 
 @app.command("scale")
 def scale_(out: Out = RESULTS) -> None:
-    """What a slot, a reset and an equilibrium cost up to 3,000 users and 10,000 experts, with lists
-    or without.
-    """
+    """Measure a slot, a reset and an equilibrium up to 3,000 users and 10,000 experts."""
     with _progress() as told:
         rows = scale.measure(told=told)
     _report(out, rows)
@@ -117,9 +112,7 @@ def scale_(out: Out = RESULTS) -> None:
 
 @app.command("mechanisms")
 def mechanisms_(out: Out = RESULTS) -> None:
-    """Cost of a clearing: own path, CVXPY's solves, the solver alone; at scale; and of training
-    under them.
-    """
+    """Measure clearings (own path, CVXPY, solver alone; at scale) and training under them."""
     with _progress() as told:
         rows = mechanism_speed.measure(told=told) + mechanism_scale.measure(told=told)
         rows += mechanism_speed.measure_training(told=told)
@@ -131,7 +124,7 @@ def array_api_(
     out: Out = RESULTS,
     device: Annotated[str, typer.Option(help="Where torch's arrays lie: cpu, cuda.")] = "cpu",
 ) -> None:
-    """Cost of a slot: the world, its port to array-API code on NumPy and on torch, two processes.
+    """Measure a slot: the world, its array-API port on NumPy and on torch, two processes.
 
     Not part of `all`.
     """
@@ -142,9 +135,7 @@ def array_api_(
 
 @app.command("cluster")
 def cluster_(out: Out = RESULTS) -> None:
-    """Remote env runners and learners: steps and updates a second, bytes sent, and a model of more;
-    not part of all.
-    """
+    """Measure remote env runners and learners, beside a model of more; not part of `all`."""
     with _progress() as told:
         rows = cluster_speed.measure(told=told)
     _report(out, rows)
@@ -160,7 +151,7 @@ def all_(
         ),
     ] = False,
 ) -> None:
-    """Everything above, one after the other."""
+    """Measure everything above, one after the other."""
     with _progress() as told:
         rows = (
             world_speed.measure(told=told)
@@ -181,9 +172,7 @@ def tune(
         float, typer.Option(help="CPU seconds of each setting in each cell.")
     ] = tuning.BUDGET_S,
 ) -> None:
-    """Measure the settings that the cells of `quality` choose from, anew; kept as
-    tests/benchmarks/tuning.csv.
-    """
+    """Measure anew the settings that the cells of `quality` choose from."""
     folder = create_run_folder(out.parent, out.name)
     rows = []
     with _progress() as told:
@@ -209,8 +198,8 @@ def _report(out: Path, rows: list[Measurement], curves: pd.DataFrame | None = No
         "updates": update_speed,
         "world": world_speed,
         "memory": memory,
+        "cluster": cluster_speed,
     }
-    drawn |= {"cluster": cluster_speed}
     for name, module in drawn.items():
         if (table["benchmark"] == name).any():
             figures[name] = lambda module=module: module.draw(table)
@@ -226,12 +215,13 @@ def _report(out: Path, rows: list[Measurement], curves: pd.DataFrame | None = No
 
 @contextmanager
 def _progress() -> Iterator[Told]:
-    """Shows what is being measured: in place on a terminal, otherwise a line every now and then.
+    """Show what is being measured: in place on a terminal, otherwise a line every now and then.
 
     It is redrawn once a second only, since the drawing takes its time from what is being timed.
     """
     last_line = -inf
-    if (load := os.getloadavg()[0]) > QUIET_LOAD:
+    load = os.getloadavg()[0]
+    if load > QUIET_LOAD:
         console.print(
             f"Other work is going on here (load average {load:.1f}): trust ratios rather than "
             "rates."

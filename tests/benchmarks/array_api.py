@@ -1,5 +1,4 @@
-"""Is a world of array-API code worth it? `World` beside the port of `array_step.py`, and beside a
-second process.
+"""Cost of a world of array-API code: `World`, its port and a second process, side by side.
 
 Milliseconds that all worlds take for a slot of the contention world, observations and resets
 included: `World`; the port on NumPy; the port on torch, as it is and compiled (torch.compile);
@@ -35,9 +34,7 @@ def measure(
     seconds: float = 0.5,
     told: Told = say_nothing,
 ) -> list[Measurement]:
-    """Milliseconds a slot of every variant at each size, how many times faster than `World`, and
-    the bound.
-    """
+    """Measure milliseconds a slot of each variant and size, ratios to `World`, and the bound."""
     threads_before = torch.get_num_threads()
     rows = []
     for num_worlds, num_users in sizes:
@@ -77,7 +74,7 @@ def measure(
 
 
 def bytes_moved(num_worlds: int, num_users: int, num_experts: int) -> int:
-    """What a slot must read and write if it does so once, the draws never leaving the processor.
+    """Return the bytes that a slot must read and write at least, without the draws.
 
     A user's observation and mask are written, its latent SNR read and written, its mean SNR and the
     competence of its topic read (single precision); it has about 20 numbers of its own in double
@@ -95,7 +92,7 @@ def _works(
     threads: tuple[int, ...],
     compiled: bool,
 ) -> dict[str, Work]:
-    """A slot of all worlds, one way or the other. Counts slots."""
+    """Return a slot of all worlds in every variant; each counts slots."""
     size = num_worlds, num_users, num_experts
     works = {WORLD: _slot_of(episode(*size)), "port, NumPy": _port(*size, None, 1)}
     ways = [("", False), (" compiled", True)] if compiled else [("", False)]
@@ -146,7 +143,7 @@ def _port(
 
 
 def _sent(num_worlds: int, num_users: int, num_experts: int, device: str) -> Work:
-    """`World` where the learner is on a device: actions come from there, observations go there."""
+    """Return a slot of `World` with its actions from a device and its observations sent there."""
     world = World(contention_world(num_users, num_experts), num_worlds, seed=0)
     drawn = np.random.default_rng(0).integers(num_experts + 1, size=(SLOTS, num_worlds, num_users))
     actions = torch.asarray(drawn, device=device)
@@ -164,7 +161,7 @@ def _sent(num_worlds: int, num_users: int, num_experts: int, device: str) -> Wor
 
 
 def _copy() -> Work:
-    """Copies from one array to another. Counts bytes, those read and those written."""
+    """Return a copy from one array to another, which counts bytes read and written."""
     source = np.ones(COPIED_BYTES // 8)
     target = np.empty_like(source)
 

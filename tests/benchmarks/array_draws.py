@@ -1,4 +1,4 @@
-"""Random draws for `array_step.py`: those of a `World`, or torch's own, made where they are needed."""
+"""Random draws for `array_step.py`: those of a `World`, or torch's own on its device."""
 
 from typing import Any
 
@@ -11,9 +11,7 @@ Array = Any  # of either library
 
 
 class NumPyDraws:
-    """Draws for the channel (single precision) and for requests (double), from the streams that a
-    `World` has.
-    """
+    """Draws of a `World`'s streams: for the channel in single precision, for requests in double."""
 
     def __init__(self, channel: np.random.Generator, requests: np.random.Generator) -> None:
         self._channel, self._requests = channel, requests

@@ -1,5 +1,4 @@
-"""A slot of the world in one code for NumPy and for torch: what `array_api.py` times against
-`envs.World`.
+"""A slot of the world in one code for NumPy and for torch, timed against `World` by `array_api.py`.
 
 `ArrayWorld` is `World` with a namespace `xp` in place of NumPy: NumPy itself, which follows the
 array API standard, or torch behind array-api-compat. With the same draws it plays the same
@@ -19,6 +18,7 @@ import array_api_compat.torch
 import numpy as np
 import torch
 from array_draws import NumPyDraws, TorchDraws
+from array_requests import draw_requests, persist
 
 from envs import WorldConfig
 from envs import observation as layout
@@ -28,19 +28,19 @@ from envs.requests import MOST_AHEAD, SUBTASKS_AHEAD, topic_popularity
 
 Array = Any  # of either library
 NATS_PER_DB = log(10) / 10
-OF_THE_EXPERT = (
-    4,
-    6,
-    8,
-    9,
-)  # load, backlog, recent load, attraction: features that all users of a world see alike
+# Features that all users of a world see alike: load, backlog, recent load, attraction.
+OF_THE_EXPERT = (4, 6, 8, 9)
 
 
 class ArrayWorld:
-    """N worlds of U users and E experts, as arrays of torch on `device`, or of NumPy where that is
-    None.
+    """N worlds of U users and E experts, as arrays of NumPy or of torch.
 
-    compiled: whether torch compiles what lies between the draws of a slot.
+    Args:
+        config: the world.
+        num_worlds: N.
+        seed: seeds all draws.
+        device: device of torch's arrays, None for NumPy's.
+        compiled: whether torch compiles what lies between the draws of a slot.
     """
 
     def __init__(
@@ -51,12 +51,8 @@ class ArrayWorld:
         device: str | None = None,
         compiled: bool = False,
     ) -> None:
-        self.config, self.num_worlds, self.num_experts, self._device = (
-            config,
-            num_worlds,
-            config.num_experts,
-            device,
-        )
+        self.config, self.num_worlds, self._device = config, num_worlds, device
+        self.num_experts = config.num_experts
         self.num_rows = num_worlds * config.num_users
         self._pool_rng, *streams = (
             np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(3)
@@ -66,23 +62,18 @@ class ArrayWorld:
         rows, popularity = np.arange(self.num_rows), topic_popularity(config.requests)
         self._row, self._world = self._array(rows), self._array(rows // config.num_users)
         self._cumulative_popularity = self._array(np.cumsum(popularity)[:-1])
-        self._scales = (
-            1 / layout.LOAD_UNIT,
-            1 / config.slot_s,
-            1 / layout.LOAD_UNIT,
-            config.num_experts,
-        )
+        per_load, per_second = 1 / layout.LOAD_UNIT, 1 / config.slot_s
+        self._scales = per_load, per_second, per_load, config.num_experts
         self._largest = layout.LARGEST_LOAD, layout.LARGEST, layout.LARGEST_LOAD, layout.LARGEST
         self.usable = self._array(np.ones((num_worlds, 1, config.num_experts), bool))
         self._play, self._go_on = self._played, self._gone_on
         if compiled:
-            self._play, self._go_on = (
-                torch.compile(f, dynamic=False) for f in (self._played, self._gone_on)
-            )
+            self._play = torch.compile(self._played, dynamic=False)
+            self._go_on = torch.compile(self._gone_on, dynamic=False)
         self.observation = self.reset()
 
     def reset(self) -> Array:
-        """Begin an episode with new experts. Returns observations (N U, D) float32."""
+        """Begin an episode with new experts; return observations (N U, D) float32."""
         config, requests = self.config, self.config.requests
         rows, experts = self.num_rows, self.num_worlds * self.num_experts
         pool = draw_pool(
@@ -94,51 +85,45 @@ class ArrayWorld:
             attraction(pool.competence, topic_popularity(requests)).reshape(-1)
         )
         self.slot, (low, high) = 0, config.channel.snr_db
-        self.mean_db = self.latent_db = (
-            self._draws.uniform(rows, self.num_experts) * (high - low) + low
-        )
+        self.mean_db = self._draws.uniform(rows, self.num_experts) * (high - low) + low
+        self.latent_db = self.mean_db
         if config.channel.process == "gauss_markov":
-            self.latent_db = self.mean_db + config.channel.sigma_db * self._draws.normal(
-                rows, self.num_experts
-            )
+            normal = self._draws.normal(rows, self.num_experts)
+            self.latent_db = self.mean_db + config.channel.sigma_db * normal
         most = requests.num_transferred or requests.num_subtasks
         self._ahead = max(1, min(MOST_AHEAD, SUBTASKS_AHEAD // (rows * most)))
-        self.drawn = self._array(
-            np.zeros((rows, self._ahead, most, 4))
-        )  # weight, words, compute need, topic
+        # weight, words, compute need, topic
+        self.drawn = self._array(np.zeros((rows, self._ahead, most, 4)))
         self.drawn_count = self._array(np.zeros((rows, self._ahead), np.int64))
         self.drawn_weight = self._array(np.zeros((rows, self._ahead)))
-        self.request, self.position = (
-            self._array(np.full(rows, self._ahead)),
-            self._array(np.zeros(rows, np.int64)),
-        )
-        self.gained, self.gained_locally = self._array(np.zeros(rows)), self._array(np.zeros(rows))
-        self.load, self.recent_load, self.backlog_s = (
-            self._array(np.zeros(experts)) for _ in range(3)
-        )
+        self.request = self._array(np.full(rows, self._ahead))
+        self.position = self._array(np.zeros(rows, np.int64))
+        self.gained = self._array(np.zeros(rows))
+        self.gained_locally = self._array(np.zeros(rows))
+        self.load = self._array(np.zeros(experts))
+        self.recent_load = self._array(np.zeros(experts))
+        self.backlog_s = self._array(np.zeros(experts))
         self.last_expert = self._array(np.full(rows, -1))
         self.last_topic = self._popular(self._draws.uniform_double(rows))
         self._draw_requests()
         return self._shown()
 
     def step(self, actions: Array) -> tuple[Array, Array, dict[str, Array]]:
-        """Play one slot; actions are integers (N U,).
+        """Play one slot as `World.step` does, with users of all worlds in one row.
 
-        As `World.step`, with users of all worlds in one row.
+        Args:
+            actions: integers (N U,).
         """
         info = self._play(actions)
         self._draw_requests()
-        draw = (
-            self._draws.normal
-            if self.config.channel.process == "gauss_markov"
-            else self._draws.uniform
-        )
+        gaussian = self.config.channel.process == "gauss_markov"
+        draw = self._draws.normal if gaussian else self._draws.uniform
         self.observation = self._go_on(draw(self.num_rows, self.num_experts))
         self.slot += 1
         return self.observation, self.xp.astype(info["gain"], self.xp.float32), info
 
     def _played(self, actions: Array) -> dict[str, Array]:
-        """What the transfers of the slot bring, and the accounts after it."""
+        """Return the results of the slot's transfers, and bring the accounts up to date."""
         xp, config, experts = self.xp, self.config, self.num_experts
         channel, quality, reward = config.channel, config.quality, config.reward
         allowed = xp.take(xp.reshape(self.mask, (-1,)), self._row * (experts + 1) + actions)
@@ -164,9 +149,8 @@ class ArrayWorld:
         effective = xp.clip(competence, 0.0, None) * timely + xp.clip(competence, None, 0.0)
         loss, words_cost = points * self.weight, reward.credits_per_word * self.words
         qos = quality.recovered_share * loss * effective
-        gain = served * (
-            reward.credits_per_point * qos - words_cost - reward.credits_per_joule * energy_j
-        )
+        energy_cost = reward.credits_per_joule * energy_j
+        gain = served * (reward.credits_per_point * qos - words_cost - energy_cost)
         local_gain = reward.credits_per_point * loss - words_cost
         info = {
             "gain": gain,
@@ -174,18 +158,20 @@ class ArrayWorld:
             "local_qos": loss,
             "qos": served * qos,
             "load": load,
+            "delay_s": served * delay_s,
+            "energy_j": served * energy_j,
+            "transferred": served,
+            "rejected": ~allowed,
+            "pending": self.pending,
         }
-        info |= {"delay_s": served * delay_s, "energy_j": served * energy_j, "transferred": served}
-        info |= {"rejected": ~allowed, "pending": self.pending}
 
         completing = self.position + 1 >= self.num_transferred
         base = reward.credits_per_point * (quality.local_score - points * self.transferred_weight)
         gained, gained_locally = self.gained + gain, self.gained_locally + local_gain
         info["utility"] = xp.where(completing, base + gained, xp.nan)
         info["local_utility"] = xp.where(completing, base + gained_locally, xp.nan)
-        self.gained, self.gained_locally = (
-            xp.where(completing, 0.0, sums) for sums in (gained, gained_locally)
-        )
+        self.gained = xp.where(completing, 0.0, gained)
+        self.gained_locally = xp.where(completing, 0.0, gained_locally)
         work_s = self._by_expert(cell, served * (alone_s + self.compute_s))
         self.backlog_s = xp.clip(self.backlog_s + work_s - config.slot_s, 0.0, None)
         self.recent_load = self.recent_load + RECENT_WEIGHT * (load - self.recent_load)
@@ -198,63 +184,25 @@ class ArrayWorld:
         """Draw the next requests of users whose last is behind them (`RequestQueue._draw`)."""
         xp, config = self.xp, self.config.requests
         (rows,) = xp.nonzero(self.request == self._ahead)
-        if not (users := rows.shape[0]):
+        users = rows.shape[0]
+        if not users:
             return
-        draws = self._draws.uniform_double(users * self._ahead, *self.drawn.shape[2:])
-        weight, words, compute, topic = (draws[..., column] for column in range(4))
-        low, high = config.compute_need
-        if config.num_transferred is not None:  # one, that of the greatest need
-            compute = low + (high - low) * compute ** (1 / config.num_subtasks)
-            weight = xp.full_like(weight, 1 / config.num_subtasks)
-            transferred = xp.ones_like(weight, dtype=xp.bool)
-        else:
-            compute = low + (high - low) * compute
-            weight = -xp.log1p(-weight)
-            weight = weight / xp.sum(weight, axis=-1, keepdims=True)
-            order = xp.argsort(-weight / compute, axis=-1, stable=True)  # `assess`
-            spent = xp.cumulative_sum(xp.take_along_axis(compute, order, axis=-1), axis=-1)
-            transferred = (
-                xp.take_along_axis(spent, xp.argsort(order, axis=-1), axis=-1)
-                > config.local_compute
-            )
-        total = xp.sum(weight * transferred, axis=-1)
-        first = xp.argsort(xp.astype(~transferred, xp.int8), axis=-1, stable=True)
-        weight, compute = (xp.take_along_axis(table, first, axis=-1) for table in (weight, compute))
-        words = config.words[0] + (config.words[1] - config.words[0]) * words
-        count = xp.reshape(xp.sum(xp.astype(transferred, xp.int64), axis=-1), (users, self._ahead))
-        topic = self._topics(rows, xp.reshape(topic, (users, self._ahead, -1)), count)
-        drawn = xp.stack(
-            [weight, words, compute, xp.reshape(xp.astype(topic, xp.float64), weight.shape)],
-            axis=-1,
-        )
+        uniform = self._draws.uniform_double(users * self._ahead, *self.drawn.shape[2:])
+        new = draw_requests(xp, config, uniform, users)
+        topic = self._popular(new.topic)
+        if config.topic_persistence:
+            kept = self._draws.uniform_double(*topic.shape) < config.topic_persistence
+            topic, last = persist(xp, topic, kept, self.last_topic[rows], new.count)
+            self.last_topic[rows] = last
+        topic = xp.reshape(xp.astype(topic, xp.float64), new.weight.shape)
+        drawn = xp.stack([new.weight, new.words, new.compute, topic], axis=-1)
         self.drawn[rows] = xp.reshape(drawn, (users, *self.drawn.shape[1:]))
-        self.drawn_count[rows], self.drawn_weight[rows] = (
-            count,
-            xp.reshape(total, (users, self._ahead)),
-        )
+        self.drawn_count[rows] = new.count
+        self.drawn_weight[rows] = xp.reshape(new.transferred, (users, self._ahead))
         self.request[rows] = 0
 
-    def _topics(self, rows: Array, uniform: Array, count: Array) -> Array:
-        """A Markov chain along the subtasks to transfer: keep the topic, or draw one by popularity."""
-        xp, persistence = self.xp, self.config.requests.topic_persistence
-        topic = self._popular(uniform)
-        if persistence == 0:
-            return topic
-        kept, last = self._draws.uniform_double(*topic.shape) < persistence, self.last_topic[rows]
-        for r in range(topic.shape[1]):
-            for k in range(topic.shape[2]):
-                topic[:, r, k] = xp.where(
-                    kept[:, r, k], topic[:, r, k - 1] if k else last, topic[:, r, k]
-                )
-            final = xp.take_along_axis(
-                topic[:, r], xp.clip(count[:, r] - 1, 0, None)[:, None], axis=1
-            )[:, 0]
-            last = xp.where(count[:, r] > 0, final, last)
-        self.last_topic[rows] = last
-        return topic
-
     def _gone_on(self, draws: Array) -> Array:
-        """Channels of the next slot from its draws, and what users then see."""
+        """Return the observations after the channels of the next slot from its draws."""
         channel = self.config.channel
         if channel.process == "iid":
             low, high = channel.snr_db
@@ -266,7 +214,7 @@ class ArrayWorld:
         return self._shown()
 
     def _shown(self) -> Array:
-        """Take up the slot's requests, mask and channels; write the observations, (N U, D) float32."""
+        """Return observations (N U, D) float32, with the slot's requests, mask and channels."""
         xp, config, experts = self.xp, self.config, self.num_experts
         ahead, most = self.drawn.shape[1:3]
         request = self._row * ahead + self.request
@@ -283,24 +231,17 @@ class ArrayWorld:
             [xp.reshape(allowed, (-1, experts)), xp.ones_like(self.pending)[:, None]], axis=1
         )
         snr = xp.exp(xp.clip(self.latent_db, *config.channel.snr_db) * NATS_PER_DB)
-        bits = (
-            (config.channel.prompt_words + self.words) * config.channel.bits_per_word * self.pending
-        )
-        alone = xp.astype(bits / config.channel.bandwidth_hz, xp.float32)[
-            :, None
-        ]  # s Hz, a second of each bit/s/Hz
+        words = config.channel.prompt_words + self.words
+        bits = words * config.channel.bits_per_word * self.pending
+        alone = xp.astype(bits / config.channel.bandwidth_hz, xp.float32)[:, None]  # s bit/s/Hz
         alone_s = xp.reshape(alone / (xp.log1p(snr) * (1 / log(2))), allowed.shape)
 
         features = layout.NUM_EXPERT_FEATURES
-        size, single = (
-            layout.NUM_USER_FEATURES + experts * features,
-            {"dtype": xp.float32, "device": self._device},
-        )
+        size = layout.NUM_USER_FEATURES + experts * features
+        single = {"dtype": xp.float32, "device": self._device}
         observation = xp.empty((self.num_rows, size), **single)
-        observation[:, 0], observation[:, 1] = (
-            self.pending,
-            self.weight * config.requests.num_subtasks,
-        )
+        observation[:, 0] = self.pending
+        observation[:, 1] = self.weight * config.requests.num_subtasks
         observation[:, 2] = self.words / config.requests.words[1]
         observation[:, 3] = compute / config.requests.compute_need[1]
         block = xp.reshape(observation[:, layout.NUM_USER_FEATURES :], (*allowed.shape, features))
@@ -323,38 +264,30 @@ class ArrayWorld:
         block[..., 3] = xp.clip(
             (alone_s + compute_s) * (1 / config.quality.deadline_s), None, layout.LARGEST
         )
-        served, last = (
-            xp.astype(self.last_expert >= 0, xp.float64),
-            xp.clip(self.last_expert, 0, None),
-        )
+        served = xp.astype(self.last_expert >= 0, xp.float64)
+        last = xp.clip(self.last_expert, 0, None)
         others = xp.take(self.load, self._world * experts + last) - served
         crowd = xp.clip(others * (1 / layout.LOAD_UNIT), None, layout.LARGEST_LOAD)
-        at, flat = (
-            self._row * size + layout.NUM_USER_FEATURES + last * features,
-            xp.reshape(observation, (-1,)),
-        )
-        flat[at + 4] = xp.astype(
-            crowd, xp.float32
-        )  # where nobody served: what expert 0 has already
+        at = self._row * size + layout.NUM_USER_FEATURES + last * features
+        flat = xp.reshape(observation, (-1,))
+        # Where no expert served, this is the value that expert 0 has already.
+        flat[at + 4] = xp.astype(crowd, xp.float32)
         flat[at + 5] = xp.astype(served, xp.float32)
         return observation
 
     def _by_expert(self, cell: Array, amount: Array) -> Array:
-        """Sum of `amount` (N U,) over the users of each expert, (N E,)."""
+        """Return the sum of `amount` (N U,) over the users of each expert, (N E,)."""
         size = self.num_worlds * self.num_experts
         if self._device is None:
             return np.bincount(cell, amount, minlength=size)
-        return torch.zeros(size, dtype=torch.float64, device=self._device).index_add(
-            0, cell, amount.double()
-        )
+        zeros = torch.zeros(size, dtype=torch.float64, device=self._device)
+        return zeros.index_add(0, cell, amount.double())
 
     def _popular(self, uniform: Array) -> Array:
-        flat = self.xp.asarray(
-            self.xp.reshape(uniform, (-1,)), copy=True
-        )  # torch asks for what is contiguous
-        return self.xp.reshape(
-            self.xp.searchsorted(self._cumulative_popularity, flat, side="right"), uniform.shape
-        )
+        # A copy, since torch requires what is contiguous.
+        flat = self.xp.asarray(self.xp.reshape(uniform, (-1,)), copy=True)
+        topic = self.xp.searchsorted(self._cumulative_popularity, flat, side="right")
+        return self.xp.reshape(topic, uniform.shape)
 
     def _array(self, values: np.ndarray) -> Array:
         return self.xp.asarray(values, device=self._device, copy=True)

@@ -1,5 +1,4 @@
-"""Env runners and learners in processes of their own: what they collect and learn a second, and
-what they send.
+"""Speed of env runners and learners in processes of their own, and the bytes that they send.
 
 Beside the measured rates stands a model of training, in which collecting and learning take turns,
 as they do in `WorldSac.training_step`: a second of training with R runners and L learners makes
@@ -27,13 +26,8 @@ from marl_moe.rllib.collection import collect
 from paper_figures import style
 
 NUM_USERS, NUM_EXPERTS = 16, 30
-SIZES = (
-    (0, 0),
-    (1, 0),
-    (2, 0),
-    (0, 1),
-    (0, 2),
-)  # remote env runners and learners; 0: the training's own process
+# Remote env runners and learners; 0: the training's own process.
+SIZES = ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2))
 BATCH = 256  # transitions of an update, of all learners together
 COLLECTING, LEARNING, TRAINING, MODELLED = (
     "collecting",
@@ -51,9 +45,7 @@ def measure(
     seconds: float = 1.0,
     told: Told = say_nothing,
 ) -> list[Measurement]:
-    """Agent steps and updates a second at each number of runners and learners; bytes; the model
-    beside training.
-    """
+    """Measure steps and updates a second by runners and learners, and bytes; add the model."""
     rows: list[Measurement] = []
     algorithms = {size: _built(*size) for size in sizes}
     works = {  # all in turn, since the model joins the rates of all three
@@ -83,16 +75,12 @@ def measure(
 
 
 def training_rate(collected: Any, updates: float, ratio: float) -> Any:
-    """Agent steps a second of training: collecting so many a second and learning by so many updates
-    take turns.
-    """
+    """Return agent steps a second of training, in which collecting and learning take turns."""
     return 1 / (1 / collected + ratio / (BATCH * updates))
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """Training as measured and as the model has it; and the model for more runners, each with a
-    core of its own.
-    """
+    """Draw training as measured and as modelled, and the model for more runners."""
     table = table[table["benchmark"] == "cluster"].set_index(["quantity", "variant"])["median"]
     variants = [variant for quantity, variant in table.index if quantity == TRAINING]
     with plt.rc_context(style.DOUBLE_COLUMN):
@@ -121,7 +109,7 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _built(runners: int, learners: int) -> Any:
-    """No cores are asked for: all sizes are there at once, and one at a time works."""
+    """Build a training whose runners and learners claim no cores: one size works at a time."""
     return built(
         NUM_USERS,
         NUM_EXPERTS,
@@ -166,7 +154,7 @@ def _median(rows: list[Measurement], variant: str, quantity: str) -> float:
 
 
 def _bytes(algorithm: Any) -> list[Measurement]:
-    """What is sent, as it is sent, beside what its formula says."""
+    """Return the bytes that are sent, as sent and by formula."""
     (fragment,) = collect(algorithm)
     rows, agents = len(fragment.starts), fragment.action[0].size
     features = fragment.observation.shape[-1]

@@ -10,19 +10,17 @@ from marl_moe.experiment.spec.reading import load_experiment, parse_experiment
 
 @cache
 def contention() -> ExperimentSpec:
-    """The shipped experiment."""
+    """Return the shipped experiment."""
     return load_experiment("contention")
 
 
 def contention_world(num_users: int = 16, num_experts: int = 30) -> WorldConfig:
-    """The contention world with so many users and experts."""
+    """Return the contention world with so many users and experts."""
     return contention_spec(num_users=num_users, num_experts=num_experts).env
 
 
 def contention_spec(algorithm: dict[str, Any] | None = None, **env: Any) -> ExperimentSpec:
-    """The experiment at one size, `env` its keys that differ, with another `algorithm` section if
-    one is given.
-    """
+    """Return the experiment at one size, with `env` keys and an `algorithm` section changed."""
     raw = contention().as_dict()
     raw["sweep"] = {}
     raw["env"] |= env

@@ -28,19 +28,18 @@ def measure(
     seconds: float = 0.5,
     told: Told = say_nothing,
 ) -> list[Measurement]:
-    """Milliseconds of a step and of an update at each number of users (30 experts) and experts (16
-    users).
-    """
+    """Measure milliseconds of a step and an update by users (30 experts) and experts (16 users)."""
     rows = []
     for axis, sizes in (("users", users), ("experts", experts)):
         for size in sizes:
             num_users, num_experts = (size, min(experts)) if axis == "users" else (16, size)
             told(f"growth, {num_users} users, {num_experts} experts")
             runners = {"num_envs_per_env_runner": NUM_WORLDS}
+            # The replay is filled, and next to nothing is learned.
             training = {
                 "training_intensity": 1e-6,
                 "replay_buffer_config": {"capacity": 20_000},
-            }  # fill, not learn
+            }
             algorithm = built(num_users, num_experts, env_runners=runners, training=training)
             works = {"step": _step(num_users, num_experts), "update": _update(algorithm)}
             for cost, values in rates(works, repeats, seconds).items():
@@ -75,9 +74,7 @@ def _update(algorithm: Any) -> Work:
 
 
 def slopes(table: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """Exponent b of cost = a size^b for each axis and cost: least squares of the logarithms over
-    the upper half.
-    """
+    """Fit b of cost = a size^b for each axis and cost: least squares of logs, upper half."""
     fitted = {}
     for (axis, cost), points in _points(table).groupby(["axis", "quantity"]):
         upper = points.nlargest(max(2, (len(points) + 1) // 2), "size")
@@ -111,7 +108,7 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _points(table: pd.DataFrame) -> pd.DataFrame:
-    """The costs, with size and axis."""
+    """Return the costs, with size and axis."""
     points = table[(table["benchmark"] == "growth") & table["quantity"].isin(list(COSTS))]
     size = points["variant"].str.split(" ", expand=True)
     return points.assign(size=size[0].astype(int), axis=size[1])

@@ -1,6 +1,4 @@
-"""Speed of several variants side by side: each in turn, A B A B, so that a machine that slows down
-slows all alike.
-"""
+"""Speed of several variants in turn, A B A B, so that a slower machine slows all alike."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -15,8 +13,7 @@ Rates = dict[str, list[float]]  # units a second of each variant, round by round
 def rates(
     variants: Mapping[str, Work], repeats: int, seconds: float, told: Told = say_nothing
 ) -> Rates:
-    """Units a second of each variant in each of `repeats` rounds, at least `seconds` long and a
-    piece of work.
+    """Measure units a second of each variant in each round, of at least `seconds` and one piece.
 
     A piece of work of each comes before the first round, so that nothing is timed that happens once
     only.
@@ -34,14 +31,14 @@ def rates(
 def summary(
     benchmark: str, variant: str, quantity: str, unit: str, values: list[float]
 ) -> Measurement:
-    """A row of the median, least and most of the rounds."""
+    """Return a row of the median, least and most of the rounds."""
     return Measurement(
         benchmark, variant, quantity, unit, median(values), min(values), max(values), len(values)
     )
 
 
 def ratios(over: list[float], under: list[float]) -> list[float]:
-    """The ratio of two variants in each round, in which both met the same machine."""
+    """Return the ratio of two variants in each round, in which both met the same machine."""
     return [one / other for one, other in zip(over, under, strict=True)]
 
 

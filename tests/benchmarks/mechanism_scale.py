@@ -1,5 +1,4 @@
-"""What a clearing costs among thousands of users and experts: each mechanism on one market of the
-contention world.
+"""Cost of a clearing among thousands of users and experts, on one market of the contention world.
 
 Each in a process of its own, so that its memory is its own: what clearings take above a process
 that has the market and has cleared a small one, solvers and all.
@@ -43,9 +42,7 @@ def measure(
 
 
 def market_of(size: Size) -> Market:
-    """The market of a world of that size after the slots in which demand settles, with a budget for
-    some of it.
-    """
+    """Return a world's market after the slots in which demand settles, with a partial budget."""
     num_users, num_experts, candidates = size
     spec = contention_spec(num_users=num_users, num_experts=num_experts, episode_slots=11)
     env = replace(
@@ -59,7 +56,7 @@ def market_of(size: Size) -> Market:
 def _measured(
     name: str, size: Size, market: Market, small: Market, repeats: int
 ) -> list[Measurement]:
-    """The rows of one mechanism at one size; `small` is a market to load solvers by."""
+    """Return the rows of one mechanism at one size; `small` is a market to load solvers by."""
     mechanism, milliseconds = mechanisms.make(name), []
     mechanism.clear(small)
     idle = peak_bytes()

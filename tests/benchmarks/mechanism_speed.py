@@ -1,5 +1,4 @@
-"""Cost of a clearing: a mechanism's own path, its program in CVXPY, and the solver alone on the
-same numbers.
+"""Cost of a clearing: a mechanism's own path, its program in CVXPY, and the solver alone.
 
 "first" builds and compiles the program and solves it once; "again" solves it with other parameters;
 "solver" hands the canonical form of the last market, as CVXPY made it, to the solver alone; "own
@@ -33,9 +32,8 @@ from mechanisms.reference.shadow_price import ShadowPriceProgram
 
 SIZES = ((8, 30), (64, 300))
 MARKETS = 8  # cleared in turn, so that every solve has new parameters
-PROGRAMS: dict[
-    str, tuple[Callable[[int, int], Any], str]
-] = {  # of users and experts, and CVXPY's name of the solver
+# Programs of users and experts, and CVXPY's name of the solver.
+PROGRAMS: dict[str, tuple[Callable[[int, int], Any], str]] = {
     "budgeted_price": (lambda users, experts: BudgetedPriceProgram(experts), "CLARABEL"),
     "contract": (lambda users, experts: ContractProgram(Contract()), "CLARABEL"),
     "proportional_share": (lambda users, experts: ProportionalShareProgram(experts), "HIGHS"),
@@ -55,7 +53,7 @@ def measure(
     seconds: float = 0.5,
     told: Told = say_nothing,
 ) -> list[Measurement]:
-    """Milliseconds of a clearing of one market at each size, users x experts, and ratios of them."""
+    """Measure milliseconds of a clearing of one market at each size, and ratios of them."""
     rows: list[Measurement] = []
     for num_users, num_experts in sizes:
         size = f"{num_users} x {num_experts}"
@@ -99,9 +97,7 @@ def measure(
 
 
 def measure_training(repeats: int = 5, told: Told = say_nothing) -> list[Measurement]:
-    """Epochs of SAC a second at 16 users under mechanisms that clear every slot, and ratios to free
-    edge devices.
-    """
+    """Measure epochs of SAC a second at 16 users under mechanisms that clear every slot."""
     start_ray()
     algorithms = {}
     for name, mechanism in TRAINED.items():

@@ -1,5 +1,4 @@
-"""Memory: peak of a run whose replay holds 200,000 agent transitions at 16 users, each in a process
-of its own.
+"""Peak memory of a run whose replay holds 200,000 agent transitions, in processes of their own.
 
 Our replay stores an observation once, though it is the next one of the transition before; what
 storing both would take is computed from its sizes. RLlib's stock SAC is measured too when asked
@@ -39,9 +38,7 @@ MEBIBYTE = 2**20
 def measure(
     capacity: int = CAPACITY, stock: bool = False, told: Told = say_nothing
 ) -> list[Measurement]:
-    """Peaks in MiB: before the replay fills, once it is full, and with next observations stored too
-    (computed).
-    """
+    """Measure peaks in MiB: before the replay fills, once full, and with observations twice."""
     rows = []
     for engine in ("ours", "rllib") if stock else ("ours",):
         told(f"{engine}, filling a replay of {capacity:,} agent transitions")
@@ -58,7 +55,7 @@ def measure(
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """The peaks."""
+    """Draw the peaks."""
     return bars(table[table["benchmark"] == "memory"], "Peak resident memory (MiB)")
 
 

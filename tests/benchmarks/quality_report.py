@@ -1,6 +1,4 @@
-"""The four cells of the time to quality side by side: their runs, the factors between them, and the
-figure.
-"""
+"""The four cells of the time to quality: their runs, the factors between them, the figure."""
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
@@ -34,9 +32,15 @@ def measure(
     told: Told = say_nothing,
     **env: int,
 ) -> tuple[list[Measurement], pd.DataFrame]:
-    """Run every cell with each seed, in turn: the rows of the table, and the learning curves.
+    """Measure seconds, env steps and updates to each level in each cell, and the cells' factors.
 
-    env: keys of the contention world that differ.
+    Args:
+        caps: seconds of a run at most.
+        pointer_seeds: seeds of the cells with the pointer.
+        mlp_seeds: seeds of the cells with an mlp.
+        setting: setting of each cell.
+        told: is told what is being measured.
+        env: keys of the contention world that differ.
     """
     for cell in CELLS:  # what happens once a process, as compiling a kernel, happens here
         told(f"{cell}, warming up")
@@ -56,7 +60,7 @@ def measure(
 
 
 def rows_of(curves: pd.DataFrame, caps: Caps) -> list[Measurement]:
-    """Seconds, env steps and updates to each level in each cell, and the factors between the cells."""
+    """Return seconds, env steps and updates to each level by cell, and factors between cells."""
     rows = []
     for level in LEVELS:
         reached = {cell: _reached(curves, cell, level) for cell in CELLS}
@@ -107,7 +111,7 @@ def draw(curves: pd.DataFrame) -> Figure:
 
 
 def _reached(curves: pd.DataFrame, cell: Cell, level: float) -> list[Row | None]:
-    """The row at which each seed of a cell reached a level, None where it did not."""
+    """Return the row at which each seed of a cell reached a level, None where it did not."""
     mine = curves[(curves["engine"] == cell.engine) & (curves["network"] == cell.network)]
     return [time_to(run.to_dict("records"), level) for _, run in mine.groupby("seed")]
 
@@ -115,9 +119,7 @@ def _reached(curves: pd.DataFrame, cell: Cell, level: float) -> list[Row | None]
 def _factors(
     reached: Mapping[Cell, list[Row | None]], level: float, caps: Caps
 ) -> list[Measurement]:
-    """How many times sooner each cell is than the one before, on both paths; a bound where that one
-    hit its cap.
-    """
+    """Return how many times sooner each cell is than the one before, or a bound at a cap."""
     seconds = {
         cell: float(np.median([np.inf if run is None else run["seconds"] for run in runs]))
         for cell, runs in reached.items()

@@ -1,9 +1,6 @@
-"""What a benchmark says: rows, a table on the terminal, CSV and figures in a folder, and the
-machine they come from.
-"""
+"""Results of benchmarks: rows, a table on the terminal, CSV, figures and the machine."""
 
 import json
-import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +14,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from marl_moe.experiment.records.environment import describe_environment
-from marl_moe.whole_file import write_text
+from marl_moe.whole_file import whole_file, write_text
 from paper_figures import style
 
 BAR = "#6699CC"
@@ -25,7 +22,7 @@ Told = Callable[[str], None]  # told what is being measured
 
 
 def say_nothing(what: str) -> None:
-    """The `Told` of who does not listen."""
+    """Ignore what is being measured."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +40,17 @@ class Measurement:
 
 
 def single(benchmark: str, variant: str, quantity: str, unit: str, value: float) -> Measurement:
-    """A number that was measured, or computed, once."""
+    """Return a row of a number that was measured, or computed, once."""
     return Measurement(benchmark, variant, quantity, unit, value, value, value, 1)
 
 
 def frame(rows: Sequence[Measurement]) -> pd.DataFrame:
-    """The rows as a table."""
+    """Return the rows as a table."""
     return pd.DataFrame(rows, columns=list(Measurement.__dataclass_fields__))
 
 
 def terminal_table(rows: Sequence[Measurement]) -> Table:
-    """The rows for a terminal."""
+    """Return the rows as a table for a terminal."""
     table = Table(title="Benchmarks: median (least to most)")
     for column in ("benchmark", "variant", "quantity", "median", "least to most", "repeats"):
         table.add_column(
@@ -72,14 +69,14 @@ def terminal_table(rows: Sequence[Measurement]) -> Table:
 
 
 def number(value: float) -> str:
-    """Three digits that count, thousands apart."""
+    """Format three digits that count, thousands apart."""
     if not isfinite(value):
         return "not reached"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def bars(table: pd.DataFrame, xlabel: str) -> Figure:
-    """A bar for each row, median with least and most, the first at the top."""
+    """Draw a bar for each row, median with least and most, the first at the top."""
     with matplotlib.rc_context(style.SINGLE_COLUMN):
         figure, ax = plt.subplots(layout="constrained")
     ax.barh(table["variant"].str.replace(", ", ",\n"), table["median"], height=0.6, color=BAR)
@@ -98,9 +95,7 @@ def bars(table: pd.DataFrame, xlabel: str) -> Figure:
 def write(
     folder: Path, tables: Mapping[str, pd.DataFrame], figures: Mapping[str, Callable[[], Figure]]
 ) -> None:
-    """Write tables as `<name>.csv`, figures as `<name>.pdf` and `.png`, and the machine as
-    `environment.json`.
-    """
+    """Write `<name>.csv`, `<name>.pdf` and `.png`, and the machine as `environment.json`."""
     write_text(folder / "environment.json", json.dumps(machine(), indent=2) + "\n")
     for name, table in tables.items():
         write_text(folder / f"{name}.csv", table.to_csv(index=False))
@@ -108,19 +103,18 @@ def write(
         with matplotlib.rc_context(style.PRINT):
             figure = draw()
             for suffix, metadata in {"pdf": {"CreationDate": None}, "png": {}}.items():
-                partial = folder / f".{name}.{suffix}.partial"
-                figure.savefig(partial, format=suffix, metadata=metadata)
-                os.replace(partial, folder / f"{name}.{suffix}")
+                with whole_file(folder / f"{name}.{suffix}") as partial:
+                    figure.savefig(partial, format=suffix, metadata=metadata)
             plt.close(figure)
 
 
 def machine() -> dict[str, object]:
-    """Versions, commit and machine, its processor by name."""
+    """Return versions, commit and machine, its processor by name."""
     return {"cpu": cpu_model()} | describe_environment(seeds=[])
 
 
 def cpu_model() -> str:
-    """What the processor calls itself."""
+    """Return the processor's name."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():

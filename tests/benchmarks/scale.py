@@ -40,9 +40,7 @@ LOOKS = {ALL: ("#BB5566", "D"), "30 candidates": ("#004488", "o")}
 def measure(
     sizes: tuple[Size, ...] = SIZES, repeats: int = 3, told: Told = say_nothing
 ) -> list[Measurement]:
-    """Milliseconds of a reset, a step and an equilibrium, and the peak of memory, at each size of
-    one world.
-    """
+    """Measure a reset, a step and an equilibrium (ms) and the peak of memory at each size."""
     rows = []
     for size in sizes:
         told(f"scale, {name_of(size)}")
@@ -52,9 +50,7 @@ def measure(
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """A step against the number of users, three experts a user, with lists and without; all axes
-    logarithmic.
-    """
+    """Draw a step against the users, three experts a user, with lists and without, logarithmic."""
     steps = table[(table["benchmark"] == "scale") & (table["quantity"] == "step")]
     size = steps["variant"].str.extract(r"(?P<users>[\d,]+) x (?P<experts>[\d,]+), (?P<seen>.*)")
     steps = steps.assign(
@@ -82,13 +78,14 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def name_of(size: Size) -> str:
-    """A size as the rows name it."""
+    """Return the name of a size in the rows."""
     num_users, num_experts, candidates = size
-    return f"{num_users:,} x {num_experts:,}, {ALL if candidates is None else f'{candidates} candidates'}"
+    listed = ALL if candidates is None else f"{candidates} candidates"
+    return f"{num_users:,} x {num_experts:,}, {listed}"
 
 
 def _measured(size: Size, repeats: int) -> list[Measurement]:
-    """The rows of one size."""
+    """Return the rows of one size."""
     num_users, num_experts, candidates = size
     idle = peak_bytes()
     config = replace(

@@ -1,5 +1,4 @@
-"""Time to quality: until the likeliest actions gain 50 % and 85 % of the full-information
-equilibrium's gain.
+"""Time to quality: until the likeliest actions gain 50 % and 85 % of the equilibrium's gain.
 
 Four cells tell network and engine apart: {RLlib's stock SAC, ours} x {mlp, pointer}, all on the
 same observations. The mlp of RLlib's cell is RLlib's default, that of ours as wide; the pointer is
@@ -51,7 +50,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is tuned, in the same units for both engines."""
+    """Values that are tuned, in the same units for both engines."""
 
     learning_rate: float  # of actor, critics and temperature
     gamma: float  # discount a slot
@@ -61,7 +60,7 @@ class Setting:
     warm_up: int  # agent transitions before learning starts
 
     def algorithm(self, cell: Cell, num_users: int, num_experts: int) -> dict[str, Any]:
-        """The `algorithm` section of an experiment in a world of that size."""
+        """Return the `algorithm` section of an experiment in a world of that size."""
         rates = dict.fromkeys(("actor_lr", "critic_lr", "alpha_lr"), self.learning_rate)
         training = rates | {
             "gamma": self.gamma,
@@ -140,7 +139,7 @@ class LearningCurve:
 
     @property
     def over(self) -> bool:
-        """Whether the highest level holds, or the cap is reached."""
+        """Return whether the highest level holds, or the cap is reached."""
         last = [row["share_of_equilibrium"] for row in self._rows[-HOLDS:]]
         return (len(last) == HOLDS and min(last) >= max(LEVELS)) or self.seconds >= self.cap_s
 
@@ -187,7 +186,7 @@ class LearningCurve:
         }
 
     def _policy(self) -> Policy:
-        """What is being learned, acting deterministically."""
+        """Return what is being learned, acting deterministically."""
         module = self.algorithm.learner_group._learner.module["shared"].unwrapped()
         users = {"shared": list(range(self.spec.env.num_users))}
         if self.cell.engine == "ours":
@@ -206,9 +205,7 @@ class LearningCurve:
 
 
 def time_to(rows: list[Row], level: float) -> Row | None:
-    """The row from which on no share is below the level; None where fewer than `HOLDS` are left by
-    then.
-    """
+    """Return the row from which the level holds, None if fewer than `HOLDS` rows are left."""
     below = [index for index, row in enumerate(rows) if row["share_of_equilibrium"] < level]
     first = below[-1] + 1 if below else 0
     return rows[first] if len(rows) - first >= HOLDS else None
@@ -222,5 +219,5 @@ class Caps:
     ours_s: float
 
     def of(self, cell: Cell) -> float:
-        """The cap of a cell."""
+        """Return the cap of a cell."""
         return self.rllib_s if cell.engine == "rllib" else self.ours_s

@@ -1,5 +1,4 @@
-"""Tuning of the time to quality: the same settings and the same seconds for each cell, on seeds
-apart.
+"""Tuning of the time to quality: the same settings and seconds for each cell, on seeds apart.
 
 `tuning.csv` beside this file is what `python tests/benchmarks tune` measured, and `chosen` reads
 the choice off it. A cell's best setting is the one that is soonest at the highest level; where none
@@ -63,7 +62,7 @@ RESULT_FILE = Path(__file__).with_name("tuning.csv")
 
 
 def tune(budget_s: float = BUDGET_S, told: Told = say_nothing, **env: int) -> Iterator[Row]:
-    """A row for each setting, cell and seed.
+    """Yield a row for each setting, cell and seed.
 
     Seconds are CPU seconds, so that a busy machine does not choose.
     """
@@ -84,14 +83,12 @@ def tune(budget_s: float = BUDGET_S, told: Told = say_nothing, **env: int) -> It
 
 
 def chosen(cell: Cell) -> Setting:
-    """The setting of a cell by `tuning.csv`."""
+    """Return the setting of a cell by `tuning.csv`."""
     return choice(pd.read_csv(RESULT_FILE), cell)
 
 
 def choice(table: pd.DataFrame, cell: Cell) -> Setting:
-    """The best setting of a cell; where none of its own reached any level, the best of its network
-    elsewhere.
-    """
+    """Return the best setting of a cell, of its network elsewhere if its own reached no level."""
     network, mine = table["network"] == cell.network, table["engine"] == cell.engine
     own = table[network & mine]
     reached = own[[_column(level) for level in LEVELS]].notna().any(axis=None)
@@ -99,9 +96,7 @@ def choice(table: pd.DataFrame, cell: Cell) -> Setting:
 
 
 def best(table: pd.DataFrame) -> Setting:
-    """The best setting in rows of `tune`: the median over seeds counts, and not reached is later
-    than any time.
-    """
+    """Return the best setting in rows of `tune`, by medians; not reached is later than any time."""
     names = [field.name for field in fields(Setting)]
     columns = [_column(level) for level in sorted(LEVELS, reverse=True)]
     ranked = (
@@ -121,9 +116,7 @@ def best(table: pd.DataFrame) -> Setting:
 
 
 def _result(rows: list[Row]) -> Row:
-    """Seconds of the first evaluation at each level, NaN where there was none, and what the run
-    came to.
-    """
+    """Return seconds of the first evaluation at each level, NaN without one, and the end."""
     first = {}
     for level in LEVELS:
         seconds = [row["seconds"] for row in rows if row["share_of_equilibrium"] >= level]

@@ -1,6 +1,4 @@
-"""The world on two cores: half of the worlds in each of two processes, as RLlib's env runners have
-it.
-"""
+"""The world on two cores: half of the worlds in each of two processes, like env runners."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from world_speed import SLOTS, episode
 
 @contextmanager
 def two_processes(num_worlds: int, num_users: int, num_experts: int) -> Iterator[dict[str, Work]]:
-    """An episode of all worlds by two processes of half of them each, none for a single world.
+    """Yield an episode of all worlds by two processes of half each, none for a single world.
 
     Counts slots.
     """
@@ -49,7 +47,7 @@ def two_processes(num_worlds: int, num_users: int, num_experts: int) -> Iterator
 
 
 def _play_on_demand(pipe: Connection, num_worlds: int, num_users: int, num_experts: int) -> None:
-    """Play as many slots as the other end asks for, and say when that is done; until it hangs up."""
+    """Play as many slots as the other end requests, and report each time, until it closes."""
     play = episode(num_worlds, num_users, num_experts)
     while True:
         try:

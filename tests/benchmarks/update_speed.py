@@ -1,5 +1,4 @@
-"""Updates a second: our learner inside RLlib, and the same update in a bare PyTorch loop written
-out here.
+"""Updates a second: our learner inside RLlib, and the same update in a bare PyTorch loop.
 
 Both draw from the same replay, as many updates at a time as training does, and share nothing else
 but the networks' definition. The losses are those of discrete SAC (Christodoulou, arXiv
@@ -28,7 +27,7 @@ from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
 from marl_moe.rllib.replay import ReplayRing
 from paper_figures import style
 
-# updates whose batches are drawn together: a fragment of the contention experiment asks for so many
+# Updates whose batches are drawn together, as many as follow a fragment in `contention.yaml`.
 AT_ONCE = 10
 SECTIONS = {  # with their colours
     "replay": "#DDAA33",
@@ -47,7 +46,7 @@ class Stopwatch:
         self.seconds: dict[str, float] = {}
 
     def timed(self, section: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, adding what it takes to a section."""
+        """Return the function, adding its time to a section."""
 
         def call(*args: Any, **kwargs: Any) -> Any:
             began = time.perf_counter()
@@ -85,9 +84,7 @@ class BareLoop:
         return updates
 
     def sample(self, updates: int) -> list[tuple[torch.Tensor, ...]]:
-        """A batch of observations, actions, rewards, next observations and discounts for each
-        update.
-        """
+        """Sample observations, actions, rewards, next observations, discounts by update."""
         columns = self.replay.sample(updates * self.batch_size, self.users, self.rng)
         return list(
             zip(
@@ -104,7 +101,7 @@ class BareLoop:
         seen_next: torch.Tensor,
         discount: torch.Tensor,
     ) -> torch.Tensor:
-        """The sum of the losses of critics, actor and temperature."""
+        """Return the sum of the losses of critics, actor and temperature."""
         alpha = self.log_alpha.detach().exp()
         with torch.no_grad():
             mask_next = action_mask(seen_next, self.allow_abandon)
@@ -141,9 +138,7 @@ class BareLoop:
 
 
 def built(num_users: int, num_experts: int, **sections: dict[str, Any]) -> Any:
-    """Our algorithm as `contention.yaml` has it but for `sections`, one iteration in: its replay
-    holds something.
-    """
+    """Return our algorithm as in `contention.yaml` but for `sections`, after one iteration."""
     start_ray()
     section = contention_spec().as_dict()["algorithm"]
     for name, keys in sections.items():
@@ -161,9 +156,7 @@ def measure(
     seconds: float = 1.5,
     told: Told = say_nothing,
 ) -> list[Measurement]:
-    """Updates a second of both, their ratio, and the milliseconds an update that each section
-    takes.
-    """
+    """Measure updates a second of both, their ratio, and milliseconds of each section."""
     told("filling a replay")
     algorithm = built(num_users, num_experts)
     try:
@@ -236,9 +229,7 @@ def _sections_of_bare(bare: BareLoop, calls: int) -> list[Measurement]:
 def _sections(
     variant: str, watch: Stopwatch, update: Callable[[int], Any], calls: int
 ) -> list[Measurement]:
-    """Milliseconds an update that each section takes in so many calls; `rest` is what no section
-    counts.
-    """
+    """Return milliseconds an update of each section; `rest` is what no section counts."""
     began = time.perf_counter()
     for _ in range(calls):
         update(AT_ONCE)

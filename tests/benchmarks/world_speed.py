@@ -1,5 +1,4 @@
-"""Speed of the world: agent steps a second of the batched simulator, env steps a second of the
-PettingZoo view.
+"""Speed of the world: agent steps a second of the simulator, env steps of the PettingZoo view.
 
 Every feature of the contention world is on, each step hands out the observations, and actions are
 drawn beforehand. An agent step is a slot of one user, an env step a slot of all users of a world.

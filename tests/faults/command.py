@@ -1,4 +1,4 @@
-"""The `marl-moe` command, in this process or as one of its own, and what its runs are compared by."""
+"""The `marl-moe` command, in this process or as one of its own, and comparisons of its runs."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def marl_moe(*arguments: str | Path) -> Result:
 
 
 def started(*arguments: str | Path, **environment: str) -> Process:
-    """As a process of its own, whose hashes of strings are others than here."""
+    """Start the command as a process of its own, whose hashes of strings differ from those here."""
     command = [sys.executable, "-m", "marl_moe", *map(str, arguments)]
     environment = os.environ | {"PYTHONHASHSEED": "123"} | environment
     return subprocess.Popen(
@@ -43,13 +43,13 @@ def wait_until(happened: Callable[[], Any], process: Process, every_s: float = 0
 
 
 def facts(folder: Path, name: str) -> pd.DataFrame:
-    """A table without what depends on the clock."""
+    """Return a table without what depends on the clock."""
     table = pd.read_parquet(folder / f"{name}.parquet")
     return table.drop(columns=[column for column in table if "seconds" in column])
 
 
 def assert_same_run(folder: Path, expected: Path) -> None:
-    """Weights byte for byte, every table but the clock's columns, and nothing half written."""
+    """Assert equal weights and tables, but for the clock's columns, and nothing half written."""
     for name in TABLES:
         pd.testing.assert_frame_equal(facts(folder, name), facts(expected, name), check_exact=True)
     assert (folder / WEIGHTS).read_bytes() == (expected / WEIGHTS).read_bytes()
@@ -57,12 +57,12 @@ def assert_same_run(folder: Path, expected: Path) -> None:
 
 
 def partials(folder: Path) -> list[Path]:
-    """What is half written below a folder."""
+    """Return what is half written below a folder."""
     return [path for path in folder.rglob(".*") if path.is_file()]
 
 
 def complaint(result: Result, code: int) -> str:
-    """The one line that a command said on stderr before it exited with a code."""
+    """Return the one line that a command said on stderr before it exited with a code."""
     assert result.exit_code == code, result.output
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     (line,) = result.stderr.splitlines()

@@ -1,6 +1,4 @@
-"""What the tests of faults share: runs, one of them unbroken, disks of any size, and a real Ray
-cluster.
-"""
+"""Fixtures of faults: runs, one of them unbroken, disks of any size, and a real Ray cluster."""
 
 import logging
 import os
@@ -46,7 +44,7 @@ class Nodes:
         return self._cluster.add_node(num_cpus=cores, object_store_memory=STORE)
 
     def kill(self, node: Any) -> None:
-        """At once, with all of its processes, as by a power cut."""
+        """Kill a node at once, with all of its processes, as by a power cut."""
         processes = [
             psutil.Process(info.process.pid)
             for infos in node.all_processes.values()
@@ -67,13 +65,12 @@ class Nodes:
 
 @pytest.fixture
 def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
-    """In a folder of its own: Ray writes down there where a cluster is, for others to join."""
+    """Yield a cluster in a folder of its own, where Ray writes down how to join it."""
     import ray
 
     ray.shutdown()
-    folder = tempfile.mkdtemp(
-        prefix="ray_", dir="/tmp"
-    )  # not tmp_path: sockets' paths must be short
+    # Not tmp_path: sockets' paths must be short.
+    folder = tempfile.mkdtemp(prefix="ray_", dir="/tmp")
     monkeypatch.setenv("RAY_TMPDIR", folder)
     made = Nodes()
     yield made
@@ -84,9 +81,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
 
 @pytest.fixture
 def four_cores() -> None:
-    """Ray with room for remote runners and learners: `nodes`, and runs of fewer cores, end what was
-    started before.
-    """
+    """Start Ray with room for remote runners and learners, after ending any other."""
     import ray
 
     from marl_moe.experiment.training import cluster
@@ -168,7 +163,7 @@ def wait_until() -> Callable[[Callable[[], Any]], None]:
 
 @pytest.fixture(scope="session")
 def runners_alive() -> Callable[[], int]:
-    """How many env runners Ray has that are ready."""
+    """Return a counter of the env runners that are ready."""
 
     def count() -> int:
         import ray
@@ -189,7 +184,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def source(tiny_experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An experiment of one seed of six epochs, with a checkpoint after each."""
+    """Return an experiment of one seed of six epochs, with a checkpoint after each."""
     algorithm = tiny_experiment["algorithm"] | {
         "stop": {"training_iteration": EPOCHS},
         "checkpointing": {"checkpoint_frequency": 1},
@@ -201,7 +196,7 @@ def source(tiny_experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="session")
 def whole(source: Path, tmp_path_factory: pytest.TempPathFactory, ray_started: None) -> Path:
-    """The folder of an unbroken run of it."""
+    """Return the folder of an unbroken run of it."""
     out = tmp_path_factory.mktemp("whole")
     result = marl_moe("run", source, "--out", out)
     assert result.exit_code == 0, result.output
@@ -210,7 +205,7 @@ def whole(source: Path, tmp_path_factory: pytest.TempPathFactory, ray_started: N
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Mount a disk in memory of so many bytes, or mount the one there is again with other options."""
+    """Mount a disk in memory of so many bytes, or mount again the one that is there."""
     folder = tmp_path / "disk"
     folder.mkdir()
 

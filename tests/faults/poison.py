@@ -1,6 +1,4 @@
-"""RLlib callbacks that put NaN into a training under way; an experiment names them by their dotted
-path.
-"""
+"""RLlib callbacks that put NaN into a training, named by dotted paths in an experiment."""
 
 from typing import Any
 

@@ -22,7 +22,7 @@ EVENTS = Path("checkpoints") / "seed_0" / "tensorboard"
 
 @pytest.fixture
 def clock(tmp_path: Path) -> tuple[Path, Path]:
-    """A library that shifts the clock of a process, and the file that holds by how many seconds."""
+    """Return a library that shifts the clock of a process, and the file that holds the seconds."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         pytest.skip("no C compiler on this machine")

@@ -42,7 +42,7 @@ def test_a_sweep_on_two_nodes_leaves_the_records_of_this_machine_bit_for_bit(
     assert not list((tmp_path / "there" / "tiny").glob(".*"))
 
 
-def test_jobs_with_runners_and_learners_of_their_own_run_side_by_side_and_leave_the_records_of_one_after_another(
+def test_jobs_with_runners_and_learners_leave_side_by_side_the_records_of_one_after_another(
     nodes: Any, write: Callable[..., Path], run: Callable[..., str], tmp_path: Path
 ) -> None:
     """Two remote env runners and two learners a job: five cores; ten are two jobs at once."""
@@ -77,6 +77,5 @@ def test_jobs_with_runners_and_learners_of_their_own_run_side_by_side_and_leave_
     assert_same_records(tmp_path / "together" / "tiny", tmp_path / "alone" / "tiny")
     training = facts(tmp_path / "together" / "tiny", "training")
     assert (training["lost_slots"] == 0).all()
-    assert (
-        training.groupby("seed")["env_steps"].max().tolist() == [2 * 2 * 2 * 10] * 2
-    )  # epochs, runners, worlds, slots
+    # Epochs, runners, worlds, slots.
+    assert training.groupby("seed")["env_steps"].max().tolist() == [2 * 2 * 2 * 10] * 2

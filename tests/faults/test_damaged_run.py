@@ -1,6 +1,4 @@
-"""Files of a run that were damaged since: each is named with what to do, and doing it brings the
-same run back.
-"""
+"""Damaged files of a run: each is named with what to do, and doing it brings the run back."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +12,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("ray_started", "one_co
 
 @pytest.fixture
 def run(whole: Path, tmp_path: Path) -> Path:
-    """A copy of the unbroken run."""
+    """Return a copy of the unbroken run."""
     return shutil.copytree(whole, tmp_path / "tiny")
 
 

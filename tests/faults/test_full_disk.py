@@ -14,10 +14,10 @@ Disk = Callable[[str], Path]
 def enlarged_until_all_fits(
     source: Path, disk: Disk, kilobytes: int, step: int
 ) -> tuple[Path, list[str]]:
-    """Run an experiment on a disk of that size, and each time it is full enlarge it by `step` KB
-    and resume.
+    """Run an experiment on a disk, enlarge it by `step` KB whenever it is full, and resume.
 
-    Returns the run folder and the names of the files that did not fit, in their order.
+    Returns:
+        The run folder, and the names of the files that did not fit, in their order.
     """
     folder = disk(f"size={kilobytes}k") / "out" / "tiny"
     full: list[str] = []
@@ -69,7 +69,7 @@ def test_a_disk_that_is_full_under_seeds_side_by_side_is_one_line_too(
     assert line.endswith(f"to continue: marl-moe resume {folder}")
 
 
-def test_a_run_on_a_disk_that_is_full_at_one_file_after_another_ends_at_the_tables_of_one_that_was_not(
+def test_a_run_on_a_disk_full_at_one_file_after_another_ends_at_the_unbroken_tables(
     source: Path, disk: Disk, tmp_path: Path
 ) -> None:
     settings = [

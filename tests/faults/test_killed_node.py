@@ -1,6 +1,4 @@
-"""Nodes of a Ray cluster that die while a run is on them, and one that does not see the run's
-folder.
-"""
+"""Nodes of a Ray cluster that die during a run, and one that does not see the run's folder."""
 
 import subprocess
 import sys
@@ -22,7 +20,7 @@ EPOCHS, WORLDS, SLOTS = 8, 2, 10
 
 
 def facts(folder: Path, name: str) -> pd.DataFrame:
-    """A table without what depends on the clock."""
+    """Return a table without what depends on the clock."""
     table = pd.read_parquet(folder / f"{name}.parquet")
     return table.drop(columns=[column for column in table if "seconds" in column])
 
@@ -45,9 +43,7 @@ def test_a_run_outlives_a_node_counts_what_was_lost_and_uses_the_node_that_comes
     wait_until: Callable[..., None],
     runners_alive: Callable[[], int],
 ) -> None:
-    """An env runner on each of two nodes of one core: the killed one has nowhere to go until there
-    is another node.
-    """
+    """The killed runner, on one of two nodes of one core, has nowhere to go without another."""
     algorithm = {
         "stop": {"training_iteration": EPOCHS},
         "env_runners": {
@@ -66,9 +62,8 @@ def test_a_run_outlives_a_node_counts_what_was_lost_and_uses_the_node_that_comes
     _, victim = nodes.add(cores=1), nodes.add(cores=1)
 
     def another() -> None:
-        wait_until(
-            lambda: runners_alive() == 1
-        )  # Ray takes some seconds to believe that a node is dead
+        # Ray takes some seconds to see that a node is dead.
+        wait_until(lambda: runners_alive() == 1)
         nodes.add(cores=1)
         wait_until(lambda: runners_alive() == 2)
 
@@ -82,7 +77,7 @@ def test_a_run_outlives_a_node_counts_what_was_lost_and_uses_the_node_that_comes
     ).all()
 
 
-def test_a_job_whose_node_dies_goes_on_elsewhere_from_its_checkpoint_to_the_records_of_an_unbroken_run(
+def test_a_job_whose_node_dies_goes_on_elsewhere_to_the_records_of_an_unbroken_run(
     nodes: Any, write: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Two seeds on two nodes of one core: the one whose node is killed waits for the other's."""
@@ -111,16 +106,13 @@ def test_a_job_whose_node_dies_goes_on_elsewhere_from_its_checkpoint_to_the_reco
     for name in ("training", "evaluation", "market"):
         pd.testing.assert_frame_equal(facts(folder, name), facts(whole, name), check_exact=True)
     assert len(kept) == 3  # twice by the job that was begun again
-    assert len(told) == 2 * EPOCHS - sum(
-        kept
-    )  # so that the bar ends at its end, whatever was trained again
+    # So the bar ends at its end, whatever was trained again.
+    assert len(told) == 2 * EPOCHS - sum(kept)
 
 
 @pytest.fixture
 def node_without_the_folder(nodes: Any, tmp_path: Path) -> Iterator[None]:
-    """A node that sees an empty file system where the results are, as one without the shared one
-    would.
-    """
+    """Add a node with an empty file system where the results are, as without a shared one."""
     (tmp_path / "results").mkdir()
     start = (
         f"mount -t tmpfs none {tmp_path / 'results'} && exec "

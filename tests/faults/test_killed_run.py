@@ -1,6 +1,4 @@
-"""SIGKILL of the run while it writes, for real: what it was writing is torn, what it had written is
-whole.
-"""
+"""SIGKILL of the run while it writes: the file is torn, and what it had written is whole."""
 
 import os
 import signal
@@ -46,7 +44,7 @@ def test_a_run_killed_while_it_writes_one_file_and_another_ends_at_the_tables_of
     assert_same_run(folder, whole)
 
 
-def test_a_run_killed_with_seeds_side_by_side_leaves_nothing_of_them_once_one_seed_after_another_is_resumed(
+def test_a_run_killed_with_seeds_side_by_side_leaves_nothing_of_them_once_it_is_resumed(
     source: Path, tmp_path: Path
 ) -> None:
     """A file in the folder tells jobs side by side, which need two cores, that they see it."""
@@ -66,7 +64,7 @@ def test_a_run_killed_with_seeds_side_by_side_leaves_nothing_of_them_once_one_se
 
 
 def test_a_run_killed_before_its_folder_is_whole_leaves_one_that_is_named(tmp_path: Path) -> None:
-    """As by a kill between the folder and the experiment in it."""
+    """This is as by a kill between the folder and the experiment in it."""
     (tmp_path / "tiny").mkdir()
     result = marl_moe("resume", tmp_path / "tiny")
     assert result.exit_code == 2

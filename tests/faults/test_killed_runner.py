@@ -56,7 +56,7 @@ def after(then: dict[int, Callable[[], None]]) -> Progress:
 
 @pytest.fixture
 def run_folder(write: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
-    """A run, not begun, of one seed with two runners: `run_folder(fault_tolerance, learners=0)`."""
+    """Return a maker of runs, not begun, of one seed: `run_folder(fault_tolerance, learners=0)`."""
 
     def make(fault_tolerance: dict[str, Any], learners: int = 0) -> Path:
         sizes = {
@@ -92,13 +92,8 @@ def test_a_killed_runner_is_replaced_and_the_slots_that_it_did_not_send_are_coun
     continue_run(RunFolder.read(folder), after(then))
     training = training_of(folder)
     lost = training["lost_slots"]
-    assert lost.tolist() == [
-        0,
-        0,
-        WORLDS * SLOTS,
-        0,
-        0,
-    ]  # it died before its first fragment of the third epoch
+    # It died before its first fragment of the third epoch.
+    assert lost.tolist() == [0, 0, WORLDS * SLOTS, 0, 0]
     assert (training["env_steps"].diff().fillna(training["env_steps"]) + lost == DUE).all()
     assert (
         lost_line(training)

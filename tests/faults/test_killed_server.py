@@ -13,7 +13,7 @@ pytestmark = pytest.mark.faults
 
 @pytest.fixture
 def serving() -> Iterator[tuple[Process, str, str]]:
-    """A server in a process of its own, its model and its address."""
+    """Yield a server in a process of its own, its model and its address."""
     pytest.importorskip("xllamacpp", reason="needs the extra 'llm'")
     process = started("serve-local-llm")
     assert process.stdout is not None
@@ -75,6 +75,5 @@ def test_calibrate_says_so_too_and_leaves_no_table(
     ]
     line = complaint(marl_moe("calibrate", *options), 1)
     assert f"{address}, model {model}: no connection: " in line
-    assert [path.name for path in tmp_path.iterdir()] == [
-        "competence.json.partial"
-    ]  # which `calibrate` goes on with
+    # `calibrate` goes on with this file.
+    assert [path.name for path in tmp_path.iterdir()] == ["competence.json.partial"]

@@ -19,7 +19,7 @@ Batches = dict[str, dict[str, torch.Tensor]]
 
 @pytest.fixture
 def group(sac_config: Callable[..., Any], small_world: WorldConfig) -> Iterator[Callable[..., Any]]:
-    """Build learner groups that are shut down at the end: `group(learners, share of a batch each)`."""
+    """Yield a builder of learner groups, shut down at the end: `group(learners, batch share)`."""
     built = []
 
     def build(learners: int, share: int) -> Any:
@@ -49,9 +49,7 @@ def group(sac_config: Callable[..., Any], small_world: WorldConfig) -> Iterator[
 
 
 def transitions(world_config: WorldConfig, size: int) -> Batches:
-    """Of each user; in the second half hardly any expert is left, so that the halves pull the
-    temperature apart.
-    """
+    """Return each user's transitions, whose halves pull the temperature apart."""
     rng = np.random.default_rng(0)
     world = World(world_config, size, 0, make("none"))
     seen = world.slot.observation.copy()
@@ -88,9 +86,7 @@ def learn(group: Any, batches: Batches, share: int) -> None:
 
 
 def numbers(state: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Every number that a learner holds: networks, targets, temperatures and the moments of the
-    optimisers.
-    """
+    """Return all that a learner holds: networks, targets, temperatures and optimisers' moments."""
     found = {
         f"{module} temperature": np.array(value) for module, value in state["log_alpha"].items()
     }
@@ -107,9 +103,7 @@ def numbers(state: dict[str, Any]) -> dict[str, np.ndarray]:
 def test_two_learners_stay_the_same_and_learn_what_one_learns_from_the_batches_of_both(
     four_cores: None, group: Callable[..., Any], small_world: WorldConfig
 ) -> None:
-    """The mean of the gradients of two equal shares is the gradient of the whole, of the
-    temperature too.
-    """
+    """The mean gradient of two equal shares is the whole's, of the temperature too."""
     one, two = group(0, 2 * SHARE), group(2, SHARE)
     two.set_state(one.get_state())
     start = numbers(one.get_state()["learner"])

@@ -1,6 +1,4 @@
-"""A run folder that is moved to another place, done or half done: every command says there what it
-said before.
-"""
+"""A run folder moved to another place, done or half done: every command says the same there."""
 
 import shutil
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""NaN and infinity in what a user gives: actions, prices of a mechanism of one's own, every section
-of a YAML.
-"""
+"""NaN and infinity in a user's input: actions, prices of an own mechanism, every YAML section."""
 
 import json
 from dataclasses import replace
@@ -27,7 +25,7 @@ PRICED = WorldConfig(num_users=3, num_experts=5, episode_slots=20)
 def test_an_action_that_is_not_finite_is_refused_and_the_world_stays_as_it_was(
     value: float, kind: type
 ) -> None:
-    """As an integer NaN is the least of them all."""
+    """NaN as an integer is the least of them all."""
     world = World(PRICED, num_worlds=2, seed=0)
     before = world.slot.observation.copy()
     actions = np.zeros((2, 3))
@@ -74,7 +72,8 @@ def test_a_price_that_is_not_finite_is_a_failed_clearing_and_the_last_prices_sta
         assert result.charge.sum() == pytest.approx(
             result.payment.sum() + result.platform_balance.sum(), abs=1e-9
         )
-        if (clearing := world.closed_clearing) is not None:
+        clearing = world.closed_clearing
+        if clearing is not None:
             statuses.append(clearing.status)
             assert np.array_equal(clearing.unit_price, first)
     assert statuses[0] == "closed_form"

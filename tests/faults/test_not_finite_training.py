@@ -19,9 +19,7 @@ SEED_FOLDER = Path("checkpoints") / "seed_0"
 def poisoned(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], tuple[Path, str]]:
-    """Run the experiment with one of the callbacks of `poison`: its folder, and the line that it
-    ended with.
-    """
+    """Run the experiment with a callback of `poison`; return its folder and its last line."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
 
     def run(callback: str, *settings: str) -> tuple[Path, str]:

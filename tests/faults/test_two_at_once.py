@@ -1,6 +1,4 @@
-"""Two commands at the same moment: two runs of one name have a folder each, two resumes of one run
-are one.
-"""
+"""Two commands at once: runs of one name have a folder each, resumes of one run are one."""
 
 import shutil
 import signal

@@ -160,7 +160,8 @@ def seeds(name: str) -> list[bytes]:
         case "verdict":
             return [b'{"relevance": 1, "coherence": 2.5, "style": 10, "score": 7}']
         case "completion":
-            body = b'{"choices": [{"message": {"content": "A text."}}], "usage": {"completion_tokens": 3}}'
+            body = b'{"choices": [{"message": {"content": "A text."}}], '
+            body += b'"usage": {"completion_tokens": 3}}'
             return [body, b'{"error": {"message": "busy"}}']
         case _:
             return [b'{"competence": [[1.0, 0.5], [0.25, 1]]}']

@@ -13,9 +13,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def patchy_world() -> WorldConfig:
-    """Experts come and go and users are idle at times: a random action is masked about half the
-    time.
-    """
+    """Return a world in which a random action is masked about half the time."""
     return WorldConfig(
         num_users=3,
         num_experts=5,

@@ -1,6 +1,4 @@
-"""The tables of a run folder opened with pandas, polars and DuckDB: the same rows, kinds and means
-in each.
-"""
+"""Tables of a run folder in pandas, polars and DuckDB: the same rows, kinds and means."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +34,7 @@ KINDS = {  # of an Arrow type: what each calls it
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory, tiny_experiment: dict[str, Any]) -> Path:
-    """The folder of two runs made by the command: one that trains and evaluates, one that audits."""
+    """Return the folder of two runs of the command: one trains and evaluates, one audits."""
     folder = tmp_path_factory.mktemp("results")
     for experiment in (tiny_experiment, yaml.safe_load(AUDITED)):
         source = folder / f"{experiment['name']}.yaml"

@@ -1,5 +1,4 @@
-"""RLlib's own wrapper `ParallelPettingZooEnv` around the environment, under RLlib's stock PPO and
-DQN.
+"""The wrapper `ParallelPettingZooEnv` of RLlib around the environment, under PPO and DQN.
 
 `marl_moe.rllib.stock_env.ParallelAdapter`, which our experiments use, is tested beside the rest of
 `marl_moe.rllib`; here stands what RLlib's wrapper does, and what it does not.
@@ -36,14 +35,14 @@ ITERATIONS, EPISODES = 2, 2  # episodes of an iteration
 
 @dataclass
 class Played:
-    """What RLlib's runner saw: an entry for each user and slot."""
+    """Entries for each user and slot that RLlib's runner saw."""
 
     allowed: list[bool] = field(default_factory=list)
     rejected: list[bool] = field(default_factory=list)
     gain: list[float] = field(default_factory=list)
 
     def add(self, episode: MultiAgentEpisode) -> None:
-        """The last step of an episode."""
+        """Add the last step of an episode."""
         for user in episode.agent_episodes.values():
             before, after = user.get_infos(-2), user.get_infos(-1)
             self.allowed.append(bool(before["action_mask"][user.get_actions(-1)]))
@@ -53,7 +52,7 @@ class Played:
 
 @contextmanager
 def algorithm(name: str, world: WorldConfig, masked: bool, played: Played) -> Iterator[Algorithm]:
-    """RLlib's stock algorithm, one policy for all users."""
+    """Return a stock algorithm of RLlib, one policy for all users."""
     register_env(
         "edge_experts", lambda _: ParallelPettingZooEnv(edge_experts_v0.parallel_env(world))
     )
@@ -80,9 +79,8 @@ def algorithm(name: str, world: WorldConfig, masked: bool, played: Played) -> It
         )
     else:
         config.rl_module(model_config=model)
-    config.callbacks(
-        on_episode_step=lambda *, episode, **kwargs: played.add(episode)
-    )  # RLlib would copy an object
+    # A function, since RLlib would copy an object.
+    config.callbacks(on_episode_step=lambda *, episode, **kwargs: played.add(episode))
     built = config.debugging(seed=0, log_level="ERROR").build_algo()
     yield built
     built.stop()

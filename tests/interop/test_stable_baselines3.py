@@ -1,5 +1,4 @@
-"""The environment as a vector environment of SuperSuit, under Stable-Baselines3's PPO: one policy
-for all users.
+"""The environment as a vector environment of SuperSuit, under Stable-Baselines3's PPO.
 
 Two things SuperSuit 3.11 leaves out are done here as a user has to. It has no `seed` for
 Stable-Baselines3 to call, so the worlds are seeded by `vector.venv.reset(seed=...)`: world i gets
@@ -44,7 +43,7 @@ def make_vector(config: WorldConfig, base_class: str = "stable_baselines3") -> A
 
 
 class Worlds:
-    """The same worlds played one by one through the environment's own interface, users in one row."""
+    """The same worlds played one by one through the environment itself, users in one row."""
 
     def __init__(self, config: WorldConfig, seed: int) -> None:
         self.envs = [edge_experts_v0.parallel_env(config) for _ in range(WORLDS)]
@@ -119,9 +118,8 @@ def test_ppo_learns_from_the_environments_own_rewards_and_bootstraps(
     worlds = Worlds(patchy_world, SEED)
     worlds.reset([None] * WORLDS)  # `learn` resets once more
     buffer = still.rollout_buffer
-    chosen = buffer.actions.reshape(width, slots).T.astype(
-        int
-    )  # as the buffer is left: a row for each user and slot
+    # The buffer is left with a row for each user and slot.
+    chosen = buffer.actions.reshape(width, slots).T.astype(int)
     rewards = np.array([worlds.step(actions)[0] for actions in chosen])
     np.testing.assert_array_equal(buffer.rewards[:-1], rewards[:-1])
     with torch.no_grad():

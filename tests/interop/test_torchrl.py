@@ -1,6 +1,4 @@
-"""The environment under TorchRL's `PettingZooWrapper`: whole episodes, as the environment itself
-plays them.
-"""
+"""The environment under TorchRL's `PettingZooWrapper`: whole episodes, as without it."""
 
 import numpy as np
 import pytest
@@ -22,7 +20,7 @@ def wrapped(patchy_world: WorldConfig) -> PettingZooWrapper:
 
 @pytest.fixture(scope="module")
 def rollout(wrapped: PettingZooWrapper) -> TensorDict:
-    """Random actions that TorchRL draws from its masked action spec."""
+    """Return random actions that TorchRL draws from its masked action spec."""
     torch.manual_seed(0)
     wrapped.set_seed(SEED)
     return wrapped.rollout(STEPS, break_when_any_done=False)

@@ -20,9 +20,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def patchy_world() -> WorldConfig:
-    """Experts come and go, users are idle at times, requests take several slots: masks are of all
-    kinds.
-    """
+    """Return a world with masks of all kinds: experts come and go, users are idle at times."""
     return WorldConfig(
         num_users=3,
         num_experts=5,

@@ -203,9 +203,7 @@ def test_deviating_markets_are_cleared_many_at_a_time_within_the_bound(
     assert sizes[1] == 200 * regret.ROUND * 4
 
 
-def test_failed_clearings_are_counted_and_a_market_that_fails_at_the_truth_is_not_measured() -> (
-    None
-):
+def test_failed_clearings_are_counted_and_a_market_that_fails_at_the_truth_is_left_out() -> None:
     market = random_market(8, 4)
     unit_cost = market.unit_cost.copy()
     unit_cost[1, 0] = 9.0

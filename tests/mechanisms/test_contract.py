@@ -165,9 +165,7 @@ def test_nobody_loses_where_costs_are_multiples_of_the_base_cost(draw_market: Dr
     assert (utility > 1e-3).mean() > 0.3
 
 
-def test_where_costs_grow_less_with_effort_than_the_base_cost_the_truth_loses_and_lying_pays() -> (
-    None
-):
+def test_where_costs_grow_less_with_effort_than_the_base_cost_lying_pays() -> None:
     mechanism = Contract()
     market = Market(
         [2.93], [0.5], [1.0], [5.05], 0.0

@@ -145,9 +145,7 @@ def test_seeds_are_aligned_by_interpolation_over_the_steps_that_all_of_them_pass
     np.testing.assert_allclose(found.loc[found["seed"] == 1, "gain"], [8, 7, 6, 5])
 
 
-def test_seeds_at_the_same_steps_are_aligned_as_they_are_and_those_that_never_meet_are_not() -> (
-    None
-):
+def test_seeds_at_the_same_steps_are_aligned_and_those_that_never_meet_are_not() -> None:
     frame = pd.DataFrame(
         {"seed": [0, 0, 1, 1], "agent_steps": [8, 16, 8, 16], "gain": [1.0, 2.0, 3.0, 5.0]}
     )

@@ -1,6 +1,4 @@
-"""Any valid world and mechanism, drawn field by field from what the configuration's dataclasses say
-of themselves.
-"""
+"""Any valid world and mechanism, drawn field by field from the configuration's dataclasses."""
 
 import inspect
 import json
@@ -39,9 +37,7 @@ MEASURED_TOPICS = 6
 
 
 class Case(NamedTuple):
-    """A world to play: the sections `env` and `mechanism` of an experiment, how many worlds, and a
-    seed.
-    """
+    """A world to play: sections `env` and `mechanism` of an experiment, its copies, a seed."""
 
     env: Plain
     mechanism: Plain
@@ -59,7 +55,7 @@ class Leaf(NamedTuple):
 
 
 def leaves(section: Any = WorldConfig, prefix: str = "") -> Iterator[Leaf]:
-    """Every field of a dataclass and of those in it."""
+    """Yield every field of a dataclass and of those in it."""
     adapter = TypeAdapter(section)
     schemas = adapter.json_schema()["properties"]
     for name, info in section.__pydantic_fields__.items():
@@ -70,9 +66,8 @@ def leaves(section: Any = WorldConfig, prefix: str = "") -> Iterator[Leaf]:
         def is_taken(value: Any, name: str = name) -> bool:
             try:
                 adapter.validate_json(json.dumps({name: value}), strict=True)
-            except (
-                ValidationError
-            ) as error:  # what is wrong of several fields together has no place
+            except ValidationError as error:
+                # An error of several fields together has no place.
                 return all(mistake["loc"] == () for mistake in error.errors())
             return True
 
@@ -83,7 +78,7 @@ def leaves(section: Any = WorldConfig, prefix: str = "") -> Iterator[Leaf]:
 
 @pytest.fixture(scope="session")
 def fields() -> list[Leaf]:
-    """Every field below `env`."""
+    """Return every field below `env`."""
     return list(leaves())
 
 
@@ -131,7 +126,7 @@ def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
 
 
 def _mechanism(name: str) -> SearchStrategy[Plain]:
-    """A mechanism with any of its parameters."""
+    """Draw a mechanism with any of its parameters."""
     kind = type(mechanisms.make(name))
     hints = get_type_hints(kind)
 
@@ -161,9 +156,7 @@ def _alternatives(schema: Plain) -> list[Plain]:
 def _values(
     schema: Plain, default: Any, name: str, is_taken: Callable[[Any], bool], wild: bool
 ) -> SearchStrategy[Any]:
-    """Whatever a field takes, as YAML writes it; numbers near the default, or where it is `wild` up
-    to their limits.
-    """
+    """Draw a value that a field takes, as YAML writes it; `wild` numbers go up to their limits."""
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     match schema["type"]:

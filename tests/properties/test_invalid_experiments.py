@@ -64,7 +64,7 @@ def with_key(path: tuple[str, ...], value: Any) -> Yaml:
 
 
 def refusal(experiment: Any, folder: Path) -> str:
-    """What the loader says of an experiment, which it must refuse."""
+    """Return the loader's message on an experiment, which it must refuse."""
     file = folder / "wrong.yaml"
     file.write_text(yaml.safe_dump(experiment))
     with pytest.raises(SpecError) as error:

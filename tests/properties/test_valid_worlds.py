@@ -1,6 +1,4 @@
-"""Any valid configuration plays on, 200 slots of it in `make nightly`, and what holds of one slot
-holds of all.
-"""
+"""Any valid configuration plays on, for 200 slots in `make nightly`, with every invariant."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -30,7 +28,7 @@ BOOKED = {
 
 
 class Books:
-    """What steps gave, against what the clearings of an episode recorded of it."""
+    """Sums over steps, to compare with what the clearings of an episode recorded."""
 
     def __init__(self) -> None:
         self.steps: dict[str, Any] = defaultdict(float)
@@ -58,7 +56,7 @@ class Books:
 
 
 def check_step(world: World, mask: np.ndarray, actions: np.ndarray, result: tuple) -> None:
-    """What must hold of one slot, given the mask and the choices that it was played with."""
+    """Check one slot, given the mask and the choices that it was played with."""
     seen, reward, result = result
     assert reward.dtype == seen.dtype == np.float32
     assert np.isfinite(reward).all()
@@ -86,9 +84,7 @@ def check_step(world: World, mask: np.ndarray, actions: np.ndarray, result: tupl
 
 
 def check_sight(world: World) -> None:
-    """Observations lie in their space, everybody may do something, and the mask is in the
-    observation.
-    """
+    """Check that observations lie in their space, hold the mask, and everybody may do something."""
     seen, mask = world.slot.observation, world.slot.mask
     low, high = observation.bounds(world.config, world.mechanism.allocates)
     outside = (seen < low) | (seen > high) | ~np.isfinite(seen)
@@ -103,9 +99,7 @@ def check_sight(world: World) -> None:
 
 
 def play(world: World, twin: World, rng: np.random.Generator, slots: int = LONG) -> None:
-    """Some slots, in two worlds that are the same bit for bit where a twin is at hand: of the same
-    seed, or state.
-    """
+    """Play some slots, in two worlds equal bit for bit where a twin of seed or state is at hand."""
     books = Books()
     together = 20  # slots that are left to the twin
     assert world.reset().tobytes() == twin.reset().tobytes()
@@ -150,7 +144,7 @@ def play(world: World, twin: World, rng: np.random.Generator, slots: int = LONG)
 def check_agents(
     config: Any, mechanism: mechanisms.Mechanism, seed: int, rng: np.random.Generator
 ) -> None:
-    """An episode through PettingZoo: what agents see lies in the space that they were told."""
+    """Play an episode through PettingZoo and check that observations lie in the agents' space."""
     env = edge_experts_v0.parallel_env(config, mechanism)
     seen, infos = env.reset(seed)
     for _ in range(20):

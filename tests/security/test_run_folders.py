@@ -1,6 +1,4 @@
-"""A run folder that came from somebody else: nothing in it is executed, and nothing of it leads out
-of it.
-"""
+"""A run folder from somebody else: nothing in it is executed, and nothing leads out of it."""
 
 import io
 import pickle
@@ -26,7 +24,7 @@ Yaml = dict[str, Any]
 
 
 class Bomb:
-    """What is executed when it is unpickled."""
+    """Object that executes something when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -41,9 +39,7 @@ def marl_moe(*arguments: str | Path) -> Result:
 
 @pytest.fixture(scope="module")
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that compares policies and has a trained one, with a checkpoint and TensorBoard events
-    beside it.
-    """
+    """Return a run with a policy comparison, a learned one, a checkpoint and its events."""
     out = tmp_path_factory.mktemp("pristine")
     experiment = {
         "name": "tiny",

@@ -24,7 +24,7 @@ def experiment(tiny_experiment: dict[str, Any], tmp_path: Path) -> Iterator[Path
 
 
 def everything(folder: Path) -> bytes:
-    """The bytes and names of all files below a folder."""
+    """Return the bytes and names of all files below a folder."""
     return b"".join(
         str(path).encode() + (path.read_bytes() if path.is_file() else b"")
         for path in folder.rglob("*")

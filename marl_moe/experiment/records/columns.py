@@ -34,7 +34,8 @@ TRAINING = POINT | {
     "lost_slots": (
         pa.float64(),
         "slots of all worlds that the epoch should have collected, less those that arrived: env "
-        "runners were dead or silent; NaN: RLlib's stock algorithms, which collect others in their place",
+        "runners were dead or silent; NaN: RLlib's stock algorithms, which collect others in "
+        "their place",
     ),
     "updates": (pa.int64(), "gradient updates so far"),
     "seconds": (pa.float64(), "wall clock since training began, s"),

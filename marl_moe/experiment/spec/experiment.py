@@ -125,7 +125,7 @@ class ExperimentSpec(Section):
         return self._changed_env("algorithm.pretraining.env", self.algorithm.pretraining.env)
 
     def pretraining(self) -> "ExperimentSpec | None":
-        """Return the experiment as it is in pretraining, None where training starts from nothing."""
+        """Return the experiment of the pretraining, None where training starts from nothing."""
         if self.algorithm is None or self.algorithm.pretraining is None:
             return None
         algorithm = self.algorithm.model_copy(
@@ -134,7 +134,7 @@ class ExperimentSpec(Section):
         return self.model_copy(update={"env": self.pretrained_env(), "algorithm": algorithm})
 
     def phases(self) -> list["ExperimentSpec"]:
-        """Return the trainings of a job in their order: a pretraining if there is one, then its own.
+        """Return the trainings of a job in order: a pretraining if there is one, then its own.
 
         Empty where nothing is trained.
         """

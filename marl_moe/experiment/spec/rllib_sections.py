@@ -149,7 +149,7 @@ def _kinds(annotation: Any) -> Iterator[str]:
 
 
 def _imported(key: str, paths: Any) -> Any:
-    """Import the class or function of a dotted path, as `tracking.WandbCallback`, or a list of them.
+    """Import the class or function of a dotted path, as `tracking.WandbCallback`, or a list.
 
     Raises:
         SpecError: it names nothing.

@@ -126,7 +126,8 @@ def _train_on(
             except NotFiniteError as error:
                 raise TrainingError(
                     f"{folder}: epoch {epoch}: {error} is not finite, nothing of this epoch is "
-                    "kept; the same settings lead here again, lower learning rates (algorithm.training) may not"
+                    "kept; the same settings lead here again, lower learning rates "
+                    "(algorithm.training) may not"
                 ) from None
             rows.append(row)
             events.add(tensorboard_scalars(row, spec.env.episode_slots), row["agent_steps"])

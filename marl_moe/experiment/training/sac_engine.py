@@ -21,7 +21,7 @@ OF_WORLD = ("num_experts", "allow_abandon", "num_expert_features")
 
 
 class SacEngine:
-    """Our SAC: it goes on from its state bit for bit, and may begin with networks trained before."""
+    """Our SAC, which continues from its state bit for bit or from networks trained before."""
 
     name = "sac"
     resumable = True
@@ -33,7 +33,7 @@ class SacEngine:
 
     def config(self, spec: ExperimentSpec, model_config: Any) -> Any:
         """See `Engine`."""
-        from marl_moe.rllib.algorithm import WorldSacConfig
+        from marl_moe.rllib.algorithm import WorldSac
 
         assert spec.algorithm is not None
         keys = [field.name for field in fields(NetworkConfig) if field.name not in OF_WORLD]
@@ -41,7 +41,8 @@ class SacEngine:
         users = spec.algorithm.module_users(spec.env.num_users)
         mechanism = spec.mechanism.parameters()
         try:
-            return WorldSacConfig().world(spec.env, mechanism, users, model_config)
+            defaults = WorldSac.get_default_config()
+            return defaults.world(spec.env, mechanism, users, model_config)
         except (TypeError, ValueError) as error:
             raise SpecError(f"algorithm.rl_module.model_config: {error}") from None
 

@@ -1,4 +1,4 @@
-"""Equilibrium, optimum and better response, against all joint actions and the world's own accounts."""
+"""Equilibrium, optimum and better response, against all joint actions and the world's accounts."""
 
 from dataclasses import replace
 from itertools import product
@@ -173,9 +173,12 @@ def test_local_search_ends_where_no_move_and_no_swap_helps(config: WorldConfig) 
 
 @pytest.mark.parametrize(
     ("policy", "expected"),
-    [(BetterResponse(np.random.default_rng(1), 0.1), 2.59), (BetterResponse(np.random.default_rng(1), 0.5), 2.66),
-     (Nash(np.random.default_rng(1)), 2.79)],
-)  # fmt: skip
+    [
+        (BetterResponse(np.random.default_rng(1), 0.1), 2.59),
+        (BetterResponse(np.random.default_rng(1), 0.5), 2.66),
+        (Nash(np.random.default_rng(1)), 2.79),
+    ],
+)
 def test_gains_of_eight_users_in_contention_are_the_published_ones(
     policy: Nash, expected: float
 ) -> None:

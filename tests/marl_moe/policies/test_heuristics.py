@@ -39,7 +39,7 @@ SETTINGS = [
 
 
 def slots(config: WorldConfig, mechanism: str, num_worlds: int = 6) -> Iterator[World]:
-    """The slots of an episode in which users do anything they like."""
+    """Yield the slots of an episode in which users act at random."""
     world = World(config, num_worlds=num_worlds, seed=0, mechanism=mechanisms.make(mechanism))
     rng = np.random.default_rng(0)
     while not world.done:
@@ -100,9 +100,8 @@ def test_random_is_uniform_over_the_experts_that_may_be_chosen() -> None:
     config = WorldConfig(num_experts=5, requests=RequestConfig(num_transferred=1))
     world = World(config, num_worlds=20, seed=0, mechanism=mechanisms.make("posted_price"))
     masks = world.slot.mask[:, 0, :-1]
-    n = int(
-        np.flatnonzero((masks.sum(axis=1) > 1) & (masks.sum(axis=1) < 5))[0]
-    )  # some may be chosen, some not
+    # A world in which some may be chosen, some not.
+    n = int(np.flatnonzero((masks.sum(axis=1) > 1) & (masks.sum(axis=1) < 5))[0])
     allowed = np.flatnonzero(masks[n])
     policy = HEURISTICS["random"](np.random.default_rng(0))
     counts = np.bincount([policy.act(world.slot)[n, 0] for _ in range(4000)], minlength=6)
@@ -183,9 +182,8 @@ def test_greedy_with_types_alone_takes_the_least_energy_of_the_right_type() -> N
 def test_greedy_does_not_see_what_others_choose_now() -> None:
     world = World(FREE, num_worlds=6, seed=0)
     before = act("greedy", world)
-    assert (
-        np.bincount(before.ravel(), minlength=8)[:7] > 1
-    ).any()  # some crowd, blind to each other
+    # Some crowd, blind to each other.
+    assert (np.bincount(before.ravel(), minlength=8)[:7] > 1).any()
     np.testing.assert_array_equal(before, act("greedy", world))
 
 
@@ -220,9 +218,8 @@ def test_round_robin_visits_every_expert_once_before_any_twice() -> None:
     visits = []
     for _ in range(5):
         chosen = policy.act(world.slot)
-        assert (
-            np.ptp(np.bincount(chosen[0], minlength=5)) <= 1
-        )  # 7 users on 5 experts: one or two each
+        # 7 users on 5 experts: one or two each.
+        assert np.ptp(np.bincount(chosen[0], minlength=5)) <= 1
         visits.append(chosen)
         world.step(chosen)
     assert (np.sort(np.array(visits), axis=0) == np.arange(5)[:, None, None]).all()

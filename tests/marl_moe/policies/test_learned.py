@@ -28,14 +28,13 @@ def make_policy(
     actors = {module: config.build(copies=1).requires_grad_(False) for module in users}
     for actor in actors.values():
         for name, parameter in actor.named_parameters():
-            parameter *= (
-                0 if name.startswith("abandon_out") else 3
-            )  # clearly different scores, not all below abandoning
+            # Clearly different scores, not all below abandoning.
+            parameter *= 0 if name.startswith("abandon_out") else 3
     return LearnedPolicy("sac", actors, config, users)
 
 
 def probabilities(policy: LearnedPolicy, world: World, module: str, n: int, u: int) -> np.ndarray:
-    """What one user's actor says about its actions, as a softmax over the allowed ones."""
+    """Return probabilities of one user's actor, a softmax over the allowed actions."""
     score = (
         policy.actors[module](torch.from_numpy(world.slot.observation[n, u : u + 1]))[0, 0]
         .double()
@@ -118,7 +117,8 @@ sys.modules["ray"] = None  # importing it raises ImportError
 from pathlib import Path
 from envs import World, WorldConfig
 from marl_moe.policies.learned import load_policy
-world = World(WorldConfig(**json.loads({json.dumps(small_world.as_dict())!r})), num_worlds=4, seed=9)
+config = WorldConfig(**json.loads({json.dumps(small_world.as_dict())!r}))
+world = World(config, num_worlds=4, seed=9)
 print(json.dumps(load_policy(Path({str(tmp_path)!r}), "sac").act(world.slot).tolist()))
 """
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Networks against the same sums written out expert by expert, and masks against the world's own."""
+"""Networks against the same sums written out expert by expert, and masks against the world's."""
 
 import math
 from typing import Any
@@ -26,14 +26,14 @@ def observations(num_experts: int, batch: int = 4, seed: int = 0) -> Tensor:
 
 
 def blocks(observation: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """One user's features, and each expert's."""
+    """Return one user's features, and those of each expert."""
     return observation[:NUM_USER_FEATURES], list(
         observation[NUM_USER_FEATURES:].split(NUM_EXPERT_FEATURES)
     )
 
 
 def by_hand(network: PointerNetwork, observation: Tensor) -> list[float]:
-    """Scores of one user's actions from the first copy of the network, one expert after the other."""
+    """Score one user's actions by the network's first copy, one expert after the other."""
 
     def linear(layer: nn.Module, values: Tensor) -> Tensor:
         product = layer.weight[0].T @ values
@@ -156,13 +156,9 @@ def test_an_impossible_network_is_refused_by_name(wrong: dict[str, Any], message
 def test_networks_carried_over_to_more_experts_score_those_they_know_as_before(
     network: str,
 ) -> None:
-    """While the further experts show nothing but zeros; and back among fewer, all that is left as
-    before.
-    """
-    few, many = (
-        NetworkConfig(num_experts, network=network, hidden=8).build(copies=2)
-        for num_experts in (5, 9)
-    )  # type: ignore[arg-type]
+    """Further experts show only zeros here; among fewer again, what is left is as before."""
+    few = NetworkConfig(5, network=network, hidden=8).build(copies=2)  # type: ignore[arg-type]
+    many = NetworkConfig(9, network=network, hidden=8).build(copies=2)  # type: ignore[arg-type]
     fresh = many.state_dict()
     grown = {
         name: carried_over(f"critic.{name}", few.state_dict()[name], value)

@@ -1,8 +1,7 @@
 """Whole training: repeatable, counted right, for every grouping of users, and worth it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,73 +12,12 @@ import mechanisms
 from envs import RequestConfig, WorldConfig
 from marl_moe.experiment.study.evaluation import evaluate, make_heuristic
 from marl_moe.policies.learned import LearnedPolicy
-from marl_moe.rllib.algorithm import WorldSac
 from marl_moe.rllib.learner import MaskedSacLearner
+
+from .learned_numbers import counts, same, weights
 
 pytestmark = pytest.mark.usefixtures("ray_started")
 GROUPS = {"first": [0], "second": [1]}
-Weights = dict[str, np.ndarray]
-
-
-@pytest.fixture
-def build(sac_config: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
-    """Build algorithms that are stopped at the end: `build(world, **settings of sac_config)`."""
-    built = []
-
-    def make(world: WorldConfig, **settings: Any) -> Any:
-        built.append(sac_config(world, **settings).build_algo())
-        return built[-1]
-
-    yield make
-    for algorithm in built:
-        algorithm.stop()
-
-
-def weights(algorithm: Any) -> Weights:
-    """Every number learned: networks, targets and temperature of each module."""
-    learner = algorithm.learner_group._learner
-    found = {
-        f"{module} temperature": value.detach().numpy().copy()
-        for module, value in learner.curr_log_alpha.items()
-    }
-    for module in algorithm.config.env_config["module_users"]:
-        state = learner.module[module].unwrapped().state_dict()
-        found |= {f"{module} {name}": value.numpy().copy() for name, value in state.items()}
-    return found
-
-
-def learner_state(algorithm: Any) -> Weights:
-    """Every number that the learner holds, wherever it is: networks, targets, temperature and
-    optimisers.
-    """
-    state = algorithm.learner_group.get_state()["learner"]
-    found = {
-        f"{module} temperature": np.array(value) for module, value in state["log_alpha"].items()
-    }
-    for module, networks in state["rl_module"].items():
-        found |= {f"{module} {name}": np.array(value) for name, value in networks.items()}
-    for optimizer, held in state["optimizer"].items():
-        for number, moments in held["state"]["state"].items():
-            found |= {
-                f"{optimizer} {number} {name}": np.array(value) for name, value in moments.items()
-            }
-    return found
-
-
-def same(one: Weights, other: Weights) -> bool:
-    assert one.keys() == other.keys()
-    return all(np.array_equal(one[name], other[name]) for name in one)
-
-
-def counts(result: dict[str, Any]) -> tuple[int, int, int]:
-    """Env steps, agent steps and updates so far."""
-    runners = result["env_runners"]
-    agent_steps = sum(runners["num_agent_steps_sampled_lifetime"].values())
-    return (
-        runners["num_env_steps_sampled_lifetime"],
-        agent_steps,
-        result.get("num_updates_lifetime", 0),
-    )
 
 
 @pytest.mark.parametrize(
@@ -223,77 +161,11 @@ def test_two_remote_runners_collect_and_are_sent_what_is_learned(
                 np.testing.assert_array_equal(np.asarray(value), learned[f"shared {name}"])
 
 
-def test_resume_from_rllibs_checkpoint_is_bit_identical_to_never_having_stopped(
-    build: Callable[..., Any], small_world: WorldConfig, tmp_path: Path
-) -> None:
-    """The replay outgrows its capacity, an update is half due, experts change every episode."""
-    world = replace(small_world, experts=replace(small_world.experts, resample="episode"))
-    whole = build(
-        world,
-        training_intensity=1.3,
-        replay_buffer_config={"capacity": 100},
-        users=GROUPS,
-        n_step=3,
-    )
-    whole.train()
-    whole.train()
-    whole.save_to_path(tmp_path)
-    expected = whole.train()
-    learned = learner_state(whole)
-    whole.stop()
-    resumed = WorldSac.from_checkpoint(tmp_path)
-    try:
-        result = resumed.train()
-        assert counts(result) == counts(expected)
-        assert result["env_runners"]["gain"] == expected["env_runners"]["gain"]
-        assert same(learner_state(resumed), learned)
-    finally:
-        resumed.stop()
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{}, {"runners": 2, "learners": 1}],
-    ids=["in one process", "two remote runners and a remote learner"],
-)
-def test_restoring_an_older_checkpoint_repeats_what_followed_it(
-    build: Callable[..., Any], small_world: WorldConfig, tmp_path: Path, settings: dict[str, int]
-) -> None:
-    algorithm = build(small_world, **settings)
-    algorithm.train()
-    algorithm.save_to_path(tmp_path)
-    algorithm.train()
-    first = learner_state(algorithm)
-    algorithm.restore_from_path(tmp_path)
-    assert not same(learner_state(algorithm), first)
-    algorithm.train()
-    assert same(learner_state(algorithm), first)
-
-
-def test_a_state_replaces_the_weights_of_an_algorithm_that_learned_longer(
-    build: Callable[..., Any], small_world: WorldConfig
-) -> None:
-    short, long = build(small_world, seed=1), build(small_world, seed=2)
-    short.train()
-    long.train()
-    long.train()
-    long.set_state(short.get_state())
-    assert same(weights(long), weights(short))
-
-
-def test_a_runner_that_is_restarted_is_handed_weights_and_no_worlds(
-    build: Callable[..., Any], small_world: WorldConfig
-) -> None:
-    algorithm = build(small_world)
-    assert set(algorithm.env_runner.get_state()) == {"rl_module", "weights_seq_no"}
-
-
 def test_a_local_runner_has_weights_of_its_own_where_the_learner_is_not_on_the_cpu(
     build: Callable[..., Any], small_world: WorldConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        MaskedSacLearner, "device", torch.device("cuda")
-    )  # what it says; the networks stay here
+    # The learner says so; the networks stay here.
+    monkeypatch.setattr(MaskedSacLearner, "device", torch.device("cuda"))
     algorithm = build(small_world)
     algorithm.train()
     assert algorithm.env_runner.module is not algorithm.learner_group._learner.module
@@ -333,62 +205,3 @@ def test_sac_learns_to_ask_experts_of_the_right_type(build: Callable[..., Any]) 
     }
     assert gain["sac"] > gain["random"] + 0.8 * (gain["topic_match"] - gain["random"])
     assert gain["topic_match"] > gain["random"] + 1.0
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("training_intensity", 0),
-        ("target_entropy_ratio", 1.2),
-        ("torch_threads", 0),
-        ("twin_q", False),
-        ("n_step", 0),
-        ("n_step", (1, 3)),
-        ("gamma", -3),
-        ("gamma", float("nan")),
-        ("gamma", "0.9"),
-        ("tau", 7),
-        ("train_batch_size_per_learner", 0),
-        ("actor_lr", -1),
-        ("critic_lr", float("inf")),
-        ("initial_alpha", 0),
-        ("num_steps_sampled_before_learning_starts", "soon"),
-        ("replay_buffer_config", {"capacityy": 10}),
-        ("replay_buffer_config", {"capacity": 0}),
-        ("store_buffer_in_checkpoints", False),
-    ],
-)
-def test_an_impossible_value_is_refused_by_its_key(
-    sac_config: Callable[..., Any], small_world: WorldConfig, key: str, value: Any
-) -> None:
-    with pytest.raises(ValueError, match=key):
-        sac_config(small_world, **{key: value}).validate()
-
-
-@pytest.mark.parametrize("frequency", [0, 1.5, True, "often"])
-def test_an_impossible_checkpoint_frequency_is_refused_by_its_key(
-    sac_config: Callable[..., Any], small_world: WorldConfig, frequency: Any
-) -> None:
-    config = sac_config(small_world).checkpointing(checkpoint_frequency=frequency)
-    with pytest.raises(
-        ValueError, match=r"checkpointing\.checkpoint_frequency should be an integer of at least 1"
-    ):
-        config.validate()
-
-
-def test_a_gpu_is_asked_for_by_rllibs_key_and_refused_where_there_is_none(
-    sac_config: Callable[..., Any], small_world: WorldConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = sac_config(small_world).learners(num_gpus_per_learner=1)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match=r"learners\.num_gpus_per_learner: PyTorch finds no GPU"):
-        config.validate()
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    config.validate()
-
-
-def test_what_the_other_tests_use_is_accepted(
-    sac_config: Callable[..., Any], small_world: WorldConfig
-) -> None:
-    sac_config(small_world, replay_buffer_config={"capacity": 10}, n_step=3, tau=1.0).validate()
-    assert torch.get_num_threads() == 1

@@ -1,6 +1,4 @@
-"""What runners collect, against the same actions played in a World and in the PettingZoo
-environment.
-"""
+"""Fragments of env runners, against the same actions in a World and in the PettingZoo view."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -75,11 +73,8 @@ def test_one_world_gives_the_transitions_of_the_pettingzoo_environment(
 
 def test_rows_that_only_close_an_episode_or_a_fragment_are_marked(runner: WorldRunner) -> None:
     fragments = [runner.sample() for _ in range(6)]
-    episode = [
-        [True] * 5 + [False],
-        [True] * 5 + [False],
-        [True] * 2 + [False],
-    ]  # the last ends with the episode
+    # The last fragment ends with the episode.
+    episode = [[True] * 5 + [False], [True] * 5 + [False], [True] * 2 + [False]]
     assert [fragment.starts.tolist() for fragment in fragments] == episode * 2
     assert [fragment.continues for fragment in fragments] == [False, True, True] * 2
     for before, after in pairwise(fragments):

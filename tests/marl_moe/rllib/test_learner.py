@@ -21,7 +21,7 @@ RATIO, SIZE = 0.3, 16
 
 @pytest.fixture(params=["pointer", "mlp"])
 def learner(request: pytest.FixtureRequest, make_learner: Make, patchy_world: WorldConfig) -> Any:
-    """A learner whose targets and temperature are away from where they start."""
+    """Return a learner whose targets and temperature are away from where they start."""
     torch.manual_seed(0)
     learner = make_learner(
         patchy_world, network={"network": request.param}, target_entropy_ratio=RATIO
@@ -45,7 +45,7 @@ def batch(patchy_world: WorldConfig, transitions: Make) -> Batch:
 
 
 def allowed(observation: Tensor, allow_abandon: bool) -> list[int]:
-    """Actions that an observation allows."""
+    """Return the actions that an observation allows."""
     experts = observation[NUM_USER_FEATURES:].reshape(-1, NUM_EXPERT_FEATURES)
     usable = [e for e, features in enumerate(experts) if features[0] == 1]
     return [*usable, len(experts)] if allow_abandon or not usable else usable
@@ -96,7 +96,7 @@ def loss(learner: Any, batch: Batch) -> Tensor:
 
 
 def update(learner: Any, batch: Batch, size: int = SIZE) -> None:
-    """As the algorithm calls it, with any number of minibatches of `size`."""
+    """Update as the algorithm does, with any number of minibatches of `size`."""
     batches = MultiAgentBatch({"shared": SampleBatch(batch)}, env_steps=len(batch["obs"]))
     learner.update(
         batch=batches,
@@ -165,9 +165,8 @@ def test_the_temperature_rises_below_the_entropy_wanted_and_falls_above_it(
     with torch.no_grad():
         for parameter in actor.parameters():
             parameter.zero_()
-        actor.abandon_out.bias.fill_(
-            bias
-        )  # abandoning is next to certain, or as likely as any other action
+        # Abandoning is next to certain, or as likely as any other action.
+        actor.abandon_out.bias.fill_(bias)
     update(learner, batch)
     assert direction * (learner.curr_log_alpha["shared"].item() - before) > 1e-5
 

@@ -17,9 +17,7 @@ EVERYBODY = np.arange(USERS)
 
 @dataclass
 class Runner:
-    """Sends fragments as an env runner does; every observation is a number of its own, (row, world,
-    user).
-    """
+    """Sender of fragments like an env runner's; each observation is a number of its own."""
 
     index: int
     episode_slots: int
@@ -190,9 +188,7 @@ def test_n_steps_end_with_the_fragment_where_another_runner_came_between() -> No
 @pytest.mark.parametrize("n_step", [1, 3])
 @pytest.mark.parametrize("lost", ["on the way", "with its runner"])
 def test_no_transition_reaches_across_a_fragment_that_was_lost(n_step: int, lost: str) -> None:
-    """A runner that was too late goes on where it was; one that was restarted begins anew, under
-    the same number.
-    """
+    """A runner that was late goes on; one that was restarted begins anew, under the same number."""
     runner, ring = new_runners(episode_slots=100)[0], ReplayRing(1000, n_step, GAMMA)
     first = runner.fragment(3)
     if lost == "with its runner":

@@ -1,6 +1,4 @@
-"""The adapter between PettingZoo and RLlib: over a small environment with agents that end apart,
-and over the world.
-"""
+"""The adapter between PettingZoo and RLlib, over a small environment and over the world."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,9 +18,7 @@ Endings = dict[str, tuple[int, str]]
 
 
 class Ending(ParallelEnv):
-    """Each agent ends in a step and a way of its own; results come in reversed order, as from a
-    set.
-    """
+    """Environment whose agents end each in a step and a way of its own, in reversed order."""
 
     metadata: dict[str, Any] = {}  # noqa: RUF012
     render_mode = "ansi"
@@ -67,7 +63,7 @@ class Ending(ParallelEnv):
 
 
 def play(endings: Endings) -> tuple[list[tuple[bool, bool]], MultiAgentEpisode]:
-    """The two flags `__all__` of each step, and the episode as RLlib records it."""
+    """Return the two flags `__all__` of each step, and the episode as RLlib records it."""
     env = ParallelAdapter(Ending(endings))
     episode = MultiAgentEpisode(
         observation_space=env.observation_spaces,
@@ -167,9 +163,7 @@ def world_env(config: WorldConfig, seed: int = 0, worker: int = 0) -> EdgeExpert
 
 
 def episode_of(env: EdgeExpertsEnv, seed: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Observations (T + 1, U, D) and rewards (T, U) of an episode of actions that a fixed generator
-    draws.
-    """
+    """Return observations (T + 1, U, D) and rewards (T, U) of an episode of fixed actions."""
     rng = np.random.default_rng(7)
     seen, _ = env.reset(seed=seed)
     observations, rewards = [list(seen.values())], []

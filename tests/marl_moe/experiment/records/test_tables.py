@@ -95,7 +95,8 @@ from pathlib import Path
 from marl_moe.experiment.records.tables import write_table
 rows = pd.read_parquet({str(path)!r}).sample(50_000, replace=True, random_state=0)
 rows["gain"] = np.random.default_rng(0).normal(size=50_000)
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # bytes that a file of this process may have
+# Bytes that a file of this process may have.
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
     write_table(Path({str(tmp_path)!r}), "evaluation", rows)
 except OSError:

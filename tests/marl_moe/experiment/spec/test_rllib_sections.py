@@ -21,7 +21,8 @@ from ray.rllib.callbacks.callbacks import RLlibCallback
 class Tracker(RLlibCallback):
     def on_train_result(self, *, algorithm, metrics_logger=None, result, **kwargs):
         with Path({told!r}).open("a") as file:
-            file.write(f"{{result['training_iteration']}} {{result['env_runners']['num_agent_slots']}}\\n")
+            slots = result["env_runners"]["num_agent_slots"]
+            file.write(f"{{result['training_iteration']}} {{slots}}\\n")
 """
 
 

@@ -17,7 +17,7 @@ SEED = 6
 
 
 class Anything:
-    """Any action, masked ones included, from a generator of its own; remembers the worlds it met."""
+    """Policy of any actions, masked ones included, that remembers the worlds it met."""
 
     name = "anything"
 

@@ -30,9 +30,7 @@ def mean_gain(config: WorldConfig, *setting: Any) -> float:
     return float(np.mean(gains))
 
 
-def test_what_is_tuned_is_close_to_the_best_of_all_in_other_worlds_and_a_crowd_needs_memory() -> (
-    None
-):
+def test_tuned_values_are_close_to_the_best_in_other_worlds_and_a_crowd_needs_memory() -> None:
     tuned = {}
     for num_users in (2, 16):
         policy = tuned_better_response(

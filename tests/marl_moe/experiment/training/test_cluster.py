@@ -1,4 +1,4 @@
-"""The cluster section: what it may hold, what of it is kept, and what happens where nobody answers."""
+"""The cluster section: its values, what is kept of them, and a cluster that does not answer."""
 
 import socket
 from collections.abc import Callable

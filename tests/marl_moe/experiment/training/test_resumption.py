@@ -34,7 +34,7 @@ def resumption(tiny_experiment: dict[str, Any], tmp_path: Path) -> Resumption:
     return Resumption(parse_experiment(tiny_experiment, "tiny"), tmp_path, resumable=True)
 
 
-def test_by_default_a_checkpoint_is_due_once_three_times_as_many_transitions_were_trained_on_as_are_held(
+def test_by_default_a_checkpoint_is_due_once_three_times_the_transitions_held_were_trained_on(
     resumption: Resumption,
 ) -> None:
     held = 5 * LEAST_TRANSITIONS

@@ -1,0 +1,198 @@
+"""Configuration of our SAC: RLlib's keys of SAC and those of our own, checked."""
+
+from typing import Any
+
+import torch
+from ray.rllib.algorithms.algorithm_config import NotProvided
+from ray.rllib.algorithms.sac import SACConfig
+from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+
+from envs import WorldConfig
+from envs.observation import expert_features
+from marl_moe.policies.networks import NetworkConfig
+from marl_moe.rllib.env_runner import WorldRunner
+from marl_moe.rllib.learner import MaskedSacLearner
+from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
+from marl_moe.rllib.module import MaskedSacModule
+from mechanisms import make
+
+WITHOUT_EFFECT = {
+    "target_entropy": "the entropy is set by target_entropy_ratio",
+    "target_network_update_freq": "targets move with every update by tau",
+    "q_model_config": "networks are set by rl_module.model_config",
+    "policy_model_config": "networks are set by rl_module.model_config",
+    "store_buffer_in_checkpoints": "every checkpoint holds the replay",
+}
+
+
+class WorldSacConfig(SACConfig):
+    """Keys of our SAC beside those of RLlib's; `WorldSac.get_default_config()` returns them.
+
+    `training(training_intensity=...)` is the replay ratio, explicit always: transitions trained on
+    per transition collected. `training(target_entropy_ratio=...)` times the log of the number of
+    allowed actions is the entropy, nats, that the temperature is driven to.
+    `training(torch_threads=...)` is the thread count of learner and runners. One training iteration
+    is an episode in every world. `checkpointing(checkpoint_frequency=...)` is the number of
+    training iterations between two checkpoints of a run; None: as many as keep writing them a small
+    share of training.
+
+    Args:
+        algo_class: the algorithm that `build_algo` builds. RLlib gives none where it restores a
+            configuration from its state, and sets it later.
+    """
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__()
+        self.algo_class = algo_class  # never RLlib's own SAC, which SACConfig puts for None
+        self.target_entropy_ratio = 0.1
+        self.torch_threads = 1
+        self.checkpoint_frequency: int | None = None
+        self.training_intensity = 2.0
+        self.gamma = 0.9
+        self.initial_alpha = 0.2
+        self.actor_lr = self.critic_lr = 1e-3
+        self.alpha_lr = 1e-3
+        self.num_steps_sampled_before_learning_starts = 2000
+        self.replay_buffer_config: dict[str, Any] = {
+            "type": "EpisodeReplayBuffer",
+            "capacity": 200_000,
+        }
+        self.env_runner_cls = WorldRunner
+        self.rollout_fragment_length = 5
+        self.num_envs_per_env_runner = 16
+        self.min_time_s_per_iteration = 0
+        self.min_sample_timesteps_per_iteration = 0
+        self.count_steps_by = "agent_steps"
+        self.log_level = "ERROR"
+
+    def training(
+        self,
+        *,
+        target_entropy_ratio: Any = NotProvided,
+        torch_threads: Any = NotProvided,
+        **kwargs: Any,
+    ) -> "WorldSacConfig":
+        """Set keys of training: RLlib's, and the two of ours (see the class).
+
+        Args:
+            target_entropy_ratio: share of the greatest entropy that is aimed at, 0..1.
+            torch_threads: threads of PyTorch in each process.
+            kwargs: RLlib's keys.
+
+        Returns:
+            The configuration itself.
+
+        Raises:
+            ValueError: a key has no effect in our SAC.
+        """
+        for key in WITHOUT_EFFECT.keys() & kwargs.keys():
+            raise ValueError(f"{key} has no effect here: {WITHOUT_EFFECT[key]}")
+        super().training(**kwargs)
+        if target_entropy_ratio is not NotProvided:
+            self.target_entropy_ratio = target_entropy_ratio
+        if torch_threads is not NotProvided:
+            self.torch_threads = torch_threads
+        return self
+
+    def checkpointing(
+        self, *, checkpoint_frequency: Any = NotProvided, **kwargs: Any
+    ) -> "WorldSacConfig":
+        """Set keys of checkpointing: RLlib's, and one named as in Ray's CheckpointConfig.
+
+        Args:
+            checkpoint_frequency: training iterations between two checkpoints (see the class).
+            kwargs: RLlib's keys.
+
+        Returns:
+            The configuration itself.
+        """
+        super().checkpointing(**kwargs)
+        if checkpoint_frequency is not NotProvided:
+            self.checkpoint_frequency = checkpoint_frequency
+        return self
+
+    def world(
+        self,
+        config: WorldConfig,
+        mechanism: dict[str, Any],
+        module_users: dict[str, list[int]],
+        network: dict[str, Any],
+    ) -> "WorldSacConfig":
+        """Set the world that is learned in, the users of each module and the modules' network.
+
+        Args:
+            config: the world.
+            mechanism: name and parameters of the mechanism.
+            module_users: users that each module acts for.
+            network: keys of `NetworkConfig` that the world does not set.
+
+        Returns:
+            The configuration itself.
+        """
+        self.environment(
+            env=None,
+            env_config={
+                "world": config.as_dict(),
+                "mechanism": mechanism,
+                "module_users": module_users,
+            },
+        )
+        model = NetworkConfig(
+            num_experts=config.num_candidates,
+            allow_abandon=config.allow_abandon,
+            num_expert_features=len(expert_features(make(**mechanism).allocates)),
+            **network,
+        )
+        spec = RLModuleSpec(module_class=MaskedSacModule, model_config=model.as_dict())
+        self.multi_agent(policies=set(module_users), policy_mapping_fn=_no_mapping)
+        return self.rl_module(
+            rl_module_spec=MultiRLModuleSpec(rl_module_specs=dict.fromkeys(module_users, spec))
+        )
+
+    def validate(self) -> None:
+        """Check the keys, as RLlib does and further.
+
+        Raises:
+            ValueError: a value is impossible; the message names its key.
+        """
+        buffer = self.replay_buffer_config
+        if not isinstance(buffer, dict) or set(buffer) != {"type", "capacity"}:
+            raise ValueError(
+                "training.replay_buffer_config should hold a capacity and nothing else, got "
+                f"{buffer}"
+            )
+        if not is_number(buffer["capacity"], int) or buffer["capacity"] < 1:
+            raise ValueError(
+                "training.replay_buffer_config.capacity should be an integer of at least 1, got "
+                f"{buffer['capacity']!r}"
+            )
+        least = {"n_step": 1, "torch_threads": 1, "train_batch_size_per_learner": 1}
+        check_integers(self, least | {"num_steps_sampled_before_learning_starts": 0})
+        check_shares(self, ("gamma", "tau", "target_entropy_ratio"))
+        check_positive(
+            self, ("training_intensity", "initial_alpha", "actor_lr", "critic_lr", "alpha_lr")
+        )
+        frequency = self.checkpoint_frequency
+        if frequency is not None and (not is_number(frequency, int) or frequency < 1):
+            raise ValueError(
+                "checkpointing.checkpoint_frequency should be an integer of at least 1, or null, "
+                f"got {frequency!r}"
+            )
+        if self.num_gpus_per_learner and not self.num_learners and not torch.cuda.is_available():
+            raise ValueError("learners.num_gpus_per_learner: PyTorch finds no GPU on this machine")
+        if not self.twin_q:
+            raise ValueError("training.twin_q should be true: the critics are always twins")
+        super().validate()
+
+    @property
+    def _model_config_auto_includes(self) -> dict[str, Any]:
+        return {}  # a module's model_config is a NetworkConfig and nothing else
+
+    def get_default_learner_class(self) -> type:
+        """Return the learner's class."""
+        return MaskedSacLearner
+
+
+def _no_mapping(agent_id: str, episode: Any, **kwargs: Any) -> str:
+    raise NotImplementedError("runners map users to modules by env_config['module_users']")
