@@ -85,7 +85,6 @@ class Marketplace:
         Raises:
             MechanismError: the first clearing of this pool failed.
         """
-        self.due = False
         self._slot = slot
         num_worlds, num_experts = self.demand.shape
         self._ledger = Ledger.opened(num_worlds, self.num_users, num_experts)
@@ -106,6 +105,7 @@ class Marketplace:
             self._priced = True
             self._status, self._solve_seconds = outcome.status, outcome.solve_seconds
             self.offer = self._offer(outcome)
+        self.due = False
 
     def market(self, reports: Reports | None) -> Market:
         """Return the market as the platform knows it now.

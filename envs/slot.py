@@ -133,3 +133,4 @@ ENTRIES: dict[str, Entry] = {
 }
 OF_USERS = tuple(name for name, entry in ENTRIES.items() if entry.axis == "user")
 RECORDED = tuple(name for name, entry in ENTRIES.items() if entry.recorded)
+RECORDED_OF_USERS = tuple(name for name in RECORDED if name in OF_USERS)

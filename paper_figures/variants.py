@@ -35,18 +35,22 @@ STOCHASTIC = "_stochastic"  # ends the name of a learned policy whose actions ar
 _WORDS = {"mlp": "MLP", "zero_shot": "zero-shot", "fine_tuned": "fine-tuned"}
 
 
+Key = tuple[str, str]  # key of the settings, parameter
+
+
 @dataclass(frozen=True)
 class Variant:
     """A policy, and for a learned one how it was trained.
 
     Attributes:
         policy: its name in the tables.
-        way: (key, identity of the value), what the sweep sets of the algorithm beside its name;
-            empty without such settings, and for a policy that does not learn.
+        way: (key of the settings, parameter, identity of the value), what the sweep sets of the
+            algorithm beside its name; empty without such settings, and for a policy that does not
+            learn.
     """
 
     policy: str
-    way: tuple[tuple[str, str], ...] = ()
+    way: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def learned(self) -> str:
@@ -54,14 +58,14 @@ class Variant:
         return self.policy.removesuffix(STOCHASTIC)
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        """The way of training by key, its values as the sweep gave them."""
-        return {key: json.loads(value) for key, value in self.way}
+    def parameters(self) -> list[tuple[str, Any]]:
+        """The way of training: (parameter, value as the sweep gave it)."""
+        return [(parameter, json.loads(value)) for _, parameter, value in self.way]
 
     @property
     def text(self) -> str:
         """The variant as one line: `sac network=mlp`."""
-        words = [parameter_text(key, value) for key, value in self.parameters.items()]
+        words = [parameter_text(key, value) for key, value in self.parameters]
         return " ".join([self.policy, *words])
 
 
@@ -70,14 +74,14 @@ def variant(policy: str, settings: Settings) -> Variant:
     plain = Variant(policy)
     if plain.learned not in LEARNED:
         return plain
-    way: list[tuple[str, str]] = []
+    way: list[tuple[str, str, str]] = []
     for key, value in settings.items():
         if key.split(".")[0] != "algorithm" or key == "algorithm.name":
             continue
         if key == "algorithm" and not isinstance(value, dict):
             continue
         _, parameters = section(key, value)
-        way += [(name, identity(inner)) for name, inner in parameters]
+        way += [(key, parameter, identity(inner)) for parameter, inner in parameters]
     return Variant(policy, tuple(way))
 
 
@@ -90,7 +94,7 @@ def label(which: Variant) -> str:
     if not which.way:
         return plain
     parts = [plain.removesuffix(" (proposed)")]
-    for key, value in which.parameters.items():
+    for key, value in which.parameters:
         if key == TEXT:
             parts.append(str(value))
         elif isinstance(value, str) and value[:1].isalpha():
@@ -103,7 +107,11 @@ def label(which: Variant) -> str:
 def curves(variants: Sequence[Variant]) -> dict[Variant, dict[str, Any]]:
     """Return keywords of `Axes.plot` for each variant, as those of `style.curve`."""
     several = {which.policy for which in variants if which.way}
-    ways = {which: dict(which.way) for which in variants if which.policy in several}
+    ways = {
+        which: {(key, parameter): value for key, parameter, value in which.way}
+        for which in variants
+        if which.policy in several
+    }
     values = _values(list(ways.values()))
     filling = next((key for key in values if len(values[key]) == 2), None)
     rest = {
@@ -130,7 +138,7 @@ def curves(variants: Sequence[Variant]) -> dict[Variant, dict[str, Any]]:
     return looks
 
 
-def _values(ways: Sequence[dict[str, str]]) -> dict[str, list[str]]:
+def _values(ways: Sequence[dict[Key, str]]) -> dict[Key, list[str]]:
     """Return the values that each key has over ways of training, "" where one lacks it."""
     keys = dict.fromkeys(key for way in ways for key in way)
     return {key: list(dict.fromkeys(way.get(key, "") for way in ways)) for key in keys}

@@ -6,11 +6,10 @@ from typing import Any
 import torch
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
-from envs.slot import OF_USERS, RECORDED
+from envs.slot import RECORDED_OF_USERS
 from marl_moe.rllib.stock_env import EdgeExpertsEnv
 from marl_moe.seeds import replay_generator
 
-AGENT_SUMS = tuple(name for name in RECORDED if name in OF_USERS)
 REQUEST_SUMS = ("utility", "num_requests")
 WORLD_SUMS = ("platform_balance", "unit_price", "participation", "num_slots", "num_agent_slots")
 
@@ -41,7 +40,7 @@ class WorldMetrics(RLlibCallback):
         adapter: EdgeExpertsEnv = env.envs[env_index].unwrapped
         world, sums = adapter.parallel.world, self._sums
         for info in adapter.infos.values():
-            for name in AGENT_SUMS:
+            for name in RECORDED_OF_USERS:
                 sums[name] += info[name]
             if "utility" in info:
                 sums["utility"] += info["utility"]
@@ -55,6 +54,6 @@ class WorldMetrics(RLlibCallback):
 
     def on_sample_end(self, *, metrics_logger: Any, **kwargs: Any) -> None:
         """Log the sums and begin anew."""
-        for name in (*AGENT_SUMS, *REQUEST_SUMS, *WORLD_SUMS):
+        for name in (*RECORDED_OF_USERS, *REQUEST_SUMS, *WORLD_SUMS):
             metrics_logger.log_value(name, self._sums[name], reduce="sum")
         self._sums.clear()

@@ -56,6 +56,13 @@ def by_budget(tables: Tables) -> tuple[str, pd.DataFrame]:
             "table 'evaluation' has no mechanism at several budgets; this figure needs at least two"
         )
     rows = rows[rows["mechanism"].isin(several.index[several])]
+    budgets_of = rows.drop_duplicates("point").groupby(["mechanism", "budget"])["point"]
+    several_points = budgets_of.agg(list)[budgets_of.size() > 1]
+    if len(several_points):
+        raise CannotDraw(
+            "table 'evaluation' has one mechanism with one budget at several sweep points "
+            f"({', '.join(several_points.iloc[0])}); in this figure nothing else may vary"
+        )
     if rows["mechanism"].nunique() > len(_LOOKS):
         raise CannotDraw(
             f"{rows['mechanism'].nunique()} mechanisms have budgets; this figure has {len(_LOOKS)} "

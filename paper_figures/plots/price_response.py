@@ -63,6 +63,11 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     status = by_point["status"].first()
     given = posted[status == GIVEN].sort_values("unit_price")
     chosen = posted[status == CHOSEN]
+    if given["unit_price"].duplicated().any() or len(chosen) > 1:
+        raise CannotDraw(
+            "table 'market' has a price at several sweep points; in this figure nothing but the "
+            "price may vary"
+        )
     if len(given) < 2:
         raise CannotDraw(
             f"table 'market' has {len(given)} posted prices; this figure needs at least two sweep "

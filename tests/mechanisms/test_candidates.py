@@ -19,7 +19,6 @@ from mechanisms.reference.vcg import VCGProgram
 DrawMarket = Callable[..., Market]
 Widen = Callable[[Market], Market]
 
-ALLOCATING = [name for name in mechanisms.names() if mechanisms.make(name).allocates]
 AMOUNTS = ("unit_price", "effort", "points", "payment", "welfare", "charge")
 
 

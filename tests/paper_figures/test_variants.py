@@ -120,9 +120,11 @@ def test_a_setting_is_the_same_mark_for_every_policy_and_beside_every_other_sett
     for variants in (UPGRADE, ALGORITHMS):
         for which, look in curves(variants).items():
             assert (look["markerfacecolor"] == "white") == (
-                which.parameters.get("network") == "mlp"
+                dict(which.parameters).get("network") == "mlp"
             )
-    forms = {which.parameters["start"]: look["marker"] for which, look in curves(UPGRADE).items()}
+    forms = {
+        dict(which.parameters)["start"]: look["marker"] for which, look in curves(UPGRADE).items()
+    }
     assert forms == {"scratch": "o", "zero_shot": "s", "both": "^"}
 
 
@@ -133,3 +135,18 @@ def test_a_setting_that_only_some_trainings_have_tells_them_from_the_rest() -> N
         policy_style("sac").colour,
         "white",
     )
+
+
+def test_labels_of_two_sections_of_the_algorithm_do_not_take_each_other_s_place() -> None:
+    ways = [
+        {"algorithm.training": {"label": training}, "algorithm.rl_module": {"label": network}}
+        for training in ("short", "long")
+        for network in ("plain", "fancy")
+    ]
+    looks = curves([variant("sac", way) for way in ways])
+    assert [look["label"] for look in looks.values()] == [
+        "SAC, short, plain",
+        "SAC, short, fancy",
+        "SAC, long, plain",
+        "SAC, long, fancy",
+    ]

@@ -49,6 +49,9 @@ def read_table(folder: Path, table: str) -> pd.DataFrame:
     if not path.exists():
         return schema(table).empty_table().to_pandas()
     try:
+        missing = set(TABLES[table]) - set(pq.read_schema(path).names)
+        if missing:  # Arrow would fill them with nulls
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
         frame = pq.read_table(path, schema=schema(table)).to_pandas()
     except (
         pa.ArrowException,

@@ -30,7 +30,8 @@ def sole_use(folder: Path, file: str) -> Iterator[None]:
         UnderWayError: another process has it.
         OSError: the file cannot be opened or locked.
     """
-    lock = FileLock(folder / file, timeout=0, fallback_to_soft=False, preserve_lock_file=True)
+    locked = (folder / file).resolve(strict=True)  # filelock would make one, and follows no link
+    lock = FileLock(locked, timeout=0, fallback_to_soft=False, preserve_lock_file=True)
     try:
         _acquire(lock, folder)
         remove_partials(folder)

@@ -12,7 +12,7 @@ from marl_moe.errors import SpecError
 LABEL = "label"
 # Letters that no folder's name holds: a separator, a drive's colon, a quote.
 NOT_IN_FOLDERS = re.compile(r"[^\w=.,+\- ]")
-LONGEST_FOLDER = 120  # letters; the tightest of common file systems takes 143 bytes
+LONGEST_FOLDER = 120  # bytes; the tightest of common file systems takes 143 bytes
 
 
 def setting_label(key: str, value: Any, name: str) -> str:
@@ -47,7 +47,8 @@ def folder_of(label: str) -> str:
     That is its label, where no part of it could lead elsewhere or be too long; otherwise what is
     left of it, and a digest that tells it from others.
     """
-    name = NOT_IN_FOLDERS.sub("_", label)[:LONGEST_FOLDER].rstrip(" .")
+    kept = NOT_IN_FOLDERS.sub("_", label).encode(errors="replace")[:LONGEST_FOLDER]
+    name = kept.decode(errors="ignore").rstrip(" .")
     if name == label:
         return name
     return f"{name} {sha256(label.encode(errors='replace')).hexdigest()[:8]}"
@@ -56,7 +57,7 @@ def folder_of(label: str) -> str:
 def _label_text(key: str, label: Any) -> str:
     if isinstance(label, str) and label:
         return label
-    if isinstance(label, dict) and label and all(map(_is_word, label.values())):
+    if isinstance(label, dict) and label and all(label) and all(map(_is_word, label.values())):
         return " ".join(f"{name}={word}" for name, word in label.items())
     raise SpecError(
         f"sweep.{key}: label: should be words, or words by name as {{network: mlp}}, got {label!r}"

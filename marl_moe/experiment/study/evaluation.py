@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from envs import Clearing, World, WorldConfig
+from envs.slot import RECORDED_OF_USERS
 from marl_moe.policies import POLICIES
 from marl_moe.policies.equilibrium import Nash
 from marl_moe.policies.heuristics import Policy
@@ -20,8 +21,7 @@ WORLDS_AT_ONCE = 250
 USERS_AT_ONCE = 8000  # in all of these worlds
 
 
-# Columns that are means over slots and users, and means over slots.
-AGENT_MEANS = ("gain", "qos", "energy_j", "charge", "rejected", "transferred")
+# Columns that are means over slots.
 SLOT_MEANS = ("edge_utility", "platform_balance")
 # Columns of a clearing that have a value for each expert.
 OF_EXPERT = (
@@ -71,7 +71,7 @@ def evaluate(
     """Play episodes with a policy; under the same seed every policy meets the same worlds.
 
     Args:
-        policy: anything with `act(world)`.
+        policy: anything with `act(slot)`.
         config: the worlds.
         mechanism: sets prices and payments; with `none` there is no market to record.
         seed: seed of the job.
@@ -171,7 +171,7 @@ class _Scores:
             columns["utility"] = sums["utility"] / sums["requests"]
             columns["delay_s"] = sums["delay_s"] / sums["transferred"]
             columns["unit_price"] = payment / points
-        for name in AGENT_MEANS:
+        for name in RECORDED_OF_USERS:
             columns[name] = sums[name] / agent_slots
         for name in SLOT_MEANS:
             columns[name] = sums[name] / self.slots

@@ -148,7 +148,7 @@ def _packed(value: Any, arrays: list[Array]) -> Any:
         return value
     if isinstance(value, dict):
         return {"dict": [[_key(key), _packed(part, arrays)] for key, part in value.items()]}
-    if isinstance(value, list | tuple):
+    if type(value) in (list, tuple):  # of what derives from them the kind would be lost
         return {type(value).__name__: [_packed(part, arrays) for part in value]}
     if not isinstance(value, np.ndarray):
         raise TypeError(f"a checkpoint holds no {type(value).__name__}")

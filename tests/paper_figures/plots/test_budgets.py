@@ -70,3 +70,13 @@ def test_what_is_missing_is_named(tables: Tables) -> None:
         budgets.plot({"evaluation": one})
     with pytest.raises(CannotDraw, match="no column 'platform_balance'"):
         budgets.plot({"evaluation": tables["evaluation"].drop(columns="platform_balance")})
+
+
+def test_a_budget_that_stands_at_two_points_is_no_mean_of_both(
+    with_settings: Callable[[Tables], Tables], tables: Tables
+) -> None:
+    rows = tables["evaluation"].query("mechanism == 'fisher'").drop(columns="settings")
+    parts = [rows.assign(point=rows["point"] + f" env.num_experts={number}") for number in (6, 9)]
+    swept = with_settings({"evaluation": pd.concat(parts, ignore_index=True)})
+    with pytest.raises(CannotDraw, match="one budget at several sweep points"):
+        budgets.plot(swept)

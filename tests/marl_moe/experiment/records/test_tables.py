@@ -12,9 +12,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from marl_moe.errors import RecordError
 from marl_moe.experiment.records.columns import TABLES
 from marl_moe.experiment.records.environment import write_environment
-from marl_moe.experiment.records.tables import schema, write_table
+from marl_moe.experiment.records.tables import read_table, schema, write_table
 from marl_moe.experiment.run.folder import create_run_folder
 from marl_moe.whole_file import write_text
 
@@ -167,3 +168,10 @@ def test_the_environment_names_the_commit_of_the_checkout(tmp_path: Path) -> Non
         json.loads((tmp_path / "environment.json").read_text())["commit"].removesuffix("+changes")
         == commit
     )
+
+
+def test_a_table_that_lacks_a_column_is_refused_and_not_filled(tmp_path: Path) -> None:
+    path = write_table(tmp_path, "evaluation", frame("evaluation"))
+    pd.read_parquet(path).drop(columns="settings").to_parquet(path)
+    with pytest.raises(RecordError, match="lacks settings"):
+        read_table(tmp_path, "evaluation")

@@ -59,3 +59,20 @@ def test_a_file_system_without_locks_is_used_without_and_every_other_failure_is_
         return
     with sole_use(run, "experiment.yaml"):
         pass
+
+
+def test_an_experiment_behind_a_link_is_locked_and_one_that_is_not_there_is_not_made(
+    run: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "linked"
+    link.mkdir()
+    (link / "experiment.yaml").symlink_to(run / "experiment.yaml")
+    with (
+        sole_use(link, "experiment.yaml"),
+        pytest.raises(UnderWayError),
+        sole_use(run, "experiment.yaml"),
+    ):
+        pass
+    with pytest.raises(FileNotFoundError), sole_use(run, "another.yaml"):
+        pass
+    assert not (run / "another.yaml").exists()

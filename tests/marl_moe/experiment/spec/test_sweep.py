@@ -153,3 +153,9 @@ def test_a_label_of_words_by_name_is_shown_as_the_same_words_in_one_text(
     sweep = {"algorithm": [{"label": {"network": "mlp"}}, {"label": "network=mlp"}]}
     with pytest.raises(SpecError, match="two points have this label"):
         sweep_points(parse_experiment(tiny_experiment | {"sweep": sweep}, "tiny"))
+
+
+def test_a_folder_s_name_fits_file_systems_that_count_bytes() -> None:
+    name = folder_of("env=" + "\N{CJK UNIFIED IDEOGRAPH-65E5}" * 100)
+    assert len(name.encode()) <= 143
+    assert name != folder_of("env=" + "\N{CJK UNIFIED IDEOGRAPH-65E5}" * 101)

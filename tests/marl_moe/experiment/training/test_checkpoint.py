@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from collections import namedtuple
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,13 @@ def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
 
 
+Pair = namedtuple("Pair", ["one", "other"])  # whose kind JSON cannot tell
 REFUSED = {
     "set": {1, 2},
     "objects": np.array([object()]),
     "bytes": b"bytes",
     "tuple key": {(1, 2): 3},
+    "named tuple": Pair(1, 2),
 }
 
 
