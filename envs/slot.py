@@ -39,7 +39,7 @@ class Slot:
 
     @classmethod
     def opened(cls, conditions: Conditions, offer: Offer, layout: Layout) -> Self:
-        """Return the slot that begins under these conditions; its arrays are read-only."""
+        """Return the slot under these conditions; its mask and observation are read-only."""
         usable = conditions.available & offer.participates
         mask = actions.mask(
             conditions.candidates.of(usable),

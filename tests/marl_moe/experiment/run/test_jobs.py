@@ -83,6 +83,7 @@ def test_each_job_has_a_placement_group_of_its_needs_that_holds_what_it_starts(
         assert results[number] == (bundles, bundles[0]["CPU"], True)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("deaths", [RESTARTS, RESTARTS + 1])
 def test_a_job_whose_process_is_killed_is_begun_again_three_times_at_most(
     deaths: int, tmp_path: Path
