@@ -216,6 +216,11 @@ def interval_label(intervals: pd.DataFrame) -> str:
     return f"{CONFIDENCE:.0%} interval, {seeds} seeds"
 
 
+def policy_note(policy: str, intervals: pd.DataFrame) -> Line2D:
+    """Return the note that names the one policy drawn and what its intervals are over."""
+    return note(policy_style(policy).label, interval_label(intervals))
+
+
 def interval_key(intervals: pd.DataFrame, mark: Artist) -> list[Artist]:
     """Return the legend's entry for the intervals.
 

@@ -101,7 +101,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         style.binary_axis(ax, budgets)
     handles = [line for line in welfare.get_lines() if not str(line.get_label()).startswith("_")]
     handles.append(Line2D([], [], color="0.6", linewidth=0.8, label="the whole budget"))
-    handles.append(style.note(style.policy_style(policy).label, style.interval_label(drawn)))
+    handles.append(style.policy_note(policy, drawn))
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure
 

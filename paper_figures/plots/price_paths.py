@@ -103,7 +103,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
             ax.tick_params(labelbottom=True)
     grid[0, 0].set_ylim(bottom=0)  # of all, once all are drawn
     figure.supylabel("Unit price paid (credits per point)", fontsize=rcParams["axes.labelsize"])
-    note = style.note(style.policy_style(policy).label, style.interval_label(prices))
+    note = style.policy_note(policy, prices)
     figure.legend(handles=[note], loc="outside upper right")
     return figure
 

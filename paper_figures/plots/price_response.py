@@ -120,9 +120,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     handles = [
         handle for ax in (supply, shares, money) for handle in ax.get_legend_handles_labels()[0]
     ]
-    handles.append(
-        style.note(style.policy_style(policy).label, style.interval_label(pd.concat(drawn)))
-    )
+    handles.append(style.policy_note(policy, pd.concat(drawn)))
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure
 

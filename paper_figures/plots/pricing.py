@@ -84,9 +84,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     handles = [
         Line2D([], [], linestyle="", label=label, **look) for label, look in PARTIES.values()
     ]
-    handles.append(
-        style.note(style.policy_style(policy).label, style.interval_label(pd.concat(drawn)))
-    )
+    handles.append(style.policy_note(policy, pd.concat(drawn)))
     figure.legend(handles=handles, loc="outside upper right", ncols=4)
     return figure
 
