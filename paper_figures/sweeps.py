@@ -68,6 +68,8 @@ class Axis:
 def axes(settings: pd.Series) -> list[Axis]:
     """Return the keys that vary over the points of a table, the one of most values last.
 
+    Of keys with as many values one of numbers comes after others: it can be drawn as a line.
+
     Raises:
         CannotDraw: none does, or a point lacks one.
     """
@@ -86,7 +88,7 @@ def axes(settings: pd.Series) -> list[Axis]:
             found.append(axis)
     if not found:
         raise CannotDraw("table 'evaluation' has one sweep point; this figure needs a sweep")
-    return sorted(found, key=lambda axis: len(axis.values))
+    return sorted(found, key=lambda axis: (len(axis.values), axis.numbers is not None))
 
 
 def with_axes(table: pd.DataFrame, varying: list[Axis]) -> pd.DataFrame:

@@ -109,6 +109,15 @@ def test_values_that_are_no_numbers_are_kept_apart_in_their_order_and_named_apar
     assert rows["env.key"].to_list() == [*range(len(values)), 0]
 
 
+@pytest.mark.parametrize("keys", [("env.num_users", "env.cost"), ("env.cost", "env.num_users")])
+def test_of_as_many_values_numbers_are_the_axis_wherever_they_stand(keys: tuple[str, str]) -> None:
+    values = {"env.num_users": [1, 2], "env.cost": [[0.0, 1.0], [0.0, 9.0]]}
+    first, second = keys
+    points = [{first: a, second: b} for a in values[first] for b in values[second]]
+    other, axis = axes(column(points))
+    assert (other.key, axis.key) == ("env.cost", "env.num_users")
+
+
 def test_sections_that_differ_in_one_key_have_that_for_axis_and_others_stay_whole() -> None:
     [axis] = axes(column([{"env": {"channel": {"split": s}, "a": 1}} for s in ("equal", "x")]))
     assert (axis.key, axis.values, axis.label) == (
