@@ -1,5 +1,6 @@
 """Run folders: an experiment written down, its jobs, and what of them is done."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +11,10 @@ from marl_moe.experiment.records.tables import read_table
 from marl_moe.experiment.run.job import Job, Tables
 from marl_moe.experiment.run.planning import jobs_of
 from marl_moe.experiment.run.training_job import TrainingJob
+from marl_moe.experiment.run.trust import check_imports, check_named
 from marl_moe.experiment.spec.experiment import ExperimentSpec
-from marl_moe.experiment.spec.reading import load_experiment
+from marl_moe.experiment.spec.imports import imports_of
+from marl_moe.experiment.spec.reading import load_experiment, read_sections, with_imports
 from marl_moe.experiment.spec.rllib_sections import named_code
 from marl_moe.experiment.spec.sweep import Point, sweep_points
 
@@ -36,18 +39,19 @@ class RunFolder:
     points: tuple[Point, ...]
 
     @classmethod
-    def read(cls, path: Path, address: str | None = None) -> "RunFolder":
-        """Read the experiment of a run folder.
+    def read(cls, path: Path, address: str | None = None, *, trust: bool = False) -> "RunFolder":
+        """Read the experiment of a run folder, and import the code that was copied into it.
 
         Args:
             path: the folder.
             address: address of the Ray that it goes on with, which no folder keeps; None: this
                 machine.
+            trust: whether to import code that comes from elsewhere, or was changed.
 
         Raises:
-            SpecError: there is no experiment, or not a whole one.
+            SpecError: there is no experiment, or not a whole one, or one with code from elsewhere.
         """
-        spec = read_experiment(path).at(address)
+        spec = read_experiment(path, trust=trust).at(address)
         return cls(path, spec, tuple(sweep_points(spec)))
 
     @cached_property
@@ -90,29 +94,55 @@ class RunFolder:
         return jobs
 
     def check_trusted(self) -> None:
-        """Check that the experiment names no code, which going on would run.
+        """Check that going on runs no code from elsewhere, such as callbacks.
 
         Raises:
-            SpecError: it names some.
+            SpecError: it would; the message says what names it.
         """
-        code = [path for point in self.points for path in named_code(point.spec)]
-        if code:
-            raise SpecError(
-                f"{self.path}: its {EXPERIMENT} names code that would be run, or an environment "
-                f"for it: {'; '.join(dict.fromkeys(code))}; if you trust whoever wrote it, say "
-                "--trust"
-            )
+        check_named(self.path, code_of(self.points))
 
 
-def read_experiment(path: Path) -> ExperimentSpec:
-    """Read the experiment of a run folder, without the points of its sweep.
+def code_of(points: Sequence[Point]) -> list[str]:
+    """Return the code that the experiments of a sweep name beside their imports."""
+    return list(dict.fromkeys(code for point in points for code in named_code(point.spec)))
+
+
+def read_experiment(path: Path, *, trust: bool = False) -> ExperimentSpec:
+    """Read the experiment of a run folder, without the points of its sweep; import its code.
+
+    Args:
+        path: the folder.
+        trust: whether to import code that comes from elsewhere, or was changed.
 
     Raises:
-        SpecError: there is none, or not a whole one.
+        SpecError: there is none, or not a whole one, or one with code from elsewhere.
     """
-    if not (path / EXPERIMENT).is_file():
+    file = path / EXPERIMENT
+    if not file.is_file():
         raise SpecError(f"{path}: no run folder, there is no {EXPERIMENT} in it")
-    return load_experiment(str(path / EXPERIMENT))
+    if not trust:
+        check_imports(path, imports_of(read_sections(file), path))
+    return load_experiment(str(file))
+
+
+def import_code(path: Path, *, trust: bool = False) -> None:
+    """Import the code of a run folder, without reading the rest of its experiment.
+
+    Args:
+        path: the folder; one without an experiment has no code.
+        trust: whether to import code that comes from elsewhere, or was changed.
+
+    Raises:
+        SpecError: the experiment is no YAML, or the code comes from elsewhere or cannot be
+            imported.
+    """
+    file = path / EXPERIMENT
+    if not file.is_file():
+        return
+    raw = read_sections(file)
+    if not trust:
+        check_imports(path, imports_of(raw, path))
+    with_imports(raw, path, str(file))
 
 
 def create_run_folder(parent: Path, name: str) -> Path:

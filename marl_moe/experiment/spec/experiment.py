@@ -1,9 +1,9 @@
 """A whole experiment: its sections and what must hold between them, checked where it is built.
 
-Sections: `name, kind, seeds, env, mechanism, algorithm, evaluation, audit, cluster, sweep, figures,
-sizes`. `env` is `WorldConfig` of `envs`; `mechanism` names a mechanism and its parameters; under
-`algorithm`, sections other than `name`, `policies`, `stop` and `pretraining` are RLlib's own and
-passed on; `audit` is read by `kind: market_study` alone, which has no `algorithm`.
+Sections: `name, kind, imports, seeds, env, mechanism, algorithm, evaluation, audit, cluster, sweep,
+figures, sizes`. `env` is `WorldConfig` of `envs`; `mechanism` names a mechanism and its parameters;
+under `algorithm`, sections other than `name`, `policies`, `stop` and `pretraining` are RLlib's own
+and passed on; `audit` is read by `kind: market_study` alone, which has no `algorithm`.
 """
 
 import json
@@ -48,6 +48,11 @@ class ExperimentSpec(Section):
         description="Train and evaluate a policy; or audit a mechanism in markets sampled from the "
         "world",
     )
+    imports: list[str] = Field(
+        default=[],
+        description="Code of your own, imported in every process: files beside the experiment, as "
+        "mine.py, or modules, as my_package.channels",
+    )
     seeds: int | list[int] = Field(
         1, description="How many seeds (0, 1, ...), or the seeds themselves"
     )
@@ -79,6 +84,8 @@ class ExperimentSpec(Section):
             self._check_algorithm(self.algorithm)
         if "cluster" in self.sweep:
             raise ValueError("sweep.cluster: all jobs of a run share one Ray")
+        if "imports" in self.sweep or any("imports" in size for size in self.sizes.values()):
+            raise ValueError("imports: should stand at the top, not in sweep or sizes")
         self.evaluated_env()
         return self
 
