@@ -168,7 +168,7 @@ class ConvexMechanism(ABC):
             gives their effort, which they must keep.
         claims: guarantees that an audit can test; by default none.
         cvxpy_solver: CVXPY's name of the solver.
-        solver_options: passed on to `cvxpy.Problem.solve`.
+        solver_options: passed on to `cvxpy.Problem.solve`, beside `mechanisms.program.DEFAULTS`.
     """
 
     name: ClassVar[str]

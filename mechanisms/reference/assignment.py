@@ -57,12 +57,13 @@ class AssignmentProgram:
         candidates, num_experts = pairs.candidates, pairs.num_experts
         pairs = _of_all_experts(possible(pairs))
         unpriced = np.full(num_experts, np.nan) if self._whole else np.zeros(num_experts)
-        if not pairs.net.size:
-            return Relaxation(of_lists(pairs.net, candidates), unpriced, unpriced)
         # No gain is a loss here, so that a pair that must not be formed is not a matter of
         # indifference.
         formed = (pairs.net > 0) & (pairs.capacity > 0)
-        scale = float(np.max(pairs.net, where=formed, initial=0.0)) or 1.0
+        if not formed.any():
+            share = of_lists(np.zeros_like(pairs.net), candidates)
+            return Relaxation(share, unpriced, unpriced)
+        scale = float(pairs.net[formed].max())
         parameters = {
             "net": np.where(formed, pairs.net / scale, -1.0).ravel(),
             "capacity": pairs.capacity.astype(np.float64),
@@ -105,18 +106,14 @@ class AssignmentProgram:
                 used.append(share @ x[e::num_experts])
             answers["band"] = cp.hstack(used) <= 1
             rows.append(answers["band"])
-        if not self._whole:
-            solver, options = "CLARABEL", {}
-        else:
-            solver, options = "HIGHS", {"mip_rel_gap": 0.0}
+        if self._whole:
             answers = {"x": x}  # whole decisions have no duals
         return Program(
             f"assignment of {num_users} users to {num_experts} experts",
             cp.Maximize(net @ x),
             rows,
             answers,
-            solver=solver,
-            options=options,
+            solver="HIGHS" if self._whole else "CLARABEL",
         )
 
 

@@ -62,7 +62,7 @@ def _program(num_users: int, num_experts: int) -> Program:
     spending = users @ y - experts @ z <= -worth
     cost = reserve @ cp.exp(z) - money * cp.sum(y)
     return Program(
-        f"the market of {num_users} users and {num_experts} experts",
+        "the market",
         cp.Minimize(cost),
         [spending],
         {"log_markup": z, "spending": spending},

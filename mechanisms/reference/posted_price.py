@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mechanisms.arrays import FloatArray
+from mechanisms.arrays import BoolArray, FloatArray
 from mechanisms.market import Market
 from mechanisms.program import Compiled, Program
 
@@ -46,15 +46,16 @@ class PostedPriceProgram:
         full_effort_price = market.unit_cost + market.cost_slope
         breakpoints = np.unique(np.concatenate([market.unit_cost, full_effort_price]))
         for lower, upper in pairwise(breakpoints.tolist()):
+            if not (_grows(market, lower, upper) & (market.demand > 0)).any():
+                continue  # a higher price buys no more: the piece before holds the best price
             price, profit = self._best_on(market, lower, upper)
             if profit > best_profit:
                 best_price, best_profit = price, profit
         return best_price
 
     def _best_on(self, market: Market, lower: float, upper: float) -> tuple[float, float]:
-        middle = (lower + upper) / 2
-        full = middle >= market.unit_cost + market.cost_slope
-        grows = (middle > market.unit_cost) & ~full
+        grows = _grows(market, lower, upper)
+        full = lower >= market.unit_cost + market.cost_slope
         found = self.compiled(market.num_experts).solve(
             f" on the piece [{lower}, {upper}]",
             margin=market.demand * (market.value - market.unit_cost) * grows,
@@ -68,6 +69,11 @@ class PostedPriceProgram:
         )
         full_value = (market.demand * market.value * full).sum()
         return float(found["price"]), float(found["profit"] + full_value)
+
+
+def _grows(market: Market, lower: float, upper: float) -> BoolArray:
+    """Return the experts (E,) whose effort grows on a piece between neighbouring breakpoints."""
+    return np.asarray((lower >= market.unit_cost) & (upper <= market.unit_cost + market.cost_slope))
 
 
 def _program(num_experts: int) -> Program:

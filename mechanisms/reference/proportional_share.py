@@ -77,5 +77,4 @@ def _program(num_experts: int) -> Program:
         constraints,
         {"sells": sells},
         solver="HIGHS",
-        options={"mip_rel_gap": 0.0},
     )
