@@ -18,6 +18,7 @@ class FadingChannel:
         state: arrays of the process by name: of pairs (N, U, C, ...), a column for each candidate
             of a user (`envs.candidates`), of users (N, U, 1, ...). They are read-only.
         links: SNR and spectral efficiency of this slot.
+        rng: generator of all draws.
 
     Args:
         process: draws the SNR.
@@ -46,7 +47,7 @@ class FadingChannel:
     ) -> None:
         self.process = process
         self._of_users = tuple(users)
-        self._gap, self._slot_s, self._rng = gap, slot_s, rng
+        self._gap, self._slot_s, self.rng = gap, slot_s, rng
         self._shape = shape
         self.state = users | self._first_slot(shape, users, pairs)
         self._measure()
@@ -59,7 +60,7 @@ class FadingChannel:
     def advance(self) -> None:
         """Go on to the next slot."""
         state = self.state
-        changed = self.process.following(self._shape, state, self._slot_s, self._rng)
+        changed = self.process.following(self._shape, state, self._slot_s, self.rng)
         for name, array in checked(self.process, "following", changed, self._shape[:2]).items():
             like = state.get(name)
             if like is None:
@@ -80,8 +81,8 @@ class FadingChannel:
         num_worlds, num_users, num_columns = self._shape
         shape = num_worlds, num_users, count
         users = {name: self.state[name] for name in self._of_users}
-        experts = experts_placed(self.process, (num_worlds, count), self._rng)
-        pairs = pairs_drawn(self.process, shape, users, experts, self._rng)
+        experts = experts_placed(self.process, (num_worlds, count), self.rng)
+        pairs = pairs_drawn(self.process, shape, users, experts, self.rng)
         newcomers = self._first_slot(shape, users, pairs)
         grown = {
             name: np.concatenate([self.state[name], array], axis=2)
@@ -105,7 +106,7 @@ class FadingChannel:
 
     def _first_slot(self, shape: Shape, users: Arrays, pairs: Arrays) -> Arrays:
         """Return the large scale of pairs and their first slot."""
-        drawn = self.process.small_scale(shape, users | pairs, self._rng)
+        drawn = self.process.small_scale(shape, users | pairs, self.rng)
         taken = sorted((drawn.keys() & (users | pairs).keys()) | (users.keys() & pairs.keys()))
         if taken:
             raise fault(self.process, f"two methods give an array of the name {taken[0]!r}")

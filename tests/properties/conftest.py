@@ -118,6 +118,10 @@ def _cases(
 
 def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
     name = leaf.key.rpartition(".")[2]
+    if name == "process":
+        return st.sampled_from(["iid", "gauss_markov", EXTREME])
+    if name == "parameters":
+        return st.just({})  # see `_make_consistent`
     alternatives = _alternatives(leaf.schema)
     values = st.one_of(
         _values(schema, leaf.default, name, leaf.is_taken, wild) for schema in alternatives
@@ -192,8 +196,13 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
     if requests["num_transferred"] is not None:
         requests["num_transferred"] = min(requests["num_transferred"], requests["num_subtasks"])
         requests["private_probability"] = 0.0
-    if channel["process"] == "iid":
-        channel["correlation"] = channel["speed_m_s"] = None
+    own = channel["process"] == EXTREME
+    channel["parameters"] = {"range_db": channel["snr_db"]} if own else draw(st.none() | st.just({}))
+    for key, default in OF_PROCESS.items():
+        if key not in keys_read(channel["process"], OF_PROCESS):
+            channel[key] = default
+    if channel["process"] != "gauss_markov":
+        pass
     elif channel["speed_m_s"] is None:
         channel["correlation"] = (
             draw(st.sampled_from([0.0, 0.5, 1.0]))
