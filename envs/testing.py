@@ -6,7 +6,8 @@
         check_channel(Rayleigh(exponent=3.0))  # the process alone
         check_channel("rayleigh")  # and in a world, by the name that it is registered with
 
-What the process is meant to model, such as a distribution or a correlation, is for tests of its own.
+What the process is meant to model, such as a distribution or a correlation, is for tests of its
+own. A generator of its own with a fixed seed is found where it draws an array alone.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,9 +29,7 @@ SHAPE, SLOTS, SLOT_S = (3, 4, 5), 6, 6.0
 _Make = Callable[[], ChannelProcess]
 
 
-def check_channel(
-    channel: ChannelProcess | ChannelConfig | str, *, random: bool = True
-) -> None:
+def check_channel(channel: ChannelProcess | ChannelConfig | str, *, random: bool = True) -> None:
     """Check a channel process: shapes, randomness, state, columns; in a world where it has a name.
 
     Args:
@@ -86,7 +85,7 @@ def check_slots(make: Callable[[], ChannelProcess], shape: Shape) -> None:
         fading.advance()
         _require(
             np.array_equal(links.snr_db, before),
-            "the SNR of a slot changes with the next: the process writes into an array that it gave",
+            "the SNR of a slot changes with the next: it writes into an array that it gave",
         )
 
 
@@ -95,10 +94,15 @@ def check_seeds(make: Callable[[], ChannelProcess], *, random: bool = True) -> N
     process = make()
     first = list(_played(_begun(process, seed=0)))
     for again, words in (
-        (make(), "two builds from one seed differ: something is drawn from a generator other than "
-         "the one handed over, or kept outside of the arrays"),
-        (process, "a second episode from the same seed differs: the process keeps something of the "
-         "first"),
+        (
+            make(),
+            "two builds from one seed differ: something is drawn from a generator other than "
+            "the one handed over, or kept outside of the arrays",
+        ),
+        (
+            process,
+            "a second episode from the same seed differs: the process keeps something of the first",
+        ),
     ):
         second = list(_played(_begun(again, seed=0)))
         _require(all(map(_same, first, second)), words)
@@ -107,7 +111,10 @@ def check_seeds(make: Callable[[], ChannelProcess], *, random: bool = True) -> N
     other = list(_played(_begun(make(), seed=1)))
     for name in first[0]:
         varies = any(np.ptp(state[name], axis=0).any() for state in first)  # from world to world
-        same = all(np.array_equal(ours[name], theirs[name]) for ours, theirs in zip(first, other))
+        same = all(
+            np.array_equal(ours[name], theirs[name])
+            for ours, theirs in zip(first, other, strict=True)
+        )
         _require(
             not (varies and same),
             f"{name!r} is the same under another seed: it is drawn from a generator other than the "
@@ -224,11 +231,8 @@ def _check_sight(world: World) -> None:
 
 
 def _begun(process: ChannelProcess, seed: int, shape: Shape = SHAPE) -> FadingChannel:
-    rng = np.random.default_rng(seed)
-    placement = Placement(process, *shape, rng)
-    return FadingChannel(
-        process, shape, placement.users, placement.pairs(), gap=1.0, slot_s=SLOT_S, rng=rng
-    )
+    placement = Placement(process, *shape, np.random.default_rng(seed))
+    return FadingChannel(placement, placement.pairs(), shape, gap=1.0, slot_s=SLOT_S)
 
 
 def _played(fading: FadingChannel) -> Iterator[Arrays]:

@@ -248,20 +248,12 @@ class World:
         config, rng, num_worlds = self.config, self.rng, self.num_worlds
         self._index = 0
         pairs = num_worlds, self.num_users, config.num_candidates
-        process = config.channel.made()
-        placement = Placement(process, *pairs[:2], self.num_experts, rng["channel"])
+        placement = Placement(config.channel.made(), *pairs[:2], self.num_experts, rng["channel"])
         self.candidates, large_scale = Candidates.drawn(
             config, num_worlds, self.pool.topic, placement, rng["candidates"]
         )
-        self.channel = FadingChannel(
-            process,
-            pairs,
-            users=placement.users,
-            pairs=large_scale,
-            gap=snr_gap(config.channel),
-            slot_s=config.slot_s,
-            rng=rng["channel"],
-        )
+        gap = snr_gap(config.channel)
+        self.channel = FadingChannel(placement, large_scale, pairs, gap, config.slot_s)
         self.requests = RequestQueue(config.requests, num_worlds, self.num_users, rng["requests"])
         self.accounts = RequestAccounts(config, pairs[:2], rng["judge"])
         self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)

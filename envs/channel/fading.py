@@ -5,8 +5,15 @@ import numpy as np
 from envs.arrays import Float, Int
 from envs.channel.clipped import ClippedProcess
 from envs.channel.links import LIMITS_DB, Links
-from envs.channel.placement import checked, experts_placed, fault, mean_db, pairs_drawn
-from envs.channel.process import Arrays, ChannelProcess, Shape
+from envs.channel.placement import (
+    Placement,
+    checked,
+    experts_placed,
+    fault,
+    mean_db,
+    pairs_drawn,
+)
+from envs.channel.process import Arrays, Shape
 from envs.state import State, copied
 
 
@@ -21,13 +28,11 @@ class FadingChannel:
         rng: generator of all draws.
 
     Args:
-        process: draws the SNR.
-        shape: (N, U, C).
-        users: of `ChannelProcess.place_users`, (N, U, 1, ...).
+        placement: the process, its users in their places, and the generator.
         pairs: of `ChannelProcess.large_scale`, (N, U, C, ...).
+        shape: (N, U, C).
         gap: SNR gap to Shannon's rate (`rates.snr_gap`).
         slot_s: length of a slot, s.
-        rng: generator of all draws.
 
     Raises:
         ChannelError: here and in `advance`, `add_experts`: the process gave no channel.
@@ -37,19 +42,16 @@ class FadingChannel:
 
     def __init__(
         self,
-        process: ChannelProcess,
-        shape: Shape,
-        users: Arrays,
+        placement: Placement,
         pairs: Arrays,
+        shape: Shape,
         gap: float,
         slot_s: float,
-        rng: np.random.Generator,
     ) -> None:
-        self.process = process
-        self._of_users = tuple(users)
-        self._gap, self._slot_s, self.rng = gap, slot_s, rng
-        self._shape = shape
-        self.state = users | self._first_slot(shape, users, pairs)
+        self.process, self.rng = placement.process, placement.rng
+        self._of_users = tuple(placement.users)
+        self._gap, self._slot_s, self._shape = gap, slot_s, shape
+        self.state = placement.users | self._first_slot(shape, placement.users, pairs)
         self._measure()
 
     @property
@@ -106,11 +108,16 @@ class FadingChannel:
 
     def _first_slot(self, shape: Shape, users: Arrays, pairs: Arrays) -> Arrays:
         """Return the large scale of pairs and their first slot."""
-        drawn = self.process.small_scale(shape, users | pairs, self.rng)
+        drawn = checked(
+            self.process,
+            "small_scale",
+            self.process.small_scale(shape, users | pairs, self.rng),
+            shape,
+        )
         taken = sorted((drawn.keys() & (users | pairs).keys()) | (users.keys() & pairs.keys()))
         if taken:
             raise fault(self.process, f"two methods give an array of the name {taken[0]!r}")
-        return pairs | checked(self.process, "small_scale", drawn, shape)
+        return pairs | drawn
 
     def _set(self, state: Arrays) -> None:
         for array in state.values():

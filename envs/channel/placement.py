@@ -12,6 +12,7 @@ class Placement:
     Attributes:
         process: the channel process.
         users: what `place_users` drew, (N, U, 1, ...).
+        rng: generator of all draws.
 
     Args:
         process: the channel process.
@@ -33,11 +34,11 @@ class Placement:
         self.users = users_placed(process, (num_worlds, num_users), rng)
         self._experts = experts_placed(process, (num_worlds, num_experts), rng)
         self._shape = num_worlds, num_users, num_experts
-        self._rng = rng
+        self.rng = rng
 
     def pairs(self) -> Arrays:
         """Draw the large scale of all pairs, (N, U, E, ...)."""
-        return pairs_drawn(self.process, self._shape, self.users, self._experts, self._rng)
+        return pairs_drawn(self.process, self._shape, self.users, self._experts, self.rng)
 
     def pairs_of(self, first: int, last: int) -> tuple[Arrays, Float | None]:
         """Draw the large scale of some users with all experts, and return the mean SNRs beside it.
@@ -54,7 +55,7 @@ class Placement:
         users = {name: array[world, user][None] for name, array in self.users.items()}
         experts = {name: array[world, 0][None] for name, array in self._experts.items()}
         shape = 1, last - first, num_experts
-        pairs = pairs_drawn(self.process, shape, users, experts, self._rng)
+        pairs = pairs_drawn(self.process, shape, users, experts, self.rng)
         return pairs, mean_db(self.process, users | pairs, shape)
 
 

@@ -23,11 +23,8 @@ NUM_PAIRS = 20_000
 
 
 def fading(config: ChannelConfig, seed: int = 0, slot_s: float = 6.0) -> FadingChannel:
-    process, rng = config.made(), np.random.default_rng(seed)
-    placement = Placement(process, *PAIRS, rng)
-    return FadingChannel(
-        process, PAIRS, placement.users, placement.pairs(), snr_gap(config), slot_s, rng
-    )
+    placement = Placement(config.made(), *PAIRS, np.random.default_rng(seed))
+    return FadingChannel(placement, placement.pairs(), PAIRS, snr_gap(config), slot_s)
 
 
 @pytest.mark.parametrize(("snr_db", "bit_per_s"), [(5.0, 2057), (20.0, 6658)])
