@@ -37,6 +37,9 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
     and the user's entries of a `SlotResult`; `utility` and `local_utility` only in the slot that
     completes a request.
 
+    Attributes:
+        result: of the last slot played; None before the first.
+
     Args:
         config: the world; WorldConfig() if left out.
         mechanism: sets prices and payments; free edge devices if left out.
@@ -68,6 +71,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
             )
         config = WorldConfig(**fields) if config is None else replace(config, **fields)
         self.world = World(config, num_worlds=1, mechanism=mechanism)
+        self.result: SlotResult | None = None
         self._seeded = False
         self.render_mode = render_mode
         # both are made at the first reset, where there is a render mode
@@ -142,6 +146,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
             raise RuntimeError("the episode is over: call reset before the next step")
         chosen = np.array([[actions[agent] for agent in agents]])
         seen, reward, result = self.world.step(chosen)
+        self.result = result
         self._show(chosen, result)
         mask = self.world.slot.mask[0].astype(np.int8)
         rows = zip(*(getattr(result, name)[0].tolist() for name in OF_USERS), strict=True)

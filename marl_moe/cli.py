@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from marl_moe import __version__
-from marl_moe.errors import RecordError, SpecError
+from marl_moe.errors import MetricError, RecordError, SpecError
 from marl_moe.experiment.spec.experiment import experiment_schema
 from marl_moe.experiment.spec.reading import load_experiment, shipped_experiments
 from marl_moe.terminal.console import complain, out
@@ -184,9 +184,9 @@ def evaluate(
         evaluation = evaluate_run(run, policy, episodes)
     except (SpecError, RecordError) as error:
         complain(error, 2)
-    except OSError as error:
+    except (OSError, MetricError) as error:
         complain(error, 1)
-    print_evaluation(run.spec.name, evaluation)
+    print_evaluation(run.spec, evaluation)
 
 
 @app.command(epilog="Example: `marl-moe figures results/case_study --out figures`")
@@ -235,12 +235,14 @@ def export(
     from paper_figures.means import means
 
     try:
-        name = read_experiment(run_folder, trust=trust).name
+        spec = read_experiment(run_folder, trust=trust)
         tables = load_tables(run_folder)
         if format_ == "csv":
-            results = means(tables).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+            results = means(tables, spec.metrics).to_csv(
+                index=False, float_format="%.6g", lineterminator="\n"
+            )
         else:
-            results = json.dumps(marl_eval(tables, name), allow_nan=False) + "\n"
+            results = json.dumps(marl_eval(tables, spec.name, spec.metrics), allow_nan=False) + "\n"
         write_text(out_file, results)
     except (FileNotFoundError, ValueError) as error:
         complain(error, 2)

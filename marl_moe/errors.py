@@ -31,6 +31,13 @@ class TrainingError(RuntimeError):
     """
 
 
+class MetricError(RuntimeError):
+    """A metric of an experiment's own that failed or returned what is no value of a slot.
+
+    The message names the metric.
+    """
+
+
 def unknown_key(key: str, valid: Iterable[str]) -> str:
     """Return the message for a name that does not exist, with the nearest that does.
 

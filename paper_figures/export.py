@@ -3,6 +3,7 @@
 The layout is described by Gorsane et al. (2022, arXiv 2209.10485).
 """
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -26,7 +27,7 @@ METRICS = (  # columns of both "training" and "evaluation"
 Steps = dict[tuple[str, Variant, str], pd.DataFrame]  # by task (its settings), policy and seed
 
 
-def marl_eval(tables: Tables, experiment: str) -> dict[str, Any]:
+def marl_eval(tables: Tables, experiment: str, further: Sequence[str] = ()) -> dict[str, Any]:
     """Return the results of a run in the layout of marl-eval.
 
     A task is a sweep point without its settings of `algorithm`, or the experiment's name where
@@ -42,6 +43,7 @@ def marl_eval(tables: Tables, experiment: str) -> dict[str, Any]:
     Args:
         tables: of a run.
         experiment: its name.
+        further: columns of "training" and "evaluation" that are metrics too.
 
     Returns:
         {experiment: {task: {policy: {seed_k: {step_i: {step_count, metric: [value]},
@@ -57,7 +59,7 @@ def marl_eval(tables: Tables, experiment: str) -> dict[str, Any]:
     training = _steps(tables)
     metrics = [
         name
-        for name in METRICS
+        for name in (*METRICS, *further)
         if name in evaluation
         and runs[name].count().all()
         and all(name in steps and steps[name].notna().all() for steps in training.values())

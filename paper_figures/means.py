@@ -1,5 +1,7 @@
 """Results of a run as a table of means, each with its interval, of all metrics and policies."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from paper_figures.statistics import mean_interval
@@ -38,7 +40,7 @@ COLUMNS = (
 )
 
 
-def means(tables: Tables) -> pd.DataFrame:
+def means(tables: Tables, further: Sequence[str] = ()) -> pd.DataFrame:
     """Compute the mean of every metric of every policy at every sweep point.
 
     Means and intervals are those of the figures (`statistics.mean_interval`: 95 % Student t over
@@ -47,6 +49,7 @@ def means(tables: Tables) -> pd.DataFrame:
 
     Args:
         tables: of a run, "evaluation" among them.
+        further: columns of "evaluation" that are metrics too, behind those of `METRICS`.
 
     Returns:
         The columns `COLUMNS`; `settings` are those of the sweep point, as JSON.
@@ -57,7 +60,7 @@ def means(tables: Tables) -> pd.DataFrame:
     evaluation = require(tables, "evaluation", ("seed", "point", "policy"))
     rows = [
         mean_interval(evaluation, metric, by=("point", "settings", "policy")).assign(metric=metric)
-        for metric in METRICS
+        for metric in (*METRICS, *further)
         if metric in evaluation
     ]
     table = pd.concat(rows, ignore_index=True)[list(COLUMNS)]

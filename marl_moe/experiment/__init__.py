@@ -1,4 +1,4 @@
 """An experiment from YAML to records: read and checked, run job by job, evaluated, written down.
 
-Each package below imports those before it: `spec`, `records`, `study`, `training`, `run`.
+Each package below imports those before it: `records`, `spec`, `study`, `training`, `run`.
 """

@@ -19,6 +19,7 @@ from torch import Tensor
 from marl_moe.errors import TrainingError
 from marl_moe.policies.networks import carried_over
 from marl_moe.policies.weights import Weights
+from marl_moe.rllib.callbacks import logger_of
 from marl_moe.rllib.collection import collect
 from marl_moe.rllib.config import WorldSacConfig
 from marl_moe.rllib.env_runner import WorldRunner
@@ -29,7 +30,7 @@ from marl_moe.seeds import replay_generator
 NUM_UPDATES_LIFETIME = "num_updates_lifetime"
 # Env steps that an iteration should have collected, less those that arrived.
 NUM_ENV_STEPS_LOST = "num_env_steps_lost"
-REPLAY, WORLDS = "replay", "worlds"  # parts of a state, beside RLlib's
+REPLAY, WORLDS, LOGGED = "replay", "worlds", "logged"  # parts of a state, beside RLlib's
 
 
 class WorldSac(SAC):
@@ -109,7 +110,7 @@ class WorldSac(SAC):
     def get_state(
         self, components: Any = None, *, not_components: Any = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """Return RLlib's state, the replay with its generator, and each runner's worlds by index.
+        """Return RLlib's state, the replay with its generator, each runner's worlds and logger.
 
         From it training continues bit for bit. Its arrays may be the algorithm's own: write them
         before training on.
@@ -129,6 +130,8 @@ class WorldSac(SAC):
                 local_env_runner=self._collects_here,
             )
             state[WORLDS] = dict(collected)
+        if self._check_component(LOGGED, components, not_components):
+            state[LOGGED] = logger_of(self).get_state()
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -149,6 +152,8 @@ class WorldSac(SAC):
                     runner.set_worlds(worlds[runner.worker_index])
 
             self.env_runner_group.foreach_env_runner(put_back, local_env_runner=self._collects_here)
+        if LOGGED in state:
+            logger_of(self).set_state(state[LOGGED])
 
     def networks(self) -> dict[str, dict[str, Tensor]]:
         """Return the networks that a training elsewhere may begin with.

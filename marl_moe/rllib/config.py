@@ -1,5 +1,6 @@
 """Configuration of our SAC: RLlib's keys of SAC and those of our own, checked."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from envs import WorldConfig
 from envs.observation import expert_features
 from marl_moe.policies.networks import NetworkConfig
+from marl_moe.rllib.callbacks import CALLED, prepared
 from marl_moe.rllib.env_runner import WorldRunner
 from marl_moe.rllib.learner import MaskedSacLearner
 from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
@@ -24,6 +26,10 @@ WITHOUT_EFFECT = {
     "policy_model_config": "networks are set by rl_module.model_config",
     "store_buffer_in_checkpoints": "every checkpoint holds the replay",
 }
+NO_EPISODES = (
+    "the env runners of sac step whole worlds, without an object for each episode, and evaluation "
+    "is not RLlib's (a metric is called in every slot)"
+)
 
 
 class WorldSacConfig(SACConfig):
@@ -112,12 +118,27 @@ class WorldSacConfig(SACConfig):
             self.checkpoint_frequency = checkpoint_frequency
         return self
 
+    def callbacks(self, callbacks_class: Any = NotProvided, **kwargs: Any) -> "WorldSacConfig":
+        """Set RLlib's keys of callbacks; what they log becomes columns of the records.
+
+        Raises:
+            ValueError: a hook is never called.
+        """
+        given = (
+            kwargs
+            if callbacks_class is NotProvided
+            else kwargs | {"callbacks_class": callbacks_class}
+        )
+        super().callbacks(**prepared(given, CALLED, NO_EPISODES))
+        return self
+
     def world(
         self,
         config: WorldConfig,
         mechanism: dict[str, Any],
         module_users: dict[str, list[int]],
         network: dict[str, Any],
+        metrics: Sequence[str] = (),
     ) -> "WorldSacConfig":
         """Set the world that is learned in, the users of each module and the modules' network.
 
@@ -126,6 +147,7 @@ class WorldSacConfig(SACConfig):
             mechanism: name and parameters of the mechanism.
             module_users: users that each module acts for.
             network: keys of `NetworkConfig` that the world does not set.
+            metrics: names of the metrics to measure (`marl_moe.metrics`).
 
         Returns:
             The configuration itself.
@@ -136,6 +158,7 @@ class WorldSacConfig(SACConfig):
                 "world": config.as_dict(),
                 "mechanism": mechanism,
                 "module_users": module_users,
+                "metrics": list(metrics),
             },
         )
         model = NetworkConfig(

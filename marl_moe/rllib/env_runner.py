@@ -8,8 +8,10 @@ import ray
 import torch
 from numpy.typing import NDArray
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.callbacks.utils import make_callback
 from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.env.env_runner import EnvRunner
+from ray.rllib.utils import force_list
 from ray.rllib.utils.checkpoints import Checkpointable
 from ray.rllib.utils.metrics import (
     NUM_AGENT_STEPS_SAMPLED_LIFETIME,
@@ -21,6 +23,7 @@ from ray.rllib.utils.metrics import (
 
 from envs import World, WorldConfig, observation
 from envs.slot import RECORDED
+from marl_moe.rllib.metrics import RunnerMetrics
 from marl_moe.rllib.replay import Fragment
 from marl_moe.seeds import runner_seeds
 from mechanisms import make
@@ -30,8 +33,12 @@ class WorldRunner(EnvRunner, Checkpointable):
     """Runner of `num_envs_per_env_runner` worlds, which hands out columns and not episodes.
 
     A call collects `rollout_fragment_length` slots, or those up to the episode's end.
-    `config.env_config` holds `world` (WorldConfig), `mechanism` (name and parameters) and
-    `module_users`, the users that each module acts for. Runner i is seeded with (seed, i).
+    `config.env_config` holds `world` (WorldConfig), `mechanism` (name and parameters),
+    `module_users`, the users that each module acts for, and `metrics`, names of those to measure.
+    Runner i is seeded with (seed, i).
+
+    Of RLlib's hooks for callbacks it calls `on_environment_created`, with the worlds, and
+    `on_sample_end`, with the fragment: there are no episodes as objects.
     """
 
     def __init__(self, *, config: AlgorithmConfig, **kwargs: Any) -> None:
@@ -42,6 +49,9 @@ class WorldRunner(EnvRunner, Checkpointable):
             module_id: np.asarray(users)
             for module_id, users in self.config.env_config["module_users"].items()
         }
+        num_worlds = self.config.num_envs_per_env_runner
+        self._measured = RunnerMetrics(self.config.env_config["metrics"], num_worlds)
+        self._callbacks = [kind() for kind in force_list(self.config.callbacks_class)]
         self.make_env()
         self.make_module()
 
@@ -63,6 +73,7 @@ class WorldRunner(EnvRunner, Checkpointable):
         )
         self._rng = np.random.default_rng(explore_seed)
         self._seen = self.world.reset()
+        self._call("on_environment_created", env=self.world, env_context=env_config)
 
     def make_module(self) -> None:
         """Build the actors."""
@@ -96,7 +107,10 @@ class WorldRunner(EnvRunner, Checkpointable):
         for slot in range(slots):
             observations[slot] = self._seen
             actions[slot] = self._explore(self._seen)
+            played = world.slot if self._measured else None  # else the next one takes its memory
             self._seen, rewards[slot], result = world.step(actions[slot])
+            if played is not None:
+                self._measured.add(played, result)
             for name in RECORDED:
                 sums[name] += float(getattr(result, name).sum())
             done = ~np.isnan(result.utility)
@@ -104,9 +118,10 @@ class WorldRunner(EnvRunner, Checkpointable):
             num_requests += int(done.sum())
         observations[slots] = self._seen
         self._log(sums, utility_sum, num_requests, world.num_worlds if world.done else 0, slots)
+        self._measured.log(self.metrics)
         if world.done:
             self._seen = world.reset()
-        return Fragment(
+        fragment = Fragment(
             observation=observations,
             action=actions,
             reward=rewards,
@@ -114,6 +129,8 @@ class WorldRunner(EnvRunner, Checkpointable):
             runner=self.worker_index or 0,
             continues=continues,
         )
+        self._call("on_sample_end", samples=fragment)
+        return fragment
 
     def get_metrics(self) -> dict[str, Any]:
         """Return the metrics since the last call."""
@@ -142,17 +159,22 @@ class WorldRunner(EnvRunner, Checkpointable):
         self._weights_seq_no = state.get(WEIGHTS_SEQ_NO, 0)
 
     def get_worlds(self) -> dict[str, Any]:
-        """Return the state of the worlds and of exploration.
+        """Return the state of the worlds, of exploration and of the logger.
 
         From it collecting continues bit for bit. It is no part of `get_state`, which RLlib hands to
         a runner that it restarts: that one begins worlds of its own.
         """
-        return {"world": self.world.get_state(), "exploration": self._rng.bit_generator.state}
+        return {
+            "world": self.world.get_state(),
+            "exploration": self._rng.bit_generator.state,
+            "metrics": self.metrics.get_state(),
+        }
 
     def set_worlds(self, state: dict[str, Any]) -> None:
         """Continue from what `get_worlds` of the runner of this index returned."""
         self.world.set_state(state["world"])
         self._rng.bit_generator.state = state["exploration"]
+        self.metrics.set_state(state["metrics"])
         self._seen = self.world.slot.observation
 
     def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -178,6 +200,15 @@ class WorldRunner(EnvRunner, Checkpointable):
                 scores = logits + self._rng.gumbel(size=logits.shape)
                 action[:, users] = scores.argmax(axis=-1).reshape(-1, len(users))
         return action
+
+    def _call(self, hook: str, **arguments: Any) -> None:
+        """Call a hook of the callbacks."""
+        make_callback(
+            hook,
+            self._callbacks,
+            getattr(self.config, f"callbacks_{hook}"),
+            kwargs={"env_runner": self, "metrics_logger": self.metrics, **arguments},
+        )
 
     def _log(
         self,

@@ -12,6 +12,7 @@ orders agents and modules by sets of strings, and with remote runners as far as 
 allows.
 """
 
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import partial
 from math import log
@@ -26,10 +27,10 @@ from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.algorithms.sac import SACConfig
 from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 from ray.rllib.core.rl_module.rl_module import RLModule, RLModuleSpec
-from ray.rllib.utils import force_list
 
 from envs import WorldConfig
 from envs.observation import NUM_USER_FEATURES, expert_features
+from marl_moe.rllib.callbacks import CALLED, OF_EPISODES, prepared
 from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
 from marl_moe.rllib.stock_env import EdgeExpertsEnv
 from marl_moe.rllib.stock_metrics import WorldMetrics
@@ -42,6 +43,7 @@ UNIFORM, PRIORITIZED = REPLAY_BUFFERS = (
     "MultiAgentPrioritizedEpisodeReplayBuffer",
 )
 TARGET_ENTROPY_RATIO = 0.1  # as our SAC's default
+NO_EVALUATION = "evaluation and checkpoints are not RLlib's"  # so it calls no hooks of these
 OUR_NETWORK_KEYS = ("network", "hidden")  # of NetworkConfig
 
 Config = TypeVar("Config", bound="StockConfig")
@@ -85,11 +87,16 @@ class StockConfig(AlgorithmConfig):
         config: WorldConfig,
         mechanism: dict[str, Any],
         module_users: dict[str, list[int]],
+        metrics: Sequence[str] = (),
     ) -> Config:
-        """Set the world that is learned in, and the users that each module acts for."""
+        """Set the world that is learned in, the users of each module, and metrics to measure."""
         self.environment(
             env=EdgeExpertsEnv,
-            env_config={"world": config.as_dict(), "mechanism": mechanism},
+            env_config={
+                "world": config.as_dict(),
+                "mechanism": mechanism,
+                "metrics": list(metrics),
+            },
             disable_env_checking=True,  # its steps are not seeded; ours are tested
         )
         module_of = {
@@ -102,10 +109,16 @@ class StockConfig(AlgorithmConfig):
         return self
 
     def callbacks(self, callbacks_class: Any = NotProvided, **kwargs: Any) -> "StockConfig":
-        """Set RLlib's keys of callbacks; a class, or a list of them, is called beside ours."""
-        if callbacks_class is not NotProvided:
-            callbacks_class = [WorldMetrics, *force_list(callbacks_class)]
-        super().callbacks(callbacks_class, **kwargs)
+        """Set RLlib's keys of callbacks; a class, or a list of them, is called beside ours.
+
+        What they log becomes columns of the records.
+
+        Raises:
+            ValueError: a hook is never called.
+        """
+        given = {"callbacks_class": [] if callbacks_class is NotProvided else callbacks_class}
+        keys = prepared(given | kwargs, (*CALLED, *OF_EPISODES), NO_EVALUATION)
+        super().callbacks(**keys | {"callbacks_class": [WorldMetrics, *keys["callbacks_class"]]})
         return self
 
     def debugging(self, **kwargs: Any) -> "StockConfig":
@@ -271,7 +284,11 @@ class StockSacConfig(StockConfig, SACConfig):
 
 
 def stock_config(
-    name: str, world: WorldConfig, mechanism: dict[str, Any], module_users: dict[str, list[int]]
+    name: str,
+    world: WorldConfig,
+    mechanism: dict[str, Any],
+    module_users: dict[str, list[int]],
+    metrics: Sequence[str] = (),
 ) -> StockConfig:
     """Return the configuration of `ppo`, `dqn` or `rllib_sac` in a world, with our defaults.
 
@@ -280,8 +297,9 @@ def stock_config(
         world: the world that is learned in.
         mechanism: name and parameters of the mechanism.
         module_users: users that each module acts for.
+        metrics: names of the metrics to measure (`marl_moe.metrics`).
     """
-    return STOCK[name]().world(world, mechanism, module_users)
+    return STOCK[name]().world(world, mechanism, module_users, metrics)
 
 
 STOCK: dict[str, type[StockConfig]] = {

@@ -9,7 +9,7 @@ from pettingzoo import ParallelEnv
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 
 import mechanisms
-from envs import WorldConfig, edge_experts_v0
+from envs import Slot, SlotResult, WorldConfig, edge_experts_v0
 from marl_moe.seeds import stock_world_seed
 
 ByAgent = dict[str, Any]
@@ -101,11 +101,15 @@ class ParallelAdapter(MultiAgentEnv):
 class EdgeExpertsEnv(ParallelAdapter):
     """One world: `EdgeExpertsEnv(env_config)`, as RLlib builds environments from a class.
 
-    `env_config` holds `world` (WorldConfig), `mechanism` (name and parameters) and `seed` (of the
-    run); RLlib adds the index of the runner.
+    `env_config` holds `world` (WorldConfig), `mechanism` (name and parameters), `metrics` (names)
+    and `seed` (of the run); RLlib adds the index of the runner.
+
+    Attributes:
+        played: the slot of the last step and its result; only where there are metrics to measure.
     """
 
     parallel: edge_experts_v0.parallel_env
+    played: tuple[Slot, SlotResult]
 
     def __init__(self, env_config: Mapping[str, Any]) -> None:
         parallel = edge_experts_v0.parallel_env(
@@ -114,3 +118,15 @@ class EdgeExpertsEnv(ParallelAdapter):
         super().__init__(
             parallel, seed_key=(env_config["seed"], getattr(env_config, "worker_index", 0) or 0)
         )
+        self._is_measured = bool(env_config["metrics"])
+
+    def step(
+        self, action_dict: Mapping[str, Any]
+    ) -> tuple[ByAgent, ByAgent, ByAgent, ByAgent, ByAgent]:
+        """Step all agents, and keep what metrics are measured of."""
+        slot = self.parallel.world.slot if self._is_measured else None
+        stepped = super().step(action_dict)
+        if slot is not None:
+            assert self.parallel.result is not None
+            self.played = slot, self.parallel.result
+        return stepped

@@ -7,6 +7,7 @@ import torch
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
 from envs.slot import RECORDED_OF_USERS
+from marl_moe.rllib.metrics import RunnerMetrics
 from marl_moe.rllib.stock_env import EdgeExpertsEnv
 from marl_moe.seeds import replay_generator
 
@@ -25,6 +26,7 @@ class WorldMetrics(RLlibCallback):
     def __init__(self) -> None:
         super().__init__()
         self._sums: defaultdict[str, float] = defaultdict(float)
+        self._measured = RunnerMetrics((), num_worlds=1)
 
     def on_algorithm_init(self, *, algorithm: Any, **kwargs: Any) -> None:
         """Seed the replay buffer."""
@@ -32,8 +34,9 @@ class WorldMetrics(RLlibCallback):
             algorithm.local_replay_buffer.rng = replay_generator(algorithm.config.seed)
 
     def on_environment_created(self, *, env_runner: Any, **kwargs: Any) -> None:
-        """Set the thread count."""
+        """Set the thread count, and begin to measure what the experiment names."""
         torch.set_num_threads(env_runner.config.torch_threads)
+        self._measured = RunnerMetrics(env_runner.config.env_config["metrics"], num_worlds=1)
 
     def on_episode_step(self, *, env: Any, env_index: int, **kwargs: Any) -> None:
         """Add the results of one slot of one world."""
@@ -51,9 +54,12 @@ class WorldMetrics(RLlibCallback):
         sums["participation"] += float(world.slot.offer.participates.mean())
         if world.closed_clearing is not None:
             sums["platform_balance"] += float(world.closed_clearing.balance.sum())
+        if self._measured:
+            self._measured.add(*adapter.played)
 
     def on_sample_end(self, *, metrics_logger: Any, **kwargs: Any) -> None:
         """Log the sums and begin anew."""
         for name in (*RECORDED_OF_USERS, *REQUEST_SUMS, *WORLD_SUMS):
             metrics_logger.log_value(name, self._sums[name], reduce="sum")
         self._sums.clear()
+        self._measured.log(metrics_logger)

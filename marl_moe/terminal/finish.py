@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envs.channel import ChannelError
-from marl_moe.errors import RecordError, SpecError, TrainingError, unknown_key
+from marl_moe.errors import MetricError, RecordError, SpecError, TrainingError, unknown_key
 from marl_moe.terminal.console import INTERRUPTED, complain, out
 from mechanisms import MechanismError
 
@@ -35,10 +35,10 @@ def finish_run(run: "RunFolder") -> None:
         complain(f"interrupted{to_continue}", INTERRUPTED)
     except (SpecError, RecordError) as error:
         complain(error, 2)
-    except (OSError, ChannelError, MechanismError, TrainingError) as error:
+    except (OSError, ChannelError, MechanismError, MetricError, TrainingError) as error:
         complain(f"{error}{to_continue}", 1)
-    training = read_table(run.path, "training")
-    print_results(run.spec.name, finished.table, finished.results, training)
+    training = read_table(run.path, "training", run.spec.metrics)
+    print_results(run.spec, finished.table, finished.results, training)
     out.print(f"records  {run.path}")
     draw_figures(run.path, run.spec.figures, None)
 

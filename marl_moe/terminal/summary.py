@@ -1,5 +1,8 @@
 """The table printed at the end of a run: policies, with means and 95 % intervals."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import pandas as pd
 from rich.markup import escape
 from rich.table import Table
@@ -15,11 +18,18 @@ COLUMNS = {
 }
 
 
-def summary_table(title: str, evaluation: pd.DataFrame) -> Table:
+def summary_table(
+    title: str, evaluation: pd.DataFrame, columns: Mapping[str, str] = COLUMNS
+) -> Table:
     """Return a row for each policy at each sweep point, greatest utility first.
 
     Shares are shown where equilibrium or optimum were played, the welfare (of users, edge devices
     and platform) where anybody pays.
+
+    Args:
+        title: name of the experiment.
+        evaluation: rows of `evaluation.parquet`.
+        columns: those to show where they have a value, with their headings.
     """
     num_seeds = evaluation["seed"].nunique()
     episodes = evaluation["episode"].nunique()
@@ -32,16 +42,19 @@ def summary_table(title: str, evaluation: pd.DataFrame) -> Table:
         total = int(evaluation["clearings"].sum())
         table.caption = f"{failed} of {total} clearings of the market failed; the last prices stood"
     swept = evaluation["point"].nunique() > 1
-    metrics = [metric for metric in COLUMNS if evaluation[metric].notna().any()]
-    if not evaluation["charge"].any():
+    metrics = [metric for metric in columns if evaluation[metric].notna().any()]
+    if "welfare" in metrics and not evaluation["charge"].any():
         metrics.remove("welfare")  # nobody pays: what free edge devices bear is theirs
     table.add_column("policy", no_wrap=True)
     for metric in metrics:
-        table.add_column(COLUMNS[metric], justify="right", no_wrap=True)
+        table.add_column(escape(columns[metric]), justify="right", no_wrap=True)
     by = ["point", "policy"]
     if num_seeds == 1:  # as the title says
         evaluation = evaluation.assign(seed=evaluation["episode"])
-    intervals = {metric: mean_interval(evaluation, metric, by).set_index(by) for metric in metrics}
+    intervals = {
+        metric: mean_interval(evaluation, metric, by).set_index(by)
+        for metric in dict.fromkeys(("utility", *metrics))
+    }
     for point in evaluation["point"].unique():
         if swept:
             table.add_row(f"[bold]{escape(point)}[/bold]")
@@ -66,4 +79,6 @@ def lost_line(training: pd.DataFrame) -> str | None:
 
 
 def _cell(row: pd.Series) -> str:
+    if np.isnan(row["mean"]):
+        return "-"
     return rf"{row['mean']:.3f} \[{row['low']:.3f}, {row['high']:.3f}]"

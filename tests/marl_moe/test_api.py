@@ -114,9 +114,7 @@ def test_a_run_that_was_interrupted_goes_on(
         continue_run(begun, Progress(on_epoch=stop))
     interrupted = marl_moe.load(begun.path)
     assert "2 jobs left: resume()" in repr(interrupted)
-    pd.testing.assert_frame_equal(
-        interrupted.resume(progress=False).evaluation, run.evaluation
-    )
+    pd.testing.assert_frame_equal(interrupted.resume(progress=False).evaluation, run.evaluation)
 
 
 @pytest.mark.parametrize(

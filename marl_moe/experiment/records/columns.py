@@ -1,6 +1,10 @@
 """Columns of the tables of a run: the type and the documentation of each."""
 
+from collections.abc import Iterable
+
 import pyarrow as pa
+
+from marl_moe.metrics import named
 
 Columns = dict[str, tuple[pa.DataType, str]]
 
@@ -221,3 +225,24 @@ TABLES = {
     "evaluation": EVALUATION,
     "audit": AUDIT,
 }
+
+# Names that no metric and no callback may take: columns, and what TensorBoard shows beside them.
+OF_TENSORBOARD = ("return", "agent_steps_per_second", "updates_per_second")
+TAKEN = frozenset({*TRAINING, *EVALUATION, *OF_TENSORBOARD})
+OVER = {"training": "the epoch", "evaluation": "the episode"}  # of the tables that metrics are in
+LOGGED = "logged by the experiment's callbacks"  # documents columns of "training"
+
+
+def metric_columns(table: str, metrics: Iterable[str]) -> Columns:
+    """Return the columns of a table that an experiment's metrics have, in their order."""
+    if table not in OVER:
+        return {}
+    return {
+        metric.name: (pa.float64(), f"mean over {OVER[table]}: {metric.doc}; {metric.unit}")
+        for metric in named(list(metrics))
+    }
+
+
+def logged_columns(names: Iterable[str]) -> Columns:
+    """Return the columns of "training" that callbacks logged, in alphabetical order."""
+    return {name: (pa.float64(), LOGGED) for name in sorted(names)}

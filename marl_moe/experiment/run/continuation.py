@@ -11,7 +11,7 @@ import pandas as pd
 
 from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.records.columns import TABLES
-from marl_moe.experiment.records.tables import write_table
+from marl_moe.experiment.records.tables import further_columns, write_table
 from marl_moe.experiment.run.creation import create_run
 from marl_moe.experiment.run.folder import EXPERIMENT, JobKey, RunFolder, import_code
 from marl_moe.experiment.run.job import Tables, do
@@ -86,4 +86,6 @@ def _write_tables(run: RunFolder, finished: dict[JobKey, Tables]) -> None:
             if rows is not None and len(rows):
                 frames.append(rows)
         if frames:
-            write_table(run.path, name, pd.concat(frames, ignore_index=True))
+            table = pd.concat(frames, ignore_index=True)
+            further = further_columns(name, run.spec.metrics, table.columns)
+            write_table(run.path, name, table, further)

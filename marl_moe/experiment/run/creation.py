@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mechanisms
 from envs import World
-from marl_moe.errors import SpecError
+from marl_moe.errors import MetricError, SpecError
 from marl_moe.experiment.records.environment import write_environment
 from marl_moe.experiment.records.secrets import redacted
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, code_of, create_run_folder
@@ -16,6 +16,7 @@ from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.sweep import Point, sweep_points
 from marl_moe.experiment.training.cluster import address_of, start_ray
 from marl_moe.experiment.training.configuration import check_algorithm
+from marl_moe.metrics import check_metrics
 from marl_moe.plugins import sources_of
 from marl_moe.sources import SUFFIX
 from marl_moe.whole_file import write_text
@@ -81,7 +82,7 @@ def _checked_points(spec: ExperimentSpec) -> list[Point]:
 
     Raises:
         SpecError: RLlib or the world does not take a point, as without the competence file that it
-            names.
+            names, or a metric fails in its first slot.
     """
     points = sweep_points(spec)
     for point in points:
@@ -90,7 +91,8 @@ def _checked_points(spec: ExperimentSpec) -> list[Point]:
             mechanism = mechanisms.make(**point.spec.mechanism.parameters())
             try:
                 World(env, mechanism=mechanism)
-            except ValueError as error:
+                check_metrics(spec.metrics, env, mechanism)
+            except (ValueError, MetricError) as error:
                 raise SpecError(str(error)) from None
             except MemoryError:
                 raise SpecError(

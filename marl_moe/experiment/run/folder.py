@@ -67,7 +67,8 @@ class RunFolder:
         """
         rows = {}
         for name in TABLES:
-            rows[name] = dict(iter(read_table(self.path, name).groupby(["point", "seed"])))
+            table = read_table(self.path, name, self.spec.metrics)
+            rows[name] = dict(iter(table.groupby(["point", "seed"])))
         finished = {}
         for job in self.jobs:
             key = (job.label, job.seed)

@@ -128,6 +128,7 @@ class TrainingJob(Job):
                     self.seed,
                     episodes,
                     self.spec.evaluation.market_episodes,
+                    self.spec.metrics,
                 )
             )
         tables = {}

@@ -1,9 +1,10 @@
 """A whole experiment: its sections and what must hold between them, checked where it is built.
 
-Sections: `name, kind, imports, seeds, env, mechanism, algorithm, evaluation, audit, cluster, sweep,
-figures, sizes`. `env` is `WorldConfig` of `envs`; `mechanism` names a mechanism and its parameters;
-under `algorithm`, sections other than `name`, `policies`, `stop` and `pretraining` are RLlib's own
-and passed on; `audit` is read by `kind: market_study` alone, which has no `algorithm`.
+Sections: `name, kind, imports, seeds, env, mechanism, algorithm, metrics, evaluation, audit,
+cluster, sweep, figures, sizes`. `env` is `WorldConfig` of `envs`; `mechanism` names a mechanism and
+its parameters; under `algorithm`, sections other than `name`, `policies`, `stop` and `pretraining`
+are RLlib's own and passed on; `imports` and `metrics` name code of a researcher's own; `audit` is
+read by `kind: market_study` alone, which has no `algorithm`.
 """
 
 import json
@@ -18,7 +19,7 @@ from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.algorithm import AlgorithmSpec
 from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.spec.evaluation import AuditSpec, EvaluationSpec
-from marl_moe.experiment.spec.section import Name, OpenSection, Section, merged
+from marl_moe.experiment.spec.section import Name, OpenSection, Section, check_metrics, merged
 
 MOST_SEEDS = 10_000
 LARGEST_SEED = 2**32 - 1  # of NumPy's global generator, which RLlib seeds too
@@ -62,6 +63,11 @@ class ExperimentSpec(Section):
         default_factory=AlgorithmSpec,
         description="What learns; null only compares the policies of `evaluation`",
     )
+    metrics: list[str] = Field(
+        default=[],
+        description="Metrics of your own to record in training and evaluation, a column each: "
+        "names given to `marl_moe.metrics.register`",
+    )
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     audit: AuditSpec = Field(default_factory=AuditSpec)
     cluster: ClusterSpec = Field(default_factory=ClusterSpec)
@@ -80,12 +86,17 @@ class ExperimentSpec(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         self._check_seeds()
+        check_metrics("metrics", self.metrics)
+        if self.metrics and self.kind == "market_study":
+            raise ValueError("metrics: are of training and evaluation, a market_study has neither")
         if self.algorithm is not None:
             self._check_algorithm(self.algorithm)
         if "cluster" in self.sweep:
             raise ValueError("sweep.cluster: all jobs of a run share one Ray")
         if "imports" in self.sweep or any("imports" in size for size in self.sizes.values()):
             raise ValueError("imports: should stand at the top, not in sweep or sizes")
+        if "metrics" in self.sweep:
+            raise ValueError("sweep.metrics: all jobs of a run share its tables")
         self.evaluated_env()
         return self
 

@@ -1,4 +1,4 @@
-"""Base of the sections of an experiment, and what several of them hold: names, policies."""
+"""Base of the sections of an experiment, and what several of them hold: names of parts."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from marl_moe.errors import unknown_key
+from marl_moe.metrics import METRICS
 from marl_moe.policies import POLICIES
 from mechanisms.registry import UnknownNameError
 
@@ -51,6 +52,33 @@ def check_policies(key: str, names: Sequence[str]) -> None:
     for name in names:
         if name not in POLICIES:
             raise UnknownNameError(f"{key}: {unknown_key(name, POLICIES)}", name)
+
+
+def check_metrics(key: str, names: Sequence[str]) -> None:
+    """Check that each name is one of a metric, given once, and that of no documented column.
+
+    Raises:
+        ValueError: for the first name that is not.
+    """
+    if not names:
+        return
+    from marl_moe.experiment.records.columns import TAKEN  # and pyarrow, which takes a while
+
+    for name in names:
+        if name in TAKEN:
+            raise ValueError(
+                f"{key}: {name!r} is the name of a column that is recorded already; register the "
+                "metric under another name"
+            )
+        if not len(METRICS):
+            raise ValueError(
+                f"{key}: unknown {name!r}; no metric is registered: list the file that registers "
+                "it under imports"
+            )
+        if name not in METRICS:
+            raise ValueError(f"{key}: {unknown_key(name, METRICS)}")
+        if names.count(name) > 1:
+            raise ValueError(f"{key}: {name!r} is named twice")
 
 
 def merged(section: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

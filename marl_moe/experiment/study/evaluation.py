@@ -1,5 +1,6 @@
 """Evaluation: any policy in the same worlds, through `act(slot)`, into the documented tables."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from envs import Clearing, World, WorldConfig
 from envs.slot import RECORDED_OF_USERS
+from marl_moe.metrics import MetricSums, named
 from marl_moe.policies import POLICIES
 from marl_moe.policies.equilibrium import Nash
 from marl_moe.policies.heuristics import Policy
@@ -67,6 +69,7 @@ def evaluate(
     seed: int,
     episodes: int,
     market_episodes: int | None = None,
+    metrics: Sequence[str] = (),
 ) -> Evaluation:
     """Play episodes with a policy; under the same seed every policy meets the same worlds.
 
@@ -77,6 +80,10 @@ def evaluate(
         seed: seed of the job.
         episodes: episodes played.
         market_episodes: of these, the first whose clearings are recorded; None: all.
+        metrics: names of the metrics of the experiment, a column each.
+
+    Raises:
+        MetricError: a metric fails; the message names it.
     """
     rows: list[pd.DataFrame] = []
     experts: list[pd.DataFrame] = []
@@ -86,7 +93,7 @@ def evaluate(
         num_worlds = min(size, episodes - first)
         world = World(config, num_worlds, evaluation_seed(seed, batch), mechanism)
         episode = np.arange(first, first + num_worlds)
-        scores = _play(policy, world)
+        scores = _play(policy, world, MetricSums(named(metrics), num_worlds))
         rows.append(scores.frame(policy, episode))
         recorded = episodes if market_episodes is None else market_episodes
         if mechanism.name == "none" or first >= recorded:
@@ -134,6 +141,7 @@ def with_shares(evaluation: pd.DataFrame) -> pd.DataFrame:
 class _Scores:
     """Sums over the slots of an episode, (N,) each."""
 
+    metrics: MetricSums
     slots: int = 0
     num_users: int = 0
     sums: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -177,7 +185,7 @@ class _Scores:
             columns[name] = sums[name] / self.slots
         if "converged" in sums:
             columns["converged"] = sums["converged"] / self.slots
-        return pd.DataFrame(columns)
+        return pd.DataFrame(columns | self.metrics.means())
 
 
 def _evenness(gain: NDArray[Any]) -> NDArray[Any]:
@@ -185,24 +193,29 @@ def _evenness(gain: NDArray[Any]) -> NDArray[Any]:
     return np.where(gain.any(axis=-1), jain_index(gain), np.nan)
 
 
-def _play(policy: Policy, world: World) -> _Scores:
+def _play(policy: Policy, world: World, metrics: MetricSums) -> _Scores:
     """Play one episode of every world.
 
-    The policy `local` is scored by what the user's own device could have done.
+    The policy `local` is scored, by metrics too, by what the user's own device could have done.
     """
-    scores = _Scores(num_users=world.num_users)
+    scores = _Scores(metrics, num_users=world.num_users)
     runs_locally = getattr(policy, "runs_locally", False)
     while not world.done:
+        slot = world.slot if metrics.sums else None  # else the next one takes its memory
         _, _, result = world.step(policy.act(world.slot))
-        utility = result.local_utility if runs_locally else result.utility
-        gain = result.local_gain if runs_locally else result.gain
+        if runs_locally:
+            result = result._replace(
+                utility=result.local_utility, gain=result.local_gain, qos=result.local_qos
+            )
+        if slot is not None:
+            metrics.add(slot, result)
         scores.slots += 1
-        scores.user_gain = scores.user_gain + gain
+        scores.user_gain = scores.user_gain + result.gain
         scores.add(
-            utility=utility,
-            requests=~np.isnan(utility),
-            gain=gain,
-            qos=result.local_qos if runs_locally else result.qos,
+            utility=result.utility,
+            requests=~np.isnan(result.utility),
+            gain=result.gain,
+            qos=result.qos,
             delay_s=result.delay_s,
             energy_j=result.energy_j,
             charge=result.charge,

@@ -48,8 +48,9 @@ def train(
     Raises:
         CheckpointError: there is a checkpoint that training cannot go on from.
         SpecError: Ray does not have the resources that the experiment needs.
-        TrainingError: a process died that training cannot do without, or a weight or a loss is no
-            longer finite; the last checkpoint is kept, and nothing was written since.
+        TrainingError: a process died that training cannot do without, a weight or a loss is no
+            longer finite, or a metric or a callback failed; the last checkpoint is kept, and
+            nothing was written since.
     """
     assert spec.algorithm is not None
     progress = progress or Progress()
@@ -100,6 +101,7 @@ def _train_on(
     progress: Progress,
 ) -> None:
     """Train the epochs after those of `rows`, and append theirs."""
+    from marl_moe.rllib.callbacks import logged
     from marl_moe.rllib.finite import NotFiniteError, trained
 
     assert spec.algorithm is not None
@@ -118,7 +120,14 @@ def _train_on(
                 result = trained(algorithm)
                 seconds = time.perf_counter() - began
                 row = training_row(
-                    result, algorithm.config, seed, engine, epoch, seconds, equilibrium
+                    result,
+                    algorithm.config,
+                    seed,
+                    engine,
+                    epoch,
+                    seconds,
+                    equilibrium,
+                    logged(algorithm, result),
                 )
                 metric = not_finite(row, rows[-1] if rows else None, engine)
                 if metric is not None:

@@ -10,7 +10,7 @@ from marl_moe.experiment.progress import Row
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.training.checkpoint import read_checkpoint, refusal, write_checkpoint
 
-LAYOUT = 3  # raised with every change to what a state holds
+LAYOUT = 4  # raised with every change to what a state holds
 # Transitions trained on between two checkpoints, per transition that the replay holds.
 TRAINED_PER_HELD = 3
 LEAST_TRANSITIONS = 30_000  # trained on between two checkpoints
@@ -32,7 +32,7 @@ class Resumption:
         self._folder = folder
         plain = spec.as_dict()
         self._experiment = {
-            section: plain[section] for section in ("env", "mechanism", "algorithm")
+            section: plain[section] for section in ("env", "mechanism", "algorithm", "metrics")
         }
         self._resumable = resumable
         self._updates_at_last = 0
@@ -85,7 +85,9 @@ class Resumption:
     def write(self, rows: list[Row], algorithm_state: dict[str, Any] | None) -> None:
         """Write rows and state; None as the state where training is over."""
         self._updates_at_last = rows[-1]["updates"]
-        columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        names = dict.fromkeys(name for row in rows for name in row)
+        # What callbacks log may begin in a later epoch.
+        columns = {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
         write_checkpoint(
             self._folder,
             {

@@ -1,5 +1,6 @@
 """Rows of `training.parquet` from RLlib's results."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from envs.slot import RECORDED
 from marl_moe.errors import TrainingError
 from marl_moe.experiment.progress import Row
-from marl_moe.experiment.records.columns import TRAINING
+from marl_moe.experiment.records.columns import TAKEN, TRAINING
 from marl_moe.experiment.training.engine import LEARNER_COLUMNS, Engine
 
 SLOT_MEANS = ("unit_price", "participation")
@@ -18,10 +19,11 @@ _SCALARS = (*RECORDED, *SLOT_MEANS, *LEARNER_COLUMNS, "utility", "share_of_equil
 def tensorboard_scalars(row: Row, episode_slots: int) -> dict[str, float]:
     """Return the scalars of an epoch for TensorBoard.
 
-    They are the finite columns of its row, the mean return of a user's episode in credits, and the
-    rates since training began, 1/s.
+    They are the finite columns of its row, those of metrics and callbacks among them, the mean
+    return of a user's episode in credits, and the rates since training began, 1/s.
     """
-    scalars = {name: row[name] for name in _SCALARS if np.isfinite(row[name])}
+    names = (*_SCALARS, *(name for name in row if name not in TRAINING))
+    scalars = {name: row[name] for name in names if np.isfinite(row[name])}
     scalars["return"] = row["gain"] * episode_slots
     scalars["agent_steps_per_second"] = row["agent_steps"] / row["seconds"]
     scalars["updates_per_second"] = row["updates"] / row["seconds"]
@@ -36,6 +38,7 @@ def training_row(
     epoch: int,
     seconds: float,
     equilibrium: float,
+    logged: Mapping[str, float] | None = None,
 ) -> Row:
     """Return the row of one epoch; NaN where the algorithm has no such thing.
 
@@ -47,14 +50,17 @@ def training_row(
         epoch: from 1.
         seconds: since training began.
         equilibrium: gain of the equilibrium that the epoch's gain is a share of, NaN without.
+        logged: what callbacks logged in the epoch, by column.
 
     Returns:
         The row, without the columns `OF_JOB`.
 
     Raises:
-        TrainingError: no env runner was left to report.
+        TrainingError: no env runner was left to report, or callbacks logged what is a column
+            already.
     """
     from marl_moe.rllib.algorithm import NUM_ENV_STEPS_LOST, NUM_UPDATES_LIFETIME
+    from marl_moe.rllib.metrics import metric_means
 
     if "env_runners" not in result:
         raise TrainingError(
@@ -91,7 +97,14 @@ def training_row(
         ]
         row[column] = float(np.mean(values)) if values else np.nan
     assert set(row) == set(TRAINING) - set(OF_JOB)
-    return row
+    row |= metric_means(runners, config.env_config["metrics"])
+    taken = sorted(set(logged or ()) & (TAKEN | set(row)))
+    if taken:
+        raise TrainingError(
+            f"epoch {epoch}: callbacks log {', '.join(map(repr, taken))}, which is recorded "
+            "already; log it under another name"
+        )
+    return row | dict(logged or {})
 
 
 def not_finite(row: Row, before: Row | None, engine: Engine) -> str | None:

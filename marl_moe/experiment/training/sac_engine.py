@@ -42,7 +42,7 @@ class SacEngine:
         mechanism = spec.mechanism.parameters()
         try:
             defaults = WorldSac.get_default_config()
-            return defaults.world(spec.env, mechanism, users, model_config)
+            return defaults.world(spec.env, mechanism, users, model_config, spec.metrics)
         except (TypeError, ValueError) as error:
             raise SpecError(f"algorithm.rl_module.model_config: {error}") from None
 

@@ -32,7 +32,8 @@ class StockEngine:
         assert spec.algorithm is not None
         check_model_config(model_config, STOCK[self.name].model_keys)
         users = spec.algorithm.module_users(spec.env.num_users)
-        config = stock_config(self.name, spec.env, spec.mechanism.parameters(), users)
+        mechanism = spec.mechanism.parameters()
+        config = stock_config(self.name, spec.env, mechanism, users, spec.metrics)
         return config.rl_module(model_config=model_config)
 
     def begin_with(self, algorithm: Any, folder: Path) -> None:

@@ -158,7 +158,12 @@ def test_render_spaces_and_seeds_pass_through_and_infos_stay_behind() -> None:
 
 
 def world_env(config: WorldConfig, seed: int = 0, worker: int = 0) -> EdgeExpertsEnv:
-    env_config = {"world": config.as_dict(), "mechanism": {"name": "posted_price"}, "seed": seed}
+    env_config = {
+        "world": config.as_dict(),
+        "mechanism": {"name": "posted_price"},
+        "metrics": [],
+        "seed": seed,
+    }
     return EdgeExpertsEnv(EnvContext(env_config, worker_index=worker))
 
 
