@@ -36,6 +36,10 @@ ALLOWED = {
         "marl_moe/experiment/spec/rllib_sections.py",
         "import_module",
     ): "algorithm.callbacks, for which resume asks --trust",
+    (
+        "marl_moe/experiment/spec/imported.py",
+        "import_module",
+    ): "import of an entry of evaluation.policies, for which resume asks --trust",
 }
 
 

@@ -11,7 +11,10 @@ from marl_moe.experiment.records.environment import write_environment
 from marl_moe.experiment.records.secrets import redacted
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, create_run_folder
 from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once, jobs_of
+from marl_moe.experiment.run.policy_checks import check_policies
+from marl_moe.experiment.run.trained_elsewhere import copy_policies
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.imported import copy_imported
 from marl_moe.experiment.spec.sweep import Point, sweep_points
 from marl_moe.experiment.training.cluster import address_of, start_ray
 from marl_moe.experiment.training.configuration import check_algorithm
@@ -22,8 +25,8 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
     """Check everything, and create a run folder below `out` with the experiment in it.
 
     Raises:
-        SpecError: before anything is written, RLlib or the world does not take the experiment, or
-            it holds a secret.
+        SpecError: before anything is written, RLlib or the world does not take the experiment,
+            it holds a secret, or a policy that it compares is not found or does not act.
         ConnectionError: there is no cluster at its address, which the folder does not keep.
     """
     points = _checked_points(spec)
@@ -39,6 +42,9 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
     try:
         write_text(folder / EXPERIMENT, written)
         write_environment(folder, spec.seed_list())
+        copy_policies(folder, points, spec.seed_list())
+        for point in points:
+            copy_imported(folder, point.spec.evaluation.policies)
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -78,4 +84,5 @@ def _checked_points(spec: ExperimentSpec) -> list[Point]:
                     f"env: {env.num_users:,} users and {env.num_experts:,} experts are more than "
                     "memory holds"
                 ) from None
+    check_policies(points, spec.seed_list())
     return points

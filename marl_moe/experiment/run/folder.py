@@ -112,7 +112,7 @@ def read_experiment(path: Path) -> ExperimentSpec:
     """
     if not (path / EXPERIMENT).is_file():
         raise SpecError(f"{path}: no run folder, there is no {EXPERIMENT} in it")
-    return load_experiment(str(path / EXPERIMENT))
+    return load_experiment(str(path / EXPERIMENT), run_code=False)
 
 
 def create_run_folder(parent: Path, name: str) -> Path:

@@ -10,13 +10,17 @@ from pydantic.fields import FieldInfo
 
 from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.imported import load_imported
 from marl_moe.experiment.spec.section import merged
 from marl_moe.experiment.spec.yaml_loader import check_values, parse_yaml
 from mechanisms.registry import nearest
 
 
 def load_experiment(
-    source: str, overrides: Sequence[str] = (), size: str | None = None
+    source: str,
+    overrides: Sequence[str] = (),
+    size: str | None = None,
+    run_code: bool = True,
 ) -> ExperimentSpec:
     """Read an experiment from a file, or by the name of one that is shipped.
 
@@ -26,6 +30,7 @@ def load_experiment(
             changes.
         size: one of the file's `sizes`, which changes the keys that it holds and is added to the
             name.
+        run_code: import the files and modules that it names.
 
     Raises:
         SpecError: a line for each thing wrong.
@@ -43,6 +48,8 @@ def load_experiment(
         raw = _sized(raw, size, str(path))
     for override in overrides:
         _override(raw, override)
+    if run_code:
+        load_imported(raw, path.parent)
     return parse_experiment(raw, str(path))
 
 
@@ -123,7 +130,7 @@ def _lines(error: ValidationError, where: str) -> list[str]:
         path = [
             str(part)
             for part in mistake["loc"]
-            if not str(part).startswith(("dict[", "list[", "literal["))
+            if not str(part).startswith(("dict[", "list[", "literal[", "entry["))
         ]
         key = ".".join(path) or "experiment"
         if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
