@@ -129,7 +129,7 @@ class Run:
 
     def _read(self) -> RunFolder:
         """Return the run folder; the code that it holds is that of this process from then on."""
-        return RunFolder.read(self.folder, trust=True)  # decided where this run was made or loaded
+        return RunFolder.read(self.folder, trust=True)  # as decided by who made or loaded it
 
     def _job(self, seed: int | None, point: str | None) -> TrainingJob:
         jobs = self._read().training_jobs()

@@ -138,8 +138,7 @@ def resume(
 
     try:
         begun = RunFolder.read(run_folder, address, trust=trust)
-        if not trust:
-            begun.check_trusted()
+        begun.check_trusted(trust=trust)
         check_figures(begun.spec.figures, str(run_folder))
     except SpecError as error:
         complain(error, 2)

@@ -6,6 +6,7 @@ bytes go with the code to every process (`Code`), which imports the same without
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -21,6 +22,9 @@ from mechanisms.registry import Registry
 GROUP = "marl_moe.plugins"  # of the entry points of installed packages
 # The registries whose parts may be of a user's own, by the module that holds each.
 REGISTRIES = {
+    "envs.channel": "CHANNELS",
+    "marl_moe.metrics": "METRICS",
+    "marl_moe.policies.base": "POLICIES",
     "mechanisms.base": "MECHANISMS",
     "paper_figures.registry": "FIGURES",
 }
@@ -107,6 +111,16 @@ def code() -> Code:
     return Code(tuple(FINDER.named), tuple(FINDER.sources.values()), tuple(parts))
 
 
+@contextmanager
+def aside() -> Iterator[None]:
+    """Let another experiment's code be imported for a while, and then return to that of now."""
+    now = code()
+    try:
+        yield
+    finally:
+        _arrived(now.modules, now.sources, now.parts)
+
+
 @cache
 def load_installed() -> None:
     """Import the plugins of installed packages, once in a process.
@@ -131,6 +145,7 @@ def _arrived(
     if texts != {source.module: source.text for source in FINDER.sources.values()}:
         _forget([*FINDER.sources])
         FINDER.sources = {source.module: source for source in sources}
+    FINDER.named.clear()
     for module in modules:
         _import(module, module)
     for holder, name, factory in parts:

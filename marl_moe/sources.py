@@ -92,10 +92,11 @@ class Finder(MetaPathFinder):
         """
         if module in OURS or module in sys.stdlib_module_names:
             return True
+        here = [Path.cwd(), *self.roots]
         for finder in sys.meta_path:
-            if finder is not self and (spec := finder.find_spec(module, None)) is not None:
-                folder = Path(spec.origin or "").resolve().parent
-                here = [Path.cwd(), *self.roots]
+            spec = None if finder is self else finder.find_spec(module, None)
+            if spec is not None and spec.origin is not None:  # a mere folder has no origin
+                folder = Path(spec.origin).resolve().parent
                 return folder not in here and folder.parent not in here
         return False
 

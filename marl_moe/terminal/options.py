@@ -8,7 +8,7 @@ Trust = Annotated[
     bool,
     typer.Option(
         "--trust",
-        help="Import code that the run folder holds or names, though it comes from elsewhere or "
-        "was changed.",
+        help="Run code that the run folder holds or names, though it comes from elsewhere or was "
+        "changed; from then on it counts as yours.",
     ),
 ]

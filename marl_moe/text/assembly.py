@@ -11,7 +11,7 @@ from marl_moe.errors import SpecError
 from marl_moe.experiment.run.folder import RunFolder
 from marl_moe.experiment.run.training_job import TrainingJob, policy_names
 from marl_moe.experiment.spec.reading import load_experiment
-from marl_moe.policies.heuristics import Policy
+from marl_moe.policies.base import Policy
 from marl_moe.text.backends.choice import BACKENDS, JUDGES, Authors, Ingredients
 from marl_moe.text.backends.judge import Judge
 from marl_moe.text.backends.names import Backend, JudgeName

@@ -11,6 +11,8 @@ from marl_moe.experiment.records.environment import write_environment
 from marl_moe.experiment.records.secrets import redacted
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, code_of, create_run_folder
 from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once, jobs_of
+from marl_moe.experiment.run.policy_checks import check_policies
+from marl_moe.experiment.run.trained_elsewhere import copy_policies
 from marl_moe.experiment.run.trust import IMPORTS, write_trust
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.sweep import Point, sweep_points
@@ -26,8 +28,8 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
     """Check everything, and create a run folder below `out` with the experiment in it.
 
     Raises:
-        SpecError: before anything is written, RLlib or the world does not take the experiment, or
-            it holds a secret.
+        SpecError: before anything is written, RLlib or the world does not take the experiment,
+            it holds a secret, or a policy that it compares is not found or does not act.
         ConnectionError: there is no cluster at its address, which the folder does not keep.
     """
     points = _checked_points(spec)
@@ -44,6 +46,7 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
     try:
         write_text(folder / EXPERIMENT, written)
         write_environment(folder, spec.seed_list())
+        copy_policies(folder, points, spec.seed_list())
         for source in sources:
             copy = folder / IMPORTS / source.path.relative_to(source.root)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -99,4 +102,5 @@ def _checked_points(spec: ExperimentSpec) -> list[Point]:
                     f"env: {env.num_users:,} users and {env.num_experts:,} experts are more than "
                     "memory holds"
                 ) from None
+    check_policies(points, spec.seed_list())
     return points

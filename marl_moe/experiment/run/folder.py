@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from marl_moe.errors import SpecError
 from marl_moe.experiment.records.columns import TABLES
@@ -11,7 +12,7 @@ from marl_moe.experiment.records.tables import read_table
 from marl_moe.experiment.run.job import Job, Tables
 from marl_moe.experiment.run.planning import jobs_of
 from marl_moe.experiment.run.training_job import TrainingJob
-from marl_moe.experiment.run.trust import check_imports, check_named
+from marl_moe.experiment.run.trust import check_imports, check_named, sign
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.imports import imports_of
 from marl_moe.experiment.spec.reading import load_experiment, read_sections, with_imports
@@ -46,7 +47,7 @@ class RunFolder:
             path: the folder.
             address: address of the Ray that it goes on with, which no folder keeps; None: this
                 machine.
-            trust: whether to import code that comes from elsewhere, or was changed.
+            trust: whether to count code as one's own that comes from elsewhere, or was changed.
 
         Raises:
             SpecError: there is no experiment, or not a whole one, or one with code from elsewhere.
@@ -94,13 +95,20 @@ class RunFolder:
             )
         return jobs
 
-    def check_trusted(self) -> None:
+    def check_trusted(self, *, trust: bool) -> None:
         """Check that going on runs no code from elsewhere, such as callbacks.
+
+        Args:
+            trust: whether to count such code as one's own from now on.
 
         Raises:
             SpecError: it would; the message says what names it.
         """
-        check_named(self.path, code_of(self.points))
+        named = code_of(self.points)
+        if trust:
+            sign(self.path, named=named)
+        else:
+            check_named(self.path, named)
 
 
 def code_of(points: Sequence[Point]) -> list[str]:
@@ -113,7 +121,7 @@ def read_experiment(path: Path, *, trust: bool = False) -> ExperimentSpec:
 
     Args:
         path: the folder.
-        trust: whether to import code that comes from elsewhere, or was changed.
+        trust: whether to count code as one's own that comes from elsewhere, or was changed.
 
     Raises:
         SpecError: there is none, or not a whole one, or one with code from elsewhere.
@@ -121,8 +129,7 @@ def read_experiment(path: Path, *, trust: bool = False) -> ExperimentSpec:
     file = path / EXPERIMENT
     if not file.is_file():
         raise SpecError(f"{path}: no run folder, there is no {EXPERIMENT} in it")
-    if not trust:
-        check_imports(path, imports_of(read_sections(file), path))
+    _check_imports(path, read_sections(file), trust)
     return load_experiment(str(file))
 
 
@@ -131,7 +138,7 @@ def import_code(path: Path, *, trust: bool = False) -> None:
 
     Args:
         path: the folder; one without an experiment has no code.
-        trust: whether to import code that comes from elsewhere, or was changed.
+        trust: whether to count code as one's own that comes from elsewhere, or was changed.
 
     Raises:
         SpecError: the experiment is no YAML, or the code comes from elsewhere or cannot be
@@ -141,9 +148,19 @@ def import_code(path: Path, *, trust: bool = False) -> None:
     if not file.is_file():
         return
     raw = read_sections(file)
-    if not trust:
-        check_imports(path, imports_of(raw, path))
+    _check_imports(path, raw, trust)
     with_imports(raw, path, str(file))
+
+
+def _check_imports(path: Path, raw: dict[str, Any], trust: bool) -> None:
+    try:
+        imports = imports_of(raw, path)
+    except SpecError as error:
+        raise SpecError(f"{path / EXPERIMENT}: {error}") from None
+    if trust:
+        sign(path, imports=imports)
+    else:
+        check_imports(path, imports)
 
 
 def create_run_folder(parent: Path, name: str) -> Path:

@@ -81,6 +81,25 @@ def check_named(folder: Path, named: Sequence[str]) -> None:
         )
 
 
+def sign(folder: Path, *, imports: Sequence[str] = (), named: Sequence[str] = ()) -> None:
+    """Sign what a run folder holds now as this user's own, where it can be written.
+
+    The SHA-256 of what was copied when the run was created stay as they are.
+
+    Args:
+        folder: the run folder.
+        imports: names that its experiment imports; empty: leaves that signature.
+        named: code that its experiment names elsewhere; empty: leaves that signature.
+    """
+    record = _read(folder)
+    if imports:
+        record["imports"] = _signature(hashes(folder), imports)
+    if named:
+        record["named"] = _signature({}, named)
+    with suppress(OSError):
+        write_text(folder / TRUST, json.dumps(record, indent=2) + "\n")
+
+
 def _read(folder: Path) -> dict[str, object]:
     try:
         record = json.loads((folder / TRUST).read_text())

@@ -19,6 +19,7 @@ from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.algorithm import AlgorithmSpec
 from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.spec.evaluation import AuditSpec, EvaluationSpec
+from marl_moe.experiment.spec.policies import check_named_apart
 from marl_moe.experiment.spec.section import Name, OpenSection, Section, check_metrics, merged
 
 MOST_SEEDS = 10_000
@@ -113,6 +114,7 @@ class ExperimentSpec(Section):
     def _check_algorithm(self, algorithm: AlgorithmSpec) -> None:
         if self.kind == "market_study":
             raise ValueError("kind: market_study has no algorithm; leave that section out")
+        check_named_apart(self.evaluation.policies, algorithm.learned)
         algorithm.module_users(self.env.num_users)
         if algorithm.pretraining is None:
             return

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from marl_moe.errors import SpecError
+from marl_moe.experiment.spec.policies import IMPORT, IMPORTED
 from marl_moe.plugins import module_of
 from marl_moe.sources import SUFFIX
 
@@ -12,7 +13,7 @@ MOST_FILES = 200  # beside an experiment, that are searched for a name
 
 
 def imports_of(raw: dict[str, Any], folder: Path) -> list[str]:
-    """Return the code that an experiment names: its imports, and callbacks from files beside it.
+    """Return the code that an experiment names: its imports, callbacks beside it, and policies.
 
     Args:
         raw: the experiment as its YAML gives it.
@@ -28,11 +29,15 @@ def imports_of(raw: dict[str, Any], folder: Path) -> list[str]:
     if len(names) < len(listed):
         raise SpecError(f"imports: two of {', '.join(listed)} would be one module; rename a file")
     for path in _callbacks(raw):
-        top = path.partition(".")[0]
+        top, _, inner = path.partition(".")
         if (folder / f"{top}{SUFFIX}").is_file():
             names.setdefault(top, f"{top}{SUFFIX}")
-        elif (folder / top).is_dir() and "." in path:
+        elif (folder / top).is_dir() and inner:
             names.setdefault(path.rpartition(".")[0], path.rpartition(".")[0])
+    for section in _sections(raw):
+        source = section.get(IMPORT)
+        if isinstance(source, str) and (named := IMPORTED.match(source)):
+            names.setdefault(module_of(named["module"]), named["module"])
     return list(names.values())
 
 
@@ -51,14 +56,23 @@ def where_to_find(name: str, folder: Path | None) -> str:
     return "a part of your own is found where `imports` names its file"
 
 
+def _sections(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every section of an experiment, those of its sweep and sizes among them."""
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list):
+            yield from _sections(inner)
+
+
 def _callbacks(raw: dict[str, Any]) -> Iterator[str]:
     """Yield the dotted paths of an experiment's callbacks."""
-    algorithm = raw.get("algorithm")
-    callbacks = algorithm.get("callbacks") if isinstance(algorithm, dict) else None
-    values = list(callbacks.values()) if isinstance(callbacks, dict) else []
-    while values:
-        value = values.pop(0)
-        if isinstance(value, list):
-            values = [*value, *values]
-        elif isinstance(value, str):
-            yield value
+    for section in _sections(raw):
+        callbacks = section.get("callbacks")
+        values = list(callbacks.values()) if isinstance(callbacks, dict) else []
+        while values:
+            value = values.pop(0)
+            if isinstance(value, list):
+                values = [*value, *values]
+            elif isinstance(value, str):
+                yield value

@@ -65,6 +65,7 @@ def read_sections(path: Path) -> dict[str, Any]:
         raise SpecError(
             f"{path}: should hold the sections of an experiment, got {type(raw).__name__}"
         )
+    check_values(raw, str(path))
     return raw
 
 
@@ -170,7 +171,7 @@ def _lines(error: ValidationError, where: str, folder: Path | None) -> list[str]
         path = [
             str(part)
             for part in mistake["loc"]
-            if not str(part).startswith(("dict[", "list[", "literal["))
+            if not str(part).startswith(("dict[", "list[", "literal[", "entry["))
         ]
         key = ".".join(path) or "experiment"
         if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
