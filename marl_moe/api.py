@@ -1,8 +1,10 @@
 """Experiments from Python: begun, loaded, played again; tables, policies and figures of a run."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,13 @@ from matplotlib.axes import Axes
 from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.records.tables import read_table
+from marl_moe.experiment.run.compared_policies import named
 from marl_moe.experiment.run.continuation import continue_run
 from marl_moe.experiment.run.creation import create_run
 from marl_moe.experiment.run.folder import RunFolder
-from marl_moe.experiment.run.training_job import TrainingJob
+from marl_moe.experiment.run.training_job import TrainingJob, policy_names
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.policies import snake_case
 from marl_moe.experiment.spec.reading import (
     find_experiment,
     load_experiment,
@@ -24,7 +28,8 @@ from marl_moe.experiment.spec.reading import (
     with_imports,
 )
 from marl_moe.experiment.spec.section import merged
-from marl_moe.policies.heuristics import Policy
+from marl_moe.policies.base import Policy
+from marl_moe.seeds import policy_generator
 from marl_moe.terminal.console import out as console
 from marl_moe.terminal.progress import shown_progress
 from paper_figures import FIGURES, CannotDraw, load_tables, render
@@ -61,12 +66,12 @@ class Run:
     @property
     def training(self) -> pd.DataFrame:
         """Rows of `training.parquet`: one for each epoch, seed and sweep point."""
-        return read_table(self.folder, "training")
+        return read_table(self.folder, "training", self.spec.metrics)
 
     @property
     def evaluation(self) -> pd.DataFrame:
         """Rows of `evaluation.parquet`: one for each policy, episode, seed and sweep point."""
-        return read_table(self.folder, "evaluation")
+        return read_table(self.folder, "evaluation", self.spec.metrics)
 
     @property
     def market(self) -> pd.DataFrame:
@@ -210,11 +215,30 @@ def evaluate(
     """
     rows = []
     for job in run._read().training_jobs():
-        job = job.in_worlds(env or {})
-        chosen = [*job.policy_names()] if policies is None else policies
-        played = [job.policy_of(policy) for policy in chosen]
+        if env is not None:
+            changed = merged(job.spec.as_dict(), {"evaluation": {"env": dict(env)}})
+            job = replace(job, spec=parse_experiment(changed, "evaluate"))
+        played = [_policy(job, policy) for policy in policies or policy_names(job.spec)]
+        for name, times in Counter(policy.name for policy in played).items():
+            if times > 1:
+                raise SpecError(f"policies: two policies are called {name!r}")
         rows.append(job.evaluate(played, episodes or job.spec.evaluation.episodes)["evaluation"])
     return pd.concat(rows, ignore_index=True)
+
+
+def _policy(job: TrainingJob, policy: Any) -> Policy:
+    """Return a policy that is given by its name, as an object, or as a class of such."""
+    if isinstance(policy, str):
+        return job.policy(policy)
+    if not callable(getattr(policy, "act", None)):
+        raise SpecError(f"policies: {policy!r} has no method act")
+    kind = policy if isinstance(policy, type) else type(policy)
+    name = getattr(policy, "name", None)
+    name = name if isinstance(name, str) else snake_case(kind.__name__)
+    if policy is kind:
+        generator = policy_generator(name, job.seed)
+        policy = kind(generator) if "rng" in signature(kind).parameters else kind()
+    return named(policy, name)
 
 
 def _experiment(

@@ -182,7 +182,7 @@ class ImportedPolicy(Entry):
             return "imported"  # and refused for what it names
         module = sys.modules.get(module_of(found["module"]))
         name = getattr(getattr(module, found["attribute"], None), "name", None)
-        return name if isinstance(name, str) else _snake_case(found["attribute"])
+        return name if isinstance(name, str) else snake_case(found["attribute"])
 
     @property
     def module(self) -> str:
@@ -204,7 +204,8 @@ class ImportedPolicy(Entry):
         return {IMPORT: self.source} | self.parameters | {AS: self.shown_as}
 
 
-def _snake_case(name: str) -> str:
+def snake_case(name: str) -> str:
+    """Return the name of a class as names are written: TwoChoices is two_choices."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
