@@ -37,7 +37,8 @@ class BudgetedPrice:
         kappa, slope reported unit cost and cost slope, credits/point
         B            budget, credits/slot: `budget`, or where that is None the market's own
 
-    Convex, strictly in every x_e with demand, and never infeasible: x = 0 costs nothing.
+    Convex, strictly in every x_e with demand, and never infeasible: x = 0 costs nothing. With
+    `solver` cvxpy the program itself is solved (`BudgetedPriceProgram`), to what Clarabel rounds.
 
     Guarantee: the global optimum, exact up to rounding. With mu >= 0 the multiplier of the budget,
         x_e = clip((v_e - kappa_e (1 + mu)) / (slope_e (1 + 2 mu)), 0, 1), see `efforts_within`.

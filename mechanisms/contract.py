@@ -53,12 +53,13 @@ class Contract:
         v   value a point, credits: the mean of the world's values weighted by demand, 0 without
             demand
 
-    Jointly convex in (r, z). All pairs of constraints hold exactly if z grows with t and the
-    rewards are r_t = r_(t-1) + (z_t - z_(t-1)) / theta_t from r_0 = z_0 = 0. On average they then
-    cost sum_t phi_t z_t / T, with the virtual costs phi_t = (T - t + 1) / theta_t - (T - t) /
-    theta_(t+1). Where these fall with t, each effort can be chosen alone: v = phi_t (kappa_0 +
-    slope_0 x_t), cut to 0..1. They do fall, so nothing needs ironing: p q(p) is convex for the
-    quantiles q of kappa + slope / 2, whose density, a convolution of uniform ones, is log-concave.
+    Jointly convex in (r, z); with `solver` cvxpy it is solved as it stands (`ContractProgram`). All
+    pairs of constraints hold exactly if z grows with t and the rewards are r_t = r_(t-1) + (z_t -
+    z_(t-1)) / theta_t from r_0 = z_0 = 0. On average they then cost sum_t phi_t z_t / T, with the
+    virtual costs phi_t = (T - t + 1) / theta_t - (T - t) / theta_(t+1). Where these fall with t,
+    each effort can be chosen alone: v = phi_t (kappa_0 + slope_0 x_t), cut to 0..1. They do fall,
+    so nothing needs ironing: p q(p) is convex for the quantiles q of kappa + slope / 2, whose
+    density, a convolution of uniform ones, is log-concave.
 
     Guarantee: if the true costs of an edge device are a multiple of the base cost, then reporting
         them is best whatever it or others report, and it does not lose. It prefers its own contract

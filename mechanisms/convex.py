@@ -83,7 +83,8 @@ class Given:
         if field not in fields:
             raise AttributeError(f"a market has no {field!r}; {nearest(field, fields)}")
         if field not in self._parameters:
-            self.derived(field, lambda market: getattr(market, field), nonneg=field in NONNEGATIVE)
+            nonneg = field in NONNEGATIVE
+            self._add(field, lambda market: getattr(market, field), nonneg=nonneg)
         return self._parameters[field][0]
 
     def derived(self, name: str, function: OfMarket, *, nonneg: bool = False) -> cp.Parameter:
@@ -99,16 +100,29 @@ class Given:
             nonneg: its entries are never negative, which convexity may rest on.
 
         Raises:
-            ValueError: the name is taken.
+            ValueError: the name is taken, or that of a field.
         """
+        if name in self._parameters or name in self._sample.arrays():
+            raise ValueError(f"{self._mechanism}: the parameter {name!r} exists already")
+        return self._add(name, function, nonneg=nonneg)
+
+    def _add(self, name: str, function: OfMarket, *, nonneg: bool) -> cp.Parameter:
         import cvxpy as cp
 
-        if name in self._parameters:
-            raise ValueError(f"{self._mechanism}: the parameter {name!r} exists already")
         shape = np.shape(function(self._sample))
         parameter = cp.Parameter(shape, nonneg=nonneg, name=name)
         self._parameters[name] = parameter, function
         return parameter
+
+    def check_fills(self, problem: cp.Problem) -> None:
+        """Raise ValueError where a problem has a parameter without a value that is not of these."""
+        for parameter in problem.parameters():
+            known = any(parameter is own for own, _ in self._parameters.values())
+            if not known and parameter.value is None:
+                raise ValueError(
+                    f"{self._mechanism}: the parameter {parameter.name()!r} has no value; "
+                    "given.derived makes one that each market fills"
+                )
 
     def fill(self, market: Market) -> None:
         """Give every parameter its value in one market.
@@ -237,6 +251,7 @@ class ConvexMechanism(ABC):
             solver=self.cvxpy_solver,
             options=self.solver_options,
         )
+        given.check_fills(program.problem)
         return CompiledMarket(given, decided, program)
 
     def _read(

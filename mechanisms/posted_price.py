@@ -37,6 +37,9 @@ class PostedPrice:
         D, v         demand, points/slot, and value, credits/point
         kappa, slope reported unit cost and cost slope, credits/point
 
+    With `solver` cvxpy it is solved piece by piece (`PostedPriceProgram`), to what Clarabel rounds,
+    on markets of ordinary scale.
+
     With `price` (credits/point) that price is posted instead, whatever it leaves: then only the
     answers of the edge devices are decided, and neither optimum nor profit is claimed.
 

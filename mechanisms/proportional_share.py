@@ -38,7 +38,8 @@ class ProportionalShare:
         kappa, slope reported unit cost and cost slope, credits/point
         B            budget, credits/slot: `budget`, or where that is None the market's own
 
-    Those that sell give effort 1 and get p_e a point; all others give 0, at price 0.
+    Those that sell give effort 1 and get p_e a point; all others give 0, at price 0. With `solver`
+    cvxpy the prefix is found by a mixed-integer program (`ProportionalShareProgram`).
 
     Guarantee: reporting the true costs is best for an edge device, whatever others report. As u_k
         rises and B / (D_1 + ... + D_k) falls with k, the prefix S ends at the first seller that

@@ -59,7 +59,7 @@ class ShadowPrice:
         rather have another expert at its prices; elsewhere some welfare is lost.
     Not incentive compatible: users who compete for a place set its price. Duals are not unique
         either; HiGHS gives a vertex of them, not the least one, which without bandwidth rows would
-        be `vcg`. With `solver="cvxpy"` Clarabel gives duals between the vertices, so charges
+        be `vcg`. With `solver` cvxpy Clarabel gives duals between the vertices, so charges
         differ; where the optimum itself is not unique it may find shares below 1/2, and then serves
         fewer.
     Strategic side: nobody. Users and edge devices are taken at their word. The platform's balance

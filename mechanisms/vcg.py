@@ -50,7 +50,7 @@ class VCG:
         in delivery, not reported). An allocation that is not proven optimal would carry none of
         this, and is refused: `MechanismError`.
     Capacity only: every W(without u) follows from one assignment, by prices instead of U more
-        (`least_prices`). With bandwidth rows, or with `solver="cvxpy"`, it takes a program more for
+        (`least_prices`). With bandwidth rows, or with `solver` cvxpy, it takes a program more for
         each served user: for studies, not for training.
     Edge devices earn slope / 2 a point above their cost, at full effort. The platform pays that
         much more than the costs which users bear, and keeps what they pay beyond: the balance has

@@ -246,6 +246,16 @@ def concave_cost(given: Given) -> ConvexProgram:
             {},
             "tried: the parameter 'x' exists already",
         ),
+        (
+            lambda given: priced(given.derived("demand", lambda m: 1.0) * cp.Variable()),
+            {},
+            "tried: the parameter 'demand' exists already",
+        ),
+        (
+            lambda given: priced(cp.Parameter(name="ceiling") - cp.Variable()),
+            {},
+            "tried: the parameter 'ceiling' has no value; given.derived makes one",
+        ),
     ],
 )
 def test_a_program_that_cannot_be_is_refused_with_the_part_that_offends(
