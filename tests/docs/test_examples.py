@@ -16,6 +16,7 @@ PACKAGES = ("envs", "experiments", "marl_moe", "mechanisms", "paper_figures")
 EXTENDING = [f"extending/{page}.md" for page in ("policy", "mechanism", "channel", "network")]
 PAGES = ["getting_started.md", "ecosystem.md", *EXTENDING]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TITLED = re.compile(r'^```\w+ title="([\w.]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -54,6 +55,8 @@ def test_the_examples_of_a_page_run(page: str, docs: Path, tmp_path: Path) -> No
             )
         for diff in diffs:
             apply_diff(tmp_path, diff)
+    for name, content in TITLED.findall((docs / page).read_text()):
+        (tmp_path / name).write_text(content)
     (tmp_path / "example.py").write_text("\n".join(code))
     ran = subprocess.run(
         [
