@@ -286,7 +286,7 @@ def test_a_clipped_process_passes_no_nan_either() -> None:
             return {"latent_db": np.full(shape, np.nan, np.float32)}
 
     placement = Placement(Undefined((5.0, 20.0)), 1, 1, 1, np.random.default_rng(0))
-    with pytest.raises(ChannelError, match="channel process Undefined: the SNR .* got nan"):
+    with pytest.raises(ChannelError, match=r"channel process Undefined: the SNR .* got nan"):
         FadingChannel(placement, {}, (1, 1, 1), gap=1.0, slot_s=6.0)
 
 
