@@ -1,6 +1,7 @@
 """Users and experts of an episode in their places, from which pairs get their large scale."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from envs.arrays import Float
 from envs.channel.process import Arrays, ChannelError, ChannelProcess, Shape
@@ -113,8 +114,14 @@ def checked(process: ChannelProcess, method: str, arrays: Arrays, shape: tuple[i
         if not isinstance(array, np.ndarray) or array.shape[: len(shape)] != shape:
             found = getattr(array, "shape", type(array).__name__)
             raise fault(process, f"{method} gave {name!r} of shape {found}, expected {shape}")
-        array.setflags(write=False)
-    return arrays
+    return {name: locked(array) for name, array in arrays.items()}
+
+
+def locked(array: NDArray) -> NDArray:
+    """Return the array read-only, and contiguous: sums depend on how an array lies in memory."""
+    array = np.ascontiguousarray(array)
+    array.setflags(write=False)
+    return array
 
 
 def fault(process: ChannelProcess, what: str) -> ChannelError:

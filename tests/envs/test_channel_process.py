@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, ObservationConfig, RequestConfig, World, WorldConfig
 from envs.candidates import best_of_each_topic
-from envs.channel import Arrays, ChannelError, ChannelProcess, register
+from envs.channel import Arrays, ChannelError, ChannelProcess, ClippedProcess, register
+from envs.channel.fading import FadingChannel
+from envs.channel.placement import Placement
 from envs.observation import bounds, column_names
 
 FREE_SPACE = 2.0
@@ -275,6 +277,17 @@ def test_an_snr_that_is_none_is_refused_by_the_name_of_the_process(how: str) -> 
         ChannelError, match=rf"channel process Nowhere: .*-200 to 200 dB, got {how}"
     ):
         World(WorldConfig(channel=channel), seed=0)
+
+
+def test_a_clipped_process_passes_no_nan_either() -> None:
+    @dataclass(frozen=True)
+    class Undefined(ClippedProcess):
+        def small_scale(self, shape: Any, state: Arrays, rng: np.random.Generator) -> Arrays:
+            return {"latent_db": np.full(shape, np.nan, np.float32)}
+
+    placement = Placement(Undefined((5.0, 20.0)), 1, 1, 1, np.random.default_rng(0))
+    with pytest.raises(ChannelError, match=r"channel process Undefined: the SNR .* got nan"):
+        FadingChannel(placement, {}, (1, 1, 1), gap=1.0, slot_s=6.0)
 
 
 def test_a_process_is_given_the_keys_of_the_section_that_it_names() -> None:
