@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import mechanisms
@@ -11,8 +12,11 @@ from marl_moe.experiment.records.environment import write_environment
 from marl_moe.experiment.records.secrets import redacted
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, create_run_folder
 from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once, jobs_of
+from marl_moe.experiment.run.search import check_metric
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.sweep import Point, sweep_points
+from marl_moe.experiment.spec.trials import tried_experiment
+from marl_moe.experiment.spec.yaml_loader import parse_yaml
 from marl_moe.experiment.training.cluster import address_of, start_ray
 from marl_moe.experiment.training.configuration import check_algorithm
 from marl_moe.whole_file import write_text
@@ -26,7 +30,9 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
             it holds a secret.
         ConnectionError: there is no cluster at its address, which the folder does not keep.
     """
-    points = _checked_points(spec)
+    points = checked_points(spec)
+    if spec.search is not None:
+        checked_search(spec)
     written = spec.at(None).to_yaml()
     if written != redacted(written):
         raise SpecError(
@@ -37,27 +43,64 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
         start_ray(spec.cluster)
     folder = create_run_folder(out, spec.name)
     try:
-        write_text(folder / EXPERIMENT, written)
-        write_environment(folder, spec.seed_list())
+        write_run(folder, spec)
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return RunFolder(folder, spec, tuple(points))
 
 
+def write_run(folder: Path, spec: ExperimentSpec) -> None:
+    """Write an experiment, and what it runs on, into its folder; the experiment comes last.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    write_environment(folder, spec.seed_list())
+    write_text(folder / EXPERIMENT, spec.at(None).to_yaml())
+
+
 def describe_run(spec: ExperimentSpec) -> str:
-    """Return how large a run would be, a comment line in YAML; checks it as `create_run` does."""
-    jobs = jobs_of(_checked_points(spec), spec.seed_list(), Path())
+    """Return how large a run would be, a comment line in YAML; checks it as `create_run` does.
+
+    A search has a line of its own, before that of the run with the setting that it chooses.
+    """
+    size = _size(spec, checked_points(spec), "sweep points x seeds")
+    if spec.search is None:
+        return f"# {size}"
+    tried, points = checked_search(spec)
+    return f"# search: {_size(tried, points, 'trials x sweep points x seeds')}\n# then {size}"
+
+
+def _size(spec: ExperimentSpec, points: Sequence[Point], factors: str) -> str:
+    jobs = jobs_of(points, spec.seed_list(), Path())
     place = "this machine" if address_of(spec.cluster) is None else "the cluster"
     at_once = how_many_at_once(jobs, bundles_of_jobs(jobs))
     amounts: Counter[str] = Counter()
     for job in jobs:
         amounts.update(job.amounts)
     work = ", ".join(f"{amount:,} {kind}" for kind, amount in amounts.items())
-    return f"# {len(jobs)} jobs (sweep points x seeds), {at_once} side by side on {place}: {work}"
+    return f"{len(jobs)} jobs ({factors}), {at_once} side by side on {place}: {work}"
 
 
-def _checked_points(spec: ExperimentSpec) -> list[Point]:
+def checked_search(spec: ExperimentSpec) -> tuple[ExperimentSpec, list[Point]]:
+    """Return the experiment that tries the settings of a search, and its points.
+
+    Raises:
+        SpecError: RLlib or the world does not take a setting, or the search does not fit.
+    """
+    try:
+        tried = tried_experiment(spec)
+        points = checked_points(tried)
+        check_metric(spec, points)
+        parse_yaml(tried.to_yaml(), "trials")  # as it is read again
+    except SpecError as error:
+        line = str(error)
+        raise SpecError(line if line.startswith("search") else f"search: {line}") from None
+    return tried, points
+
+
+def checked_points(spec: ExperimentSpec) -> list[Point]:
     """Return the points of a sweep.
 
     Raises:

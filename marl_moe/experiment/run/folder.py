@@ -14,8 +14,11 @@ from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.reading import load_experiment
 from marl_moe.experiment.spec.rllib_sections import named_code
 from marl_moe.experiment.spec.sweep import Point, sweep_points
+from marl_moe.experiment.spec.trials import tried_experiment
 
 EXPERIMENT = "experiment.yaml"
+CHOSEN = "chosen.yaml"  # the experiment that a search came to, once it is done
+SEARCH = "search"  # run folder of a search, in that of the run
 JobKey = tuple[str, int]  # label of the sweep point, seed
 
 
@@ -23,7 +26,9 @@ JobKey = tuple[str, int]  # label of the sweep point, seed
 class RunFolder:
     """A run in its folder; a run consists of jobs, one for each sweep point and seed.
 
-    A job is done when it has rows in every table that it writes.
+    A job is done when it has rows in every table that it writes. An experiment with a search is
+    that of the setting chosen, once one is; until then it has its `search`, and its jobs stand for
+    those to come.
 
     Attributes:
         path: the folder.
@@ -49,6 +54,18 @@ class RunFolder:
         """
         spec = read_experiment(path).at(address)
         return cls(path, spec, tuple(sweep_points(spec)))
+
+    def search(self) -> "RunFolder":
+        """Return the run of a search that is not done, whether it has begun or not.
+
+        Raises:
+            SpecError: its folder holds no whole experiment.
+        """
+        path = self.path / SEARCH
+        if (path / EXPERIMENT).is_file():
+            return RunFolder.read(path, self.spec.cluster.address)
+        spec = tried_experiment(self.spec)
+        return RunFolder(path, spec, tuple(sweep_points(spec)))
 
     @cached_property
     def jobs(self) -> list[Job]:
@@ -80,8 +97,13 @@ class RunFolder:
         """Return the jobs, in which policies can be played again.
 
         Raises:
-            SpecError: it is a market study, in which no policy is compared.
+            SpecError: it is a market study, in which no policy is compared, or its search is not
+                done.
         """
+        if self.spec.search is not None:
+            raise SpecError(
+                f"{self.path}: its search is not done; to continue: marl-moe resume {self.path}"
+            )
         jobs = [job for job in self.jobs if isinstance(job, TrainingJob)]
         if not jobs:
             raise SpecError(
@@ -96,6 +118,8 @@ class RunFolder:
             SpecError: it names some.
         """
         code = [path for point in self.points for path in named_code(point.spec)]
+        if self.spec.search is not None:
+            self.search().check_trusted()
         if code:
             raise SpecError(
                 f"{self.path}: its {EXPERIMENT} names code that would be run, or an environment "
@@ -107,12 +131,14 @@ class RunFolder:
 def read_experiment(path: Path) -> ExperimentSpec:
     """Read the experiment of a run folder, without the points of its sweep.
 
+    After a search it is that of the setting chosen.
+
     Raises:
         SpecError: there is none, or not a whole one.
     """
     if not (path / EXPERIMENT).is_file():
         raise SpecError(f"{path}: no run folder, there is no {EXPERIMENT} in it")
-    return load_experiment(str(path / EXPERIMENT))
+    return load_experiment(str(path / (CHOSEN if (path / CHOSEN).is_file() else EXPERIMENT)))
 
 
 def create_run_folder(parent: Path, name: str) -> Path:
