@@ -96,6 +96,8 @@ def test_importing_the_function_does_not_import_ray() -> None:
 
 
 @pytest.mark.usefixtures("ray_started")
+# Of the algorithm that was refused, which RLlib closes before it has environments.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_stock_ppo_learns_in_it_by_name_and_repeats() -> None:
     register_envs()
     returns = []
@@ -113,6 +115,8 @@ def test_stock_ppo_learns_in_it_by_name_and_repeats() -> None:
 
 
 @pytest.mark.usefixtures("ray_started")
+# Tune imports RLlib's DreamerV3, which makes an environment of its own.
+@pytest.mark.filterwarnings("ignore::UserWarning:gymnasium.*")
 def test_ray_tune_finds_it_by_the_same_name(tmp_path: Path) -> None:
     from ray import tune
 
