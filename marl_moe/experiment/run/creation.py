@@ -14,6 +14,7 @@ from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, create_run_fol
 from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once, jobs_of
 from marl_moe.experiment.run.search import check_metric
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.reading import parse_experiment
 from marl_moe.experiment.spec.sweep import Point, sweep_points
 from marl_moe.experiment.spec.trials import tried_experiment
 from marl_moe.experiment.spec.yaml_loader import parse_yaml
@@ -93,7 +94,7 @@ def checked_search(spec: ExperimentSpec) -> tuple[ExperimentSpec, list[Point]]:
         tried = tried_experiment(spec)
         points = checked_points(tried)
         check_metric(spec, points)
-        parse_yaml(tried.to_yaml(), "trials")  # as it is read again
+        parse_experiment(parse_yaml(tried.to_yaml(), "trials"), "trials")  # as it is read again
     except SpecError as error:
         line = str(error)
         raise SpecError(line if line.startswith("search") else f"search: {line}") from None

@@ -109,8 +109,8 @@ class SearchResult:
         """Return plain values for JSON, null for NaN."""
         trials = []
         for rank, trial in enumerate(self.trials, 1):
-            trials.append({"rank": rank, "trial": trial.number, "settings": trial.settings})
-            trials[-1] |= _plain(trial.score)
+            known = {"rank": rank, "trial": trial.number, "settings": trial.settings}
+            trials.append(known | _plain(trial.score))
         return {
             "metric": self.search.metric,
             "mode": self.search.mode,

@@ -236,7 +236,7 @@ def _domain(key: str, name: str, arguments: list[Any]) -> Any:
     space = getattr(sample, name)
     try:
         return space(arguments) if name in LISTS else space(*arguments)
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         raise SpecError(f"search.{key}: {name}: {error}") from None
 
 
@@ -246,7 +246,7 @@ def _sample(
     """Draw one value; a number is rounded to some digits, within its bounds."""
     try:
         value = domain.sample(random_state=generator)
-    except ValueError as error:  # as of no multiple of the step between the bounds
+    except (ValueError, ArithmeticError) as error:  # as of no multiple of a step in the bounds
         raise SpecError(f"search.{key}: {name}: {error}") from None
     if name in LISTS or not isinstance(value, float):
         return value

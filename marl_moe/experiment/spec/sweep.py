@@ -42,11 +42,12 @@ def sweep_points(spec: ExperimentSpec) -> list[Point]:
     Raises:
         SpecError: a value does not fit its key, or two points have the same label.
     """
+    base = spec.model_copy(update={"sweep": {}, "search": None})
     if not spec.sweep:
-        return [Point("", {}, spec.model_copy(update={"search": None}))]
+        return [Point("", {}, base)]
     points: dict[str, Point] = {}
     for settings in swept_settings(spec):
-        plain = spec.as_dict() | {"sweep": {}, "search": None}
+        plain = base.as_dict()
         label = " ".join(set_key(plain, key, value) for key, value in settings.items())
         where = f"{spec.name}: sweep {label}"
         if label in points:

@@ -232,6 +232,8 @@ def test_a_search_that_cannot_be_is_refused_in_a_line_that_names_the_key(
         ({USERS: {"choice": [1, 2]}}, {"kind": "market_study"}, "search: is for kind: train"),
         ({GAMMA: {"quniform": [0.1, 0.5, 0.3]}}, {}, f"search.{GAMMA}: quniform: "),
         ({USERS: {"qrandint": [3, 5, 7]}}, {}, f"search.{USERS}: qrandint: "),
+        ({GAMMA: {"uniform": [-1e308, 1e308]}}, {}, f"search.{GAMMA}: uniform: "),
+        ({USERS: {"randint": [1, 10**30]}}, {}, f"search.{USERS}: randint: "),
     ],
 )
 def test_what_does_not_fit_the_experiment_is_refused_before_anything_runs(
