@@ -38,6 +38,10 @@ class MetricError(RuntimeError):
     """
 
 
+class DivergedError(TrainingError):
+    """A weight or a loss is not finite: the same settings lead there again."""
+
+
 def unknown_key(key: str, valid: Iterable[str]) -> str:
     """Return the message for a name that does not exist, with the nearest that does.
 

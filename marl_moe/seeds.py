@@ -13,6 +13,7 @@ _LEARNED_POLICY = 0x570C
 _AUDIT = 0xA0D17
 _TUNING = 0x707E
 _REPLAY = 0xDA7A
+_SEARCH = 0x5EA2C4
 
 
 def evaluation_seed(seed: int, batch: int) -> int:
@@ -39,6 +40,11 @@ def tuning_seeds(seed: int) -> tuple[int, int]:
     """Return the seeds of tuning: of its worlds, and of the policies played in them."""
     worlds, policies = np.random.SeedSequence(seed, spawn_key=(_TUNING,)).generate_state(2)
     return int(worlds), int(policies)
+
+
+def search_generator(seed: int) -> np.random.Generator:
+    """Return the generator that draws the settings of a search."""
+    return _generator(seed, _SEARCH)
 
 
 def replay_generator(seed: int | None) -> np.random.Generator:

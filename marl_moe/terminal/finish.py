@@ -20,6 +20,7 @@ def finish_run(run: "RunFolder") -> None:
     from marl_moe.experiment.training.cluster import address_of, start_ray, where
     from marl_moe.terminal.progress import shown_progress
     from marl_moe.terminal.results import print_results
+    from marl_moe.terminal.search import finish_search, print_judged
 
     cluster = run.spec.cluster
     to_continue = f"; to continue: marl-moe resume {run.path}"
@@ -29,6 +30,7 @@ def finish_run(run: "RunFolder") -> None:
         if address_of(cluster) is not None:
             start_ray(cluster)
             out.print(f"cluster  {where(cluster)}", highlight=False)
+        run = finish_search(run)
         with shown_progress(sum(job.steps for job in run.jobs_left()), out) as progress:
             finished = continue_run(run, progress)
     except KeyboardInterrupt:
@@ -39,6 +41,7 @@ def finish_run(run: "RunFolder") -> None:
         complain(f"{error}{to_continue}", 1)
     training = read_table(run.path, "training", run.spec.metrics)
     print_results(run.spec, finished.table, finished.results, training)
+    print_judged(run)
     out.print(f"records  {run.path}")
     draw_figures(run.path, run.spec.figures, None)
 

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from marl_moe.errors import DivergedError
 from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.records.columns import TABLES
 from marl_moe.experiment.records.tables import further_columns, write_table
-from marl_moe.experiment.run.creation import create_run
-from marl_moe.experiment.run.folder import EXPERIMENT, JobKey, RunFolder, import_code
-from marl_moe.experiment.run.job import Tables, do
-from marl_moe.experiment.run.jobs import run_jobs
+from marl_moe.experiment.run.creation import create_run, write_run
+from marl_moe.experiment.run.folder import CHOSEN, EXPERIMENT, JobKey, RunFolder, import_code
+from marl_moe.experiment.run.job import Job, Tables, do
+from marl_moe.experiment.run.jobs import Work, run_jobs
 from marl_moe.experiment.run.lock import sole_use
 from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once
+from marl_moe.experiment.run.search import choose, write_search
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 
 
@@ -42,7 +44,7 @@ def run_experiment(spec: ExperimentSpec, out: Path, progress: Progress | None = 
 
 
 def continue_run(run: RunFolder, progress: Progress | None = None) -> Run:
-    """Do the jobs of a run that are not done.
+    """Do the jobs of a run that are not done, those of its search first if it has one.
 
     Seeds and points run side by side where the cores allow, with the same results, on the Ray
     cluster of the experiment's address or else on this machine. The tables are written anew after
@@ -51,13 +53,51 @@ def continue_run(run: RunFolder, progress: Progress | None = None) -> Run:
     Raises:
         UnderWayError: another process is at it.
         RecordError: a table or a checkpoint was damaged.
+        SpecError: every setting of its search diverged, or has no value of the metric.
     """
     import_code(run.path, trust=True)  # as it was when the run was created or read
+    progress = progress or Progress()
+    run = continue_search(run, progress)
     with sole_use(run.path, EXPERIMENT):
-        return _continue_alone(run, progress or Progress())
+        finished = _do_jobs(run, progress, do)
+        table = run.jobs[0].results
+        rows = [finished[job.label, job.seed][table] for job in run.jobs]
+        results = pd.concat(rows, ignore_index=True)
+        if (run.path / CHOSEN).is_file():
+            write_search(run.path, results)
+    return Run(run.path, table, results)
 
 
-def _continue_alone(run: RunFolder, progress: Progress) -> Run:
+def continue_search(run: RunFolder, progress: Progress) -> RunFolder:
+    """Do what is left of a run's search, and return the run with the setting that it chooses.
+
+    A run without a search, or whose search is done, is returned as it is. Training that diverges
+    is a result here: that setting is ranked last, and tried again if the search is interrupted.
+
+    Raises: as `continue_run`.
+    """
+    if run.spec.search is None:
+        return run
+    with sole_use(run.path, EXPERIMENT):
+        tried = run.search()
+        if not (tried.path / EXPERIMENT).is_file():
+            tried.path.mkdir(exist_ok=True)
+            write_run(tried.path, tried.spec, tried.points)
+        with sole_use(tried.path, EXPERIMENT):
+            _do_jobs(tried, progress, _do_or_diverge)
+        return choose(run)
+
+
+def _do_or_diverge(job: Job, progress: Progress) -> Tables:
+    """Do a job; one whose training diverges has no tables."""
+    try:
+        return do(job, progress)
+    except DivergedError:
+        return {}
+
+
+def _do_jobs(run: RunFolder, progress: Progress, work: Work[Job, Tables]) -> dict[JobKey, Tables]:
+    """Do the jobs of a run that are not done, and return the tables of all."""
     finished = run.finished()
     left = []
     for job in run.jobs:
@@ -67,14 +107,13 @@ def _continue_alone(run: RunFolder, progress: Progress) -> Run:
             left.append(job)
     needs = bundles_of_jobs(left)
     at_once = how_many_at_once(left, needs)
-    for number, tables in run_jobs(do, left, progress, at_once, needs, run.path, run.spec.cluster):
+    cluster = run.spec.cluster
+    for number, tables in run_jobs(work, left, progress, at_once, needs, run.path, cluster):
         job = left[number]
         finished[job.label, job.seed] = tables
         _write_tables(run, finished)
         job.clean_up()
-    table = run.jobs[0].results
-    rows = [finished[job.label, job.seed][table] for job in run.jobs]
-    return Run(run.path, table, pd.concat(rows, ignore_index=True))
+    return finished
 
 
 def _write_tables(run: RunFolder, finished: dict[JobKey, Tables]) -> None:

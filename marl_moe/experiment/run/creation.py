@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import mechanisms
@@ -12,15 +13,18 @@ from marl_moe.experiment.records.secrets import redacted
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, code_of, create_run_folder
 from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once, jobs_of
 from marl_moe.experiment.run.policy_checks import check_policies
+from marl_moe.experiment.run.search import check_metric
 from marl_moe.experiment.run.trained_elsewhere import copy_policies
 from marl_moe.experiment.run.trust import IMPORTS, write_trust
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.reading import parse_experiment
 from marl_moe.experiment.spec.sweep import Point, sweep_points
+from marl_moe.experiment.spec.trials import tried_experiment
+from marl_moe.experiment.spec.yaml_loader import parse_yaml
 from marl_moe.experiment.training.cluster import address_of, start_ray
 from marl_moe.experiment.training.configuration import check_algorithm
 from marl_moe.metrics import check_metrics
 from marl_moe.plugins import sources_of
-from marl_moe.sources import SUFFIX
 from marl_moe.whole_file import write_text
 
 
@@ -32,9 +36,11 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
             it holds a secret, or a policy that it compares is not found or does not act.
         ConnectionError: there is no cluster at its address, which the folder does not keep.
     """
-    points = _checked_points(spec)
-    sources = sources_of(spec.imports)
-    written = _as_kept(spec).to_yaml()
+    points = checked_points(spec)
+    if spec.search is not None:
+        checked_search(spec)
+    sources_of(spec.imports)
+    written = spec.as_kept().to_yaml()
     if written != redacted(written):
         raise SpecError(
             "holds a key, token or password, and experiments are written down; leave it to the "
@@ -44,43 +50,77 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
         start_ray(spec.cluster)
     folder = create_run_folder(out, spec.name)
     try:
-        write_text(folder / EXPERIMENT, written)
-        write_environment(folder, spec.seed_list())
-        copy_policies(folder, points, spec.seed_list())
-        for source in sources:
-            copy = folder / IMPORTS / source.path.relative_to(source.root)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(source.text)
-        if spec.imports or code_of(points):
-            write_trust(folder, _as_kept(spec).imports, code_of(points))
+        write_run(folder, spec, points)
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return RunFolder(folder, spec, tuple(points))
 
 
-def _as_kept(spec: ExperimentSpec) -> ExperimentSpec:
-    """Return the experiment as a run folder keeps it.
+def write_run(folder: Path, spec: ExperimentSpec, points: Sequence[Point]) -> None:
+    """Write an experiment, and all that it runs with, into its folder; the experiment comes last.
 
-    It has no address, and its files lie in the folder's `imports`, where each is found by its name.
+    Args:
+        folder: the run folder.
+        spec: the experiment, whose code was imported.
+        points: the points of its sweep.
+
+    Raises:
+        OSError: a file cannot be written.
     """
-    names = [Path(name).name if name.endswith(SUFFIX) else name for name in spec.imports]
-    return spec.at(None).model_copy(update={"imports": names})
+    write_environment(folder, spec.seed_list())
+    copy_policies(folder, points, spec.seed_list())
+    for source in sources_of(spec.imports):
+        copy = folder / IMPORTS / source.path.relative_to(source.root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(source.text)
+    kept, named = spec.as_kept(), code_of(points)
+    if kept.imports or named:
+        write_trust(folder, kept.imports, named)
+    write_text(folder / EXPERIMENT, kept.to_yaml())
 
 
 def describe_run(spec: ExperimentSpec) -> str:
-    """Return how large a run would be, a comment line in YAML; checks it as `create_run` does."""
-    jobs = jobs_of(_checked_points(spec), spec.seed_list(), Path())
+    """Return how large a run would be, a comment line in YAML; checks it as `create_run` does.
+
+    A search has a line of its own, before that of the run with the setting that it chooses.
+    """
+    size = _size(spec, checked_points(spec), "sweep points x seeds")
+    if spec.search is None:
+        return f"# {size}"
+    tried, points = checked_search(spec)
+    return f"# search: {_size(tried, points, 'trials x sweep points x seeds')}\n# then {size}"
+
+
+def _size(spec: ExperimentSpec, points: Sequence[Point], factors: str) -> str:
+    jobs = jobs_of(points, spec.seed_list(), Path())
     place = "this machine" if address_of(spec.cluster) is None else "the cluster"
     at_once = how_many_at_once(jobs, bundles_of_jobs(jobs))
     amounts: Counter[str] = Counter()
     for job in jobs:
         amounts.update(job.amounts)
     work = ", ".join(f"{amount:,} {kind}" for kind, amount in amounts.items())
-    return f"# {len(jobs)} jobs (sweep points x seeds), {at_once} side by side on {place}: {work}"
+    return f"{len(jobs)} jobs ({factors}), {at_once} side by side on {place}: {work}"
 
 
-def _checked_points(spec: ExperimentSpec) -> list[Point]:
+def checked_search(spec: ExperimentSpec) -> tuple[ExperimentSpec, list[Point]]:
+    """Return the experiment that tries the settings of a search, and its points.
+
+    Raises:
+        SpecError: RLlib or the world does not take a setting, or the search does not fit.
+    """
+    try:
+        tried = tried_experiment(spec)
+        points = checked_points(tried)
+        check_metric(spec, points)
+        parse_experiment(parse_yaml(tried.to_yaml(), "trials"), "trials")  # as it is read again
+    except SpecError as error:
+        line = str(error)
+        raise SpecError(line if line.startswith("search") else f"search: {line}") from None
+    return tried, points
+
+
+def checked_points(spec: ExperimentSpec) -> list[Point]:
     """Return the points of a sweep.
 
     Raises:

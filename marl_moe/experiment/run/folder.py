@@ -18,8 +18,11 @@ from marl_moe.experiment.spec.imports import imports_of
 from marl_moe.experiment.spec.reading import load_experiment, read_sections, with_imports
 from marl_moe.experiment.spec.rllib_sections import named_code
 from marl_moe.experiment.spec.sweep import Point, sweep_points
+from marl_moe.experiment.spec.trials import tried_experiment
 
 EXPERIMENT = "experiment.yaml"
+CHOSEN = "chosen.yaml"  # the experiment that a search came to, once it is done
+SEARCH = "search"  # run folder of a search, in that of the run
 JobKey = tuple[str, int]  # label of the sweep point, seed
 
 
@@ -27,7 +30,9 @@ JobKey = tuple[str, int]  # label of the sweep point, seed
 class RunFolder:
     """A run in its folder; a run consists of jobs, one for each sweep point and seed.
 
-    A job is done when it has rows in every table that it writes.
+    A job is done when it has rows in every table that it writes. An experiment with a search is
+    that of the setting chosen, once one is; until then it has its `search`, and its jobs stand for
+    those to come.
 
     Attributes:
         path: the folder.
@@ -54,6 +59,18 @@ class RunFolder:
         """
         spec = read_experiment(path, trust=trust).at(address)
         return cls(path, spec, tuple(sweep_points(spec)))
+
+    def search(self) -> "RunFolder":
+        """Return the run of a search that is not done, whether it has begun or not.
+
+        Raises:
+            SpecError: its folder holds no whole experiment.
+        """
+        path = self.path / SEARCH
+        if (path / EXPERIMENT).is_file():
+            return RunFolder.read(path, self.spec.cluster.address)
+        spec = tried_experiment(self.spec)
+        return RunFolder(path, spec, tuple(sweep_points(spec)))
 
     @cached_property
     def jobs(self) -> list[Job]:
@@ -86,8 +103,13 @@ class RunFolder:
         """Return the jobs, in which policies can be played again.
 
         Raises:
-            SpecError: it is a market study, in which no policy is compared.
+            SpecError: it is a market study, in which no policy is compared, or its search is not
+                done.
         """
+        if self.spec.search is not None:
+            raise SpecError(
+                f"{self.path}: its search is not done; to continue: marl-moe resume {self.path}"
+            )
         jobs = [job for job in self.jobs if isinstance(job, TrainingJob)]
         if not jobs:
             raise SpecError(
@@ -109,6 +131,8 @@ class RunFolder:
             sign(self.path, named=named)
         else:
             check_named(self.path, named)
+        if self.spec.search is not None:
+            self.search().check_trusted(trust=trust)
 
 
 def code_of(points: Sequence[Point]) -> list[str]:
@@ -123,6 +147,8 @@ def read_experiment(path: Path, *, trust: bool = False) -> ExperimentSpec:
         path: the folder.
         trust: whether to count code as one's own that comes from elsewhere, or was changed.
 
+    After a search it is that of the setting chosen.
+
     Raises:
         SpecError: there is none, or not a whole one, or one with code from elsewhere.
     """
@@ -130,7 +156,7 @@ def read_experiment(path: Path, *, trust: bool = False) -> ExperimentSpec:
     if not file.is_file():
         raise SpecError(f"{path}: no run folder, there is no {EXPERIMENT} in it")
     _check_imports(path, read_sections(file), trust)
-    return load_experiment(str(file))
+    return load_experiment(str(path / (CHOSEN if (path / CHOSEN).is_file() else EXPERIMENT)))
 
 
 def import_code(path: Path, *, trust: bool = False) -> None:
@@ -159,6 +185,8 @@ def _check_imports(path: Path, raw: dict[str, Any], trust: bool) -> None:
         raise SpecError(f"{path / EXPERIMENT}: {error}") from None
     if trust:
         sign(path, imports=imports)
+        if (path / SEARCH).is_dir():
+            sign(path / SEARCH, imports=imports)
     else:
         check_imports(path, imports)
 

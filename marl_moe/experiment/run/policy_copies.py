@@ -42,7 +42,7 @@ def write_copy(folder: Path, trained: Path, origin: dict[str, Any]) -> None:
         trained: the folder in which training left the policy.
         origin: where it comes from, for `origin.json`.
     """
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     digests = {}
     for name in (ARCHITECTURE, WEIGHTS):
         content = (trained / name).read_bytes()

@@ -1,13 +1,14 @@
 """A whole experiment: its sections and what must hold between them, checked where it is built.
 
 Sections: `name, kind, imports, seeds, env, mechanism, algorithm, metrics, evaluation, audit,
-cluster, sweep, figures, sizes`. `env` is `WorldConfig` of `envs`; `mechanism` names a mechanism and
-its parameters; under `algorithm`, sections other than `name`, `policies`, `stop` and `pretraining`
-are RLlib's own and passed on; `imports` and `metrics` name code of a researcher's own; `audit` is
-read by `kind: market_study` alone, which has no `algorithm`.
+cluster, sweep, search, figures, sizes`. `env` is `WorldConfig` of `envs`; `mechanism` names a
+mechanism and its parameters; under `algorithm`, sections other than `name`, `policies`, `stop` and
+`pretraining` are RLlib's own and passed on; `imports` and `metrics` name code of a researcher's
+own; `audit` is read by `kind: market_study` alone, which has no `algorithm`.
 """
 
 import json
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
@@ -20,10 +21,15 @@ from marl_moe.experiment.spec.algorithm import AlgorithmSpec
 from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.spec.evaluation import AuditSpec, EvaluationSpec
 from marl_moe.experiment.spec.policies import check_named_apart
-from marl_moe.experiment.spec.section import Name, OpenSection, Section, check_metrics, merged
-
-MOST_SEEDS = 10_000
-LARGEST_SEED = 2**32 - 1  # of NumPy's global generator, which RLlib seeds too
+from marl_moe.experiment.spec.search import SearchSpec
+from marl_moe.experiment.spec.section import (
+    Name,
+    OpenSection,
+    Section,
+    check_metrics,
+    listed_seeds,
+    merged,
+)
 
 
 class MechanismSpec(OpenSection):
@@ -72,8 +78,15 @@ class ExperimentSpec(Section):
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     audit: AuditSpec = Field(default_factory=AuditSpec)
     cluster: ClusterSpec = Field(default_factory=ClusterSpec)
-    sweep: dict[str, Any] = Field(
-        default={}, description="Lists of values in place of any key's value: a grid of runs"
+    sweep: dict[str, Any] | list[dict[str, Any]] = Field(
+        default={},
+        description="Lists of values in place of any key's value: a grid of runs; or a list of the "
+        "points themselves, each the values of its keys",
+    )
+    search: SearchSpec | None = Field(
+        None,
+        description="Keys whose values are drawn and compared first, with seeds apart; the run is "
+        "then that of the best",
     )
     figures: list[str] = Field(
         default=[], description="Figures drawn at the end, see paper_figures"
@@ -86,30 +99,25 @@ class ExperimentSpec(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        self._check_seeds()
+        try:
+            self.seed_list()
+        except ValueError as error:
+            raise ValueError(f"seeds {error}") from None
         check_metrics("metrics", self.metrics)
         if self.metrics and self.kind == "market_study":
             raise ValueError("metrics: are of training and evaluation, a market_study has neither")
         if self.algorithm is not None:
             self._check_algorithm(self.algorithm)
-        if "cluster" in self.sweep:
+        points = self.sweep if isinstance(self.sweep, list) else [self.sweep]
+        swept = {key.partition(".")[0] for point in points for key in point}
+        if "cluster" in swept:
             raise ValueError("sweep.cluster: all jobs of a run share one Ray")
-        if "imports" in self.sweep or any("imports" in size for size in self.sizes.values()):
+        if "imports" in swept or any("imports" in size for size in self.sizes.values()):
             raise ValueError("imports: should stand at the top, not in sweep or sizes")
-        if "metrics" in self.sweep:
+        if "metrics" in swept:
             raise ValueError("sweep.metrics: all jobs of a run share its tables")
         self.evaluated_env()
         return self
-
-    def _check_seeds(self) -> None:
-        if isinstance(self.seeds, int) and self.seeds > MOST_SEEDS:
-            raise ValueError(f"seeds should be at most {MOST_SEEDS} in number, got {self.seeds}")
-        seeds = self.seed_list()
-        if not seeds or min(seeds) < 0 or max(seeds) > LARGEST_SEED or len(set(seeds)) < len(seeds):
-            raise ValueError(
-                "seeds should be a count of at least 1 or distinct seeds in "
-                f"0..{LARGEST_SEED}, got {self.seeds}"
-            )
 
     def _check_algorithm(self, algorithm: AlgorithmSpec) -> None:
         if self.kind == "market_study":
@@ -176,7 +184,7 @@ class ExperimentSpec(Section):
 
     def seed_list(self) -> list[int]:
         """Return the seeds."""
-        return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
+        return listed_seeds(self.seeds)
 
     def at(self, address: str | None) -> "ExperimentSpec":
         """Return the experiment on the Ray of that address.
@@ -189,6 +197,15 @@ class ExperimentSpec(Section):
         except ValidationError as error:
             raise SpecError(f"--{error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
         return self.model_copy(update={"cluster": cluster})
+
+    def as_kept(self) -> "ExperimentSpec":
+        """Return the experiment as a run folder keeps it.
+
+        It has no address; the files that it imports lie in the folder's `imports`, where each is
+        found by its name.
+        """
+        names = [Path(name).name if name.endswith(".py") else name for name in self.imports]
+        return self.at(None).model_copy(update={"imports": names})
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, with every default written out."""

@@ -1,4 +1,4 @@
-"""Base of the sections of an experiment, and what several of them hold: names of parts."""
+"""Base of the sections of an experiment, and what several hold: names of parts, seeds."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -12,6 +12,8 @@ from mechanisms.registry import UnknownNameError
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # of what becomes a folder, or a key in a file
 LONGEST_NAME = 100
+MOST_SEEDS = 10_000
+LARGEST_SEED = 2**32 - 1  # of NumPy's global generator, which RLlib seeds too
 # Names of devices on Windows, which no folder there can have.
 RESERVED = {
     "con",
@@ -79,6 +81,27 @@ def check_metrics(key: str, names: Sequence[str]) -> None:
             raise ValueError(f"{key}: {unknown_key(name, METRICS)}")
         if names.count(name) > 1:
             raise ValueError(f"{key}: {name!r} is named twice")
+
+
+def listed_seeds(seeds: int | list[int], first: int = 0) -> list[int]:
+    """Return the seeds of a list, or of a count of seeds that begins at `first`.
+
+    Raises:
+        ValueError: they cannot be seeds.
+    """
+    if isinstance(seeds, int) and seeds > MOST_SEEDS:
+        raise ValueError(f"should be at most {MOST_SEEDS} in number, got {seeds}")
+    listed = list(range(first, first + seeds)) if isinstance(seeds, int) else list(seeds)
+    if (
+        not listed
+        or min(listed) < 0
+        or max(listed) > LARGEST_SEED
+        or len(set(listed)) < len(listed)
+    ):
+        raise ValueError(
+            f"should be a count of at least 1 or distinct seeds in 0..{LARGEST_SEED}, got {seeds}"
+        )
+    return listed
 
 
 def merged(section: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

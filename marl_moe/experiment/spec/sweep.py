@@ -1,4 +1,4 @@
-"""The points of a sweep: one experiment for each cell of the grid that `sweep:` spans."""
+"""The points of a sweep: an experiment for each cell of the grid of `sweep:`, or each it lists."""
 
 from itertools import product
 from math import prod
@@ -31,6 +31,9 @@ class Point(NamedTuple):
 def sweep_points(spec: ExperimentSpec) -> list[Point]:
     """Return the points of an experiment's sweep; without a sweep, one point without a label.
 
+    A sweep of lists by key is their grid. One that is a list holds the points themselves, each
+    values by dotted key. The experiments of the points have neither sweep nor search.
+
     A value in a list may be a section. One with a name takes the place of the whole section,
     `mechanism: [{name: none}, {name: budgeted_price, budget: 4}]`; one without changes the keys
     that it holds. The `label` in a section stands for the rest of its keys in the point's label:
@@ -39,19 +42,13 @@ def sweep_points(spec: ExperimentSpec) -> list[Point]:
     Raises:
         SpecError: a value does not fit its key, or two points have the same label.
     """
-    axes = _axes(spec.sweep)
-    count = prod(map(len, axes.values()))
-    if count > MOST_POINTS:
-        raise SpecError(
-            f"{spec.name}: sweep: should have at most {MOST_POINTS:,} points, got {count:,}"
-        )
-    if not axes:
-        return [Point("", {}, spec)]
+    base = spec.model_copy(update={"sweep": {}, "search": None})
+    if not spec.sweep:
+        return [Point("", {}, base)]
     points: dict[str, Point] = {}
-    for values in product(*axes.values()):
-        settings = dict(zip(axes, values, strict=True))
-        plain = spec.as_dict() | {"sweep": {}}
-        label = " ".join(_set(plain, key, value) for key, value in settings.items())
+    for settings in swept_settings(spec):
+        plain = base.as_dict()
+        label = " ".join(set_key(plain, key, value) for key, value in settings.items())
         where = f"{spec.name}: sweep {label}"
         if label in points:
             raise SpecError(
@@ -61,8 +58,34 @@ def sweep_points(spec: ExperimentSpec) -> list[Point]:
     return list(points.values())
 
 
-def _set(plain: dict[str, Any], key: str, value: Any) -> str:
-    """Set a key of an experiment, and return the label of that."""
+def swept_settings(spec: ExperimentSpec) -> list[Settings]:
+    """Return what each point of a sweep sets; without a sweep, one that sets nothing.
+
+    Raises:
+        SpecError: the sweep is neither lists of values by key, nor a list of values by key, or has
+            more points than any run.
+    """
+    if not spec.sweep:
+        return [{}]
+    axes = {} if isinstance(spec.sweep, list) else _axes(spec.sweep)
+    count = prod(map(len, axes.values())) if axes else len(spec.sweep)
+    if count > MOST_POINTS:
+        raise SpecError(
+            f"{spec.name}: sweep: should have at most {MOST_POINTS:,} points, got {count:,}"
+        )
+    if isinstance(spec.sweep, list):
+        if not all(spec.sweep):
+            raise SpecError("sweep: a point should set a key, got {}")
+        return spec.sweep
+    return [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+
+
+def set_key(plain: dict[str, Any], key: str, value: Any) -> str:
+    """Set a dotted key of a plain experiment to what a sweep gives it, and return its label.
+
+    Raises:
+        SpecError: there can be no such key, or the label is none.
+    """
     *parents, last = key.split(".")
     section = plain
     for parent in parents:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import mechanisms
-from marl_moe.errors import TrainingError
+from marl_moe.errors import DivergedError, TrainingError
 from marl_moe.experiment.progress import Progress, Row
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.rllib_sections import first_line
@@ -133,7 +133,7 @@ def _train_on(
                 if metric is not None:
                     raise NotFiniteError(metric)
             except NotFiniteError as error:
-                raise TrainingError(
+                raise DivergedError(
                     f"{folder}: epoch {epoch}: {error} is not finite, nothing of this epoch is "
                     "kept; the same settings lead here again, lower learning rates "
                     "(algorithm.training) may not"

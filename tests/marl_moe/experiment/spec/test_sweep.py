@@ -27,6 +27,24 @@ def test_a_sweep_is_the_grid_of_its_lists(tiny_experiment: Yaml) -> None:
     }
 
 
+def test_a_sweep_that_is_a_list_has_its_points_and_no_grid(tiny_experiment: Yaml) -> None:
+    settings = [
+        {"env.num_users": 1, "env.num_experts": 9},
+        {"env": {"num_users": 2}, "mechanism": {"name": "none"}},
+    ]
+    spec = parse_experiment(tiny_experiment | {"sweep": settings}, "tiny")
+    points = sweep_points(spec)
+    assert [point.settings for point in points] == settings
+    assert [point.label for point in points] == [
+        "env.num_users=1 env.num_experts=9",
+        "env.num_users=2 mechanism=none",
+    ]
+    worlds = [(point.spec.env.num_users, point.spec.env.num_experts) for point in points]
+    assert worlds == [(1, 9), (2, 6)]
+    with pytest.raises(SpecError, match=r"sweep.cluster: all jobs"):
+        parse_experiment(tiny_experiment | {"sweep": [{"cluster.namespace": "a"}]}, "tiny")
+
+
 def test_a_section_with_a_name_takes_the_place_of_all_and_one_without_changes_its_keys(
     tiny_experiment: Yaml,
 ) -> None:
@@ -75,6 +93,9 @@ def test_a_section_with_a_name_takes_the_place_of_all_and_one_without_changes_it
         ({"env": {"num_users": []}}, "sweep.env.num_users: should be a list of values"),
         ({"env": {"num_users": [1, 0]}}, "env.num_users"),
         ({"env": {"num_usres": [1, 2]}}, "did you mean 'num_users'?"),
+        ([{"env.num_usres": 1}], "did you mean 'num_users'?"),
+        ([{"env.num_users": 1}, {}], "sweep: a point should set a key"),
+        ([{"env.num_users": 1}] * 2, "env.num_users=1: two points have this label"),
     ],
 )
 def test_a_sweep_over_what_is_no_list_no_key_or_no_value_is_refused(

@@ -1,0 +1,102 @@
+"""The search of a run: shown while it runs, its settings by rank, and the score of the best."""
+
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from marl_moe.terminal.console import out
+from marl_moe.terminal.progress import shown_progress
+
+if TYPE_CHECKING:
+    from marl_moe.experiment.run.folder import RunFolder
+    from marl_moe.experiment.run.search import Budget, Score, SearchResult
+
+MOST_SHOWN = 20  # trials
+
+
+def finish_search(run: "RunFolder") -> "RunFolder":
+    """Do what is left of a run's search, print it, and return the run with what it chose.
+
+    A run without a search, or whose search is done, is returned as it is.
+
+    Raises: as `continue_run`.
+    """
+    from marl_moe.experiment.run.continuation import continue_search
+    from marl_moe.experiment.run.search import search_result
+
+    if run.spec.search is None:
+        return run
+    steps = sum(job.steps for job in run.search().jobs_left())
+    with shown_progress(steps, out) as progress:
+        chosen = continue_search(run, progress)
+    result = search_result(run.path)
+    out.print(trials_table(run.spec.name, result))
+    out.print(f"search   {_cost(result.budget)}; {run.path / 'search.json'}", highlight=False)
+    return chosen
+
+
+def print_judged(run: "RunFolder") -> None:
+    """Print the score by which a run's setting was chosen beside that with the run's own seeds."""
+    from marl_moe.experiment.records.tables import read_table
+    from marl_moe.experiment.run.folder import CHOSEN
+    from marl_moe.experiment.run.search import search_result
+
+    if not (run.path / CHOSEN).is_file():
+        return
+    result = search_result(run.path, read_table(run.path, "evaluation"))
+    assert result.judged is not None
+    chosen, judged = result.best.score, result.judged
+    setting = ", ".join(f"{key}={value}" for key, value in result.best.settings.items())
+    lines = (
+        f"chosen   {setting}",
+        f"by       {result.search.metric} {_shown(chosen)} with the {chosen.num_seeds} seeds that "
+        f"chose it, the best of {len(result.trials)}: biased by the choice",
+        f"judged   {result.search.metric} {_shown(judged)} with the {judged.num_seeds} seeds of "
+        "this run: the one to report",
+    )
+    out.print(*lines, sep="\n", markup=False, highlight=False)
+
+
+def trials_table(title: str, result: "SearchResult") -> Table:
+    """Return a row for each setting of a search, the best first, cut off after some."""
+    search = result.search
+    table = Table(
+        title=escape(
+            f"{title}: search, mean {search.metric} of {', '.join(result.policies)} "
+            f"[95 % interval] over seeds {', '.join(map(str, search.seed_list()))}"
+        ),
+        title_justify="left",
+        caption_justify="left",
+    )
+    keys = list(result.best.settings)
+    names = [key.rpartition(".")[2] for key in keys]
+    for heading in ("rank", "trial"):
+        table.add_column(heading, justify="right")
+    for key, name in zip(keys, names, strict=True):
+        table.add_column(escape(name if names.count(name) == 1 else key), justify="right")
+    table.add_column(escape(search.metric), justify="right", no_wrap=True)
+    for rank, trial in enumerate(result.trials[:MOST_SHOWN], 1):
+        values = [escape(str(value)) for value in trial.settings.values()]
+        table.add_row(str(rank), str(trial.number), *values, escape(_shown(trial.score)))
+    more = len(result.trials) - MOST_SHOWN
+    if more > 0:
+        table.caption = f"and {more} more in search.json"
+    return table
+
+
+def _shown(score: "Score") -> str:
+    if score.num_seeds == 0:
+        return "diverged, or no value"
+    if score.num_seeds == 1:
+        return f"{score.mean:.3f}"
+    return f"{score.mean:.3f} [{score.low:.3f}, {score.high:.3f}]"
+
+
+def _cost(budget: "Budget") -> str:
+    diverged = f", {budget.diverged} of them diverged" if budget.diverged else ""
+    return (
+        f"{budget.jobs} jobs (trials x sweep points x seeds){diverged}: {budget.epochs:,} epochs, "
+        f"{budget.env_steps:,} env steps and {budget.seconds:,.0f} s of training, "
+        f"{budget.episodes:,} episodes of evaluation"
+    )
