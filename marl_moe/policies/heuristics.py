@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from envs import Slot, prospects
 
 Actions = NDArray[np.int64]
+STOCHASTIC = "_stochastic"  # ends the name of a learned policy that draws its actions
 
 
 class Policy(Protocol):

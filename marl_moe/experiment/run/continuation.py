@@ -51,6 +51,8 @@ def continue_run(run: RunFolder, progress: Progress | None = None) -> Run:
     Raises:
         UnderWayError: another process is at it.
         RecordError: a table or a checkpoint was damaged.
+        MissingExtraError: before anything is written, RLlib or PyTorch is not installed, and a job
+            that is left trains.
     """
     with sole_use(run.path, EXPERIMENT):
         return _continue_alone(run, progress or Progress())
@@ -58,14 +60,12 @@ def continue_run(run: RunFolder, progress: Progress | None = None) -> Run:
 
 def _continue_alone(run: RunFolder, progress: Progress) -> Run:
     finished = run.finished()
-    left = []
+    left = [job for job in run.jobs if (job.label, job.seed) not in finished]
+    needs = bundles_of_jobs(left)
+    at_once = how_many_at_once(left, needs)
     for job in run.jobs:
         if (job.label, job.seed) in finished:
             job.clean_up()
-        else:
-            left.append(job)
-    needs = bundles_of_jobs(left)
-    at_once = how_many_at_once(left, needs)
     for number, tables in run_jobs(do, left, progress, at_once, needs, run.path, run.spec.cluster):
         job = left[number]
         finished[job.label, job.seed] = tables

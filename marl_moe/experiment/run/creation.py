@@ -2,11 +2,12 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import mechanisms
 from envs import World
-from marl_moe.errors import SpecError
+from marl_moe.errors import MissingExtraError, SpecError
 from marl_moe.experiment.records.environment import write_environment
 from marl_moe.experiment.records.secrets import redacted
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, create_run_folder
@@ -24,9 +25,12 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
     Raises:
         SpecError: before anything is written, RLlib or the world does not take the experiment, or
             it holds a secret.
+        MissingExtraError: it trains, and RLlib or PyTorch is not installed.
         ConnectionError: there is no cluster at its address, which the folder does not keep.
     """
-    points = _checked_points(spec)
+    points = sweep_points(spec)
+    _check_algorithms(points)
+    _check_worlds(points)
     written = spec.at(None).to_yaml()
     if written != redacted(written):
         raise SpecError(
@@ -46,27 +50,48 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
 
 
 def describe_run(spec: ExperimentSpec) -> str:
-    """Return how large a run would be, a comment line in YAML; checks it as `create_run` does."""
-    jobs = jobs_of(_checked_points(spec), spec.seed_list(), Path())
-    place = "this machine" if address_of(spec.cluster) is None else "the cluster"
-    at_once = how_many_at_once(jobs, bundles_of_jobs(jobs))
+    """Return how large a run would be, a comment line in YAML; checks it as `create_run` does.
+
+    Where RLlib is not installed, what it would check is left unchecked, and the line says so.
+
+    Raises:
+        SpecError: RLlib or the world does not take the experiment.
+    """
+    points = sweep_points(spec)
+    _check_worlds(points)
+    jobs = jobs_of(points, spec.seed_list(), Path())
     amounts: Counter[str] = Counter()
     for job in jobs:
         amounts.update(job.amounts)
     work = ", ".join(f"{amount:,} {kind}" for kind, amount in amounts.items())
-    return f"# {len(jobs)} jobs (sweep points x seeds), {at_once} side by side on {place}: {work}"
+    count = f"# {len(jobs)} jobs (sweep points x seeds)"
+    try:
+        _check_algorithms(points)
+        at_once = how_many_at_once(jobs, bundles_of_jobs(jobs))
+    except MissingExtraError as error:
+        return f"{count}: {work}; not all is checked: {error}"
+    place = "this machine" if address_of(spec.cluster) is None else "the cluster"
+    return f"{count}, {at_once} side by side on {place}: {work}"
 
 
-def _checked_points(spec: ExperimentSpec) -> list[Point]:
-    """Return the points of a sweep.
+def _check_algorithms(points: Sequence[Point]) -> None:
+    """Check what each point passes on to RLlib.
 
     Raises:
-        SpecError: RLlib or the world does not take a point, as without the competence file that it
-            names.
+        SpecError: RLlib does not take it.
+        MissingExtraError: RLlib or PyTorch is not installed.
     """
-    points = sweep_points(spec)
     for point in points:
         check_algorithm(point.spec)
+
+
+def _check_worlds(points: Sequence[Point]) -> None:
+    """Check that the worlds of each point can be.
+
+    Raises:
+        SpecError: one cannot, as without the competence file that it names.
+    """
+    for point in points:
         for env in (point.spec.env, point.spec.evaluated_env()):
             mechanism = mechanisms.make(**point.spec.mechanism.parameters())
             try:
@@ -78,4 +103,3 @@ def _checked_points(spec: ExperimentSpec) -> list[Point]:
                     f"env: {env.num_users:,} users and {env.num_experts:,} experts are more than "
                     "memory holds"
                 ) from None
-    return points

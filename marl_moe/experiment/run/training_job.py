@@ -26,8 +26,7 @@ from marl_moe.experiment.training.loop import train
 from marl_moe.experiment.training.resources import Bundles, bundles_of
 from marl_moe.policies import POLICIES
 from marl_moe.policies.equilibrium import BetterResponse
-from marl_moe.policies.heuristics import Policy
-from marl_moe.policies.learned import STOCHASTIC
+from marl_moe.policies.heuristics import STOCHASTIC, Policy
 from marl_moe.seeds import policy_generator, stochastic_policy_generator
 
 
@@ -91,7 +90,8 @@ class TrainingJob(Job):
         Better response is tuned to this world.
 
         Raises:
-            SpecError: there is none of that name, or it was not trained yet.
+            SpecError: there is none of that name, or it was not trained yet, or what plays it is
+                not installed.
         """
         names = {*policy_names(self.spec), *POLICIES}
         if name not in names:
