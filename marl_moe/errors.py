@@ -9,6 +9,10 @@ class SpecError(ValueError):
     """Mistakes in an experiment, a line each: file, key, and what would be right."""
 
 
+class MissingExtraError(SpecError):
+    """Packages that are not installed; the message says who needs them and how they are."""
+
+
 class RecordError(ValueError):
     """A file of a run that is not whole, or not what it should be.
 

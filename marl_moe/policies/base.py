@@ -10,6 +10,7 @@ from envs import Slot
 from mechanisms.registry import Registry
 
 Actions = NDArray[np.int64]
+WEIGHTS, ARCHITECTURE = "policy.safetensors", "policy.json"  # files of a learned policy
 STOCHASTIC = "_stochastic"  # ends the name of a learned policy that draws its actions
 
 

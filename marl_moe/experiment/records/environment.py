@@ -6,7 +6,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ PACKAGES = (
 
 
 def describe_environment(seeds: Iterable[int]) -> dict[str, Any]:
-    """Return versions, machine, commit and seeds."""
+    """Return versions (null of what is not installed), machine, commit and seeds."""
     return {
         "python": platform.python_version(),
-        "packages": {package: version(package) for package in PACKAGES},
+        "packages": {package: _version(package) for package in PACKAGES},
         "platform": platform.platform(),
         "cpu_count": os.cpu_count(),
         "commit": _commit(),
@@ -44,6 +44,13 @@ def write_environment(folder: Path, seeds: Iterable[int]) -> None:
     write_text(
         folder / "environment.json", json.dumps(describe_environment(seeds), indent=2) + "\n"
     )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _commit() -> str | None:

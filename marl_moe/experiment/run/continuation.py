@@ -54,6 +54,8 @@ def continue_run(run: RunFolder, progress: Progress | None = None) -> Run:
         UnderWayError: another process is at it.
         RecordError: a table or a checkpoint was damaged.
         SpecError: every setting of its search diverged, or has no value of the metric.
+        MissingExtraError: before anything is written, RLlib or PyTorch is not installed, and a job
+            that is left trains.
     """
     import_code(run.path, trust=True)  # as it was when the run was created or read
     progress = progress or Progress()
@@ -99,14 +101,12 @@ def _do_or_diverge(job: Job, progress: Progress) -> Tables:
 def _do_jobs(run: RunFolder, progress: Progress, work: Work[Job, Tables]) -> dict[JobKey, Tables]:
     """Do the jobs of a run that are not done, and return the tables of all."""
     finished = run.finished()
-    left = []
+    left = [job for job in run.jobs if (job.label, job.seed) not in finished]
+    needs = bundles_of_jobs(left)
+    at_once = how_many_at_once(left, needs)
     for job in run.jobs:
         if (job.label, job.seed) in finished:
             job.clean_up()
-        else:
-            left.append(job)
-    needs = bundles_of_jobs(left)
-    at_once = how_many_at_once(left, needs)
     cluster = run.spec.cluster
     for number, tables in run_jobs(work, left, progress, at_once, needs, run.path, cluster):
         job = left[number]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import mechanisms
 from envs import World
-from marl_moe.errors import MetricError, SpecError
+from marl_moe.errors import MetricError, MissingExtraError, SpecError
 from marl_moe.experiment.records.environment import write_environment
 from marl_moe.experiment.records.secrets import redacted
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, code_of, create_run_folder
@@ -34,6 +34,7 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
     Raises:
         SpecError: before anything is written, RLlib or the world does not take the experiment,
             it holds a secret, or a policy that it compares is not found or does not act.
+        MissingExtraError: it trains, and RLlib or PyTorch is not installed.
         ConnectionError: there is no cluster at its address, which the folder does not keep.
     """
     points = checked_points(spec)
@@ -83,9 +84,17 @@ def write_run(folder: Path, spec: ExperimentSpec, points: Sequence[Point]) -> No
 def describe_run(spec: ExperimentSpec) -> str:
     """Return how large a run would be, a comment line in YAML; checks it as `create_run` does.
 
-    A search has a line of its own, before that of the run with the setting that it chooses.
+    A search has a line of its own, before that of the run with the setting that it chooses. Where
+    RLlib is not installed, what it would check is left unchecked, and the line says so.
+
+    Raises:
+        SpecError: RLlib or the world does not take the experiment.
+        MissingExtraError: it searches, and RLlib is not installed.
     """
-    size = _size(spec, checked_points(spec), "sweep points x seeds")
+    points = sweep_points(spec)
+    _check_worlds(points)
+    check_policies(points, spec.seed_list())
+    size = _size(spec, points, "sweep points x seeds")
     if spec.search is None:
         return f"# {size}"
     tried, points = checked_search(spec)
@@ -94,13 +103,18 @@ def describe_run(spec: ExperimentSpec) -> str:
 
 def _size(spec: ExperimentSpec, points: Sequence[Point], factors: str) -> str:
     jobs = jobs_of(points, spec.seed_list(), Path())
-    place = "this machine" if address_of(spec.cluster) is None else "the cluster"
-    at_once = how_many_at_once(jobs, bundles_of_jobs(jobs))
     amounts: Counter[str] = Counter()
     for job in jobs:
         amounts.update(job.amounts)
     work = ", ".join(f"{amount:,} {kind}" for kind, amount in amounts.items())
-    return f"{len(jobs)} jobs ({factors}), {at_once} side by side on {place}: {work}"
+    count = f"{len(jobs)} jobs ({factors})"
+    try:
+        _check_algorithms(points)
+        at_once = how_many_at_once(jobs, bundles_of_jobs(jobs))
+    except MissingExtraError as error:
+        return f"{count}: {work}; not all is checked: {error}"
+    place = "this machine" if address_of(spec.cluster) is None else "the cluster"
+    return f"{count}, {at_once} side by side on {place}: {work}"
 
 
 def checked_search(spec: ExperimentSpec) -> tuple[ExperimentSpec, list[Point]]:
@@ -114,6 +128,8 @@ def checked_search(spec: ExperimentSpec) -> tuple[ExperimentSpec, list[Point]]:
         points = checked_points(tried)
         check_metric(spec, points)
         parse_experiment(parse_yaml(tried.to_yaml(), "trials"), "trials")  # as it is read again
+    except MissingExtraError:
+        raise
     except SpecError as error:
         line = str(error)
         raise SpecError(line if line.startswith("search") else f"search: {line}") from None
@@ -124,17 +140,41 @@ def checked_points(spec: ExperimentSpec) -> list[Point]:
     """Return the points of a sweep.
 
     Raises:
-        SpecError: RLlib or the world does not take a point, as without the competence file that it
-            names, or a metric fails in its first slot.
+        SpecError: RLlib or the world does not take a point, a metric fails in its first slot, or a
+            policy is not found or does not act.
+        MissingExtraError: RLlib or PyTorch is not installed, and a point trains.
     """
     points = sweep_points(spec)
+    _check_algorithms(points)
+    _check_worlds(points)
+    check_policies(points, spec.seed_list())
+    return points
+
+
+def _check_algorithms(points: Sequence[Point]) -> None:
+    """Check what each point passes on to RLlib.
+
+    Raises:
+        SpecError: RLlib does not take it.
+        MissingExtraError: RLlib or PyTorch is not installed.
+    """
     for point in points:
         check_algorithm(point.spec)
+
+
+def _check_worlds(points: Sequence[Point]) -> None:
+    """Check that the worlds of each point can be.
+
+    Raises:
+        SpecError: one cannot, as without the competence file that it names, or a metric fails in
+            its first slot.
+    """
+    for point in points:
         for env in (point.spec.env, point.spec.evaluated_env()):
             mechanism = mechanisms.make(**point.spec.mechanism.parameters())
             try:
                 World(env, mechanism=mechanism)
-                check_metrics(spec.metrics, env, mechanism)
+                check_metrics(point.spec.metrics, env, mechanism)
             except (ValueError, MetricError) as error:
                 raise SpecError(str(error)) from None
             except MemoryError:
@@ -142,5 +182,3 @@ def checked_points(spec: ExperimentSpec) -> list[Point]:
                     f"env: {env.num_users:,} users and {env.num_experts:,} experts are more than "
                     "memory holds"
                 ) from None
-    check_policies(points, spec.seed_list())
-    return points

@@ -8,8 +8,9 @@ from marl_moe.experiment.run.job import Job
 from marl_moe.experiment.run.market_study_job import MarketStudyJob
 from marl_moe.experiment.run.training_job import TrainingJob
 from marl_moe.experiment.spec.sweep import Point
-from marl_moe.experiment.training.cluster import resources
+from marl_moe.experiment.training.cluster import address_of, resources
 from marl_moe.experiment.training.resources import Bundles, side_by_side
+from marl_moe.extras import RLLIB, installed
 
 
 def _training_job(point: Point, seed: int, folder: Path) -> Job:
@@ -49,6 +50,8 @@ def bundles_of_jobs(jobs: Sequence[Job]) -> list[Bundles]:
 def how_many_at_once(jobs: Sequence[Job], needs: Sequence[Bundles]) -> int:
     """Return how many jobs run side by side on this machine, or on the cluster, which is joined.
 
+    Without Ray jobs run one after another.
+
     Args:
         jobs: the jobs.
         needs: the resources that each needs.
@@ -56,4 +59,6 @@ def how_many_at_once(jobs: Sequence[Job], needs: Sequence[Bundles]) -> int:
     if not jobs:
         return 1
     cluster = jobs[0].spec.cluster
+    if address_of(cluster) is None and not installed(*RLLIB):
+        return 1
     return side_by_side(needs, resources(cluster), cluster.max_concurrent_trials)

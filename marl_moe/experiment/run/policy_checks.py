@@ -21,7 +21,6 @@ from marl_moe.experiment.spec.policies import (
 from marl_moe.experiment.spec.sweep import Point
 from marl_moe.policies import POLICIES, Policy
 from marl_moe.policies.base import fault_of
-from marl_moe.policies.learned import LearnedPolicy
 
 WORLDS = 2
 
@@ -48,7 +47,7 @@ def check_policies(points: Sequence[Point], seeds: Sequence[int]) -> None:
         for entry in tried:
             for seed in seeds if isinstance(entry, PolicyOfRun) else seeds[:1]:
                 try:
-                    _check(_made(entry, point, seed), world)
+                    _check(_made(entry, point, seed), world, isinstance(entry, PolicyOfRun))
                 except (SpecError, RecordError) as error:
                     where = f"evaluation.policies: {entry.shown_as!r}"
                     raise SpecError(f"{where}: {error}") from error.__cause__
@@ -72,12 +71,15 @@ def _made(entry: PolicyEntry, point: Point, seed: int) -> Policy:
             return trained_policy(origin_of(entry, point.settings, seed).folder, entry.policy, rng)
 
 
-def _check(policy: Policy, world: World) -> None:
-    """Raise SpecError where a policy does not act as it should in the first slot of a world."""
+def _check(policy: Policy, world: World, is_trained: bool) -> None:
+    """Raise SpecError where a policy does not act as it should in the first slot of a world.
+
+    One that was trained says itself which worlds it cannot act in.
+    """
     try:
         fault = fault_of(policy.act(world.slot), world.slot)
     except Exception as error:  # whatever a policy of a user's own does
-        if isinstance(policy, LearnedPolicy) and isinstance(error, ValueError):
+        if is_trained and isinstance(error, ValueError):
             raise SpecError(str(error)) from None
         last = traceback.extract_tb(error.__traceback__)[-1]
         told = f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"

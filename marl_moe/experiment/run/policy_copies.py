@@ -15,8 +15,7 @@ from marl_moe.errors import RecordError
 from marl_moe.experiment.spec.labels import folder_of
 from marl_moe.experiment.training.engine import TrainedPolicy
 from marl_moe.experiment.training.engines import ENGINES
-from marl_moe.policies.base import STOCHASTIC, Policy
-from marl_moe.policies.learned import ARCHITECTURE, WEIGHTS
+from marl_moe.policies.base import ARCHITECTURE, STOCHASTIC, WEIGHTS, Policy
 from marl_moe.whole_file import whole_file, write_text
 
 ORIGIN = "origin.json"

@@ -1,5 +1,6 @@
 """Policies that another run trained: found by run, sweep point and seed, and copied from there."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from marl_moe.experiment.run.training_job import TrainingJob
 from marl_moe.experiment.spec.policies import PolicyOfRun
 from marl_moe.experiment.spec.sweep import Point, Settings
 from marl_moe.plugins import aside
-from marl_moe.policies.learned import ARCHITECTURE
+from marl_moe.policies.base import ARCHITECTURE
 from mechanisms.registry import nearest
 
 
@@ -58,7 +59,7 @@ def origin_of(entry: PolicyOfRun, settings: Settings, seed: int) -> Origin:
     raise SpecError(f"seed: {run}: {entry.policy} was not trained with seed {wanted}; {there_are}")
 
 
-def copy_policies(folder: Path, points: list[Point], seeds: list[int]) -> None:
+def copy_policies(folder: Path, points: Sequence[Point], seeds: Sequence[int]) -> None:
     """Copy the policies of other runs that an experiment compares into its run folder.
 
     Args:

@@ -91,7 +91,8 @@ class TrainingJob(Job):
         Learned ones are as this job trained them.
 
         Raises:
-            SpecError: there is none of that name, or it was not trained yet.
+            SpecError: there is none of that name, or it was not trained yet, or what plays it is
+                not installed.
             RecordError: its files are damaged.
         """
         entry = self.spec.evaluation.entry(name)

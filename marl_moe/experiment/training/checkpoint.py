@@ -17,7 +17,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from marl_moe.errors import CheckpointError
 from marl_moe.whole_file import remove_partials, whole_file
@@ -85,6 +84,8 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
     Raises:
         CheckpointError: the file was damaged since.
     """
+    from safetensors import SafetensorError, safe_open
+
     path = folder / CHECKPOINT
     if not path.exists():
         return None

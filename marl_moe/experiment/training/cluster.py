@@ -8,6 +8,7 @@ from typing import Any
 
 from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.cluster import ClusterSpec
+from marl_moe.extras import check_training
 
 ANSWER_S = 5.0  # that a cluster is given to answer; Ray itself would try for minutes
 # Set by `ray job submit`, and by users who would otherwise give it at each command.
@@ -24,6 +25,7 @@ def start_ray(cluster: ClusterSpec | None = None) -> None:
         SpecError: an environment variable that is to be handed on is not set, or Ray does not take
             the runtime environment.
         ConnectionError: no cluster answers.
+        MissingExtraError: RLlib or PyTorch is not installed.
     """
     quieten_ray()
     import ray
@@ -91,7 +93,12 @@ def where(cluster: ClusterSpec) -> str:
 
 
 def quieten_ray() -> None:
-    """Import RLlib with its notices off the terminal; what fails still raises."""
+    """Import RLlib with its notices off the terminal; what fails still raises.
+
+    Raises:
+        MissingExtraError: RLlib or PyTorch is not installed.
+    """
+    check_training("Ray")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray.rllib  # noqa: F401 - importing it sets the levels that are set again below

@@ -7,6 +7,7 @@ from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.rllib_sections import apply_section, first_line
 from marl_moe.experiment.training.cluster import quieten_ray
 from marl_moe.experiment.training.engines import engine_of
+from marl_moe.extras import check_training
 from marl_moe.plugins import code
 
 
@@ -15,9 +16,11 @@ def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
 
     Raises:
         SpecError: RLlib, or our part of it, does not take a key or a value.
+        MissingExtraError: RLlib or PyTorch is not installed.
     """
-    quieten_ray()
     assert spec.algorithm is not None
+    check_training(f"algorithm {spec.algorithm.name}")
+    quieten_ray()
     sections = {section: dict(keys) for section, keys in spec.algorithm.sections().items()}
     if "seed" in sections.get("debugging", {}):
         raise SpecError("algorithm.debugging.seed: seeds are set by the key 'seeds'")
@@ -40,6 +43,7 @@ def check_algorithm(spec: ExperimentSpec) -> None:
 
     Raises:
         SpecError: RLlib, or our part of it, does not take it.
+        MissingExtraError: RLlib or PyTorch is not installed.
     """
     for phase in spec.phases():
         algorithm_config(phase, seed=0)

@@ -64,4 +64,5 @@ class Engine(Protocol):
         Raises:
             FileNotFoundError: there is none.
             RecordError: it is damaged.
+            MissingExtraError: what plays it is not installed.
         """

@@ -16,10 +16,10 @@ from marl_moe.experiment.training.cluster import nodes, start_ray
 from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.experiment.training.engine import Engine
 from marl_moe.experiment.training.engines import engine_of
-from marl_moe.experiment.training.events import TrainingEvents
 from marl_moe.experiment.training.resources import bundles_of, check_fits
 from marl_moe.experiment.training.resumption import Resumption
 from marl_moe.experiment.training.rows import not_finite, tensorboard_scalars, training_row
+from marl_moe.extras import check_training
 from marl_moe.policies.equilibrium import Nash
 
 PRETRAINING = "pretraining"  # folder of that training, within the one of the training that follows
@@ -47,6 +47,7 @@ def train(
 
     Raises:
         CheckpointError: there is a checkpoint that training cannot go on from.
+        MissingExtraError: RLlib or PyTorch is not installed.
         SpecError: Ray does not have the resources that the experiment needs.
         TrainingError: a process died that training cannot do without, a weight or a loss is no
             longer finite, or a metric or a callback failed; the last checkpoint is kept, and
@@ -54,6 +55,7 @@ def train(
     """
     assert spec.algorithm is not None
     progress = progress or Progress()
+    check_training(f"algorithm {spec.algorithm.name}")
     engine = engine_of(spec.algorithm)
     resumption = Resumption(spec, folder, engine.resumable)
     rows, state = resumption.read()
@@ -101,6 +103,7 @@ def _train_on(
     progress: Progress,
 ) -> None:
     """Train the epochs after those of `rows`, and append theirs."""
+    from marl_moe.experiment.training.events import TrainingEvents
     from marl_moe.rllib.callbacks import logged
     from marl_moe.rllib.finite import NotFiniteError, trained
 

@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.rllib_sections import check_model_config
 from marl_moe.experiment.training.engine import LEARNER_COLUMNS
 from marl_moe.experiment.training.weights import learner_weights
-from marl_moe.policies.learned import LearnedPolicy, load_policy, save_policy
-from marl_moe.policies.networks import NetworkConfig
-from marl_moe.policies.weights import read_weights, write_weights
+from marl_moe.extras import PYTORCH, check_training
+
+if TYPE_CHECKING:
+    from marl_moe.policies.learned import LearnedPolicy
 
 NETWORKS = "networks.safetensors"  # critics and all, with which another training may begin
 ACTOR = "actor."  # begins the names of an actor's parameters
@@ -33,6 +34,7 @@ class SacEngine:
 
     def config(self, spec: ExperimentSpec, model_config: Any) -> Any:
         """See `Engine`."""
+        from marl_moe.policies.networks import NetworkConfig
         from marl_moe.rllib.algorithm import WorldSac
 
         assert spec.algorithm is not None
@@ -48,10 +50,16 @@ class SacEngine:
 
     def begin_with(self, algorithm: Any, folder: Path) -> None:
         """See `Engine`."""
+        from marl_moe.policies.weights import read_weights
+
         algorithm.begin_with(read_weights(folder / NETWORKS))
 
     def save(self, algorithm: Any, spec: ExperimentSpec, env_steps: int, folder: Path) -> None:
         """See `Engine`."""
+        from marl_moe.policies.learned import save_policy
+        from marl_moe.policies.networks import NetworkConfig
+        from marl_moe.policies.weights import write_weights
+
         assert spec.algorithm is not None
         module_specs = algorithm.config.rl_module_spec.rl_module_specs
         network = NetworkConfig(**next(iter(module_specs.values())).model_config)
@@ -66,6 +74,9 @@ class SacEngine:
         write_weights(folder / NETWORKS, algorithm.networks())
         save_policy(folder, actors, network, users)
 
-    def load(self, folder: Path) -> LearnedPolicy:
-        """See `Engine`."""
+    def load(self, folder: Path) -> "LearnedPolicy":
+        """See `Engine`; Ray is not needed."""
+        check_training(f"policy {self.name}", *PYTORCH)
+        from marl_moe.policies.learned import load_policy
+
         return load_policy(folder, self.name)

@@ -9,6 +9,7 @@ from marl_moe.experiment.spec.rllib_sections import check_model_config
 from marl_moe.experiment.training.cluster import quieten_ray
 from marl_moe.experiment.training.engine import TrainedPolicy
 from marl_moe.experiment.training.weights import learner_weights
+from marl_moe.extras import check_training
 
 
 class StockEngine:
@@ -57,6 +58,7 @@ class StockEngine:
 
     def load(self, folder: Path) -> TrainedPolicy:
         """See `Engine`."""
+        check_training(f"policy {self.name}")
         quieten_ray()
         from marl_moe.rllib.stock_policy import load_stock_policy
 

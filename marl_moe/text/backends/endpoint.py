@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from marl_moe.errors import SpecError
+from marl_moe.extras import check_extra
 from marl_moe.text.backends.experts import ExpertError
 from marl_moe.text.backends.responses import NonsenseError, content_of, reason_of, redacted
 from marl_moe.text.clauses import words_of
-from marl_moe.text.embedding import MissingExtraError
 
 KEY = "OPENAI_API_KEY"
 NO_KEY = "no-key-needed"  # sent where there is no key, to local servers that read none
@@ -61,10 +61,9 @@ class Endpoint:
         self, base_url: str, model: str, timeout_s: float = 180.0, retries: int = 4
     ) -> None:
         host = _checked_host(base_url)
-        try:
-            import openai
-        except ImportError as error:
-            raise MissingExtraError(error.name or "openai", "llm") from None
+        check_extra("an endpoint", "openai", "llm", "openai")
+        import openai
+
         self.base_url = base_url
         self.model = model
         self.timeout_s = timeout_s

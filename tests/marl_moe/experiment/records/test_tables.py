@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from marl_moe.errors import RecordError
+from marl_moe.experiment.records import environment
 from marl_moe.experiment.records.columns import TABLES
 from marl_moe.experiment.records.environment import write_environment
 from marl_moe.experiment.records.tables import read_table, schema, write_table
@@ -156,6 +157,15 @@ def test_the_environment_tells_what_is_needed_to_repeat_the_run(tmp_path: Path) 
     assert told["command"][1:] == sys.argv[1:]
     assert told["platform"]
     assert told["cpu_count"] >= 1
+
+
+def test_a_package_that_is_not_installed_has_no_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "PACKAGES", ("numpy", "no-such-package"))
+    write_environment(tmp_path, [0])
+    packages = json.loads((tmp_path / "environment.json").read_text())["packages"]
+    assert packages == {"numpy": np.__version__, "no-such-package": None}
 
 
 def test_the_environment_names_the_commit_of_the_checkout(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from marl_moe.errors import MissingExtraError
 from marl_moe.text.backends import local_llm
 from marl_moe.text.backends.endpoint import Endpoint
 from marl_moe.text.backends.local_llm import LocalLLM, LocalLLMError
-from marl_moe.text.embedding import MissingExtraError
 
 SERVE = """
 from marl_moe.text.backends.local_llm import serve
@@ -96,7 +96,7 @@ def test_a_port_that_is_taken_is_named() -> None:
 def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with (
-        pytest.raises(MissingExtraError, match=r"xllamacpp is not installed; .*\[llm\]"),
+        pytest.raises(MissingExtraError, match=r"needs xllamacpp: .*\[llm\]"),
         LocalLLM(),
     ):
         pass
