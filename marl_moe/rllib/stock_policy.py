@@ -13,10 +13,8 @@ from torch import Tensor
 
 from envs import Slot
 from marl_moe.errors import RecordError
-from marl_moe.policies.base import STOCHASTIC
+from marl_moe.policies.base import ARCHITECTURE, STOCHASTIC, WEIGHTS
 from marl_moe.policies.learned import (
-    ARCHITECTURE,
-    WEIGHTS,
     act_by_module,
     read_policy,
     write_policy,

@@ -82,7 +82,8 @@ def fuzz_checkpoint(data: bytes) -> None:
 def fuzz_policy(data: bytes) -> None:
     """A trained policy: the length of its JSON in two bytes, the JSON, the weights."""
     from marl_moe.errors import RecordError
-    from marl_moe.policies.learned import ARCHITECTURE, WEIGHTS, load_policy
+    from marl_moe.policies.base import ARCHITECTURE, WEIGHTS
+    from marl_moe.policies.learned import load_policy
 
     length = int.from_bytes(data[:2], "little")
     (_FOLDER / ARCHITECTURE).write_bytes(data[2 : 2 + length])
@@ -192,7 +193,8 @@ def _checkpoint() -> bytes:
 
 
 def _policy() -> bytes:
-    from marl_moe.policies.learned import ARCHITECTURE, WEIGHTS, save_policy
+    from marl_moe.policies.base import ARCHITECTURE, WEIGHTS
+    from marl_moe.policies.learned import save_policy
     from marl_moe.policies.networks import NetworkConfig
 
     network = NetworkConfig(num_experts=3, hidden=2)

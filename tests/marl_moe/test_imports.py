@@ -15,9 +15,16 @@ PROMPTS = "marl_moe.text."  # of whose modules most are about the gate, a networ
 RLLIB = "marl_moe.rllib."
 IMPORT_EVERYTHING = """
 import pkgutil, sys
-for absent in ("ray", "safetensors", "tensorboardX", "torch"):
-    sys.modules[absent] = None  # importing it raises ImportError
 
+class Absent:
+    """Finds nothing, and lets nobody else find these packages."""
+
+    @staticmethod
+    def find_spec(name, path, target=None):
+        if name.partition(".")[0] in ("ray", "safetensors", "tensorboardX", "torch"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent)
 import marl_moe
 for module in pkgutil.walk_packages(marl_moe.__path__, "marl_moe."):
     try:
