@@ -17,7 +17,7 @@ IMPORT_EVERYTHING = """
 import pkgutil, sys
 
 class Absent:
-    """Finds nothing, and lets nobody else find these packages."""
+    # lets nobody find these packages
 
     @staticmethod
     def find_spec(name, path, target=None):
