@@ -16,7 +16,7 @@ from mechanisms.claims import Claims
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
 from mechanisms.reference.contract import ContractProgram
-from mechanisms.solver import CVXPY, DIRECT, check_solver
+from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
 from mechanisms.supply import cost, outcome_at_prices
 
 MOST_TYPES = 1000
@@ -93,7 +93,7 @@ class Contract:
     types: int = 8
     unit_cost: tuple[float, float] = (0.5, 3.0)
     cost_slope: tuple[float, float] = (0.5, 1.5)
-    solver: str = DIRECT
+    solver: Solver = DIRECT
 
     def __post_init__(self) -> None:
         check_solver(self.name, self.solver)

@@ -20,7 +20,7 @@ from mechanisms.fisher_equilibrium import equilibrium
 from mechanisms.market import Market
 from mechanisms.outcome import Allocation, Outcome
 from mechanisms.reference.fisher import FisherProgram
-from mechanisms.solver import CVXPY, DIRECT, check_solver
+from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
 
 _ROUNDING = 1e-8  # what is dearer by this share of a user's money is still paid with all of it
 # A smaller share of a user's money does not count as spent: it may be the solver's rounding.
@@ -82,7 +82,7 @@ class Fisher:
     """
 
     budget: float | None = None
-    solver: str = DIRECT
+    solver: Solver = DIRECT
 
     name: ClassVar[str] = "fisher"
     voluntary: ClassVar[bool] = True

@@ -16,7 +16,7 @@ from mechanisms.claims import Claims
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
 from mechanisms.reference.posted_price import PostedPriceProgram
-from mechanisms.solver import CVXPY, DIRECT, check_solver
+from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
 from mechanisms.supply import outcome_at_prices
 
 # Profits closer than this share of the money at stake count as equal: rounding must not choose a
@@ -73,7 +73,7 @@ class PostedPrice:
     )
 
     price: float | None = None
-    solver: str = DIRECT
+    solver: Solver = DIRECT
 
     def __post_init__(self) -> None:
         check_amount(self.name, "price", self.price)

@@ -16,7 +16,7 @@ from mechanisms.claims import Claims
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
 from mechanisms.reference.proportional_share import ProportionalShareProgram
-from mechanisms.solver import CVXPY, DIRECT, check_solver
+from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
 from mechanisms.supply import outcome_at_prices
 
 
@@ -75,7 +75,7 @@ class ProportionalShare:
     )
 
     budget: float | None = None
-    solver: str = DIRECT
+    solver: Solver = DIRECT
 
     def __post_init__(self) -> None:
         check_amount(self.name, "budget", self.budget)

@@ -22,7 +22,7 @@ from mechanisms.errors import MechanismError
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
 from mechanisms.reference.assignment import AssignmentProgram
-from mechanisms.solver import CVXPY, DIRECT, check_solver
+from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
 
 
 @register("shadow_price")
@@ -70,7 +70,7 @@ class ShadowPrice:
     """
 
     bandwidth: bool = True
-    solver: str = DIRECT
+    solver: Solver = DIRECT
 
     name: ClassVar[str] = "shadow_price"
     voluntary: ClassVar[bool] = True

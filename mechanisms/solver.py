@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal, get_args
+
 from mechanisms.registry import nearest
 
-DIRECT, CVXPY = "direct", "cvxpy"  # a method of its own; its program in CVXPY
+Solver = Literal["direct", "cvxpy"]
+DIRECT: Final = "direct"  # a method of its own
+CVXPY: Final = "cvxpy"  # its program in CVXPY
 
 
 def check_solver(mechanism: str, solver: object) -> None:
     """Raise ValueError, naming the mechanism and the nearest name, unless there is such a way."""
-    if not isinstance(solver, str) or solver not in (DIRECT, CVXPY):
-        raise ValueError(
-            f"{mechanism}: no solver {solver!r}; {nearest(str(solver), (DIRECT, CVXPY))}"
-        )
+    ways = get_args(Solver)
+    if not isinstance(solver, str) or solver not in ways:
+        raise ValueError(f"{mechanism}: no solver {solver!r}; {nearest(str(solver), ways)}")

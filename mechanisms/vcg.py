@@ -19,7 +19,7 @@ from mechanisms.errors import MechanismError
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
 from mechanisms.reference.assignment import AssignmentProgram
-from mechanisms.solver import CVXPY, DIRECT, check_solver
+from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
 
 
 @register("vcg")
@@ -63,7 +63,7 @@ class VCG:
     """
 
     bandwidth: bool = False
-    solver: str = DIRECT
+    solver: Solver = DIRECT
 
     name: ClassVar[str] = "vcg"
     voluntary: ClassVar[bool] = True
