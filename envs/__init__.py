@@ -7,10 +7,10 @@
 >>> observation, reward, result = world.step(actions)
 """
 
-from envs import edge_experts_v0, prospects
+from envs import channel, edge_experts_v0, prospects
+from envs.channel.config import ChannelConfig
 from envs.clearing import Clearing
 from envs.config import (
-    ChannelConfig,
     ExpertConfig,
     MarketConfig,
     ObservationConfig,
@@ -35,6 +35,7 @@ __all__ = [
     "SlotResult",
     "World",
     "WorldConfig",
+    "channel",
     "edge_experts_v0",
     "prospects",
 ]

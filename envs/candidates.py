@@ -5,20 +5,21 @@ expert e. With lists no array has the size U x E, so memory and time of a slot g
 of candidates.
 
 A list of k holds the experts of each topic with the best mean SNR to the user, as many of one topic
-as of another (the last places, too few for all topics, go by SNR). Where all channels have the same
-mean (`iid`) experts are drawn by lot. Lists hold for an episode, as the means do. Competence and
-price of an expert do not matter to the lists: users choose by them.
+as of another (the last places, too few for all topics, go by SNR). Where the channel process gives
+no means (`iid`: all are the same) experts are drawn by lot. Lists hold for an episode, as the means
+do. Competence and price of an expert do not matter to the lists: users choose by them.
 """
 
-from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.arrays import Float, Int
-from envs.channel import uniform_db
-from envs.config import ChannelConfig, WorldConfig
+from envs.channel.fading import columns_of
+from envs.channel.placement import Placement
+from envs.channel.process import Arrays
+from envs.config import WorldConfig
 from envs.state import State
 from mechanisms.candidates import cells, column_of, expert_of
 
@@ -51,59 +52,74 @@ class Candidates:
         config: WorldConfig,
         num_worlds: int,
         topic: Int,
-        rng: Mapping[str, np.random.Generator],
-    ) -> "Candidates":
-        """Draw the candidates of an episode.
+        placement: Placement,
+        lots: np.random.Generator,
+    ) -> tuple["Candidates", Arrays]:
+        """Draw the candidates of an episode, and the large scale of their channels.
 
         Args:
             config: the worlds' configuration.
             num_worlds: N.
             topic: (E,) topic of each expert.
-            rng: generators, of which `channel` draws the mean SNRs and `candidates` the lots.
+            placement: users and experts, of which pairs are drawn.
+            lots: generator of lots, where the process gives no mean SNRs.
+
+        Returns:
+            The candidates, and what `ChannelProcess.large_scale` gave of them, (N, U, C, ...).
         """
         num_rows, num_experts = num_worlds * config.num_users, len(topic)
         count = config.observation.candidates
         if count is None:
-            return cls.everybody(num_experts)
+            return cls.everybody(num_experts), placement.pairs()
         step = max(1, PAIRS_AT_ONCE // num_experts)
-        experts, ranks = [], []
+        experts, ranks, pairs = [], [], []
         for first in range(0, num_rows, step):
-            rank = _drawn_rank(config.channel, (min(step, num_rows - first), num_experts), rng)
+            last = min(first + step, num_rows)
+            drawn, rank = placement.pairs_of(first, last)
+            if rank is None:
+                rank = lots.random((1, last - first, num_experts), np.float32)
             chosen = best_of_each_topic(rank, topic, count)
             experts.append(chosen)
             ranks.append(np.take_along_axis(rank, chosen, axis=-1))
+            pairs.append(columns_of(drawn, chosen))
         shape = num_worlds, config.num_users, count
-        return cls(
-            np.concatenate(experts).reshape(shape),
-            np.concatenate(ranks).reshape(shape),
+        candidates = cls(
+            np.concatenate(experts, axis=1).reshape(shape),
+            np.concatenate(ranks, axis=1).reshape(shape),
             num_experts,
         )
+        large_scale = {
+            name: np.concatenate([part[name] for part in pairs], axis=1) for name in pairs[0]
+        }
+        return candidates, {
+            name: array.reshape(*shape, *array.shape[3:]) for name, array in large_scale.items()
+        }
 
     def joined(
         self,
-        config: WorldConfig,
         topic: Int,
-        mean_db: Float,
-        rng: Mapping[str, np.random.Generator],
+        mean_db: Float | None,
+        lots: np.random.Generator,
     ) -> tuple["Candidates", Int | None]:
         """Return the candidates after experts were added, and the columns that are kept.
 
         Args:
-            config: the worlds' configuration.
             topic: (E,) topic of each expert, newcomers last.
-            mean_db: (N, U, C + newcomers) mean SNR of the old candidates and of all newcomers, dB.
-            rng: generators, of which `candidates` draws the lots.
+            mean_db: (N, U, C + newcomers) mean SNR of the old candidates and of all newcomers, dB;
+                None where the process gives none.
+            lots: generator of lots, in their place.
 
         Returns:
-            The candidates, and the columns of `mean_db` that stay, (N, U, C); None where all do.
+            The candidates, and the old and new columns that stay, (N, U, C); None where all do.
         """
         if self.rank is None:
             return self.everybody(len(topic)), None
         newcomers = np.arange(self.num_experts, len(topic))
         shape = *self.rank.shape[:2], len(newcomers)
-        of_newcomers = mean_db[..., -len(newcomers) :]
-        if config.channel.process == "iid":
-            of_newcomers = _drawn_rank(config.channel, shape, rng)
+        if mean_db is None:
+            of_newcomers = lots.random(shape, np.float32)
+        else:
+            of_newcomers = mean_db[..., -len(newcomers) :]
         expert = np.concatenate([self.expert, np.broadcast_to(newcomers, shape)], axis=-1)
         rank = np.concatenate([self.rank, of_newcomers], axis=-1)
         kept = best_of_each_topic(rank, topic[expert], self.count)
@@ -172,12 +188,3 @@ def best_of_each_topic(rank: Float, topic: Int, count: int) -> Int:
     order = place * span - np.take_along_axis(rank, by_topic, axis=-1)
     chosen = np.argpartition(order, count - 1, axis=-1)[..., :count]
     return np.sort(np.take_along_axis(by_topic, chosen, axis=-1), axis=-1)
-
-
-def _drawn_rank(
-    config: ChannelConfig, shape: tuple[int, ...], rng: Mapping[str, np.random.Generator]
-) -> Float:
-    """Draw the numbers that lists are chosen by: mean SNR, dB, or lots where means are equal."""
-    if config.process == "iid":
-        return rng["candidates"].random(shape, np.float32)
-    return uniform_db(config, rng["channel"], shape)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from envs import quality
 from envs.arrays import Bool, Float, Int
 from envs.candidates import Candidates
-from envs.channel import Links, subtask_bits
+from envs.channel.links import Links
+from envs.channel.rates import subtask_bits
 from envs.config import WorldConfig
 from envs.experts import ExpertPool
 from envs.occupancy import Occupancy

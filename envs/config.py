@@ -6,12 +6,12 @@ prices unspecified: the defaults of those are assumptions, calibrated to its Fig
 """
 
 from dataclasses import asdict
-from math import exp
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from envs.channel.config import ChannelConfig
 from envs.section import (
     STRICT,
     Interval,
@@ -72,71 +72,6 @@ class RequestConfig(Section):
                 "beside it"
             )
         return self
-
-
-@dataclass(frozen=True, config=STRICT)
-class ChannelConfig(Section):
-    """Fading channels between each user and each expert, and how an expert's band is shared."""
-
-    process: Literal["iid", "gauss_markov"] = Field(
-        default="iid", description="SNR from slot to slot"
-    )
-    snr_db: Interval = Field(default=(5.0, 20.0), description="Range of the SNR, dB")
-    correlation: Probability | None = Field(
-        default=None, description="rho of gauss_markov from one slot to the next"
-    )
-    speed_m_s: float | None = Field(
-        default=None, ge=0, description="Users' speed, m/s; gives rho in place of correlation"
-    )
-    decorrelation_distance_m: float = Field(
-        default=20.0, gt=0, description="Gudmundson's decorrelation distance, m"
-    )
-    sigma_db: float = Field(
-        default=3.0, ge=0, description="Spread of the gauss_markov latent SNR about its mean, dB"
-    )
-    bandwidth_hz: float = Field(
-        default=1000.0, gt=0, description="Band of an expert, shared by those it serves, Hz"
-    )
-    split: Literal["equal", "min_delay"] = Field(
-        default="equal", description="How an expert's band is shared"
-    )
-    noise_scaling: bool = Field(
-        default=False, description="Less band collects less noise: SNR x band / share"
-    )
-    ber: Literal["none", "qam"] = Field(
-        default="none", description="Shannon rates, or adaptive QAM at a bit error rate"
-    )
-    target_ber: float = Field(default=1e-4, gt=0, lt=0.2, description="Bit error rate of ber: qam")
-    tx_power_w: float = Field(default=0.1, gt=0, description="Transmit power, each way, W")
-    bits_per_word: float = Field(default=48.0, gt=0, description="Bits a word (assumption)")
-    prompt_words: float = Field(default=30.0, ge=0, description="Words sent up with a subtask")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.noise_scaling and self.split == "min_delay":
-            raise ValueError("noise_scaling: true cannot be combined with split: min_delay")
-        given = [key for key in ("correlation", "speed_m_s") if getattr(self, key) is not None]
-        if self.process == "gauss_markov" and len(given) != 1:
-            raise ValueError(
-                "process: gauss_markov needs either correlation or speed_m_s (one of the two)"
-            )
-        if self.process == "iid" and given:
-            raise ValueError(
-                f"{given[0]} has no effect with process: iid; use process: gauss_markov"
-            )
-        return self
-
-    def slot_correlation(self, slot_s: float) -> float:
-        """Return rho from one slot of `slot_s` seconds to the next.
-
-        Where a speed is given it is exp(-speed slot / distance) (Gudmundson 1991).
-        """
-        if self.process == "iid":
-            return 0.0
-        if self.correlation is not None:
-            return self.correlation
-        assert self.speed_m_s is not None
-        return exp(-self.speed_m_s * slot_s / self.decorrelation_distance_m)
 
 
 @dataclass(frozen=True, config=STRICT)

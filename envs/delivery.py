@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs import channel as ch
 from envs import quality
 from envs.arrays import Bool, Float, Int
+from envs.channel import rates
 from envs.experts import lottery
 from envs.sharing import band_share, per_expert
 from envs.slot import Slot
@@ -76,12 +76,12 @@ def deliver(slot: Slot, choice: Choice) -> Delivery:
     expert, cell, served = choice.expert, choice.cell, choice.served
     words, topic = conditions.subtasks.words, conditions.subtasks.topic
     world, user = np.arange(slot.num_worlds)[:, None], np.arange(slot.num_users)
-    bits = ch.subtask_bits(config.channel, words)
+    bits = rates.subtask_bits(config.channel, words)
     snr = conditions.links.snr((world, user, choice.column))
-    alone_s = ch.transmission_s(config.channel, bits, snr)
+    alone_s = rates.transmission_s(config.channel, bits, snr)
     share = band_share(config.channel, bits, snr, cell, choice.load, served)
     if config.channel.noise_scaling:
-        transmission_s = ch.transmission_s(config.channel, bits, snr, share)
+        transmission_s = rates.transmission_s(config.channel, bits, snr, share)
     else:
         transmission_s = alone_s / share
     compute_s = conditions.compute_s
@@ -89,7 +89,7 @@ def deliver(slot: Slot, choice: Choice) -> Delivery:
     energy_j = config.channel.tx_power_w * transmission_s
 
     loss = conditions.loss
-    timely = quality.timeliness(config.quality, delay_s) * ch.word_survival(config.channel)
+    timely = quality.timeliness(config.quality, delay_s) * rates.word_survival(config.channel)
     competence = conditions.pool.competence[world, expert, topic]
     effective = quality.effective_competence(competence * offer.effort.take(cell), timely)
     deliverable = quality.deliverable_points(config.quality, loss, competence)

@@ -198,6 +198,7 @@ class Marketplace:
             demand=np.zeros(shape),
             value=np.full(shape, self.config.value),
             budget=np.full(shape[0], self.config.budget_per_user * self.num_users),
+            expert_topic=pool.topic,
         )
 
     def _offer(self, outcome: Outcome) -> Offer:

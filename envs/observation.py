@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.channel import db_to_linear, snr_gap, spectral_efficiency, subtask_bits
+from envs.channel.rates import db_to_linear, snr_gap, spectral_efficiency, subtask_bits
 from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.offer import Offer
@@ -67,9 +67,24 @@ def _delay_alone(conditions: Conditions, offer: Offer) -> NDArray[np.float32]:
     return delay
 
 
+def _seen_alone_s(conditions: Conditions, offer: Offer) -> NDArray[np.float32]:
+    """Return the time to send alone on the band, cut where the SNR has no lower bound."""
+    alone_s = conditions.transmission_alone_s
+    if conditions.config.channel.clips:
+        return alone_s
+    return np.minimum(alone_s, np.float32(LARGEST * conditions.config.quality.deadline_s))
+
+
 def _most_energy(config: WorldConfig) -> float:
-    """Return the cost of sending the longest answer at the lowest SNR, credits."""
+    """Return the greatest cost of energy that is seen, credits.
+
+    That is of the longest answer at the lowest SNR; where the SNR has no lower bound, of sending
+    for as long as the greatest delay that is seen.
+    """
     channel = config.channel
+    if not channel.clips:
+        seen_s = LARGEST * config.quality.deadline_s
+        return config.reward.credits_per_joule * channel.tx_power_w * seen_s
     worst_snr = db_to_linear(np.array(channel.snr_db[0]))
     worst_rate = channel.bandwidth_hz * spectral_efficiency(worst_snr, snr_gap(channel))
     longest_s = subtask_bits(channel, np.array(config.requests.words[1])) / worst_rate
@@ -122,8 +137,9 @@ EXPERT_FEATURES = (
     ),
     Feature(
         "energy",
-        "cost of the energy that the transfer takes alone on the band, credits",
-        lambda conditions, offer: conditions.transmission_alone_s,
+        "cost of the energy that the transfer takes alone on the band, credits; under a process "
+        "of one's own, which does not clip the SNR, at most that of sending for 10 deadlines",
+        _seen_alone_s,
         scale=lambda config: config.reward.credits_per_joule * config.channel.tx_power_w,
         high=_most_energy,
     ),

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from envs import quality
 from envs.arrays import Bool, Float
-from envs.channel import db_to_linear, snr_gap, spectral_efficiency, word_survival
+from envs.channel.rates import db_to_linear, snr_gap, spectral_efficiency, word_survival
 from envs.conditions import Conditions
 from envs.experts import other_topic_mean, own_topic_mean
 from envs.offer import Offer

@@ -17,7 +17,6 @@ class Reports(NamedTuple):
     users: UserReports  # value: gain over abandoning at full effort, before any charge
     capacity: Int  # (N, E), users
     bandwidth_limit: NDArray[np.float64]  # (N, E), Hz
-    expert_topic: Int  # (N, E)
 
 
 def user_reports(conditions: Conditions) -> Reports:
@@ -53,5 +52,4 @@ def user_reports(conditions: Conditions) -> Reports:
         users=users,
         capacity=places * conditions.available.astype(np.int64),
         bandwidth_limit=np.full(shape, band),
-        expert_topic=np.broadcast_to(conditions.pool.topic, shape),
     )

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.arrays import Bool, Float, Int
-from envs.channel import min_delay_weight, snr_gap, spectral_efficiency
-from envs.config import ChannelConfig
+from envs.channel.config import ChannelConfig
+from envs.channel.rates import min_delay_weight, snr_gap, spectral_efficiency
 
 
 def per_expert(cell: Int, amount: NDArray, shape: tuple[int, int]) -> Float:
@@ -35,7 +35,7 @@ def band_share(
     """Return each user's share of its expert's band, (N, U), in 0..1; 1 where it is not served.
 
     `equal` gives all users of an expert the same, `min_delay` the shares of the least sum of their
-    delays (`channel.min_delay_weight`).
+    delays (`rates.min_delay_weight`).
 
     Args:
         config: the channel's configuration.

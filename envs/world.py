@@ -11,7 +11,9 @@ from envs import quality
 from envs.accounts import RequestAccounts
 from envs.arrays import Bool
 from envs.candidates import Candidates
-from envs.channel import FadingChannel
+from envs.channel.fading import FadingChannel
+from envs.channel.placement import Placement
+from envs.channel.rates import snr_gap
 from envs.clearing import Clearing
 from envs.conditions import Conditions
 from envs.config import WorldConfig
@@ -50,6 +52,7 @@ class World:
     Raises:
         ValueError: fewer than one world.
         MechanismError: the first clearing failed.
+        ChannelError: the channel process gave no channel; so in `reset` and `step`.
     """
 
     slot: Slot  # about to be played; policies act on it
@@ -177,7 +180,7 @@ class World:
         self._layout = Layout(self.config, self.mechanism.allocates)
         self.channel.add_experts(count)
         self.candidates, kept = self.candidates.joined(
-            self.config, self.pool.topic, self.channel.mean_db, self.rng
+            self.pool.topic, self.channel.mean_db, self.rng["candidates"]
         )
         if kept is not None:
             self.channel.keep(kept)
@@ -244,10 +247,13 @@ class World:
     def _begin_episode(self) -> None:
         config, rng, num_worlds = self.config, self.rng, self.num_worlds
         self._index = 0
-        self.candidates = Candidates.drawn(config, num_worlds, self.pool.topic, rng)
         pairs = num_worlds, self.num_users, config.num_candidates
-        correlation, mean_db = config.channel.slot_correlation(config.slot_s), self.candidates.rank
-        self.channel = FadingChannel(config.channel, pairs, correlation, rng["channel"], mean_db)
+        placement = Placement(config.channel.made(), *pairs[:2], self.num_experts, rng["channel"])
+        self.candidates, large_scale = Candidates.drawn(
+            config, num_worlds, self.pool.topic, placement, rng["candidates"]
+        )
+        gap = snr_gap(config.channel)
+        self.channel = FadingChannel(placement, large_scale, pairs, gap, config.slot_s)
         self.requests = RequestQueue(config.requests, num_worlds, self.num_users, rng["requests"])
         self.accounts = RequestAccounts(config, pairs[:2], rng["judge"])
         self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)

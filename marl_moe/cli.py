@@ -17,6 +17,7 @@ from marl_moe.experiment.spec.experiment import experiment_schema
 from marl_moe.experiment.spec.reading import load_experiment, shipped_experiments
 from marl_moe.terminal.console import complain, out
 from marl_moe.terminal.finish import check_figures, draw_figures, finish_run
+from marl_moe.terminal.options import Trust
 from marl_moe.text.commands import app as text_app
 
 app = typer.Typer(
@@ -74,6 +75,12 @@ def run(
     out_folder: Annotated[Path, typer.Option("--out", help="Where run folders are made.")] = Path(
         "results"
     ),
+    import_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--import", metavar="FILE", help="Code of your own, beside the file's imports."
+        ),
+    ] = None,
     address: Annotated[
         str | None,
         typer.Option(
@@ -89,7 +96,7 @@ def run(
     if address is not None:
         overrides.append(f"cluster.address={json.dumps(address)}")
     try:
-        spec = load_experiment(experiment, overrides, size)
+        spec = load_experiment(experiment, overrides, size, imports=import_ or ())
         check_figures(spec.figures, experiment)
         from marl_moe.experiment.run.creation import create_run, describe_run
 
@@ -120,13 +127,7 @@ def resume(
             "it began."
         ),
     ] = None,
-    trust: Annotated[
-        bool,
-        typer.Option(
-            "--trust",
-            help="Import and run the code that the run's experiment names (its callbacks).",
-        ),
-    ] = False,
+    trust: Trust = False,
 ) -> None:
     """Continue a run that was interrupted or killed: what is done is kept.
 
@@ -136,9 +137,8 @@ def resume(
     from marl_moe.experiment.run.folder import RunFolder
 
     try:
-        begun = RunFolder.read(run_folder, address)
-        if not trust:
-            begun.check_trusted()
+        begun = RunFolder.read(run_folder, address, trust=trust)
+        begun.check_trusted(trust=trust)
         check_figures(begun.spec.figures, str(run_folder))
     except SpecError as error:
         complain(error, 2)
@@ -167,6 +167,7 @@ def evaluate(
             "ffmpeg)."
         ),
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """Play policies again in the worlds of a run, learned ones as kept; print the table."""
     from marl_moe.experiment.run.folder import RunFolder
@@ -174,7 +175,7 @@ def evaluate(
     from marl_moe.terminal.results import print_evaluation
 
     try:
-        run = RunFolder.read(run_folder)
+        run = RunFolder.read(run_folder, trust=trust)
         if video is not None:
             film_run(run, policy[0] if policy else None, video)
             out.print(f"video    {video}")
@@ -193,9 +194,16 @@ def figures(
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Folder for the figures; RUN/figures if left out.")
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """Draw every figure that a run's tables allow, and say which could not be drawn and why."""
+    from marl_moe.experiment.run.folder import import_code
+
     for folder in runs:
+        try:
+            import_code(folder, trust=trust)
+        except SpecError as error:
+            complain(error, 2)
         draw_figures(
             folder,
             None,
@@ -216,6 +224,7 @@ def export(
             help="marl-eval: JSON for InstaDeep's marl-eval; csv: means with their intervals.",
         ),
     ] = "marl-eval",
+    trust: Trust = False,
 ) -> None:
     """Write the results of a run for marl-eval, or as a table of means with 95 % intervals."""
     from marl_moe.experiment.run.folder import read_experiment
@@ -225,7 +234,8 @@ def export(
     from paper_figures.means import means
 
     try:
-        spec, tables = read_experiment(run_folder), load_tables(run_folder)
+        spec = read_experiment(run_folder, trust=trust)
+        tables = load_tables(run_folder)
         if format_ == "csv":
             results = means(tables, spec.metrics).to_csv(
                 index=False, float_format="%.6g", lineterminator="\n"
@@ -244,9 +254,14 @@ def export(
 def list_() -> None:
     """List shipped experiments, policies, mechanisms and figures."""
     import mechanisms
+    from marl_moe.plugins import load_installed
     from marl_moe.policies import POLICIES
     from paper_figures import FIGURES
 
+    try:
+        load_installed()
+    except SpecError as error:
+        complain(error, 2)
     table = Table("experiment", "sizes", "file", box=None)
     for name, path in shipped_experiments().items():
         table.add_row(name, ", ".join(load_experiment(name).sizes), str(path))

@@ -31,6 +31,7 @@ from mechanisms.base import Mechanism, make, names, register
 from mechanisms.budgeted_price import BudgetedPrice
 from mechanisms.claims import Claims, Side
 from mechanisms.contract import Contract
+from mechanisms.convex import ConvexMechanism, ConvexProgram, Given
 from mechanisms.double_auction import DoubleAuction
 from mechanisms.errors import MarketError, MechanismError
 from mechanisms.fisher import Fisher
@@ -50,9 +51,12 @@ __all__ = [
     "BudgetedPrice",
     "Claims",
     "Contract",
+    "ConvexMechanism",
+    "ConvexProgram",
     "DoubleAuction",
     "Fisher",
     "FreeExperts",
+    "Given",
     "Market",
     "MarketError",
     "Mechanism",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from time import perf_counter
 from typing import ClassVar
@@ -15,6 +16,8 @@ from mechanisms.budget import budget_of, check_amount
 from mechanisms.claims import Claims
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
+from mechanisms.reference.budgeted_price import BudgetedPriceProgram
+from mechanisms.solver import CVXPY, DIRECT, check_solver
 from mechanisms.supply import outcome_at_prices
 
 
@@ -34,7 +37,8 @@ class BudgetedPrice:
         kappa, slope reported unit cost and cost slope, credits/point
         B            budget, credits/slot: `budget`, or where that is None the market's own
 
-    Convex, strictly in every x_e with demand, and never infeasible: x = 0 costs nothing.
+    Convex, strictly in every x_e with demand, and never infeasible: x = 0 costs nothing. With
+    `solver` cvxpy the program itself is solved (`BudgetedPriceProgram`), to what Clarabel rounds.
 
     Guarantee: the global optimum, exact up to rounding. With mu >= 0 the multiplier of the budget,
         x_e = clip((v_e - kappa_e (1 + mu)) / (slope_e (1 + 2 mu)), 0, 1), see `efforts_within`.
@@ -65,14 +69,29 @@ class BudgetedPrice:
     )
 
     budget: float | None = None
+    solver: str = DIRECT
 
     def __post_init__(self) -> None:
         check_amount(self.name, "budget", self.budget)
+        check_solver(self.name, self.solver)
+
+    @cached_property
+    def program(self) -> BudgetedPriceProgram:
+        """The program in CVXPY."""
+        return BudgetedPriceProgram()
 
     def clear(self, market: Market) -> Outcome:
-        """Set the prices of greatest welfare within the budget; status "closed_form"."""
+        """Set the prices of greatest welfare within the budget.
+
+        The status is "closed_form"; by CVXPY, world by world, "optimal".
+
+        Raises:
+            MechanismError: by CVXPY, the solver gave no optimum.
+        """
         start = perf_counter()
         budget = budget_of(market, self.budget)
+        if self.solver == CVXPY:
+            return self.program.clear(replace(market, budget=budget))
         effort = efforts_within(budget, market)
         # Whoever is to give nothing is offered nothing: at the reported kappa an overstated one
         # would be paid in full.

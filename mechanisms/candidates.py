@@ -64,6 +64,25 @@ def of_served(
     return own
 
 
+def of_all_experts(
+    amounts: FloatArray, candidates: IntArray | None, num_experts: int, *, elsewhere: float
+) -> FloatArray:
+    """Return `amounts` (..., U, C) with a column for every expert, (..., U, E).
+
+    Experts that a user does not list have the amount `elsewhere`.
+    """
+    if candidates is None:
+        return amounts
+    wide = np.full((*amounts.shape[:-1], num_experts), elsewhere)
+    np.put_along_axis(wide, candidates, amounts, axis=-1)
+    return wide
+
+
+def of_lists(amounts: FloatArray, candidates: IntArray | None) -> FloatArray:
+    """Return the columns of `amounts` (..., U, E) that users list, (..., U, C)."""
+    return amounts if candidates is None else np.take_along_axis(amounts, candidates, axis=-1)
+
+
 def load(amounts: FloatArray, allocation: IntArray, num_experts: int) -> FloatArray:
     """Return the sum of `amounts` (..., U) over the users that each expert serves, (..., E)."""
     shape = (*allocation.shape[:-1], num_experts)

@@ -15,7 +15,9 @@ from mechanisms.budget import LARGEST
 from mechanisms.claims import Claims
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
-from mechanisms.supply import cost, welfare
+from mechanisms.reference.contract import ContractProgram
+from mechanisms.solver import CVXPY, DIRECT, check_solver
+from mechanisms.supply import cost, outcome_at_prices
 
 MOST_TYPES = 1000
 LEAST_SLOPE = 1e-9  # credits/point: efforts are a quotient by it
@@ -51,12 +53,13 @@ class Contract:
         v   value a point, credits: the mean of the world's values weighted by demand, 0 without
             demand
 
-    Jointly convex in (r, z). All pairs of constraints hold exactly if z grows with t and the
-    rewards are r_t = r_(t-1) + (z_t - z_(t-1)) / theta_t from r_0 = z_0 = 0. On average they then
-    cost sum_t phi_t z_t / T, with the virtual costs phi_t = (T - t + 1) / theta_t - (T - t) /
-    theta_(t+1). Where these fall with t, each effort can be chosen alone: v = phi_t (kappa_0 +
-    slope_0 x_t), cut to 0..1. They do fall, so nothing needs ironing: p q(p) is convex for the
-    quantiles q of kappa + slope / 2, whose density, a convolution of uniform ones, is log-concave.
+    Jointly convex in (r, z); with `solver` cvxpy it is solved as it stands (`ContractProgram`). All
+    pairs of constraints hold exactly if z grows with t and the rewards are r_t = r_(t-1) + (z_t -
+    z_(t-1)) / theta_t from r_0 = z_0 = 0. On average they then cost sum_t phi_t z_t / T, with the
+    virtual costs phi_t = (T - t + 1) / theta_t - (T - t) / theta_(t+1). Where these fall with t,
+    each effort can be chosen alone: v = phi_t (kappa_0 + slope_0 x_t), cut to 0..1. They do fall,
+    so nothing needs ironing: p q(p) is convex for the quantiles q of kappa + slope / 2, whose
+    density, a convolution of uniform ones, is log-concave.
 
     Guarantee: if the true costs of an edge device are a multiple of the base cost, then reporting
         them is best whatever it or others report, and it does not lose. It prefers its own contract
@@ -90,8 +93,10 @@ class Contract:
     types: int = 8
     unit_cost: tuple[float, float] = (0.5, 3.0)
     cost_slope: tuple[float, float] = (0.5, 1.5)
+    solver: str = DIRECT
 
     def __post_init__(self) -> None:
+        check_solver(self.name, self.solver)
         if (
             isinstance(self.types, bool)
             or not isinstance(self.types, int)
@@ -107,6 +112,11 @@ class Contract:
                 f"contract: cost_slope should begin at {LEAST_SLOPE:g} or above, got "
                 f"{self.cost_slope[0]}"
             )
+
+    @cached_property
+    def program(self) -> ContractProgram:
+        """The program in CVXPY."""
+        return ContractProgram(self.theta, self.base_cost)
 
     @property
     def base_cost(self) -> tuple[float, float]:
@@ -142,23 +152,18 @@ class Contract:
         return effort, np.cumsum(steps / self.theta, axis=-1)
 
     def clear(self, market: Market) -> Outcome:
-        """Offer each edge device the contract of its type; status "closed_form"."""
-        start = perf_counter()
-        effort, reward = self.menu(mean_value(market))
-        return self.outcome(market, effort, reward, "closed_form", start)
+        """Offer each edge device the contract of its type.
 
-    def outcome(
-        self, market: Market, effort: FloatArray, reward: FloatArray, status: str, start: float
-    ) -> Outcome:
-        """Return the outcome of menus for the costs reported.
+        The status is "closed_form"; by CVXPY, world by world, "optimal".
 
-        Args:
-            market: costs as reported.
-            effort: (..., T) of each contract, 0..1.
-            reward: (..., T) of each contract, credits a point of demand.
-            status: see `Outcome.status`.
-            start: when the solution began, seconds of `perf_counter`.
+        Raises:
+            MechanismError: by CVXPY, the solver gave no optimum.
         """
+        start = perf_counter()
+        if self.solver == CVXPY:
+            (effort, reward), status = self.program.menu(mean_value(market)), "optimal"
+        else:
+            (effort, reward), status = self.menu(mean_value(market)), "closed_form"
         price = np.divide(reward, effort, out=np.zeros_like(reward), where=effort > 0)
         # `chosen` types are at least as dear as the edge device, and the last of them is its own;
         # 0 stands for none.
@@ -167,17 +172,8 @@ class Contract:
         nothing = np.zeros((*market.batch_shape, 1))
         effort = np.take_along_axis(np.concatenate([nothing, effort], axis=-1), chosen, axis=-1)
         unit_price = np.take_along_axis(np.concatenate([nothing, price], axis=-1), chosen, axis=-1)
-        points = market.demand * effort
-        return Outcome(
-            unit_price=unit_price,
-            effort=effort,
-            points=points,
-            payment=unit_price * points,
-            welfare=welfare(
-                effort, market.demand, market.value, market.unit_cost, market.cost_slope
-            ),
-            status=status,
-            solve_seconds=perf_counter() - start,
+        return outcome_at_prices(
+            market, unit_price, effort, status=status, solve_seconds=perf_counter() - start
         )
 
 

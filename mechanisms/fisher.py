@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from mechanisms.arrays import BoolArray, FloatArray, IntArray
+from mechanisms.arrays import BoolArray, FloatArray
 from mechanisms.assignment import admitted, pairs_of
 from mechanisms.base import register
 from mechanisms.budget import budget_of, check_amount
 from mechanisms.candidates import greatest, load, of_pairs, of_served
 from mechanisms.claims import Claims
 from mechanisms.errors import MechanismError
-from mechanisms.fisher_equilibrium import Equilibrium, equilibrium
+from mechanisms.fisher_equilibrium import equilibrium
 from mechanisms.market import Market
 from mechanisms.outcome import Allocation, Outcome
+from mechanisms.reference.fisher import FisherProgram
+from mechanisms.solver import CVXPY, DIRECT, check_solver
 
 _ROUNDING = 1e-8  # what is dearer by this share of a user's money is still paid with all of it
 # A smaller share of a user's money does not count as spent: it may be the solver's rounding.
 _SPENT = 1e-3
-
-Solver = Callable[[FloatArray, FloatArray, IntArray | None], Equilibrium]
 
 
 @register("fisher")
@@ -78,9 +78,11 @@ class Fisher:
 
     Attributes:
         budget: credits that users can spend together, credits/slot; None takes `Market.budget`.
+        solver: `direct`, all worlds at once, or `cvxpy`, world by world.
     """
 
     budget: float | None = None
+    solver: str = DIRECT
 
     name: ClassVar[str] = "fisher"
     voluntary: ClassVar[bool] = True
@@ -93,15 +95,60 @@ class Fisher:
 
     def __post_init__(self) -> None:
         check_amount(self.name, "budget", self.budget)
+        check_solver(self.name, self.solver)
+
+    @cached_property
+    def program(self) -> FisherProgram:
+        """The program in CVXPY."""
+        return FisherProgram()
 
     def clear(self, market: Market) -> Outcome:
-        """Find the equilibrium of all worlds at once and serve whole users; status "optimal".
+        """Find the equilibria and serve whole users; status "optimal".
 
         Raises:
             MarketError: users report nothing, or the band is not known.
             MechanismError: no equilibrium was found.
         """
-        return clear_by(equilibrium, market, self.budget)
+        start = perf_counter()
+        pairs = pairs_of(market, self.name, bandwidth=True)
+        offered = trade_in(market, self.budget)
+        money = offered.money[..., np.newaxis]
+        log_worth = np.full_like(offered.worth, -np.inf)
+        reserve = of_pairs(offered.reserve, pairs.candidates)
+        np.log(offered.worth / reserve, out=log_worth, where=offered.trades)
+        find = self.program.equilibrium if self.solver == CVXPY else equilibrium
+        try:
+            log_markup, spending = find(log_worth, offered.reserve / money, pairs.candidates)
+        except MechanismError as error:
+            raise MechanismError(f"fisher: {error}") from error
+
+        markup = np.exp(np.maximum(log_markup, 0.0))
+        due = offered.share * of_pairs(offered.reserve * markup, pairs.candidates)
+        spent = spending.sum(axis=-1) * money
+        covered = due <= (spent + _ROUNDING * money)[..., np.newaxis]
+        covered &= (spending > _SPENT) & offered.trades
+        wish = np.where(covered, spending, 0.0)
+        expert = np.full(spending.shape[:-1], -1)
+        for index in np.ndindex(market.batch_shape):
+            expert[index] = admitted(wish[index], pairs.world(index))
+
+        due = np.minimum(due, money[..., np.newaxis])
+        charge = of_served(due, expert, pairs.candidates)
+        points = of_served(market.users_for(self.name).points, expert, pairs.candidates)
+        points = load(points, expert, market.num_experts)
+        paid = load(charge, expert, market.num_experts)
+        unit_price = (market.unit_cost + market.cost_slope) * markup
+        unit_price = np.divide(paid, points, out=unit_price, where=points > 0)
+        return Outcome(
+            unit_price=unit_price,
+            effort=np.ones_like(unit_price),
+            points=points,
+            payment=unit_price * points,
+            welfare=of_served(pairs.net, expert, pairs.candidates).sum(axis=-1),
+            status="optimal",
+            solve_seconds=perf_counter() - start,
+            allocation=Allocation(expert, charge),
+        )
 
 
 class Trade(NamedTuple):
@@ -137,56 +184,3 @@ def trade_in(market: Market, budget: float | None) -> Trade:
     points = greatest(users.points * per_need, users.candidates, market.num_experts)
     reserve = np.where(points > 0, full_effort_price * points, money[..., np.newaxis])
     return Trade(trades, money, np.where(trades, users.value * per_need, 1.0), share, reserve)
-
-
-def clear_by(solve: Solver, market: Market, budget: float | None) -> Outcome:
-    """Return the outcome at the equilibrium that `solve` finds.
-
-    Args:
-        solve: see `mechanisms.fisher_equilibrium.equilibrium`.
-        market: costs as reported.
-        budget: credits/slot; None takes `Market.budget`.
-
-    Raises:
-        MarketError: users report nothing, or the band is not known.
-        MechanismError: `solve` found no equilibrium.
-    """
-    start = perf_counter()
-    pairs = pairs_of(market, Fisher.name, bandwidth=True)
-    offered = trade_in(market, budget)
-    money = offered.money[..., np.newaxis]
-    log_worth = np.full_like(offered.worth, -np.inf)
-    reserve = of_pairs(offered.reserve, pairs.candidates)
-    np.log(offered.worth / reserve, out=log_worth, where=offered.trades)
-    try:
-        log_markup, spending = solve(log_worth, offered.reserve / money, pairs.candidates)
-    except MechanismError as error:
-        raise MechanismError(f"fisher: {error}") from error
-
-    markup = np.exp(np.maximum(log_markup, 0.0))
-    due = offered.share * of_pairs(offered.reserve * markup, pairs.candidates)
-    spent = spending.sum(axis=-1) * money
-    covered = due <= (spent + _ROUNDING * money)[..., np.newaxis]
-    covered &= (spending > _SPENT) & offered.trades
-    wish = np.where(covered, spending, 0.0)
-    expert = np.full(spending.shape[:-1], -1)
-    for index in np.ndindex(market.batch_shape):
-        expert[index] = admitted(wish[index], pairs.world(index))
-
-    due = np.minimum(due, money[..., np.newaxis])
-    charge = of_served(due, expert, pairs.candidates)
-    points = of_served(market.users_for(Fisher.name).points, expert, pairs.candidates)
-    points = load(points, expert, market.num_experts)
-    paid = load(charge, expert, market.num_experts)
-    unit_price = (market.unit_cost + market.cost_slope) * markup
-    unit_price = np.divide(paid, points, out=unit_price, where=points > 0)
-    return Outcome(
-        unit_price=unit_price,
-        effort=np.ones_like(unit_price),
-        points=points,
-        payment=unit_price * points,
-        welfare=of_served(pairs.net, expert, pairs.candidates).sum(axis=-1),
-        status="optimal",
-        solve_seconds=perf_counter() - start,
-        allocation=Allocation(expert, charge),
-    )

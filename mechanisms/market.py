@@ -38,6 +38,7 @@ _RULES = {
     "bandwidth_limit": Rule("E", "Hz", minimum=0.0, endless=True, neutral=np.inf),
     "expert_topic": Rule("E", "", minimum=0, whole=True, neutral=0),
 }
+NONNEGATIVE = frozenset(name for name, rule in _RULES.items() if rule.minimum >= 0)
 _USER_RULES = {
     "value": Rule("UC", "credits"),
     "points": Rule("UC", "points", minimum=0.0),

@@ -11,7 +11,7 @@ from mechanisms.base import register
 from mechanisms.claims import Claims
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
-from mechanisms.supply import welfare
+from mechanisms.supply import outcome_at_prices
 
 
 @register("none")
@@ -34,14 +34,6 @@ class FreeExperts:
     def clear(self, market: Market) -> Outcome:
         """Serve all demand at price 0."""
         effort = np.ones_like(market.demand)
-        return Outcome(
-            unit_price=np.zeros_like(market.demand),
-            effort=effort,
-            points=market.demand * effort,
-            payment=np.zeros_like(market.demand),
-            welfare=welfare(
-                effort, market.demand, market.value, market.unit_cost, market.cost_slope
-            ),
-            status="free",
-            solve_seconds=0.0,
+        return outcome_at_prices(
+            market, np.zeros_like(effort), effort, status="free", solve_seconds=0.0
         )

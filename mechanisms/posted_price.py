@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
 from typing import ClassVar
 
@@ -14,6 +15,8 @@ from mechanisms.budget import check_amount
 from mechanisms.claims import Claims
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
+from mechanisms.reference.posted_price import PostedPriceProgram
+from mechanisms.solver import CVXPY, DIRECT, check_solver
 from mechanisms.supply import outcome_at_prices
 
 # Profits closer than this share of the money at stake count as equal: rounding must not choose a
@@ -33,6 +36,9 @@ class PostedPrice:
         p            unit price, credits/point, the same for all experts
         D, v         demand, points/slot, and value, credits/point
         kappa, slope reported unit cost and cost slope, credits/point
+
+    With `solver` cvxpy it is solved piece by piece (`PostedPriceProgram`), to what Clarabel rounds,
+    on markets of ordinary scale.
 
     With `price` (credits/point) that price is posted instead, whatever it leaves: then only the
     answers of the edge devices are decided, and neither optimum nor profit is claimed.
@@ -67,17 +73,36 @@ class PostedPrice:
     )
 
     price: float | None = None
+    solver: str = DIRECT
 
     def __post_init__(self) -> None:
         check_amount(self.name, "price", self.price)
+        check_solver(self.name, self.solver)
+        if self.price is not None and self.solver == CVXPY:
+            raise ValueError(
+                "posted_price: a price that is given is not solved for; leave out solver"
+            )
+
+    @cached_property
+    def program(self) -> PostedPriceProgram:
+        """The program in CVXPY."""
+        return PostedPriceProgram()
 
     def clear(self, market: Market) -> Outcome:
-        """Post the most profitable price (status "closed_form"), or the one given ("given")."""
+        """Post the most profitable price, or the one given.
+
+        The status is "closed_form"; by CVXPY, world by world, "optimal"; of a given price "given".
+
+        Raises:
+            MechanismError: by CVXPY, the solver gave no optimum.
+        """
         start = perf_counter()
-        if self.price is None:
-            price, status = most_profitable_price(market), "closed_form"
-        else:
+        if self.price is not None:
             price, status = np.full(market.batch_shape, float(self.price)), "given"
+        elif self.solver == CVXPY:
+            price, status = self.program.price(market), "optimal"
+        else:
+            price, status = most_profitable_price(market), "closed_form"
         unit_price = np.repeat(price[..., np.newaxis], market.num_experts, axis=-1)
         return outcome_at_prices(
             market, unit_price, status=status, solve_seconds=perf_counter() - start

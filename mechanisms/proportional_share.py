@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
 from typing import ClassVar, NamedTuple
 
@@ -14,7 +15,9 @@ from mechanisms.budget import budget_of, check_amount
 from mechanisms.claims import Claims
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
-from mechanisms.supply import welfare
+from mechanisms.reference.proportional_share import ProportionalShareProgram
+from mechanisms.solver import CVXPY, DIRECT, check_solver
+from mechanisms.supply import outcome_at_prices
 
 
 @register("proportional_share")
@@ -35,7 +38,8 @@ class ProportionalShare:
         kappa, slope reported unit cost and cost slope, credits/point
         B            budget, credits/slot: `budget`, or where that is None the market's own
 
-    Those that sell give effort 1 and get p_e a point; all others give 0, at price 0.
+    Those that sell give effort 1 and get p_e a point; all others give 0, at price 0. With `solver`
+    cvxpy the prefix is found by a mixed-integer program (`ProportionalShareProgram`).
 
     Guarantee: reporting the true costs is best for an edge device, whatever others report. As u_k
         rises and B / (D_1 + ... + D_k) falls with k, the prefix S ends at the first seller that
@@ -71,17 +75,38 @@ class ProportionalShare:
     )
 
     budget: float | None = None
+    solver: str = DIRECT
 
     def __post_init__(self) -> None:
         check_amount(self.name, "budget", self.budget)
+        check_solver(self.name, self.solver)
+
+    @cached_property
+    def program(self) -> ProportionalShareProgram:
+        """The program in CVXPY."""
+        return ProportionalShareProgram()
 
     def clear(self, market: Market) -> Outcome:
-        """Decide who sells at what price, in every world at once; status "closed_form"."""
+        """Decide who sells at what price, in every world at once.
+
+        The status is "closed_form"; by CVXPY, world by world, "optimal".
+
+        Raises:
+            MechanismError: by CVXPY, the solver gave no optimum.
+        """
         start = perf_counter()
         budget = budget_of(market, self.budget)
         queue = queue_of(market)
-        sells = queue.is_seller & (queue.ask * queue.points_so_far <= budget[..., np.newaxis])
-        return outcome_of(market, queue, sells, budget, "closed_form", start)
+        if self.solver == CVXPY:
+            sells = self.program.sells(queue.is_seller, queue.ask, queue.points_so_far, budget)
+            status = "optimal"
+        else:
+            sells = queue.is_seller & (queue.ask * queue.points_so_far <= budget[..., np.newaxis])
+            status = "closed_form"
+        unit_price, effort = _settled(market, queue, sells, budget)
+        return outcome_at_prices(
+            market, unit_price, effort, status=status, solve_seconds=perf_counter() - start
+        )
 
 
 class Queue(NamedTuple):
@@ -103,23 +128,16 @@ def queue_of(market: Market) -> Queue:
     return Queue(order, is_seller, np.take_along_axis(ask, order, axis=-1), points_so_far)
 
 
-def outcome_of(
-    market: Market,
-    queue: Queue,
-    sells: BoolArray,
-    budget: FloatArray,
-    status: str,
-    start: float,
-) -> Outcome:
-    """Return the outcome where the first of the queue sell.
+def _settled(
+    market: Market, queue: Queue, sells: BoolArray, budget: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return unit price and effort (..., E) where the first of the queue sell.
 
     Args:
         market: costs as reported.
         queue: of this market.
         sells: (..., E) those that sell, a prefix of the queue.
         budget: (...) credits/slot.
-        status: see `Outcome.status`.
-        start: when the solution began, seconds of `perf_counter`.
     """
     # Behind the last seller of the prefix the first who is still a seller sets an upper bound, if
     # there is one.
@@ -132,14 +150,4 @@ def outcome_of(
     price = np.minimum(fair_share, next_ask)[..., np.newaxis]
     sold = np.zeros(market.demand.shape, dtype=bool)
     np.put_along_axis(sold, queue.order, sells, axis=-1)
-    effort = sold.astype(np.float64)
-    unit_price = np.where(sold, np.minimum(price, market.value), 0.0)
-    return Outcome(
-        unit_price=unit_price,
-        effort=effort,
-        points=market.demand * effort,
-        payment=unit_price * (market.demand * effort),
-        welfare=welfare(effort, market.demand, market.value, market.unit_cost, market.cost_slope),
-        status=status,
-        solve_seconds=perf_counter() - start,
-    )
+    return np.where(sold, np.minimum(price, market.value), 0.0), sold.astype(np.float64)

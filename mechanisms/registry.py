@@ -12,6 +12,18 @@ _Factory = TypeVar("_Factory", bound=Callable[..., object])
 MOST_LISTED = 16  # names that a message lists beside the nearest
 
 
+class UnknownNameError(ValueError):
+    """A name that no part of its kind has; the message gives the nearest that one has.
+
+    Attributes:
+        name: the name that was asked for.
+    """
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class Registry(Generic[Part]):
     """The parts of one kind, each made by its name.
 
@@ -36,26 +48,37 @@ class Registry(Generic[Part]):
         """Return the factory registered as `name`.
 
         Raises:
-            ValueError: there is none; the message gives the nearest name.
+            UnknownNameError: there is none; the message gives the nearest name.
         """
         if name not in self._factories:
-            raise ValueError(f"no {self.kind} {name!r}; {nearest(name, self._factories)}")
+            message = f"no {self.kind} {name!r}; {nearest(name, self._factories)}"
+            raise UnknownNameError(message, name)
         return self._factories[name]
 
     def register(self, name: str) -> Callable[[_Factory], _Factory]:
         """Return a decorator that registers a class or function, in the order of registration.
 
+        One that was defined again, as in a cell of a notebook, takes the place of its former self.
+
         Raises:
-            ValueError: by the decorator, where the name is taken.
+            ValueError: by the decorator, where the name is taken by another.
         """
 
         def add(factory: _Factory) -> _Factory:
-            if name in self._factories:
+            if name in self._factories and _origin(self._factories[name]) != _origin(factory):
                 raise ValueError(f"{self.kind} {name!r} exists already")
             self._factories[name] = factory  # type: ignore[assignment]  # its result is a Part
             return factory
 
         return add
+
+    def items(self) -> tuple[tuple[str, Callable[..., Part]], ...]:
+        """Return all names, each with its factory, in the order of registration."""
+        return tuple(self._factories.items())
+
+    def forget(self, name: str) -> None:
+        """Remove the part called `name`."""
+        del self._factories[name]
 
     def names(self) -> tuple[str, ...]:
         """Return all names, sorted."""
@@ -65,8 +88,8 @@ class Registry(Generic[Part]):
         """Make the part called `name` with its parameters.
 
         Raises:
-            ValueError: there is none of that name, or it has no such parameter; the message gives
-                the nearest valid name.
+            UnknownNameError: there is none of that name; the message gives the nearest.
+            ValueError: it has no such parameter; the message gives the nearest valid one.
         """
         factory = self[name]
         known = inspect.signature(factory).parameters
@@ -76,6 +99,10 @@ class Registry(Generic[Part]):
                     f"{self.kind} {name!r} has no parameter {param!r}; {nearest(param, known)}"
                 )
         return factory(**params)
+
+
+def _origin(factory: Callable[..., object]) -> tuple[object, object]:
+    return getattr(factory, "__module__", None), getattr(factory, "__qualname__", factory)
 
 
 def nearest(wrong: str, valid: Iterable[str]) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
 from typing import ClassVar
 
 import numpy as np
 
 from mechanisms.assignment import (
-    Pairs,
-    Relaxation,
     admitted,
     outcome_at_full_effort,
     pairs_of,
@@ -23,6 +21,8 @@ from mechanisms.claims import Claims
 from mechanisms.errors import MechanismError
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
+from mechanisms.reference.assignment import AssignmentProgram
+from mechanisms.solver import CVXPY, DIRECT, check_solver
 
 
 @register("shadow_price")
@@ -59,7 +59,9 @@ class ShadowPrice:
         rather have another expert at its prices; elsewhere some welfare is lost.
     Not incentive compatible: users who compete for a place set its price. Duals are not unique
         either; HiGHS gives a vertex of them, not the least one, which without bandwidth rows would
-        be `vcg`.
+        be `vcg`. With `solver` cvxpy Clarabel gives duals between the vertices, so charges
+        differ; where the optimum itself is not unique it may find shares below 1/2, and then serves
+        fewer.
     Strategic side: nobody. Users and edge devices are taken at their word. The platform's balance
         has either sign; `Market.budget` is ignored.
     No users, no experts, no capacity, no band, nothing worth serving: nobody is served or charged.
@@ -68,6 +70,7 @@ class ShadowPrice:
     """
 
     bandwidth: bool = True
+    solver: str = DIRECT
 
     name: ClassVar[str] = "shadow_price"
     voluntary: ClassVar[bool] = True
@@ -75,10 +78,16 @@ class ShadowPrice:
     claims: ClassVar[Claims] = Claims(individually_rational=frozenset({"users", "edge_devices"}))
 
     def __post_init__(self) -> None:
+        check_solver(self.name, self.solver)
         if not isinstance(self.bandwidth, bool):
             raise ValueError(
                 f"shadow_price: bandwidth should be true or false, got {self.bandwidth!r}"
             )
+
+    @cached_property
+    def program(self) -> AssignmentProgram:
+        """The program in CVXPY."""
+        return AssignmentProgram(whole=False)
 
     def clear(self, market: Market) -> Outcome:
         """Assign and price, world by world; status "optimal".
@@ -87,38 +96,29 @@ class ShadowPrice:
             MarketError: users report nothing or, with `bandwidth`, the band is not known.
             MechanismError: the solver gave no optimum.
         """
-        return clear_by(relaxation, market, bandwidth=self.bandwidth)
-
-
-def clear_by(solve: Callable[[Pairs], Relaxation], market: Market, *, bandwidth: bool) -> Outcome:
-    """Return the outcome at the shares and duals that `solve` finds in each world.
-
-    Raises:
-        MarketError: users report nothing or, with `bandwidth`, the band is not known.
-        MechanismError: `solve` found no optimum.
-    """
-    start = perf_counter()
-    pairs = pairs_of(market, ShadowPrice.name, bandwidth=bandwidth)
-    expert = np.full(pairs.net.shape[:-1], -1)
-    price = np.zeros_like(pairs.net)
-    for index in np.ndindex(market.batch_shape):
-        world = pairs.world(index)
-        try:
-            solved = solve(world)
-        except MechanismError as error:
-            raise MechanismError(f"shadow_price, world {index}: {error}") from error
-        expert[index] = admitted(np.where(solved.share >= 0.5 - 1e-6, solved.share, 0.0), world)
-        price[index] = of_pairs(solved.place_price, world.candidates)
-        if world.band is not None:
-            price[index] += world.band.need * of_pairs(solved.band_price, world.candidates)
-    # No served user's price is above its net value, except by what the solver rounds.
-    premium = of_served(np.minimum(price, pairs.net), expert, pairs.candidates)
-    return outcome_at_full_effort(
-        market,
-        pairs,
-        expert,
-        premium,
-        mechanism=ShadowPrice.name,
-        status="optimal",
-        solve_seconds=perf_counter() - start,
-    )
+        start = perf_counter()
+        pairs = pairs_of(market, self.name, bandwidth=self.bandwidth)
+        find = self.program.solve if self.solver == CVXPY else relaxation
+        expert = np.full(pairs.net.shape[:-1], -1)
+        price = np.zeros_like(pairs.net)
+        for index in np.ndindex(market.batch_shape):
+            world = pairs.world(index)
+            try:
+                solved = find(world)
+            except MechanismError as error:
+                raise MechanismError(f"shadow_price, world {index}: {error}") from error
+            expert[index] = admitted(np.where(solved.share >= 0.5 - 1e-6, solved.share, 0.0), world)
+            price[index] = of_pairs(solved.place_price, world.candidates)
+            if world.band is not None:
+                price[index] += world.band.need * of_pairs(solved.band_price, world.candidates)
+        # No served user's price is above its net value, except by what the solver rounds.
+        premium = of_served(np.minimum(price, pairs.net), expert, pairs.candidates)
+        return outcome_at_full_effort(
+            market,
+            pairs,
+            expert,
+            premium,
+            mechanism=self.name,
+            status="optimal",
+            solve_seconds=perf_counter() - start,
+        )

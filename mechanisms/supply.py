@@ -52,17 +52,24 @@ def welfare(
 
 
 def outcome_at_prices(
-    market: Market, unit_price: FloatArray, *, status: str, solve_seconds: float
+    market: Market,
+    unit_price: FloatArray,
+    effort: FloatArray | None = None,
+    *,
+    status: str,
+    solve_seconds: float,
 ) -> Outcome:
-    """Return the outcome of prices alone: edge devices best-respond, users pay the payments.
+    """Return the outcome of prices alone, where users together pay the payments.
 
     Args:
         market: costs as reported.
         unit_price: (..., E) credits/point.
+        effort: (..., E) that edge devices must give, 0..1; None for their best response.
         status: see `Outcome.status`.
         solve_seconds: wall time spent finding the prices.
     """
-    effort = best_response(unit_price, market.unit_cost, market.cost_slope)
+    if effort is None:
+        effort = best_response(unit_price, market.unit_cost, market.cost_slope)
     points = market.demand * effort
     return Outcome(
         unit_price=unit_price,

@@ -23,7 +23,7 @@ from mechanisms.market import Market, UserReports
 from mechanisms.outcome import Outcome
 from mechanisms.supply import best_response
 
-MARKETS, USERS, EXPERTS, LISTED = 6, 7, 5, 3
+MARKETS, USERS, EXPERTS, LISTED = 4, 7, 5, 3
 _ROUNDING = 1e-9
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
 from typing import ClassVar
 
@@ -16,6 +18,8 @@ from mechanisms.claims import Claims
 from mechanisms.errors import MechanismError
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
+from mechanisms.reference.assignment import AssignmentProgram
+from mechanisms.solver import CVXPY, DIRECT, check_solver
 
 
 @register("vcg")
@@ -46,8 +50,8 @@ class VCG:
         in delivery, not reported). An allocation that is not proven optimal would carry none of
         this, and is refused: `MechanismError`.
     Capacity only: every W(without u) follows from one assignment, by prices instead of U more
-        (`least_prices`). With bandwidth rows it takes a program more for each served user: for
-        studies, not for training.
+        (`least_prices`). With bandwidth rows, or with `solver` cvxpy, it takes a program more for
+        each served user: for studies, not for training.
     Edge devices earn slope / 2 a point above their cost, at full effort. The platform pays that
         much more than the costs which users bear, and keeps what they pay beyond: the balance has
         either sign. `Market.budget` is ignored.
@@ -59,6 +63,7 @@ class VCG:
     """
 
     bandwidth: bool = False
+    solver: str = DIRECT
 
     name: ClassVar[str] = "vcg"
     voluntary: ClassVar[bool] = True
@@ -71,8 +76,14 @@ class VCG:
     )
 
     def __post_init__(self) -> None:
+        check_solver(self.name, self.solver)
         if not isinstance(self.bandwidth, bool):
             raise ValueError(f"vcg: bandwidth should be true or false, got {self.bandwidth!r}")
+
+    @cached_property
+    def program(self) -> AssignmentProgram:
+        """The program in CVXPY."""
+        return AssignmentProgram(whole=True)
 
     def clear(self, market: Market) -> Outcome:
         """Assign and charge, in all worlds; status "optimal".
@@ -84,9 +95,12 @@ class VCG:
         start = perf_counter()
         pairs = pairs_of(market, self.name, bandwidth=self.bandwidth)
         try:
-            expert = optimal_allocation(pairs)
-            loss_of = _loss_by_removal if self.bandwidth else _loss_by_prices
-            loss = loss_of(pairs, expert)
+            best = self.program.allocation if self.solver == CVXPY else optimal_allocation
+            expert = best(pairs)
+            if self.bandwidth or self.solver == CVXPY:
+                loss = _loss_by_removal(pairs, expert, best)
+            else:
+                loss = _loss_by_prices(pairs, expert)
         except MechanismError as error:
             raise MechanismError(f"vcg: {error}") from error
         return outcome_at_full_effort(
@@ -173,10 +187,12 @@ def _loss_by_prices(pairs: Pairs, expert: IntArray) -> FloatArray:
     return np.take_along_axis(price, np.maximum(expert, 0), axis=-1)
 
 
-def _loss_by_removal(pairs: Pairs, expert: IntArray) -> FloatArray:
+def _loss_by_removal(
+    pairs: Pairs, expert: IntArray, best: Callable[[Pairs], IntArray]
+) -> FloatArray:
     """Return what others lose by each served user, (..., U) credits.
 
-    It is the optimum without the user, less what the others have with it.
+    It is the optimum without the user, as `best` allocates it, less what the others have with it.
     """
     own = of_served(pairs.net, expert, pairs.candidates)
     loss = np.zeros(expert.shape)
@@ -185,9 +201,8 @@ def _loss_by_removal(pairs: Pairs, expert: IntArray) -> FloatArray:
         for user in np.flatnonzero(expert[index] >= 0):
             net = world.net.copy()
             net[user] = 0.0
-            without = of_served(
-                net, optimal_allocation(world._replace(net=net)), world.candidates
-            ).sum()
+            others = best(world._replace(net=net))
+            without = of_served(net, others, world.candidates).sum()
             # Others keep what they have, or gain its place and not more: the rest is rounding.
             loss[(*index, user)] = np.clip(without - (value.sum() - value[user]), 0.0, value[user])
     return loss

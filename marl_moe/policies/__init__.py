@@ -1,12 +1,23 @@
-"""Policies, which map a slot to actions, (N, U) integers, by `act(slot)`."""
+"""Policies, which map a slot to actions, (N, U) integers, by `act(slot)`.
 
+`POLICIES` holds those that do not learn. A new one is a class with `act`, decorated with
+`@register(name)` and made with a generator, `rng`.
+"""
+
+from marl_moe.policies.base import POLICIES, Actions, Policy, make, register
 from marl_moe.policies.equilibrium import BetterResponse, Nash
-from marl_moe.policies.heuristics import HEURISTICS, Heuristic
+from marl_moe.policies.heuristics import Heuristic, best_expert
 from marl_moe.policies.optimum import Optimum
 
-# What can be named under `evaluation.policies`; each is made with a generator.
-POLICIES: dict[str, type[Heuristic]] = HEURISTICS | {
-    policy.name: policy for policy in (BetterResponse, Nash, Optimum)
-}
-
-__all__ = ["POLICIES"]
+__all__ = [
+    "POLICIES",
+    "Actions",
+    "BetterResponse",
+    "Heuristic",
+    "Nash",
+    "Optimum",
+    "Policy",
+    "best_expert",
+    "make",
+    "register",
+]

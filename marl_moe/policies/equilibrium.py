@@ -9,10 +9,12 @@ from typing import Literal
 import numpy as np
 
 from envs import Slot
-from marl_moe.policies.heuristics import Actions, Heuristic, best_expert
+from marl_moe.policies.base import Actions, register
+from marl_moe.policies.heuristics import Heuristic, best_expert
 from marl_moe.policies.slot_game import SlotGame
 
 
+@register("better_response")
 class BetterResponse(Heuristic):
     """Best response to the load of others in the last slot, or of late, with inertia.
 
@@ -56,6 +58,7 @@ class BetterResponse(Heuristic):
         return allowed_actions(slot, np.where(stays, last, chosen))
 
 
+@register("nash")
 class Nash(Heuristic):
     """A pure Nash equilibrium of the slot under full information, by sequential best responses.
 

@@ -6,25 +6,13 @@ present choice.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs import Slot, prospects
-
-Actions = NDArray[np.int64]
-
-
-class Policy(Protocol):
-    """Anything that acts in a slot."""
-
-    @property
-    def name(self) -> str:
-        """Name in the records."""
-
-    def act(self, slot: Slot) -> Actions:
-        """Choose an action for every user of every world, (N, U)."""
+from marl_moe.policies.base import Actions, register
 
 
 @dataclass
@@ -48,6 +36,7 @@ class Heuristic:
         raise NotImplementedError
 
 
+@register("random")
 class Random(Heuristic):
     """Any expert that may be chosen, uniformly; abandons only when there is none."""
 
@@ -60,6 +49,7 @@ class Random(Heuristic):
         )
 
 
+@register("abandon")
 class Abandon(Heuristic):
     """Drops every subtask that the device cannot afford (the paper's benchmark)."""
 
@@ -70,6 +60,7 @@ class Abandon(Heuristic):
         return np.full((slot.num_worlds, slot.num_users), slot.num_candidates)
 
 
+@register("local")
 class Local(Abandon):
     """The upper bound: a device that could run every subtask itself.
 
@@ -81,6 +72,7 @@ class Local(Abandon):
     runs_locally = True
 
 
+@register("topic_match")
 class TopicMatch(Heuristic):
     """The expert of highest expected competence, ties at random.
 
@@ -95,6 +87,7 @@ class TopicMatch(Heuristic):
         return best_expert(slot, competence + 1e-6 * self.rng.random(competence.shape))
 
 
+@register("max_snr")
 class MaxSnr(Heuristic):
     """The expert of highest signal-to-noise ratio, whatever its topic.
 
@@ -108,6 +101,7 @@ class MaxSnr(Heuristic):
         return best_expert(slot, slot.conditions.links.snr_db)
 
 
+@register("greedy")
 class Greedy(Heuristic):
     """The expert of highest expected gain if nobody else chose it; abandons if none is positive."""
 
@@ -123,6 +117,7 @@ class Greedy(Heuristic):
         return np.where(worthwhile, chosen, slot.num_candidates)
 
 
+@register("round_robin")
 class RoundRobin(Heuristic):
     """Expert (u + slot) mod E for user u, or the next one that it may choose."""
 
@@ -136,6 +131,7 @@ class RoundRobin(Heuristic):
         return best_expert(slot, score)
 
 
+@register("load_aware")
 class LoadAware(Heuristic):
     """The expert of the right type that served fewest others in the last slot.
 
@@ -156,6 +152,7 @@ class LoadAware(Heuristic):
         return best_expert(slot, tie - others - wrong_type * (slot.num_users + 1))
 
 
+@register("follow_assignment")
 class FollowAssignment(Heuristic):
     """The expert that the mechanism assigned; abandons without one, or is greedy where it may not.
 
@@ -174,22 +171,6 @@ class FollowAssignment(Heuristic):
         greedy = best_expert(slot, slot.expected_gain())
         otherwise = np.where(mask[..., -1], slot.num_candidates, greedy)
         return np.where(may, assigned, otherwise)
-
-
-HEURISTICS: dict[str, type[Heuristic]] = {
-    policy.name: policy
-    for policy in (
-        Random,
-        Abandon,
-        Local,
-        TopicMatch,
-        MaxSnr,
-        Greedy,
-        RoundRobin,
-        LoadAware,
-        FollowAssignment,
-    )
-}
 
 
 def best_expert(slot: Slot, score: NDArray) -> Actions:

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from envs import Slot
 from envs.observation import expert_features
 from marl_moe.errors import RecordError
+from marl_moe.policies.base import STOCHASTIC
 from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
 from marl_moe.policies.weights import Weights, read_weights, write_weights
 from marl_moe.whole_file import write_text
 
-STOCHASTIC = "_stochastic"  # ends the name of a policy that draws its actions
 WEIGHTS, ARCHITECTURE = "policy.safetensors", "policy.json"
 _USERS = TypeAdapter(dict[str, list[NonNegativeInt]])
 

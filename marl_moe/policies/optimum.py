@@ -6,13 +6,15 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array, vstack
 
 from envs import Slot
+from marl_moe.policies.base import Actions, register
 from marl_moe.policies.equilibrium import allowed_actions
-from marl_moe.policies.heuristics import Actions, Heuristic
+from marl_moe.policies.heuristics import Heuristic
 from marl_moe.policies.slot_game import TIE, Payoff, SlotGame
 
 EXACT_USERS = 8  # the program of a slot takes about 10 ms up to here
 
 
+@register("optimum")
 class Optimum(Heuristic):
     """The social optimum of the slot under full information; like the equilibrium, it is myopic.
 

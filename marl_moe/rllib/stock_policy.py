@@ -13,9 +13,9 @@ from torch import Tensor
 
 from envs import Slot
 from marl_moe.errors import RecordError
+from marl_moe.policies.base import STOCHASTIC
 from marl_moe.policies.learned import (
     ARCHITECTURE,
-    STOCHASTIC,
     WEIGHTS,
     act_by_module,
     read_policy,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBar
 
@@ -55,7 +56,7 @@ def shown_progress(total: int, console: Console) -> Iterator[Progress]:
         advance(f"{seed}  {gain}", f"{seed}  epoch {done + 1}/{total}  {gain}  {rate}", rate)
 
     def on_policy(seed: int, policy: str) -> None:
-        bar.update(task, description=f"seed {seed}  evaluating {policy}")
+        bar.update(task, description=f"seed {seed}  evaluating {escape(policy)}")
 
     def on_audit(seed: int, mechanism: str) -> None:
         advance(

@@ -60,7 +60,7 @@ def summary_table(
             table.add_row(f"[bold]{escape(point)}[/bold]")
         for policy in intervals["utility"].loc[point, "mean"].sort_values(ascending=False).index:
             cells = [_cell(intervals[metric].loc[(point, policy)]) for metric in metrics]
-            table.add_row(policy, *cells)
+            table.add_row(escape(policy), *cells)
         table.add_section()
     return table
 

@@ -73,7 +73,7 @@ def _decomposition(result: Result, topics: Sequence[str]) -> RenderableType:
 def _transfers(
     result: Result, topics: Sequence[str], policy: str, mechanism: str
 ) -> RenderableType:
-    table = _table(f"3. Transfer: {policy} chose, {mechanism} set the prices")
+    table = _table(f"3. Transfer: {escape(policy)} chose, {mechanism} set the prices")
     for name in ("", "edge device"):
         table.add_column(name, no_wrap=True)
     for name in (

@@ -11,7 +11,7 @@ from marl_moe.errors import SpecError
 from marl_moe.experiment.run.folder import RunFolder
 from marl_moe.experiment.run.training_job import TrainingJob, policy_names
 from marl_moe.experiment.spec.reading import load_experiment
-from marl_moe.policies.heuristics import Policy
+from marl_moe.policies.base import Policy
 from marl_moe.text.backends.choice import BACKENDS, JUDGES, Authors, Ingredients
 from marl_moe.text.backends.judge import Judge
 from marl_moe.text.backends.names import Backend, JudgeName
@@ -44,7 +44,14 @@ class Writers:
     judge: Judge
 
 
-def network_of(run: Path | None, point: str | None, policy: str | None, num_topics: int) -> Network:
+def network_of(
+    run: Path | None,
+    point: str | None,
+    policy: str | None,
+    num_topics: int,
+    *,
+    trust: bool = False,
+) -> Network:
     """Return the world, mechanism and policy of a run.
 
     Without a run they are those of `DEFAULT_WORLD` with the measured competence. Where there are
@@ -56,6 +63,7 @@ def network_of(run: Path | None, point: str | None, policy: str | None, num_topi
         point: label of a sweep point; the first one if None.
         policy: its name; if None, `DEFAULT_POLICY` without a run and the run's first with one.
         num_topics: topics that there are text experts of.
+        trust: whether to import code of the run that comes from elsewhere.
 
     Raises:
         SpecError: there is no such run, sweep point or policy, or the world has more topics.
@@ -64,7 +72,7 @@ def network_of(run: Path | None, point: str | None, policy: str | None, num_topi
         spec = load_experiment(DEFAULT_WORLD, [f"env.experts.competence={MEASURED}"])
         jobs = [TrainingJob("", {}, spec.seed_list()[0], spec, Path())]
     else:
-        jobs = RunFolder.read(run).training_jobs()
+        jobs = RunFolder.read(run, trust=trust).training_jobs()
     labels = list(dict.fromkeys(job.label for job in jobs))
     if point is not None and point not in labels:
         raise SpecError(

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from marl_moe.terminal.console import INTERRUPTED, complain, complaints, out, wide
+from marl_moe.terminal.options import Trust
 from marl_moe.text.backends.names import Backend, JudgeName
 
 app = typer.Typer()
@@ -94,6 +95,7 @@ def generate(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything as JSON instead.")
     ] = False,
+    trust: Trust = False,
 ) -> None:
     """Answer a prompt in the paper's four steps and score the answer.
 
@@ -109,7 +111,7 @@ def generate(
     try:
         with _failures(SpecError, BankError, PromptError), complaints.status("loading") as status:
             banks = load_banks(bank or ())
-            network = network_of(run, point, policy, len(banks))
+            network = network_of(run, point, policy, len(banks), trust=trust)
             writers = writers_of(backend, judge, base_url, model, seed, banks)
             pipeline = pipeline_of(writers, network, seed, topics, words, on_step=status.update)
             result = pipeline.run(prompt, local_compute)

@@ -7,7 +7,7 @@ import numpy as np
 
 from envs import RequestConfig, WorldConfig
 from envs.requests import assess, assessment_order
-from marl_moe.policies.heuristics import Policy
+from marl_moe.policies.base import Policy
 from marl_moe.text.backends.experts import Answer, Expert, ExpertError
 from marl_moe.text.backends.fusion import Fusion
 from marl_moe.text.backends.judge import Judge, Score

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from envs import World, WorldConfig
-from marl_moe.policies.heuristics import Policy
+from marl_moe.policies.base import Policy
 from marl_moe.text.decomposition import Subtask
 from mechanisms import Mechanism
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mechanisms.assignment import Pairs, Relaxation, possible
-from mechanisms.errors import MarketError
-from mechanisms.reference.program import compiled, solve
+from mechanisms.arrays import IntArray
+from mechanisms.assignment import Band, Pairs, Relaxation, possible
+from mechanisms.candidates import expert_of, of_all_experts, of_lists
+from mechanisms.program import Compiled, Program
 
 
 class AssignmentProgram:
@@ -21,78 +22,108 @@ class AssignmentProgram:
     that concern e: a parameter an expert, because the product of one long parameter with x took 2.8
     GB to compile at 64 x 300, and this takes 40 MB. Relaxed, it is solved by an interior-point
     method (Clarabel), whole by branch and bound (HiGHS). Where several optima exist, the
-    interior-point answer lies between them. CVXPY is imported on construction; needs a user and an
-    expert at least.
+    interior-point answer lies between them. Where users list candidates it still has a column for
+    every user and expert.
+
+    Args:
+        whole: x is 0 or 1.
     """
 
-    def __init__(self, num_users: int, num_experts: int, *, bandwidth: bool, whole: bool) -> None:
-        import cvxpy as cp
-        from scipy.sparse import eye_array, kron
-
-        self._shape = (num_users, num_experts)
+    def __init__(self, *, whole: bool) -> None:
         self._whole = whole
-        size = num_users * num_experts
-        users = kron(eye_array(num_users), np.ones((1, num_experts)), format="csr")
-        experts = kron(np.ones((1, num_users)), eye_array(num_experts), format="csr")
-        if whole:
-            self._x = cp.Variable(size, name="x", boolean=True)
-        else:
-            self._x = cp.Variable(size, name="x", nonneg=True)
-        self._net = cp.Parameter(size, name="net")  # in shares of the greatest
-        self._capacity = cp.Parameter(num_experts, nonneg=True, name="capacity")
-        self._places = experts @ self._x <= self._capacity
-        rows = [users @ self._x <= 1, self._places]
-        if bandwidth:
-            self._share = [
-                cp.Parameter(num_users, nonneg=True, name=f"share_{e}") for e in range(num_experts)
-            ]
-            used = [share @ self._x[e::num_experts] for e, share in enumerate(self._share)]
-            self._band = cp.hstack(used) <= 1
-            rows.append(self._band)
-        problem = cp.Problem(cp.Maximize(self._net @ self._x), rows)
-        self._problem = compiled(
-            problem, f"assignment of {num_users} users to {num_experts} experts"
-        )
+        self.compiled = Compiled(self._program)
+
+    def allocation(self, pairs: Pairs) -> IntArray:
+        """Return what `optimal_allocation` returns, world by world; for whole programs.
+
+        Raises:
+            MechanismError: the solver gave no proven optimum; the message names no mechanism.
+        """
+        expert = np.full(pairs.net.shape[:-1], -1)
+        for index in np.ndindex(pairs.net.shape[:-2]):
+            world = pairs.world(index)
+            chosen = self.solve(world).share > 0.5
+            if chosen.size:
+                column = np.where(chosen.any(axis=-1), chosen.argmax(axis=-1), -1)
+                expert[index] = expert_of(column, world.candidates)
+        return expert
 
     def solve(self, pairs: Pairs) -> Relaxation:
         """Return shares of service and duals (NaN where decisions are whole) of one world.
 
         Raises:
-            MarketError: users list candidates.
-            MechanismError: the solver gave no proven optimum.
+            MechanismError: the solver gave no proven optimum; the message names no mechanism.
         """
-        import cvxpy as cp
-
-        if pairs.candidates is not None:
-            raise MarketError(
-                "the assignment in CVXPY has a column for every expert: it takes no market with "
-                "candidates"
-            )
-        pairs = possible(pairs)
+        candidates, num_experts = pairs.candidates, pairs.num_experts
+        pairs = _of_all_experts(possible(pairs))
+        unpriced = np.full(num_experts, np.nan) if self._whole else np.zeros(num_experts)
         # No gain is a loss here, so that a pair that must not be formed is not a matter of
         # indifference.
         formed = (pairs.net > 0) & (pairs.capacity > 0)
-        scale = float(np.max(pairs.net, where=formed, initial=0.0)) or 1.0
-        self._net.value = np.where(formed, pairs.net / scale, -1.0).ravel()
-        self._capacity.value = pairs.capacity.astype(np.float64)
-        limit = np.ones(self._shape[1])
+        if not formed.any():
+            share = of_lists(np.zeros_like(pairs.net), candidates)
+            return Relaxation(share, unpriced, unpriced)
+        scale = float(pairs.net[formed].max())
+        parameters = {
+            "net": np.where(formed, pairs.net / scale, -1.0).ravel(),
+            "capacity": pairs.capacity.astype(np.float64),
+        }
+        limit = np.ones(num_experts)
         if pairs.band is not None:
             limit = np.where(pairs.band.limit > 0, pairs.band.limit, 1.0)
             part_of_band = np.where(formed, pairs.band.need / limit, 0.0)
-            for parameter, column in zip(self._share, part_of_band.T, strict=True):
-                parameter.value = column
+            parameters |= {f"share_{e}": part for e, part in enumerate(part_of_band.T)}
+        program = self.compiled(*pairs.net.shape, pairs.band is not None)
+        found = program.solve("", **parameters)
+        share = np.clip(found["x"], 0.0, 1.0).reshape(pairs.net.shape)
+        share = of_lists(share, candidates)
         if self._whole:
-            # Started from the last answer, CVXPY's HiGHS calls some assignments optimal that are
-            # not.
-            solve(self._problem, "assignment", cp.HIGHS, warm_start=False, mip_rel_gap=0.0)
-        else:
-            solve(self._problem, "assignment", cp.CLARABEL)
-        share = np.clip(self._x.value, 0.0, 1.0).reshape(self._shape)
-        num_experts = self._shape[1]
-        if self._whole:
-            return Relaxation(share, np.full(num_experts, np.nan), np.full(num_experts, np.nan))
-        place_price = scale * np.maximum(self._places.dual_value, 0.0)
+            return Relaxation(share, unpriced, unpriced)
+        place_price = scale * np.maximum(found["places"], 0.0)
         if pairs.band is None:
-            return Relaxation(share, place_price, np.zeros(num_experts))
-        band_price = scale * np.maximum(self._band.dual_value, 0.0) / limit
-        return Relaxation(share, place_price, band_price)
+            return Relaxation(share, place_price, unpriced)
+        return Relaxation(share, place_price, scale * np.maximum(found["band"], 0.0) / limit)
+
+    def _program(self, num_users: int, num_experts: int, bandwidth: bool) -> Program:
+        import cvxpy as cp
+        from scipy.sparse import eye_array, kron
+
+        size = num_users * num_experts
+        users = kron(eye_array(num_users), np.ones((1, num_experts)), format="csr")
+        experts = kron(np.ones((1, num_users)), eye_array(num_experts), format="csr")
+        if self._whole:
+            x = cp.Variable(size, name="x", boolean=True)
+        else:
+            x = cp.Variable(size, name="x", nonneg=True)
+        net = cp.Parameter(size, name="net")  # in shares of the greatest
+        capacity = cp.Parameter(num_experts, nonneg=True, name="capacity")
+        places = experts @ x <= capacity
+        rows, answers = [users @ x <= 1, places], {"x": x, "places": places}
+        if bandwidth:
+            used = []
+            for e in range(num_experts):
+                share = cp.Parameter(num_users, nonneg=True, name=f"share_{e}")
+                used.append(share @ x[e::num_experts])
+            answers["band"] = cp.hstack(used) <= 1
+            rows.append(answers["band"])
+        if self._whole:
+            answers = {"x": x}  # whole decisions have no duals
+        return Program(
+            f"assignment of {num_users} users to {num_experts} experts",
+            cp.Maximize(net @ x),
+            rows,
+            answers,
+            solver="HIGHS" if self._whole else "CLARABEL",
+        )
+
+
+def _of_all_experts(pairs: Pairs) -> Pairs:
+    """Return pairs of one world with a column for every expert, of net value 0 off the lists."""
+    candidates, num_experts = pairs.candidates, pairs.num_experts
+    net = of_all_experts(pairs.net, candidates, num_experts, elsewhere=0.0)
+    band = pairs.band
+    if band is not None:
+        need = of_all_experts(band.need, candidates, num_experts, elsewhere=0.0)
+        band = Band(need, band.limit)
+    cost = of_all_experts(pairs.cost, candidates, num_experts, elsewhere=0.0)
+    return Pairs(net, cost, pairs.capacity, band)

@@ -2,65 +2,40 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-
 import numpy as np
 
 from mechanisms.arrays import FloatArray
-from mechanisms.budgeted_price import BudgetedPrice
+from mechanisms.convex import ConvexMechanism, ConvexProgram, Given
 from mechanisms.market import Market
-from mechanisms.outcome import Outcome
-from mechanisms.reference.program import compiled, solve
-from mechanisms.supply import outcome_at_prices
+
+_NOTHING = 1e-6  # an effort up to this is what the solver leaves of 0
 
 
-class BudgetedPriceProgram:
+class BudgetedPriceProgram(ConvexMechanism):
     """The program of `BudgetedPrice` in CVXPY, a second-order cone program.
 
-    It is compiled once for markets of the same size. CVXPY is imported on
-    construction.
+    Of an expert without demand it decides nothing: its price is any that the solver leaves.
     """
 
-    def __init__(self, num_experts: int) -> None:
+    name = "budgeted_price"
+
+    def program(self, given: Given) -> ConvexProgram:
+        """See `ConvexMechanism`."""
         import cvxpy as cp
 
-        self._effort = cp.Variable(num_experts, name="effort")
-        self._margin = cp.Parameter(num_experts, name="margin")  # D (v - kappa)
-        self._least_pay = cp.Parameter(num_experts, nonneg=True, name="least_pay")  # D kappa
-        self._root_more_pay = cp.Parameter(
-            num_experts, nonneg=True, name="root_more_pay"
-        )  # sqrt(D slope)
-        self._budget = cp.Parameter(nonneg=True, name="budget")
-        more_pay = cp.sum_squares(cp.multiply(self._root_more_pay, self._effort))
-        welfare = self._margin @ self._effort - more_pay / 2
-        within = [
-            self._effort >= 0,
-            self._effort <= 1,
-            self._least_pay @ self._effort + more_pay <= self._budget,
-        ]
-        self._problem = compiled(cp.Problem(cp.Maximize(welfare), within), BudgetedPrice.name)
+        effort = cp.Variable(given.num_experts, name="effort")
+        gain = given.derived("gain", lambda m: m.demand * (m.value - m.unit_cost))
+        pay = given.derived("pay", lambda m: m.demand * m.unit_cost, nonneg=True)
+        more_pay = given.derived("more_pay", lambda m: m.demand * m.cost_slope, nonneg=True)
+        rise = more_pay @ cp.square(effort)
 
-    def clear(self, market: Market) -> Outcome:
-        """Set prices as `BudgetedPrice().clear`, world by world; status "optimal".
+        def unit_price(market: Market) -> FloatArray:
+            bought = effort.value > _NOTHING
+            price = market.unit_cost + market.cost_slope * effort.value
+            return np.where(bought, price, 0.0)
 
-        Raises:
-            MechanismError: the solver gave no optimum.
-        """
-        start = perf_counter()
-        effort = np.zeros_like(market.demand)
-        for index in np.ndindex(market.batch_shape):
-            effort[index] = self._solve(market.world(index))
-        unit_price = market.unit_cost + market.cost_slope * effort
-        return outcome_at_prices(
-            market, unit_price, status="optimal", solve_seconds=perf_counter() - start
+        return ConvexProgram(
+            cp.Maximize(gain @ effort - rise / 2),
+            [pay @ effort + rise <= given.budget, effort >= 0, effort <= 1],
+            unit_price,
         )
-
-    def _solve(self, market: Market) -> FloatArray:
-        import cvxpy as cp
-
-        self._margin.value = market.demand * (market.value - market.unit_cost)
-        self._least_pay.value = market.demand * market.unit_cost
-        self._root_more_pay.value = np.sqrt(market.demand * market.cost_slope)
-        self._budget.value = market.budget
-        solve(self._problem, f"budgeted_price within {market.budget} credits/slot", cp.CLARABEL)
-        return np.clip(self._effort.value, 0.0, 1.0)

@@ -5,71 +5,65 @@ from __future__ import annotations
 import numpy as np
 
 from mechanisms.arrays import FloatArray, IntArray
-from mechanisms.errors import MarketError
-from mechanisms.fisher import clear_by
+from mechanisms.candidates import of_all_experts, of_lists
 from mechanisms.fisher_equilibrium import Equilibrium
-from mechanisms.market import Market
-from mechanisms.outcome import Outcome
-from mechanisms.reference.program import compiled, solve
+from mechanisms.program import Compiled, Program
 
 
 class FisherProgram:
     """`Fisher` by exponential cones (Clarabel), compiled once for a size.
 
     The objective is in units of the mean reserve: in units of money Clarabel fails on most markets
-    of 64 x 300. CVXPY is imported on construction; needs a user and an expert at least.
+    of 64 x 300. Where users list candidates it still has a row for every user and expert.
     """
 
-    def __init__(self, num_users: int, num_experts: int) -> None:
-        import cvxpy as cp
-        from scipy.sparse import eye_array, kron
-
-        users = kron(eye_array(num_users), np.ones((num_experts, 1)), format="csr")
-        experts = kron(np.ones((num_users, 1)), eye_array(num_experts), format="csr")
-        self._shape = (num_users, num_experts)
-        self._worth = cp.Parameter(num_users * num_experts, name="log_worth")
-        self._reserve = cp.Parameter(num_experts, nonneg=True, name="reserve")
-        self._money = cp.Parameter(nonneg=True, name="money")
-        self._z = cp.Variable(num_experts, nonneg=True, name="log_markup")
-        y = cp.Variable(num_users, nonpos=True, name="log_credits_for_a_credits_worth")
-        self._spending = users @ y - experts @ self._z <= -self._worth
-        cost = self._reserve @ cp.exp(self._z) - self._money * cp.sum(y)
-        problem = cp.Problem(cp.Minimize(cost), [self._spending])
-        self._problem = compiled(
-            problem, f"fisher market of {num_users} users and {num_experts} experts"
-        )
-
-    def clear(self, market: Market, budget: float | None = None) -> Outcome:
-        """Find equilibria as `Fisher.clear`, world by world; status "optimal".
-
-        Raises:
-            MechanismError: the solver gave no optimum.
-        """
-        return clear_by(self.equilibrium, market, budget)
+    def __init__(self) -> None:
+        self.compiled = Compiled(_program)
 
     def equilibrium(
         self, log_worth: FloatArray, reserve: FloatArray, candidates: IntArray | None = None
     ) -> Equilibrium:
-        """Return what `mechanisms.fisher_equilibrium.equilibrium` returns.
+        """Return what `mechanisms.fisher_equilibrium.equilibrium` returns, world by world.
 
         Raises:
-            MarketError: users list candidates.
-            MechanismError: the solver gave no optimum.
+            MechanismError: the solver gave no optimum; the message does not name the mechanism.
         """
-        import cvxpy as cp
-
-        if candidates is not None:
-            raise MarketError(
-                "the fisher market in CVXPY has a column for every expert: it takes no candidates"
-            )
-        log_markup, spending = np.zeros(reserve.shape), np.zeros(log_worth.shape)
+        num_experts = reserve.shape[-1]
+        worth = of_all_experts(log_worth, candidates, num_experts, elsewhere=-np.inf)
         # Worth less than the reserve: the row of a pair that does not trade never binds.
-        worth = np.where(np.isfinite(log_worth), log_worth, -1.0)
+        worth = np.where(np.isfinite(worth), worth, -1.0)
+        log_markup, spending = np.zeros(reserve.shape), np.zeros(worth.shape)
         for index in np.ndindex(reserve.shape[:-1]):
+            if not worth[index].size:
+                continue
             unit = reserve[index].mean()
-            self._worth.value = worth[index].ravel()
-            self._reserve.value, self._money.value = reserve[index] / unit, 1.0 / unit
-            solve(self._problem, f"the market of world {index}", cp.CLARABEL)
-            log_markup[index] = self._z.value
-            spending[index] = unit * np.maximum(self._spending.dual_value, 0.0).reshape(self._shape)
-        return Equilibrium(log_markup, spending)
+            found = self.compiled(*worth.shape[-2:]).solve(
+                f" of world {index}",
+                log_worth=worth[index].ravel(),
+                reserve=reserve[index] / unit,
+                money=1.0 / unit,
+            )
+            log_markup[index] = found["log_markup"]
+            spending[index] = unit * np.maximum(found["spending"], 0.0).reshape(worth.shape[-2:])
+        return Equilibrium(log_markup, of_lists(spending, candidates))
+
+
+def _program(num_users: int, num_experts: int) -> Program:
+    import cvxpy as cp
+    from scipy.sparse import eye_array, kron
+
+    users = kron(eye_array(num_users), np.ones((num_experts, 1)), format="csr")
+    experts = kron(np.ones((num_users, 1)), eye_array(num_experts), format="csr")
+    worth = cp.Parameter(num_users * num_experts, name="log_worth")
+    reserve = cp.Parameter(num_experts, nonneg=True, name="reserve")
+    money = cp.Parameter(nonneg=True, name="money")
+    z = cp.Variable(num_experts, nonneg=True, name="log_markup")
+    y = cp.Variable(num_users, nonpos=True, name="log_credits_for_a_credits_worth")
+    spending = users @ y - experts @ z <= -worth
+    cost = reserve @ cp.exp(z) - money * cp.sum(y)
+    return Program(
+        "the market",
+        cp.Minimize(cost),
+        [spending],
+        {"log_markup": z, "spending": spending},
+    )

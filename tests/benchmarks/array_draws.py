@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from envs.channel import standard_normal
+from envs.channel.draws import standard_normal
 
 Array = Any  # of either library
 

@@ -22,6 +22,7 @@ from array_requests import draw_requests, persist
 
 from envs import WorldConfig
 from envs import observation as layout
+from envs.channel import GaussMarkov
 from envs.experts import attraction, draw_pool
 from envs.occupancy import RECENT_WEIGHT
 from envs.requests import MOST_AHEAD, SUBTASKS_AHEAD, topic_popularity
@@ -208,7 +209,9 @@ class ArrayWorld:
             low, high = channel.snr_db
             self.latent_db = draws * (high - low) + low
         else:
-            rho = channel.slot_correlation(self.config.slot_s)
+            process = channel.made()
+            assert isinstance(process, GaussMarkov)
+            rho = process.slot_correlation(self.config.slot_s)
             spread = sqrt(1 - rho**2) * channel.sigma_db
             self.latent_db = draws * spread + rho * self.latent_db + (1 - rho) * self.mean_db
         return self._shown()

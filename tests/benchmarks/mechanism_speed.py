@@ -1,9 +1,10 @@
 """Cost of a clearing: a mechanism's own path, its program in CVXPY, and the solver alone.
 
-"first" builds and compiles the program and solves it once; "again" solves it with other parameters;
-"solver" hands the canonical form of the last market, as CVXPY made it, to the solver alone; "own
-path" is `Mechanism.clear`. VCG's own path is set against SciPy's `linear_sum_assignment`, called
-once for all users and once without each.
+"first" builds and compiles the program and clears a market by it (`solver: cvxpy`); "again" clears
+markets with other parameters; "solver" hands the canonical form of the last program, as CVXPY made
+it, to the solver alone; "own path" is `solver: direct`, and "direct / cvxpy" its time over that of
+"again". VCG's own path is set against SciPy's `linear_sum_assignment` too, called once for all
+users and once without each.
 """
 
 import time
@@ -22,24 +23,22 @@ from marl_moe.experiment.study.evaluation import make_heuristic
 from marl_moe.experiment.study.market_study import sample_markets
 from marl_moe.experiment.training.cluster import start_ray
 from marl_moe.experiment.training.configuration import algorithm_config
-from mechanisms import Contract, Market, MechanismError
+from mechanisms import Market, MechanismError
 from mechanisms.assignment import net_value
-from mechanisms.reference.budgeted_price import BudgetedPriceProgram
-from mechanisms.reference.contract import ContractProgram
-from mechanisms.reference.fisher import FisherProgram
-from mechanisms.reference.proportional_share import ProportionalShareProgram
-from mechanisms.reference.shadow_price import ShadowPriceProgram
 
 SIZES = ((8, 30), (64, 300))
 MARKETS = 8  # cleared in turn, so that every solve has new parameters
-# Programs of users and experts, and CVXPY's name of the solver.
-PROGRAMS: dict[str, tuple[Callable[[int, int], Any], str]] = {
-    "budgeted_price": (lambda users, experts: BudgetedPriceProgram(experts), "CLARABEL"),
-    "contract": (lambda users, experts: ContractProgram(Contract()), "CLARABEL"),
-    "proportional_share": (lambda users, experts: ProportionalShareProgram(experts), "HIGHS"),
-    "fisher": (FisherProgram, "CLARABEL"),
-    "shadow_price": (ShadowPriceProgram, "CLARABEL"),
+# What the size of a mechanism's program is made of, given the numbers of users and experts.
+PROGRAMS: dict[str, Callable[[int, int], tuple[Any, ...]]] = {
+    "budgeted_price": lambda users, experts: (experts,),
+    "contract": lambda users, experts: (),
+    "proportional_share": lambda users, experts: (experts,),
+    "fisher": lambda users, experts: (users, experts),
+    "shadow_price": lambda users, experts: (users, experts, True),
+    "posted_price": lambda users, experts: (experts,),
+    "vcg": lambda users, experts: (users, experts, False),
 }
+MANY_PROGRAMS = {"posted_price": 30, "vcg": 30}  # a clearing solves many: up to so many experts
 TRAINED = {
     "none": {"name": "none"},
     "budgeted_price": {"name": "budgeted_price"},
@@ -60,10 +59,12 @@ def measure(
         markets = [
             market.world(i) for market in [_markets(num_users, num_experts)] for i in range(MARKETS)
         ]
-        for name, (build, solver) in PROGRAMS.items():
+        for name, size_of in PROGRAMS.items():
+            if num_experts > MANY_PROGRAMS.get(name, num_experts):
+                continue
             told(f"{name}, {size}: first solve")
             began = time.perf_counter()
-            program = build(num_users, num_experts)
+            program = mechanisms.make(name, solver="cvxpy")
             solved = [_solves(program, markets[0])]
             rows.append(
                 single(
@@ -84,7 +85,7 @@ def measure(
                 continue
             works = {
                 "again": _in_turn(program.clear, asked),
-                "solver": _solver_alone(program, solver),
+                "solver": _solver_alone(program, size_of(num_users, num_experts)),
                 "own path": _in_turn(mechanisms.make(name).clear, asked),
             }
             rows += _compared(f"{name}, {size}", works, "solver", repeats, seconds, told)
@@ -138,6 +139,9 @@ def _compared(
     values = dict(zip(works, measured.values(), strict=True))
     for name, per_second in values.items():
         yield summary("mechanisms", variant, name, "ms", [1e3 / rate for rate in per_second])
+    if "again" in values:
+        both = ratios(values["again"], values["own path"])
+        yield summary("mechanisms", variant, "direct / cvxpy", "", both)
     for name, per_second in values.items():
         if name != reference:
             yield summary(
@@ -169,12 +173,15 @@ def _solves(program: Any, market: Market) -> bool:
     return True
 
 
-def _solver_alone(program: Any, solver: str) -> Work:
-    problem = getattr(program, "_problem", None) or program._program._problem
-    data, chain, _ = problem.get_problem_data(solver)
+def _solver_alone(mechanism: Any, size: tuple[Any, ...]) -> Work:
+    compiled = mechanism.program.compiled(*size)
+    program = getattr(compiled, "program", compiled)
+    problem = program.problem
+    options = {key: value for key, value in program.options.items() if key != "warm_start"}
+    data, chain, _ = problem.get_problem_data(program.solver, solver_opts=options)
 
     def work() -> int:
-        chain.solve_via_data(problem, data, warm_start=False)
+        chain.solve_via_data(problem, data, warm_start=False, solver_opts=options)
         return 1
 
     return work

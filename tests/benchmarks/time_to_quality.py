@@ -20,8 +20,8 @@ from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.study.evaluation import mean_gain
 from marl_moe.experiment.training.cluster import start_ray
 from marl_moe.experiment.training.configuration import algorithm_config
+from marl_moe.policies.base import Policy
 from marl_moe.policies.equilibrium import Nash
-from marl_moe.policies.heuristics import Policy
 from marl_moe.policies.learned import LearnedPolicy
 from marl_moe.seeds import evaluation_seed
 

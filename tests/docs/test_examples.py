@@ -1,79 +1,85 @@
-"""Every example of the pages runs as it stands there, on the package as a page's `diff` blocks
-would change it.
-"""
+"""Every example of the pages runs as it stands there: files, commands and Python alike."""
 
 import os
 import re
-import shutil
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("envs", "experiments", "marl_moe", "mechanisms", "paper_figures")
-EXTENDING = [f"extending/{page}.md" for page in ("policy", "mechanism", "channel", "network")]
-PAGES = ["getting_started.md", "ecosystem.md", *EXTENDING]
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PAGES = ["getting_started.md", "ecosystem.md", "python.md"]
+EXTENDING = sorted(path.name for path in (ROOT / "docs/extending").glob("*.md"))
+FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return [code for found, code in FENCE.findall(page.read_text()) if found == language]
+    """Return the blocks of a page that are no files."""
+    return [
+        code
+        for found, title, code in FENCE.findall(page.read_text())
+        if (found, title) == (language, "")
+    ]
 
 
-def apply_diff(root: Path, diff: str) -> None:
-    """Apply a diff whose hunks tell the place by their lines, not by numbers; each must fit exactly
-    one.
-    """
-    path = root
-    for hunk in re.split(r"^(?=--- |@@)", diff, flags=re.MULTILINE):
-        if hunk.startswith("--- "):
-            path = root / hunk.splitlines()[0].removeprefix("--- a/")
-        elif hunk.startswith("@@"):
-            lines = hunk.splitlines()[1:]
-            before, after = (
-                "\n".join(line[1:] for line in lines if line[:1] != other) + "\n" for other in "+-"
-            )
-            source = path.read_text()
-            assert source.count(before) == 1, (
-                f"{path.name} has changed under the documentation:\n{before}"
-            )
-            path.write_text(source.replace(before, after))
+def files(page: Path) -> dict[str, str]:
+    """Return the files that a page shows, by name."""
+    return {title: code for _, title, code in FENCE.findall(page.read_text()) if title}
+
+
+def play(page: Path, folder: Path) -> None:
+    """Write the files of a page into a folder, run its commands there, then its Python."""
+    for name, text in files(page).items():
+        (folder / name).write_text(text)
+    commands = []
+    for block in blocks(page, "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.startswith("marl-moe "):
+                words = shlex.split(line, comments=True)[1:]
+                commands.append([sys.executable, "-m", "marl_moe", *words])
+    if code := blocks(page, "python"):
+        (folder / "example.py").write_text("\n".join(code))
+        commands.append([sys.executable, "example.py"])
+    assert commands
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    for command in commands:
+        ran = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_examples_of_a_page_run(page: str, docs: Path, tmp_path: Path) -> None:
-    code = blocks(docs / page, "python")
-    assert code
-    diffs = blocks(docs / page, "diff")
-    if diffs:
-        for package in PACKAGES:
-            shutil.copytree(
-                ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
-            )
-        for diff in diffs:
-            apply_diff(tmp_path, diff)
-    (tmp_path / "example.py").write_text("\n".join(code))
-    ran = subprocess.run(
-        [
-            sys.executable,
-            "example.py",
-        ],  # beside the changed packages, where there are any: these come first
-        cwd=tmp_path,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert ran.returncode == 0, ran.stderr
+    play(docs / page, tmp_path)
+
+
+@pytest.mark.parametrize("page", EXTENDING)
+def test_a_part_of_ones_own_goes_through_the_command_with_two_seeds(
+    page: str, docs: Path, tmp_path: Path
+) -> None:
+    """Side by side: by default as many seeds run at once as there are cores."""
+    play(docs / "extending" / page, tmp_path)
+    shown = files(docs / "extending" / page)
+    experiments = [yaml.safe_load(text) for name, text in shown.items() if name.endswith(".yaml")]
+    assert any("imports" in experiment for experiment in experiments)
+    runs = list((tmp_path / "results").iterdir())
+    assert len(runs) >= len(experiments)
+    for run in runs:
+        table = next(run.glob("evaluation.parquet"), run / "audit.parquet")
+        assert pd.read_parquet(table)["seed"].nunique() == 2, run
 
 
 def test_pages_with_other_examples_are_in_the_list(docs: Path) -> None:
     runnable = {
         path.relative_to(docs).as_posix() for path in docs.rglob("*.md") if blocks(path, "python")
     }
-    assert runnable - set(PAGES) == {"records.md"}  # which reads a run folder
+    played = {*PAGES, *(f"extending/{page}" for page in EXTENDING)}
+    assert runnable - played == {"records.md"}  # which reads a run folder
 
 
 def test_the_shortest_experiment_of_the_page_is_one(docs: Path, tmp_path: Path) -> None:

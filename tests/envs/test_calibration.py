@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
-from marl_moe.policies.heuristics import HEURISTICS
+from marl_moe.policies import POLICIES
 
 # Mean utility, credits. The paper's Figure 5 shows 43.6 / 43.4 (upper bound), 42.6 (its policy),
 # 39.5 (drop it) and 39.6 / 40.5 (random) as mean / final values.
@@ -40,7 +40,7 @@ def test_utility_of_a_policy_in_the_papers_case(
         experts=ExpertConfig(words_per_second=None),
     )
     world = World(config, num_worlds=1000, seed=0)
-    act = HEURISTICS[policy](np.random.default_rng(0)).act
+    act = POLICIES[policy](np.random.default_rng(0)).act
     reported = "local_utility" if policy == "local" else "utility"
     utility = []
     while not world.done:
@@ -63,7 +63,7 @@ def test_gain_of_a_policy_under_contention(
         experts=ExpertConfig(words_per_second=None),
     )
     world = World(config, num_worlds=num_worlds, seed=1)
-    act = HEURISTICS[policy](np.random.default_rng(1)).act
+    act = POLICIES[policy](np.random.default_rng(1)).act
     gain = np.zeros(num_worlds)
     while not world.done:
         *_, result = world.step(act(world.slot))

@@ -136,7 +136,7 @@ def test_newcomers_take_the_places_that_the_rule_gives_them_and_channels_go_on(
     for _ in range(3):
         world.step(rng.integers(10, size=(2, 7)))
     before = world.candidates.expert.copy()
-    latent = world.channel.latent_db.copy()
+    latent = world.channel.state["latent_db"].copy()
     world.add_experts(60)
     after = world.candidates.expert
     assert after.shape == before.shape
@@ -148,7 +148,7 @@ def test_newcomers_take_the_places_that_the_rule_gives_them_and_channels_go_on(
             if expert < 40:
                 # raises for an expert that the rule had left out before
                 was = before[n, u].tolist().index(expert)
-                assert world.channel.latent_db[n, u, column] == latent[n, u, was]
+                assert world.channel.state["latent_db"][n, u, column] == latent[n, u, was]
                 stayed += 1
     assert 0 < stayed < 2 * 7 * 9 * 0.6  # 60 of 100 are new
     seen, *_ = world.step(rng.integers(10, size=(2, 7)))

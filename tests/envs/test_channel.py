@@ -5,13 +5,14 @@ import pytest
 from scipy import optimize, stats
 
 from envs import ChannelConfig, RequestConfig, World, WorldConfig
-from envs.channel import (
-    FadingChannel,
+from envs.channel.draws import standard_normal
+from envs.channel.fading import FadingChannel
+from envs.channel.placement import Placement
+from envs.channel.rates import (
     db_to_linear,
     min_delay_weight,
     snr_gap,
     spectral_efficiency,
-    standard_normal,
     subtask_bits,
     transmission_s,
     word_survival,
@@ -22,9 +23,8 @@ NUM_PAIRS = 20_000
 
 
 def fading(config: ChannelConfig, seed: int = 0, slot_s: float = 6.0) -> FadingChannel:
-    return FadingChannel(
-        config, PAIRS, config.slot_correlation(slot_s), np.random.default_rng(seed)
-    )
+    placement = Placement(config.made(), *PAIRS, np.random.default_rng(seed))
+    return FadingChannel(placement, placement.pairs(), PAIRS, snr_gap(config), slot_s)
 
 
 @pytest.mark.parametrize(("snr_db", "bit_per_s"), [(5.0, 2057), (20.0, 6658)])
@@ -51,13 +51,13 @@ def test_autocorrelation_at_every_lag_is_rho_to_the_lag() -> None:
     # A degenerate range pins every pair's mean at 12 dB while the latent goes on undisturbed by the
     # clipping.
     channel = fading(ChannelConfig(process="gauss_markov", correlation=0.9, snr_db=(12, 12)))
-    start = channel.latent_db.ravel()
+    start = channel.state["latent_db"].ravel()
     for lag in range(1, 21):
         channel.advance()
         if lag in (1, 2, 5, 10, 20):
             expected = 0.9**lag
             standard_error = (1 - expected**2) / np.sqrt(NUM_PAIRS)
-            measured = np.corrcoef(start, channel.latent_db.ravel())[0, 1]
+            measured = np.corrcoef(start, channel.state["latent_db"].ravel())[0, 1]
             assert measured == pytest.approx(expected, abs=4 * standard_error)
 
 
@@ -86,28 +86,28 @@ def test_latent_is_normal_about_its_mean_with_spread_sigma_from_the_first_slot_o
     )
     for slot in range(31):
         if slot in (0, 1, 30):
-            assert stats.kstest(channel.latent_db.ravel(), "norm", (12, 3)).pvalue > 1e-3
+            assert stats.kstest(channel.state["latent_db"].ravel(), "norm", (12, 3)).pvalue > 1e-3
         channel.advance()
 
 
 def test_means_of_pairs_are_uniform_over_the_range_and_stay() -> None:
     channel = fading(ChannelConfig(process="gauss_markov", correlation=0.5, sigma_db=0))
-    means = channel.latent_db.copy()
+    means = channel.state["latent_db"].copy()
     assert stats.kstest(means.ravel(), "uniform", (5, 15)).pvalue > 1e-3
     for _ in range(5):
         channel.advance()
-    np.testing.assert_allclose(channel.latent_db, means, rtol=1e-5)
+    np.testing.assert_allclose(channel.state["latent_db"], means, rtol=1e-5)
 
 
 def test_snr_is_clipped_and_the_latent_is_not() -> None:
     channel = fading(ChannelConfig(process="gauss_markov", correlation=0.9, sigma_db=3))
     for _ in range(3):
         channel.advance()
-    assert channel.latent_db.min() < 5 < 20 < channel.latent_db.max()
+    assert channel.state["latent_db"].min() < 5 < 20 < channel.state["latent_db"].max()
     assert channel.links.snr_db.min() == 5
     assert channel.links.snr_db.max() == 20
-    inside = (channel.latent_db > 5) & (channel.latent_db < 20)
-    np.testing.assert_array_equal(channel.links.snr_db[inside], channel.latent_db[inside])
+    inside = (channel.state["latent_db"] > 5) & (channel.state["latent_db"] < 20)
+    np.testing.assert_array_equal(channel.links.snr_db[inside], channel.state["latent_db"][inside])
 
 
 @pytest.mark.parametrize(
@@ -118,11 +118,11 @@ def test_speed_gives_gudmundsons_correlation(speed: float, distance: float, slot
         process="gauss_markov", speed_m_s=speed, decorrelation_distance_m=distance, snr_db=(12, 12)
     )
     channel = fading(config, slot_s=slot_s)
-    start = channel.latent_db.ravel()
+    start = channel.state["latent_db"].ravel()
     channel.advance()
     expected = np.exp(-speed * slot_s / distance)
     tolerance = 4 * (1 - expected**2) / np.sqrt(NUM_PAIRS) + 1e-6
-    assert np.corrcoef(start, channel.latent_db.ravel())[0, 1] == pytest.approx(
+    assert np.corrcoef(start, channel.state["latent_db"].ravel())[0, 1] == pytest.approx(
         expected, abs=tolerance
     )
 
@@ -145,7 +145,7 @@ def test_new_experts_leave_the_channels_of_the_others_alone(process: str) -> Non
     channel.add_experts(7)
     assert channel.links.snr_db.shape == (4, 50, 107)
     np.testing.assert_array_equal(channel.links.snr_db[..., :100], before)
-    newcomers = channel.latent_db[..., 100:].ravel()
+    newcomers = channel.state["latent_db"][..., 100:].ravel()
     assert newcomers.mean() == pytest.approx(12.5, abs=4 * 5.3 / np.sqrt(newcomers.size))
 
 

@@ -167,6 +167,30 @@ def test_demand_is_the_exponential_average_of_requested_points_with_a_floor(
         assert market.budget == pytest.approx(np.full(3, 4.2))
 
 
+def test_a_mechanism_that_only_prices_is_told_the_topic_of_every_expert(
+    fixed_prices: Prices,
+) -> None:
+    config = WorldConfig(
+        num_users=2,
+        num_experts=8,
+        requests=RequestConfig(num_topics=3),
+        episode_slots=4,
+        market=MarketConfig(interval=2),
+    )
+    mechanism = fixed_prices(2.0)
+    world = World(config, num_worlds=3, seed=0, mechanism=mechanism)
+    while not world.done:
+        if world.slot.index == 3:
+            world.add_experts(2)
+        world.step(world.slot.mask.argmax(axis=-1))
+    markets = mechanism.markets  # type: ignore[attr-defined]
+    assert [market.num_experts for market in markets] == [8, 8, 10]
+    for market in markets:
+        topic = np.arange(market.num_experts) % 3
+        np.testing.assert_array_equal(market.expert_topic, np.broadcast_to(topic, (3, topic.size)))
+        np.testing.assert_array_equal(world.pool.topic[: topic.size], topic)
+
+
 def test_a_failed_clearing_keeps_the_last_prices_and_says_so(fixed_prices: Prices) -> None:
     config = WorldConfig(
         num_users=3, num_experts=4, episode_slots=6, market=MarketConfig(interval=2)

@@ -105,7 +105,7 @@ def test_bandwidth_rows_bind_and_are_fractional_in_these_markets() -> None:
 @pytest.mark.parametrize("bandwidth", [False, True])
 def test_the_whole_program_in_cvxpy_decides_the_same(bandwidth: bool) -> None:
     market = random_market(3, num_users=10, num_experts=6)
-    program = AssignmentProgram(10, 6, bandwidth=bandwidth, whole=True)
+    program = AssignmentProgram(whole=True)
     asked = pairs_of(market, "test", bandwidth=bandwidth)
     allocation = optimal_allocation(asked)
     for index in range(6):
@@ -122,7 +122,7 @@ def test_the_whole_program_in_cvxpy_decides_the_same(bandwidth: bool) -> None:
 @pytest.mark.parametrize("bandwidth", [False, True])
 def test_the_relaxed_program_in_cvxpy_decides_the_same(bandwidth: bool) -> None:
     market = random_market(4, num_users=10, num_experts=6)
-    program = AssignmentProgram(10, 6, bandwidth=bandwidth, whole=False)
+    program = AssignmentProgram(whole=False)
     asked = pairs_of(market, "test", bandwidth=bandwidth)
     for index in range(6):
         world = asked.world((index,))
@@ -138,7 +138,7 @@ def test_duals_of_either_solver_price_the_relaxed_optimum(bandwidth: bool) -> No
     # Strong duality: what users gain over these prices, and what the prices bring in, is the
     # optimum.
     market = random_market(5, num_users=10, num_experts=6)
-    program = AssignmentProgram(10, 6, bandwidth=bandwidth, whole=False)
+    program = AssignmentProgram(whole=False)
     asked = pairs_of(market, "test", bandwidth=bandwidth)
     for index in range(6):
         world = asked.world((index,))
@@ -285,9 +285,9 @@ def test_a_program_whose_solver_fails_is_refused(monkeypatch: pytest.MonkeyPatch
     def fail(self: cp.Problem, **options: object) -> None:
         raise cp.error.SolverError("InsufficientProgress")
 
-    program = AssignmentProgram(USERS, EXPERTS, bandwidth=True, whole=False)
+    program = AssignmentProgram(whole=False)
     monkeypatch.setattr(cp.Problem, "solve", fail)
-    with pytest.raises(MechanismError, match=r"assignment: InsufficientProgress"):
+    with pytest.raises(MechanismError, match=r"assignment of .* users to .*: InsufficientProgress"):
         program.solve(pairs_of(random_market(15), "test", bandwidth=True).world((0,)))
 
 

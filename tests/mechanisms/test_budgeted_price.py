@@ -14,16 +14,16 @@ from hypothesis.extra.numpy import arrays
 import mechanisms
 from mechanisms import Market, MechanismError, Outcome, best_response, cost
 from mechanisms.arrays import FloatArray
-from mechanisms.reference.budgeted_price import BudgetedPriceProgram
+from mechanisms.budgeted_price import BudgetedPrice
 
 EXPERTS = 8
 DrawMarket = Callable[..., Market]
 
 
 @pytest.fixture(scope="module")
-def program() -> BudgetedPriceProgram:
+def program() -> BudgetedPrice:
     """One compiled program for all tests: a parameter that is not updated would show."""
-    return BudgetedPriceProgram(EXPERTS)
+    return BudgetedPrice(solver="cvxpy")
 
 
 def clear(market: Market, budget: float | None = None) -> Outcome:
@@ -77,7 +77,7 @@ def markets(draw: st.DrawFn) -> Market:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_closed_form_and_program_agree(
-    seed: int, draw_market: DrawMarket, program: BudgetedPriceProgram
+    seed: int, draw_market: DrawMarket, program: BudgetedPrice
 ) -> None:
     market = draw_market(seed, num_worlds=12, num_experts=EXPERTS)
     exact, reference = clear(market), program.clear(market)
@@ -90,7 +90,7 @@ def test_closed_form_and_program_agree(
 
 
 def test_the_program_buys_nothing_without_a_budget(
-    draw_market: DrawMarket, program: BudgetedPriceProgram
+    draw_market: DrawMarket, program: BudgetedPrice
 ) -> None:
     market = draw_market(3, num_worlds=2, num_experts=EXPERTS, budget=np.zeros(2))
     assert spent(program.clear(market)).max() < 1e-6
@@ -255,15 +255,13 @@ def test_an_impossible_budget_is_refused(budget: object) -> None:
         mechanisms.make("budgeted_price", budget=budget)
 
 
-def test_a_failing_solver_is_reported_with_the_budget(
-    program: BudgetedPriceProgram, draw_market: DrawMarket, monkeypatch: pytest.MonkeyPatch
+def test_a_failing_solver_is_reported_with_the_world(
+    program: BudgetedPrice, draw_market: DrawMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: cp.Problem, **options: object) -> None:
         raise cp.error.SolverError("InsufficientProgress")
 
     monkeypatch.setattr(cp.Problem, "solve", fail)
     market = draw_market(0, num_worlds=1, num_experts=EXPERTS, budget=np.array([2.5]))
-    with pytest.raises(
-        MechanismError, match=r"budgeted_price within 2.5 credits/slot: InsufficientProgress"
-    ):
+    with pytest.raises(MechanismError, match=r"budgeted_price, world \(0,\): InsufficientProgress"):
         program.clear(market)

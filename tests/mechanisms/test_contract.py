@@ -14,7 +14,6 @@ import mechanisms
 from mechanisms import Market, MechanismError, Outcome, best_response, cost
 from mechanisms.arrays import FloatArray
 from mechanisms.contract import Contract
-from mechanisms.reference.contract import ContractProgram
 
 DrawMarket = Callable[..., Market]
 WithFalseCosts = Callable[[Market, int, int], Market]
@@ -28,9 +27,9 @@ PRIORS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def program() -> ContractProgram:
+def program() -> Contract:
     """One compiled program for all tests: a parameter that is not updated would show."""
-    return ContractProgram(Contract())
+    return Contract(solver="cvxpy")
 
 
 def clear(market: Market, **prior: Any) -> Outcome:
@@ -60,7 +59,7 @@ def test_closed_form_and_program_with_all_pairs_of_constraints_agree(prior: str)
     mechanism = Contract(**PRIORS[prior])
     value = np.array([-1.0, 0.3, 1.5, 2.5, 3.0, 3.8, 5.0, 9.0])
     effort, reward = mechanism.menu(value)
-    expected_effort, expected_reward = ContractProgram(mechanism).menu(value)
+    expected_effort, expected_reward = mechanism.program.menu(value)
 
     def profit(effort: FloatArray, reward: FloatArray) -> FloatArray:
         return (np.maximum(value, 0.0)[:, np.newaxis] * effort - reward).mean(axis=-1)
@@ -75,7 +74,7 @@ def test_closed_form_and_program_with_all_pairs_of_constraints_agree(prior: str)
 
 
 def test_program_and_closed_form_clear_markets_alike(
-    draw_market: DrawMarket, program: ContractProgram
+    draw_market: DrawMarket, program: Contract
 ) -> None:
     market = draw_market(0, num_worlds=6)
     exact, reference = clear(market), program.clear(market)
@@ -282,7 +281,7 @@ def test_a_prior_read_from_a_file_as_lists_is_the_same_prior() -> None:
 
 
 def test_a_failing_solver_is_reported_with_the_value(
-    program: ContractProgram, draw_market: DrawMarket, monkeypatch: pytest.MonkeyPatch
+    program: Contract, draw_market: DrawMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: cp.Problem, **options: object) -> None:
         raise cp.error.SolverError("InsufficientProgress")
@@ -291,4 +290,4 @@ def test_a_failing_solver_is_reported_with_the_value(
     with pytest.raises(
         MechanismError, match=r"contract for 2.5 credits/point: InsufficientProgress"
     ):
-        program.menu(np.array([2.5]))
+        program.program.menu(np.array([2.5]))

@@ -12,9 +12,8 @@ from mechanisms import Market, MarketError, MechanismError, Outcome, UserReports
 from mechanisms.arrays import FloatArray
 from mechanisms.assignment import net_value
 from mechanisms.candidates import load, of_served
-from mechanisms.fisher import trade_in
+from mechanisms.fisher import Fisher, trade_in
 from mechanisms.fisher_equilibrium import equilibrium
-from mechanisms.reference.fisher import FisherProgram
 
 WORLDS, USERS, EXPERTS = 8, 7, 5
 
@@ -68,8 +67,8 @@ def test_direct_method_and_program_agree(seed: int) -> None:
         least = np.minimum((log_markup[:, None] - worth).min(axis=-1), 0.0)
         return (reserve * np.exp(log_markup)).sum(axis=-1) - least.sum(axis=-1)
 
-    program = FisherProgram(USERS, EXPERTS)
-    direct, reference = equilibrium(worth, reserve), program.equilibrium(worth, reserve)
+    program = Fisher(solver="cvxpy")
+    direct, reference = equilibrium(worth, reserve), program.program.equilibrium(worth, reserve)
     np.testing.assert_allclose(
         objective(direct.log_markup), objective(reference.log_markup), rtol=1e-6
     )
@@ -279,7 +278,8 @@ def test_a_failing_program_is_reported_with_the_world(monkeypatch: pytest.Monkey
     def fail(self: cp.Problem, **options: object) -> None:
         raise cp.error.SolverError("InsufficientProgress")
 
-    program = FisherProgram(USERS, EXPERTS)
+    program = Fisher(solver="cvxpy")
+    assert program.clear(random_market(10)).status == "optimal"
     monkeypatch.setattr(cp.Problem, "solve", fail)
     with pytest.raises(
         MechanismError, match=r"fisher: the market of world \(0,\): InsufficientProgress"

@@ -8,15 +8,15 @@ import pytest
 
 import mechanisms
 from mechanisms import Market, MechanismError, Outcome
-from mechanisms.reference.posted_price import PostedPriceProgram
+from mechanisms.posted_price import PostedPrice
 
 EXPERTS = 8
 
 
 @pytest.fixture(scope="module")
-def program() -> PostedPriceProgram:
+def program() -> PostedPrice:
     """One compiled program for all tests: a parameter that is not updated would show."""
-    return PostedPriceProgram(EXPERTS)
+    return PostedPrice(solver="cvxpy")
 
 
 def random_market(seed: int, num_worlds: int) -> Market:
@@ -36,7 +36,7 @@ def users_profit(market: Market, outcome: Outcome) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_scan_and_program_agree(seed: int, program: PostedPriceProgram) -> None:
+def test_scan_and_program_agree(seed: int, program: PostedPrice) -> None:
     market = random_market(seed, num_worlds=8)
     scan = mechanisms.make("posted_price").clear(market)
     reference = program.clear(market)
@@ -49,7 +49,7 @@ def test_scan_and_program_agree(seed: int, program: PostedPriceProgram) -> None:
     assert reference.status == "optimal"
 
 
-def test_scan_and_program_agree_that_no_trade_pays(program: PostedPriceProgram) -> None:
+def test_scan_and_program_agree_that_no_trade_pays(program: PostedPrice) -> None:
     market = random_market(9, num_worlds=1)
     market = dataclasses.replace(market, value=market.unit_cost - 0.1)
     assert not program.clear(market).effort.any()
@@ -57,7 +57,7 @@ def test_scan_and_program_agree_that_no_trade_pays(program: PostedPriceProgram) 
 
 
 def test_a_failing_solver_is_reported_with_the_piece(
-    program: PostedPriceProgram, monkeypatch: pytest.MonkeyPatch
+    program: PostedPrice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: cp.Problem, **options: object) -> None:
         raise cp.error.SolverError("InsufficientProgress")
@@ -68,7 +68,7 @@ def test_a_failing_solver_is_reported_with_the_piece(
 
 
 def test_an_answer_short_of_optimal_is_refused(
-    program: PostedPriceProgram, monkeypatch: pytest.MonkeyPatch
+    program: PostedPrice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cp.Problem, "solve", lambda self, **options: None)
     monkeypatch.setattr(cp.Problem, "status", cp.OPTIMAL_INACCURATE)

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 import mechanisms
 from mechanisms import Market, MechanismError, Outcome, cost
 from mechanisms.arrays import FloatArray
-from mechanisms.reference.proportional_share import ProportionalShareProgram
+from mechanisms.proportional_share import ProportionalShare
 
 EXPERTS = 8
 DrawMarket = Callable[..., Market]
@@ -22,9 +22,9 @@ WithFalseCosts = Callable[[Market, int, int], Market]
 
 
 @pytest.fixture(scope="module")
-def program() -> ProportionalShareProgram:
+def program() -> ProportionalShare:
     """One compiled program for all tests: a parameter that is not updated would show."""
-    return ProportionalShareProgram(EXPERTS)
+    return ProportionalShare(solver="cvxpy")
 
 
 def clear(market: Market, budget: float | None = None) -> Outcome:
@@ -70,7 +70,7 @@ def markets(draw: st.DrawFn) -> Market:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_scan_and_mixed_integer_program_agree(
-    seed: int, draw_market: DrawMarket, program: ProportionalShareProgram
+    seed: int, draw_market: DrawMarket, program: ProportionalShare
 ) -> None:
     market = draw_market(seed, num_worlds=12, num_experts=EXPERTS)
     scan, reference = clear(market), program.clear(market)
@@ -245,7 +245,7 @@ def test_an_impossible_budget_is_refused(budget: float) -> None:
 
 
 def test_a_failing_solver_is_reported_with_the_budget(
-    program: ProportionalShareProgram, draw_market: DrawMarket, monkeypatch: pytest.MonkeyPatch
+    program: ProportionalShare, draw_market: DrawMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: cp.Problem, **options: object) -> None:
         raise cp.error.SolverError("InsufficientProgress")

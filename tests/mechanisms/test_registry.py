@@ -40,6 +40,20 @@ def test_a_name_is_taken_once(shapes: Registry[object]) -> None:
         shapes.register("circle")(lambda: None)
 
 
+def test_a_part_defined_again_takes_the_place_of_its_former_self(
+    shapes: Registry[object],
+) -> None:
+    for corners in (3, 4):
+        code = f"def polygon(): return {corners}"
+        namespace = {"__name__": "notebook"}
+        exec(code, namespace)
+        shapes.register("polygon")(namespace["polygon"])  # type: ignore[type-var]
+        assert shapes.make("polygon") == corners
+    assert dict(shapes.items())["polygon"] is namespace["polygon"]
+    shapes.forget("polygon")
+    assert "polygon" not in shapes
+
+
 def test_names_are_listed_where_none_is_near_and_where_they_are_few() -> None:
     many = [f"name_{number}" for number in range(MOST_LISTED + 1)]
     assert nearest("name_3x", many) == "did you mean 'name_3'?"

@@ -13,7 +13,6 @@ from mechanisms import Market, MarketError, MechanismError, Outcome, UserReports
 from mechanisms.arrays import FloatArray
 from mechanisms.assignment import optimal_welfare, pairs_of, relaxation
 from mechanisms.candidates import load, of_served
-from mechanisms.reference.shadow_price import ShadowPriceProgram
 
 WORLDS, USERS, EXPERTS = 12, 8, 6
 
@@ -180,7 +179,7 @@ def test_the_price_of_band_is_what_one_more_hertz_adds_to_the_optimum() -> None:
 def test_the_program_in_cvxpy_decides_the_same(bandwidth: bool) -> None:
     market = scarce(6)
     direct = clear(market, bandwidth=bandwidth)
-    reference = ShadowPriceProgram(12, EXPERTS, bandwidth=bandwidth).clear(market)
+    reference = clear(market, bandwidth=bandwidth, solver="cvxpy")
     np.testing.assert_allclose(direct.welfare, reference.welfare, rtol=1e-6)
     np.testing.assert_array_equal(direct.allocation.expert, reference.allocation.expert)
     assert (utility(market, reference) >= -1e-9).all()
@@ -209,7 +208,7 @@ def regret(clear_market: Callable[[Market], Outcome]) -> FloatArray:
 def test_users_gain_by_misreporting_under_scarcity_and_more_so_at_a_vertex() -> None:
     # Known of 12 such markets: 0.8 in the mean and 4.4 at most at a vertex, 0.3 and 2.0 between the
     # vertices.
-    program = ShadowPriceProgram(USERS, EXPERTS, bandwidth=False)
+    program = mechanisms.make("shadow_price", bandwidth=False, solver="cvxpy")
     vertex, interior = regret(lambda market: clear(market, bandwidth=False)), regret(program.clear)
     assert 0.5 < vertex.mean() < 1.1
     assert 3.0 < vertex.max() < 6.0
@@ -255,10 +254,12 @@ def test_a_failing_program_is_reported_with_the_world(monkeypatch: pytest.Monkey
     def fail(self: cp.Problem, **options: object) -> None:
         raise cp.error.SolverError("InsufficientProgress")
 
-    program = ShadowPriceProgram(12, EXPERTS)
+    program = mechanisms.make("shadow_price", solver="cvxpy")
+    assert program.clear(scarce(14)).status == "optimal"
     monkeypatch.setattr(cp.Problem, "solve", fail)
     with pytest.raises(
-        MechanismError, match=r"shadow_price, world \(0,\): assignment: InsufficientProgress"
+        MechanismError,
+        match=r"shadow_price, world \(0,\): assignment of 12 users .*: InsufficientProgress",
     ):
         program.clear(scarce(14))
 

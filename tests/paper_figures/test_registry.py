@@ -26,7 +26,8 @@ def test_a_figure_of_a_users_own_is_drawn_and_saved_by_its_name(tables: Tables) 
         file = BytesIO()
         save("mine", drawn["mine"], file, "png")
         assert Image.open(file).size == (100, 50)
+        assert register("mine", {})(plot) is plot  # defined again, as in a cell of a notebook
         with pytest.raises(ValueError, match="figure 'mine' exists already"):
-            register("mine", {})(plot)
+            register("mine", {})(lambda tables: None)
     finally:
         del FIGURES["mine"]

@@ -3,17 +3,21 @@
 import inspect
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from pydantic import TypeAdapter, ValidationError
 
 import mechanisms
-from envs import WorldConfig
+from envs import ChannelConfig, WorldConfig
+from envs.channel import Arrays, ChannelProcess, register
+from envs.channel.config import OF_PROCESS
+from envs.channel.registry import keys_read
 from envs.experts import MEASURED
 
 Plain = dict[str, Any]
@@ -34,6 +38,26 @@ MOST = {  # sizes at which 200 slots still take an instant
 LOWEST = (-1e6, -60.0, 0.0, 1e-9, 1e-3)
 HIGHEST = (1e12, 1e9, 1e6, 60.0, 1.0, 0.2 - 1e-9)
 MEASURED_TOPICS = 6
+
+
+EXTREME = "extreme"  # a process from outside of the package, which clips nothing
+
+
+@register(EXTREME)
+@dataclass(frozen=True)
+class Extreme(ChannelProcess):
+    """An SNR from end to end of a range."""
+
+    range_db: tuple[float, float] = (-60.0, 60.0)
+
+    def mean_db(self, state: Arrays) -> np.ndarray:
+        return state["mean_db"]
+
+    def large_scale(self, shape: Any, users: Any, experts: Any, rng: Any) -> Arrays:
+        return {"mean_db": rng.uniform(*self.range_db, shape).astype(np.float32)}
+
+    def small_scale(self, shape: Any, state: Arrays, rng: np.random.Generator) -> Arrays:
+        return {"snr_db": rng.choice(np.float32(self.range_db), shape)}
 
 
 class Case(NamedTuple):
@@ -118,6 +142,10 @@ def _cases(
 
 def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
     name = leaf.key.rpartition(".")[2]
+    if name == "process":
+        return st.sampled_from(["iid", "gauss_markov", EXTREME])
+    if name == "parameters":
+        return st.just({})  # see `_make_consistent`
     alternatives = _alternatives(leaf.schema)
     values = st.one_of(
         _values(schema, leaf.default, name, leaf.is_taken, wild) for schema in alternatives
@@ -192,15 +220,19 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
     if requests["num_transferred"] is not None:
         requests["num_transferred"] = min(requests["num_transferred"], requests["num_subtasks"])
         requests["private_probability"] = 0.0
-    if channel["process"] == "iid":
-        channel["correlation"] = channel["speed_m_s"] = None
-    elif channel["speed_m_s"] is None:
+    channel["parameters"] = draw(st.sampled_from([None, {}]))
+    if channel["process"] == EXTREME:
+        channel["parameters"] = {"range_db": channel["snr_db"]}
+    for key in OF_PROCESS:
+        if key not in keys_read(channel["process"], OF_PROCESS):
+            channel[key] = getattr(ChannelConfig(), key)
+    if channel["process"] == "gauss_markov" and channel["speed_m_s"] is None:
         channel["correlation"] = (
             draw(st.sampled_from([0.0, 0.5, 1.0]))
             if channel["correlation"] is None
             else channel["correlation"]
         )
-    else:
+    elif channel["process"] == "gauss_markov":
         channel["correlation"] = None
     if channel["noise_scaling"]:
         channel["split"] = "equal"

@@ -154,6 +154,44 @@ def test_code_that_a_runs_experiment_names_is_imported_with_trust_alone(
     assert mark.exists()
 
 
+def test_code_that_lies_in_a_run_from_elsewhere_is_imported_with_trust_alone(
+    pristine: Path, tmp_path: Path
+) -> None:
+    """Named under imports, as callbacks, or as a policy; in `imports` or beside the experiment."""
+    mark = tmp_path / "mark"
+    bomb = f"open({str(mark)!r}, 'w')\nraise ImportError('went off')\n"
+    plain = yaml.safe_load((pristine / "experiment.yaml").read_text())
+    callbacks = plain["algorithm"] | {"callbacks": {"callbacks_class": "planted.Tracker"}}
+    for number, (place, changes) in enumerate(
+        [
+            ("imports/planted.py", {"imports": ["planted.py"]}),
+            ("planted.py", {"imports": ["planted.py"]}),
+            ("planted.py", {"algorithm": callbacks}),
+            ("planted/tracker.py", {"imports": ["planted.tracker"]}),
+        ]
+    ):
+        run = tmp_path / f"run{number}"
+        shutil.copytree(pristine, run)
+        (run / place).parent.mkdir(exist_ok=True)
+        (run / place).write_text(bomb)
+        (run / "experiment.yaml").write_text(yaml.safe_dump(plain | changes))
+        (run / "trust.json").write_text('{"sha256": {}, "imports": "00", "named": null}')
+        for command in (
+            ("resume", run),
+            ("evaluate", run, "--policy", "random", "--episodes", "1"),
+            ("figures", run),
+            ("export", run, "--format", "csv", "--out", tmp_path / "out.csv"),
+            ("generate", "A storm.", "--run", run),
+        ):
+            refused = marl_moe(*command)
+            assert refused.exit_code == 2
+            assert len(refused.stderr.splitlines()) == 1
+            assert "--trust" in refused.stderr
+            assert not mark.exists(), (place, command)
+        assert "went off" in marl_moe("figures", run, "--trust").stderr
+        mark.unlink()
+
+
 LABELS = [
     "env.experts.competence=../../../up.json",
     "env.experts.competence=/etc/passwd",

@@ -36,6 +36,10 @@ ALLOWED = {
         "marl_moe/experiment/spec/rllib_sections.py",
         "import_module",
     ): "algorithm.callbacks, for which resume asks --trust",
+    (
+        "marl_moe/plugins.py",
+        "import_module",
+    ): "imports, for which every command asks --trust where the run is from elsewhere",
 }
 
 

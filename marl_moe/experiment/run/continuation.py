@@ -13,7 +13,7 @@ from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.records.columns import TABLES
 from marl_moe.experiment.records.tables import further_columns, write_table
 from marl_moe.experiment.run.creation import create_run
-from marl_moe.experiment.run.folder import EXPERIMENT, JobKey, RunFolder
+from marl_moe.experiment.run.folder import EXPERIMENT, JobKey, RunFolder, import_code
 from marl_moe.experiment.run.job import Tables, do
 from marl_moe.experiment.run.jobs import run_jobs
 from marl_moe.experiment.run.lock import sole_use
@@ -52,6 +52,7 @@ def continue_run(run: RunFolder, progress: Progress | None = None) -> Run:
         UnderWayError: another process is at it.
         RecordError: a table or a checkpoint was damaged.
     """
+    import_code(run.path, trust=True)  # as it was when the run was created or read
     with sole_use(run.path, EXPERIMENT):
         return _continue_alone(run, progress or Progress())
 

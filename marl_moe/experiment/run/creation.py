@@ -9,13 +9,18 @@ from envs import World
 from marl_moe.errors import MetricError, SpecError
 from marl_moe.experiment.records.environment import write_environment
 from marl_moe.experiment.records.secrets import redacted
-from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, create_run_folder
+from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, code_of, create_run_folder
 from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once, jobs_of
+from marl_moe.experiment.run.policy_checks import check_policies
+from marl_moe.experiment.run.trained_elsewhere import copy_policies
+from marl_moe.experiment.run.trust import IMPORTS, write_trust
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.sweep import Point, sweep_points
 from marl_moe.experiment.training.cluster import address_of, start_ray
 from marl_moe.experiment.training.configuration import check_algorithm
 from marl_moe.metrics import check_metrics
+from marl_moe.plugins import sources_of
+from marl_moe.sources import SUFFIX
 from marl_moe.whole_file import write_text
 
 
@@ -23,12 +28,13 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
     """Check everything, and create a run folder below `out` with the experiment in it.
 
     Raises:
-        SpecError: before anything is written, RLlib or the world does not take the experiment, or
-            it holds a secret.
+        SpecError: before anything is written, RLlib or the world does not take the experiment,
+            it holds a secret, or a policy that it compares is not found or does not act.
         ConnectionError: there is no cluster at its address, which the folder does not keep.
     """
     points = _checked_points(spec)
-    written = spec.at(None).to_yaml()
+    sources = sources_of(spec.imports)
+    written = _as_kept(spec).to_yaml()
     if written != redacted(written):
         raise SpecError(
             "holds a key, token or password, and experiments are written down; leave it to the "
@@ -40,10 +46,26 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
     try:
         write_text(folder / EXPERIMENT, written)
         write_environment(folder, spec.seed_list())
+        copy_policies(folder, points, spec.seed_list())
+        for source in sources:
+            copy = folder / IMPORTS / source.path.relative_to(source.root)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(source.text)
+        if spec.imports or code_of(points):
+            write_trust(folder, _as_kept(spec).imports, code_of(points))
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return RunFolder(folder, spec, tuple(points))
+
+
+def _as_kept(spec: ExperimentSpec) -> ExperimentSpec:
+    """Return the experiment as a run folder keeps it.
+
+    It has no address, and its files lie in the folder's `imports`, where each is found by its name.
+    """
+    names = [Path(name).name if name.endswith(SUFFIX) else name for name in spec.imports]
+    return spec.at(None).model_copy(update={"imports": names})
 
 
 def describe_run(spec: ExperimentSpec) -> str:
@@ -80,4 +102,5 @@ def _checked_points(spec: ExperimentSpec) -> list[Point]:
                     f"env: {env.num_users:,} users and {env.num_experts:,} experts are more than "
                     "memory holds"
                 ) from None
+    check_policies(points, spec.seed_list())
     return points

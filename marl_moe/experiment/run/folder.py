@@ -1,8 +1,10 @@
 """Run folders: an experiment written down, its jobs, and what of them is done."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from marl_moe.errors import SpecError
 from marl_moe.experiment.records.columns import TABLES
@@ -10,8 +12,10 @@ from marl_moe.experiment.records.tables import read_table
 from marl_moe.experiment.run.job import Job, Tables
 from marl_moe.experiment.run.planning import jobs_of
 from marl_moe.experiment.run.training_job import TrainingJob
+from marl_moe.experiment.run.trust import check_imports, check_named, sign
 from marl_moe.experiment.spec.experiment import ExperimentSpec
-from marl_moe.experiment.spec.reading import load_experiment
+from marl_moe.experiment.spec.imports import imports_of
+from marl_moe.experiment.spec.reading import load_experiment, read_sections, with_imports
 from marl_moe.experiment.spec.rllib_sections import named_code
 from marl_moe.experiment.spec.sweep import Point, sweep_points
 
@@ -36,18 +40,19 @@ class RunFolder:
     points: tuple[Point, ...]
 
     @classmethod
-    def read(cls, path: Path, address: str | None = None) -> "RunFolder":
-        """Read the experiment of a run folder.
+    def read(cls, path: Path, address: str | None = None, *, trust: bool = False) -> "RunFolder":
+        """Read the experiment of a run folder, and import the code that was copied into it.
 
         Args:
             path: the folder.
             address: address of the Ray that it goes on with, which no folder keeps; None: this
                 machine.
+            trust: whether to count code as one's own that comes from elsewhere, or was changed.
 
         Raises:
-            SpecError: there is no experiment, or not a whole one.
+            SpecError: there is no experiment, or not a whole one, or one with code from elsewhere.
         """
-        spec = read_experiment(path).at(address)
+        spec = read_experiment(path, trust=trust).at(address)
         return cls(path, spec, tuple(sweep_points(spec)))
 
     @cached_property
@@ -90,30 +95,72 @@ class RunFolder:
             )
         return jobs
 
-    def check_trusted(self) -> None:
-        """Check that the experiment names no code, which going on would run.
+    def check_trusted(self, *, trust: bool) -> None:
+        """Check that going on runs no code from elsewhere, such as callbacks.
+
+        Args:
+            trust: whether to count such code as one's own from now on.
 
         Raises:
-            SpecError: it names some.
+            SpecError: it would; the message says what names it.
         """
-        code = [path for point in self.points for path in named_code(point.spec)]
-        if code:
-            raise SpecError(
-                f"{self.path}: its {EXPERIMENT} names code that would be run, or an environment "
-                f"for it: {'; '.join(dict.fromkeys(code))}; if you trust whoever wrote it, say "
-                "--trust"
-            )
+        named = code_of(self.points)
+        if trust:
+            sign(self.path, named=named)
+        else:
+            check_named(self.path, named)
 
 
-def read_experiment(path: Path) -> ExperimentSpec:
-    """Read the experiment of a run folder, without the points of its sweep.
+def code_of(points: Sequence[Point]) -> list[str]:
+    """Return the code that the experiments of a sweep name beside their imports."""
+    return list(dict.fromkeys(code for point in points for code in named_code(point.spec)))
+
+
+def read_experiment(path: Path, *, trust: bool = False) -> ExperimentSpec:
+    """Read the experiment of a run folder, without the points of its sweep; import its code.
+
+    Args:
+        path: the folder.
+        trust: whether to count code as one's own that comes from elsewhere, or was changed.
 
     Raises:
-        SpecError: there is none, or not a whole one.
+        SpecError: there is none, or not a whole one, or one with code from elsewhere.
     """
-    if not (path / EXPERIMENT).is_file():
+    file = path / EXPERIMENT
+    if not file.is_file():
         raise SpecError(f"{path}: no run folder, there is no {EXPERIMENT} in it")
-    return load_experiment(str(path / EXPERIMENT))
+    _check_imports(path, read_sections(file), trust)
+    return load_experiment(str(file))
+
+
+def import_code(path: Path, *, trust: bool = False) -> None:
+    """Import the code of a run folder, without reading the rest of its experiment.
+
+    Args:
+        path: the folder; one without an experiment has no code.
+        trust: whether to count code as one's own that comes from elsewhere, or was changed.
+
+    Raises:
+        SpecError: the experiment is no YAML, or the code comes from elsewhere or cannot be
+            imported.
+    """
+    file = path / EXPERIMENT
+    if not file.is_file():
+        return
+    raw = read_sections(file)
+    _check_imports(path, raw, trust)
+    with_imports(raw, path, str(file))
+
+
+def _check_imports(path: Path, raw: dict[str, Any], trust: bool) -> None:
+    try:
+        imports = imports_of(raw, path)
+    except SpecError as error:
+        raise SpecError(f"{path / EXPERIMENT}: {error}") from None
+    if trust:
+        sign(path, imports=imports)
+    else:
+        check_imports(path, imports)
 
 
 def create_run_folder(parent: Path, name: str) -> Path:

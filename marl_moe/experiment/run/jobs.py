@@ -17,6 +17,7 @@ from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.training.cluster import nodes, start_ray
 from marl_moe.experiment.training.resources import Bundles, check_fits
+from marl_moe.plugins import Code, code
 from marl_moe.whole_file import PARTIAL
 
 Job = TypeVar("Job")
@@ -138,11 +139,18 @@ class _Place:
                 self.group, 0, placement_group_capture_child_tasks=True
             ),
         )
-        self.process = actor.remote()
+        self.process = actor.remote(code())
 
 
 class _Process:
-    """A process of Ray that does jobs."""
+    """A process of Ray that does jobs.
+
+    Args:
+        own: code of the user's own, which was imported here when it arrived.
+    """
+
+    def __init__(self, own: Code) -> None:
+        self.own = own
 
     def do(self, work: Work[Job, Result], number: int, job: Job, told: Any, probe: Path) -> Result:
         """Do a job, and put the calls of its progress into the queue `told`."""

@@ -7,15 +7,13 @@ from pathlib import Path
 from marl_moe.experiment.run.job import Job
 from marl_moe.experiment.run.market_study_job import MarketStudyJob
 from marl_moe.experiment.run.training_job import TrainingJob
-from marl_moe.experiment.spec.labels import folder_of
 from marl_moe.experiment.spec.sweep import Point
 from marl_moe.experiment.training.cluster import resources
 from marl_moe.experiment.training.resources import Bundles, side_by_side
 
 
 def _training_job(point: Point, seed: int, folder: Path) -> Job:
-    checkpoint = folder / "checkpoints" / folder_of(point.label) / f"seed_{seed}"
-    return TrainingJob(point.label, point.settings, seed, point.spec, checkpoint)
+    return TrainingJob(point.label, point.settings, seed, point.spec, folder)
 
 
 def _market_study_job(point: Point, seed: int, folder: Path) -> Job:

@@ -10,25 +10,20 @@ import pandas as pd
 import mechanisms
 from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.progress import Progress
+from marl_moe.experiment.run.compared_policies import compared_policy
 from marl_moe.experiment.run.job import Job, Tables
+from marl_moe.experiment.run.policy_copies import trained_policy
 from marl_moe.experiment.spec.experiment import ExperimentSpec
-from marl_moe.experiment.study.evaluation import (
-    Evaluation,
-    evaluate,
-    make_heuristic,
-    with_shares,
-)
-from marl_moe.experiment.study.tuning import tuned_better_response
+from marl_moe.experiment.spec.labels import folder_of
+from marl_moe.experiment.spec.policies import RegisteredPolicy
+from marl_moe.experiment.study.evaluation import Evaluation, evaluate, with_shares
 from marl_moe.experiment.training.checkpoint import remove_checkpoint
 from marl_moe.experiment.training.configuration import algorithm_config
-from marl_moe.experiment.training.engines import engine_of
 from marl_moe.experiment.training.loop import train
 from marl_moe.experiment.training.resources import Bundles, bundles_of
 from marl_moe.policies import POLICIES
-from marl_moe.policies.equilibrium import BetterResponse
-from marl_moe.policies.heuristics import Policy
-from marl_moe.policies.learned import STOCHASTIC
-from marl_moe.seeds import policy_generator, stochastic_policy_generator
+from marl_moe.policies.base import Policy
+from marl_moe.seeds import stochastic_policy_generator
 
 
 @dataclass(frozen=True)
@@ -36,10 +31,10 @@ class TrainingJob(Job):
     """A policy trained, if the experiment has an algorithm, and compared with others.
 
     Attributes:
-        checkpoint: folder of the policy and of what training goes on from.
+        folder: the run folder.
     """
 
-    checkpoint: Path
+    folder: Path
     results: ClassVar[str] = "evaluation"
 
     @property
@@ -85,31 +80,34 @@ class TrainingJob(Job):
         """See `Job`: a policy stays, the checkpoint of its training goes."""
         remove_checkpoint(self.checkpoint)
 
-    def policy(self, name: str) -> Policy:
-        """Return a policy by name, learned ones as this job trained them.
+    @property
+    def checkpoint(self) -> Path:
+        """Folder of the policy that is trained, and of what training goes on from."""
+        return self.folder / "checkpoints" / folder_of(self.label) / f"seed_{self.seed}"
 
-        Better response is tuned to this world.
+    def policy(self, name: str) -> Policy:
+        """Return a policy by its name in the records, or of one that is registered.
+
+        Learned ones are as this job trained them.
 
         Raises:
             SpecError: there is none of that name, or it was not trained yet.
+            RecordError: its files are damaged.
         """
-        names = {*policy_names(self.spec), *POLICIES}
-        if name not in names:
-            raise SpecError(f"policy: {unknown_key(name, sorted(names))}")
-        if name == BetterResponse.name:
-            mechanism = mechanisms.make(**self.spec.mechanism.parameters())
-            generator = policy_generator(name, self.seed)
-            return tuned_better_response(self.spec.evaluated_env(), mechanism, self.seed, generator)
-        if name in POLICIES:
-            return make_heuristic(name, self.seed)
-        assert self.spec.algorithm is not None
-        try:
-            learned = engine_of(self.spec.algorithm).load(self.checkpoint)
-        except OSError as error:
-            raise SpecError(f"policy {name} was not trained yet: {error}") from None
-        if not name.endswith(STOCHASTIC):
-            return learned
-        return learned.stochastic(stochastic_policy_generator(self.seed))
+        entry = self.spec.evaluation.entry(name)
+        algorithm = self.spec.algorithm
+        if entry is None and algorithm is not None and name in algorithm.learned:
+            rng = stochastic_policy_generator(self.seed)
+            try:
+                return trained_policy(self.checkpoint, name, rng)
+            except OSError as error:
+                raise SpecError(f"policy {name} was not trained yet: {error}") from None
+        if entry is None:
+            if name not in POLICIES:
+                names = sorted({*policy_names(self.spec), *POLICIES})
+                raise SpecError(f"policy: {unknown_key(name, names)}")
+            entry = RegisteredPolicy.of(name)
+        return compared_policy(entry, self.spec, self.label, self.seed, self.folder)
 
     def evaluate(
         self, policies: Sequence[Policy], episodes: int, progress: Progress | None = None
@@ -143,7 +141,5 @@ def policy_names(spec: ExperimentSpec) -> list[str]:
 
     The learned one plays twice: its likeliest actions, and actions drawn.
     """
-    learned = []
-    if spec.algorithm is not None:
-        learned = [spec.algorithm.name, f"{spec.algorithm.name}{STOCHASTIC}"]
-    return [*learned, *spec.evaluation.policies]
+    learned = [] if spec.algorithm is None else spec.algorithm.learned
+    return [*learned, *(entry.shown_as for entry in spec.evaluation.policies)]

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from marl_moe.errors import unknown_key
 from marl_moe.experiment.spec.section import Name, OpenSection, Section
+from marl_moe.policies.base import STOCHASTIC
 
 RLLIB_SECTIONS = (
     "training",
@@ -87,6 +88,11 @@ class AlgorithmSpec(OpenSection):
     def sections(self) -> dict[str, Any]:
         """Return RLlib's sections."""
         return dict(self.model_extra or {})
+
+    @property
+    def learned(self) -> list[str]:
+        """Names of the policy that is learned: by its likeliest actions, and drawing them."""
+        return [self.name, f"{self.name}{STOCHASTIC}"]
 
     def module_users(self, num_users: int) -> dict[str, list[int]]:
         """Return the users that each module acts for.

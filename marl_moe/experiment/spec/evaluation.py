@@ -4,7 +4,11 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from marl_moe.experiment.spec.policies import PolicyEntry, RegisteredPolicy, check_named_apart
 from marl_moe.experiment.spec.section import Section, check_policies
+
+# Policies that are compared where an experiment names none.
+COMPARED = ("local", "greedy", "topic_match", "max_snr", "random", "abandon")
 
 
 class EvaluationSpec(Section):
@@ -23,15 +27,19 @@ class EvaluationSpec(Section):
         description="Of these, the first whose clearings are recorded, a policy and seed; null: "
         "all",
     )
-    policies: list[str] = Field(
-        default=["local", "greedy", "topic_match", "max_snr", "random", "abandon"],
-        description="Beside the learned one",
+    policies: list[PolicyEntry] = Field(
+        default=[RegisteredPolicy.of(name) for name in COMPARED],
+        description="Beside the learned one: names, or sections with `name`, `run` or `import`",
     )
 
     @model_validator(mode="after")
-    def _known_policies(self) -> Self:
-        check_policies("policies", self.policies)
+    def _named_apart(self) -> Self:
+        check_named_apart(self.policies, [])
         return self
+
+    def entry(self, name: str) -> PolicyEntry | None:
+        """Return the entry that is shown as `name`, None where there is none."""
+        return next((entry for entry in self.policies if entry.shown_as == name), None)
 
 
 class AuditSpec(Section):

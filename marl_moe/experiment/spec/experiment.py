@@ -1,10 +1,10 @@
 """A whole experiment: its sections and what must hold between them, checked where it is built.
 
-Sections: `name, kind, seeds, env, mechanism, algorithm, metrics, evaluation, audit, cluster, sweep,
-figures, sizes`. `env` is `WorldConfig` of `envs`; `mechanism` names a mechanism and its parameters;
-under `algorithm`, sections other than `name`, `policies`, `stop` and `pretraining` are RLlib's own
-and passed on; `metrics` are names of a researcher's own; `audit` is read by `kind: market_study`
-alone, which has no `algorithm`.
+Sections: `name, kind, imports, seeds, env, mechanism, algorithm, metrics, evaluation, audit,
+cluster, sweep, figures, sizes`. `env` is `WorldConfig` of `envs`; `mechanism` names a mechanism and
+its parameters; under `algorithm`, sections other than `name`, `policies`, `stop` and `pretraining`
+are RLlib's own and passed on; `imports` and `metrics` name code of a researcher's own; `audit` is
+read by `kind: market_study` alone, which has no `algorithm`.
 """
 
 import json
@@ -19,6 +19,7 @@ from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.algorithm import AlgorithmSpec
 from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.spec.evaluation import AuditSpec, EvaluationSpec
+from marl_moe.experiment.spec.policies import check_named_apart
 from marl_moe.experiment.spec.section import Name, OpenSection, Section, check_metrics, merged
 
 MOST_SEEDS = 10_000
@@ -48,6 +49,11 @@ class ExperimentSpec(Section):
         "train",
         description="Train and evaluate a policy; or audit a mechanism in markets sampled from the "
         "world",
+    )
+    imports: list[str] = Field(
+        default=[],
+        description="Code of your own, imported in every process: files beside the experiment, as "
+        "mine.py, or modules, as my_package.channels",
     )
     seeds: int | list[int] = Field(
         1, description="How many seeds (0, 1, ...), or the seeds themselves"
@@ -88,6 +94,8 @@ class ExperimentSpec(Section):
             self._check_algorithm(self.algorithm)
         if "cluster" in self.sweep:
             raise ValueError("sweep.cluster: all jobs of a run share one Ray")
+        if "imports" in self.sweep or any("imports" in size for size in self.sizes.values()):
+            raise ValueError("imports: should stand at the top, not in sweep or sizes")
         if "metrics" in self.sweep:
             raise ValueError("sweep.metrics: all jobs of a run share its tables")
         self.evaluated_env()
@@ -106,6 +114,7 @@ class ExperimentSpec(Section):
     def _check_algorithm(self, algorithm: AlgorithmSpec) -> None:
         if self.kind == "market_study":
             raise ValueError("kind: market_study has no algorithm; leave that section out")
+        check_named_apart(self.evaluation.policies, algorithm.learned)
         algorithm.module_users(self.env.num_users)
         if algorithm.pretraining is None:
             return

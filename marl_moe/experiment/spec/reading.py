@@ -10,15 +10,20 @@ from pydantic.fields import FieldInfo
 
 from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.imports import imports_of, where_to_find
 from marl_moe.experiment.spec.section import merged
 from marl_moe.experiment.spec.yaml_loader import check_values, parse_yaml
-from mechanisms.registry import nearest
+from marl_moe.plugins import load
+from mechanisms.registry import UnknownNameError, nearest
 
 
 def load_experiment(
-    source: str, overrides: Sequence[str] = (), size: str | None = None
+    source: str,
+    overrides: Sequence[str] = (),
+    size: str | None = None,
+    imports: Sequence[Path] = (),
 ) -> ExperimentSpec:
-    """Read an experiment from a file, or by the name of one that is shipped.
+    """Read an experiment from a file, or by the name of one that is shipped; import its code.
 
     Args:
         source: path of a YAML file, or a name such as `case_study`.
@@ -26,11 +31,32 @@ def load_experiment(
             changes.
         size: one of the file's `sizes`, which changes the keys that it holds and is added to the
             name.
+        imports: files of code to import beside those that the experiment names.
 
     Raises:
         SpecError: a line for each thing wrong.
     """
     path = find_experiment(source)
+    raw = read_sections(path)
+    if imports:
+        listed = raw.get("imports") or []
+        raw["imports"] = [*listed, *(str(file.absolute()) for file in imports)]
+    raw = with_imports(raw, path.parent, str(path))
+    if size is not None:
+        raw = _sized(raw, size, path)
+    if overrides:
+        for override in overrides:
+            _override(raw, override)
+        raw = with_imports(raw, path.parent, str(path))
+    return parse_experiment(raw, str(path), path.parent)
+
+
+def read_sections(path: Path) -> dict[str, Any]:
+    """Read the sections of an experiment as its YAML gives them.
+
+    Raises:
+        SpecError: it is no YAML of sections.
+    """
     try:
         raw = parse_yaml(path.read_text(), str(path))
     except UnicodeDecodeError:
@@ -39,28 +65,49 @@ def load_experiment(
         raise SpecError(
             f"{path}: should hold the sections of an experiment, got {type(raw).__name__}"
         )
-    if size is not None:
-        raw = _sized(raw, size, str(path))
-    for override in overrides:
-        _override(raw, override)
-    return parse_experiment(raw, str(path))
+    check_values(raw, str(path))
+    return raw
 
 
-def _sized(raw: dict[str, Any], size: str, where: str) -> dict[str, Any]:
+def with_imports(raw: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
+    """Import the code that an experiment names, and return the experiment with the files' paths.
+
+    Args:
+        raw: the experiment.
+        folder: folder that its files are beside.
+        where: begins messages.
+
+    Raises:
+        SpecError: something that is named cannot be imported.
+    """
+    try:
+        imports = load(imports_of(raw, folder), folder)
+    except SpecError as error:
+        raise SpecError(f"{where}: {error}") from None
+    return raw | {"imports": imports} if imports else raw
+
+
+def _sized(raw: dict[str, Any], size: str, path: Path) -> dict[str, Any]:
     """Return the experiment at one of its sizes.
 
     Raises:
         SpecError: it has no such size; the message names those that it has.
     """
-    sizes = parse_experiment(raw, where).sizes
+    where = str(path)
+    sizes = parse_experiment(raw, where, path.parent).sizes
     if size not in sizes:
         there_are = unknown_key(size, list(sizes)) if sizes else "the file has no sizes"
         raise SpecError(f"{where}: --size {size}: {there_are}")
     return merged(raw, sizes[size]) | {"name": f"{raw['name']}_{size}", "sizes": {}}
 
 
-def parse_experiment(raw: dict[str, Any], where: str) -> ExperimentSpec:
-    """Check an experiment given as nested dictionaries.
+def parse_experiment(raw: dict[str, Any], where: str, folder: Path | None = None) -> ExperimentSpec:
+    """Check an experiment given as nested dictionaries; its imports were imported before.
+
+    Args:
+        raw: the experiment.
+        where: begins messages.
+        folder: folder whose files may hold what is named and not found.
 
     Raises:
         SpecError: a line for each mistake, which begins with `where`.
@@ -72,10 +119,11 @@ def parse_experiment(raw: dict[str, Any], where: str) -> ExperimentSpec:
         # By JSON, which is strict: no string passes for a number, and lists may still be tuples.
         spec = TypeAdapter(ExperimentSpec).validate_json(json.dumps(raw), strict=True)
         for size, changes in spec.sizes.items():
-            parse_experiment(merged(raw, changes) | {"sizes": {}}, f"{where}: sizes.{size}")
+            sized = merged(raw, changes) | {"sizes": {}}
+            parse_experiment(sized, f"{where}: sizes.{size}", folder)
         return spec
     except ValidationError as error:
-        raise SpecError("\n".join(_lines(error, where))) from None
+        raise SpecError("\n".join(_lines(error, where, folder))) from None
 
 
 def find_experiment(source: str) -> Path:
@@ -116,14 +164,14 @@ def _override(raw: dict[str, Any], override: str) -> None:
     section[last] = parse_yaml(value, f"--set {override}")
 
 
-def _lines(error: ValidationError, where: str) -> list[str]:
+def _lines(error: ValidationError, where: str, folder: Path | None) -> list[str]:
     """Return a line for each mistake: file, key, what is wrong and what would be right."""
     lines = []
     for mistake in error.errors():
         path = [
             str(part)
             for part in mistake["loc"]
-            if not str(part).startswith(("dict[", "list[", "literal["))
+            if not str(part).startswith(("dict[", "list[", "literal[", "entry["))
         ]
         key = ".".join(path) or "experiment"
         if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
@@ -132,6 +180,9 @@ def _lines(error: ValidationError, where: str) -> list[str]:
             given = mistake["input"]
             shown = "" if isinstance(given, dict) else f", got {given!r}"
             message = mistake["msg"].removeprefix("Value error, ") + shown
+            cause = mistake.get("ctx", {}).get("error")
+            if isinstance(cause, UnknownNameError):
+                message += f" ({where_to_find(cause.name, folder)})"
         lines.append(f"{where}: {key}: {message}")
     return list(dict.fromkeys(lines))
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from marl_moe.errors import unknown_key
 from marl_moe.metrics import METRICS
 from marl_moe.policies import POLICIES
+from mechanisms.registry import UnknownNameError
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # of what becomes a folder, or a key in a file
 LONGEST_NAME = 100
@@ -46,11 +47,11 @@ def check_policies(key: str, names: Sequence[str]) -> None:
     """Check that each name is one of a policy that does not learn.
 
     Raises:
-        ValueError: for the first name that is none.
+        UnknownNameError: for the first name that is none.
     """
     for name in names:
         if name not in POLICIES:
-            raise ValueError(f"{key}: {unknown_key(name, POLICIES)}")
+            raise UnknownNameError(f"{key}: {unknown_key(name, POLICIES)}", name)
 
 
 def check_metrics(key: str, names: Sequence[str]) -> None:

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from envs import Clearing, World, WorldConfig
 from envs.slot import RECORDED_OF_USERS
 from marl_moe.metrics import MetricSums, named
-from marl_moe.policies import POLICIES
+from marl_moe.policies.base import Policy, make
 from marl_moe.policies.equilibrium import Nash
-from marl_moe.policies.heuristics import Policy
 from marl_moe.seeds import evaluation_seed, policy_generator
 from mechanisms import Mechanism
 from mechanisms.fairness import jain_index
@@ -59,7 +58,7 @@ def worlds_at_once(config: WorldConfig) -> int:
 
 def make_heuristic(name: str, seed: int) -> Policy:
     """Make a policy that does not learn, as it is without tuning."""
-    return POLICIES[name](policy_generator(name, seed))
+    return make(name, policy_generator(name, seed))
 
 
 def evaluate(

@@ -11,7 +11,7 @@ from envs import World, WorldConfig
 from envs.reports import user_reports
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.study.evaluation import make_heuristic, worlds_at_once
-from marl_moe.policies.heuristics import Policy
+from marl_moe.policies.base import Policy
 from marl_moe.seeds import audit_generator, evaluation_seed
 from mechanisms import AuditReport, Market, Mechanism, Side, violations
 from mechanisms.market import concatenated

@@ -10,7 +10,7 @@ from PIL import Image
 
 from envs import World, WorldConfig
 from envs.render import WorldRenderer, style
-from marl_moe.policies.heuristics import Policy
+from marl_moe.policies.base import Policy
 from marl_moe.seeds import evaluation_seed
 from marl_moe.whole_file import whole_file
 from mechanisms import Mechanism

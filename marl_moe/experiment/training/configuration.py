@@ -7,6 +7,7 @@ from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.rllib_sections import apply_section, first_line
 from marl_moe.experiment.training.cluster import quieten_ray
 from marl_moe.experiment.training.engines import engine_of
+from marl_moe.plugins import code
 
 
 def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
@@ -25,6 +26,8 @@ def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
     for section, keys in sections.items():
         apply_section(config, section, keys)
     config.debugging(seed=seed)
+    if own := code():  # whoever is given this configuration, as a remote runner, imports it
+        config.environment(env_config={**config.env_config, "code": own})
     try:
         config.validate()
     except Exception as error:  # RLlib raises whatever it stumbles over

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from marl_moe.experiment.spec.experiment import ExperimentSpec
-from marl_moe.policies.heuristics import Policy
+from marl_moe.policies.base import Policy
 
 # Columns of the training table that an algorithm's learner reports, if it has such a thing.
 LEARNER_COLUMNS = ("critic_loss", "actor_loss", "temperature", "entropy", "q_mean")

@@ -106,7 +106,7 @@ def _train_on(
 
     assert spec.algorithm is not None
     equilibrium = np.nan
-    if Nash.name in spec.evaluation.policies:
+    if spec.evaluation.entry(Nash.name) is not None:
         equilibrium = equilibrium_gain(
             spec.env, mechanisms.make(**spec.mechanism.parameters()), seed
         )

@@ -9,7 +9,7 @@ from scipy import stats
 
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
-from marl_moe.policies.heuristics import HEURISTICS
+from marl_moe.policies import POLICIES
 
 FREE = WorldConfig(num_users=4, num_experts=7, episode_slots=8)
 PAID = WorldConfig(
@@ -48,7 +48,7 @@ def slots(config: WorldConfig, mechanism: str, num_worlds: int = 6) -> Iterator[
 
 
 def act(name: str, world: World, seed: int = 0) -> np.ndarray:
-    return HEURISTICS[name](np.random.default_rng(seed)).act(world.slot)
+    return POLICIES[name](np.random.default_rng(seed)).act(world.slot)
 
 
 def gain_alone(world: World) -> np.ndarray:
@@ -103,7 +103,7 @@ def test_random_is_uniform_over_the_experts_that_may_be_chosen() -> None:
     # A world in which some may be chosen, some not.
     n = int(np.flatnonzero((masks.sum(axis=1) > 1) & (masks.sum(axis=1) < 5))[0])
     allowed = np.flatnonzero(masks[n])
-    policy = HEURISTICS["random"](np.random.default_rng(0))
+    policy = POLICIES["random"](np.random.default_rng(0))
     counts = np.bincount([policy.act(world.slot)[n, 0] for _ in range(4000)], minlength=6)
     assert counts.sum() == counts[allowed].sum()
     assert stats.chisquare(counts[allowed]).pvalue > 1e-3
@@ -137,7 +137,7 @@ def test_topic_match_takes_the_most_competent_of_those_allowed(mechanism: str) -
 def test_topic_match_with_types_alone_takes_any_expert_of_the_right_type() -> None:
     config = WorldConfig(information="type", requests=RequestConfig(num_transferred=1))
     world = World(config, seed=0)
-    policy = HEURISTICS["topic_match"](np.random.default_rng(0))
+    policy = POLICIES["topic_match"](np.random.default_rng(0))
     counts = np.bincount([policy.act(world.slot).item() for _ in range(2000)], minlength=31)
     right = np.arange(world.requests.subtasks.topic.item(), 30, 6)
     assert counts[right].sum() == 2000
@@ -198,15 +198,15 @@ def test_the_upper_bound_reads_what_the_device_itself_would_have_made() -> None:
     np.testing.assert_allclose(result.local_utility, 5 * 8.80 - 0.0025 * words, rtol=1e-12)
     np.testing.assert_allclose(sum(local_gains), 2 * 5 * 0.86 - 0.0025 * words, rtol=1e-12)
     np.testing.assert_allclose(result.utility, 5 * (8.80 - 2 * 0.86), rtol=1e-12)
-    assert HEURISTICS["local"].runs_locally
-    assert not HEURISTICS["abandon"].runs_locally
+    assert POLICIES["local"].runs_locally
+    assert not POLICIES["abandon"].runs_locally
 
 
-@pytest.mark.parametrize("name", sorted(HEURISTICS))
+@pytest.mark.parametrize("name", sorted(POLICIES))
 def test_policies_repeat_under_their_seed_and_answer_to_their_name(name: str) -> None:
     world = World(PAID, num_worlds=4, seed=0)
     np.testing.assert_array_equal(act(name, world, seed=1), act(name, world, seed=1))
-    assert HEURISTICS[name].name == name
+    assert POLICIES[name].name == name
 
 
 def test_round_robin_visits_every_expert_once_before_any_twice() -> None:
@@ -214,7 +214,7 @@ def test_round_robin_visits_every_expert_once_before_any_twice() -> None:
         WorldConfig(num_users=7, num_experts=5, requests=RequestConfig(num_transferred=1)),
         num_worlds=2,
     )
-    policy = HEURISTICS["round_robin"](np.random.default_rng(0))
+    policy = POLICIES["round_robin"](np.random.default_rng(0))
     visits = []
     for _ in range(5):
         chosen = policy.act(world.slot)
@@ -230,7 +230,7 @@ def test_round_robin_passes_over_experts_that_may_not_be_chosen() -> None:
         num_users=2, num_experts=6, experts=ExpertConfig(availability_probability=0.5)
     )
     world = World(config, num_worlds=50, seed=0)
-    chosen = HEURISTICS["round_robin"](np.random.default_rng(0)).act(world.slot)
+    chosen = POLICIES["round_robin"](np.random.default_rng(0)).act(world.slot)
     for n, u in np.ndindex(chosen.shape):
         turn = [(u + world.slot.index + step) % 6 for step in range(6)]
         expected = next((e for e in turn if world.slot.mask[n, u, e]), 6)
@@ -241,7 +241,7 @@ def test_load_aware_joins_the_shortest_queue_of_its_type() -> None:
     world = World(
         WorldConfig(num_users=12, requests=RequestConfig(num_transferred=1)), num_worlds=20, seed=0
     )
-    policy = HEURISTICS["load_aware"](np.random.default_rng(0))
+    policy = POLICIES["load_aware"](np.random.default_rng(0))
     world.step(np.random.default_rng(0).integers(30, size=(20, 12)))
     chosen = policy.act(world.slot)
     for n, u in np.ndindex(chosen.shape):

@@ -7,7 +7,7 @@ import pytest
 import mechanisms
 from envs import ExpertConfig, RequestConfig, WorldConfig
 from marl_moe.experiment.study.evaluation import evaluate, make_heuristic
-from marl_moe.policies.heuristics import HEURISTICS
+from marl_moe.policies import POLICIES
 
 PAPER = WorldConfig(
     information="type",
@@ -18,7 +18,7 @@ PAPER = WorldConfig(
 SEED = 6
 
 
-@pytest.mark.parametrize("name", HEURISTICS)
+@pytest.mark.parametrize("name", POLICIES)
 def test_a_policy_that_does_not_learn_repeats_under_a_seed(
     patchy_world: WorldConfig, name: str
 ) -> None:

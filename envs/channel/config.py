@@ -1,0 +1,107 @@
+"""The section `env.channel`: the process of the SNR, and how a band is used and shared."""
+
+from dataclasses import fields
+from typing import Any, Literal, Self
+
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from envs.channel.process import ChannelProcess
+from envs.channel.registry import CHANNELS, clips, keys_read, make
+from envs.section import STRICT, Interval, Probability, Section
+
+# Keys that matter to a process alone: one that does not read them refuses them.
+OF_PROCESS = ("snr_db", "correlation", "speed_m_s", "decorrelation_distance_m", "sigma_db")
+
+
+@dataclass(frozen=True, config=STRICT)
+class ChannelConfig(Section):
+    """Fading channels between each user and each expert, and how an expert's band is shared."""
+
+    process: str = Field(
+        default="iid",
+        description="SNR from slot to slot: iid, gauss_markov, or one of your own "
+        "(docs/extending/channel.md)",
+    )
+    parameters: dict[str, JsonValue] | None = Field(
+        default_factory=dict,
+        description="Parameters of a process of your own; null: none, as {} is",
+    )
+    snr_db: Interval = Field(
+        default=(5.0, 20.0), description="Range of the SNR of iid and gauss_markov, dB"
+    )
+    correlation: Probability | None = Field(
+        default=None, description="rho of gauss_markov from one slot to the next"
+    )
+    speed_m_s: float | None = Field(
+        default=None, ge=0, description="Users' speed, m/s; gives rho in place of correlation"
+    )
+    decorrelation_distance_m: float = Field(
+        default=20.0, gt=0, description="Gudmundson's decorrelation distance, m"
+    )
+    sigma_db: float = Field(
+        default=3.0, ge=0, description="Spread of the gauss_markov latent SNR about its mean, dB"
+    )
+    bandwidth_hz: float = Field(
+        default=1000.0, gt=0, description="Band of an expert, shared by those it serves, Hz"
+    )
+    split: Literal["equal", "min_delay"] = Field(
+        default="equal", description="How an expert's band is shared"
+    )
+    noise_scaling: bool = Field(
+        default=False, description="Less band collects less noise: SNR x band / share"
+    )
+    ber: Literal["none", "qam"] = Field(
+        default="none", description="Shannon rates, or adaptive QAM at a bit error rate"
+    )
+    target_ber: float = Field(default=1e-4, gt=0, lt=0.2, description="Bit error rate of ber: qam")
+    tx_power_w: float = Field(default=0.1, gt=0, description="Transmit power, each way, W")
+    bits_per_word: float = Field(default=48.0, gt=0, description="Bits a word (assumption)")
+    prompt_words: float = Field(default=30.0, ge=0, description="Words sent up with a subtask")
+
+    @field_validator("process")
+    @classmethod
+    def _registered(cls, name: str) -> str:
+        CHANNELS[name]
+        return name
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.noise_scaling and self.split == "min_delay":
+            raise ValueError("noise_scaling: true cannot be combined with split: min_delay")
+        kind: Any = type(self)
+        read = keys_read(self.process, OF_PROCESS)
+        for key in OF_PROCESS:
+            if key not in read and getattr(self, key) != kind.__pydantic_fields__[key].default:
+                raise ValueError(_without_effect(key, self.process))
+        try:
+            self.made()
+        except (TypeError, ValueError) as error:
+            if not self.parameters:
+                raise
+            raise _of_key("parameters", str(error), self.parameters) from None
+        return self
+
+    @property
+    def clips(self) -> bool:
+        """True where the process keeps the SNR within `snr_db`."""
+        return clips(self.process)
+
+    def made(self) -> ChannelProcess:
+        """Return the process, made of its parameters and of the keys that it reads."""
+        keys = {field.name: getattr(self, field.name) for field in fields(self)}
+        del keys["process"], keys["parameters"]
+        return make(self.process, keys, self.parameters or {})
+
+
+def _without_effect(key: str, process: str) -> str:
+    readers = [name for name in CHANNELS.names() if keys_read(name, (key,))]
+    return f"{key} has no effect with process: {process}; use process: {' or '.join(readers)}"
+
+
+def _of_key(key: str, message: str, value: Any) -> ValidationError:
+    """Return the error of a key of the section, which has the path of the key."""
+    mistake = PydanticCustomError("value_error", "{message}", {"message": message})
+    details = InitErrorDetails(type=mistake, loc=(key,), input=value)
+    return ValidationError.from_exception_data("ChannelConfig", [details])

@@ -1,0 +1,102 @@
+"""A channel process: how the SNR of pairs is drawn, and how it goes on from slot to slot."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.arrays import Float
+
+Arrays = dict[str, NDArray]  # by name
+Shape = tuple[int, int, int]  # worlds, users, candidates
+
+
+class ChannelError(RuntimeError):
+    """A process gave something that is no channel; the message names the process and the fault."""
+
+
+class ChannelProcess(ABC):
+    """SNR of each user and candidate, from slot to slot.
+
+    A process is a frozen dataclass of its parameters. It keeps nothing else: all that it draws it
+    returns as arrays by name, and gets them back, read-only. `envs.channel.fading` holds them, adds
+    and removes columns, and saves them. All randomness comes from the generator handed over.
+
+    Arrays of pairs are (N, U, C) or (N, U, C, ...), a column for each candidate of a user. What
+    belongs to a user alone is (N, U, 1, ...), so that it broadcasts against pairs. Single precision
+    is enough: these are the largest arrays of a world.
+
+    A parameter named like a key of `env.channel` (`snr_db`, `correlation`, `speed_m_s`,
+    `bandwidth_hz`, `tx_power_w`, ...) is given that key's value. All others are keys of
+    `env.channel.parameters`.
+
+    The SNR is clipped nowhere. It should lie within `envs.channel.links.LIMITS_DB`, in which single
+    precision can hold every rate; a pair that cannot be reached has a low SNR, not minus infinity.
+    """
+
+    def place_users(self, shape: tuple[int, int], rng: np.random.Generator) -> Arrays:
+        """Draw what a user has for an episode, such as a position: (N, U, ...), none by default."""
+        return {}
+
+    def place_experts(self, shape: tuple[int, int], rng: np.random.Generator) -> Arrays:
+        """Draw what an expert has, (N, E, ...), none by default; called for newcomers too."""
+        return {}
+
+    def large_scale(
+        self, shape: Shape, users: Arrays, experts: Arrays, rng: np.random.Generator
+    ) -> Arrays:
+        """Draw what a pair has for an episode, such as its path loss; nothing by default.
+
+        Pairs are drawn in parts where users have candidate lists, a few users with all experts at a
+        time, and newcomers when experts are added.
+
+        Args:
+            shape: (N, U, C) of the part.
+            users: of `place_users`, (N, U, 1, ...).
+            experts: of `place_experts`, (N, 1 or U, C, ...).
+            rng: generator of all draws.
+
+        Returns:
+            Arrays of pairs, by names other than those of `users`.
+        """
+        return {}
+
+    def mean_db(self, state: Arrays) -> Float | None:
+        """Return the mean SNR of each pair, (N, U, C) dB, by which candidate lists are made.
+
+        It follows from `place_users` and `large_scale`. None, the default, draws the lists by lot.
+        """
+        return None
+
+    @abstractmethod
+    def small_scale(self, shape: Shape, state: Arrays, rng: np.random.Generator) -> Arrays:
+        """Draw the first slot of pairs, given what they have for the episode.
+
+        Args:
+            shape: (N, U, C).
+            state: arrays of `place_users` and `large_scale`.
+            rng: generator of all draws.
+
+        Returns:
+            Arrays of pairs by other names, `snr_db` among them unless `snr_of` says otherwise.
+        """
+
+    def following(
+        self, shape: Shape, state: Arrays, slot_s: float, rng: np.random.Generator
+    ) -> Arrays:
+        """Draw the next slot; by default anew, as `small_scale` draws the first.
+
+        Args:
+            shape: (N, U, C).
+            state: all arrays of this slot.
+            slot_s: time from this slot to the next, s.
+            rng: generator of all draws.
+
+        Returns:
+            The arrays that change, by their names: also those of users, and of the large scale.
+        """
+        return self.small_scale(shape, state, rng)
+
+    def snr_of(self, state: Arrays) -> Float:
+        """Return the SNR of a slot, (N, U, C) dB; by default the array `snr_db`."""
+        return state["snr_db"]

@@ -1,0 +1,280 @@
+"""Experiments from Python: begun, loaded, played again; tables, policies and figures of a run."""
+
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from marl_moe.errors import SpecError, unknown_key
+from marl_moe.experiment.progress import Progress
+from marl_moe.experiment.records.tables import read_table
+from marl_moe.experiment.run.compared_policies import named
+from marl_moe.experiment.run.continuation import continue_run
+from marl_moe.experiment.run.creation import create_run
+from marl_moe.experiment.run.folder import RunFolder
+from marl_moe.experiment.run.training_job import TrainingJob, policy_names
+from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.policies import snake_case
+from marl_moe.experiment.spec.reading import (
+    find_experiment,
+    load_experiment,
+    parse_experiment,
+    with_imports,
+)
+from marl_moe.experiment.spec.section import merged
+from marl_moe.policies.base import Policy
+from marl_moe.seeds import policy_generator
+from marl_moe.terminal.console import out as console
+from marl_moe.terminal.progress import shown_progress
+from paper_figures import FIGURES, CannotDraw, load_tables, render
+
+Experiment = str | Path | Mapping[str, Any] | ExperimentSpec
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run in its folder: what it recorded, what it trained, and what can be drawn of it.
+
+    Attributes:
+        folder: the run folder.
+        spec: its experiment.
+    """
+
+    folder: Path
+    spec: ExperimentSpec
+
+    def __repr__(self) -> str:
+        left = len(self._read().jobs_left())
+        return f"Run({str(self.folder)!r}{f', {left} jobs left: resume()' if left else ''})"
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the run."""
+        return self.spec.seed_list()
+
+    @property
+    def points(self) -> list[str]:
+        """Labels of the points of its sweep; one that is empty without a sweep."""
+        return [point.label for point in self._read().points]
+
+    @property
+    def training(self) -> pd.DataFrame:
+        """Rows of `training.parquet`: one for each epoch, seed and sweep point."""
+        return read_table(self.folder, "training", self.spec.metrics)
+
+    @property
+    def evaluation(self) -> pd.DataFrame:
+        """Rows of `evaluation.parquet`: one for each policy, episode, seed and sweep point."""
+        return read_table(self.folder, "evaluation", self.spec.metrics)
+
+    @property
+    def market(self) -> pd.DataFrame:
+        """Rows of `market.parquet`: one for each clearing and expert."""
+        return read_table(self.folder, "market")
+
+    @property
+    def market_users(self) -> pd.DataFrame:
+        """Rows of `market_users.parquet`: one for each clearing and user."""
+        return read_table(self.folder, "market_users")
+
+    @property
+    def audit(self) -> pd.DataFrame:
+        """Rows of `audit.parquet`: of a market study, one for each seed and sweep point."""
+        return read_table(self.folder, "audit")
+
+    def policy(self, name: str, seed: int | None = None, point: str | None = None) -> Policy:
+        """Return a policy of the run, which acts by `act(slot)`: a learned one as it was trained.
+
+        Args:
+            name: name in the column `policy`, or of any policy that does not learn.
+            seed: seed that it was trained with; None: the first.
+            point: label of the sweep point; None: the only one.
+
+        Raises:
+            SpecError: there is no such policy, seed or point.
+        """
+        return self._job(seed, point).policy(name)
+
+    def figure(self, name: str) -> Axes:
+        """Draw a figure of the run's tables.
+
+        In a notebook `run.figure(name).figure` as the last line of a cell shows it.
+
+        Args:
+            name: one of `paper_figures.FIGURES`.
+
+        Raises:
+            SpecError: there is no figure of that name.
+            CannotDraw: the tables lack what it shows; the message says what.
+        """
+        self._read()
+        if name not in FIGURES:
+            raise SpecError(f"figure: {unknown_key(name, FIGURES)}")
+        _show_figures_in_notebooks()
+        drawn, refused = render(load_tables(self.folder), [name])
+        if name in refused:
+            raise CannotDraw(f"{name}: {refused[name]}")
+        return drawn[name].axes[0]
+
+    def resume(self, *, progress: bool = True) -> "Run":
+        """Do what is left of a run that was interrupted, and return it.
+
+        Args:
+            progress: whether to print how far it is.
+        """
+        begun = self._read()
+        _finish(begun, progress)
+        return self
+
+    def _read(self) -> RunFolder:
+        """Return the run folder; the code that it holds is that of this process from then on."""
+        return RunFolder.read(self.folder, trust=True)  # as decided by who made or loaded it
+
+    def _job(self, seed: int | None, point: str | None) -> TrainingJob:
+        jobs = self._read().training_jobs()
+        labels, seeds = list(dict.fromkeys(job.label for job in jobs)), self.seeds
+        if point is None and len(labels) > 1:
+            raise SpecError(f"point: should be one of {', '.join(map(repr, labels))}")
+        if point is not None and point not in labels:
+            raise SpecError(f"point: {unknown_key(point, labels)}")
+        if seed is not None and seed not in seeds:
+            raise SpecError(f"seed: should be one of {', '.join(map(str, seeds))}, got {seed}")
+        wanted = seeds[0] if seed is None else seed
+        return next(job for job in jobs if job.seed == wanted and point in (None, job.label))
+
+
+def run(
+    experiment: Experiment,
+    *,
+    out: str | Path = "results",
+    size: str | None = None,
+    progress: bool = True,
+    **changes: Any,
+) -> Run:
+    """Run an experiment: train, evaluate, record; what is printed is its progress alone.
+
+    Args:
+        experiment: a YAML file, the name of a shipped experiment, or its sections as a dictionary,
+            whose files are beside the working folder.
+        out: folder in which the run folder is made.
+        size: one of the experiment's `sizes`.
+        progress: whether to print how far it is.
+        **changes: keys of the experiment in place of its own, as `seeds=3`; sections are merged, as
+            `env={"num_users": 8}`.
+
+    Raises:
+        SpecError: a mistake in the experiment, a line each, before anything is written.
+    """
+    begun = create_run(_experiment(experiment, size, changes), Path(out))
+    _finish(begun, progress)
+    return Run(begun.path, begun.spec)
+
+
+def load(folder: str | Path, *, trust: bool = False) -> Run:
+    """Return the run of a folder; the code that was copied into it is imported.
+
+    Args:
+        folder: the run folder.
+        trust: whether to import code that comes from elsewhere, or was changed.
+
+    Raises:
+        SpecError: there is no whole experiment, or one with code from elsewhere.
+    """
+    read = RunFolder.read(Path(folder), trust=trust)
+    return Run(read.path, read.spec)
+
+
+def evaluate(
+    run: Run,
+    policies: Sequence[Any] | None = None,
+    *,
+    env: Mapping[str, Any] | None = None,
+    episodes: int | None = None,
+) -> pd.DataFrame:
+    """Play policies in the evaluation worlds of a run, every policy in the same ones.
+
+    Args:
+        run: the run.
+        policies: names, as in `evaluation.policies` of an experiment; objects with a `name` and
+            `act(slot)`; or classes of such, which are made with a generator a seed. None: those of
+            the run.
+        env: keys of `env` that differ, in other worlds than those of the run.
+        episodes: episodes a policy, seed and sweep point; None: as many as the run played.
+
+    Returns:
+        Rows as of `Run.evaluation`.
+
+    Raises:
+        SpecError: a policy does not exist or was not trained, or a key of `env` cannot be.
+    """
+    rows = []
+    for job in run._read().training_jobs():
+        if env is not None:
+            changed = merged(job.spec.as_dict(), {"evaluation": {"env": dict(env)}})
+            job = replace(job, spec=parse_experiment(changed, "evaluate"))
+        played = [_policy(job, policy) for policy in policies or policy_names(job.spec)]
+        for name, times in Counter(policy.name for policy in played).items():
+            if times > 1:
+                raise SpecError(f"policies: two policies are called {name!r}")
+        rows.append(job.evaluate(played, episodes or job.spec.evaluation.episodes)["evaluation"])
+    return pd.concat(rows, ignore_index=True)
+
+
+def _policy(job: TrainingJob, policy: Any) -> Policy:
+    """Return a policy that is given by its name, as an object, or as a class of such."""
+    if isinstance(policy, str):
+        return job.policy(policy)
+    if not callable(getattr(policy, "act", None)):
+        raise SpecError(f"policies: {policy!r} has no method act")
+    kind = policy if isinstance(policy, type) else type(policy)
+    name = getattr(policy, "name", None)
+    name = name if isinstance(name, str) else snake_case(kind.__name__)
+    if policy is kind:
+        generator = policy_generator(name, job.seed)
+        policy = kind(generator) if "rng" in signature(kind).parameters else kind()
+    return named(policy, name)
+
+
+def _experiment(
+    experiment: Experiment, size: str | None, changes: Mapping[str, Any]
+) -> ExperimentSpec:
+    folder = Path()
+    if isinstance(experiment, ExperimentSpec):
+        raw = experiment.as_dict()
+    elif isinstance(experiment, Mapping):
+        raw = dict(experiment)
+    else:
+        spec = load_experiment(str(experiment), size=size)
+        if not changes:
+            return spec
+        raw, size, folder = spec.as_dict(), None, find_experiment(str(experiment)).parent
+    if size is not None:
+        raise SpecError("size: is for an experiment that is a file or shipped")
+    raw, where = merged(raw, dict(changes)), str(raw.get("name", "experiment"))
+    raw = with_imports(raw, folder, where)
+    return parse_experiment(raw, where, folder)
+
+
+def _finish(begun: RunFolder, progress: bool) -> None:
+    if not progress:
+        continue_run(begun, Progress())
+        return
+    with shown_progress(sum(job.steps for job in begun.jobs_left()), console) as shown:
+        continue_run(begun, shown)
+
+
+def _show_figures_in_notebooks() -> None:
+    """Let a figure that ends a cell be shown, as it is once pyplot has drawn one."""
+    if "IPython" not in sys.modules:
+        return
+    from IPython import get_ipython
+    from IPython.core.pylabtools import select_figure_formats
+
+    if (shell := get_ipython()) is not None:
+        select_figure_formats(shell, {"png"})

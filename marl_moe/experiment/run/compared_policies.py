@@ -1,0 +1,112 @@
+"""The policies that an experiment compares, made from its entries."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import mechanisms
+from envs import Slot
+from marl_moe.errors import SpecError, unknown_key
+from marl_moe.experiment.run.policy_copies import copy_folder, read_copy
+from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.policies import (
+    ImportedPolicy,
+    PolicyEntry,
+    PolicyOfRun,
+    RegisteredPolicy,
+)
+from marl_moe.experiment.study.tuning import tuned_better_response
+from marl_moe.plugins import module_of
+from marl_moe.policies.base import Actions, Policy, made
+from marl_moe.policies.equilibrium import BetterResponse
+from marl_moe.seeds import policy_generator
+from mechanisms.registry import Registry
+
+
+def compared_policy(
+    entry: PolicyEntry, spec: ExperimentSpec, label: str, seed: int, folder: Path
+) -> Policy:
+    """Make the policy of an entry, named as the entry says.
+
+    Better response is tuned to this world, unless the entry gives parameters of it.
+
+    Args:
+        entry: the entry.
+        spec: the experiment of the sweep point.
+        label: label of the sweep point.
+        seed: the seed that it plays under; its draws are apart from those of every other name.
+        folder: the run folder.
+
+    Raises:
+        SpecError: there is no such class.
+        RecordError: the copy of a policy that another run trained is damaged.
+    """
+    rng = policy_generator(entry.shown_as, seed)
+    policy: Policy
+    match entry:
+        case RegisteredPolicy(name=BetterResponse.name) if not entry.parameters:
+            mechanism = mechanisms.make(**spec.mechanism.parameters())
+            policy = tuned_better_response(spec.evaluated_env(), mechanism, seed, rng)
+        case RegisteredPolicy():
+            policy = entry.make(rng)
+        case ImportedPolicy():
+            policy = imported_policy(entry, rng)
+        case PolicyOfRun():
+            copy = copy_folder(folder, entry.shown_as, label, seed)
+            policy = read_copy(copy, entry.policy, rng)
+    return named(policy, entry.shown_as)
+
+
+def imported_policy(entry: ImportedPolicy, rng: np.random.Generator) -> Policy:
+    """Make an object of the class that an entry names, with a generator if it takes one.
+
+    Args:
+        entry: the entry, whose module was imported with the experiment.
+        rng: the generator.
+
+    Raises:
+        SpecError: there is no such class, or it cannot be made with the entry's parameters.
+    """
+    classes: Registry[Policy] = Registry("policy")
+    classes.register(entry.source)(_imported_class(entry))
+    try:
+        return made(classes, entry.source, rng, **entry.parameters)
+    except ValueError as error:
+        raise SpecError(str(error)) from error
+
+
+def _imported_class(entry: ImportedPolicy) -> Callable[..., Policy]:
+    module = sys.modules.get(module_of(entry.module))
+    found = vars(module).get(entry.attribute) if module is not None else None
+    if found is None:
+        classes = [name for name, value in vars(module or sys).items() if hasattr(value, "act")]
+        raise SpecError(f"import: {entry.module}: {unknown_key(entry.attribute, classes)}")
+    if not callable(found) or not callable(getattr(found, "act", None)):
+        raise SpecError(f"import: {entry.source}: should be a class with act(slot)")
+    factory: Callable[..., Policy] = found
+    return factory
+
+
+def named(policy: Policy, name: str) -> Policy:
+    """Return a policy under the name that it has in the records."""
+    return policy if getattr(policy, "name", None) == name else _Named(policy, name)
+
+
+class _Named:
+    """A policy under another name; all else is the policy's own."""
+
+    def __init__(self, policy: Policy, name: str) -> None:
+        self._policy = policy
+        self.name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("_"):
+            raise AttributeError(attribute)
+        return getattr(self._policy, attribute)
+
+    def act(self, slot: Slot) -> Actions:
+        """Return actions, (N, U)."""
+        return self._policy.act(slot)

@@ -1,0 +1,78 @@
+"""What an experiment imports: what its key `imports` lists, and what it names in other places."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from marl_moe.errors import SpecError
+from marl_moe.experiment.spec.policies import IMPORT, IMPORTED
+from marl_moe.plugins import module_of
+from marl_moe.sources import SUFFIX
+
+MOST_FILES = 200  # beside an experiment, that are searched for a name
+
+
+def imports_of(raw: dict[str, Any], folder: Path) -> list[str]:
+    """Return the code that an experiment names: its imports, callbacks beside it, and policies.
+
+    Args:
+        raw: the experiment as its YAML gives it.
+        folder: folder that its files are beside.
+
+    Raises:
+        SpecError: `imports` is no list of names.
+    """
+    listed = raw.get("imports") or []
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        raise SpecError(f"imports: should be a list of files and modules, got {listed!r}")
+    names = {module_of(name): name for name in listed}
+    if len(names) < len(listed):
+        raise SpecError(f"imports: two of {', '.join(listed)} would be one module; rename a file")
+    for path in _callbacks(raw):
+        top, _, inner = path.partition(".")
+        if (folder / f"{top}{SUFFIX}").is_file():
+            names.setdefault(top, f"{top}{SUFFIX}")
+        elif (folder / top).is_dir() and inner:
+            names.setdefault(path.rpartition(".")[0], path.rpartition(".")[0])
+    for section in _sections(raw):
+        source = section.get(IMPORT)
+        if isinstance(source, str) and (named := IMPORTED.match(source)):
+            names.setdefault(module_of(named["module"]), named["module"])
+    return list(names.values())
+
+
+def where_to_find(name: str, folder: Path | None) -> str:
+    """Return how a part of one's own is found by its name.
+
+    Args:
+        name: the name that no part has.
+        folder: folder whose files may hold it; None where there is none.
+    """
+    files = [] if folder is None else sorted(folder.glob(f"*{SUFFIX}"))
+    for path in files[:MOST_FILES]:
+        text = path.read_text(errors="replace")
+        if f'"{name}"' in text or f"'{name}'" in text:
+            return f"{path.name} beside it names {name!r}: add imports: [{path.name}]"
+    return "a part of your own is found where `imports` names its file"
+
+
+def _sections(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every section of an experiment, those of its sweep and sizes among them."""
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list):
+            yield from _sections(inner)
+
+
+def _callbacks(raw: dict[str, Any]) -> Iterator[str]:
+    """Yield the dotted paths of an experiment's callbacks."""
+    for section in _sections(raw):
+        callbacks = section.get("callbacks")
+        values = list(callbacks.values()) if isinstance(callbacks, dict) else []
+        while values:
+            value = values.pop(0)
+            if isinstance(value, list):
+                values = [*value, *values]
+            elif isinstance(value, str):
+                yield value

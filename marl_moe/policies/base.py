@@ -1,0 +1,78 @@
+"""Interface of policies, and the registry of those that an experiment names."""
+
+from inspect import signature
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs import Slot
+from mechanisms.registry import Registry
+
+Actions = NDArray[np.int64]
+STOCHASTIC = "_stochastic"  # ends the name of a learned policy that draws its actions
+
+
+class Policy(Protocol):
+    """Anything that acts in a slot."""
+
+    @property
+    def name(self) -> str:
+        """Name in the records."""
+
+    def act(self, slot: Slot) -> Actions:
+        """Choose an action for every user of every world, (N, U)."""
+
+
+# What `evaluation.policies` may name: `POLICIES.make(name, rng=generator)`, and parameters of its
+# own beside the generator.
+POLICIES: Registry[Policy] = Registry("policy")
+register = POLICIES.register
+
+
+def make(name: str, rng: np.random.Generator, /, **parameters: object) -> Policy:
+    """Make the policy registered as `name`, with a generator if it takes one as `rng`.
+
+    Args:
+        name: its name.
+        rng: makes its draws.
+        parameters: its own parameters.
+
+    Raises:
+        ValueError: there is none of that name, or it cannot be made with these parameters; the
+            message gives the nearest valid name.
+    """
+    return made(POLICIES, name, rng, **parameters)
+
+
+def made(
+    registry: Registry[Policy], name: str, rng: np.random.Generator, /, **parameters: object
+) -> Policy:
+    """Make a policy of a registry; see `make`."""
+    if "rng" in parameters:
+        raise ValueError(f"policy {name!r}: rng is its generator, which the seed decides")
+    if "rng" in signature(registry[name]).parameters:
+        parameters = {"rng": rng} | parameters
+    try:
+        return registry.make(name, **parameters)
+    except TypeError as error:
+        raise ValueError(f"policy {name!r}: {error}") from error
+
+
+def fault_of(actions: object, slot: Slot) -> str:
+    """Return in words what is wrong with the actions of a policy in a slot, "" if nothing is.
+
+    Actions are integers in 0..C, one for each user of each world; masked ones are not wrong, as
+    they count as abandoning.
+    """
+    expected = (slot.num_worlds, slot.num_users)
+    if not isinstance(actions, np.ndarray):
+        return f"actions should be an array of NumPy, got {type(actions).__name__}"
+    if actions.shape != expected:
+        return f"actions should have shape {expected} (worlds, users), got {actions.shape}"
+    if actions.dtype.kind not in "iu":
+        return f"actions should be integers, got {actions.dtype}"
+    outside = actions[(actions < 0) | (actions > slot.num_candidates)]
+    if outside.size:
+        return f"actions should be in 0..{slot.num_candidates}, got {outside[0]}"
+    return ""
