@@ -4,18 +4,8 @@ from typing import Any
 
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
-from .metrics_of_mine import register_metrics
 
-
-class Registers(RLlibCallback):
-    """Register the metrics of tests in every process that makes the callbacks."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        register_metrics()
-
-
-class Logs(Registers):
+class Logs(RLlibCallback):
     """Log on env runners and on the algorithm, by every reduction."""
 
     def on_algorithm_init(self, *, metrics_logger: Any, **kwargs: Any) -> None:

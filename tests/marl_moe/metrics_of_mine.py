@@ -1,18 +1,15 @@
-"""Metrics that tests register, in this process and in those of env runners."""
+"""Metrics that tests register; as those of a script they are sent to other processes."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from marl_moe.metrics import register
+
 
 def register_metrics() -> None:
-    """Register them, unless they are."""
-    # Here: sent to another process by value, the function would bring a registry of its own.
-    from marl_moe.metrics import METRICS, register
-
-    if "late" in METRICS:
-        return
+    """Register them."""
 
     @register("late", unit="share", doc="served past the deadline")
     def late(slot: Any, result: Any) -> NDArray[Any]:

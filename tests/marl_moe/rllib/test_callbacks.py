@@ -14,7 +14,7 @@ from marl_moe.experiment.spec.reading import parse_experiment
 from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.experiment.training.loop import train
 
-from .. import callbacks_of_mine, metrics_of_mine
+from .. import callbacks_of_mine
 
 Yaml = dict[str, Any]
 Train = Callable[..., list[Yaml]]
@@ -22,8 +22,8 @@ Train = Callable[..., list[Yaml]]
 
 @pytest.fixture(scope="module", autouse=True)
 def _sent_to_other_processes() -> None:
-    for module in (callbacks_of_mine, metrics_of_mine):
-        cloudpickle.register_pickle_by_value(module)
+    """Send the callbacks, which no env runner could import, by value."""
+    cloudpickle.register_pickle_by_value(callbacks_of_mine)
 
 
 @pytest.fixture

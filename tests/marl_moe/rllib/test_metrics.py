@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ray import cloudpickle
 
 from envs import WorldConfig
 from marl_moe.errors import TrainingError
@@ -16,18 +15,8 @@ from marl_moe.experiment.training.loop import train
 from marl_moe.rllib.env_runner import WorldRunner
 from marl_moe.rllib.metrics import metric_means
 
-from .. import callbacks_of_mine, metrics_of_mine
-
 Yaml = dict[str, Any]
-REGISTERS = f"{callbacks_of_mine.__name__}.Registers"
 RUNNERS = [("sac", 0), ("sac", 2), ("ppo", 0), ("ppo", 2)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _sent_to_other_processes() -> None:
-    """Send the modules of tests, which env runners cannot import, by value."""
-    for module in (callbacks_of_mine, metrics_of_mine):
-        cloudpickle.register_pickle_by_value(module)
 
 
 @pytest.fixture
@@ -44,7 +33,6 @@ def trained_rows(
             algorithm = model | {"name": name, "env_runners": {}, "training": {"num_epochs": 1}}
         algorithm["stop"] = {"training_iteration": epochs}
         algorithm["env_runners"]["num_env_runners"] = runners
-        algorithm["callbacks"] = {"callbacks_class": REGISTERS}
         return train(parse_experiment(raw | {"algorithm": algorithm}, "tiny"), 0, tmp_path)
 
     return rows
