@@ -252,8 +252,9 @@ def export(
 
 @app.command("list", epilog="Example: `marl-moe list`")
 def list_() -> None:
-    """List shipped experiments, policies, mechanisms and figures."""
+    """List shipped experiments, policies, mechanisms, figures and metrics."""
     import mechanisms
+    from marl_moe.metrics import METRICS
     from marl_moe.plugins import load_installed
     from marl_moe.policies import POLICIES
     from paper_figures import FIGURES
@@ -270,8 +271,10 @@ def list_() -> None:
         ("policies", POLICIES),
         ("mechanisms", mechanisms.names()),
         ("figures", FIGURES),
+        ("metrics", METRICS.names()),
     ):
-        out.print(f"{kind}: {', '.join(names)}", highlight=False)
+        if names:  # of metrics only plugins have any
+            out.print(f"{kind}: {', '.join(names)}", highlight=False)
 
 
 @app.command(epilog="Example: `marl-moe schema > experiment.schema.json`")

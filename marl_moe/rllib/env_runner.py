@@ -49,9 +49,9 @@ class WorldRunner(EnvRunner, Checkpointable):
             module_id: np.asarray(users)
             for module_id, users in self.config.env_config["module_users"].items()
         }
+        self._callbacks = [kind() for kind in force_list(self.config.callbacks_class)]
         num_worlds = self.config.num_envs_per_env_runner
         self._measured = RunnerMetrics(self.config.env_config["metrics"], num_worlds)
-        self._callbacks = [kind() for kind in force_list(self.config.callbacks_class)]
         self.make_env()
         self.make_module()
 

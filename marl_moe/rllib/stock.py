@@ -35,13 +35,9 @@ from marl_moe.rllib.limits import check_integers, check_positive, check_shares, 
 from marl_moe.rllib.stock_env import EdgeExpertsEnv
 from marl_moe.rllib.stock_metrics import WorldMetrics
 from marl_moe.rllib.stock_modules import MaskedDqnModule, MaskedPpoModule, MaskedRllibSacModule
+from marl_moe.rllib.stock_replay import NUM_ENVS, UNIFORM, check_replay, size_replay
 from mechanisms import make
 
-NUM_ENVS = 4
-UNIFORM, PRIORITIZED = REPLAY_BUFFERS = (
-    "MultiAgentEpisodeReplayBuffer",
-    "MultiAgentPrioritizedEpisodeReplayBuffer",
-)
 TARGET_ENTROPY_RATIO = 0.1  # as our SAC's default
 NO_EVALUATION = "evaluation and checkpoints are not RLlib's"  # so it calls no hooks of these
 OUR_NETWORK_KEYS = ("network", "hidden")  # of NetworkConfig
@@ -226,11 +222,11 @@ class StockDqnConfig(StockConfig, DQNConfig):
         """Check as `StockConfig.validate` does, and the keys of this algorithm."""
         check_positive(self, ("lr",))
         check_integers(self, {"target_network_update_freq": 0})
-        _check_replay(self)
+        check_replay(self)
         super().validate()
 
     def _size_by(self, world: WorldConfig) -> None:
-        _size_replay(self, world)
+        size_replay(self, world)
         self.epsilon = [[0, 1.0], [10 * NUM_ENVS * world.episode_slots, 0.05]]
 
 
@@ -268,7 +264,7 @@ class StockSacConfig(StockConfig, SACConfig):
             )
         check_positive(self, ("initial_alpha", "actor_lr", "critic_lr", "alpha_lr"))
         check_shares(self, ("tau",))
-        _check_replay(self)
+        check_replay(self)
         if not self.twin_q:
             raise ValueError("training.twin_q should be true: RLlib's discrete SAC fails without")
         if self.target_entropy in ("auto", None):
@@ -280,7 +276,7 @@ class StockSacConfig(StockConfig, SACConfig):
         super().validate()
 
     def _size_by(self, world: WorldConfig) -> None:
-        _size_replay(self, world)
+        size_replay(self, world)
 
 
 def stock_config(
@@ -307,41 +303,6 @@ STOCK: dict[str, type[StockConfig]] = {
     "ppo": StockPpoConfig,
     "dqn": StockDqnConfig,
 }
-
-
-def _size_replay(config: Any, world: WorldConfig) -> None:
-    """Set an iteration of 4 episodes, learning from the second on, 200,000 agent steps of replay.
-
-    RLlib takes all three in env steps.
-    """
-    iteration = NUM_ENVS * world.episode_slots
-    config.min_sample_timesteps_per_iteration = iteration
-    config.num_steps_sampled_before_learning_starts = iteration
-    config.replay_buffer_config["capacity"] = max(2 * iteration, 200_000 // world.num_users)
-
-
-def _check_replay(config: Any) -> None:
-    buffer = config.replay_buffer_config
-    if buffer["type"] not in REPLAY_BUFFERS:
-        raise ValueError(
-            f"training.replay_buffer_config.type should be {' or '.join(REPLAY_BUFFERS)}, got "
-            f"{buffer['type']!r}"
-        )
-    if buffer["type"] == PRIORITIZED and "beta" not in buffer:
-        raise ValueError(
-            "training.replay_buffer_config.beta should be given with a prioritized buffer, as 0.4"
-        )
-    least = (
-        config.num_envs_per_env_runner
-        * max(1, config.num_env_runners)
-        * config.env_config["world"]["episode_slots"]
-    )
-    if not is_number(buffer["capacity"], int) or buffer["capacity"] < least:
-        raise ValueError(
-            "training.replay_buffer_config.capacity should be at least an episode of each world, "
-            f"{least} env steps, got {buffer['capacity']!r}"
-        )
-    check_integers(config, {"num_steps_sampled_before_learning_starts": 0})
 
 
 def _module_of(module_of: dict[str, str], agent_id: str, *args: Any, **kwargs: Any) -> str:

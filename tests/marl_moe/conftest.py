@@ -9,6 +9,9 @@ import torch
 import yaml
 
 from envs import ChannelConfig, ExpertConfig, RequestConfig, WorldConfig
+from marl_moe.metrics import METRICS
+
+from .metrics_of_mine import register_metrics
 
 Yaml = dict[str, Any]
 
@@ -41,3 +44,10 @@ def write_experiment(tmp_path: Path) -> Callable[[Yaml | str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register the metrics of `metrics_of_mine` for a test."""
+    monkeypatch.setattr(METRICS, "_factories", dict(METRICS._factories))
+    register_metrics()

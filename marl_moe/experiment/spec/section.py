@@ -60,7 +60,8 @@ def check_metrics(key: str, names: Sequence[str]) -> None:
     """Check that each name is one of a metric, given once, and that of no documented column.
 
     Raises:
-        ValueError: for the first name that is not.
+        UnknownNameError: for the first name that is none.
+        ValueError: for the first that is a column, or given twice.
     """
     if not names:
         return
@@ -72,13 +73,9 @@ def check_metrics(key: str, names: Sequence[str]) -> None:
                 f"{key}: {name!r} is the name of a column that is recorded already; register the "
                 "metric under another name"
             )
-        if not len(METRICS):
-            raise ValueError(
-                f"{key}: unknown {name!r}; no metric is registered: list the file that registers "
-                "it under imports"
-            )
         if name not in METRICS:
-            raise ValueError(f"{key}: {unknown_key(name, METRICS)}")
+            message = unknown_key(name, METRICS) if len(METRICS) else f"no metric is {name!r}"
+            raise UnknownNameError(f"{key}: {message}", name)
         if names.count(name) > 1:
             raise ValueError(f"{key}: {name!r} is named twice")
 

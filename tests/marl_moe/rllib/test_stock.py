@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ray.rllib.callbacks.callbacks import RLlibCallback
 
 import mechanisms
 from marl_moe.experiment.spec.experiment import ExperimentSpec
@@ -13,7 +14,9 @@ from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.experiment.training.engine import LEARNER_COLUMNS
 from marl_moe.experiment.training.engines import ENGINES
 from marl_moe.experiment.training.rows import training_row
+from marl_moe.rllib.callbacks import RecordedCallbacks
 from marl_moe.rllib.stock import STOCK
+from marl_moe.rllib.stock_metrics import WorldMetrics
 
 pytestmark = pytest.mark.usefixtures("ray_started")
 GROUPS = {"late": [1], "early": [0]}
@@ -113,7 +116,9 @@ def test_a_callback_of_the_user_is_called_beside_ours(
 ) -> None:
     users = {"callbacks_class": "ray.rllib.callbacks.callbacks.RLlibCallback"}
     config = algorithm_config(stock_spec("ppo", callbacks=users), seed=0)
-    assert [one.__name__ for one in config.callbacks_class] == ["WorldMetrics", "RLlibCallback"]
+    ours, recorded = config.callbacks_class
+    assert (ours, recorded.func) == (WorldMetrics, RecordedCallbacks)
+    assert recorded.args == (RLlibCallback,)
 
 
 @pytest.mark.parametrize("name", ["dqn", "rllib_sac"])

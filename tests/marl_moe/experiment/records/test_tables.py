@@ -14,9 +14,9 @@ import pytest
 
 from marl_moe.errors import RecordError
 from marl_moe.experiment.records import environment
-from marl_moe.experiment.records.columns import TABLES
+from marl_moe.experiment.records.columns import LOGGED, TABLES
 from marl_moe.experiment.records.environment import write_environment
-from marl_moe.experiment.records.tables import read_table, schema, write_table
+from marl_moe.experiment.records.tables import further_columns, read_table, schema, write_table
 from marl_moe.experiment.run.folder import create_run_folder
 from marl_moe.whole_file import write_text
 
@@ -184,4 +184,44 @@ def test_a_table_that_lacks_a_column_is_refused_and_not_filled(tmp_path: Path) -
     path = write_table(tmp_path, "evaluation", frame("evaluation"))
     pd.read_parquet(path).drop(columns="settings").to_parquet(path)
     with pytest.raises(RecordError, match="lacks settings"):
+        read_table(tmp_path, "evaluation")
+
+
+def rows_with(**columns: list[float]) -> pd.DataFrame:
+    return frame("training").assign(**columns)
+
+
+def test_columns_of_metrics_and_of_callbacks_are_told_in_the_file_and_read_back(
+    metrics: None, tmp_path: Path
+) -> None:
+    rows = rows_with(
+        late=[0.5, np.nan, 1.0], **{"b/c": [1.0, 2.0, 3.0], "a": [np.nan, np.nan, 4.0]}
+    )
+    further = further_columns("training", ["late"], rows.columns)
+    told = pq.read_schema(write_table(tmp_path, "training", rows, further))
+    assert told.names == [*TABLES["training"], "late", "a", "b/c"]
+    docs = [told.field(name).metadata[b"doc"].decode() for name in told.names[-3:]]
+    assert docs == ["mean over the epoch: served past the deadline; share", LOGGED, LOGGED]
+    pd.testing.assert_frame_equal(read_table(tmp_path, "training", ["late"]), rows[told.names])
+
+
+def test_a_table_without_a_metric_or_with_one_that_is_not_named_is_refused(
+    metrics: None, tmp_path: Path
+) -> None:
+    write_table(tmp_path, "training", frame("training"))
+    with pytest.raises(RecordError, match="it lacks late"):
+        read_table(tmp_path, "training", ["late"])
+    rows = rows_with(late=[0.0, 0.0, 0.0])
+    write_table(tmp_path, "training", rows, further_columns("training", ["late"], rows.columns))
+    with pytest.raises(RecordError, match="it has late"):
+        read_table(tmp_path, "training")
+
+
+def test_only_training_has_columns_of_callbacks(tmp_path: Path) -> None:
+    rows = frame("evaluation").assign(mood=1.0)
+    with pytest.raises(ValueError, match="mood"):
+        write_table(tmp_path, "evaluation", rows, further_columns("evaluation", [], rows.columns))
+    path = write_table(tmp_path, "evaluation", frame("evaluation"))
+    pd.read_parquet(path).assign(mood=1.0).to_parquet(path)
+    with pytest.raises(RecordError, match="it has mood"):
         read_table(tmp_path, "evaluation")
