@@ -25,6 +25,7 @@ REGISTRIES = {
     "envs.channel": "CHANNELS",
     "marl_moe.metrics": "METRICS",
     "marl_moe.policies.base": "POLICIES",
+    "marl_moe.policies.networks": "NETWORKS",
     "mechanisms.base": "MECHANISMS",
     "paper_figures.registry": "FIGURES",
 }

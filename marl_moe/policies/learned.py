@@ -15,7 +15,11 @@ from envs import Slot
 from envs.observation import expert_features
 from marl_moe.errors import RecordError
 from marl_moe.policies.base import ARCHITECTURE, STOCHASTIC, WEIGHTS
-from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
+from marl_moe.policies.networks import (
+    NetworkConfig,
+    action_mask,
+    masked_logits,
+)
 from marl_moe.policies.weights import Weights, read_weights, write_weights
 from marl_moe.whole_file import write_text
 
@@ -61,10 +65,14 @@ class LearnedPolicy:
         Raises:
             ValueError: the networks cannot act in a world of that size or under that mechanism.
         """
-        if self.network.network == "mlp" and slot.num_candidates != self.network.num_experts:
+        anywhere = all(
+            getattr(actor, "any_number_of_experts", False) for actor in self.actors.values()
+        )
+        if not anywhere and slot.num_candidates != self.network.num_experts:
             raise ValueError(
-                f"{self.name}: an mlp trained with {self.network.num_experts} experts cannot act "
-                f"among {slot.num_candidates}; a pointer network could"
+                f"{self.name}: a network {self.network.network!r} trained with "
+                f"{self.network.num_experts} experts cannot act among {slot.num_candidates}; one "
+                "that takes any number of experts could, as a pointer network"
             )
         if self.network.num_expert_features != len(expert_features(slot.offer.allocates)):
             raise ValueError(
@@ -158,11 +166,7 @@ def _loaded(network: NetworkConfig, weights: Mapping[str, Tensor]) -> nn.Module:
     Raises:
         ValueError: the network has more parameters; it is raised before memory is taken for them.
     """
-    experts = network.num_experts if network.network == "mlp" else 1
-    least = network.hidden * max(network.hidden, experts * network.num_expert_features)
-    if not 0 < least <= sum(tensor.numel() for tensor in weights.values()):
-        raise ValueError(f"{network} has more parameters than are there")
-    actor = network.build(copies=1)
+    actor = build_within(network, most=sum(tensor.numel() for tensor in weights.values()))
     actor.load_state_dict(weights)
     return actor.requires_grad_(False).eval()
 

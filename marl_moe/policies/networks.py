@@ -1,18 +1,34 @@
-"""Networks that score every action from an observation: `pointer` and `mlp`.
+"""Networks that score every action from an observation, in a registry: `pointer`, `mlp`.
 
-Both exist in `copies` (twin critics are two copies of one network), evaluated together as one
+They exist in `copies` (twin critics are two copies of one network), evaluated together as one
 batched product. Torch only: a trained policy is loaded without Ray.
+
+A new one is a class, decorated with `@register(name)` and made as `factory(copies, config)`, with
+parameters of its own beside these. It may say two things of itself: `any_number_of_experts = True`
+that it scores any number of experts, and by `carry_over(name, trained, fresh)` how a parameter that
+was trained among one number of experts begins among another.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from inspect import signature
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from envs.observation import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
+from mechanisms.registry import Registry, nearest
 
 NEVER = -1e9  # a logit whose probability is exactly zero in single precision
+
+# What `rl_module.model_config.network` may name: (B, D) -> (copies, B, C + 1) by
+# `NETWORKS.make(name, copies=copies, config=config)`.
+NETWORKS: Registry[nn.Module] = Registry("network")
+register = NETWORKS.register
+OURS = ("copies", "config")  # parameters that every network takes
 
 
 @dataclass(frozen=True)
@@ -20,36 +36,96 @@ class NetworkConfig:
     """Configuration of a network.
 
     Attributes:
-        num_experts: candidates a user, C; it binds only the mlp, a pointer network takes any
-            number.
+        num_experts: candidates a user, C; it binds networks that do not take any number.
         allow_abandon: whether users may abandon although they have candidates.
-        network: `pointer` or `mlp`.
+        network: name of a network that is registered.
         hidden: width of the hidden layers.
         num_expert_features: length of an expert's block in an observation, one more where the
             mechanism allocates.
+        parameters: the network's own.
     """
 
     num_experts: int
     allow_abandon: bool = True
-    network: Literal["pointer", "mlp"] = "pointer"
+    network: str = "pointer"
     hidden: int = 64
     num_expert_features: int = NUM_EXPERT_FEATURES
+    parameters: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.network not in ("pointer", "mlp"):
-            raise ValueError(f"network should be 'pointer' or 'mlp', got {self.network!r}")
+        own = [key for key in signature(NETWORKS[self.network]).parameters if key not in OURS]
+        if not isinstance(self.parameters, dict):
+            raise ValueError(f"parameters should be a section, got {self.parameters!r}")
+        for key in self.parameters:
+            if key not in own:
+                raise ValueError(
+                    f"network {self.network!r} has no parameter {key!r}; {nearest(key, own)}"
+                )
         if not isinstance(self.hidden, int) or self.hidden < 1:
             raise ValueError(f"hidden should be an integer of at least 1, got {self.hidden!r}")
 
     def build(self, copies: int) -> nn.Module:
         """Build a network of `copies` independent copies."""
-        if self.network == "pointer":
-            return PointerNetwork(copies, self.hidden, self.num_expert_features)
-        return MlpNetwork(copies, self.num_experts, self.hidden, self.num_expert_features)
+        return NETWORKS.make(self.network, copies=copies, config=self, **self.parameters)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON writes them."""
         return asdict(self)
+
+
+def check_network(config: NetworkConfig) -> None:
+    """Check that a network scores every action, without taking memory for its parameters.
+
+    Raises:
+        ValueError: it cannot be built, or its scores are not (copies, B, C + 1).
+    """
+    copies, batch = 2, 3
+    size = NUM_USER_FEATURES + config.num_experts * config.num_expert_features
+    expected = (copies, batch, config.num_experts + 1)
+    with torch.device("meta"), torch.no_grad():
+        try:
+            scores = config.build(copies)(torch.empty(batch, size))
+        except Exception as error:  # whatever a network of a user's own does
+            told = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+            raise ValueError(f"network {config.network!r}: {told}") from error
+    if not isinstance(scores, Tensor) or tuple(scores.shape) != expected:
+        got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise ValueError(
+            f"network {config.network!r} should map observations ({batch}, {size}) to scores "
+            f"{expected} (copies, B, actions), got {got}"
+        )
+
+
+def build_within(config: NetworkConfig, most: int) -> nn.Module:
+    """Build one copy of a network, if it has at most so many parameters.
+
+    Raises:
+        ValueError: it has more; it is raised before memory is taken for them.
+    """
+    with torch.device("meta"), _at_most(config, most):
+        plan = config.build(copies=1)
+    tensors = [*plan.parameters(), *plan.buffers()]
+    if sum(tensor.numel() for tensor in tensors) > 2 * most:  # buffers may be left out of a file
+        raise ValueError(f"{config} has larger buffers than parameters that are there")
+    return config.build(copies=1)
+
+
+@contextmanager
+def _at_most(config: NetworkConfig, most: int) -> Iterator[None]:
+    """Raise ValueError as soon as a module that is built has more parameters than `most`."""
+    left = most
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal left
+        left -= 0 if parameter is None else max(parameter.numel(), 1)
+        if left < 0:
+            raise ValueError(f"{config} has more parameters than are there")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 class CopiedLinear(nn.Module):
@@ -77,6 +153,7 @@ class CopiedLinear(nn.Module):
         return torch.baddbmm(self.bias, values, self.weight)
 
 
+@register("pointer")
 class PointerNetwork(nn.Module):
     """Network that scores each expert with the same weights, given the user and a context.
 
@@ -89,13 +166,13 @@ class PointerNetwork(nn.Module):
     second comes with the context.
     """
 
-    def __init__(
-        self, copies: int, hidden: int, num_expert_features: int = NUM_EXPERT_FEATURES
-    ) -> None:
+    any_number_of_experts: ClassVar[bool] = True
+
+    def __init__(self, copies: int, config: NetworkConfig) -> None:
         super().__init__()
-        self.num_expert_features = num_expert_features
+        hidden, self.num_expert_features = config.hidden, config.num_expert_features
         self.expert_in = CopiedLinear(
-            copies, num_expert_features + NUM_USER_FEATURES + 1, hidden, bias=False
+            copies, self.num_expert_features + NUM_USER_FEATURES + 1, hidden, bias=False
         )
         self.expert_hidden = CopiedLinear(copies, hidden, hidden, bias=False)
         self.context_hidden = CopiedLinear(copies, hidden, hidden)
@@ -128,14 +205,14 @@ class PointerNetwork(nn.Module):
         return torch.cat([scores, abandon], dim=-1)
 
 
+@register("mlp")
 class MlpNetwork(nn.Module):
     """Network of two hidden layers over the whole observation, for one number of experts."""
 
-    def __init__(
-        self, copies: int, num_experts: int, hidden: int, num_expert_features: int
-    ) -> None:
+    def __init__(self, copies: int, config: NetworkConfig) -> None:
         super().__init__()
-        size = NUM_USER_FEATURES + num_experts * num_expert_features
+        num_experts, hidden = config.num_experts, config.hidden
+        size = NUM_USER_FEATURES + num_experts * config.num_expert_features
         self.first = CopiedLinear(copies, size, hidden)
         self.second = CopiedLinear(copies, hidden, hidden)
         self.out = CopiedLinear(copies, hidden, num_experts + 1)
@@ -145,14 +222,39 @@ class MlpNetwork(nn.Module):
         hidden = torch.relu(self.first(observation[None]))
         return self.out(torch.relu(self.second(hidden)))
 
+    @staticmethod
+    def carry_over(name: str, trained: Tensor, fresh: Tensor) -> Tensor:
+        """Return a parameter trained among one number of experts for a network among another.
 
-def carried_over(name: str, trained: Tensor, fresh: Tensor) -> Tensor:
+        It keeps what was learned of the experts that are in both, and of abandoning; further
+        experts have the inputs and outputs of the fresh network.
+
+        Args:
+            name: of the parameter, such as `out.weight`.
+            trained: the parameter in the network that was trained.
+            fresh: the parameter in the network to be trained.
+        """
+        value = fresh.clone()
+        if name == "first.weight" and trained.shape[-1] == fresh.shape[-1]:
+            # (copies, user and experts, hidden)
+            inputs = min(trained.shape[-2], fresh.shape[-2])
+            value[..., :inputs, :] = trained[..., :inputs, :]
+        elif name in ("out.weight", "out.bias") and trained.shape[:-1] == fresh.shape[:-1]:
+            # (..., E + 1), abandoning last
+            experts = min(trained.shape[-1], fresh.shape[-1]) - 1
+            value[..., :experts], value[..., -1] = trained[..., :experts], trained[..., -1]
+        else:
+            raise ValueError(f"trained as {tuple(trained.shape)}, not {tuple(fresh.shape)}")
+        return value
+
+
+def carried_over(network: str, name: str, trained: Tensor, fresh: Tensor) -> Tensor:
     """Return a parameter trained among one number of experts for a network among another.
 
-    Those of a pointer network fit as they are. An mlp keeps what it learned of the experts that are
-    in both, and of abandoning; further experts have the inputs and outputs of the fresh network.
+    Those of the same shape fit as they are; for others the network says how (`carry_over`).
 
     Args:
+        network: name of the network.
         name: of the parameter, such as `actor.out.weight`.
         trained: the parameter in the network that was trained.
         fresh: the parameter in the network to be trained.
@@ -162,20 +264,19 @@ def carried_over(name: str, trained: Tensor, fresh: Tensor) -> Tensor:
     """
     if trained.shape == fresh.shape:
         return trained
-    layer = ".".join(name.split(".")[-2:])
-    value = fresh.clone()
-    if layer == "first.weight" and trained.shape[-1] == fresh.shape[-1]:
-        # (copies, user and experts, hidden)
-        inputs = min(trained.shape[-2], fresh.shape[-2])
-        value[..., :inputs, :] = trained[..., :inputs, :]
-    elif layer in ("out.weight", "out.bias") and trained.shape[:-1] == fresh.shape[:-1]:
-        # (..., E + 1), abandoning last
-        experts = min(trained.shape[-1], fresh.shape[-1]) - 1
-        value[..., :experts], value[..., -1] = trained[..., :experts], trained[..., -1]
-    else:
+    refused = f"{name}: trained as {tuple(trained.shape)}, cannot go on as {tuple(fresh.shape)}"
+    carry_over = getattr(NETWORKS[network], "carry_over", None)
+    if carry_over is None:
         raise ValueError(
-            f"{name}: trained as {tuple(trained.shape)}, cannot go on as {tuple(fresh.shape)}"
+            f"{refused}: the network {network!r} does not say how, by carry_over(name, trained, "
+            "fresh)"
         )
+    try:
+        value: Tensor = carry_over(name.partition(".")[2], trained, fresh)
+    except Exception as error:  # whatever a network of a user's own does
+        raise ValueError(refused) from error
+    if value.shape != fresh.shape:
+        raise ValueError(f"{refused}: carry_over gives {tuple(value.shape)}")
     return value
 
 

@@ -179,9 +179,11 @@ class WorldSac(SAC):
         Raises:
             ValueError: a network is of another kind.
         """
+        spec = next(iter(self.config.rl_module_spec.rl_module_specs.values()))
+        network = spec.model_config["network"]
         begun = {
             module_id: {
-                name: carried_over(name, networks[module_id][name], value)
+                name: carried_over(network, name, networks[module_id][name], value)
                 for name, value in module.items()
             }
             for module_id, module in self.networks().items()

@@ -11,7 +11,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from envs import WorldConfig
 from envs.observation import expert_features
-from marl_moe.policies.networks import NetworkConfig
+from marl_moe.policies.networks import NetworkConfig, check_network
 from marl_moe.rllib.callbacks import CALLED, prepared
 from marl_moe.rllib.env_runner import WorldRunner
 from marl_moe.rllib.learner import MaskedSacLearner
@@ -151,6 +151,9 @@ class WorldSacConfig(SACConfig):
 
         Returns:
             The configuration itself.
+
+        Raises:
+            ValueError: the network cannot be built, or does not score every action.
         """
         self.environment(
             env=None,
@@ -167,6 +170,7 @@ class WorldSacConfig(SACConfig):
             num_expert_features=len(expert_features(make(**mechanism).allocates)),
             **network,
         )
+        check_network(model)
         spec = RLModuleSpec(module_class=MaskedSacModule, model_config=model.as_dict())
         self.multi_agent(policies=set(module_users), policy_mapping_fn=_no_mapping)
         return self.rl_module(

@@ -40,7 +40,7 @@ from mechanisms import make
 
 TARGET_ENTROPY_RATIO = 0.1  # as our SAC's default
 NO_EVALUATION = "evaluation and checkpoints are not RLlib's"  # so it calls no hooks of these
-OUR_NETWORK_KEYS = ("network", "hidden")  # of NetworkConfig
+OUR_NETWORK_KEYS = ("network", "hidden", "parameters")  # of NetworkConfig
 
 Config = TypeVar("Config", bound="StockConfig")
 
@@ -259,8 +259,8 @@ class StockSacConfig(StockConfig, SACConfig):
             "network" not in given or given - set(OUR_NETWORK_KEYS)
         ):
             raise ValueError(
-                "rl_module.model_config should hold network (and hidden), or else RLlib's own "
-                f"keys, got {', '.join(sorted(given))}"
+                "rl_module.model_config should hold network (and hidden, parameters), or else "
+                f"RLlib's own keys, got {', '.join(sorted(given))}"
             )
         check_positive(self, ("initial_alpha", "actor_lr", "critic_lr", "alpha_lr"))
         check_shares(self, ("tau",))

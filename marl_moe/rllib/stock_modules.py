@@ -26,7 +26,7 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.core.models.base import ENCODER_OUT
 from torch import Tensor, nn
 
-from marl_moe.policies.networks import NEVER, NetworkConfig, action_mask
+from marl_moe.policies.networks import NEVER, NetworkConfig, action_mask, check_network
 
 Batch = dict[str, Any]
 
@@ -126,11 +126,13 @@ class ScorerCatalog(SACCatalog):
         return self._scores()
 
     def _scores(self) -> nn.Module:
-        keys = ("network", "hidden", "num_expert_features")
+        keys = ("network", "hidden", "parameters", "num_expert_features")
         given = {
             key: self._model_config_dict[key] for key in keys if key in self._model_config_dict
         }
-        return _Scores(NetworkConfig(num_experts=int(self.action_space.n) - 1, **given))
+        network = NetworkConfig(num_experts=int(self.action_space.n) - 1, **given)
+        check_network(network)
+        return _Scores(network)
 
 
 class _ObservationItself(nn.Module):

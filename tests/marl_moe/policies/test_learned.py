@@ -143,7 +143,9 @@ def test_a_shared_policy_serves_worlds_of_other_sizes(small_world: WorldConfig) 
 
 def test_an_mlp_among_another_number_of_experts_is_refused(small_world: WorldConfig) -> None:
     policy = make_policy(small_world, network="mlp")
-    with pytest.raises(ValueError, match="sac: an mlp trained with 6 experts cannot act among 7"):
+    with pytest.raises(
+        ValueError, match=r"sac: a network .mlp. trained with 6 experts cannot act among 7"
+    ):
         policy.act(World(replace(small_world, num_experts=7)).slot)
 
 

@@ -57,14 +57,14 @@ def test_one_pointer_network_scores_any_number_of_experts_as_written_out_by_hand
     num_experts: int,
 ) -> None:
     torch.manual_seed(1)
-    network = PointerNetwork(copies=1, hidden=8)
+    network = PointerNetwork(copies=1, config=NetworkConfig(3, hidden=8))
     seen = observations(num_experts)
     expected = [by_hand(network, observation) for observation in seen]
     torch.testing.assert_close(network(seen)[0], torch.tensor(expected), rtol=1e-4, atol=1e-5)
 
 
 def test_permuting_the_experts_permutes_their_scores_and_leaves_abandoning() -> None:
-    network = PointerNetwork(copies=2, hidden=16)
+    network = PointerNetwork(copies=2, config=NetworkConfig(3, hidden=16))
     seen = observations(num_experts=7)
     order = torch.randperm(7, generator=torch.Generator().manual_seed(3))
     shuffled = []
@@ -116,7 +116,7 @@ def test_the_mask_read_from_an_observation_is_the_worlds(
 
 
 def test_an_excluded_action_has_probability_zero_and_no_gradient_is_infinite() -> None:
-    network = PointerNetwork(copies=1, hidden=8)
+    network = PointerNetwork(copies=1, config=NetworkConfig(3, hidden=8))
     seen = observations(num_experts=3)
     mask = torch.tensor([[0, 1, 0, 1], [0, 0, 0, 1], [1, 1, 1, 1], [1, 0, 0, 0]]).bool()
     log_probability = torch.log_softmax(masked_logits(network, seen, mask), dim=-1)
@@ -130,7 +130,7 @@ def test_an_excluded_action_has_probability_zero_and_no_gradient_is_infinite() -
 
 
 def test_allowed_actions_share_the_probability_as_a_softmax_over_them_alone() -> None:
-    network = PointerNetwork(copies=1, hidden=8)
+    network = PointerNetwork(copies=1, config=NetworkConfig(3, hidden=8))
     seen = observations(num_experts=3, batch=1)
     mask = torch.tensor([[True, False, True, False]])
     scores = network(seen)[0, 0].tolist()
@@ -142,7 +142,7 @@ def test_allowed_actions_share_the_probability_as_a_softmax_over_them_alone() ->
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"network": "transformer"}, "network should be 'pointer' or 'mlp', got 'transformer'"),
+        ({"network": "transformer"}, "no network 'transformer'; valid: pointer, mlp"),
         ({"hidden": 0}, "hidden should be an integer of at least 1, got 0"),
         ({"hidden": 1.5}, "hidden should be an integer of at least 1, got 1.5"),
     ],
@@ -157,11 +157,11 @@ def test_networks_carried_over_to_more_experts_score_those_they_know_as_before(
     network: str,
 ) -> None:
     """Further experts show only zeros here; among fewer again, what is left is as before."""
-    few = NetworkConfig(5, network=network, hidden=8).build(copies=2)  # type: ignore[arg-type]
-    many = NetworkConfig(9, network=network, hidden=8).build(copies=2)  # type: ignore[arg-type]
+    few = NetworkConfig(5, network=network, hidden=8).build(copies=2)
+    many = NetworkConfig(9, network=network, hidden=8).build(copies=2)
     fresh = many.state_dict()
     grown = {
-        name: carried_over(f"critic.{name}", few.state_dict()[name], value)
+        name: carried_over(network, f"critic.{name}", few.state_dict()[name], value)
         for name, value in fresh.items()
     }
     many.load_state_dict(grown)
@@ -173,9 +173,12 @@ def test_networks_carried_over_to_more_experts_score_those_they_know_as_before(
         torch.testing.assert_close(grown["out.weight"][..., 5:9], fresh["out.weight"][..., 5:9])
     else:
         torch.testing.assert_close(many(observations(9)), few(observations(9)))
-    small = NetworkConfig(5, network=network, hidden=8).build(copies=2)  # type: ignore[arg-type]
+    small = NetworkConfig(5, network=network, hidden=8).build(copies=2)
     small.load_state_dict(
-        {name: carried_over(name, grown[name], value) for name, value in small.state_dict().items()}
+        {
+            name: carried_over(network, f"actor.{name}", grown[name], value)
+            for name, value in small.state_dict().items()
+        }
     )
     torch.testing.assert_close(small(seen), few(seen))
 
@@ -187,4 +190,4 @@ def test_a_network_of_another_width_is_not_carried_over() -> None:
     )
     for name in ("first.weight", "second.weight", "second.bias", "out.weight"):
         with pytest.raises(ValueError, match=name):
-            carried_over(name, narrow[name], wide[name])
+            carried_over("mlp", f"actor.{name}", narrow[name], wide[name])

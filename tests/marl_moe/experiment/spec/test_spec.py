@@ -280,7 +280,7 @@ def test_an_experiment_written_out_loads_as_the_same(
         (
             "rl_module.model_config.network",
             "pointr",
-            "network should be 'pointer' or 'mlp', got 'pointr'",
+            "no network 'pointr'; did you mean 'pointer'? Valid: pointer, mlp",
         ),
         ("env_runners.num_envs_per_env_runner", 0, "num_envs_per_env_runner"),
         ("debugging.seed", 3, "algorithm.debugging.seed: seeds are set by the key 'seeds'"),
