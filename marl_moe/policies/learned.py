@@ -18,6 +18,7 @@ from marl_moe.policies.base import ARCHITECTURE, STOCHASTIC, WEIGHTS
 from marl_moe.policies.networks import (
     NetworkConfig,
     action_mask,
+    build_within,
     masked_logits,
 )
 from marl_moe.policies.weights import Weights, read_weights, write_weights
