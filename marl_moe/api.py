@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 
 from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.progress import Progress
+from marl_moe.experiment.records.columns import TABLES
 from marl_moe.experiment.records.tables import read_table
 from marl_moe.experiment.run.compared_policies import named
 from marl_moe.experiment.run.continuation import continue_run
@@ -223,7 +224,8 @@ def evaluate(
             if times > 1:
                 raise SpecError(f"policies: two policies are called {name!r}")
         rows.append(job.evaluate(played, episodes or job.spec.evaluation.episodes)["evaluation"])
-    return pd.concat(rows, ignore_index=True)
+    columns = [*TABLES["evaluation"], *run.spec.metrics]
+    return pd.concat(rows, ignore_index=True)[columns]
 
 
 def _policy(job: TrainingJob, policy: Any) -> Policy:

@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 import mechanisms
 from envs import WorldConfig
-from marl_moe.errors import SpecError
+from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.spec.algorithm import AlgorithmSpec
 from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.spec.evaluation import AuditSpec, EvaluationSpec
@@ -29,6 +29,7 @@ from marl_moe.experiment.spec.section import (
     check_metrics,
     listed_seeds,
     merged,
+    valid_keys,
 )
 
 
@@ -177,7 +178,11 @@ class ExperimentSpec(Section):
             return TypeAdapter(WorldConfig).validate_json(plain, strict=True)
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join(map(str, (section, *first["loc"])))
+            path = [str(part) for part in first["loc"]]
+            key = ".".join((section, *path))
+            if first["type"] == "unexpected_keyword_argument":
+                unknown = unknown_key(path[-1], valid_keys(WorldConfig, path[:-1]))
+                raise ValueError(f"{key}: {unknown} (unknown key)") from None
             raise ValueError(
                 f"{key}: {first['msg'].removeprefix('Value error, ')}, got {first['input']!r}"
             ) from None

@@ -1,17 +1,16 @@
 """Experiments read from YAML, overridden by key, and answered with a line for each mistake."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import TypeAdapter, ValidationError
 
 from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.imports import imports_of, where_to_find
-from marl_moe.experiment.spec.section import merged
+from marl_moe.experiment.spec.section import merged, valid_keys
 from marl_moe.experiment.spec.yaml_loader import check_values, parse_yaml
 from marl_moe.plugins import load
 from mechanisms.registry import UnknownNameError, nearest
@@ -175,7 +174,9 @@ def _lines(error: ValidationError, where: str, folder: Path | None) -> list[str]
         ]
         key = ".".join(path) or "experiment"
         if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            message = unknown_key(path[-1], _valid_keys(path[:-1])) + " (unknown key)"
+            message = (
+                unknown_key(path[-1], valid_keys(ExperimentSpec, path[:-1])) + " (unknown key)"
+            )
         else:
             given = mistake["input"]
             shown = "" if isinstance(given, dict) else f", got {given!r}"
@@ -185,21 +186,3 @@ def _lines(error: ValidationError, where: str, folder: Path | None) -> list[str]
                 message += f" ({where_to_find(cause.name, folder)})"
         lines.append(f"{where}: {key}: {message}")
     return list(dict.fromkeys(lines))
-
-
-def _valid_keys(path: Sequence[str]) -> list[str]:
-    """Return the keys of the section at `path`."""
-    section: Any = ExperimentSpec
-    for part in path:
-        annotation = _fields(section)[part].annotation
-        kinds = (annotation, *get_args(annotation))
-        section = next(kind for kind in kinds if isinstance(kind, type))
-    return list(_fields(section))
-
-
-def _fields(section: Any) -> Mapping[str, FieldInfo]:
-    """Return the fields of a section, a model or a dataclass of pydantic."""
-    if issubclass(section, BaseModel):
-        return section.model_fields
-    fields: Mapping[str, FieldInfo] = section.__pydantic_fields__
-    return fields

@@ -1,9 +1,10 @@
 """Base of the sections of an experiment, and what several hold: names of parts, seeds."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from marl_moe.errors import unknown_key
 from marl_moe.metrics import METRICS
@@ -113,3 +114,19 @@ def merged(section: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
             value = merged(old, value)
         changed[key] = value
     return changed
+
+
+def valid_keys(section: Any, path: Sequence[str]) -> list[str]:
+    """Return the keys of the section at `path` below another, models or dataclasses of pydantic."""
+    for part in path:
+        annotation = _fields(section)[part].annotation
+        kinds = (annotation, *get_args(annotation))
+        section = next(kind for kind in kinds if isinstance(kind, type))
+    return list(_fields(section))
+
+
+def _fields(section: Any) -> Mapping[str, FieldInfo]:
+    if issubclass(section, BaseModel):
+        return section.model_fields
+    fields: Mapping[str, FieldInfo] = section.__pydantic_fields__
+    return fields
