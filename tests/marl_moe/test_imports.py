@@ -14,17 +14,14 @@ LEARNING = {
 PROMPTS = "marl_moe.text."  # of whose modules most are about the gate, a network
 RLLIB = "marl_moe.rllib."
 IMPORT_EVERYTHING = """
-import pkgutil, sys
+import pkgutil
+from importlib.machinery import PathFinder
+ABSENT = {"ray", "safetensors", "tensorboardX", "torch", "tree"}
+find_spec = PathFinder.find_spec
+def find_others(name, path=None, target=None):
+    return None if name.partition(".")[0] in ABSENT else find_spec(name, path, target)
+PathFinder.find_spec = find_others  # as where the extra `train` is not installed
 
-class Absent:
-    # lets nobody find these packages
-
-    @staticmethod
-    def find_spec(name, path, target=None):
-        if name.partition(".")[0] in ("ray", "safetensors", "tensorboardX", "torch"):
-            raise ModuleNotFoundError(name)
-
-sys.meta_path.insert(0, Absent)
 import marl_moe
 for module in pkgutil.walk_packages(marl_moe.__path__, "marl_moe."):
     try:
