@@ -10,6 +10,7 @@ import pytest
 from ray import cloudpickle
 
 from marl_moe.errors import SpecError, TrainingError
+from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.spec.reading import parse_experiment
 from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.experiment.training.loop import train
@@ -140,19 +141,10 @@ def test_what_can_be_no_column_ends_the_first_epoch_and_is_named(
 
 
 @pytest.mark.usefixtures("ray_started")
-def test_a_hook_that_fails_on_a_remote_env_runner_is_named_too(
-    spec_with: Callable[..., Any], tmp_path: Path
-) -> None:
-    with pytest.raises(TrainingError, match="on_sample_end: KeyError"):
-        train(spec_with("sac", "Fails", runners=1), 0, tmp_path)
-
-
-@pytest.mark.usefixtures("ray_started")
 def test_training_that_was_stopped_logs_on_to_the_same_rows(
     spec_with: Callable[..., Any], tmp_path: Path
 ) -> None:
     """Among them sums over all epochs, on env runners and on the algorithm."""
-    from marl_moe.experiment.progress import Progress
 
     def stop(row: Yaml) -> None:
         if row["epoch"] == 4:

@@ -16,7 +16,7 @@ from marl_moe.rllib.env_runner import WorldRunner
 from marl_moe.rllib.metrics import metric_means
 
 Yaml = dict[str, Any]
-RUNNERS = [("sac", 0), ("sac", 2), ("ppo", 0), ("ppo", 2)]
+RUNNERS = [("sac", 0), ("sac", 2), ("ppo", 0)]
 
 
 @pytest.fixture
