@@ -116,8 +116,9 @@ def test_a_mechanism_without_parameters_says_so() -> None:
 
 
 def test_a_name_can_be_taken_once(surcharge: type) -> None:
+    assert mechanisms.register("surcharge")(surcharge) is surcharge  # as in a cell run again
     with pytest.raises(ValueError, match="'surcharge' exists already"):
-        mechanisms.register("surcharge")(surcharge)
+        mechanisms.register("surcharge")(mechanisms.PostedPrice)
 
 
 def test_all_public_names_exist() -> None:
