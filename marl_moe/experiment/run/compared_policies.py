@@ -73,8 +73,9 @@ def imported_policy(entry: ImportedPolicy, folder: Path, rng: np.random.Generato
     classes.register(entry.source)(imported_class(entry, folder))
     try:
         return made(classes, entry.source, rng, **entry.parameters)
-    except ValueError as error:
-        raise SpecError(str(error)) from error
+    except Exception as error:  # whatever a class of a user's own does
+        told = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise SpecError(f"{entry.source}: {told}") from error
 
 
 def named(policy: Policy, name: str) -> Policy:
