@@ -8,7 +8,8 @@ To draw with them on one's own:
         ax = reward_curves.plot(tables)
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -66,14 +67,20 @@ METRIC_LABELS = {
 }
 
 
+Marker = str | tuple[int, int, int]  # a letter, or (points, form, angle)
+
+
 class PolicyStyle(NamedTuple):
     """The look of a policy, in matplotlib's terms."""
 
     label: str
     colour: str
     line_style: str | tuple[int, tuple[float, ...]]
-    marker: str
+    marker: Marker
 
+
+_STOCHASTIC = "_stochastic"
+_WORD = re.compile(r"[a-z][a-z0-9_]*")  # of the names that code gives
 
 # The four curves of the paper have Tol's "high contrast" colours, made to be told apart in grey;
 # most others are his "muted" and "vibrant" ones. SAC, equilibrium, optimum and better response,
@@ -97,26 +104,71 @@ _POLICIES = {
     "max_snr": PolicyStyle("Strongest channel", "#999933", (0, (2, 1)), ">"),
     "follow_assignment": PolicyStyle("Mechanism's assignment", "#225522", (0, (9, 1, 1, 1)), "H"),
 }
-_FALLBACK = list(_POLICIES.values())[4:15]
+# Looks of policies that are not ours: colours far from all above and from each other (CIE 1976
+# L*a*b*), lines and markers that none above has.
+_FOREIGN_COLOURS = (
+    *("#0000ff", "#ff11ff", "#00cc00", "#5566ff", "#ff0000", "#bb99ff"),
+    *("#660099", "#990000", "#ff22bb", "#885511", "#dd9977", "#88bb00"),
+)
+_FOREIGN_LINES: tuple[tuple[int, tuple[float, ...]], ...] = (
+    *((0, (6, 1, 1, 1, 1, 1)), (0, (3, 2)), (0, (10, 2)), (0, (5, 1, 2, 1)), (0, (2, 1, 1, 1))),
+    *((0, (8, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (7, 2, 2, 2)), (0, (4, 3)), (0, (12, 1, 2, 1))),
+    *((0, (3, 1, 3, 1, 1, 1)), (0, (5, 3, 1, 3))),
+)
+_FOREIGN_MARKERS: tuple[Marker, ...] = (
+    *("8", (4, 1, 0), (3, 1, 0), "2", (6, 1, 0), (5, 2, 0), (7, 0, 0), "3", (8, 1, 0), "4"),
+    *((3, 0, 45), (4, 1, 45)),
+)
 
 
-def policy_style(policy: str) -> PolicyStyle:
+def policy_style(policy: str, among: Iterable[str] = ()) -> PolicyStyle:
     """Return the look of a policy: the same in every figure and process, and never an error.
 
-    `NAME_stochastic` is the policy NAME drawn in dots; a name unknown here gets a look that follows
-    from its letters.
+    `NAME_stochastic` is the policy NAME drawn in dots. A name unknown here gets a look that follows
+    from its letters, or the next one where another name of `among` has that.
+
+    Args:
+        policy: its name.
+        among: all policies of the run, which are told apart.
     """
     if policy in _POLICIES:
         return _POLICIES[policy]
-    if policy.endswith("_stochastic"):
-        learned = policy_style(policy.removesuffix("_stochastic"))
+    if policy.endswith(_STOCHASTIC):
+        learned = policy_style(policy.removesuffix(_STOCHASTIC), among)
         label = f"{learned.label.partition(' (')[0]} (stochastic)"
         return learned._replace(label=label, line_style=(0, (1, 1.5)), marker="x")
-    like = _FALLBACK[crc32(policy.encode()) % len(_FALLBACK)]
-    return like._replace(label=policy.replace("_", " ").capitalize())
+    number = _foreign_numbers({policy, *among})[policy]
+    count = len(_FOREIGN_COLOURS)
+    shifted = (number + number // count) % count  # another pairing after all colours are taken
+    label = policy.replace("_", " ").capitalize() if _WORD.fullmatch(policy) else policy
+    return PolicyStyle(
+        as_text(label),
+        _FOREIGN_COLOURS[number % count],
+        _FOREIGN_LINES[shifted],
+        _FOREIGN_MARKERS[shifted],
+    )
 
 
-def curve(policy: str, depth: float = 0.0) -> dict[str, Any]:
+def _foreign_numbers(policies: set[str]) -> dict[str, int]:
+    """Return a number for each name that is unknown here, no two the same."""
+    names = {policy.removesuffix(_STOCHASTIC) for policy in policies} - _POLICIES.keys()
+    numbers: dict[str, int] = {}
+    for name in sorted(names):
+        wanted, count = crc32(name.encode()), len(_FOREIGN_COLOURS)
+        rounds = len(numbers) // count * count  # the first twelve have colours of their own
+        number = rounds + wanted % count
+        while number in numbers.values():
+            number = rounds + (number + 1) % count
+        numbers[name] = number
+    return numbers
+
+
+def curve(
+    policy: str,
+    depth: float = 0.0,
+    among: Iterable[str] = (),
+    learned: Collection[str] = LEARNED,
+) -> dict[str, Any]:
     """Return keywords of `Axes.plot` for the line of a policy.
 
     Learned policies are heavier, and over all others.
@@ -124,17 +176,19 @@ def curve(policy: str, depth: float = 0.0) -> dict[str, Any]:
     Args:
         policy: its name.
         depth: 0 for the topmost of either kind, below 1 for those under it.
+        among: all policies of the run.
+        learned: those that learn in it.
     """
-    label, colour, line_style, marker = policy_style(policy)
-    learned = policy in LEARNED
+    label, colour, line_style, marker = policy_style(policy, among)
+    heavy = policy in learned
     return {
         "label": label,
         "color": colour,
         "linestyle": line_style,
-        "linewidth": 1.7 if learned else 0.9,
+        "linewidth": 1.7 if heavy else 0.9,
         "marker": marker,
-        "markersize": 5 if learned else 4,
-        "zorder": 3 - depth + learned,
+        "markersize": 5 if heavy else 4,
+        "zorder": 3 - depth + heavy,
     }
 
 

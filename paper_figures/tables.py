@@ -107,6 +107,11 @@ def require_one_point(training: pd.DataFrame) -> None:
             )
 
 
+def learned_here(tables: Tables) -> set[str]:
+    """Return the policies that a run trained; one of the same name may come from elsewhere."""
+    return set(tables["training"]["algorithm"]) if "training" in tables else set()
+
+
 def leading_policy(policies: Iterable[str]) -> str:
     """Return the policy that a figure of a single one shows.
 

@@ -6,7 +6,7 @@ and the form for the rest.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,8 +104,16 @@ def label(which: Variant) -> str:
     return style.as_text(", ".join(parts))
 
 
-def curves(variants: Sequence[Variant]) -> dict[Variant, dict[str, Any]]:
-    """Return keywords of `Axes.plot` for each variant, as those of `style.curve`."""
+def curves(
+    variants: Sequence[Variant], learned: Collection[str] = LEARNED
+) -> dict[Variant, dict[str, Any]]:
+    """Return keywords of `Axes.plot` for each variant, as those of `style.curve`.
+
+    Args:
+        variants: all that a run compares.
+        learned: policies that learn in it.
+    """
+    among = [which.policy for which in variants]
     several = {which.policy for which in variants if which.way}
     ways = {
         which: {(key, parameter): value for key, parameter, value in which.way}
@@ -122,7 +130,7 @@ def curves(variants: Sequence[Variant]) -> dict[Variant, dict[str, Any]]:
     labels = distinct(label(which) for which in variants)
     looks: dict[Variant, dict[str, Any]] = {}
     for which, name in zip(variants, labels, strict=True):
-        look = style.curve(which.policy)
+        look = style.curve(which.policy, among=among, learned=learned)
         look["label"] = name
         look["markerfacecolor"] = look["color"]
         if which in ways:

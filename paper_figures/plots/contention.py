@@ -17,7 +17,7 @@ from paper_figures import style
 from paper_figures.registry import register
 from paper_figures.statistics import mean_interval
 from paper_figures.sweeps import require_users_vary_alone
-from paper_figures.tables import Tables, require
+from paper_figures.tables import Tables, learned_here, require
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.7)}
 REFERENCE = "nash"
@@ -59,12 +59,13 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         figure = Figure(rcParams["figure.figsize"], layout="constrained")
     left, right = figure.subplots(1, 2)
 
-    _draw_panel(left, gain, order)
+    learned = learned_here(tables)
+    _draw_panel(left, gain, order, learned)
     left.set_title("(a)", loc="left")
     left.set_ylabel(style.METRIC_LABELS["gain"])
 
     right.axhline(1, color="0.4", linewidth=0.6)
-    _draw_panel(right, share, order, view=VIEW)
+    _draw_panel(right, share, order, learned, view=VIEW)
     _draw_beyond_view(right, share, order)
     right.set_title("(b)", loc="left")
     right.set_ylabel(style.METRIC_LABELS["share_of_equilibrium"])
@@ -79,12 +80,16 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
 
 
 def _draw_panel(
-    ax: Axes, intervals: pd.DataFrame, order: list[str], view: tuple[float, float] | None = None
+    ax: Axes,
+    intervals: pd.DataFrame,
+    order: list[str],
+    learned: set[str],
+    view: tuple[float, float] | None = None,
 ) -> None:
     """Draw a line for each policy within `view`, the best on top, learned ones over all."""
     for rank, policy in enumerate(order):
         rows = intervals[intervals["policy"] == policy]
-        look = style.curve(policy, depth=rank / len(order))
+        look = style.curve(policy, rank / len(order), order, learned)
         shown = None if view is None else rows["mean"].between(*view).tolist()
         (line,) = ax.plot(rows["num_users"], rows["mean"], markevery=shown, **look)
         bars = ax.vlines(
@@ -129,7 +134,7 @@ def _draw_beyond_view(ax: Axes, shares: pd.DataFrame, order: list[str]) -> None:
             )
             for place, policy in enumerate(policies):
                 octaves = _STEP * (place - (len(policies) - 1) / 2)
-                look = style.policy_style(policy)
+                look = style.policy_style(policy, order)
                 ax.plot(
                     num_users * 2**octaves,
                     middle,

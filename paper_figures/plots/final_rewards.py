@@ -99,6 +99,7 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     """
     summary = summarise(tables)
     policies = list(summary["policy"].unique())
+    looks = {policy: style.policy_style(policy, policies) for policy in policies}
     if ax is None:
         size = (rcParams["figure.figsize"][0], 1.0 + 0.34 * len(policies))
         ax = Figure(size, layout="constrained").subplots()
@@ -106,7 +107,7 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     for policy, quantity, mean, high in summary[["policy", "quantity", "mean", "high"]].to_numpy():
         height = policies.index(policy)
         look: dict[str, Any] = {
-            "color": style.policy_style(policy).colour,
+            "color": looks[policy].colour,
             "marker": _MARKER[quantity],
         }
         ax.errorbar(mean, height + _SHIFT[quantity], xerr=high - mean, elinewidth=0.9, **look)
@@ -115,7 +116,7 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
                 PAPER[policy][quantity], height + _PAPER_SHIFT[quantity], fillstyle="none", **look
             )
 
-    ax.set_yticks(range(len(policies)), [style.policy_style(policy).label for policy in policies])
+    ax.set_yticks(range(len(policies)), [look.label for look in looks.values()])
     ax.set_ylim(len(policies) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel(style.METRIC_LABELS["utility"])

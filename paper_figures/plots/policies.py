@@ -58,7 +58,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
 
     for pair, (settings, point) in zip(pairs, points.items(), strict=False):
         for ax, metric in zip(pair, METRICS, strict=True):
-            _draw_panel(ax, intervals[metric][intervals[metric]["settings"] == settings])
+            _draw_panel(ax, intervals[metric][intervals[metric]["settings"] == settings], order)
         pair[0].set_title(style.as_text(point), loc="left")
     for metric, column in zip(METRICS, pairs[: len(points)].T, strict=True):
         limits = [ax.get_xlim() for ax in column]
@@ -96,9 +96,9 @@ def _fit_page(num_points: int, num_policies: int) -> tuple[int, float]:
     )
 
 
-def _draw_panel(ax: Axes, rows: pd.DataFrame) -> None:
-    """Draw a row for each policy, from the top."""
-    looks = [style.policy_style(policy) for policy in rows["policy"]]
+def _draw_panel(ax: Axes, rows: pd.DataFrame, among: list[str]) -> None:
+    """Draw a row for each policy, from the top; `among` are all of the run."""
+    looks = [style.policy_style(policy, among) for policy in rows["policy"]]
     means = rows[["mean", "high"]].to_numpy()
     for height, (look, (mean, high)) in enumerate(zip(looks, means, strict=True)):
         if isnan(mean):

@@ -22,7 +22,7 @@ from paper_figures.stratified_bootstrap import (
     probability_of_improvement,
 )
 from paper_figures.sweeps import by_task
-from paper_figures.tables import CannotDraw, Tables, leading_policy, require
+from paper_figures.tables import CannotDraw, Tables, leading_policy, learned_here, require
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN
 SEED = 0  # of the bootstrap, so that the same tables give the same figure
@@ -60,7 +60,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     means = interquartile_means(scores, metric, rng).sort_values("mean", ascending=False)
     improvement = probability_of_improvement(scores, metric, leading, rng)
     profiles = performance_profiles(scores, metric, _thresholds(scores[metric], metric), rng)
-    curves = variants.curves(policies)
+    curves = variants.curves(policies, learned_here(tables))
     looks = {which: curves[which] for which in means["policy"]}
     if figure is None:
         size = (rcParams["figure.figsize"][0], max(2.2, 1.25 + 0.17 * len(looks)))

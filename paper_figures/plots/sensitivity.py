@@ -19,7 +19,7 @@ from paper_figures import style, variants
 from paper_figures.registry import register
 from paper_figures.statistics import mean_interval
 from paper_figures.sweeps import Axis, axes, once_a_task, task, with_axes
-from paper_figures.tables import CannotDraw, Tables, require
+from paper_figures.tables import CannotDraw, Tables, learned_here, require
 from paper_figures.variants import STOCHASTIC, Variant
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.0)}
@@ -92,7 +92,8 @@ def plot_metrics(tables: Tables, metrics: Sequence[str], figure: Figure | None =
         require(tables, "evaluation", ("seed", "point", "policy", "episode", *metrics))
     )
     # Ways of training before other policies.
-    looks = variants.curves(sorted(evaluation["policy"].unique(), key=lambda which: not which.way))
+    policies = sorted(evaluation["policy"].unique(), key=lambda which: not which.way)
+    looks = variants.curves(policies, learned_here(tables))
     *others, axis = axes(evaluation["settings"])
     panels = list(product(*(range(len(other.values)) for other in others)))
     _require_room(axis, len(panels))

@@ -10,6 +10,7 @@ from paper_figures.style import (
     PRINT,
     SINGLE_COLUMN,
     PolicyStyle,
+    curve,
     interval_key,
     interval_label,
     policy_style,
@@ -90,12 +91,47 @@ def test_equilibria_and_heuristics_have_readable_names() -> None:
     }
 
 
+FOREIGN = ("SAC, paid", "SAC, free", "two_choices", "SB3 PPO", "mine", "Poisson crowd")
+
+
 def test_an_unknown_policy_has_a_look_that_does_not_depend_on_the_process() -> None:
     look = policy_style("my_new_policy")
     assert look.label == "My new policy"
     # CRC-32 is fixed by ISO 3309; Python's own hash of a string changes from one process to the
-    # next.
-    assert look[1:] == policy_style("ppo")[1:]
+    # next. That of the name is 1514571014, 2 modulo 12.
+    assert look.colour == "#00cc00"
+
+
+def test_policies_that_are_not_ours_differ_in_all_from_each_other_and_from_ours() -> None:
+    looks = [policy_style(policy, FOREIGN) for policy in FOREIGN]
+    known = [policy_style(policy) for policy in (*KNOWN, "follow_assignment")]
+    for field in PolicyStyle._fields:
+        values = [getattr(look, field) for look in (*looks, *known)]
+        assert len(set(values)) == len(values), field
+    assert all(lightness(look.colour) < 75 for look in looks)
+
+
+def test_a_policy_that_is_not_ours_looks_the_same_whatever_the_order_and_ours_beside_it() -> None:
+    for policy in FOREIGN:
+        look = policy_style(policy, FOREIGN)
+        assert policy_style(policy, (*KNOWN, *reversed(FOREIGN))) == look
+        stochastic = policy_style(f"{policy}_stochastic", [*FOREIGN, f"{policy}_stochastic"])
+        assert stochastic.colour == look.colour
+
+
+def test_more_names_than_colours_still_have_looks_of_their_own() -> None:
+    names = [f"policy {number}" for number in range(40)]
+    assert len({policy_style(name, names)[1:] for name in names}) == 40
+
+
+def test_a_name_that_was_chosen_for_display_is_shown_as_it_is() -> None:
+    assert policy_style("SAC, paid").label == "SAC, paid"
+    assert policy_style("$5 a point").label == r"\$5 a point"
+
+
+def test_a_policy_is_heavy_only_where_it_learns() -> None:
+    assert curve("sac")["linewidth"] > curve("nash")["linewidth"]
+    assert curve("sac", learned=())["linewidth"] == curve("nash")["linewidth"]
 
 
 def test_the_stochastic_policy_shares_its_algorithms_colour_and_nothing_else() -> None:

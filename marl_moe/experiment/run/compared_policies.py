@@ -74,8 +74,9 @@ def imported_policy(entry: ImportedPolicy, rng: np.random.Generator) -> Policy:
     classes.register(entry.source)(_imported_class(entry))
     try:
         return made(classes, entry.source, rng, **entry.parameters)
-    except ValueError as error:
-        raise SpecError(str(error)) from error
+    except Exception as error:  # whatever a class of a user's own does
+        told = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        raise SpecError(f"{entry.source}: {told}") from error
 
 
 def _imported_class(entry: ImportedPolicy) -> Callable[..., Policy]:
