@@ -14,6 +14,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PAGES = ["getting_started.md", "ecosystem.md", "python.md"]
 EXTENDING = sorted(path.name for path in (ROOT / "docs/extending").glob("*.md"))
+PROGRAMS = {"marl-moe": ("-m", "marl_moe"), "python": ()}
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
@@ -38,9 +39,9 @@ def play(page: Path, folder: Path) -> None:
     commands = []
     for block in blocks(page, "bash"):
         for line in block.replace("\\\n", " ").splitlines():
-            if line.startswith("marl-moe "):
-                words = shlex.split(line, comments=True)[1:]
-                commands.append([sys.executable, "-m", "marl_moe", *words])
+            program, *words = shlex.split(line, comments=True)
+            assert program in PROGRAMS, line
+            commands.append([sys.executable, *PROGRAMS[program], *words])
     if code := blocks(page, "python"):
         (folder / "example.py").write_text("\n".join(code))
         commands.append([sys.executable, "example.py"])
