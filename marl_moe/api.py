@@ -12,13 +12,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from marl_moe.errors import SpecError, unknown_key
-from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.records.columns import TABLES
 from marl_moe.experiment.records.tables import read_table
 from marl_moe.experiment.run.compared_policies import named
 from marl_moe.experiment.run.continuation import continue_run
 from marl_moe.experiment.run.creation import create_run
-from marl_moe.experiment.run.folder import RunFolder
+from marl_moe.experiment.run.folder import RunFolder, import_again
 from marl_moe.experiment.run.training_job import TrainingJob, policy_names
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.policies import snake_case
@@ -43,16 +42,24 @@ class Run:
     """A run in its folder: what it recorded, what it trained, and what can be drawn of it.
 
     Attributes:
-        folder: the run folder.
-        spec: its experiment.
+        run_folder: its experiment, its jobs, and what of them is done.
     """
 
-    folder: Path
-    spec: ExperimentSpec
+    run_folder: RunFolder
 
     def __repr__(self) -> str:
-        left = len(self._read().jobs_left())
+        left = len(self.run_folder.jobs_left())
         return f"Run({str(self.folder)!r}{f', {left} jobs left: resume()' if left else ''})"
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.run_folder.path
+
+    @property
+    def spec(self) -> ExperimentSpec:
+        """Experiment of the run; after a search that with the setting chosen."""
+        return self.run_folder.spec
 
     @property
     def seeds(self) -> list[int]:
@@ -62,7 +69,7 @@ class Run:
     @property
     def points(self) -> list[str]:
         """Labels of the points of its sweep; one that is empty without a sweep."""
-        return [point.label for point in self._read().points]
+        return [point.label for point in self.run_folder.points]
 
     @property
     def training(self) -> pd.DataFrame:
@@ -114,7 +121,7 @@ class Run:
             SpecError: there is no figure of that name.
             CannotDraw: the tables lack what it shows; the message says what.
         """
-        self._read()
+        import_again(self.folder)
         if name not in FIGURES:
             raise SpecError(f"figure: {unknown_key(name, FIGURES)}")
         _show_figures_in_notebooks()
@@ -129,16 +136,19 @@ class Run:
         Args:
             progress: whether to print how far it is.
         """
-        begun = self._read()
-        _finish(begun, progress)
-        return self
+        return _finished(self.run_folder, progress)
 
-    def _read(self) -> RunFolder:
-        """Return the run folder; the code that it holds is that of this process from then on."""
-        return RunFolder.read(self.folder, trust=True)  # as decided by who made or loaded it
+    def jobs(self) -> list[TrainingJob]:
+        """Return the jobs, in which policies can be played; the run's own code is imported.
+
+        Raises:
+            SpecError: it is a market study, in which no policy is compared.
+        """
+        import_again(self.folder)
+        return self.run_folder.training_jobs()
 
     def _job(self, seed: int | None, point: str | None) -> TrainingJob:
-        jobs = self._read().training_jobs()
+        jobs = self.jobs()
         labels, seeds = list(dict.fromkeys(job.label for job in jobs)), self.seeds
         if point is None and len(labels) > 1:
             raise SpecError(f"point: should be one of {', '.join(map(repr, labels))}")
@@ -173,8 +183,7 @@ def run(
         SpecError: a mistake in the experiment, a line each, before anything is written.
     """
     begun = create_run(_experiment(experiment, size, changes), Path(out))
-    _finish(begun, progress)
-    return Run(begun.path, begun.spec)
+    return _finished(begun, progress)
 
 
 def load(folder: str | Path, *, trust: bool = False) -> Run:
@@ -187,8 +196,7 @@ def load(folder: str | Path, *, trust: bool = False) -> Run:
     Raises:
         SpecError: there is no whole experiment, or one with code from elsewhere.
     """
-    read = RunFolder.read(Path(folder), trust=trust)
-    return Run(read.path, read.spec)
+    return Run(RunFolder.read(Path(folder), trust=trust))
 
 
 def evaluate(
@@ -215,7 +223,7 @@ def evaluate(
         SpecError: a policy does not exist or was not trained, or a key of `env` cannot be.
     """
     rows = []
-    for job in run._read().training_jobs():
+    for job in run.jobs():
         if env is not None:
             changed = merged(job.spec.as_dict(), {"evaluation": {"env": dict(env)}})
             job = replace(job, spec=parse_experiment(changed, "evaluate"))
@@ -263,12 +271,14 @@ def _experiment(
     return parse_experiment(raw, where, folder)
 
 
-def _finish(begun: RunFolder, progress: bool) -> None:
-    if not progress:
-        continue_run(begun, Progress())
-        return
-    with shown_progress(sum(job.steps for job in begun.jobs_left()), console) as shown:
-        continue_run(begun, shown)
+def _finished(begun: RunFolder, progress: bool) -> Run:
+    """Do what is left of a run, and return it."""
+    if progress:
+        with shown_progress(sum(job.steps for job in begun.jobs_left()), console) as shown:
+            continue_run(begun, shown)
+    else:
+        continue_run(begun)
+    return Run(RunFolder.read(begun.path, trust=True))
 
 
 def _show_figures_in_notebooks() -> None:

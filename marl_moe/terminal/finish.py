@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from envs.channel import ChannelError
 from marl_moe.errors import MetricError, RecordError, SpecError, TrainingError, unknown_key
+from marl_moe.experiment.spec.imports import OF_ONES_OWN
 from marl_moe.terminal.console import INTERRUPTED, complain, out
 from mechanisms import MechanismError
 
@@ -56,7 +57,8 @@ def check_figures(names: Sequence[str], experiment: str) -> None:
 
     for name in names:
         if name not in FIGURES:
-            raise SpecError(f"{experiment}: figures: {unknown_key(name, FIGURES)}")
+            unknown = unknown_key(name, FIGURES)
+            raise SpecError(f"{experiment}: figures: {unknown}; {OF_ONES_OWN}")
 
 
 def draw_figures(folder: Path, names: list[str] | None, out_folder: Path | None) -> None:

@@ -178,6 +178,11 @@ def import_code(path: Path, *, trust: bool = False) -> None:
     with_imports(raw, path, str(file))
 
 
+def import_again(path: Path) -> None:
+    """Import the code of a run folder that was created or read before, as it is there now."""
+    with_imports(read_sections(path / EXPERIMENT), path, str(path / EXPERIMENT))
+
+
 def _check_imports(path: Path, raw: dict[str, Any], trust: bool) -> None:
     try:
         imports = imports_of(raw, path)

@@ -91,6 +91,8 @@ def sign(folder: Path, *, imports: Sequence[str] = (), named: Sequence[str] = ()
         imports: names that its experiment imports; empty: leaves that signature.
         named: code that its experiment names elsewhere; empty: leaves that signature.
     """
+    if not imports and not named:
+        return
     record = _read(folder)
     if imports:
         record["imports"] = _signature(hashes(folder), imports)

@@ -9,6 +9,7 @@ from marl_moe.experiment.spec.policies import IMPORT, IMPORTED
 from marl_moe.plugins import module_of
 from marl_moe.sources import SUFFIX
 
+OF_ONES_OWN = "a part of your own is found where imports names its file"
 MOST_FILES = 200  # beside an experiment, that are searched for a name
 
 
@@ -41,19 +42,19 @@ def imports_of(raw: dict[str, Any], folder: Path) -> list[str]:
     return list(names.values())
 
 
-def where_to_find(name: str, folder: Path | None) -> str:
-    """Return how a part of one's own is found by its name.
+def file_that_names(name: str, folder: Path | None) -> str | None:
+    """Return the file beside an experiment that holds a name in quotes, None where there is none.
 
     Args:
         name: the name that no part has.
-        folder: folder whose files may hold it; None where there is none.
+        folder: folder of the experiment; None where it is in no file.
     """
     files = [] if folder is None else sorted(folder.glob(f"*{SUFFIX}"))
     for path in files[:MOST_FILES]:
         text = path.read_text(errors="replace")
         if f'"{name}"' in text or f"'{name}'" in text:
-            return f"{path.name} beside it names {name!r}: add imports: [{path.name}]"
-    return "a part of your own is found where `imports` names its file"
+            return path.name
+    return None
 
 
 def _sections(value: Any) -> Iterator[dict[str, Any]]:

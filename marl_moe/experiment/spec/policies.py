@@ -26,6 +26,7 @@ from marl_moe.errors import unknown_key
 from marl_moe.experiment.spec.section import LONGEST_NAME
 from marl_moe.plugins import module_of
 from marl_moe.policies import POLICIES, Nash, Optimum, Policy, make
+from mechanisms.registry import UnknownNameError
 
 AS, NAME, RUN, IMPORT = "as", "name", "run", "import"
 YARDSTICKS = (Nash.name, Optimum.name)  # shares are of their gain, found by their names
@@ -107,7 +108,7 @@ class RegisteredPolicy(Entry):
             ValueError: there is none of that name, or it does not take a parameter.
         """
         if self.name not in POLICIES:
-            raise ValueError(unknown_key(self.name, POLICIES))
+            raise UnknownNameError(unknown_key(self.name, POLICIES), self.name)
         return make(self.name, rng, **self.parameters)
 
     @model_serializer

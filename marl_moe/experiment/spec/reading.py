@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.spec.experiment import ExperimentSpec
-from marl_moe.experiment.spec.imports import imports_of, where_to_find
+from marl_moe.experiment.spec.imports import OF_ONES_OWN, file_that_names, imports_of
 from marl_moe.experiment.spec.section import merged, valid_keys
 from marl_moe.experiment.spec.yaml_loader import check_values, parse_yaml
 from marl_moe.plugins import load
@@ -164,8 +164,12 @@ def _override(raw: dict[str, Any], override: str) -> None:
 
 
 def _lines(error: ValidationError, where: str, folder: Path | None) -> list[str]:
-    """Return a line for each mistake: file, key, what is wrong and what would be right."""
+    """Return a line for each mistake: file, key, what is wrong and what would be right.
+
+    All names that a file beside the experiment holds and nobody imported are one mistake.
+    """
     lines = []
+    not_imported: dict[str, list[str]] = {}
     for mistake in error.errors():
         path = [
             str(part)
@@ -183,6 +187,16 @@ def _lines(error: ValidationError, where: str, folder: Path | None) -> list[str]
             message = mistake["msg"].removeprefix("Value error, ") + shown
             cause = mistake.get("ctx", {}).get("error")
             if isinstance(cause, UnknownNameError):
-                message += f" ({where_to_find(cause.name, folder)})"
+                file = file_that_names(cause.name, folder)
+                if file is not None:
+                    not_imported.setdefault(file, []).append(repr(cause.name))
+                    continue
+                message += f"; {OF_ONES_OWN}"
         lines.append(f"{where}: {key}: {message}")
+    for file, names in not_imported.items():
+        named = ", ".join(dict.fromkeys(names))
+        lines.append(
+            f"{where}: imports: {file} beside it names {named}, and is not imported: add "
+            f"imports: [{file}]"
+        )
     return list(dict.fromkeys(lines))

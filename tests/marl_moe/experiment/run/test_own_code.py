@@ -115,12 +115,13 @@ def test_a_run_uses_its_own_copies_and_refuses_those_that_were_changed(
         assert "imports/flat_price.py has changed since it was copied" in refused.stderr
     (folder / "imports/flat_price.py").write_text("PRICE = 2.25\n")
     assert marl_moe(*commands[1]).exit_code == 0
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "of_somebody_else"))
-    for command in commands:
+    for number, command in enumerate(commands):
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / f"of_somebody_else_{number}"))
         refused = marl_moe(*command)
         assert refused.exit_code == 2
         assert "comes from elsewhere" in refused.stderr
         assert marl_moe(*command, "--trust").exit_code == 0
+        assert marl_moe(*command).exit_code == 0  # from then on it is one's own
 
 
 def test_what_was_not_imported_is_told_before_anything_is_trained(
@@ -131,7 +132,7 @@ def test_what_was_not_imported_is_told_before_anything_is_trained(
     refused = marl_moe("run", own, "--out", tmp_path / "out")
     assert refused.exit_code == 2
     assert len(refused.stderr.splitlines()) == 1
-    assert "no mechanism 'own_flat'" in refused.stderr
+    assert "own_mechanism.py beside it names 'own_flat', and is not imported" in refused.stderr
     assert "add imports: [own_mechanism.py]" in refused.stderr
     assert not (tmp_path / "out").exists()
     command = ["run", own, "--import", tmp_path / "own_mechanism.py", "--dry-run"]
