@@ -76,7 +76,7 @@ def policies() -> str:
 
     return _table(
         ("policy", ""),
-        ((f"`{name}`", _first_paragraph(policy)) for name, policy in POLICIES.items()),
+        ((f"`{name}`", _first_paragraph(POLICIES[name])) for name in POLICIES),
     )
 
 
@@ -151,7 +151,9 @@ def _section_of(schema: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]
 def _type(entry: dict[str, Any]) -> str:
     """Return a type with its limits in words."""
     if "anyOf" in entry:
-        return " or ".join(_type(choice) for choice in entry["anyOf"])
+        return " or ".join(dict.fromkeys(_type(choice) for choice in entry["anyOf"]))
+    if "$ref" in entry:
+        return "section"
     if "enum" in entry:
         return " or ".join(f"`{value}`" for value in entry["enum"])
     kind = entry.get("type", "any")

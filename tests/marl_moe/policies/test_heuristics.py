@@ -202,13 +202,6 @@ def test_the_upper_bound_reads_what_the_device_itself_would_have_made() -> None:
     assert not POLICIES["abandon"].runs_locally
 
 
-@pytest.mark.parametrize("name", sorted(POLICIES))
-def test_policies_repeat_under_their_seed_and_answer_to_their_name(name: str) -> None:
-    world = World(PAID, num_worlds=4, seed=0)
-    np.testing.assert_array_equal(act(name, world, seed=1), act(name, world, seed=1))
-    assert POLICIES[name].name == name
-
-
 def test_round_robin_visits_every_expert_once_before_any_twice() -> None:
     world = World(
         WorldConfig(num_users=7, num_experts=5, requests=RequestConfig(num_transferred=1)),

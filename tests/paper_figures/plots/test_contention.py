@@ -178,11 +178,39 @@ def test_learned_policies_are_heavier_than_all_others_and_over_them(
         name: [2.0 - index / 10] * 6
         for index, name in enumerate(("nash", "greedy", "sac", "ppo", "dqn"))
     }
-    gain = contention.plot(make_contention(gains=gains)).axes[0]
-    learned = [line(gain, policy) for policy in ("sac", "ppo", "dqn")]
+    names = ("sac", "ppo", "dqn")
+    trained = {"training": pd.DataFrame({"algorithm": names})}
+    gain = contention.plot(make_contention(gains=gains) | trained).axes[0]
+    learned = [line(gain, policy) for policy in names]
     others = [line(gain, policy) for policy in ("nash", "greedy")]
     assert min(x.get_linewidth() for x in learned) > 1.5 * max(x.get_linewidth() for x in others)
     assert min(x.get_zorder() for x in learned) > max(x.get_zorder() for x in others)
+
+
+def test_a_policy_that_another_run_trained_is_as_light_as_those_that_do_not_learn(
+    make_contention: Callable[..., Tables],
+) -> None:
+    gains = {name: [1.0] * 6 for name in ("nash", "greedy", "sac")}
+    compared = {"evaluation": make_contention(gains=gains)["evaluation"]}  # nothing was trained
+    gain = contention.plot(compared).axes[0]
+    assert len({line(gain, policy).get_linewidth() for policy in gains}) == 1
+
+
+def test_six_policies_that_are_not_ours_are_told_apart_and_look_as_in_the_other_figures(
+    make_contention: Callable[..., Tables],
+) -> None:
+    foreign = ("SAC, paid", "SAC, free", "two_choices", "SB3 PPO", "mine", "Poisson crowd")
+    gains = {name: [2.0 - index / 10] * 6 for index, name in enumerate(("nash", *foreign))}
+    tables = make_contention(gains=gains)
+    drawn = [each for each in contention.plot(tables).axes[0].get_lines() if len(each.get_xdata())]
+    looks = {str(each.get_label()): (each.get_color(), each.get_marker()) for each in drawn}
+    assert len(looks) == 7
+    assert len({colour for colour, _ in looks.values()}) == 7
+    assert len({marker for _, marker in looks.values()}) == 7
+    rows = policies.plot(tables).axes[0]
+    for index, text in enumerate(rows.get_yticklabels()):
+        point = rows.containers[index].lines[0]
+        assert looks[text.get_text()] == (point.get_color(), point.get_marker())
 
 
 def test_a_policy_looks_as_in_the_other_figures(tables: Tables) -> None:
