@@ -17,7 +17,7 @@ from typing import Any
 
 from marl_moe.errors import SpecError
 from marl_moe.sources import FINDER, OURS, SUFFIX, Source
-from mechanisms.registry import Registry
+from mechanisms.registry import Registry, nearest
 
 GROUP = "marl_moe.plugins"  # of the entry points of installed packages
 # The registries whose parts may be of a user's own, by the module that holds each.
@@ -161,10 +161,8 @@ def _file(name: str, roots: Sequence[Path]) -> Path:
         if (root / name).is_file():
             return (root / name).resolve()
     beside = sorted(path.name for root in roots for path in root.glob(f"*{SUFFIX}"))
-    raise SpecError(
-        f"imports: {name}: no such file beside the experiment; there are: "
-        f"{', '.join(beside) or f'no {SUFFIX} files'}"
-    )
+    there_are = nearest(name, beside) if beside else f"there is no {SUFFIX} file there"
+    raise SpecError(f"imports: {name}: no such file beside the experiment; {there_are}")
 
 
 def _import_file(name: str, file: Path) -> None:

@@ -119,7 +119,7 @@ def test_an_import_that_fails_leaves_no_trace_and_tells_its_line(beside: Path) -
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("own_flatt.py", "no such file beside the experiment; there are: lies_beside.py, own_f"),
+        ("own_flatt.py", "no such file beside the experiment; did you mean 'own_flat.py'"),
         ("own.flat.py", "should be named as a Python module is"),
         ("json.py", "'json' is the name of another module; rename the file"),
         ("antigravity.py", "'antigravity' is the name of another module"),

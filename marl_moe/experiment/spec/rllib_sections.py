@@ -14,7 +14,6 @@ from typing import Any, Union, get_args, get_origin
 
 from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.spec.experiment import ExperimentSpec
-from marl_moe.experiment.spec.policies import ImportedPolicy
 from marl_moe.rllib.limits import check_plain
 
 CALLBACKS = "callbacks"
@@ -65,9 +64,6 @@ def named_code(spec: ExperimentSpec) -> list[str]:
     if spec.algorithm is not None:
         for key, paths in spec.algorithm.sections().get(CALLBACKS, {}).items():
             named += [f"algorithm.callbacks.{key}: {path}" for path in _listed(paths)]
-    for entry in spec.evaluation.policies:
-        if isinstance(entry, ImportedPolicy):
-            named.append(f"evaluation.policies: import: {entry.source}")
     for key, value in spec.cluster.runtime_env.items():
         named.append(f"cluster.runtime_env.{key}: {value}")
     for name in spec.cluster.env_vars:

@@ -203,7 +203,7 @@ def test_a_policy_that_cannot_act_in_the_evaluated_worlds_is_refused(
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        ({"import": "mien.py:Favourite"}, "mien.py: no such file; did you mean 'mine.py'?"),
+        ({"import": "mien.py:Favourite"}, "mien.py: no such file beside the experiment; did you mean 'mine.py'?"),
         ({"import": "mine.py:Favorite"}, "unknown 'Favorite'; did you mean 'Favourite'?"),
         ({"import": "mine.py:Empty"}, "mine.py:Empty: should be a class with act(slot)"),
         ({"import": "no_such_package.module:Mine"}, "No module named 'no_such_package'"),
