@@ -17,12 +17,11 @@ from marl_moe.experiment.records.tables import read_table
 from marl_moe.experiment.run.compared_policies import named
 from marl_moe.experiment.run.continuation import continue_run
 from marl_moe.experiment.run.creation import create_run
-from marl_moe.experiment.run.folder import RunFolder, import_again
+from marl_moe.experiment.run.folder import RunFolder
 from marl_moe.experiment.run.training_job import TrainingJob, policy_names
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.policies import snake_case
 from marl_moe.experiment.spec.reading import (
-    find_experiment,
     load_experiment,
     parse_experiment,
     with_imports,
@@ -43,9 +42,12 @@ class Run:
 
     Attributes:
         run_folder: its experiment, its jobs, and what of them is done.
+        trusted: whether `resume` runs code that the experiment names, such as callbacks, though it
+            comes from elsewhere.
     """
 
     run_folder: RunFolder
+    trusted: bool = True
 
     def __repr__(self) -> str:
         left = len(self.run_folder.jobs_left())
@@ -121,7 +123,7 @@ class Run:
             SpecError: there is no figure of that name.
             CannotDraw: the tables lack what it shows; the message says what.
         """
-        import_again(self.folder)
+        self.run_folder.use_code()
         if name not in FIGURES:
             raise SpecError(f"figure: {unknown_key(name, FIGURES)}")
         _show_figures_in_notebooks()
@@ -136,6 +138,7 @@ class Run:
         Args:
             progress: whether to print how far it is.
         """
+        self.run_folder.check_trusted(trust=self.trusted)
         return _finished(self.run_folder, progress)
 
     def jobs(self) -> list[TrainingJob]:
@@ -144,7 +147,7 @@ class Run:
         Raises:
             SpecError: it is a market study, in which no policy is compared.
         """
-        import_again(self.folder)
+        self.run_folder.use_code()
         return self.run_folder.training_jobs()
 
     def _job(self, seed: int | None, point: str | None) -> TrainingJob:
@@ -196,7 +199,7 @@ def load(folder: str | Path, *, trust: bool = False) -> Run:
     Raises:
         SpecError: there is no whole experiment, or one with code from elsewhere.
     """
-    return Run(RunFolder.read(Path(folder), trust=trust))
+    return Run(RunFolder.read(Path(folder), trust=trust), trust)
 
 
 def evaluate(
@@ -222,12 +225,19 @@ def evaluate(
     Raises:
         SpecError: a policy does not exist or was not trained, or a key of `env` cannot be.
     """
+    if policies is not None and (isinstance(policies, str) or not len(policies)):
+        raise SpecError(f"policies: should be a list of policies, got {policies!r}")
+    if env is not None and not isinstance(env, Mapping):
+        raise SpecError(f"env: should be keys of the section env, got {env!r}")
+    if episodes is not None and (not isinstance(episodes, int) or episodes < 1):
+        raise SpecError(f"episodes: should be a number of at least 1, got {episodes!r}")
     rows = []
     for job in run.jobs():
         if env is not None:
             changed = merged(job.spec.as_dict(), {"evaluation": {"env": dict(env)}})
             job = replace(job, spec=parse_experiment(changed, "evaluate"))
-        played = [_policy(job, policy) for policy in policies or policy_names(job.spec)]
+        chosen = policy_names(job.spec) if policies is None else policies
+        played = [_policy(job, policy) for policy in chosen]
         for name, times in Counter(policy.name for policy in played).items():
             if times > 1:
                 raise SpecError(f"policies: two policies are called {name!r}")
@@ -254,21 +264,14 @@ def _policy(job: TrainingJob, policy: Any) -> Policy:
 def _experiment(
     experiment: Experiment, size: str | None, changes: Mapping[str, Any]
 ) -> ExperimentSpec:
-    folder = Path()
-    if isinstance(experiment, ExperimentSpec):
-        raw = experiment.as_dict()
-    elif isinstance(experiment, Mapping):
-        raw = dict(experiment)
-    else:
-        spec = load_experiment(str(experiment), size=size)
-        if not changes:
-            return spec
-        raw, size, folder = spec.as_dict(), None, find_experiment(str(experiment)).parent
+    if isinstance(experiment, str | Path):
+        return load_experiment(str(experiment), size=size, changes=changes)
     if size is not None:
         raise SpecError("size: is for an experiment that is a file or shipped")
-    raw, where = merged(raw, dict(changes)), str(raw.get("name", "experiment"))
-    raw = with_imports(raw, folder, where)
-    return parse_experiment(raw, where, folder)
+    raw = experiment.as_dict() if isinstance(experiment, ExperimentSpec) else dict(experiment)
+    raw = merged(raw, dict(changes))
+    where = str(raw.get("name", "experiment"))
+    return parse_experiment(with_imports(raw, Path(), where), where, Path())
 
 
 def _finished(begun: RunFolder, progress: bool) -> Run:

@@ -16,7 +16,7 @@ from marl_moe.errors import MetricError, RecordError, SpecError
 from marl_moe.experiment.spec.experiment import experiment_schema
 from marl_moe.experiment.spec.reading import load_experiment, shipped_experiments
 from marl_moe.terminal.console import complain, out
-from marl_moe.terminal.finish import check_figures, draw_figures, finish_run
+from marl_moe.terminal.finish import draw_figures, finish_run
 from marl_moe.terminal.options import Trust
 from marl_moe.text.commands import app as text_app
 
@@ -97,7 +97,6 @@ def run(
         overrides.append(f"cluster.address={json.dumps(address)}")
     try:
         spec = load_experiment(experiment, overrides, size, imports=import_ or ())
-        check_figures(spec.figures, experiment)
         from marl_moe.experiment.run.creation import create_run, describe_run
 
         try:
@@ -134,12 +133,13 @@ def resume(
     Training goes on from its last checkpoint to the same weights; RLlib's stock algorithms begin a
     seed again.
     """
+    from marl_moe.experiment.run.creation import check_figures
     from marl_moe.experiment.run.folder import RunFolder
 
     try:
         begun = RunFolder.read(run_folder, address, trust=trust)
         begun.check_trusted(trust=trust)
-        check_figures(begun.spec.figures, str(run_folder))
+        check_figures(begun.spec, str(run_folder))
     except SpecError as error:
         complain(error, 2)
     finish_run(begun)
@@ -197,11 +197,11 @@ def figures(
     trust: Trust = False,
 ) -> None:
     """Draw every figure that a run's tables allow, and say which could not be drawn and why."""
-    from marl_moe.experiment.run.folder import import_code
+    from marl_moe.experiment.run.folder import use_code
 
     for folder in runs:
         try:
-            import_code(folder, trust=trust)
+            use_code(folder, trust=trust)
         except SpecError as error:
             complain(error, 2)
         draw_figures(

@@ -1,6 +1,8 @@
 """Errors of marl_moe that a user can do something about; each message says what."""
 
 from collections.abc import Iterable
+from pathlib import Path
+from traceback import extract_tb
 
 from mechanisms.registry import nearest
 
@@ -44,6 +46,17 @@ class MetricError(RuntimeError):
 
 class DivergedError(TrainingError):
     """A weight or a loss is not finite: the same settings lead there again."""
+
+
+def described(error: BaseException) -> str:
+    """Return an error of a user's code in a line, with the place where it was raised."""
+    place, text = "", str(error)
+    for frame in extract_tb(error.__traceback__):
+        if not frame.filename.startswith("<frozen"):
+            place = f" ({Path(frame.filename).name}, line {frame.lineno})"
+    if isinstance(error, SyntaxError):
+        place, text = f" ({Path(error.filename or '').name}, line {error.lineno})", error.msg
+    return f"{type(error).__name__}: {(text.strip() or 'no message').splitlines()[0]}{place}"
 
 
 def unknown_key(key: str, valid: Iterable[str]) -> str:

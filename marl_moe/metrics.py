@@ -9,18 +9,15 @@ An experiment names those to record, `metrics: [late]`.
 """
 
 import re
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from envs import Slot, SlotResult, World, WorldConfig
 from envs.read_only import read_only
-from marl_moe.errors import MetricError
+from marl_moe.errors import MetricError, described
 from mechanisms import Mechanism
 from mechanisms.registry import Registry
 
@@ -174,11 +171,3 @@ def check_metrics(names: Sequence[str], config: WorldConfig, mechanism: Mechanis
     abandoned = np.full((num_worlds, world.num_users), world.num_candidates)
     _, _, result = world.step(abandoned)
     MetricSums(named(names), num_worlds).add(slot, result)
-
-
-def described(error: BaseException) -> str:
-    """Return an error in a line, with the place where it was raised."""
-    frames: Any = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    text = str(error).strip() or "no message"
-    return f"{type(error).__name__}: {text.splitlines()[0]}{place}"

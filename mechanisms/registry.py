@@ -76,7 +76,7 @@ class Registry(Generic[Part]):
         """Return all names, each with its factory, in the order of registration."""
         return tuple(self._factories.items())
 
-    def forget(self, name: str) -> None:
+    def __delitem__(self, name: str) -> None:
         """Remove the part called `name`."""
         del self._factories[name]
 

@@ -14,8 +14,7 @@ from typing import Any
 from ray.rllib.callbacks.callbacks import RLlibCallback
 from ray.rllib.utils import force_list
 
-from marl_moe.errors import TrainingError
-from marl_moe.metrics import described
+from marl_moe.errors import TrainingError, described
 from marl_moe.rllib.column_logger import COLUMNS, ColumnLogger
 from marl_moe.rllib.metrics import FAILURES, tell_failure
 from mechanisms.registry import nearest

@@ -1,12 +1,10 @@
 """The end of every command that works on a run: its table printed, its figures drawn."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from envs.channel import ChannelError
-from marl_moe.errors import MetricError, RecordError, SpecError, TrainingError, unknown_key
-from marl_moe.experiment.spec.imports import OF_ONES_OWN
+from marl_moe.errors import MetricError, RecordError, SpecError, TrainingError
 from marl_moe.terminal.console import INTERRUPTED, complain, out
 from mechanisms import MechanismError
 
@@ -45,20 +43,6 @@ def finish_run(run: "RunFolder") -> None:
     print_judged(run)
     out.print(f"records  {run.path}")
     draw_figures(run.path, run.spec.figures, None)
-
-
-def check_figures(names: Sequence[str], experiment: str) -> None:
-    """Check that there are figures of these names.
-
-    Raises:
-        SpecError: for the first name of which there is none; it begins with `experiment`.
-    """
-    from paper_figures import FIGURES
-
-    for name in names:
-        if name not in FIGURES:
-            unknown = unknown_key(name, FIGURES)
-            raise SpecError(f"{experiment}: figures: {unknown}; {OF_ONES_OWN}")
 
 
 def draw_figures(folder: Path, names: list[str] | None, out_folder: Path | None) -> None:

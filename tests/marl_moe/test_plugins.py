@@ -10,8 +10,8 @@ import pytest
 
 import mechanisms
 from marl_moe.errors import SpecError
-from marl_moe.plugins import Code, code, load, sources_of
-from marl_moe.sources import FINDER
+from marl_moe.plugins import Code, code, use
+from marl_moe.sources import FINDER, Found, find
 
 FLAT = """
 import mechanisms
@@ -27,11 +27,14 @@ class Flat:
 @pytest.fixture(autouse=True)
 def _forgotten() -> Iterator[None]:
     """Begin and end with nothing of a user's own."""
-    from marl_moe import plugins
-
     yield
-    plugins._forget(list(FINDER.sources))
-    FINDER.roots = []
+    use(Found())
+
+
+def load(names: list[str], folder: Path) -> Found:
+    found = find(names, folder)
+    use(found)
+    return found
 
 
 @pytest.fixture
@@ -43,10 +46,10 @@ def beside(tmp_path: Path) -> Path:
 
 
 def test_a_file_and_what_it_imports_from_its_folder_are_recorded(beside: Path) -> None:
-    names = load(["own_flat.py"], beside)
-    assert names == [str(beside / "own_flat.py")]
+    found = load(["own_flat.py"], beside)
+    assert found.names == (str(beside / "own_flat.py"),)
     assert mechanisms.make("flat").price == 2.0  # type: ignore[attr-defined]
-    recorded = {source.module: source.text for source in sources_of(names)}
+    recorded = {module: source.text for module, source in found.sources.items()}
     assert recorded == {
         "own_flat": (beside / "own_flat.py").read_bytes(),
         "lies_beside": (beside / "lies_beside.py").read_bytes(),
@@ -57,9 +60,9 @@ def test_a_folder_is_a_package_with_or_without_its_init(tmp_path: Path) -> None:
     (tmp_path / "own_package").mkdir()
     (tmp_path / "own_package/inner.py").write_text("from own_package.deeper import WORD\n")
     (tmp_path / "own_package/deeper.py").write_text("WORD = 'found'\n")
-    assert load(["own_package.inner"], tmp_path) == ["own_package.inner"]
+    found = load(["own_package.inner"], tmp_path)
     assert sys.modules["own_package.inner"].WORD == "found"
-    assert len(sources_of(["own_package.inner"])) == 3
+    assert len(found.sources) == 3
 
 
 def test_what_changed_is_imported_anew_and_what_did_not_is_left_alone(beside: Path) -> None:
@@ -104,15 +107,17 @@ def test_compiled_code_beside_a_file_is_never_run(beside: Path) -> None:
 
 def test_an_import_that_fails_leaves_no_trace_and_tells_its_line(beside: Path) -> None:
     (beside / "own_flat.py").write_text(FLAT + "\n1 / 0\n")
-    with pytest.raises(SpecError, match=r"imports: own_flat.py: ZeroDivisionError: .*line 10 of"):
+    with pytest.raises(
+        SpecError, match=r"imports: own_flat.py: ZeroDivisionError: .*\(own_flat.py, line 10\)"
+    ):
         load(["own_flat.py"], beside)
     assert "flat" not in mechanisms.names()
-    assert not FINDER.sources
+    assert not FINDER.found.names
     (beside / "own_flat.py").write_text("import sys\nsys.exit(3)\n")
     with pytest.raises(SpecError, match="SystemExit: 3"):
         load(["own_flat.py"], beside)
     (beside / "own_flat.py").write_text("def f(:\n")
-    with pytest.raises(SpecError, match=r"SyntaxError: .*line 1 of .*own_flat.py"):
+    with pytest.raises(SpecError, match=r"SyntaxError: .*\(own_flat.py, line 1\)"):
         load(["own_flat.py"], beside)
 
 
@@ -168,7 +173,7 @@ def test_parts_of_a_script_go_along_by_value(tmp_path: Path) -> None:
         assert isinstance(arrived, Code)
         assert mechanisms.make("of_a_script").price == 4.0  # type: ignore[attr-defined]
     finally:
-        mechanisms.base.MECHANISMS.forget("of_a_script")
+        del mechanisms.base.MECHANISMS["of_a_script"]
 
 
 def test_a_process_without_code_of_its_own_hands_nothing_on() -> None:
@@ -194,3 +199,105 @@ def test_plugins_of_installed_packages_are_imported_without_being_named(tmp_path
     )
     assert failed.returncode == 2
     assert "plugin own_plugin of own-plugin: ModuleNotFoundError" in failed.stderr
+
+
+HELPED = """
+import mechanisms
+
+@mechanisms.register("helped")
+class Helped:
+    name = "helped"
+
+    def price(self):
+        from late_helper import PRICE
+        return PRICE
+"""
+
+
+@pytest.fixture
+def two_folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Return two experiments' folders, with the same main file and other helpers."""
+    for name, price in (("a", 1.0), ("b", 2.0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own_helped.py").write_text(HELPED)
+        (tmp_path / name / "late_helper.py").write_text(f"PRICE = {price}\n")
+    return tmp_path / "a", tmp_path / "b"
+
+
+def test_what_a_function_imports_later_is_found_before(two_folders: tuple[Path, Path]) -> None:
+    for folder, price in zip(two_folders, (1.0, 2.0), strict=True):
+        found = load(["own_helped.py"], folder)
+        assert set(found.sources) == {"own_helped", "late_helper"}
+        (folder / "late_helper.py").unlink()
+        assert mechanisms.make("helped").price() == price  # type: ignore[attr-defined]
+
+
+def test_nothing_of_one_experiment_is_left_to_another(two_folders: tuple[Path, Path]) -> None:
+    a, b = two_folders
+    (b / "late_helper.py").unlink()
+    load(["own_helped.py"], a)
+    load(["own_helped.py"], b)
+    with pytest.raises(ModuleNotFoundError, match="late_helper"):
+        mechanisms.make("helped").price()  # type: ignore[attr-defined]
+
+
+def test_a_part_that_names_no_module_is_forgotten_too(tmp_path: Path) -> None:
+    (tmp_path / "own_partial.py").write_text(
+        "import functools, mechanisms\n"
+        "from mechanisms import PostedPrice\n"
+        "mechanisms.register('own_partial')(functools.partial(PostedPrice, price=1.0))\n"
+        "mechanisms.register('own_again')(PostedPrice)\n"
+    )
+    for _ in range(2):
+        load(["own_partial.py"], tmp_path)
+        assert {"own_partial", "own_again"} <= set(mechanisms.names())
+        use(Found())
+        assert not {"own_partial", "own_again"} & set(mechanisms.names())
+
+
+def test_no_file_is_imported_that_nobody_names(tmp_path: Path) -> None:
+    (tmp_path / "own_quiet.py").write_text("")
+    (tmp_path / "optional_module.py").write_text("raise RuntimeError('imported')\n")
+    load(["own_quiet.py"], tmp_path)
+    with pytest.raises(ModuleNotFoundError):
+        __import__("optional_module")
+
+
+def test_a_helper_that_a_script_imported_before_is_recorded(
+    beside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(beside)
+    __import__("lies_beside")
+    assert set(load(["own_flat.py"], beside).sources) == {"own_flat", "lies_beside"}
+
+
+def test_a_helper_with_the_name_of_an_installed_module_is_told(tmp_path: Path) -> None:
+    (tmp_path / "own_user.py").write_text("import yaml\n")
+    (tmp_path / "yaml.py").write_text("")
+    with pytest.raises(SpecError, match=r"yaml\.py: 'yaml' is the name of another module"):
+        load(["own_user.py"], tmp_path)
+
+
+def test_parts_of_a_script_may_be_made_of_imported_ones(beside: Path) -> None:
+    script = beside / "script.py"
+    script.write_text(
+        "import sys, cloudpickle, mechanisms\n"
+        "from pathlib import Path\n"
+        "from marl_moe.plugins import code, use\n"
+        "from marl_moe.sources import find\n"
+        "use(find(['own_flat.py'], Path()))\n"
+        "from own_flat import Flat\n"
+        "@mechanisms.register('steeper')\n"
+        "class Steeper(Flat):\n"
+        "    price = 7.0\n"
+        "    def plot(self): ...\n"
+        "sys.stdout.buffer.write(cloudpickle.dumps(code()))\n"
+    )
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": "/usr/bin:/bin"}
+    sent = subprocess.check_output([sys.executable, "script.py"], cwd=beside, env=environment)
+    try:
+        pickle.loads(sent)
+        assert mechanisms.make("steeper").price == 7.0  # type: ignore[attr-defined]
+        assert mechanisms.make("flat").price == 2.0  # type: ignore[attr-defined]
+    finally:
+        del mechanisms.base.MECHANISMS["steeper"]

@@ -50,7 +50,7 @@ def test_a_part_defined_again_takes_the_place_of_its_former_self(
         shapes.register("polygon")(namespace["polygon"])  # type: ignore[type-var]
         assert shapes.make("polygon") == corners
     assert dict(shapes.items())["polygon"] is namespace["polygon"]
-    shapes.forget("polygon")
+    del shapes["polygon"]
     assert "polygon" not in shapes
 
 

@@ -12,7 +12,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+import marl_moe as api
 from marl_moe.cli import app
+from marl_moe.errors import SpecError
 from marl_moe.experiment.run.folder import RunFolder
 from marl_moe.experiment.spec.labels import folder_of
 from marl_moe.experiment.spec.reading import parse_experiment
@@ -154,42 +156,105 @@ def test_code_that_a_runs_experiment_names_is_imported_with_trust_alone(
     assert mark.exists()
 
 
+def planted(pristine: Path, run: Path, files: dict[str, str], changes: Yaml) -> Yaml:
+    """Make a run from elsewhere, with code planted in it; return its experiment."""
+    shutil.copytree(pristine, run)
+    for place, text in files.items():
+        (run / place).parent.mkdir(parents=True, exist_ok=True)
+        (run / place).write_text(text)
+    experiment = yaml.safe_load((run / "experiment.yaml").read_text()) | changes
+    (run / "experiment.yaml").write_text(yaml.safe_dump(experiment))
+    (run / "trust.json").write_text('{"sha256": {}, "imports": "00", "named": null}')
+    return experiment
+
+
+def commands_on(run: Path, tmp_path: Path) -> list[tuple[str | Path, ...]]:
+    return [
+        ("resume", run),
+        ("evaluate", run, "--policy", "random", "--episodes", "1"),
+        ("figures", run),
+        ("export", run, "--format", "csv", "--out", tmp_path / "out.csv"),
+        ("generate", "A storm.", "--run", run),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "changes"),
+    [
+        ("imports/planted.py", {"imports": ["planted.py"]}),
+        ("planted.py", {"imports": ["../planted.py"]}),
+        ("imports/planted.py", {"evaluation": {"policies": [{"import": "planted.py:Mine"}]}}),
+        ("imports/planted/tracker.py", {"imports": ["planted.tracker"]}),
+    ],
+)
 def test_code_that_lies_in_a_run_from_elsewhere_is_imported_with_trust_alone(
-    pristine: Path, tmp_path: Path
+    pristine: Path, tmp_path: Path, place: str, changes: Yaml
 ) -> None:
-    """Named under imports, as callbacks, or as a policy; in `imports` or beside the experiment."""
-    mark = tmp_path / "mark"
+    mark, run = tmp_path / "mark", tmp_path / "run"
     bomb = f"open({str(mark)!r}, 'w')\nraise ImportError('went off')\n"
-    plain = yaml.safe_load((pristine / "experiment.yaml").read_text())
-    callbacks = plain["algorithm"] | {"callbacks": {"callbacks_class": "planted.Tracker"}}
-    for number, (place, changes) in enumerate(
-        [
-            ("imports/planted.py", {"imports": ["planted.py"]}),
-            ("planted.py", {"imports": ["planted.py"]}),
-            ("planted.py", {"algorithm": callbacks}),
-            ("planted/tracker.py", {"imports": ["planted.tracker"]}),
-        ]
-    ):
-        run = tmp_path / f"run{number}"
-        shutil.copytree(pristine, run)
-        (run / place).parent.mkdir(exist_ok=True)
-        (run / place).write_text(bomb)
-        (run / "experiment.yaml").write_text(yaml.safe_dump(plain | changes))
-        (run / "trust.json").write_text('{"sha256": {}, "imports": "00", "named": null}')
-        for command in (
-            ("resume", run),
-            ("evaluate", run, "--policy", "random", "--episodes", "1"),
-            ("figures", run),
-            ("export", run, "--format", "csv", "--out", tmp_path / "out.csv"),
-            ("generate", "A storm.", "--run", run),
-        ):
-            refused = marl_moe(*command)
-            assert refused.exit_code == 2
-            assert len(refused.stderr.splitlines()) == 1
-            assert "--trust" in refused.stderr
-            assert not mark.exists(), (place, command)
-        assert "went off" in marl_moe("figures", run, "--trust").stderr
-        mark.unlink()
+    planted(pristine, run, {place: bomb}, changes)
+    for command in commands_on(run, tmp_path):
+        refused = marl_moe(*command)
+        assert refused.exit_code == 2
+        assert len(refused.stderr.splitlines()) == 1
+        assert "--trust" in refused.stderr
+        assert not mark.exists(), command
+    with pytest.raises(SpecError, match="--trust"):
+        api.load(run)
+    assert not mark.exists()
+    assert "went off" in marl_moe("figures", run, "--trust").stderr
+    mark.unlink()
+    (run / place).write_text(bomb + "# another one\n")  # trust was in what had been there
+    assert "--trust" in marl_moe("figures", run).stderr
+    assert not mark.exists()
+
+
+def test_nothing_beside_the_experiment_of_a_run_is_imported(
+    pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a file named as an optional module is, nor a second experiment, nor callbacks."""
+    mark, run = tmp_path / "mark", tmp_path / "run"
+    bomb = f"open({str(mark)!r}, 'w')\n"
+    names = ("planted", "opt_einsum", "tensorflow", "lxml", "uharfbuzz", "substrait")
+    experiment = planted(pristine, run, {f"{name}.py": bomb for name in names}, {})
+    callbacks = experiment["algorithm"] | {"callbacks": {"callbacks_class": "planted.Tracker"}}
+    chosen = experiment | {"imports": ["planted.py"], "algorithm": callbacks}
+    (run / "chosen.yaml").write_text(yaml.safe_dump(chosen))
+    for command in commands_on(run, tmp_path):
+        marl_moe(*command)
+        assert not mark.exists(), command
+    searched = experiment | {"search": {"algorithm.training.gamma": {"uniform": [0, 0.9]}}}
+    (run / "experiment.yaml").write_text(yaml.safe_dump(searched))
+    for command in commands_on(run, tmp_path):
+        marl_moe(*command)
+        assert not mark.exists(), command
+    (run / "chosen.yaml").unlink()
+    (run / "experiment.yaml").write_text(yaml.safe_dump(experiment | {"algorithm": callbacks}))
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "planted.py").write_text(bomb)
+    (run / "evaluation.parquet").unlink()
+    with pytest.raises(SpecError, match="--trust"):
+        api.load(run).resume(progress=False)
+    assert not mark.exists()
+
+
+def test_a_symlink_in_the_code_of_a_run_is_what_it_points_to(
+    pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, run = tmp_path / "mark", tmp_path / "run"
+    planted(
+        pristine,
+        run,
+        {"imports/planted.py": "import helper_elsewhere\n"},
+        {"imports": ["planted.py"]},
+    )
+    target = tmp_path / "target.py"
+    target.write_text("")
+    (run / "imports/helper_elsewhere.py").symlink_to(target)
+    assert marl_moe("figures", run, "--trust").exit_code == 0
+    target.write_text(f"open({str(mark)!r}, 'w')\n")
+    assert "--trust" in marl_moe("figures", run).stderr
+    assert not mark.exists()
 
 
 LABELS = [

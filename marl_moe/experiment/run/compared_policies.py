@@ -19,10 +19,10 @@ from marl_moe.experiment.spec.policies import (
     RegisteredPolicy,
 )
 from marl_moe.experiment.study.tuning import tuned_better_response
-from marl_moe.plugins import module_of
 from marl_moe.policies.base import Actions, Policy, made
 from marl_moe.policies.equilibrium import BetterResponse
 from marl_moe.seeds import policy_generator
+from marl_moe.sources import module_of
 from mechanisms.registry import Registry
 
 

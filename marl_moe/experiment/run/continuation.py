@@ -14,7 +14,7 @@ from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.records.columns import TABLES
 from marl_moe.experiment.records.tables import further_columns, write_table
 from marl_moe.experiment.run.creation import create_run, write_run
-from marl_moe.experiment.run.folder import CHOSEN, EXPERIMENT, JobKey, RunFolder, import_again
+from marl_moe.experiment.run.folder import CHOSEN, EXPERIMENT, JobKey, RunFolder
 from marl_moe.experiment.run.job import Job, Tables, do
 from marl_moe.experiment.run.jobs import Work, run_jobs
 from marl_moe.experiment.run.lock import sole_use
@@ -57,7 +57,7 @@ def continue_run(run: RunFolder, progress: Progress | None = None) -> Run:
         MissingExtraError: before anything is written, RLlib or PyTorch is not installed, and a job
             that is left trains.
     """
-    import_again(run.path)
+    run.use_code()
     progress = progress or Progress()
     run = continue_search(run, progress)
     with sole_use(run.path, EXPERIMENT):

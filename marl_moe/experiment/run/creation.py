@@ -7,7 +7,13 @@ from pathlib import Path
 
 import mechanisms
 from envs import World
-from marl_moe.errors import MetricError, MissingExtraError, SpecError
+from marl_moe.errors import (
+    MetricError,
+    MissingExtraError,
+    SpecError,
+    described,
+    unknown_key,
+)
 from marl_moe.experiment.records.environment import write_environment
 from marl_moe.experiment.records.secrets import redacted
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, code_of, create_run_folder
@@ -15,8 +21,9 @@ from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once, 
 from marl_moe.experiment.run.policy_checks import check_policies
 from marl_moe.experiment.run.search import check_metric
 from marl_moe.experiment.run.trained_elsewhere import copy_policies
-from marl_moe.experiment.run.trust import IMPORTS, write_trust
+from marl_moe.experiment.run.trust import write_trust
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.imports import IMPORTS, OF_ONES_OWN
 from marl_moe.experiment.spec.reading import parse_experiment
 from marl_moe.experiment.spec.sweep import Point, sweep_points
 from marl_moe.experiment.spec.trials import tried_experiment
@@ -24,8 +31,10 @@ from marl_moe.experiment.spec.yaml_loader import parse_yaml
 from marl_moe.experiment.training.cluster import address_of, start_ray
 from marl_moe.experiment.training.configuration import check_algorithm
 from marl_moe.metrics import check_metrics
-from marl_moe.plugins import sources_of
+from marl_moe.sources import FINDER, Found, module_of
 from marl_moe.whole_file import write_text
+from mechanisms import MechanismError
+from paper_figures import FIGURES
 
 
 def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
@@ -40,7 +49,7 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
     points = checked_points(spec)
     if spec.search is not None:
         checked_search(spec)
-    sources_of(spec.imports)
+    found = _found(spec)
     written = spec.as_kept().to_yaml()
     if written != redacted(written):
         raise SpecError(
@@ -55,7 +64,7 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return RunFolder(folder, spec, tuple(points))
+    return RunFolder(folder, spec, tuple(points), found.digests())
 
 
 def write_run(folder: Path, spec: ExperimentSpec, points: Sequence[Point]) -> None:
@@ -71,14 +80,24 @@ def write_run(folder: Path, spec: ExperimentSpec, points: Sequence[Point]) -> No
     """
     write_environment(folder, spec.seed_list())
     copy_policies(folder, points, spec.seed_list())
-    for source in sources_of(spec.imports):
-        copy = folder / IMPORTS / source.path.relative_to(source.root)
+    found = _found(spec)
+    for source in found.sources.values():
+        copy = folder / IMPORTS / source.relative
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(source.text)
-    kept, named = spec.as_kept(), code_of(points)
-    if kept.imports or named:
-        write_trust(folder, kept.imports, named)
-    write_text(folder / EXPERIMENT, kept.to_yaml())
+    write_trust(folder, found, code_of(points))
+    write_text(folder / EXPERIMENT, spec.as_kept().to_yaml())
+
+
+def _found(spec: ExperimentSpec) -> Found:
+    """Return the code of an experiment.
+
+    Raises:
+        SpecError: that of another one was imported since.
+    """
+    if list(map(module_of, spec.imports)) != list(FINDER.found.modules):
+        raise SpecError("imports: another experiment was read since: read this one again")
+    return FINDER.found
 
 
 def describe_run(spec: ExperimentSpec) -> str:
@@ -94,6 +113,7 @@ def describe_run(spec: ExperimentSpec) -> str:
     points = sweep_points(spec)
     _check_worlds(points)
     check_policies(points, spec.seed_list())
+    check_figures(spec)
     size = _size(spec, points, "sweep points x seeds")
     if spec.search is None:
         return f"# {size}"
@@ -148,7 +168,20 @@ def checked_points(spec: ExperimentSpec) -> list[Point]:
     _check_algorithms(points)
     _check_worlds(points)
     check_policies(points, spec.seed_list())
+    check_figures(spec)
     return points
+
+
+def check_figures(spec: ExperimentSpec, where: str = "") -> None:
+    """Check that there are the figures that an experiment names.
+
+    Raises:
+        SpecError: for the first that is none; it begins with `where`.
+    """
+    for name in spec.figures:
+        if name not in FIGURES:
+            begin = f"{where}: " if where else ""
+            raise SpecError(f"{begin}figures: {unknown_key(name, FIGURES)}; {OF_ONES_OWN}")
 
 
 def _check_algorithms(points: Sequence[Point]) -> None:
@@ -177,6 +210,10 @@ def _check_worlds(points: Sequence[Point]) -> None:
                 check_metrics(point.spec.metrics, env, mechanism)
             except (ValueError, MetricError) as error:
                 raise SpecError(str(error)) from None
+            except MechanismError as error:
+                raise SpecError(f"mechanism: {error}") from None
+            except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+                raise SpecError(f"mechanism: {described(error)}") from None
             except MemoryError:
                 raise SpecError(
                     f"env: {env.num_users:,} users and {env.num_experts:,} experts are more than "

@@ -1,10 +1,9 @@
 """Run folders: an experiment written down, its jobs, and what of them is done."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from marl_moe.errors import SpecError
 from marl_moe.experiment.records.columns import TABLES
@@ -14,11 +13,13 @@ from marl_moe.experiment.run.planning import jobs_of
 from marl_moe.experiment.run.training_job import TrainingJob
 from marl_moe.experiment.run.trust import check_imports, check_named, sign
 from marl_moe.experiment.spec.experiment import ExperimentSpec
-from marl_moe.experiment.spec.imports import imports_of
-from marl_moe.experiment.spec.reading import load_experiment, read_sections, with_imports
+from marl_moe.experiment.spec.imports import IMPORTS, imports_of
+from marl_moe.experiment.spec.reading import load_experiment, read_sections
 from marl_moe.experiment.spec.rllib_sections import named_code
 from marl_moe.experiment.spec.sweep import Point, sweep_points
 from marl_moe.experiment.spec.trials import tried_experiment
+from marl_moe.plugins import use
+from marl_moe.sources import FINDER, Found, find
 
 EXPERIMENT = "experiment.yaml"
 CHOSEN = "chosen.yaml"  # the experiment that a search came to, once it is done
@@ -38,11 +39,13 @@ class RunFolder:
         path: the folder.
         spec: the experiment.
         points: the points of its sweep.
+        code: SHA-256 of the files that its code is in, by path.
     """
 
     path: Path
     spec: ExperimentSpec
     points: tuple[Point, ...]
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path, address: str | None = None, *, trust: bool = False) -> "RunFolder":
@@ -58,7 +61,18 @@ class RunFolder:
             SpecError: there is no experiment, or not a whole one, or one with code from elsewhere.
         """
         spec = read_experiment(path, trust=trust).at(address)
-        return cls(path, spec, tuple(sweep_points(spec)))
+        return cls(path, spec, tuple(sweep_points(spec)), FINDER.found.digests())
+
+    def use_code(self) -> None:
+        """Import the code of the run, in place of that of another experiment.
+
+        Raises:
+            SpecError: it has changed since the run was created or read.
+        """
+        found = find(self.spec.as_kept().imports, self.path / IMPORTS)
+        if found.digests() != self.code:
+            raise SpecError(f"{self.path}: the code in {IMPORTS} has changed since: read it again")
+        use(found)
 
     def search(self) -> "RunFolder":
         """Return the run of a search that is not done, whether it has begun or not.
@@ -131,8 +145,6 @@ class RunFolder:
             sign(self.path, named=named)
         else:
             check_named(self.path, named)
-        if self.spec.search is not None:
-            self.search().check_trusted(trust=trust)
 
 
 def code_of(points: Sequence[Point]) -> list[str]:
@@ -143,11 +155,11 @@ def code_of(points: Sequence[Point]) -> list[str]:
 def read_experiment(path: Path, *, trust: bool = False) -> ExperimentSpec:
     """Read the experiment of a run folder, without the points of its sweep; import its code.
 
+    After a search it is that of the setting chosen.
+
     Args:
         path: the folder.
         trust: whether to count code as one's own that comes from elsewhere, or was changed.
-
-    After a search it is that of the setting chosen.
 
     Raises:
         SpecError: there is none, or not a whole one, or one with code from elsewhere.
@@ -155,45 +167,46 @@ def read_experiment(path: Path, *, trust: bool = False) -> ExperimentSpec:
     file = path / EXPERIMENT
     if not file.is_file():
         raise SpecError(f"{path}: no run folder, there is no {EXPERIMENT} in it")
-    _check_imports(path, read_sections(file), trust)
-    return load_experiment(str(path / (CHOSEN if (path / CHOSEN).is_file() else EXPERIMENT)))
+    if (path / CHOSEN).is_file() and read_sections(file).get("search"):
+        file = path / CHOSEN
+    use_code(path, trust=trust, file=file)
+    return load_experiment(str(file), code=path / IMPORTS)
 
 
-def import_code(path: Path, *, trust: bool = False) -> None:
+def use_code(path: Path, *, trust: bool = False, file: Path | None = None) -> Found:
     """Import the code of a run folder, without reading the rest of its experiment.
+
+    Only what lies in its folder `imports`, or is installed, is imported.
 
     Args:
         path: the folder; one without an experiment has no code.
         trust: whether to count code as one's own that comes from elsewhere, or was changed.
+        file: the experiment; None: `experiment.yaml`.
+
+    Returns:
+        What was imported.
 
     Raises:
         SpecError: the experiment is no YAML, or the code comes from elsewhere or cannot be
             imported.
     """
-    file = path / EXPERIMENT
-    if not file.is_file():
-        return
-    raw = read_sections(file)
-    _check_imports(path, raw, trust)
-    with_imports(raw, path, str(file))
-
-
-def import_again(path: Path) -> None:
-    """Import the code of a run folder that was created or read before, as it is there now."""
-    with_imports(read_sections(path / EXPERIMENT), path, str(path / EXPERIMENT))
-
-
-def _check_imports(path: Path, raw: dict[str, Any], trust: bool) -> None:
+    file = file or path / EXPERIMENT
+    raw = read_sections(file) if file.is_file() else {}
     try:
-        imports = imports_of(raw, path)
+        found = find(imports_of(raw, path / IMPORTS), path / IMPORTS)
     except SpecError as error:
-        raise SpecError(f"{path / EXPERIMENT}: {error}") from None
+        raise SpecError(f"{file}: {error}") from None
     if trust:
-        sign(path, imports=imports)
-        if (path / SEARCH).is_dir():
-            sign(path / SEARCH, imports=imports)
+        for folder in (path, path / SEARCH):
+            if folder.is_dir():
+                sign(folder, found=found)
     else:
-        check_imports(path, imports)
+        check_imports(path, found)
+    try:
+        use(found)
+    except SpecError as error:
+        raise SpecError(f"{file}: {error}") from None
+    return found
 
 
 def create_run_folder(parent: Path, name: str) -> Path:

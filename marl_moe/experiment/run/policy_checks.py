@@ -1,14 +1,12 @@
 """Policies tried before anything is trained: each that could fail acts in one slot."""
 
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 import mechanisms
 from envs import World
-from marl_moe.errors import RecordError, SpecError
+from marl_moe.errors import RecordError, SpecError, described
 from marl_moe.experiment.run.compared_policies import imported_policy
 from marl_moe.experiment.run.policy_copies import trained_policy
 from marl_moe.experiment.run.trained_elsewhere import origin_of
@@ -81,8 +79,6 @@ def _check(policy: Policy, world: World, is_trained: bool) -> None:
     except Exception as error:  # whatever a policy of a user's own does
         if is_trained and isinstance(error, ValueError):
             raise SpecError(str(error)) from None
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        told = f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
-        raise SpecError(f"act: {told}") from error
+        raise SpecError(f"act: {described(error)}") from error
     if fault:
         raise SpecError(f"act: {fault}")

@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 import mechanisms
 from envs import WorldConfig
-from marl_moe.errors import SpecError, unknown_key
+from marl_moe.errors import SpecError, described, unknown_key
 from marl_moe.experiment.spec.algorithm import AlgorithmSpec
 from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.spec.evaluation import AuditSpec, EvaluationSpec
@@ -40,7 +40,12 @@ class MechanismSpec(OpenSection):
 
     @model_validator(mode="after")
     def _makes_one(self) -> Self:
-        mechanisms.make(**self.parameters())
+        try:
+            mechanisms.make(**self.parameters())
+        except (ValueError, TypeError):
+            raise
+        except Exception as error:  # of whatever a mechanism of a user's own does
+            raise ValueError(described(error)) from None
         return self
 
     def parameters(self) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from typing import Any
 
 from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.policies import IMPORT, IMPORTED
-from marl_moe.plugins import module_of
-from marl_moe.sources import SUFFIX
+from marl_moe.sources import SUFFIX, module_of
 
 OF_ONES_OWN = "a part of your own is found where imports names its file"
+IMPORTS = "imports"  # in a run folder: copies of the files that were imported
+TRUST = "trust.json"  # in a run folder: SHA-256 of these, and signatures
 MOST_FILES = 200  # beside an experiment, that are searched for a name
 
 
@@ -26,6 +27,7 @@ def imports_of(raw: dict[str, Any], folder: Path) -> list[str]:
     listed = raw.get("imports") or []
     if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         raise SpecError(f"imports: should be a list of files and modules, got {listed!r}")
+    listed = list({str((folder / name).resolve()): name for name in listed}.values())
     names = {module_of(name): name for name in listed}
     if len(names) < len(listed):
         raise SpecError(f"imports: two of {', '.join(listed)} would be one module; rename a file")
@@ -50,7 +52,7 @@ def file_that_names(name: str, folder: Path | None) -> str | None:
         folder: folder of the experiment; None where it is in no file.
     """
     files = [] if folder is None else sorted(folder.glob(f"*{SUFFIX}"))
-    for path in files[:MOST_FILES]:
+    for path in filter(Path.is_file, files[:MOST_FILES]):
         text = path.read_text(errors="replace")
         if f'"{name}"' in text or f"'{name}'" in text:
             return path.name
@@ -68,12 +70,15 @@ def _sections(value: Any) -> Iterator[dict[str, Any]]:
 
 def _callbacks(raw: dict[str, Any]) -> Iterator[str]:
     """Yield the dotted paths of an experiment's callbacks."""
-    for section in _sections(raw):
-        callbacks = section.get("callbacks")
-        values = list(callbacks.values()) if isinstance(callbacks, dict) else []
-        while values:
-            value = values.pop(0)
-            if isinstance(value, list):
-                values = [*value, *values]
-            elif isinstance(value, str):
-                yield value
+    values = [
+        value
+        for section in _sections(raw)
+        for key, value in section.items()
+        if "callbacks" in str(key).split(".")
+    ]
+    while values:
+        value = values.pop(0)
+        if isinstance(value, dict | list):
+            values = [*(value.values() if isinstance(value, dict) else value), *values]
+        elif isinstance(value, str):
+            yield value

@@ -24,8 +24,8 @@ from pydantic import (
 
 from marl_moe.errors import unknown_key
 from marl_moe.experiment.spec.section import LONGEST_NAME
-from marl_moe.plugins import module_of
 from marl_moe.policies import POLICIES, Nash, Optimum, Policy, make
+from marl_moe.sources import module_of
 from mechanisms.registry import UnknownNameError
 
 AS, NAME, RUN, IMPORT = "as", "name", "run", "import"

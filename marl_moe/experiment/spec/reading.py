@@ -1,7 +1,7 @@
 """Experiments read from YAML, overridden by key, and answered with a line for each mistake."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.spec.experiment import ExperimentSpec
-from marl_moe.experiment.spec.imports import OF_ONES_OWN, file_that_names, imports_of
+from marl_moe.experiment.spec.imports import (
+    IMPORTS,
+    OF_ONES_OWN,
+    TRUST,
+    file_that_names,
+    imports_of,
+)
 from marl_moe.experiment.spec.section import merged, valid_keys
 from marl_moe.experiment.spec.yaml_loader import check_values, parse_yaml
-from marl_moe.plugins import load
+from marl_moe.plugins import use
+from marl_moe.sources import find
 from mechanisms.registry import UnknownNameError, nearest
 
 
@@ -21,6 +28,8 @@ def load_experiment(
     overrides: Sequence[str] = (),
     size: str | None = None,
     imports: Sequence[Path] = (),
+    changes: Mapping[str, Any] | None = None,
+    code: Path | None = None,
 ) -> ExperimentSpec:
     """Read an experiment from a file, or by the name of one that is shipped; import its code.
 
@@ -31,22 +40,28 @@ def load_experiment(
         size: one of the file's `sizes`, which changes the keys that it holds and is added to the
             name.
         imports: files of code to import beside those that the experiment names.
+        changes: sections in place of the file's, merged.
+        code: folder of the files that the experiment names; None: that of the file, or in a run
+            folder `imports`.
 
     Raises:
         SpecError: a line for each thing wrong.
     """
     path = find_experiment(source)
-    raw = read_sections(path)
+    raw = merged(read_sections(path), dict(changes or {}))
+    if code is None:
+        code = path.parent / IMPORTS if (path.parent / TRUST).is_file() else path.parent
     if imports:
         listed = raw.get("imports") or []
-        raw["imports"] = [*listed, *(str(file.absolute()) for file in imports)]
-    raw = with_imports(raw, path.parent, str(path))
+        more = [str(file.absolute()) for file in imports]
+        raw["imports"] = [*listed, *more] if isinstance(listed, list) else listed
+    raw = with_imports(raw, code, str(path))
     if size is not None:
         raw = _sized(raw, size, path)
     if overrides:
         for override in overrides:
             _override(raw, override)
-        raw = with_imports(raw, path.parent, str(path))
+        raw = with_imports(raw, code, str(path))
     return parse_experiment(raw, str(path), path.parent)
 
 
@@ -80,10 +95,11 @@ def with_imports(raw: dict[str, Any], folder: Path, where: str) -> dict[str, Any
         SpecError: something that is named cannot be imported.
     """
     try:
-        imports = load(imports_of(raw, folder), folder)
+        found = find(imports_of(raw, folder), folder)
+        use(found)
     except SpecError as error:
         raise SpecError(f"{where}: {error}") from None
-    return raw | {"imports": imports} if imports else raw
+    return raw | {"imports": list(found.names)} if found.names else raw
 
 
 def _sized(raw: dict[str, Any], size: str, path: Path) -> dict[str, Any]:

@@ -76,6 +76,8 @@ def _check(spec: ExperimentSpec) -> None:
         )
     swept = {key for settings in swept_settings(spec) for key in settings}
     for key in search.spaces():
+        if key.startswith(("algorithm.callbacks", "cluster.", "imports")):
+            raise SpecError(f"search.{key}: names code or processes, which a search does not draw")
         if spec.algorithm is None and key.partition(".")[0] == "algorithm":
             raise SpecError(f"search.{key}: there is nothing to search with algorithm: null")
         for other in swept:

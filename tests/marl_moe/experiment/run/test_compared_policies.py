@@ -203,7 +203,10 @@ def test_a_policy_that_cannot_act_in_the_evaluated_worlds_is_refused(
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        ({"import": "mien.py:Favourite"}, "mien.py: no such file beside the experiment; did you mean 'mine.py'?"),
+        (
+            {"import": "mien.py:Favourite"},
+            "mien.py: no such file beside the experiment; did you mean 'mine.py'?",
+        ),
         ({"import": "mine.py:Favorite"}, "unknown 'Favorite'; did you mean 'Favourite'?"),
         ({"import": "mine.py:Empty"}, "mine.py:Empty: should be a class with act(slot)"),
         ({"import": "no_such_package.module:Mine"}, "No module named 'no_such_package'"),
@@ -216,7 +219,7 @@ def test_a_policy_that_cannot_act_in_the_evaluated_worlds_is_refused(
         ({"import": "mine.py:WithoutUsers"}, "should have shape (2, 2) (worlds, users), got (2,)"),
         (
             {"import": "mine.py:Failing"},
-            "AttributeError: 'Slot' object has no attribute 'no_such_thing' (mine.py:",
+            "AttributeError: 'Slot' object has no attribute 'no_such_thing' (mine.py, line ",
         ),
     ],
 )
