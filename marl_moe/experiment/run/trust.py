@@ -69,8 +69,9 @@ def check_imports(folder: Path, found: Found) -> None:
         changed = [path for path, now in found.digests().items() if copied.get(path, now) != now]
         if changed:
             what = f"{IMPORTS}/{changed[0]} has changed since it was copied"
+    names = ", ".join(Path(name).name for name in found.names)
     raise SpecError(
-        f"{folder}: its experiment imports {', '.join(found.modules)}, and {what}; if you trust "
+        f"{folder}: its experiment imports {names}, and {what}; if you trust "
         "whoever wrote it, say --trust"
     )
 
