@@ -44,7 +44,7 @@ def print_judged(run: "RunFolder") -> None:
 
     if not (run.path / CHOSEN).is_file():
         return
-    result = search_result(run.path, read_table(run.path, "evaluation"))
+    result = search_result(run.path, read_table(run.path, "evaluation", run.spec.metrics))
     assert result.judged is not None
     chosen, judged = result.best.score, result.judged
     setting = ", ".join(f"{key}={value}" for key, value in result.best.settings.items())

@@ -223,12 +223,19 @@ def test_nothing_beside_the_experiment_of_a_run_is_imported(
     for command in commands_on(run, tmp_path):
         marl_moe(*command)
         assert not mark.exists(), command
-    searched = experiment | {"search": {"algorithm.training.gamma": {"uniform": [0, 0.9]}}}
+    (run / "imports").mkdir()
+    (run / "imports/planted.py").write_text(bomb)
+    searched = (
+        experiment
+        | {"imports": []}
+        | {"search": {"algorithm.training.gamma": {"uniform": [0, 0.9]}}}
+    )
     (run / "experiment.yaml").write_text(yaml.safe_dump(searched))
     for command in commands_on(run, tmp_path):
         marl_moe(*command)
         assert not mark.exists(), command
     (run / "chosen.yaml").unlink()
+    shutil.rmtree(run / "imports")
     (run / "experiment.yaml").write_text(yaml.safe_dump(experiment | {"algorithm": callbacks}))
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "planted.py").write_text(bomb)

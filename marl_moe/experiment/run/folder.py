@@ -167,9 +167,10 @@ def read_experiment(path: Path, *, trust: bool = False) -> ExperimentSpec:
     file = path / EXPERIMENT
     if not file.is_file():
         raise SpecError(f"{path}: no run folder, there is no {EXPERIMENT} in it")
+    use_code(path, trust=trust)
     if (path / CHOSEN).is_file() and read_sections(file).get("search"):
         file = path / CHOSEN
-    use_code(path, trust=trust, file=file)
+        use_code(path, trust=trust, file=file)
     return load_experiment(str(file), code=path / IMPORTS)
 
 

@@ -1,6 +1,7 @@
 """An experiment with code of one's own: in every process, in its run folder, on every command."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -192,3 +193,52 @@ def test_a_killed_run_goes_on_with_its_own_code_to_the_same_tables(
     subprocess.run([*command, "resume", str(killed / "tiny")], check=True)
     for name in ("training", "evaluation", "market"):
         pd.testing.assert_frame_equal(facts(whole / "tiny", name), facts(killed / "tiny", name))
+
+
+METRIC = """
+import mechanisms
+from marl_moe.metrics import register
+
+@register("own_load", unit="users", doc="users that each expert serves")
+def own_load(slot, result):
+    return result.load
+"""
+
+
+@pytest.mark.usefixtures("ray_started", "one_core")
+def test_a_search_knows_code_of_ones_own_in_both_of_its_runs(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_metric.py").write_text(METRIC)
+    experiment = yaml.safe_load(own.read_text()) | {
+        "imports": ["own_mechanism.py", "own_metric.py"],
+        "algorithm": None,
+        "metrics": ["own_load"],
+        "search": {
+            "env.num_users": {"choice": [1, 2]},
+            "trials": 2,
+            "seeds": [100, 101],
+            "policy": "random",
+            "metric": "own_load",
+        },
+    }
+    own.write_text(yaml.safe_dump(experiment))
+    done = marl_moe("run", own, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "out/tiny"
+    tried = pd.read_parquet(folder / "search/evaluation.parquet").query("policy == 'random'")
+    means = tried.groupby("num_users")["own_load"].mean()
+    chosen = yaml.safe_load((folder / "chosen.yaml").read_text())
+    assert chosen["env"]["num_users"] == means.idxmax()
+    for file in tmp_path.glob("*.py"):
+        file.unlink()
+    for table in ("chosen.yaml", "evaluation.parquet", "search/evaluation.parquet"):
+        (folder / table).unlink()
+    done = marl_moe("resume", folder)
+    assert done.exit_code == 0, done.output
+    again = pd.read_parquet(folder / "search/evaluation.parquet").query("policy == 'random'")
+    pd.testing.assert_frame_equal(again, tried)
+    shutil.move(folder, tmp_path / "moved")
+    assert marl_moe("evaluate", tmp_path / "moved", "--episodes", "1").exit_code == 0
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "of_somebody_else"))
+    assert "--trust" in marl_moe("resume", tmp_path / "moved").stderr
