@@ -252,8 +252,9 @@ def export(
 
 @app.command("list", epilog="Example: `marl-moe list`")
 def list_() -> None:
-    """List shipped experiments, policies, mechanisms, figures and metrics."""
+    """List shipped experiments, and policies, mechanisms and other parts by name."""
     import mechanisms
+    from envs.channel import CHANNELS
     from marl_moe.metrics import METRICS
     from marl_moe.plugins import load_installed
     from marl_moe.policies import POLICIES
@@ -270,6 +271,7 @@ def list_() -> None:
     for kind, names in (
         ("policies", POLICIES),
         ("mechanisms", mechanisms.names()),
+        ("channel processes", CHANNELS.names()),
         ("figures", FIGURES),
         ("metrics", METRICS.names()),
     ):
