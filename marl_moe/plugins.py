@@ -5,7 +5,7 @@ processes, bytes and all, which import the same without seeing a folder.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -77,15 +77,15 @@ def use(found: Found) -> None:
         _make_room(source)
     FINDER.found = found
     for name, module in zip(found.names, found.modules, strict=True):
-        before = _parts()
+        before, known = _parts(), sys.modules.keys() & REGISTRIES.keys()
         try:
             import_module(module)
         except (Exception, SystemExit) as error:
             message = f"imports: {Path(name).name}: {described(error)}"
-            _owned.update(_new(before))
+            _owned.update(_new(before, known))
             _forget()
             raise SpecError(message) from None
-        new = _new(before)
+        new = _new(before, known)
         if module not in found.sources:
             new = _of_installed.setdefault(module, new)
             for key, part in new.items():
@@ -97,8 +97,7 @@ def code() -> Code:
     """Return all code of a user's own in this process, to be handed to another."""
     parts = {}
     for (holder, name), part in _parts().items():
-        is_ours = str(getattr(part, "__module__", "")).partition(".")[0] in OURS
-        if holder != FIGURES and not is_ours and (holder, name) not in _owned:
+        if holder != FIGURES and not _is_ours(holder, part) and (holder, name) not in _owned:
             parts[holder, name] = part  # figures are drawn in one process
     return Code(FINDER.found, parts)
 
@@ -166,8 +165,23 @@ def _forget() -> None:
     FINDER.found = Found()
 
 
-def _new(before: Parts) -> Parts:
-    return {key: part for key, part in _parts().items() if before.get(key) is not part}
+def _new(before: Parts, known: Set[str]) -> Parts:
+    """Return what was registered since, but for what a registry had from the beginning.
+
+    Args:
+        before: what was registered then.
+        known: registries that somebody had imported then.
+    """
+    return {
+        key: part
+        for key, part in _parts().items()
+        if before.get(key) is not part and (key[0] in known or not _is_ours(key[0], part))
+    }
+
+
+def _is_ours(holder: str, part: Any) -> bool:
+    written = part.plot if holder == FIGURES else part
+    return str(getattr(written, "__module__", "")).partition(".")[0] in OURS
 
 
 def _parts() -> Parts:

@@ -177,7 +177,22 @@ def test_parts_of_a_script_go_along_by_value(tmp_path: Path) -> None:
 
 
 def test_a_process_without_code_of_its_own_hands_nothing_on() -> None:
-    assert not code()
+    check = "import envs, marl_moe.policies; from marl_moe.plugins import code; assert not code()"
+    subprocess.run([sys.executable, "-c", check], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_parts_that_came_with_a_registry_are_not_a_users_own(tmp_path: Path) -> None:
+    (tmp_path / "own_network.py").write_text("import marl_moe.policies.networks\n")
+    check = (
+        "from pathlib import Path; from marl_moe.plugins import use\n"
+        "from marl_moe.sources import Found, find\n"
+        "use(find(['own_network.py'], Path(%r)))\n"
+        "use(Found())\n"
+        "from marl_moe.policies.networks import NETWORKS\n"
+        "assert {'pointer', 'mlp'} <= set(NETWORKS), NETWORKS.names()\n"
+    )
+    command = [sys.executable, "-c", check % str(tmp_path)]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[2])
 
 
 def test_plugins_of_installed_packages_are_imported_without_being_named(tmp_path: Path) -> None:

@@ -145,6 +145,8 @@ class RunFolder:
             sign(self.path, named=named)
         else:
             check_named(self.path, named)
+        if self.spec.search is not None and (self.path / SEARCH / EXPERIMENT).is_file():
+            self.search().check_trusted(trust=trust)
 
 
 def code_of(points: Sequence[Point]) -> list[str]:

@@ -94,6 +94,7 @@ def with_imports(raw: dict[str, Any], folder: Path, where: str) -> dict[str, Any
     Raises:
         SpecError: something that is named cannot be imported.
     """
+    check_values(raw, where)
     try:
         found = find(imports_of(raw, folder), folder)
         use(found)

@@ -285,7 +285,7 @@ def test_code_that_only_a_setting_of_the_search_names_is_not_run_without_trust(
     path.write_text(yaml.safe_dump(tried | {"sweep": [code | point for point in tried["sweep"]]}))
     assert "elsewhere.Bomb" in marl_moe("resume", folder, code=2)
     with pytest.raises(SpecError, match=r"elsewhere\.Bomb"):
-        RunFolder.read(folder).check_trusted()
+        RunFolder.read(folder).check_trusted(trust=False)
 
 
 def test_nothing_is_written_for_a_search_that_cannot_be(source: Path, tmp_path: Path) -> None:
