@@ -93,9 +93,8 @@ def measure(
             "U + 1 assignments": _in_turn(_clarke_by_definition, markets),
             "own path": _in_turn(mechanisms.make("vcg").clear, markets),
         }
-        rows += _compared(
-            f"vcg and SciPy, {size}", works, "U + 1 assignments", repeats, seconds, told
-        )
+        name = f"vcg and SciPy, {size}"
+        rows += _compared(name, works, "U + 1 assignments", repeats, seconds, told)
     return rows
 
 
