@@ -4,7 +4,6 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from marl_moe.experiment.spec.reading import (
     with_imports,
 )
 from marl_moe.experiment.spec.section import merged
-from marl_moe.policies.base import Policy
+from marl_moe.policies.base import Policy, made
 from marl_moe.seeds import policy_generator
 from marl_moe.terminal.console import out as console
 from marl_moe.terminal.progress import shown_progress
@@ -256,8 +255,10 @@ def _policy(job: TrainingJob, policy: Any) -> Policy:
     name = getattr(policy, "name", None)
     name = name if isinstance(name, str) else snake_case(kind.__name__)
     if policy is kind:
-        generator = policy_generator(name, job.seed)
-        policy = kind(generator) if "rng" in signature(kind).parameters else kind()
+        try:
+            policy = made(kind, name, policy_generator(name, job.seed))
+        except ValueError as error:
+            raise SpecError(str(error)) from None
     return named(policy, name)
 
 

@@ -32,7 +32,6 @@ from envs import (
 )
 from envs.candidates import Candidates
 from marl_moe.policies.base import POLICIES, Actions, Policy, fault_of, made
-from mechanisms.registry import Registry
 
 
 class Trial(NamedTuple):
@@ -220,15 +219,12 @@ def _maker(policy: Any, parameters: dict[str, Any]) -> Maker:
         _require(not parameters, "a policy that is made takes no parameters")
 
         return lambda seed: Trial(deepcopy(policy), np.random.default_rng(seed))
-    registry: Registry[Policy] = POLICIES
-    name = policy
-    if not isinstance(policy, str):
-        registry, name = Registry("policy"), getattr(policy, "__name__", "policy")
-        registry.register(name)(policy)
+    factory = POLICIES[policy] if isinstance(policy, str) else policy
+    name = policy if isinstance(policy, str) else getattr(policy, "__name__", "policy")
 
     def new(seed: int) -> Trial:
         rng = np.random.default_rng(seed)
-        return Trial(made(registry, name, rng, **parameters), rng)
+        return Trial(made(factory, name, rng, **parameters), rng)
 
     return new
 

@@ -275,17 +275,48 @@ def outcome_at_full_effort(
         status: see `Outcome.status`.
         solve_seconds: wall time of the decision.
     """
-    unit_price = market.unit_cost + market.cost_slope
-    points = of_served(market.users_for(mechanism).points, expert, pairs.candidates)
-    points = load(points, expert, market.num_experts)
     due = of_served(pairs.cost, expert, pairs.candidates) + premium
+    return outcome_of(
+        market.unit_cost + market.cost_slope,
+        points_served(market, pairs, expert, mechanism),
+        pairs,
+        Allocation(expert, np.where(expert >= 0, due, 0.0)),
+        status,
+        solve_seconds,
+    )
+
+
+def points_served(market: Market, pairs: Pairs, expert: IntArray, mechanism: str) -> FloatArray:
+    """Return the points that each expert delivers to those whom it serves in full, (..., E)."""
+    points = of_served(market.users_for(mechanism).points, expert, pairs.candidates)
+    return load(points, expert, market.num_experts)
+
+
+def outcome_of(
+    unit_price: FloatArray,
+    points: FloatArray,
+    pairs: Pairs,
+    allocation: Allocation,
+    status: str,
+    solve_seconds: float,
+) -> Outcome:
+    """Return the outcome in which everybody who serves gives full effort.
+
+    Args:
+        unit_price: (..., E), credits/point.
+        points: (..., E) that are delivered.
+        pairs: of the market.
+        allocation: who serves whom, and what users pay.
+        status: see `Outcome.status`.
+        solve_seconds: wall time of the decision.
+    """
     return Outcome(
         unit_price=unit_price,
         effort=np.ones_like(unit_price),
         points=points,
         payment=unit_price * points,
-        welfare=of_served(pairs.net, expert, pairs.candidates).sum(axis=-1),
+        welfare=of_served(pairs.net, allocation.expert, pairs.candidates).sum(axis=-1),
         status=status,
         solve_seconds=solve_seconds,
-        allocation=Allocation(expert, np.where(expert >= 0, due, 0.0)),
+        allocation=allocation,
     )

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from mechanisms.arrays import BoolArray, FloatArray
-from mechanisms.assignment import admitted, pairs_of
+from mechanisms.assignment import admitted, outcome_of, pairs_of, points_served
 from mechanisms.base import register
 from mechanisms.budget import budget_of, check_amount
 from mechanisms.candidates import greatest, load, of_pairs, of_served
@@ -134,21 +134,12 @@ class Fisher:
 
         due = np.minimum(due, money[..., np.newaxis])
         charge = of_served(due, expert, pairs.candidates)
-        points = of_served(market.users_for(self.name).points, expert, pairs.candidates)
-        points = load(points, expert, market.num_experts)
+        points = points_served(market, pairs, expert, self.name)
         paid = load(charge, expert, market.num_experts)
         unit_price = (market.unit_cost + market.cost_slope) * markup
         unit_price = np.divide(paid, points, out=unit_price, where=points > 0)
-        return Outcome(
-            unit_price=unit_price,
-            effort=np.ones_like(unit_price),
-            points=points,
-            payment=unit_price * points,
-            welfare=of_served(pairs.net, expert, pairs.candidates).sum(axis=-1),
-            status="optimal",
-            solve_seconds=perf_counter() - start,
-            allocation=Allocation(expert, charge),
-        )
+        seconds = perf_counter() - start
+        return outcome_of(unit_price, points, pairs, Allocation(expert, charge), "optimal", seconds)
 
 
 class Trade(NamedTuple):

@@ -91,14 +91,25 @@ class Registry(Generic[Part]):
             UnknownNameError: there is none of that name; the message gives the nearest.
             ValueError: it has no such parameter; the message gives the nearest valid one.
         """
-        factory = self[name]
-        known = inspect.signature(factory).parameters
-        for param in params:
-            if param not in known:
-                raise ValueError(
-                    f"{self.kind} {name!r} has no parameter {param!r}; {nearest(param, known)}"
-                )
-        return factory(**params)
+        return made(self[name], f"{self.kind} {name!r}", **params)
+
+
+def made(factory: Callable[..., Part], what: str, /, **params: object) -> Part:
+    """Make a part with its parameters.
+
+    Args:
+        factory: a class, or a function that returns the part.
+        what: the part in words, for messages.
+        params: its parameters.
+
+    Raises:
+        ValueError: it has no such parameter; the message gives the nearest valid one.
+    """
+    known = inspect.signature(factory).parameters
+    for param in params:
+        if param not in known:
+            raise ValueError(f"{what} has no parameter {param!r}; {nearest(param, known)}")
+    return factory(**params)
 
 
 def _origin(factory: Callable[..., object]) -> tuple[object, object]:

@@ -24,6 +24,19 @@ hypothesis.settings.register_profile("nightly", deadline=None, max_examples=10_0
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "untimed"))
 
 
+@pytest.fixture(scope="session")
+def without_training() -> str:
+    """Return Python after which what the extra `train` brings is as if it were not installed."""
+    return """
+from importlib.machinery import PathFinder
+ABSENT = {"ray", "safetensors", "tensorboardX", "torch", "tree"}
+find_spec = PathFinder.find_spec
+def find_others(name, path=None, target=None):
+    return None if name.partition(".")[0] in ABSENT else find_spec(name, path, target)
+PathFinder.find_spec = find_others
+"""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Sign the code of runs with a key of these tests, and leave the user's own alone."""

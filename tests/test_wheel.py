@@ -21,15 +21,6 @@ NOT_SHIPPED = "paper_figures/gallery/"  # figures and tables of full runs, for r
 TRAIN = "needs RLlib and PyTorch: pip install 'marl-moe[train]'"
 TEXT = "needs PyTorch and MiniLM: pip install 'marl-moe[text]'"
 
-# Read by Python as it starts: what the extra `train` brings is as if it were not installed.
-SITECUSTOMIZE = """
-from importlib.machinery import PathFinder
-ABSENT = {"ray", "safetensors", "tensorboardX", "torch", "tree"}
-find_spec = PathFinder.find_spec
-def find_others(name, path=None, target=None):
-    return None if name.partition(".")[0] in ABSENT else find_spec(name, path, target)
-PathFinder.find_spec = find_others
-"""
 # Does one command after another in one process, since each would import the same for seconds.
 COMMANDS = """
 import json, sys, traceback

@@ -1,5 +1,6 @@
 """Interface of policies, and the registry of those that an experiment names."""
 
+from collections.abc import Callable
 from inspect import signature
 from typing import Protocol
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import Slot
+from mechanisms import registry
 from mechanisms.registry import Registry
 
 Actions = NDArray[np.int64]
@@ -43,19 +45,19 @@ def make(name: str, rng: np.random.Generator, /, **parameters: object) -> Policy
         ValueError: there is none of that name, or it cannot be made with these parameters; the
             message gives the nearest valid name.
     """
-    return made(POLICIES, name, rng, **parameters)
+    return made(POLICIES[name], name, rng, **parameters)
 
 
 def made(
-    registry: Registry[Policy], name: str, rng: np.random.Generator, /, **parameters: object
+    factory: Callable[..., Policy], name: str, rng: np.random.Generator, /, **parameters: object
 ) -> Policy:
-    """Make a policy of a registry; see `make`."""
+    """Make a policy of a class, or of a function that returns one; see `make`."""
     if "rng" in parameters:
         raise ValueError(f"policy {name!r}: rng is its generator, which the seed decides")
-    if "rng" in signature(registry[name]).parameters:
+    if "rng" in signature(factory).parameters:
         parameters = {"rng": rng} | parameters
     try:
-        return registry.make(name, **parameters)
+        return registry.made(factory, f"policy {name!r}", **parameters)
     except TypeError as error:
         raise ValueError(f"policy {name!r}: {error}") from error
 

@@ -118,7 +118,7 @@ class EdgeExpertsEnv(ParallelAdapter):
         super().__init__(
             parallel, seed_key=(env_config["seed"], getattr(env_config, "worker_index", 0) or 0)
         )
-        self._is_measured = bool(env_config.get("metrics"))
+        self._is_measured = bool(env_config["metrics"])
 
     def step(
         self, action_dict: Mapping[str, Any]

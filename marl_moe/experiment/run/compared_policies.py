@@ -23,7 +23,6 @@ from marl_moe.policies.base import Actions, Policy, made
 from marl_moe.policies.equilibrium import BetterResponse
 from marl_moe.seeds import policy_generator
 from marl_moe.sources import module_of
-from mechanisms.registry import Registry
 
 
 def compared_policy(
@@ -70,10 +69,10 @@ def imported_policy(entry: ImportedPolicy, rng: np.random.Generator) -> Policy:
     Raises:
         SpecError: there is no such class, or it cannot be made with the entry's parameters.
     """
-    classes: Registry[Policy] = Registry("policy")
-    classes.register(entry.source)(_imported_class(entry))
     try:
-        return made(classes, entry.source, rng, **entry.parameters)
+        return made(_imported_class(entry), entry.source, rng, **entry.parameters)
+    except SpecError:
+        raise
     except Exception as error:  # whatever a class of a user's own does
         told = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         raise SpecError(f"{entry.source}: {told}") from error

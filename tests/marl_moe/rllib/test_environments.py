@@ -45,7 +45,9 @@ def test_the_environment_is_that_of_pettingzoo_with_the_same_spaces_and_rewards(
         assert env.observation_spaces[agent] == parallel.observation_space(agent)
         assert env.action_spaces[agent] == parallel.action_space(agent)
     assert env.parallel.world.mechanism == mechanism
-    stock = EdgeExpertsEnv({"world": SMALL, "mechanism": {"name": "none"}, "seed": 4})
+    stock = EdgeExpertsEnv(
+        {"world": SMALL, "mechanism": {"name": "none"}, "metrics": [], "seed": 4}
+    )
     registered = make_edge_experts(SMALL | {"seed": 4})
     assert first(stock, 9) == first(registered, 9)
     actions = dict.fromkeys(env.possible_agents, 1)
