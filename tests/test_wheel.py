@@ -117,12 +117,14 @@ def names(wheel: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def installation(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+def installation(
+    wheel: Path, tmp_path_factory: pytest.TempPathFactory, without_training: str
+) -> Installation:
     """The wheel unpacked, which is how it is installed, beside what it depends on."""
     made = Installation(tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("outside"))
     with zipfile.ZipFile(wheel) as content:
         content.extractall(made.site)
-    (made.site / "sitecustomize.py").write_text(SITECUSTOMIZE)
+    (made.site / "sitecustomize.py").write_text(without_training)  # Python reads it as it starts
     for experiment in (COMPARISON, AUDIT):
         text = yaml.safe_dump(experiment, sort_keys=False)
         (made.outside / f"{experiment['name']}.yaml").write_text(text)
