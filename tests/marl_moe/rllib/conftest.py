@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,22 @@ class Trained:
         policy = ENGINES[self.spec.algorithm.name].load(self.folder)
         assert isinstance(policy, StockPolicy)
         return policy
+
+
+@pytest.fixture(scope="session")
+def tiny_algorithm(tiny_experiment: Yaml) -> Callable[..., Yaml]:
+    """Return a maker of tiny sections `algorithm`: `tiny_algorithm("ppo", epochs=2, runners=1)`."""
+
+    def make(name: str, epochs: int, runners: int) -> Yaml:
+        algorithm = deepcopy(tiny_experiment["algorithm"])
+        if name != "sac":
+            model = {"rl_module": {"model_config": {"fcnet_hiddens": [8]}}}
+            algorithm = model | {"name": name, "env_runners": {}, "training": {"num_epochs": 1}}
+        algorithm["stop"] = {"training_iteration": epochs}
+        algorithm["env_runners"]["num_env_runners"] = runners
+        return algorithm
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """What callbacks log: a column, the epoch that it is of, and what is refused."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +27,20 @@ def _sent_to_other_processes() -> None:
 
 
 @pytest.fixture
-def spec_with(tiny_experiment: Yaml, metrics: None) -> Callable[..., Any]:
+def spec_with(
+    tiny_experiment: Yaml, tiny_algorithm: Callable[..., Yaml], metrics: None
+) -> Callable[..., Any]:
     """Return a maker of experiments: `spec_with("sac", "Logs", epochs=3, runners=2)`."""
 
     def make(
         name: str, kind: str | None, epochs: int = 1, runners: int = 0, **sections: Any
     ) -> Any:
-        raw = deepcopy(tiny_experiment)
-        algorithm = raw["algorithm"]
-        if name != "sac":
-            model = {"rl_module": {"model_config": {"fcnet_hiddens": [8]}}}
-            algorithm = model | {"name": name, "env_runners": {}, "training": {"num_epochs": 1}}
-        algorithm["stop"] = {"training_iteration": epochs}
-        algorithm["env_runners"]["num_env_runners"] = runners
+        algorithm = tiny_algorithm(name, epochs, runners)
         callbacks = sections.pop("callbacks", {})
         if kind is not None:
             callbacks = callbacks | {"callbacks_class": f"{callbacks_of_mine.__name__}.{kind}"}
         algorithm["callbacks"] = callbacks
-        return parse_experiment(raw | sections | {"algorithm": algorithm}, "tiny")
+        return parse_experiment(tiny_experiment | sections | {"algorithm": algorithm}, "tiny")
 
     return make
 

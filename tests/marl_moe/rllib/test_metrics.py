@@ -21,19 +21,17 @@ RUNNERS = [("sac", 0), ("sac", 2), ("ppo", 0)]
 
 @pytest.fixture
 def trained_rows(
-    ray_started: None, metrics: None, tiny_experiment: Yaml, tmp_path: Path
+    ray_started: None,
+    metrics: None,
+    tiny_experiment: Yaml,
+    tiny_algorithm: Callable[..., Yaml],
+    tmp_path: Path,
 ) -> Callable[..., list[Yaml]]:
     """Return a trainer: `trained_rows("ppo", 2, ["late"])` trains with 2 remote env runners."""
 
     def rows(name: str, runners: int, names: list[str], epochs: int = 2) -> list[Yaml]:
-        raw = deepcopy(tiny_experiment) | {"metrics": names}
-        algorithm = raw["algorithm"]
-        if name != "sac":
-            model = {"rl_module": {"model_config": {"fcnet_hiddens": [8]}}}
-            algorithm = model | {"name": name, "env_runners": {}, "training": {"num_epochs": 1}}
-        algorithm["stop"] = {"training_iteration": epochs}
-        algorithm["env_runners"]["num_env_runners"] = runners
-        return train(parse_experiment(raw | {"algorithm": algorithm}, "tiny"), 0, tmp_path)
+        sections = {"metrics": names, "algorithm": tiny_algorithm(name, epochs, runners)}
+        return train(parse_experiment(tiny_experiment | sections, "tiny"), 0, tmp_path)
 
     return rows
 
