@@ -53,7 +53,7 @@ def records() -> str:
 
 def features() -> str:
     """Return the features that a user observes."""
-    from envs.observation import ALLOCATION_FEATURES, EXPERT_FEATURES, USER_FEATURES
+    from envs.features import ALLOCATION_FEATURES, EXPERT_FEATURES, USER_FEATURES
 
     parts = {
         "of the user": USER_FEATURES,

@@ -12,7 +12,7 @@ from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from envs import Slot
-from envs.observation import expert_features
+from envs.features import expert_features
 from marl_moe.errors import RecordError
 from marl_moe.policies.base import ARCHITECTURE, STOCHASTIC, WEIGHTS
 from marl_moe.policies.networks import (

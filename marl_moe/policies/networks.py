@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from envs.observation import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
+from envs.features import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
 from mechanisms.registry import Registry, nearest
 
 NEVER = -1e9  # a logit whose probability is exactly zero in single precision

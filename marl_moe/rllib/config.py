@@ -10,7 +10,7 @@ from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from envs import WorldConfig
-from envs.observation import expert_features
+from envs.features import expert_features
 from marl_moe.policies.networks import NetworkConfig, check_network
 from marl_moe.rllib.callbacks import CALLED, prepared
 from marl_moe.rllib.env_runner import WorldRunner

@@ -29,7 +29,7 @@ from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 from ray.rllib.core.rl_module.rl_module import RLModule, RLModuleSpec
 
 from envs import WorldConfig
-from envs.observation import NUM_USER_FEATURES, expert_features
+from envs.features import NUM_USER_FEATURES, expert_features
 from marl_moe.rllib.callbacks import CALLED, OF_EPISODES, prepared
 from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
 from marl_moe.rllib.stock_env import EdgeExpertsEnv

@@ -21,7 +21,7 @@ from array_draws import NumPyDraws, TorchDraws
 from array_requests import draw_requests, persist
 
 from envs import WorldConfig
-from envs import observation as layout
+from envs import features as layout
 from envs.channel import GaussMarkov
 from envs.experts import attraction, draw_pool
 from envs.occupancy import RECENT_WEIGHT

@@ -9,7 +9,7 @@ import pytest
 import torch
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 
-from envs import World, WorldConfig, observation
+from envs import World, WorldConfig, features, observation
 from mechanisms import make
 
 pytestmark = pytest.mark.faults
@@ -73,7 +73,7 @@ def transitions(world_config: WorldConfig, size: int) -> Batches:
 
 
 def expert_features(world: World) -> int:
-    return (world.slot.observation.shape[-1] - observation.NUM_USER_FEATURES) // world.num_experts
+    return (world.slot.observation.shape[-1] - features.NUM_USER_FEATURES) // world.num_experts
 
 
 def learn(group: Any, batches: Batches, share: int) -> None:

@@ -21,7 +21,7 @@ from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv
 from ray.tune import register_env
 
 from envs import WorldConfig, edge_experts_v0
-from envs.observation import NUM_EXPERT_FEATURES
+from envs.features import NUM_EXPERT_FEATURES
 from marl_moe.rllib.stock_env import ParallelAdapter
 from marl_moe.rllib.stock_modules import MaskedDqnModule, MaskedPpoModule
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 import mechanisms
-from envs import Clearing, World, edge_experts_v0, observation
+from envs import Clearing, World, edge_experts_v0, features, observation
 from marl_moe.experiment.spec.reading import parse_experiment
 
 Cases = Callable[[str], SearchStrategy[Any]]  # by mechanism
@@ -94,8 +94,8 @@ def check_sight(world: World) -> None:
         for c in np.unique(np.argwhere(outside)[:, -1])
     ]
     assert mask.any(axis=-1).all()
-    width = len(observation.expert_features(world.mechanism.allocates))
-    assert (seen[..., observation.NUM_USER_FEATURES :: width] == mask[..., :-1]).all()
+    width = len(features.expert_features(world.mechanism.allocates))
+    assert (seen[..., features.NUM_USER_FEATURES :: width] == mask[..., :-1]).all()
 
 
 def play(world: World, twin: World, rng: np.random.Generator, slots: int = LONG) -> None:

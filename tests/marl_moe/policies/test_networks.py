@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import mechanisms
 from envs import World, WorldConfig
-from envs.observation import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
+from envs.features import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
 from marl_moe.policies.networks import (
     NetworkConfig,
     PointerNetwork,

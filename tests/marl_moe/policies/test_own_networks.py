@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from envs import World, WorldConfig
-from envs.observation import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
+from envs.features import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
 from marl_moe.cli import app
 from marl_moe.errors import RecordError
 from marl_moe.policies.learned import LearnedPolicy, load_policy, save_policy

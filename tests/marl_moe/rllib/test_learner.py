@@ -12,7 +12,7 @@ from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 from torch import Tensor
 
 from envs import WorldConfig
-from envs.observation import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
+from envs.features import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
 
 Batch = dict[str, Tensor]
 Make = Callable[..., Any]

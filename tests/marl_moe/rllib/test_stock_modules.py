@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 import mechanisms
 from envs import World, WorldConfig
-from envs.observation import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
+from envs.features import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.experiment.training.engines import ENGINES

@@ -10,7 +10,7 @@ import torch
 
 import mechanisms
 from envs import World, WorldConfig
-from envs.observation import NUM_EXPERT_FEATURES
+from envs.features import NUM_EXPERT_FEATURES
 from marl_moe.rllib.stock import STOCK
 from marl_moe.rllib.stock_policy import StockPolicy
 

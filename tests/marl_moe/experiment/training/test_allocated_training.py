@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import mechanisms
 from envs import RequestConfig, World, WorldConfig
-from envs.observation import expert_features
+from envs.features import expert_features
 from marl_moe.cli import app
 from marl_moe.policies import POLICIES
 from marl_moe.policies.learned import load_policy
