@@ -16,13 +16,17 @@ from envs.state import State, copied
 from mechanisms import (
     Allocation,
     Market,
+    MarketError,
     Mechanism,
     MechanismError,
     Outcome,
+    PartError,
     UserReports,
     best_response,
     cost,
 )
+from mechanisms.errors import described
+from mechanisms.outcome import fault_of
 
 
 class Marketplace:
@@ -84,6 +88,7 @@ class Marketplace:
 
         Raises:
             MechanismError: the first clearing of this pool failed.
+            PartError: the code of the mechanism failed, in any clearing.
         """
         self._slot = slot
         num_worlds, num_experts = self.demand.shape
@@ -94,7 +99,7 @@ class Marketplace:
             kappa, slope = self.pool.unit_cost, self.pool.cost_slope
             self._cleared = replace(market, unit_cost=kappa, cost_slope=slope)
         try:
-            outcome = _checked(self.mechanism.clear(market), self.mechanism)
+            outcome = self._decided(market)
         except MechanismError as error:
             if not self._priced:
                 raise
@@ -106,6 +111,25 @@ class Marketplace:
             self._status, self._solve_seconds = outcome.status, outcome.solve_seconds
             self.offer = self._offer(outcome)
         self.due = False
+
+    def _decided(self, market: Market) -> Outcome:
+        """Return what the mechanism decides.
+
+        Raises:
+            MechanismError: it gave no answer, or one that is not finite.
+            PartError: its code failed.
+        """
+        name = self.mechanism.name
+        try:
+            outcome = self.mechanism.clear(market)
+            fault = fault_of(outcome, market, self.mechanism.allocates)
+        except (MarketError, MechanismError):
+            raise
+        except Exception as error:  # of whatever a mechanism does
+            raise PartError(f"mechanism {name}: {described(error)}") from error
+        if fault:
+            raise PartError(f"mechanism {name}: {fault}")
+        return _finite(outcome, name)
 
     def market(self, reports: Reports | None) -> Market:
         """Return the market as the platform knows it now.
@@ -248,7 +272,7 @@ def _clearing(state: State) -> Clearing:
     return Clearing(**state | {"market": Market(**market)})
 
 
-def _checked(outcome: Outcome, mechanism: Mechanism) -> Outcome:
+def _finite(outcome: Outcome, mechanism: str) -> Outcome:
     """Return the outcome.
 
     Raises:
@@ -259,5 +283,5 @@ def _checked(outcome: Outcome, mechanism: Mechanism) -> Outcome:
         values = arrays.get(name)
         if values is not None and not np.isfinite(values).all():
             place = ", ".join(map(str, np.argwhere(~np.isfinite(values))[0]))
-            raise MechanismError(f"{mechanism.name}: {name}[{place}] is not finite")
+            raise MechanismError(f"{mechanism}: {name}[{place}] is not finite")
     return outcome

@@ -254,11 +254,9 @@ def _faults_told() -> Iterator[None]:
     try:
         yield
     except ChannelError as error:
-        raise AssertionError(str(error)) from error
-    except ValueError as error:
-        if "read-only" in str(error):
+        if "read-only" in str(error.__cause__):
             raise AssertionError("the process writes into an array that it is given") from error
-        raise
+        raise AssertionError(str(error)) from error
 
 
 def _require(holds: object, words: str) -> None:

@@ -12,13 +12,14 @@ import typer
 from rich.table import Table
 
 from marl_moe import __version__
-from marl_moe.errors import MetricError, RecordError, SpecError
+from marl_moe.errors import RecordError, SpecError
 from marl_moe.experiment.spec.experiment import experiment_schema
 from marl_moe.experiment.spec.reading import load_experiment, shipped_experiments
 from marl_moe.terminal.console import complain, out
 from marl_moe.terminal.finish import draw_figures, finish_run
 from marl_moe.terminal.options import Trust
 from marl_moe.text.commands import app as text_app
+from mechanisms import MechanismError, PartError
 
 app = typer.Typer(
     help="Mixture of Experts over mobile edge networks: train, evaluate and price edge experts.\n\n"
@@ -183,7 +184,7 @@ def evaluate(
         evaluation = evaluate_run(run, policy, episodes)
     except (SpecError, RecordError) as error:
         complain(error, 2)
-    except (OSError, MetricError) as error:
+    except (OSError, MechanismError, PartError) as error:
         complain(error, 1)
     print_evaluation(run.spec, evaluation)
 

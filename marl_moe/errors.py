@@ -1,9 +1,8 @@
 """Errors of marl_moe that a user can do something about; each message says what."""
 
 from collections.abc import Iterable
-from pathlib import Path
-from traceback import extract_tb
 
+from mechanisms.errors import PartError
 from mechanisms.registry import nearest
 
 
@@ -37,7 +36,7 @@ class TrainingError(RuntimeError):
     """
 
 
-class MetricError(RuntimeError):
+class MetricError(PartError):
     """A metric of an experiment's own that failed or returned what is no value of a slot.
 
     The message names the metric.
@@ -46,17 +45,6 @@ class MetricError(RuntimeError):
 
 class DivergedError(TrainingError):
     """A weight or a loss is not finite: the same settings lead there again."""
-
-
-def described(error: BaseException) -> str:
-    """Return an error of a user's code in a line, with the place where it was raised."""
-    place, text = "", str(error)
-    for frame in extract_tb(error.__traceback__):
-        if not frame.filename.startswith("<frozen"):
-            place = f" ({Path(frame.filename).name}, line {frame.lineno})"
-    if isinstance(error, SyntaxError):
-        place, text = f" ({Path(error.filename or '').name}, line {error.lineno})", error.msg
-    return f"{type(error).__name__}: {(text.strip() or 'no message').splitlines()[0]}{place}"
 
 
 def unknown_key(key: str, valid: Iterable[str]) -> str:

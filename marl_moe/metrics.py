@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from envs import Slot, SlotResult, World, WorldConfig
 from envs.read_only import read_only
-from marl_moe.errors import MetricError, described
+from marl_moe.errors import MetricError
 from mechanisms import Mechanism
+from mechanisms.errors import described
 from mechanisms.registry import Registry
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # of a column

@@ -14,8 +14,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from marl_moe.errors import SpecError, described
+from marl_moe.errors import SpecError
 from marl_moe.sources import FINDER, OURS, Found, Source
+from mechanisms.errors import described
 
 GROUP = "marl_moe.plugins"  # of the entry points of installed packages
 FIGURES = "paper_figures.registry"

@@ -33,7 +33,7 @@ from mechanisms.claims import Claims, Side
 from mechanisms.contract import Contract
 from mechanisms.convex import ConvexMechanism, ConvexProgram, Given
 from mechanisms.double_auction import DoubleAuction
-from mechanisms.errors import MarketError, MechanismError
+from mechanisms.errors import MarketError, MechanismError, PartError
 from mechanisms.fisher import Fisher
 from mechanisms.market import Market, UserReports
 from mechanisms.none import FreeExperts
@@ -63,6 +63,7 @@ __all__ = [
     "MechanismError",
     "Misreport",
     "Outcome",
+    "PartError",
     "PostedPrice",
     "ProportionalShare",
     "ShadowPrice",

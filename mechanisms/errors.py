@@ -1,4 +1,7 @@
-"""Errors of a market: one for a bad input, one for a failed solve."""
+"""Errors of a market and of parts: a bad input, a failed solve, and code that failed."""
+
+from pathlib import Path
+from traceback import extract_tb
 
 
 class MarketError(ValueError):
@@ -10,3 +13,21 @@ class MechanismError(RuntimeError):
 
     A simulator may catch it and keep the last valid prices.
     """
+
+
+class PartError(RuntimeError):
+    """Code of a part failed, or gave what is none: a mechanism, channel process, policy or metric.
+
+    The message names the part, and the place where it failed. Nothing goes on after it.
+    """
+
+
+def described(error: BaseException) -> str:
+    """Return an error of a user's code in a line, with the place where it was raised."""
+    place, text = "", str(error)
+    for frame in extract_tb(error.__traceback__):
+        if not frame.filename.startswith("<frozen"):
+            place = f" ({Path(frame.filename).name}, line {frame.lineno})"
+    if isinstance(error, SyntaxError):
+        place, text = f" ({Path(error.filename or '').name}, line {error.lineno})", error.msg
+    return f"{type(error).__name__}: {(text.strip() or 'no message').splitlines()[0]}{place}"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mechanisms.arrays import FloatArray, IntArray
 from mechanisms.errors import MechanismError
-from mechanisms.market import OfArray
+from mechanisms.market import Market, OfArray
 
 _ARRAYS = ("unit_price", "effort", "points", "payment", "welfare")
 
@@ -91,3 +91,27 @@ class Outcome:
     def world(self, index: int | IntArray | tuple[int, ...]) -> Outcome:
         """Return the outcome of the market or markets at `index` along the leading axes."""
         return self.map(lambda array: array[index])
+
+
+def fault_of(outcome: object, market: Market, allocates: bool) -> str:
+    """Return in words what is wrong with the form of an outcome for a market, "" if nothing is.
+
+    Args:
+        outcome: what a mechanism decided.
+        market: the market that it was given.
+        allocates: whether the mechanism says that it allocates.
+    """
+    if not isinstance(outcome, Outcome):
+        return f"clear should return an Outcome, got {type(outcome).__name__}"
+    if allocates != (outcome.allocation is not None):
+        word = "allocates, and gives no" if allocates else "does not allocate, and gives an"
+        return f"{word} allocation"
+    each, worlds = market.demand.shape, market.batch_shape
+    shapes = dict.fromkeys(("unit_price", "effort", "points", "payment"), each)
+    shapes |= {"welfare": worlds}
+    if allocates:
+        shapes |= dict.fromkeys(("expert", "charge"), (*worlds, market.num_users))
+    for name, array in outcome.arrays().items():
+        if array.shape != shapes[name]:
+            return f"{name} has shape {array.shape}, expected {shapes[name]}"
+    return ""

@@ -20,7 +20,7 @@ from mechanisms.candidates import load, of_served
 from mechanisms.claims import Claims
 from mechanisms.errors import MarketError
 from mechanisms.market import Market, UserReports
-from mechanisms.outcome import Outcome
+from mechanisms.outcome import Outcome, fault_of
 from mechanisms.supply import best_response
 
 MARKETS, USERS, EXPERTS, LISTED = 4, 7, 5, 3
@@ -105,16 +105,9 @@ def check_outcome(mechanism: Mechanism, market: Market) -> Outcome:
     before = market.map(np.copy)
     outcome = mechanism.clear(market)
     _require_same_market(before, market)
-    each, worlds = market.demand.shape, market.batch_shape
-    shapes = dict.fromkeys(("unit_price", "effort", "points", "payment"), each)
-    shapes |= {"welfare": worlds}
-    if mechanism.allocates:
-        _require(outcome.allocation is not None, "allocates, and gives no allocation")
-        shapes |= dict.fromkeys(("expert", "charge"), (*worlds, market.num_users))
-    else:
-        _require(outcome.allocation is None, "does not allocate, and gives an allocation")
+    fault = fault_of(outcome, market, mechanism.allocates)
+    _require(not fault, fault)
     for name, array in outcome.arrays().items():
-        _require(array.shape == shapes[name], f"{name} has shape {array.shape}: {shapes[name]}")
         _require(np.isfinite(array).all(), f"{name} is not finite")
     effort = outcome.effort
     _require(((effort >= 0) & (effort <= 1)).all(), "effort is outside 0..1")

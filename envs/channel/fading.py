@@ -6,7 +6,8 @@ from envs.arrays import Float, Int
 from envs.channel.links import LIMITS_DB, Links
 from envs.channel.placement import (
     Placement,
-    checked,
+    arrays_of,
+    called,
     experts_placed,
     fault,
     locked,
@@ -62,8 +63,8 @@ class FadingChannel:
     def advance(self) -> None:
         """Go on to the next slot."""
         state = self.state
-        changed = self.process.following(self._shape, state, self._slot_s, self.rng)
-        changed = checked(self.process, "following", changed, self._shape[:2])
+        arguments = self._shape, state, self._slot_s, self.rng
+        changed = arrays_of(self.process, "following", self._shape[:2], *arguments)
         for name, array in changed.items():
             like = state.get(name)
             if like is None:
@@ -109,12 +110,8 @@ class FadingChannel:
 
     def _first_slot(self, shape: Shape, users: Arrays, pairs: Arrays) -> Arrays:
         """Return the large scale of pairs and their first slot."""
-        drawn = checked(
-            self.process,
-            "small_scale",
-            self.process.small_scale(shape, users | pairs, self.rng),
-            shape,
-        )
+        arguments = shape, users | pairs, self.rng
+        drawn = arrays_of(self.process, "small_scale", shape, *arguments)
         taken = sorted((drawn.keys() & (users | pairs).keys()) | (users.keys() & pairs.keys()))
         if taken:
             raise fault(self.process, f"two methods give an array of the name {taken[0]!r}")
@@ -130,7 +127,7 @@ class FadingChannel:
         Raises:
             ChannelError: an SNR is not finite, or beyond what can be computed with.
         """
-        snr_db = np.asarray(self.process.snr_of(self.state))
+        snr_db = np.asarray(called(self.process, "snr_of", self.state))
         if snr_db.shape != self._shape:
             raise fault(self.process, f"the SNR has shape {snr_db.shape}, expected {self._shape}")
         low, high = LIMITS_DB

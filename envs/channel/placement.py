@@ -1,10 +1,13 @@
 """Users and experts of an episode in their places, from which pairs get their large scale."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.arrays import Float
 from envs.channel.process import Arrays, ChannelError, ChannelProcess, Shape
+from mechanisms.errors import described
 
 
 class Placement:
@@ -64,7 +67,7 @@ def users_placed(
     process: ChannelProcess, shape: tuple[int, int], rng: np.random.Generator
 ) -> Arrays:
     """Draw what users have, (N, U, 1, ...)."""
-    drawn = checked(process, "place_users", process.place_users(shape, rng), shape)
+    drawn = arrays_of(process, "place_users", shape, shape, rng)
     return {name: array[:, :, None] for name, array in drawn.items()}
 
 
@@ -72,7 +75,7 @@ def experts_placed(
     process: ChannelProcess, shape: tuple[int, int], rng: np.random.Generator
 ) -> Arrays:
     """Draw what experts have, (N, 1, E, ...)."""
-    drawn = checked(process, "place_experts", process.place_experts(shape, rng), shape)
+    drawn = arrays_of(process, "place_experts", shape, shape, rng)
     return {name: array[:, None] for name, array in drawn.items()}
 
 
@@ -84,8 +87,7 @@ def pairs_drawn(
     rng: np.random.Generator,
 ) -> Arrays:
     """Draw what pairs have for an episode, (N, U, C, ...)."""
-    drawn = process.large_scale(shape, users, experts, rng)
-    return checked(process, "large_scale", drawn, shape)
+    return arrays_of(process, "large_scale", shape, shape, users, experts, rng)
 
 
 def mean_db(process: ChannelProcess, state: Arrays, shape: Shape) -> Float | None:
@@ -94,7 +96,7 @@ def mean_db(process: ChannelProcess, state: Arrays, shape: Shape) -> Float | Non
     Raises:
         ChannelError: it is of another shape, or not finite.
     """
-    mean = process.mean_db(state)
+    mean = called(process, "mean_db", state)
     if mean is None:
         return None
     if mean.shape != shape or not np.isfinite(mean).all():
@@ -102,12 +104,33 @@ def mean_db(process: ChannelProcess, state: Arrays, shape: Shape) -> Float | Non
     return mean.astype(np.float32, copy=False)
 
 
-def checked(process: ChannelProcess, method: str, arrays: Arrays, shape: tuple[int, ...]) -> Arrays:
-    """Return the arrays that a method of a process gave, made read-only.
+def called(process: ChannelProcess, method: str, *arguments: Any) -> Any:
+    """Call a method of a process.
 
     Raises:
-        ChannelError: they are no arrays, or of another shape; the message names the method.
+        ChannelError: it failed; the message names the place.
     """
+    try:
+        return getattr(process, method)(*arguments)
+    except Exception as error:  # of whatever a process of a user's own does
+        raise fault(process, f"{method}: {described(error)}") from error
+
+
+def arrays_of(
+    process: ChannelProcess, method: str, leading: tuple[int, ...], *arguments: Any
+) -> Arrays:
+    """Return the arrays that a method of a process gives, made read-only.
+
+    Args:
+        process: the process.
+        method: name of the method.
+        leading: leading axes of every array.
+        arguments: of the method.
+
+    Raises:
+        ChannelError: it failed, or gave no arrays, or some of another shape; the message names it.
+    """
+    arrays, shape = called(process, method, *arguments), leading
     if not isinstance(arrays, dict):
         raise fault(process, f"{method} should return arrays by name, got {type(arrays).__name__}")
     for name, array in arrays.items():

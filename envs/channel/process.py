@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.arrays import Float
+from mechanisms.errors import PartError
 
 Arrays = dict[str, NDArray]  # by name
 Shape = tuple[int, int, int]  # worlds, users, candidates
 
 
-class ChannelError(RuntimeError):
+class ChannelError(PartError):
     """A process gave something that is no channel; the message names the process and the fault."""
 
 

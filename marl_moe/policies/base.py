@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from envs import Slot
 from mechanisms import registry
+from mechanisms.errors import PartError, described
 from mechanisms.registry import Registry
 
 Actions = NDArray[np.int64]
@@ -60,6 +61,22 @@ def made(
         return registry.made(factory, f"policy {name!r}", **parameters)
     except TypeError as error:
         raise ValueError(f"policy {name!r}: {error}") from error
+
+
+def acted(policy: Policy, slot: Slot) -> Actions:
+    """Return the actions of a policy in a slot, (N, U).
+
+    Raises:
+        PartError: its code failed, or it gave what are no actions; the message names it.
+    """
+    try:
+        actions = policy.act(slot)
+        fault = fault_of(actions, slot)
+    except Exception as error:  # of whatever a policy does
+        raise PartError(f"policy {policy.name!r}: {described(error)}") from error
+    if fault:
+        raise PartError(f"policy {policy.name!r}: {fault}")
+    return actions
 
 
 def fault_of(actions: object, slot: Slot) -> str:

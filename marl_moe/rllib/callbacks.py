@@ -14,9 +14,10 @@ from typing import Any
 from ray.rllib.callbacks.callbacks import RLlibCallback
 from ray.rllib.utils import force_list
 
-from marl_moe.errors import TrainingError, described
+from marl_moe.errors import TrainingError
 from marl_moe.rllib.column_logger import COLUMNS, ColumnLogger
 from marl_moe.rllib.metrics import FAILURES, tell_failure
+from mechanisms.errors import described
 from mechanisms.registry import nearest
 
 CALLED = (  # hooks that all algorithms call

@@ -4,9 +4,11 @@ import time
 from typing import Any
 
 from ray.rllib.execution.rollout_ops import synchronous_parallel_sample
+from ray.rllib.utils import force_list
 from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS
 
 from marl_moe.errors import TrainingError
+from marl_moe.rllib.metrics import FAILURES
 from marl_moe.rllib.replay import Fragment
 
 PAUSE_S = 0.5  # between two checks whether an env runner is back
@@ -25,8 +27,9 @@ def collect(algorithm: Any) -> list[Fragment]:
         The fragments that arrived, which may be none.
 
     Raises:
-        TrainingError: all runners are dead, and none is to be restarted or none was back in time,
-            as `fault_tolerance` says.
+        TrainingError: code of a part, a metric or a callback failed on a runner; or all runners
+            are dead, and none is to be restarted or none was back in time, as `fault_tolerance`
+            says.
     """
     group, config = algorithm.env_runner_group, algorithm.config
     fragments: list[Fragment]
@@ -37,6 +40,9 @@ def collect(algorithm: Any) -> list[Fragment]:
         _uses_new_env_runners=True,
         _return_metrics=True,
     )
+    for told in results:
+        if FAILURES in told:
+            raise TrainingError(force_list(told[FAILURES].peek())[0])
     algorithm.metrics.aggregate(results, key=ENV_RUNNER_RESULTS)
     if group.num_remote_workers():
         allowed_s = config.env_runner_restore_timeout_s

@@ -1,5 +1,7 @@
 """The env runner of our SAC, which steps N worlds at once with one forward pass a module."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium as gym
@@ -23,10 +25,10 @@ from ray.rllib.utils.metrics import (
 
 from envs import World, WorldConfig, observation
 from envs.slot import RECORDED
-from marl_moe.rllib.metrics import RunnerMetrics
+from marl_moe.rllib.metrics import RunnerMetrics, tell_failure
 from marl_moe.rllib.replay import Fragment
 from marl_moe.seeds import runner_seeds
-from mechanisms import make
+from mechanisms import PartError, make
 
 
 class WorldRunner(EnvRunner, Checkpointable):
@@ -52,6 +54,7 @@ class WorldRunner(EnvRunner, Checkpointable):
         self._callbacks = [kind() for kind in force_list(self.config.callbacks_class)]
         num_worlds = self.config.num_envs_per_env_runner
         self._measured = RunnerMetrics(self.config.env_config["metrics"], num_worlds)
+        self._has_failed = False
         self.make_env()
         self.make_module()
 
@@ -91,6 +94,8 @@ class WorldRunner(EnvRunner, Checkpointable):
     def sample(self, **kwargs: Any) -> Fragment:
         """Play one fragment with the exploring policy.
 
+        Where code of a part fails, the algorithm is told, which stops (`metrics.tell_failure`).
+
         Returns:
             The fragment, whose last row holds only the observation that it ends at.
         """
@@ -108,7 +113,11 @@ class WorldRunner(EnvRunner, Checkpointable):
             observations[slot] = self._seen
             actions[slot] = self._explore(self._seen)
             played = world.slot if self._measured else None  # else the next one takes its memory
-            self._seen, rewards[slot], result = world.step(actions[slot])
+            with self._failures_told():
+                self._seen, rewards[slot], result = world.step(actions[slot])
+            if self._has_failed:
+                slots = slot
+                break
             if played is not None:
                 self._measured.add(played, result)
             for name in RECORDED:
@@ -116,11 +125,15 @@ class WorldRunner(EnvRunner, Checkpointable):
             done = ~np.isnan(result.utility)
             utility_sum += float(result.utility[done].sum())
             num_requests += int(done.sum())
+        observations, actions, rewards = (
+            array[: slots + 1] for array in (observations, actions, rewards)
+        )
         observations[slots] = self._seen
         self._log(sums, utility_sum, num_requests, world.num_worlds if world.done else 0, slots)
         self._measured.log(self.metrics)
         if world.done:
-            self._seen = world.reset()
+            with self._failures_told():
+                self._seen = world.reset()
         fragment = Fragment(
             observation=observations,
             action=actions,
@@ -200,6 +213,15 @@ class WorldRunner(EnvRunner, Checkpointable):
                 scores = logits + self._rng.gumbel(size=logits.shape)
                 action[:, users] = scores.argmax(axis=-1).reshape(-1, len(users))
         return action
+
+    @contextmanager
+    def _failures_told(self) -> Iterator[None]:
+        """Tell the algorithm where code of a part fails, and note it."""
+        try:
+            yield
+        except PartError as error:
+            tell_failure(self.metrics, str(error))
+            self._has_failed = True
 
     def _call(self, hook: str, **arguments: Any) -> None:
         """Call a hook of the callbacks."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from envs import World, WorldConfig
-from marl_moe.policies.base import Policy
+from marl_moe.policies.base import Policy, acted
 from marl_moe.text.decomposition import Subtask
 from mechanisms import Mechanism
 
@@ -67,7 +67,7 @@ class UserOfWorld:
         self.world = World(config, num_worlds=1, seed=seed, mechanism=mechanism)
         self._policy = policy
         for _ in range(WARM_UP):
-            self.world.step(policy.act(self.world.slot))
+            self.world.step(acted(policy, self.world.slot))
 
     def transfer(self, subtask: Subtask, num_subtasks: int) -> Transfer:
         """Play a slot with this subtask, one of `num_subtasks` of its request."""
@@ -76,7 +76,7 @@ class UserOfWorld:
         weight = subtask.weight * num_subtasks / world.config.requests.num_subtasks
         world.place_subtask(0, 0, weight, subtask.words, subtask.compute_need, subtask.topic)
         slot = world.slot
-        actions = self._policy.act(slot)
+        actions = acted(self._policy, slot)
         column = int(actions[0, 0])
         asked = column < world.num_candidates
         expert = int(world.candidates.at(actions)[0, 0]) if asked else -1

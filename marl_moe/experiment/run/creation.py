@@ -8,10 +8,8 @@ from pathlib import Path
 import mechanisms
 from envs import World
 from marl_moe.errors import (
-    MetricError,
     MissingExtraError,
     SpecError,
-    described,
     unknown_key,
 )
 from marl_moe.experiment.records.environment import write_environment
@@ -33,7 +31,7 @@ from marl_moe.experiment.training.configuration import check_algorithm
 from marl_moe.metrics import check_metrics
 from marl_moe.sources import FINDER, Found, module_of
 from marl_moe.whole_file import write_text
-from mechanisms import MechanismError
+from mechanisms import MechanismError, PartError
 from paper_figures import FIGURES
 
 
@@ -208,12 +206,8 @@ def _check_worlds(points: Sequence[Point]) -> None:
             try:
                 World(env, mechanism=mechanism)
                 check_metrics(point.spec.metrics, env, mechanism)
-            except (ValueError, MetricError) as error:
+            except (ValueError, MechanismError, PartError) as error:
                 raise SpecError(str(error)) from None
-            except MechanismError as error:
-                raise SpecError(f"mechanism: {error}") from None
-            except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-                raise SpecError(f"mechanism: {described(error)}") from None
             except MemoryError:
                 raise SpecError(
                     f"env: {env.num_users:,} users and {env.num_experts:,} experts are more than "

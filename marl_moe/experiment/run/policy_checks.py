@@ -6,7 +6,7 @@ import numpy as np
 
 import mechanisms
 from envs import World
-from marl_moe.errors import RecordError, SpecError, described
+from marl_moe.errors import RecordError, SpecError
 from marl_moe.experiment.run.compared_policies import imported_policy
 from marl_moe.experiment.run.policy_copies import trained_policy
 from marl_moe.experiment.run.trained_elsewhere import origin_of
@@ -18,7 +18,8 @@ from marl_moe.experiment.spec.policies import (
 )
 from marl_moe.experiment.spec.sweep import Point
 from marl_moe.policies import POLICIES, Policy
-from marl_moe.policies.base import fault_of
+from marl_moe.policies.base import acted
+from mechanisms import PartError
 
 WORLDS = 2
 
@@ -75,10 +76,8 @@ def _check(policy: Policy, world: World, is_trained: bool) -> None:
     One that was trained says itself which worlds it cannot act in.
     """
     try:
-        fault = fault_of(policy.act(world.slot), world.slot)
-    except Exception as error:  # whatever a policy of a user's own does
-        if is_trained and isinstance(error, ValueError):
-            raise SpecError(str(error)) from None
-        raise SpecError(f"act: {described(error)}") from error
-    if fault:
-        raise SpecError(f"act: {fault}")
+        acted(policy, world.slot)
+    except PartError as error:
+        if is_trained and isinstance(error.__cause__, ValueError):
+            raise SpecError(str(error.__cause__)) from None
+        raise SpecError(str(error)) from error

@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 import mechanisms
 from envs import WorldConfig
-from marl_moe.errors import SpecError, described, unknown_key
+from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.spec.algorithm import AlgorithmSpec
 from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.spec.evaluation import AuditSpec, EvaluationSpec
@@ -31,6 +31,7 @@ from marl_moe.experiment.spec.section import (
     merged,
     valid_keys,
 )
+from mechanisms.errors import described
 
 
 class MechanismSpec(OpenSection):

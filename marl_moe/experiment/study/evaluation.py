@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from envs import Clearing, World, WorldConfig
 from envs.slot import RECORDED_OF_USERS
 from marl_moe.metrics import MetricSums, named
-from marl_moe.policies.base import Policy, make
+from marl_moe.policies.base import Policy, acted, make
 from marl_moe.policies.equilibrium import Nash
 from marl_moe.seeds import evaluation_seed, policy_generator
 from mechanisms import Mechanism
@@ -117,7 +117,7 @@ def mean_gain(
     """Return the mean gain per slot and user of one episode of `num_worlds` worlds, credits."""
     world, total = World(config, num_worlds, seed, mechanism), 0.0
     while not world.done:
-        total += float(world.step(policy.act(world.slot))[2].gain.mean())
+        total += float(world.step(acted(policy, world.slot))[2].gain.mean())
     return total / config.episode_slots
 
 
@@ -201,7 +201,7 @@ def _play(policy: Policy, world: World, metrics: MetricSums) -> _Scores:
     runs_locally = getattr(policy, "runs_locally", False)
     while not world.done:
         slot = world.slot if metrics.sums else None  # else the next one takes its memory
-        _, _, result = world.step(policy.act(world.slot))
+        _, _, result = world.step(acted(policy, world.slot))
         if runs_locally:
             result = result._replace(
                 utility=result.local_utility, gain=result.local_gain, qos=result.local_qos

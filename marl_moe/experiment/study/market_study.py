@@ -11,7 +11,7 @@ from envs import World, WorldConfig
 from envs.reports import user_reports
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.study.evaluation import make_heuristic, worlds_at_once
-from marl_moe.policies.base import Policy
+from marl_moe.policies.base import Policy, acted
 from marl_moe.seeds import audit_generator, evaluation_seed
 from mechanisms import AuditReport, Market, Mechanism, Side, violations
 from mechanisms.market import concatenated
@@ -43,7 +43,7 @@ def sample_markets(config: WorldConfig, policy: Policy, count: int, seed: int) -
     while not world.done:
         if world.slot.index in slots:
             samples.append(world.market.market(user_reports(world.slot.conditions)))
-        world.step(policy.act(world.slot))
+        world.step(acted(policy, world.slot))
     return concatenated(samples).world(slice(count))
 
 

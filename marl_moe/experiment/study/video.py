@@ -10,7 +10,7 @@ from PIL import Image
 
 from envs import World, WorldConfig
 from envs.render import WorldRenderer, style
-from marl_moe.policies.base import Policy
+from marl_moe.policies.base import Policy, acted
 from marl_moe.seeds import evaluation_seed
 from marl_moe.whole_file import whole_file
 from mechanisms import Mechanism
@@ -64,7 +64,7 @@ def record_video(
 def _slots(policy: Policy, world: World, renderer: WorldRenderer) -> Iterator[None]:
     """Play the episode; after each slot the renderer shows it."""
     while not world.done:
-        actions = policy.act(world.slot)
+        actions = acted(policy, world.slot)
         _, _, result = world.step(actions)
         renderer.show(actions, result, world.slot)
         yield
