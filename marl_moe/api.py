@@ -17,8 +17,10 @@ from marl_moe.experiment.run.compared_policies import named
 from marl_moe.experiment.run.continuation import continue_run
 from marl_moe.experiment.run.creation import create_run
 from marl_moe.experiment.run.folder import RunFolder
+from marl_moe.experiment.run.sitting import begin_sitting
 from marl_moe.experiment.run.training_job import TrainingJob, policy_names
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.extension import Extension
 from marl_moe.experiment.spec.policies import snake_case
 from marl_moe.experiment.spec.reading import (
     load_experiment,
@@ -131,14 +133,33 @@ class Run:
             raise CannotDraw(f"{name}: {refused[name]}")
         return drawn[name].axes[0]
 
-    def resume(self, *, progress: bool = True) -> "Run":
-        """Do what is left of a run that was interrupted, and return it.
+    def resume(
+        self,
+        *,
+        epochs: int | None = None,
+        seeds: int | None = None,
+        episodes: int | None = None,
+        policies: Sequence[Any] = (),
+        progress: bool = True,
+    ) -> "Run":
+        """Do what is left of a run that was interrupted, or extend it, and return it.
 
         Args:
+            epochs: epochs a seed in all.
+            seeds: number of seeds in all.
+            episodes: episodes of evaluation a policy and seed in all.
+            policies: policies to compare beside those of the run, as in `evaluation.policies`.
             progress: whether to print how far it is.
+
+        Raises:
+            SpecError: the run has more than that already, or its experiment was edited.
         """
-        self.run_folder.check_trusted(trust=self.trusted)
-        return _finished(self.run_folder, progress)
+        extension = Extension(epochs, seeds, episodes, policies)
+        address = self.spec.cluster.address
+        begun = RunFolder.read(self.folder, address, trust=self.trusted, extension=extension)
+        begun.check_trusted(trust=self.trusted)
+        begin_sitting(begun, extension)
+        return _finished(begun, progress)
 
     def jobs(self) -> list[TrainingJob]:
         """Return the jobs, in which policies can be played; the run's own code is imported.

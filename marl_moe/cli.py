@@ -116,7 +116,7 @@ def run(
 
 @app.command(
     epilog="Examples: `marl-moe resume results/case_study` · `marl-moe resume results/cluster "
-    "--address auto`"
+    "--address auto` · `marl-moe resume results/case_study --seeds 5 --policies nash`"
 )
 def resume(
     run_folder: Folder,
@@ -127,22 +127,45 @@ def resume(
             "it began."
         ),
     ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs a seed in all, more than the run has.", min=1)
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Number of seeds in all, more than the run has.", min=1)
+    ] = None,
+    episodes: Annotated[
+        int | None,
+        typer.Option(
+            help="Episodes of evaluation a policy and seed in all, more than before.", min=1
+        ),
+    ] = None,
+    policies: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,...", help="Policies to compare beside those of the run."),
+    ] = None,
     trust: Trust = False,
 ) -> None:
-    """Continue a run that was interrupted or killed: what is done is kept.
+    """Continue a run that was interrupted or killed, or extend it: what is done is kept.
 
-    Training goes on from its last checkpoint to the same weights; RLlib's stock algorithms begin a
-    seed again.
+    Training goes on from its last checkpoint to the same weights. Where there is none it begins a
+    seed again: with RLlib's stock algorithms, and with --epochs unless the experiment has
+    algorithm.stop.keep_checkpoint.
     """
     from marl_moe.experiment.run.creation import check_figures
     from marl_moe.experiment.run.folder import RunFolder
+    from marl_moe.experiment.run.sitting import begin_sitting
+    from marl_moe.experiment.spec.extension import Extension, listed
 
     try:
-        begun = RunFolder.read(run_folder, address, trust=trust)
+        extension = Extension(epochs, seeds, episodes, listed(policies or ()))
+        begun = RunFolder.read(run_folder, address, trust=trust, extension=extension)
         begun.check_trusted(trust=trust)
         check_figures(begun.spec, str(run_folder))
-    except SpecError as error:
+        begin_sitting(begun, extension)
+    except (SpecError, RecordError) as error:
         complain(error, 2)
+    except OSError as error:
+        complain(error, 1)
     finish_run(begun)
 
 

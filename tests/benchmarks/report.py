@@ -110,7 +110,7 @@ def write(
 
 def machine() -> dict[str, object]:
     """Return versions, commit and machine, its processor by name."""
-    return {"cpu": cpu_model()} | describe_environment(seeds=[])
+    return {"cpu": cpu_model()} | describe_environment()
 
 
 def cpu_model() -> str:

@@ -5,14 +5,17 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from marl_moe.errors import RecordError
 from marl_moe.experiment.records.secrets import redacted
 from marl_moe.whole_file import write_text
 
+FILE = "environment.json"
+EXPERIMENT, RESUMED = "experiment", "resumed"  # keys: what is run; sittings after the first
 PACKAGES = (
     "marl-moe",
     "numpy",
@@ -26,24 +29,52 @@ PACKAGES = (
 )
 
 
-def describe_environment(seeds: Iterable[int]) -> dict[str, Any]:
-    """Return versions (null of what is not installed), machine, commit and seeds."""
+def describe_environment() -> dict[str, Any]:
+    """Return versions (null of what is not installed), machine, commit and command line."""
     return {
         "python": platform.python_version(),
         "packages": {package: _version(package) for package in PACKAGES},
         "platform": platform.platform(),
         "cpu_count": os.cpu_count(),
         "commit": _commit(),
-        "seeds": list(seeds),
         "command": redacted("\0".join([Path(sys.argv[0]).name, *sys.argv[1:]])).split("\0"),
     }
 
 
-def write_environment(folder: Path, seeds: Iterable[int]) -> None:
-    """Write `environment.json`."""
-    write_text(
-        folder / "environment.json", json.dumps(describe_environment(seeds), indent=2) + "\n"
-    )
+def write_environment(
+    folder: Path, experiment: Mapping[str, Any] | None, seeds: Iterable[int]
+) -> None:
+    """Write `environment.json` of a run that begins, or add to it that the run goes on.
+
+    Args:
+        folder: the run folder.
+        experiment: the experiment as plain values, as it is written beside it; None where an older
+            version did not record it.
+        seeds: the seeds.
+    """
+    here = describe_environment()
+    told = read_environment(folder)
+    told = told | {RESUMED: [*told.get(RESUMED, []), here]} if told else here
+    told |= {"seeds": list(seeds), EXPERIMENT: experiment}
+    write_text(folder / FILE, json.dumps(told, indent=2) + "\n")
+
+
+def read_environment(folder: Path) -> dict[str, Any]:
+    """Return what `environment.json` holds, nothing where there is none.
+
+    Raises:
+        RecordError: it is not whole.
+    """
+    path = folder / FILE
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{path}: not whole ({error}); restore it, or delete it") from None
+    if not isinstance(told, dict):
+        raise RecordError(f"{path}: not whole (no object); restore it, or delete it")
+    return told
 
 
 def _version(package: str) -> str | None:

@@ -100,12 +100,13 @@ def _do_or_diverge(job: Job, progress: Progress) -> Tables:
 
 def _do_jobs(run: RunFolder, progress: Progress, work: Work[Job, Tables]) -> dict[JobKey, Tables]:
     """Do the jobs of a run that are not done, and return the tables of all."""
-    finished = run.finished()
-    left = [job for job in run.jobs if (job.label, job.seed) not in finished]
+    finished = run.tables()
+    left = run.left_of(finished)
     needs = bundles_of_jobs(left)
     at_once = how_many_at_once(left, needs)
+    not_done = {(job.label, job.seed) for job in left}
     for job in run.jobs:
-        if (job.label, job.seed) in finished:
+        if (job.label, job.seed) not in not_done:
             job.clean_up()
     cluster = run.spec.cluster
     for number, tables in run_jobs(work, left, progress, at_once, needs, run.path, cluster):

@@ -76,7 +76,7 @@ def write_run(folder: Path, spec: ExperimentSpec, points: Sequence[Point]) -> No
     Raises:
         OSError: a file cannot be written.
     """
-    write_environment(folder, spec.seed_list())
+    write_environment(folder, spec.as_kept().as_dict(), spec.seed_list())
     copy_policies(folder, points, spec.seed_list())
     found = _found(spec)
     for source in found.sources.values():

@@ -8,11 +8,13 @@ from pathlib import Path
 from marl_moe.errors import SpecError
 from marl_moe.experiment.records.columns import TABLES
 from marl_moe.experiment.records.tables import read_table
+from marl_moe.experiment.run.as_begun import check_as_begun
 from marl_moe.experiment.run.job import Job, Tables
 from marl_moe.experiment.run.planning import jobs_of
 from marl_moe.experiment.run.training_job import TrainingJob
 from marl_moe.experiment.run.trust import check_imports, check_named, sign
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.extension import AS_IT_IS, Extension
 from marl_moe.experiment.spec.imports import IMPORTS, imports_of
 from marl_moe.experiment.spec.reading import load_experiment, read_sections
 from marl_moe.experiment.spec.rllib_sections import named_code
@@ -31,9 +33,9 @@ JobKey = tuple[str, int]  # label of the sweep point, seed
 class RunFolder:
     """A run in its folder; a run consists of jobs, one for each sweep point and seed.
 
-    A job is done when it has rows in every table that it writes. An experiment with a search is
-    that of the setting chosen, once one is; until then it has its `search`, and its jobs stand for
-    those to come.
+    A job is done when it has the rows of its experiment in every table that it writes. An
+    experiment with a search is that of the setting chosen, once one is; until then it has its
+    `search`, and its jobs stand for those to come.
 
     Attributes:
         path: the folder.
@@ -48,7 +50,14 @@ class RunFolder:
     code: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path, address: str | None = None, *, trust: bool = False) -> "RunFolder":
+    def read(
+        cls,
+        path: Path,
+        address: str | None = None,
+        *,
+        trust: bool = False,
+        extension: Extension = AS_IT_IS,
+    ) -> "RunFolder":
         """Read the experiment of a run folder, and import the code that was copied into it.
 
         Args:
@@ -56,11 +65,14 @@ class RunFolder:
             address: address of the Ray that it goes on with, which no folder keeps; None: this
                 machine.
             trust: whether to count code as one's own that comes from elsewhere, or was changed.
+            extension: what the run is to have more of.
 
         Raises:
-            SpecError: there is no experiment, or not a whole one, or one with code from elsewhere.
+            SpecError: there is no experiment, or not a whole one, or one that was edited since the
+                run began, or with code from elsewhere; or it cannot be extended so.
+            RecordError: `environment.json` is damaged.
         """
-        spec = read_experiment(path, trust=trust).at(address)
+        spec = read_experiment(path, trust=trust, extension=extension).at(address)
         return cls(path, spec, tuple(sweep_points(spec)), FINDER.found.digests())
 
     def use_code(self) -> None:
@@ -91,8 +103,8 @@ class RunFolder:
         """Jobs of the run, in the order of their rows."""
         return jobs_of(self.points, self.spec.seed_list(), self.path.resolve())
 
-    def finished(self) -> dict[JobKey, Tables]:
-        """Return the tables of the jobs that are done, as they are on disk.
+    def tables(self) -> dict[JobKey, Tables]:
+        """Return the tables of the jobs that have rows in all of them, as they are on disk.
 
         Raises:
             RecordError: a table was damaged.
@@ -101,17 +113,27 @@ class RunFolder:
         for name in TABLES:
             table = read_table(self.path, name, self.spec.metrics)
             rows[name] = dict(iter(table.groupby(["point", "seed"])))
-        finished = {}
+        tables = {}
         for job in self.jobs:
             key = (job.label, job.seed)
             if all(key in rows[name] for name in job.tables):
-                finished[key] = {name: rows[name][key] for name in job.tables}
-        return finished
+                tables[key] = {name: rows[name][key] for name in job.tables}
+        return tables
 
     def jobs_left(self) -> list[Job]:
-        """Return the jobs that are not done."""
-        finished = self.finished()
-        return [job for job in self.jobs if (job.label, job.seed) not in finished]
+        """Return the jobs that are not done, each with what it goes on from."""
+        return self.left_of(self.tables())
+
+    def left_of(self, tables: Mapping[JobKey, Tables]) -> list[Job]:
+        """Return the jobs that are not done where these are the tables on disk."""
+        left = []
+        for job in self.jobs:
+            done = tables.get((job.label, job.seed))
+            if done is None:
+                left.append(job)
+            elif not job.is_done(done):
+                left.append(job.going_on_from(done))
+        return left
 
     def training_jobs(self) -> list[TrainingJob]:
         """Return the jobs, in which policies can be played again.
@@ -154,7 +176,9 @@ def code_of(points: Sequence[Point]) -> list[str]:
     return list(dict.fromkeys(code for point in points for code in named_code(point.spec)))
 
 
-def read_experiment(path: Path, *, trust: bool = False) -> ExperimentSpec:
+def read_experiment(
+    path: Path, *, trust: bool = False, extension: Extension = AS_IT_IS
+) -> ExperimentSpec:
     """Read the experiment of a run folder, without the points of its sweep; import its code.
 
     After a search it is that of the setting chosen.
@@ -162,9 +186,12 @@ def read_experiment(path: Path, *, trust: bool = False) -> ExperimentSpec:
     Args:
         path: the folder.
         trust: whether to count code as one's own that comes from elsewhere, or was changed.
+        extension: what it is to have more of.
 
     Raises:
-        SpecError: there is none, or not a whole one, or one with code from elsewhere.
+        SpecError: there is none, or not a whole one, or one that was edited since the run began,
+            or with code from elsewhere; or it cannot be extended so.
+        RecordError: `environment.json` is damaged.
     """
     file = path / EXPERIMENT
     if not file.is_file():
@@ -173,7 +200,11 @@ def read_experiment(path: Path, *, trust: bool = False) -> ExperimentSpec:
     if (path / CHOSEN).is_file() and read_sections(file).get("search"):
         file = path / CHOSEN
         use_code(path, trust=trust, file=file)
-    return load_experiment(str(file), code=path / IMPORTS)
+    spec = load_experiment(str(file), code=path / IMPORTS)
+    if file.name == CHOSEN:
+        check_as_begun(path, load_experiment(str(path / EXPERIMENT), code=path / IMPORTS))
+        return extension.of(spec)
+    return check_as_begun(path, spec, extension)
 
 
 def use_code(path: Path, *, trust: bool = False, file: Path | None = None) -> Found:

@@ -53,6 +53,22 @@ class Job(ABC):
     def bundles(self) -> Bundles:
         """Return the resources that the job needs; the same for all seeds of a point."""
 
+    def is_done(self, tables: Tables) -> bool:
+        """Return whether the job has done all that its experiment asks for.
+
+        Args:
+            tables: its rows in every table that it writes, none of them empty.
+        """
+        return True
+
+    def going_on_from(self, tables: Tables) -> "Job":
+        """Return the job, keeping what it need not do again.
+
+        Args:
+            tables: its rows in every table that it writes, done with a smaller experiment.
+        """
+        return self
+
     @abstractmethod
     def run(self, progress: Progress) -> Tables:
         """Do the job, or go on with it, and return the rows of each table."""

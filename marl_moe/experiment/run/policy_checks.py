@@ -18,8 +18,8 @@ from marl_moe.experiment.spec.policies import (
 )
 from marl_moe.experiment.spec.sweep import Point
 from marl_moe.policies import POLICIES, Policy
-from marl_moe.policies.base import acted
-from mechanisms import PartError
+from marl_moe.policies.base import fault_of
+from mechanisms.errors import described
 
 WORLDS = 2
 
@@ -76,8 +76,10 @@ def _check(policy: Policy, world: World, is_trained: bool) -> None:
     One that was trained says itself which worlds it cannot act in.
     """
     try:
-        acted(policy, world.slot)
-    except PartError as error:
-        if is_trained and isinstance(error.__cause__, ValueError):
-            raise SpecError(str(error.__cause__)) from None
-        raise SpecError(str(error)) from error
+        fault = fault_of(policy.act(world.slot), world.slot)
+    except Exception as error:  # whatever a policy of a user's own does
+        if is_trained and isinstance(error, ValueError):
+            raise SpecError(str(error)) from None
+        raise SpecError(f"act: {described(error)}") from error
+    if fault:
+        raise SpecError(f"act: {fault}")

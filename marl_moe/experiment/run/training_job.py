@@ -1,7 +1,7 @@
 """The job of training and evaluation: a policy trained with one seed at one sweep point."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.experiment.training.loop import train
 from marl_moe.experiment.training.resources import Bundles, bundles_of
 from marl_moe.policies import POLICIES
-from marl_moe.policies.base import Policy
+from marl_moe.policies.base import ARCHITECTURE, Policy
 from marl_moe.seeds import stochastic_policy_generator
 
 
@@ -32,9 +32,11 @@ class TrainingJob(Job):
 
     Attributes:
         folder: the run folder.
+        trained: rows of the training where that is over; None where it is not.
     """
 
     folder: Path
+    trained: pd.DataFrame | None = field(default=None, compare=False)
     results: ClassVar[str] = "evaluation"
 
     @property
@@ -51,6 +53,8 @@ class TrainingJob(Job):
     @property
     def steps(self) -> int:
         """See `Job`: training iterations, those of a pretraining among them."""
+        if self.trained is not None:
+            return 0
         algorithms = [phase.algorithm for phase in self.spec.phases()]
         return sum(algorithm.stop.training_iteration for algorithm in algorithms if algorithm)
 
@@ -68,17 +72,39 @@ class TrainingJob(Job):
 
     def run(self, progress: Progress) -> Tables:
         """See `Job`."""
-        training = pd.DataFrame()
-        if self.spec.algorithm is not None:
-            training = pd.DataFrame(train(self.spec, self.seed, self.checkpoint, progress))
+        training = self.trained
+        if training is None:
+            training = pd.DataFrame()
+            if self.spec.algorithm is not None:
+                training = pd.DataFrame(train(self.spec, self.seed, self.checkpoint, progress))
         policies = [self.policy(name) for name in policy_names(self.spec)]
         tables = self.evaluate(policies, self.spec.evaluation.episodes, progress)
         tables["training"] = self.identified(training)
         return tables
 
     def clean_up(self) -> None:
-        """See `Job`: a policy stays, the checkpoint of its training goes."""
-        remove_checkpoint(self.checkpoint)
+        """See `Job`: a policy stays, the checkpoint of its training goes if it is not to stay."""
+        algorithm = self.spec.algorithm
+        if algorithm is None or not algorithm.stop.keep_checkpoint:
+            remove_checkpoint(self.checkpoint)
+
+    def is_done(self, tables: Tables) -> bool:
+        """See `Job`: so many epochs, and so many episodes of each policy."""
+        played = tables["evaluation"].groupby("policy").size()
+        episodes = dict.fromkeys(policy_names(self.spec), self.spec.evaluation.episodes)
+        return played.to_dict() == episodes and self._is_trained(tables)
+
+    def going_on_from(self, tables: Tables) -> "TrainingJob":
+        """See `Job`: a training that is over is kept, and the evaluation is done again."""
+        if not self._is_trained(tables) or not (self.checkpoint / ARCHITECTURE).is_file():
+            return self
+        return replace(self, trained=tables["training"])
+
+    def _is_trained(self, tables: Tables) -> bool:
+        if self.spec.algorithm is None:
+            return True
+        epochs = self.spec.algorithm.stop.training_iteration
+        return len(tables.get("training", ())) == epochs
 
     @property
     def checkpoint(self) -> Path:

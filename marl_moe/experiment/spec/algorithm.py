@@ -30,6 +30,11 @@ class StopSpec(Section):
         description="Epochs: training iterations of RLlib; with sac an episode in every world "
         "each. 0 only after a pretraining",
     )
+    keep_checkpoint: bool = Field(
+        False,
+        description="sac alone: keep what training goes on from, replay and all, once it is over, "
+        "for `marl-moe resume --epochs`; without it a longer training begins the seed again",
+    )
 
 
 class PretrainingSpec(Section):
@@ -74,6 +79,13 @@ class AlgorithmSpec(OpenSection):
             )
         elif self.pretraining.stop.training_iteration < 1:
             raise ValueError("pretraining.stop.training_iteration should be at least 1, got 0")
+        elif self.pretraining.stop.keep_checkpoint:
+            raise ValueError("pretraining.stop.keep_checkpoint: a pretraining is never extended")
+        if self.stop.keep_checkpoint and self.name != "sac":
+            raise ValueError(
+                f"stop.keep_checkpoint is for sac; {self.name} is RLlib's own and begins a seed "
+                "again"
+            )
         return self
 
     @model_validator(mode="after")

@@ -116,6 +116,21 @@ def merged(section: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
+def first_difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:
+    """Return the first key of nested sections whose value is another, and both values; else None.
+
+    None stands for a key that is not there.
+    """
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return None if before == now else (key, before, now)
+    for name in before | now:
+        path = f"{key}.{name}".lstrip(".")
+        found = first_difference(before.get(name), now.get(name), path)
+        if found is not None:
+            return found
+    return None
+
+
 def valid_keys(section: Any, path: Sequence[str]) -> list[str]:
     """Return the keys of the section at `path` below another, models or dataclasses of pydantic."""
     for part in path:

@@ -59,6 +59,8 @@ def train(
     engine = engine_of(spec.algorithm)
     resumption = Resumption(spec, folder, engine.resumable)
     rows, state = resumption.read()
+    if state is None and len(rows) < spec.algorithm.stop.training_iteration:
+        rows = []  # it was over, and is to be longer: without a state it begins again
     progress.on_kept(len(rows))
     pretraining = spec.pretraining()
     if pretraining is not None:
@@ -79,6 +81,9 @@ def train(
             engine.begin_with(algorithm, folder / PRETRAINING)
         _train_on(spec, seed, engine, algorithm, rows, resumption, folder, progress)
         engine.save(algorithm, spec, rows[-1]["env_steps"] if rows else 0, folder)
+        if rows:
+            keeps = spec.algorithm.stop.keep_checkpoint
+            resumption.write(rows, algorithm.get_state() if keeps else None)
     except RayError as error:
         cause = getattr(error, "cause", None) or error
         raise TrainingError(
@@ -87,8 +92,6 @@ def train(
         ) from error
     finally:
         algorithm.stop()
-    if rows:
-        resumption.write(rows, algorithm_state=None)
     return rows
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from marl_moe.experiment.progress import Row
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.section import first_difference
 from marl_moe.experiment.training.checkpoint import read_checkpoint, refusal, write_checkpoint
 
 LAYOUT = 4  # raised with every change to what a state holds
@@ -31,6 +32,8 @@ class Resumption:
     def __init__(self, spec: ExperimentSpec, folder: Path, resumable: bool) -> None:
         self._folder = folder
         plain = spec.as_dict()
+        if plain["algorithm"] is not None:
+            plain["algorithm"] = plain["algorithm"] | {"stop": None}  # it may be extended
         self._experiment = {
             section: plain[section] for section in ("env", "mechanism", "algorithm", "metrics")
         }
@@ -52,11 +55,11 @@ class Resumption:
             raise refusal(
                 self._folder, f"written by {state.get('versions')}, this is {_versions()}"
             )
-        changed = _difference(state.get("experiment"), self._experiment)
-        if changed:
-            raise refusal(
-                self._folder, f"experiment.yaml has changed since, {changed}: put that back"
-            )
+        changed = first_difference(state.get("experiment"), self._experiment)
+        if changed is not None:
+            key, before, _ = changed
+            what = f"experiment.yaml has changed since, {key} was {before!r}: put that back"
+            raise refusal(self._folder, what)
         try:
             rows = _rows(state["rows"])
             self._updates_at_last = rows[-1]["updates"]
@@ -108,14 +111,3 @@ def _versions() -> str:
 def _rows(columns: dict[str, Any]) -> list[Row]:
     values = zip(*(column.tolist() for column in columns.values()), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in values]
-
-
-def _difference(before: Any, now: Any, key: str = "") -> str:
-    """Return the first key whose value is another, and what it was; empty where there is none."""
-    if not isinstance(before, dict) or not isinstance(now, dict):
-        return "" if before == now else f"{key} was {before!r}"
-    for name in before | now:
-        found = _difference(before.get(name), now.get(name), f"{key}.{name}".lstrip("."))
-        if found:
-            return found
-    return ""

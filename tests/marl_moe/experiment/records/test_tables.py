@@ -148,9 +148,10 @@ for _ in range(40):
 
 
 def test_the_environment_tells_what_is_needed_to_repeat_the_run(tmp_path: Path) -> None:
-    write_environment(tmp_path, [3, 5])
+    write_environment(tmp_path, {"name": "mine"}, [3, 5])
     told = json.loads((tmp_path / "environment.json").read_text())
     assert told["seeds"] == [3, 5]
+    assert told["experiment"] == {"name": "mine"}
     assert told["python"] == platform.python_version()
     for package in ("numpy", "torch", "ray", "cvxpy", "marl-moe"):
         assert told["packages"][package] == importlib.metadata.version(package)
@@ -163,7 +164,7 @@ def test_a_package_that_is_not_installed_has_no_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(environment, "PACKAGES", ("numpy", "no-such-package"))
-    write_environment(tmp_path, [0])
+    write_environment(tmp_path, {}, [0])
     packages = json.loads((tmp_path / "environment.json").read_text())["packages"]
     assert packages == {"numpy": np.__version__, "no-such-package": None}
 
@@ -173,7 +174,7 @@ def test_the_environment_names_the_commit_of_the_checkout(tmp_path: Path) -> Non
     commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     if not commit:
         pytest.skip("not a checkout")
-    write_environment(tmp_path, [0])
+    write_environment(tmp_path, {}, [0])
     assert (
         json.loads((tmp_path / "environment.json").read_text())["commit"].removesuffix("+changes")
         == commit

@@ -75,36 +75,17 @@ def test_resume_of_a_seed_that_was_trained_only_evaluates(half_trained: Path) ->
     assert not (half_trained / SEED_FOLDER / CHECKPOINT).exists()
 
 
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        (
-            {"env": {"num_users": 3}},
-            "experiment.yaml has changed since, env.num_users was 2: put that back",
-        ),
-        (
-            {"algorithm": {"stop": {"training_iteration": 9}}},
-            "algorithm.stop.training_iteration was 4",
-        ),
-        ({"evaluation": {"episodes": 5}}, None),
-    ],
-    ids=str,
-)
-def test_resume_refuses_a_checkpoint_of_another_experiment(
-    half_trained: Path, change: dict[str, Any], complaint: str | None
-) -> None:
+def test_resume_refuses_a_checkpoint_of_another_experiment(half_trained: Path) -> None:
+    """Where `environment.json` says nothing of the experiment, the checkpoint still does."""
+    (half_trained / "environment.json").unlink()
     path = half_trained / "experiment.yaml"
     experiment = yaml.safe_load(path.read_text())
-    for section, keys in change.items():
-        experiment[section] |= keys
+    experiment["env"]["num_users"] = 3
     path.write_text(yaml.safe_dump(experiment))
     result = CliRunner().invoke(app, ["resume", str(half_trained)])
-    if complaint is None:
-        assert result.exit_code == 0, result.output
-        return
     assert result.exit_code == 2
-    assert complaint in result.stderr
     assert f"{half_trained / SEED_FOLDER / CHECKPOINT}: " in result.stderr
+    assert "experiment.yaml has changed since, env.num_users was 2: put that back" in result.stderr
     assert "delete it, and resume begins this seed again" in result.stderr
 
 
