@@ -16,9 +16,11 @@ class Progress:
         on_epoch: with the row of an epoch that was trained.
         on_policy: with the seed and the name of a policy that is played next.
         on_audit: with the seed and the name of a mechanism that was audited.
+        is_stopping: asked whether to stop at the next point that can be gone on from.
     """
 
     on_kept: Callable[[int], None] = lambda epochs: None
     on_epoch: Callable[[Row], None] = lambda row: None
     on_policy: Callable[[int, str], None] = lambda seed, policy: None
     on_audit: Callable[[int, str], None] = lambda seed, mechanism: None
+    is_stopping: Callable[[], bool] = lambda: False

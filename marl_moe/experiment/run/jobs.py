@@ -16,6 +16,7 @@ from marl_moe.errors import SpecError, TrainingError
 from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.training.cluster import nodes, start_ray
+from marl_moe.experiment.training.interrupts import HeldInterrupt
 from marl_moe.experiment.training.resources import Bundles, check_fits
 from marl_moe.plugins import Code, code
 from marl_moe.whole_file import PARTIAL
@@ -53,6 +54,8 @@ def run_jobs(
 
     Raises:
         Exception: of a job, as it was raised there; the other jobs are stopped.
+        KeyboardInterrupt: after Ctrl-C, once the jobs under way have come to where they can go on
+            from; a second one stops at once.
         SpecError: a job could never fit, or a node does not see `folder`.
         TrainingError: the process of a job died once more than `RESTARTS` times.
     """
@@ -81,39 +84,50 @@ def run_jobs(
     probe = folder.resolve() / f".shared.{uuid4().hex}{PARTIAL}"
     probe.touch()
     try:
-        while waiting or running:
-            while waiting and len(running) < side_by_side:
-                number = waiting.popleft()
-                same = free and free[-1].bundles == needs[number]
-                place = free.pop() if same else _Place(needs[number])
-                call = place.process.do.remote(work, number, jobs[number], told, probe)
-                running[call] = number, place
-            while free:
-                remove_placement_group(free.pop().group)
-            ended, _ = ray.wait(list(running), timeout=POLL_SECONDS)
-            for number, name, arguments in told.get_nowait_batch(told.qsize()):
-                _tell(progress, name, arguments, epochs, number)
-            for call in ended:
-                number, place = running.pop(call)
-                free.append(place)
-                try:
-                    result = ray.get(call)
-                except RayTaskError as error:
-                    raise error.cause from None
-                except RayError as error:
-                    deaths[number] += 1
-                    if deaths[number] > RESTARTS:
-                        what = f"a job's process died {deaths[number]} times"
-                        raise TrainingError(f"{what}: {str(error).splitlines()[0]}") from error
+        with HeldInterrupt() as interrupt:
+            while waiting or running:
+                if interrupt.came:
+                    waiting.clear()
+                    probe.unlink(missing_ok=True)  # by which jobs are told
+                while waiting and len(running) < side_by_side:
+                    number = waiting.popleft()
+                    same = free and free[-1].bundles == needs[number]
+                    place = free.pop() if same else _Place(needs[number])
+                    call = place.process.do.remote(work, number, jobs[number], told, probe)
+                    running[call] = number, place
+                while free:
                     remove_placement_group(free.pop().group)
-                    waiting.appendleft(number)
-                else:
-                    yield number, result
+                ended, _ = ray.wait(list(running), timeout=POLL_SECONDS)
+                for number, name, arguments in told.get_nowait_batch(told.qsize()):
+                    _tell(progress, name, arguments, epochs, number)
+                for call in ended:
+                    number, place = running.pop(call)
+                    free.append(place)
+                    try:
+                        result = ray.get(call)
+                    except RayTaskError as error:
+                        if not isinstance(error.cause, _StoppedError):
+                            raise error.cause from None
+                    except RayError as error:
+                        deaths[number] += 1
+                        if deaths[number] > RESTARTS:
+                            what = f"a job's process died {deaths[number]} times"
+                            raise TrainingError(f"{what}: {str(error).splitlines()[0]}") from error
+                        remove_placement_group(free.pop().group)
+                        waiting.appendleft(number)
+                    else:
+                        yield number, result
+            if interrupt.came:
+                raise KeyboardInterrupt
     finally:
         for place in [*free, *(place for _, place in running.values())]:
             remove_placement_group(place.group)  # and end all processes in it
         with suppress(OSError):
             probe.unlink()
+
+
+class _StoppedError(Exception):
+    """A job stopped where it can be gone on from, as it was told to."""
 
 
 class _Place:
@@ -158,8 +172,15 @@ class _Process:
         def teller(name: str) -> Callable[..., None]:
             return lambda *arguments: told.put((number, name, arguments))
 
+        def is_stopping() -> bool:
+            return not probe.exists()
+
         _check_shared(probe)
-        return work(job, Progress(**{call.name: teller(call.name) for call in fields(Progress)}))
+        calls: dict[str, Any] = {call.name: teller(call.name) for call in fields(Progress)}
+        try:
+            return work(job, Progress(**calls | {"is_stopping": is_stopping}))
+        except KeyboardInterrupt:
+            raise _StoppedError from None
 
 
 def _tell(

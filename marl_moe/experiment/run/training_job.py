@@ -143,6 +143,8 @@ class TrainingJob(Job):
         evaluations = []
         for policy in policies:
             if progress is not None:
+                if progress.is_stopping():
+                    raise KeyboardInterrupt
                 progress.on_policy(self.seed, policy.name)
             mechanism = mechanisms.make(**self.spec.mechanism.parameters())
             evaluations.append(

@@ -16,6 +16,7 @@ from marl_moe.experiment.training.cluster import nodes, start_ray
 from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.experiment.training.engine import Engine
 from marl_moe.experiment.training.engines import engine_of
+from marl_moe.experiment.training.interrupts import HeldInterrupt
 from marl_moe.experiment.training.resources import bundles_of, check_fits
 from marl_moe.experiment.training.resumption import Resumption
 from marl_moe.experiment.training.rows import not_finite, tensorboard_scalars, training_row
@@ -47,6 +48,7 @@ def train(
 
     Raises:
         CheckpointError: there is a checkpoint that training cannot go on from.
+        KeyboardInterrupt: after Ctrl-C, at the end of the epoch, with a checkpoint written.
         MissingExtraError: RLlib or PyTorch is not installed.
         SpecError: Ray does not have the resources that the experiment needs.
         TrainingError: a process died that training cannot do without, a weight or a loss is no
@@ -119,7 +121,7 @@ def _train_on(
     kept_seconds, first_step = 0.0, 0
     if rows:
         kept_seconds, first_step = rows[-1]["seconds"], rows[-1]["agent_steps"] + 1
-    with TrainingEvents(folder / "tensorboard", first_step) as events:
+    with TrainingEvents(folder / "tensorboard", first_step) as events, HeldInterrupt() as interrupt:
         began = time.perf_counter() - kept_seconds
         for epoch in range(len(rows) + 1, spec.algorithm.stop.training_iteration + 1):
             try:
@@ -147,5 +149,8 @@ def _train_on(
             rows.append(row)
             events.add(tensorboard_scalars(row, spec.env.episode_slots), row["agent_steps"])
             progress.on_epoch(row)
-            if resumption.is_due(algorithm, rows):
+            stops = interrupt.came or progress.is_stopping()
+            if resumption.is_due(algorithm, rows, stops):
                 resumption.write(rows, algorithm.get_state())
+            if stops:
+                raise KeyboardInterrupt

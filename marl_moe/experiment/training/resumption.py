@@ -67,14 +67,17 @@ class Resumption:
         except (LookupError, AttributeError, TypeError, ValueError) as error:
             raise refusal(self._folder, f"no checkpoint of a training ({error})") from None
 
-    def is_due(self, algorithm: Any, rows: list[Row]) -> bool:
-        """Return whether to write a checkpoint now: every `checkpoint_frequency` epochs, if given.
+    def is_due(self, algorithm: Any, rows: list[Row], stops: bool = False) -> bool:
+        """Return whether to write a checkpoint now: where training stops, and at intervals.
 
+        These are `checkpoint_frequency` epochs, if given.
         Otherwise once `TRAINED_PER_HELD` times as many transitions were trained on as the replay
         holds: the time of writing goes with those held, and so stays a small share of training.
         """
         if not self._resumable:
             return False
+        if stops:
+            return True
         config = algorithm.config
         if config.checkpoint_frequency is not None:
             return bool(len(rows) % config.checkpoint_frequency == 0)
