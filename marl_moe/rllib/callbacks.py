@@ -14,10 +14,9 @@ from typing import Any
 from ray.rllib.callbacks.callbacks import RLlibCallback
 from ray.rllib.utils import force_list
 
-from marl_moe.errors import TrainingError
 from marl_moe.rllib.column_logger import COLUMNS, ColumnLogger
 from marl_moe.rllib.metrics import FAILURES, tell_failure
-from mechanisms.errors import described
+from mechanisms.errors import PartError, described
 from mechanisms.registry import nearest
 
 CALLED = (  # hooks that all algorithms call
@@ -105,17 +104,17 @@ def logged(algorithm: Any, result: Mapping[str, Any]) -> dict[str, float]:
         result: what that returned.
 
     Raises:
-        TrainingError: a hook or a metric failed on an env runner, or a name was logged both there
+        PartError: a hook or a metric failed on an env runner, or a name was logged both there
             and on the algorithm.
     """
     runners = result.get("env_runners", {})
     if runners.get(FAILURES):
-        raise TrainingError(force_list(runners[FAILURES])[0])
+        raise PartError(force_list(runners[FAILURES])[0])
     values: dict[str, float] = {}
     for source in (runners.get(COLUMNS, {}), logger_of(algorithm).compile()):
         for name, value in source.items():
             if name in values:
-                raise TrainingError(
+                raise PartError(
                     f"callbacks: {name!r} is logged by hooks of env runners and by hooks of the "
                     "algorithm; give each a name of its own"
                 )

@@ -10,6 +10,7 @@ from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS
 from marl_moe.errors import TrainingError
 from marl_moe.rllib.metrics import FAILURES
 from marl_moe.rllib.replay import Fragment
+from mechanisms import PartError
 
 PAUSE_S = 0.5  # between two checks whether an env runner is back
 
@@ -27,9 +28,9 @@ def collect(algorithm: Any) -> list[Fragment]:
         The fragments that arrived, which may be none.
 
     Raises:
-        TrainingError: code of a part, a metric or a callback failed on a runner; or all runners
-            are dead, and none is to be restarted or none was back in time, as `fault_tolerance`
-            says.
+        PartError: code of a part, a metric or a callback failed on a runner.
+        TrainingError: all runners are dead, and none is to be restarted or none was back in time,
+            as `fault_tolerance` says.
     """
     group, config = algorithm.env_runner_group, algorithm.config
     fragments: list[Fragment]
@@ -42,7 +43,7 @@ def collect(algorithm: Any) -> list[Fragment]:
     )
     for told in results:
         if FAILURES in told:
-            raise TrainingError(force_list(told[FAILURES].peek())[0])
+            raise PartError(force_list(told[FAILURES].peek())[0])
     algorithm.metrics.aggregate(results, key=ENV_RUNNER_RESULTS)
     if group.num_remote_workers():
         allowed_s = config.env_runner_restore_timeout_s

@@ -5,7 +5,7 @@ from typing import Any
 
 from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
 
-from marl_moe.errors import TrainingError
+from mechanisms import PartError
 
 COLUMNS = "columns"  # key of RLlib's loggers under which env runners keep theirs
 Key = str | tuple[str, ...]
@@ -57,13 +57,13 @@ class ColumnLogger:
             ema_coeff: weight of a new value under `reduce="ema"`.
 
         Raises:
-            TrainingError: it is no number, or `reduce` gives none.
+            PartError: it is no number, or `reduce` gives none.
         """
         name = _checked_name(key, reduce)
         try:
             number = float(value)
         except (TypeError, ValueError):
-            raise TrainingError(
+            raise PartError(
                 f"callbacks: {name!r} should be a number, got {type(value).__name__}"
             ) from None
         self._own.log_value(name, number, reduce=reduce, window=window, ema_coeff=ema_coeff)
@@ -117,9 +117,9 @@ def _parts(key: Any) -> Iterator[str]:
 def _checked_name(key: Any, reduce: str) -> str:
     name = _name(key)
     if not name.strip("/") or "--" in name:  # by which RLlib divides keys in its states
-        raise TrainingError(f"callbacks: a name should say something without '--', got {name!r}")
+        raise PartError(f"callbacks: a name should say something without '--', got {name!r}")
     if reduce not in REDUCTIONS:
-        raise TrainingError(
+        raise PartError(
             f"callbacks: {name!r}: reduce should be one of {', '.join(REDUCTIONS)}, which give one "
             f"number an epoch, got {reduce!r}"
         )

@@ -35,7 +35,9 @@ def finish_run(run: "RunFolder") -> None:
         complain(f"interrupted{to_continue}", INTERRUPTED)
     except (SpecError, RecordError) as error:
         complain(error, 2)
-    except (OSError, MechanismError, PartError, TrainingError) as error:
+    except (MechanismError, PartError) as error:  # the same again, if resumed
+        complain(error, 1)
+    except (OSError, TrainingError) as error:
         complain(f"{error}{to_continue}", 1)
     training = read_table(run.path, "training", run.spec.metrics)
     print_results(run.spec, finished.table, finished.results, training)

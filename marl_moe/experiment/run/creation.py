@@ -28,6 +28,7 @@ from marl_moe.experiment.spec.trials import tried_experiment
 from marl_moe.experiment.spec.yaml_loader import parse_yaml
 from marl_moe.experiment.training.cluster import address_of, start_ray
 from marl_moe.experiment.training.configuration import check_algorithm
+from marl_moe.experiment.training.local_ray import temporary_folder
 from marl_moe.metrics import check_metrics
 from marl_moe.sources import FINDER, Found, module_of
 from marl_moe.whole_file import write_text
@@ -43,6 +44,7 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
             it holds a secret, or a policy that it compares is not found or does not act.
         MissingExtraError: it trains, and RLlib or PyTorch is not installed.
         ConnectionError: there is no cluster at its address, which the folder does not keep.
+        OSError: it trains, and Ray does not start on this machine; or a file cannot be written.
     """
     points = checked_points(spec)
     if spec.search is not None:
@@ -54,7 +56,7 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
             "holds a key, token or password, and experiments are written down; leave it to the "
             "environment"
         )
-    if address_of(spec.cluster) is not None:
+    if address_of(spec.cluster) is not None or _trains(points):
         start_ray(spec.cluster)
     folder = create_run_folder(out, spec.name)
     try:
@@ -107,16 +109,23 @@ def describe_run(spec: ExperimentSpec) -> str:
     Raises:
         SpecError: RLlib or the world does not take the experiment.
         MissingExtraError: it searches, and RLlib is not installed.
+        OSError: it trains, and Ray could keep its sockets nowhere.
     """
     points = sweep_points(spec)
     _check_worlds(points)
     check_policies(points, spec.seed_list())
     check_figures(spec)
+    if _trains(points) and address_of(spec.cluster) is None:
+        temporary_folder()
     size = _size(spec, points, "sweep points x seeds")
     if spec.search is None:
         return f"# {size}"
     tried, points = checked_search(spec)
     return f"# search: {_size(tried, points, 'trials x sweep points x seeds')}\n# then {size}"
+
+
+def _trains(points: Sequence[Point]) -> bool:
+    return any(point.spec.algorithm is not None for point in points)
 
 
 def _size(spec: ExperimentSpec, points: Sequence[Point], factors: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.cluster import ClusterSpec
+from marl_moe.experiment.spec.rllib_sections import first_line
+from marl_moe.experiment.training.local_ray import set_token, temporary_folder
 from marl_moe.extras import check_training
 
 ANSWER_S = 5.0  # that a cluster is given to answer; Ray itself would try for minutes
@@ -25,6 +27,7 @@ def start_ray(cluster: ClusterSpec | None = None) -> None:
         SpecError: an environment variable that is to be handed on is not set, or Ray does not take
             the runtime environment.
         ConnectionError: no cluster answers.
+        OSError: Ray does not start on this machine.
         MissingExtraError: RLlib or PyTorch is not installed.
     """
     quieten_ray()
@@ -39,7 +42,11 @@ def start_ray(cluster: ClusterSpec | None = None) -> None:
     runtime_env: dict[str, Any] = dict(cluster.runtime_env)
     if cluster.env_vars:
         runtime_env["env_vars"] = {name: _environment(name) for name in cluster.env_vars}
-    own: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
+    own: dict[str, Any] = {}
+    if address == "local":
+        set_token()
+        folder = temporary_folder()
+        own = {"include_dashboard": False, "_temp_dir": folder and str(folder)}
     try:
         ray.init(
             address=address,
@@ -51,9 +58,9 @@ def start_ray(cluster: ClusterSpec | None = None) -> None:
         )
     except (ValueError, TypeError) as error:
         raise SpecError(f"cluster: {str(error).splitlines()[0]}") from None
-    except (ConnectionError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:
         if address == "local":
-            raise
+            raise OSError(f"Ray does not start on this machine: {first_line(error)}") from error
         raise _no_answer(address, error) from None
 
 

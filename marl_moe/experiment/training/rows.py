@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from envs.slot import RECORDED
-from marl_moe.errors import TrainingError
 from marl_moe.experiment.progress import Row
 from marl_moe.experiment.records.columns import TAKEN, TRAINING
 from marl_moe.experiment.training.engine import LEARNER_COLUMNS, Engine
+from mechanisms import PartError
 
 SLOT_MEANS = ("unit_price", "participation")
 OF_JOB = ("point", "settings")  # columns that a job adds to the rows of its training
@@ -56,14 +56,14 @@ def training_row(
         The row, without the columns `OF_JOB`.
 
     Raises:
-        TrainingError: no env runner was left to report, or callbacks logged what is a column
-            already.
+        TrainingError: no env runner was left to report.
+        PartError: callbacks logged what is a column already.
     """
     from marl_moe.rllib.algorithm import NUM_ENV_STEPS_LOST, NUM_UPDATES_LIFETIME
     from marl_moe.rllib.metrics import metric_means
 
     if "env_runners" not in result:
-        raise TrainingError(
+        raise PartError(
             f"epoch {epoch}: no env runner returned anything; are all remote ones dead?"
         )
     runners = result["env_runners"]
@@ -100,7 +100,7 @@ def training_row(
     row |= metric_means(runners, config.env_config["metrics"])
     taken = sorted(set(logged or ()) & (TAKEN | set(row)))
     if taken:
-        raise TrainingError(
+        raise PartError(
             f"epoch {epoch}: callbacks log {', '.join(map(repr, taken))}, which is recorded "
             "already; log it under another name"
         )

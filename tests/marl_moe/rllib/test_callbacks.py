@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from ray import cloudpickle
 
-from marl_moe.errors import SpecError, TrainingError
+from marl_moe.errors import SpecError
 from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.spec.reading import parse_experiment
 from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.experiment.training.loop import train
+from mechanisms import PartError
 
 from .. import callbacks_of_mine
 
@@ -123,7 +124,7 @@ def test_functions_for_hooks_that_are_never_called_are_refused_too(
         ("LogsTheReturn", "callbacks log 'return', which is recorded already"),
         ("LogsAMetric", "callbacks log 'late', which is recorded already"),
         ("LogsTwice", "'twice' is logged by hooks of env runners and by hooks of the algorithm"),
-        ("LogsText", "on_sample_end: TrainingError: callbacks: 'mood' should be a number, got str"),
+        ("LogsText", "on_sample_end: PartError: callbacks: 'mood' should be a number, got str"),
         ("LogsAList", "'all': reduce should be one of mean, sum, .*got 'item_series'"),
         ("Fails", r"on_sample_end: KeyError: .*nothing of that name.*\(callbacks_of_mine.py, line"),
     ],
@@ -131,7 +132,7 @@ def test_functions_for_hooks_that_are_never_called_are_refused_too(
 def test_what_can_be_no_column_ends_the_first_epoch_and_is_named(
     spec_with: Callable[..., Any], tmp_path: Path, kind: str, complaint: str
 ) -> None:
-    with pytest.raises(TrainingError, match=complaint):
+    with pytest.raises(PartError, match=complaint):
         train(spec_with("sac", kind, metrics=["late"]), 0, tmp_path)
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from envs import WorldConfig
-from marl_moe.errors import TrainingError
 from marl_moe.experiment.spec.reading import parse_experiment
 from marl_moe.experiment.training.loop import train
 from marl_moe.rllib.env_runner import WorldRunner
 from marl_moe.rllib.metrics import metric_means
+from mechanisms import PartError
 
 Yaml = dict[str, Any]
 RUNNERS = [("sac", 0), ("sac", 2), ("ppo", 0)]
@@ -55,7 +55,7 @@ def test_a_metric_that_fails_later_ends_training_with_that_epoch_and_is_named(
     trained_rows: Callable[..., list[Yaml]], name: str, runners: int
 ) -> None:
     """A remote env runner that raised would be restarted for ever."""
-    with pytest.raises(TrainingError, match="metric 'fails_later' returned an infinite value"):
+    with pytest.raises(PartError, match="metric 'fails_later' returned an infinite value"):
         trained_rows(name, runners, ["fails_later"])
 
 
