@@ -8,6 +8,7 @@ from pathlib import Path
 from marl_moe.errors import SpecError
 from marl_moe.experiment.records.columns import TABLES
 from marl_moe.experiment.records.tables import read_table
+from marl_moe.experiment.run.input_copies import check_inputs
 from marl_moe.experiment.run.job import Job, Tables
 from marl_moe.experiment.run.planning import jobs_of
 from marl_moe.experiment.run.training_job import TrainingJob
@@ -173,7 +174,9 @@ def read_experiment(path: Path, *, trust: bool = False) -> ExperimentSpec:
     if (path / CHOSEN).is_file() and read_sections(file).get("search"):
         file = path / CHOSEN
         use_code(path, trust=trust, file=file)
-    return load_experiment(str(file), code=path / IMPORTS)
+    spec = load_experiment(str(file), code=path / IMPORTS)
+    check_inputs(spec, path)
+    return spec
 
 
 def use_code(path: Path, *, trust: bool = False, file: Path | None = None) -> Found:
