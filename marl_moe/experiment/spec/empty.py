@@ -1,8 +1,7 @@
 """Sections that were left empty: all their keys are commented out, and they have their defaults.
 
-YAML takes `evaluation:` with nothing below it for null. No section but those that may be null can
-be meant by that; of those that may, `algorithm: null` with the word written out is null, and
-`algorithm:` is as empty as any other section.
+YAML takes `evaluation:` with nothing below it for null. Here null is what is written out, as in
+`algorithm: null`; a section with nothing below it is one of which no key is set.
 """
 
 from collections.abc import Mapping
@@ -33,9 +32,8 @@ def without_empty(
     for key, value in raw.items():
         field = fields_of(section).get(key)
         if field is None:
-            empty = value is EMPTY or value is None
             is_rllibs = section is AlgorithmSpec and key in RLLIB_SECTIONS
-            kept[key] = {} if empty and is_rllibs else _null(value)
+            kept[key] = {} if value is EMPTY and is_rllibs else _null(value)
             continue
         inner = section_in(field.annotation)
         default = field.get_default(call_default_factory=True)
@@ -48,8 +46,6 @@ def without_empty(
                 raise SpecError(
                     f"{where}: {prefix}{key}: is empty; write null, or leave it out for {default!r}"
                 )
-        elif value is None and holds_parts and not nullable:
-            continue
         elif inner is not None and isinstance(value, Mapping):
             kept[key] = without_empty(value, inner, where, f"{prefix}{key}.")
             continue

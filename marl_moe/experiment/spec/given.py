@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from marl_moe.errors import SpecError
-from marl_moe.experiment.spec.labels import LABEL
 from marl_moe.experiment.spec.search import SPACES
-from marl_moe.experiment.spec.swept_keys import flat, is_within, settings_of
+from marl_moe.experiment.spec.swept_keys import flat, is_within, overrides, settings_of
 
 NOT_KEYS_OF_POINTS = ("sweep", "search", "sizes")  # sections that say what sets others
 
@@ -46,7 +45,10 @@ def check_given(given: Sequence[Given], raw: Mapping[str, Any]) -> None:
     """
     for number, this in enumerate(given):
         for later in given[number + 1 :]:
-            if _overrides(later.key, [later.value], this, merges=False):
+            # A section that is given takes the place of all that was there.
+            if is_within(this.key, later.key) or overrides(
+                later.key, [later.value], this.key, this.value
+            ):
                 raise SpecError(f"{this.shown}, {later.shown}: set the same key; leave out one")
         section = this.key.partition(".")[0]
         if section == "sizes":
@@ -54,10 +56,8 @@ def check_given(given: Sequence[Given], raw: Mapping[str, Any]) -> None:
         if section in NOT_KEYS_OF_POINTS:
             continue
         for where, key, values in _setters(raw):
-            if _overrides(key, values, this, merges=True):
-                raise SpecError(
-                    f"{this.shown}: {where}.{key} sets it at each of its points; set {where}.{key}"
-                )
+            if overrides(key, values, this.key, this.value):
+                raise SpecError(f"{this.shown}: {where}.{key} sets it; set {where}.{key}")
         _check_read(this, section, raw)
 
 
@@ -70,34 +70,6 @@ def _setters(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, list[Any]]]:
         name, _, space = key.rpartition(".")
         if space in SPACES:
             yield "search", name, values if isinstance(values, list) else [values]
-
-
-def _overrides(key: str, values: list[Any], given: Given, *, merges: bool) -> bool:
-    """Return whether setting a key to one of the values leaves nothing of what is given.
-
-    Args:
-        key: the key that is set later.
-        values: what it is set to.
-        given: what was given before.
-        merges: whether a section without a name changes the keys that it holds and no others.
-    """
-    if is_within(given.key, key):
-        rest = given.key[len(key) + 1 :]
-        return any(
-            not (merges and rest and isinstance(value, Mapping) and "name" not in value)
-            or _holds(value, rest)
-            for value in values
-        )
-    return is_within(key, given.key) and _holds(given.value, key[len(given.key) + 1 :])
-
-
-def _holds(value: Any, key: str) -> bool:
-    """Return whether a section holds a key, or part of what a key stands for."""
-    if not isinstance(value, Mapping):
-        return False
-    return any(
-        is_within(key, inner) or is_within(inner, key) for inner, _ in flat(value) if inner != LABEL
-    )
 
 
 def _check_read(given: Given, section: str, raw: Mapping[str, Any]) -> None:
@@ -113,7 +85,7 @@ def _check_read(given: Given, section: str, raw: Mapping[str, Any]) -> None:
     changed = evaluation.get("env") if isinstance(evaluation, Mapping) else None
     if section == "env" and raw.get("algorithm", {}) is None and isinstance(changed, Mapping):
         for key, value in flat({"env": changed}):
-            if _overrides(key, [value], given, merges=True):
+            if overrides(key, [value], given.key, given.value):
                 raise SpecError(
                     f"{given.shown}: evaluation.{key} overrides it, and nothing is trained"
                 )

@@ -1,7 +1,7 @@
 """All keys of an experiment, and the nearest of them to one that there is not."""
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from functools import cache
 from itertools import takewhile
 from typing import Any
@@ -20,11 +20,13 @@ class UnknownKeyError(ValueError):
 
     Args:
         key: the key.
+        advice: ends the message.
     """
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, advice: str = "") -> None:
         super().__init__(key)
         self.key = key
+        self.advice = advice
 
 
 def unknown_at(root: Any, path: Sequence[str], valid: Sequence[str]) -> str:
@@ -39,11 +41,9 @@ def unknown_at(root: Any, path: Sequence[str], valid: Sequence[str]) -> str:
     """
     key, parents = path[-1], list(path[:-1])
     elsewhere = [other.split(".") for other in every_key(root)]
-    names = [key]
-    if all(other[-1] != key for other in elsewhere):
-        if get_close_matches(key, valid, n=1, cutoff=0.5):
-            return unknown_key(key, valid)
-        names = get_close_matches(key, {other[-1] for other in elsewhere}, n=1, cutoff=ALIKE)
+    names = get_close_matches(key, sorted({other[-1] for other in elsewhere}), n=1, cutoff=ALIKE)
+    if key not in names and _likeness(key, valid) >= _likeness(key, names):
+        return unknown_key(key, valid)
     meant = [other for other in elsewhere if other[-1] in names and other != list(path)]
     if not meant:
         return unknown_key(key, valid)
@@ -52,6 +52,11 @@ def unknown_at(root: Any, path: Sequence[str], valid: Sequence[str]) -> str:
     words = " or ".join(map(repr, best[:MOST_MEANT]))
     listed = f" Valid: {', '.join(valid)}" if 0 < len(valid) <= MOST_LISTED else ""
     return f"unknown {key!r}; did you mean {words}?{listed}"
+
+
+def _likeness(key: str, names: Sequence[str]) -> float:
+    """Return how alike a key and the nearest of some names are, 0..1."""
+    return max((SequenceMatcher(None, name, key).ratio() for name in names), default=0.0)
 
 
 def _shared(first: Sequence[str], second: Sequence[str]) -> int:

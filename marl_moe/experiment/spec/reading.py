@@ -213,7 +213,6 @@ def given_as(shown: str, override: str) -> Given:
     if value is EMPTY or (value is None and not text.strip()):
         raise SpecError(f"{shown}: there is no value; null is written out")
     *parents, last = key.split(".")
-    check_values({last: value}, shown)
     without = without_empty({last: value}, ExperimentSpec, shown) if not parents else {last: value}
     return Given(shown, key, located(without, Path(), ".".join(parents)).get(last))
 
@@ -263,8 +262,9 @@ def _lines(error: ValidationError, where: str, folder: Path | None) -> list[str]
             message = mistake["msg"].removeprefix("Value error, ") + shown
             cause = mistake.get("ctx", {}).get("error")
             if isinstance(cause, UnknownKeyError):
-                valid = [*valid_keys(ExperimentSpec, path), *RLLIB_SECTIONS]
-                message = unknown_at(ExperimentSpec, [*path, cause.key], valid)
+                rllibs = RLLIB_SECTIONS if path == ["algorithm"] else ()
+                valid = [*valid_keys(ExperimentSpec, path), *rllibs]
+                message = unknown_at(ExperimentSpec, [*path, cause.key], valid) + cause.advice
             if isinstance(cause, UnknownNameError):
                 file = file_that_names(cause.name, folder)
                 if file is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from marl_moe.experiment.spec.labels import LABEL
 from marl_moe.experiment.spec.section import merged
 
 # Sections that all points of a sweep have together, and why.
@@ -48,28 +49,58 @@ def check_swept(sweep: Mapping[str, Any] | Sequence[Any]) -> None:
     Raises:
         ValueError: for the first that does, or cannot; the message names the keys.
     """
-    grids = [[key for key, _ in flat(sweep)]] if isinstance(sweep, Mapping) else map(list, sweep)
-    for keys in grids:
-        for number, key in enumerate(keys):
+    points = [sweep] if isinstance(sweep, Mapping) else sweep
+    grids = [list(settings_of(point if point is sweep else [point])) for point in points]
+    for grid in grids:
+        for number, (key, values) in enumerate(grid):
             section = key.partition(".")[0]
             if section in SHARED:
                 reason = SHARED[section]
-                raise ValueError(
-                    reason if section == "imports" else f"sweep.{key}: {reason}; set it at the top"
-                )
-            for other in keys[:number]:
-                if key == other:
+                raise ValueError(reason if section == "imports" else f"sweep.{section}: {reason}")
+            for earlier, others in grid[:number]:
+                if key == earlier:
                     raise ValueError(f"sweep.{key}: is given twice, with dots and in sections")
-                if is_within(key, other) or is_within(other, key):
+                if any(overrides(key, values, earlier, other) for other in others):
                     raise ValueError(
-                        f"sweep.{other} and sweep.{key}: one sets keys of the other; sweep over "
-                        "sections, or list the points"
+                        f"sweep.{earlier}: sweep.{key} sets it too; leave out one of them, or list "
+                        "the points"
                     )
 
 
 def is_within(key: str, section: str) -> bool:
     """Return whether a dotted key is that section, or stands in it."""
     return f"{key}.".startswith(f"{section}.")
+
+
+def overrides(key: str, values: Sequence[Any], earlier: str, given: Any) -> bool:
+    """Return whether setting a key to one of some values undoes what an earlier key was given.
+
+    Args:
+        key: the key that is set later.
+        values: what it is set to; a section without a name changes the keys that it holds alone.
+        earlier: the key that was set before.
+        given: what it was set to.
+    """
+    if not is_within(earlier, key):
+        return is_within(key, earlier) and _holds(given, key[len(earlier) + 1 :])
+    rest = earlier[len(key) + 1 :]
+    for value in values:
+        if not isinstance(value, Mapping) or "name" in value:
+            return True
+        if rest and _holds(value, rest):
+            return True
+        if not rest and any(_holds(given, inner) for inner, _ in flat(value) if inner != LABEL):
+            return True
+    return False
+
+
+def _holds(value: Any, key: str) -> bool:
+    """Return whether a section holds a key, or part of what a key stands for."""
+    if not isinstance(value, Mapping):
+        return False
+    return any(
+        is_within(key, inner) or is_within(inner, key) for inner, _ in flat(value) if inner != LABEL
+    )
 
 
 def with_sweep(old: Any, changes: Any) -> Any:

@@ -203,10 +203,11 @@ def read_yaml(content: bytes, where: str) -> Any:
     try:
         return parse_yaml(content.decode(encoding), where)
     except UnicodeDecodeError as error:
+        letters = content.decode("latin-1")
+        if not all(letter.isprintable() or letter.isspace() for letter in letters):
+            raise SpecError(f"{where}: not a text file") from None
         line = content[: error.start].count(b"\n") + 1
-        raise SpecError(
-            f"{where}, line {line}: not a text file in UTF-8; save it as UTF-8"
-        ) from None
+        raise SpecError(f"{where}, line {line}: not UTF-8; save it as UTF-8") from None
 
 
 def parse_yaml(text: str, where: str) -> Any:
