@@ -1,7 +1,8 @@
 """Files that an experiment names: found beside the file that names them, kept by a name of its own.
 
 In a file of YAML a path is relative to that file; what is given on the command line or in Python
-is relative to the working folder. An experiment that was read names a table by its place in a run
+is relative to the working folder. A run of which a policy is compared may be in either, since runs
+are made in the working folder. An experiment that was read names a table by its place in a run
 folder, `inputs/table.json`, whatever folder it is read in, and knows where that name is found.
 Parameters of parts of one's own are values here, whether they are paths or not.
 """
@@ -30,9 +31,11 @@ def located(raw: dict[str, Any], folder: Path, at: str = "") -> dict[str, Any]:
     """
 
     def path(value: str, keys: tuple[str, ...]) -> str:
-        if _names_run(keys) and keys[0] == "sweep":
-            return os.path.abspath(folder / value)  # part of a label, the same wherever it is read
-        return str(folder / value)
+        if not _names_run(keys):
+            return str(folder / value)
+        run = str(folder / value) if (folder / value).exists() else value
+        # In a sweep it is part of a label, which is the same wherever it is read.
+        return os.path.abspath(run) if keys[0] == "sweep" else run
 
     located: dict[str, Any] = _changed(raw, tuple(filter(None, at.split("."))), path)
     return located

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,8 @@ def load_experiment(
         raw = _sized(raw, size, path)
     given = [
         *given_from_python(changes),
-        *(given_as(f"--set {override}", override) for override in overrides),
-        *(given_as(shown, override) for shown, override in (options or {}).items()),
+        *(given_as(f"--set {override}", override, where) for override in overrides),
+        *(given_as(shown, override, where) for shown, override in (options or {}).items()),
     ]
     raw = patched(raw, {key: part for key, part in changes.items() if key != "imports"})
     for override in given[len(given_from_python(changes)) :]:
@@ -199,11 +200,16 @@ def shipped_experiments() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def given_as(shown: str, override: str) -> Given:
+def given_as(shown: str, override: str, where: str) -> Given:
     """Return what `key.key=value` gives, value in YAML.
 
+    Args:
+        shown: how it was given, such as `--set env.num_users=8`.
+        override: the key and the value.
+        where: begins messages on the value.
+
     Raises:
-        SpecError: it does not read so; the message begins with how it is `shown`.
+        SpecError: it does not read so, or the value can be none.
     """
     key, equals, text = override.partition("=")
     key = key.strip()
@@ -213,6 +219,7 @@ def given_as(shown: str, override: str) -> Given:
     if value is EMPTY or (value is None and not text.strip()):
         raise SpecError(f"{shown}: there is no value; null is written out")
     *parents, last = key.split(".")
+    check_values(reduce(lambda part, name: {name: part}, reversed(key.split(".")), value), where)
     without = without_empty({last: value}, ExperimentSpec, shown) if not parents else {last: value}
     return Given(shown, key, located(without, Path(), ".".join(parents)).get(last))
 

@@ -15,7 +15,7 @@ from typing import Any, Union, get_args, get_origin
 from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.keys import unknown_at
-from marl_moe.rllib.effective_keys import EFFECTIVE, OF_KEY, check_effective
+from marl_moe.rllib.effective_keys import OF_KEY, check_effective
 from marl_moe.rllib.limits import check_plain
 
 CALLBACKS = "callbacks"
@@ -50,9 +50,7 @@ def apply_section(config: Any, section: str, keys: dict[str, Any], *, is_ours: b
             known = _parameters(vars(owner)[section]) | known
     if section == "rl_module":
         known = {"model_config": Any}  # the modules themselves are ours to set
-    meant = EFFECTIVE[section] if is_ours and section in EFFECTIVE else list(known)
-    unknown = {key: value for key, value in keys.items() if key not in known}
-    check_keys(f"algorithm.{section}", unknown, meant)
+    check_keys(f"algorithm.{section}", keys, list(known))
     if section == CALLBACKS:
         keys = {key: _imported(f"algorithm.callbacks.{key}", value) for key, value in keys.items()}
     else:

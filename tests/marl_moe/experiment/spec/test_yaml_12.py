@@ -55,7 +55,7 @@ def test_a_word_has_the_type_that_yaml_1_2_gives_it(word: str, value: Any) -> No
     "text", ["!!int 1:30", "!!bool yes", "!!binary aGk=", "!!set {a}", "!!timestamp 2001-01-01"]
 )
 def test_a_tag_of_another_schema_is_refused(text: str) -> None:
-    with pytest.raises(SpecError, match="x.yaml, line 1: not YAML: "):
+    with pytest.raises(SpecError, match=r"x\.yaml, line 1: not YAML: "):
         parse_yaml(text, "x.yaml")
 
 
