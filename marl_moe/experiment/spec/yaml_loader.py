@@ -46,7 +46,7 @@ class ExperimentLoader(yaml.SafeLoader):
     What stands after a colon and is nothing at all is `EMPTY`.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # in place of those of YAML 1.1
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - in place of those of YAML 1.1
     yaml_constructors: ClassVar[dict[str | None, Any]] = {}
 
     def __init__(self, stream: str) -> None:
