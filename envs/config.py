@@ -91,8 +91,8 @@ class ExpertConfig(Section):
     competence: str | None = Field(
         default=None,
         description="In place of draws: a JSON file with a measured table 'competence' "
-        "[expert topic x topic] (`marl-moe calibrate` writes one), or `measured`, the table that "
-        "comes with the package",
+        "[expert topic x topic] (`marl-moe calibrate` writes one), relative to the experiment, or "
+        "`measured`, the table that comes with the package",
     )
     words_per_second: float | None = Field(
         default=100.0, gt=0, description="Speed, words/s; null: no compute delay"

@@ -202,7 +202,7 @@ def load_competence(path: str, num_topics: int) -> NDArray[np.float64]:
             and (not file.is_file() or file.stat().st_size > LARGEST_TABLE)
         ):
             raise ValueError(f"not a file of at most {LARGEST_TABLE:,} bytes")
-        table = np.asarray(json.loads(file.read_text())["competence"], dtype=float)
+        table = np.asarray(json.loads(file.read_text(encoding="utf-8"))["competence"], dtype=float)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = "there is no key 'competence'" if isinstance(error, KeyError) else error
         raise ValueError(f"env.experts.competence: cannot read {file}: {reason}") from error

@@ -19,12 +19,17 @@ from marl_moe.experiment.run.creation import create_run
 from marl_moe.experiment.run.folder import RunFolder
 from marl_moe.experiment.run.sitting import begin_sitting
 from marl_moe.experiment.run.training_job import TrainingJob, policy_names
+from marl_moe.experiment.spec.empty import without_empty
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.extension import Extension
+from marl_moe.experiment.spec.given import check_given, given_from_python
+from marl_moe.experiment.spec.input_files import located
+from marl_moe.experiment.spec.input_files import named as named_inputs
 from marl_moe.experiment.spec.policies import snake_case
 from marl_moe.experiment.spec.reading import (
     load_experiment,
     parse_experiment,
+    patched,
     with_imports,
 )
 from marl_moe.experiment.spec.section import merged
@@ -255,7 +260,7 @@ def evaluate(
     for job in run.jobs():
         if env is not None:
             changed = merged(job.spec.as_dict(), {"evaluation": {"env": dict(env)}})
-            job = replace(job, spec=parse_experiment(changed, "evaluate"))
+            job = replace(job, spec=parse_experiment(changed, "evaluate", inputs=job.spec.inputs))
         chosen = policy_names(job.spec) if policies is None else policies
         played = [_policy(job, policy) for policy in chosen]
         for name, times in Counter(policy.name for policy in played).items():
@@ -290,10 +295,17 @@ def _experiment(
         return load_experiment(str(experiment), size=size, changes=changes)
     if size is not None:
         raise SpecError("size: is for an experiment that is a file or shipped")
-    raw = experiment.as_dict() if isinstance(experiment, ExperimentSpec) else dict(experiment)
-    raw = merged(raw, dict(changes))
-    where = str(raw.get("name", "experiment"))
-    return parse_experiment(with_imports(raw, Path(), where), where, Path())
+    if isinstance(experiment, ExperimentSpec):
+        experiment = experiment.as_given()
+    where = str(changes.get("name", experiment.get("name", "experiment")))
+    raw, changes = (
+        located(without_empty(part, ExperimentSpec, where), Path())
+        for part in (experiment, changes)
+    )
+    raw = patched(raw, changes)
+    check_given(given_from_python(changes), raw)
+    raw, inputs = named_inputs(with_imports(raw, Path(), where))
+    return parse_experiment(raw, where, Path(), inputs)
 
 
 def _finished(begun: RunFolder, progress: bool) -> Run:

@@ -15,6 +15,7 @@ from marl_moe import __version__
 from marl_moe.errors import RecordError, SpecError
 from marl_moe.experiment.spec.experiment import experiment_schema
 from marl_moe.experiment.spec.reading import load_experiment, shipped_experiments
+from marl_moe.experiment.spec.yaml_loader import written_yaml
 from marl_moe.terminal.console import complain, out
 from marl_moe.terminal.finish import draw_figures, finish_run
 from marl_moe.terminal.options import Trust
@@ -93,16 +94,17 @@ def run(
     ] = False,
 ) -> None:
     """Run an experiment: train, evaluate beside the other policies, record, draw."""
-    overrides = [*(set_ or ()), *([f"seeds={seeds}"] if seeds is not None else ())]
+    options = {f"--seeds {seeds}": f"seeds={seeds}"} if seeds is not None else {}
     if address is not None:
-        overrides.append(f"cluster.address={json.dumps(address)}")
+        options[f"--address {address}"] = f"cluster.address={json.dumps(address)}"
     try:
-        spec = load_experiment(experiment, overrides, size, imports=import_ or ())
+        spec = load_experiment(experiment, set_ or (), size, imports=import_ or (), options=options)
         from marl_moe.experiment.run.creation import create_run, describe_run
 
         try:
             if dry_run:
-                out.print(spec.to_yaml() + describe_run(spec), markup=False, highlight=False)
+                described = describe_run(spec)
+                out.print(written_yaml(spec.as_given()) + described, markup=False, highlight=False)
                 return
             begun = create_run(spec, out_folder)
         except SpecError as error:

@@ -28,7 +28,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def keys() -> str:
     """Return every key of an experiment's YAML, a table a section, from the JSON Schema."""
-    schema = json.loads(SCHEMA.read_text())
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     sections = list(_sections(schema, schema["properties"], ""))
     return "\n\n".join(
         (f"### `{path}`\n\n{description}\n\n" if path else "### Top level\n\n")
@@ -98,7 +98,7 @@ def parameters() -> str:
 def tour() -> str:
     """Return the notebook `tour.ipynb` as a page: its text, and its code unexecuted."""
     parts = []
-    for cell in json.loads((DOCS / "tour.ipynb").read_text())["cells"]:
+    for cell in json.loads((DOCS / "tour.ipynb").read_text(encoding="utf-8"))["cells"]:
         text = "".join(cell["source"])
         if not text:
             continue

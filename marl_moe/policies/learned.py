@@ -191,7 +191,7 @@ def read_policy(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tenso
     """
     path = folder / ARCHITECTURE
     try:
-        architecture = json.loads(path.read_text())
+        architecture = json.loads(path.read_text(encoding="utf-8"))
         _USERS.validate_python(architecture["module_users"], strict=True)
     except (ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(f"{path}: not a policy ({str(error).splitlines()[0]})") from None

@@ -13,19 +13,13 @@ from envs import WorldConfig
 from envs.features import expert_features
 from marl_moe.policies.networks import NetworkConfig, check_network
 from marl_moe.rllib.callbacks import CALLED, prepared
+from marl_moe.rllib.effective_keys import check_effective
 from marl_moe.rllib.env_runner import WorldRunner
 from marl_moe.rllib.learner import MaskedSacLearner
 from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
 from marl_moe.rllib.module import MaskedSacModule
 from mechanisms import make
 
-WITHOUT_EFFECT = {
-    "target_entropy": "the entropy is set by target_entropy_ratio",
-    "target_network_update_freq": "targets move with every update by tau",
-    "q_model_config": "networks are set by rl_module.model_config",
-    "policy_model_config": "networks are set by rl_module.model_config",
-    "store_buffer_in_checkpoints": "every checkpoint holds the replay",
-}
 NO_EPISODES = (
     "the env runners of sac step whole worlds, without an object for each episode, and evaluation "
     "is not RLlib's (a metric is called in every slot)"
@@ -92,8 +86,7 @@ class WorldSacConfig(SACConfig):
         Raises:
             ValueError: a key has no effect in our SAC.
         """
-        for key in WITHOUT_EFFECT.keys() & kwargs.keys():
-            raise ValueError(f"{key} has no effect here: {WITHOUT_EFFECT[key]}")
+        check_effective("training", kwargs)
         super().training(**kwargs)
         if target_entropy_ratio is not NotProvided:
             self.target_entropy_ratio = target_entropy_ratio
@@ -200,6 +193,8 @@ class WorldSacConfig(SACConfig):
         check_positive(
             self, ("training_intensity", "initial_alpha", "actor_lr", "critic_lr", "alpha_lr")
         )
+        if self.grad_clip is not None:
+            check_positive(self, ("grad_clip",))
         frequency = self.checkpoint_frequency
         if frequency is not None and (not is_number(frequency, int) or frequency < 1):
             raise ValueError(
@@ -208,8 +203,6 @@ class WorldSacConfig(SACConfig):
             )
         if self.num_gpus_per_learner and not self.num_learners and not torch.cuda.is_available():
             raise ValueError("learners.num_gpus_per_learner: PyTorch finds no GPU on this machine")
-        if not self.twin_q:
-            raise ValueError("training.twin_q should be true: the critics are always twins")
         super().validate()
 
     @property

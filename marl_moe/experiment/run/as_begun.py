@@ -1,6 +1,7 @@
 """The experiment that a run was begun with, as `environment.json` has it, and edits since."""
 
 from pathlib import Path
+from typing import Any
 
 from marl_moe.errors import SpecError
 from marl_moe.experiment.records.environment import EXPERIMENT, read_environment
@@ -33,12 +34,10 @@ def check_as_begun(
     extended = extension.of(spec)
     if recorded is None:
         return extended
-    begun = extension.of(parse_experiment(recorded, str(folder / "environment.json")))
+    where = str(folder / "environment.json")
+    begun = extension.of(parse_experiment(recorded, where, inputs=spec.inputs))
     # An extension that was interrupted may stand in one of the two files alone.
-    before, now = (one.as_kept().as_dict() for one in (begun, extended))
-    for section in FREE:
-        before.pop(section), now.pop(section)
-    changed = first_difference(before, now)
+    changed = first_difference(_compared(begun), _compared(extended))
     if changed is None:
         return extended
     key, was, is_now = changed
@@ -51,3 +50,13 @@ def check_as_begun(
         much = is_now if isinstance(is_now, int) else "..."
         remedy = f"extend it with marl-moe resume {folder} {option} {much}"
     raise SpecError(f"{said}: put that back, or {remedy}")
+
+
+def _compared(spec: ExperimentSpec) -> dict[str, Any]:
+    """Return what records depend on: of runs whose policies are compared there are copies."""
+    plain = spec.as_kept().as_dict()
+    entries = [entry for entry in plain["evaluation"]["policies"] if isinstance(entry, dict)]
+    for section, keys in ((plain, FREE), *((entry, ("run",)) for entry in entries)):
+        for key in keys:
+            section.pop(key, None)
+    return plain

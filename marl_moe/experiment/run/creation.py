@@ -15,6 +15,7 @@ from marl_moe.errors import (
 from marl_moe.experiment.records.environment import write_environment
 from marl_moe.experiment.records.secrets import redacted
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, code_of, create_run_folder
+from marl_moe.experiment.run.input_copies import copy_inputs
 from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once, jobs_of
 from marl_moe.experiment.run.policy_checks import check_policies
 from marl_moe.experiment.run.search import check_metric
@@ -22,10 +23,11 @@ from marl_moe.experiment.run.trained_elsewhere import copy_policies
 from marl_moe.experiment.run.trust import write_trust
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.imports import IMPORTS, OF_ONES_OWN
+from marl_moe.experiment.spec.input_files import with_runs_from
 from marl_moe.experiment.spec.reading import parse_experiment
 from marl_moe.experiment.spec.sweep import Point, sweep_points
 from marl_moe.experiment.spec.trials import tried_experiment
-from marl_moe.experiment.spec.yaml_loader import parse_yaml
+from marl_moe.experiment.spec.yaml_loader import parse_yaml, written_yaml
 from marl_moe.experiment.training.cluster import address_of, start_ray
 from marl_moe.experiment.training.configuration import check_algorithm
 from marl_moe.experiment.training.local_ray import temporary_folder
@@ -60,14 +62,16 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
         start_ray(spec.cluster)
     folder = create_run_folder(out, spec.name)
     try:
-        write_run(folder, spec, points)
+        spec = write_run(folder, spec, points)
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    if spec.inputs:
+        points = sweep_points(spec)  # which read the copies
     return RunFolder(folder, spec, tuple(points), found.digests())
 
 
-def write_run(folder: Path, spec: ExperimentSpec, points: Sequence[Point]) -> None:
+def write_run(folder: Path, spec: ExperimentSpec, points: Sequence[Point]) -> ExperimentSpec:
     """Write an experiment, and all that it runs with, into its folder; the experiment comes last.
 
     Args:
@@ -75,10 +79,12 @@ def write_run(folder: Path, spec: ExperimentSpec, points: Sequence[Point]) -> No
         spec: the experiment, whose code was imported.
         points: the points of its sweep.
 
+    Returns:
+        The experiment, which reads the copies of the files that it names.
+
     Raises:
         OSError: a file cannot be written.
     """
-    write_environment(folder, spec.as_kept().as_dict(), spec.seed_list())
     copy_policies(folder, points, spec.seed_list())
     found = _found(spec)
     for source in found.sources.values():
@@ -86,7 +92,11 @@ def write_run(folder: Path, spec: ExperimentSpec, points: Sequence[Point]) -> No
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(source.text)
     write_trust(folder, found, code_of(points))
-    write_text(folder / EXPERIMENT, spec.as_kept().to_yaml())
+    spec = copy_inputs(spec, folder)
+    kept = with_runs_from(spec.as_kept().as_dict(), folder)
+    write_environment(folder, kept, spec.seed_list())
+    write_text(folder / EXPERIMENT, written_yaml(kept))
+    return spec
 
 
 def _found(spec: ExperimentSpec) -> Found:

@@ -9,6 +9,7 @@ from marl_moe.errors import SpecError
 from marl_moe.experiment.records.columns import TABLES
 from marl_moe.experiment.records.tables import read_table
 from marl_moe.experiment.run.as_begun import check_as_begun
+from marl_moe.experiment.run.input_copies import check_inputs
 from marl_moe.experiment.run.job import Job, Tables
 from marl_moe.experiment.run.planning import jobs_of
 from marl_moe.experiment.run.training_job import TrainingJob
@@ -201,6 +202,7 @@ def read_experiment(
         file = path / CHOSEN
         use_code(path, trust=trust, file=file)
     spec = load_experiment(str(file), code=path / IMPORTS)
+    check_inputs(spec, path)
     if file.name == CHOSEN:
         check_as_begun(path, load_experiment(str(path / EXPERIMENT), code=path / IMPORTS))
         return extension.of(spec)

@@ -63,7 +63,7 @@ def read_copy(folder: Path, policy: str, rng: np.random.Generator) -> Policy:
         RecordError: the copy is gone, or is not the one that was made.
     """
     try:
-        origin = json.loads((folder / ORIGIN).read_text())
+        origin = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))
         for name in (ARCHITECTURE, WEIGHTS):
             if sha256((folder / name).read_bytes()).hexdigest() != origin["sha256"][name]:
                 raise RecordError(f"{folder / name}: not the policy that was copied; restore it")

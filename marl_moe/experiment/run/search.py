@@ -20,10 +20,12 @@ from marl_moe.experiment.records.tables import read_table
 from marl_moe.experiment.run.folder import CHOSEN, EXPERIMENT, SEARCH, RunFolder
 from marl_moe.experiment.run.training_job import policy_names
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.input_files import with_runs_from
 from marl_moe.experiment.spec.reading import load_experiment
 from marl_moe.experiment.spec.search import SearchSpec
 from marl_moe.experiment.spec.sweep import Point, Settings
 from marl_moe.experiment.spec.trials import chosen_experiment
+from marl_moe.experiment.spec.yaml_loader import written_yaml
 from marl_moe.policies.base import STOCHASTIC
 from marl_moe.whole_file import write_text
 from paper_figures.statistics import mean_interval
@@ -197,7 +199,8 @@ def choose(run: RunFolder) -> RunFolder:
     """
     result = write_search(run.path)
     chosen = chosen_experiment(run.spec, result.best.settings)
-    write_text(run.path / CHOSEN, chosen.as_kept().to_yaml())
+    kept = with_runs_from(chosen.as_kept().as_dict(), run.path)
+    write_text(run.path / CHOSEN, written_yaml(kept))
     return RunFolder.read(run.path, run.spec.cluster.address)
 
 

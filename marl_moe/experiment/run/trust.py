@@ -91,7 +91,7 @@ def check_named(folder: Path, named: Sequence[str]) -> None:
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
-        record = json.loads((folder / TRUST).read_text())
+        record = json.loads((folder / TRUST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}  # no record is no trust
     return record if isinstance(record, dict) else {}

@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from marl_moe.errors import unknown_key
+from marl_moe.experiment.spec.keys import UnknownKeyError
 from marl_moe.experiment.spec.section import Name, OpenSection, Section
 from marl_moe.policies.base import STOCHASTIC
 
@@ -92,7 +92,7 @@ class AlgorithmSpec(OpenSection):
     def _known_sections(self) -> Self:
         for section, keys in self.sections().items():
             if section not in RLLIB_SECTIONS:
-                raise ValueError(unknown_key(section, [*type(self).model_fields, *RLLIB_SECTIONS]))
+                raise UnknownKeyError(section)
             if not isinstance(keys, dict):
                 raise ValueError(f"section {section!r} should hold keys, got {keys!r}")
         return self

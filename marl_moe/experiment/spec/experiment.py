@@ -11,15 +11,16 @@ import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError, model_validator
 
 import mechanisms
 from envs import WorldConfig
-from marl_moe.errors import SpecError, unknown_key
+from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.algorithm import AlgorithmSpec
 from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.spec.evaluation import AuditSpec, EvaluationSpec
+from marl_moe.experiment.spec.input_files import Inputs, replaced
+from marl_moe.experiment.spec.keys import unknown_at
 from marl_moe.experiment.spec.policies import check_named_apart
 from marl_moe.experiment.spec.search import SearchSpec
 from marl_moe.experiment.spec.section import (
@@ -31,6 +32,8 @@ from marl_moe.experiment.spec.section import (
     merged,
     valid_keys,
 )
+from marl_moe.experiment.spec.swept_keys import check_swept, flat, is_within, settings_of
+from marl_moe.experiment.spec.yaml_loader import written_yaml
 from mechanisms.errors import described
 
 
@@ -104,6 +107,8 @@ class ExperimentSpec(Section):
         "NAME`",
     )
 
+    _inputs: Inputs = PrivateAttr(default_factory=dict)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         try:
@@ -115,16 +120,28 @@ class ExperimentSpec(Section):
             raise ValueError("metrics: are of training and evaluation, a market_study has neither")
         if self.algorithm is not None:
             self._check_algorithm(self.algorithm)
-        points = self.sweep if isinstance(self.sweep, list) else [self.sweep]
-        swept = {key.partition(".")[0] for point in points for key in point}
-        if "cluster" in swept:
-            raise ValueError("sweep.cluster: all jobs of a run share one Ray")
-        if "imports" in swept or any("imports" in size for size in self.sizes.values()):
+        check_swept(self.sweep)
+        self._check_swept_is_read()
+        if any("imports" in size for size in self.sizes.values()):
             raise ValueError("imports: should stand at the top, not in sweep or sizes")
-        if "metrics" in swept:
-            raise ValueError("sweep.metrics: all jobs of a run share its tables")
         self.evaluated_env()
         return self
+
+    def _check_swept_is_read(self) -> None:
+        keys = [key for key, _ in settings_of(self.sweep)]
+        if "kind" in keys:
+            return
+        unread = ("evaluation",) if self.kind == "market_study" else ("audit",)
+        for key in keys:
+            if key.partition(".")[0] in unread:
+                raise ValueError(f"sweep.{key}: kind: {self.kind} does not read it")
+            if self.algorithm is not None or "algorithm" in keys:
+                continue
+            for other, _ in flat({"env": self.evaluation.env}):
+                if is_within(other, key) and is_within(key, "env"):
+                    raise ValueError(
+                        f"sweep.{key}: evaluation.{other} overrides it, and nothing is trained"
+                    )
 
     def _check_algorithm(self, algorithm: AlgorithmSpec) -> None:
         if self.kind == "market_study":
@@ -187,7 +204,9 @@ class ExperimentSpec(Section):
             path = [str(part) for part in first["loc"]]
             key = ".".join((section, *path))
             if first["type"] == "unexpected_keyword_argument":
-                unknown = unknown_key(path[-1], valid_keys(WorldConfig, path[:-1]))
+                valid = valid_keys(WorldConfig, path[:-1])
+                unknown = unknown_at(type(self), ["env", *path], valid)
+                unknown = unknown.replace("'env.", f"'{section}.")
                 raise ValueError(f"{key}: {unknown} (unknown key)") from None
             raise ValueError(
                 f"{key}: {first['msg'].removeprefix('Value error, ')}, got {first['input']!r}"
@@ -218,14 +237,29 @@ class ExperimentSpec(Section):
         names = [Path(name).name if name.endswith(".py") else name for name in self.imports]
         return self.at(None).model_copy(update={"imports": names})
 
+    @property
+    def inputs(self) -> Inputs:
+        """Files that it names: the path of each, by the name that `as_dict` gives it."""
+        return self._inputs
+
+    def with_inputs(self, inputs: Inputs) -> Self:
+        """Return the experiment with knowledge of where its files are."""
+        spec = self.model_copy()
+        spec._inputs = inputs
+        return spec
+
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values, with every default written out."""
+        """Return plain values, with every default written out, and files by their names."""
         plain: dict[str, Any] = json.loads(TypeAdapter(ExperimentSpec).dump_json(self))
-        return plain
+        return replaced(plain, {path: name for name, path in self._inputs.items()})
+
+    def as_given(self) -> dict[str, Any]:
+        """Return what `as_dict` does, with the paths of files in place of their names."""
+        return replaced(self.as_dict(), self._inputs)
 
     def to_yaml(self) -> str:
         """Return the experiment as YAML, with every default written out."""
-        return yaml.safe_dump(self.as_dict(), sort_keys=False)
+        return written_yaml(self.as_dict())
 
 
 def experiment_schema() -> dict[str, Any]:

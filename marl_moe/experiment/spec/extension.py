@@ -75,7 +75,7 @@ class Extension:
             before = spec.evaluation.episodes
             evaluation["episodes"] = _more("--episodes", self.episodes, before)
         plain["evaluation"] = evaluation | {"policies": self._policies(spec, plain)}
-        extended = parse_experiment(plain, spec.name)
+        extended = parse_experiment(plain, spec.name, inputs=spec.inputs)
         _check_sweep(extended)
         return extended
 

@@ -53,7 +53,7 @@ def file_that_names(name: str, folder: Path | None) -> str | None:
     """
     files = [] if folder is None else sorted(folder.glob(f"*{SUFFIX}"))
     for path in filter(Path.is_file, files[:MOST_FILES]):
-        text = path.read_text(errors="replace")
+        text = path.read_text(encoding="utf-8", errors="replace")
         if f'"{name}"' in text or f"'{name}'" in text:
             return path.name
     return None

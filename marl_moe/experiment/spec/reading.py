@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from marl_moe.errors import SpecError, unknown_key
+from marl_moe.experiment.spec.algorithm import RLLIB_SECTIONS
+from marl_moe.experiment.spec.empty import without_empty
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.given import Given, check_given, given_from_python
 from marl_moe.experiment.spec.imports import (
     IMPORTS,
     OF_ONES_OWN,
@@ -16,8 +20,12 @@ from marl_moe.experiment.spec.imports import (
     file_that_names,
     imports_of,
 )
+from marl_moe.experiment.spec.input_files import Inputs, located, named, replaced
+from marl_moe.experiment.spec.keys import UnknownKeyError, unknown_at
 from marl_moe.experiment.spec.section import merged, valid_keys
-from marl_moe.experiment.spec.yaml_loader import check_values, parse_yaml
+from marl_moe.experiment.spec.swept_keys import with_sweep
+from marl_moe.experiment.spec.yaml_loader import parse_yaml, read_yaml
+from marl_moe.experiment.spec.yaml_values import EMPTY, check_values
 from marl_moe.plugins import use
 from marl_moe.sources import find
 from mechanisms.registry import UnknownNameError, nearest
@@ -30,6 +38,7 @@ def load_experiment(
     imports: Sequence[Path] = (),
     changes: Mapping[str, Any] | None = None,
     code: Path | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> ExperimentSpec:
     """Read an experiment from a file, or by the name of one that is shipped; import its code.
 
@@ -40,29 +49,39 @@ def load_experiment(
         size: one of the file's `sizes`, which changes the keys that it holds and is added to the
             name.
         imports: files of code to import beside those that the experiment names.
-        changes: sections in place of the file's, merged.
+        changes: sections in place of the file's and of the size's, merged.
         code: folder of the files that the experiment names; None: that of the file, or in a run
             folder `imports`.
+        options: further overrides, by the option that each was given as, such as `--seeds 3`.
 
     Raises:
         SpecError: a line for each thing wrong.
     """
     path = find_experiment(source)
-    raw = merged(read_sections(path), dict(changes or {}))
+    where = str(path)
+    raw = located(read_sections(path), path.parent if code is None else path.parent.absolute())
+    changes = located(without_empty(changes or {}, ExperimentSpec, where), Path())
     if code is None:
         code = path.parent / IMPORTS if (path.parent / TRUST).is_file() else path.parent
-    if imports:
-        listed = raw.get("imports") or []
-        more = [str(file.absolute()) for file in imports]
-        raw["imports"] = [*listed, *more] if isinstance(listed, list) else listed
-    raw = with_imports(raw, code, str(path))
+    listed = raw.get("imports") or [] if "imports" not in changes else changes["imports"]
+    if isinstance(listed, list):
+        raw["imports"] = [*listed, *(str(file.absolute()) for file in imports)]
+    raw = with_imports(raw, code, where)
     if size is not None:
         raw = _sized(raw, size, path)
-    if overrides:
-        for override in overrides:
-            _override(raw, override)
-        raw = with_imports(raw, code, str(path))
-    return parse_experiment(raw, str(path), path.parent)
+    given = [
+        *given_from_python(changes),
+        *(given_as(f"--set {override}", override, where) for override in overrides),
+        *(given_as(shown, override, where) for shown, override in (options or {}).items()),
+    ]
+    raw = patched(raw, {key: part for key, part in changes.items() if key != "imports"})
+    for override in given[len(given_from_python(changes)) :]:
+        _set(raw, override)
+    if given:
+        check_given(given, raw)
+        raw = with_imports(raw, code, where)
+    raw, inputs = named(raw)
+    return parse_experiment(raw, where, path.parent, inputs)
 
 
 def read_sections(path: Path) -> dict[str, Any]:
@@ -71,16 +90,12 @@ def read_sections(path: Path) -> dict[str, Any]:
     Raises:
         SpecError: it is no YAML of sections.
     """
-    try:
-        raw = parse_yaml(path.read_text(), str(path))
-    except UnicodeDecodeError:
-        raise SpecError(f"{path}: not a text file") from None
+    raw = read_yaml(path.read_bytes(), str(path))
     if not isinstance(raw, dict):
-        raise SpecError(
-            f"{path}: should hold the sections of an experiment, got {type(raw).__name__}"
-        )
+        got = "NoneType: it is empty" if raw in (None, EMPTY) else type(raw).__name__
+        raise SpecError(f"{path}: should hold the sections of an experiment, got {got}")
     check_values(raw, str(path))
-    return raw
+    return without_empty(raw, ExperimentSpec, str(path))
 
 
 def with_imports(raw: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
@@ -114,30 +129,48 @@ def _sized(raw: dict[str, Any], size: str, path: Path) -> dict[str, Any]:
     if size not in sizes:
         there_are = unknown_key(size, list(sizes)) if sizes else "the file has no sizes"
         raise SpecError(f"{where}: --size {size}: {there_are}")
-    return merged(raw, sizes[size]) | {"name": f"{raw['name']}_{size}", "sizes": {}}
+    return patched(raw, sizes[size]) | {"name": f"{raw['name']}_{size}", "sizes": {}}
 
 
-def parse_experiment(raw: dict[str, Any], where: str, folder: Path | None = None) -> ExperimentSpec:
+def patched(raw: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an experiment with sections changed: within them, in sweep and search key by key."""
+    changed = merged(raw, dict(changes))
+    for section in ("sweep", "search"):
+        if section in changes:
+            changed[section] = with_sweep(raw.get(section), changes[section])
+    return changed
+
+
+def parse_experiment(
+    raw: dict[str, Any],
+    where: str,
+    folder: Path | None = None,
+    inputs: Inputs | None = None,
+) -> ExperimentSpec:
     """Check an experiment given as nested dictionaries; its imports were imported before.
 
     Args:
         raw: the experiment.
         where: begins messages.
         folder: folder whose files may hold what is named and not found.
+        inputs: where the files are that it calls by names.
 
     Raises:
         SpecError: a line for each mistake, which begins with `where`.
     """
     check_values(raw, where)
+    raw = without_empty(raw, ExperimentSpec, where)
     if raw.get("kind") == "market_study":
         raw = {"algorithm": None} | raw
     try:
         # By JSON, which is strict: no string passes for a number, and lists may still be tuples.
-        spec = TypeAdapter(ExperimentSpec).validate_json(json.dumps(raw), strict=True)
+        spec = TypeAdapter(ExperimentSpec).validate_json(
+            json.dumps(_placed(raw, inputs or {})), strict=True
+        )
         for size, changes in spec.sizes.items():
-            sized = merged(raw, changes) | {"sizes": {}}
+            sized = patched(raw, changes) | {"sizes": {}}
             parse_experiment(sized, f"{where}: sizes.{size}", folder)
-        return spec
+        return spec.with_inputs(inputs) if inputs else spec
     except ValidationError as error:
         raise SpecError("\n".join(_lines(error, where, folder))) from None
 
@@ -167,17 +200,50 @@ def shipped_experiments() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def _override(raw: dict[str, Any], override: str) -> None:
-    key, equals, value = override.partition("=")
-    if not equals or not key.strip():
-        raise SpecError(f"--set {override}: should read key.key=value")
-    *parents, last = key.strip().split(".")
+def given_as(shown: str, override: str, where: str) -> Given:
+    """Return what `key.key=value` gives, value in YAML.
+
+    Args:
+        shown: how it was given, such as `--set env.num_users=8`.
+        override: the key and the value.
+        where: begins messages on the value.
+
+    Raises:
+        SpecError: it does not read so, or the value can be none.
+    """
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals or not all(key.split(".")):
+        raise SpecError(f"{shown}: should read key.key=value")
+    value = parse_yaml(text, shown)
+    if value is EMPTY or (value is None and not text.strip()):
+        raise SpecError(f"{shown}: there is no value; null is written out")
+    *parents, last = key.split(".")
+    check_values(reduce(lambda part, name: {name: part}, reversed(key.split(".")), value), where)
+    without = without_empty({last: value}, ExperimentSpec, shown) if not parents else {last: value}
+    return Given(shown, key, located(without, Path(), ".".join(parents)).get(last))
+
+
+def _set(raw: dict[str, Any], given: Given) -> None:
+    """Set a key to what is given, in a sweep however the key is written there."""
+    *parents, last = given.key.split(".")
     section = raw
+    if len(parents) > 1 and parents[0] in ("sweep", "search"):
+        inner = raw.get(parents[0])
+        name = ".".join(given.key.split(".")[1:])
+        if isinstance(inner, dict) and name in inner:
+            section, parents, last = inner, [], name
     for parent in parents:
         section = section.setdefault(parent, {})
         if not isinstance(section, dict):
-            raise SpecError(f"--set {override}: {parent!r} is a value, not a section")
-    section[last] = parse_yaml(value, f"--set {override}")
+            raise SpecError(f"{given.shown}: {parent!r} is a value, not a section")
+    section[last] = given.value
+
+
+def _placed(raw: dict[str, Any], inputs: Inputs) -> dict[str, Any]:
+    """Return an experiment with the paths of its tables; points and draws have their names."""
+    apart = {key: raw[key] for key in ("sweep", "search", "sizes") if key in raw}
+    return replaced(raw, inputs) | apart if inputs else raw
 
 
 def _lines(error: ValidationError, where: str, folder: Path | None) -> list[str]:
@@ -195,14 +261,17 @@ def _lines(error: ValidationError, where: str, folder: Path | None) -> list[str]
         ]
         key = ".".join(path) or "experiment"
         if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            message = (
-                unknown_key(path[-1], valid_keys(ExperimentSpec, path[:-1])) + " (unknown key)"
-            )
+            valid = valid_keys(ExperimentSpec, path[:-1])
+            message = unknown_at(ExperimentSpec, path, valid) + " (unknown key)"
         else:
             given = mistake["input"]
             shown = "" if isinstance(given, dict) else f", got {given!r}"
             message = mistake["msg"].removeprefix("Value error, ") + shown
             cause = mistake.get("ctx", {}).get("error")
+            if isinstance(cause, UnknownKeyError):
+                rllibs = RLLIB_SECTIONS if path == ["algorithm"] else ()
+                valid = [*valid_keys(ExperimentSpec, path), *rllibs]
+                message = unknown_at(ExperimentSpec, [*path, cause.key], valid) + cause.advice
             if isinstance(cause, UnknownNameError):
                 file = file_that_names(cause.name, folder)
                 if file is not None:

@@ -12,11 +12,14 @@ from importlib import import_module
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-from marl_moe.errors import SpecError, unknown_key
+from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.keys import unknown_at
+from marl_moe.rllib.effective_keys import OF_KEY, check_effective
 from marl_moe.rllib.limits import check_plain
 
 CALLBACKS = "callbacks"
+CLOCKED = "min_time_s_per_iteration"
 KINDS: dict[type, str] = {  # plain types of RLlib's annotations, and what a value of each is called
     bool: "true or false",
     int: "a number",
@@ -29,8 +32,14 @@ KINDS: dict[type, str] = {  # plain types of RLlib's annotations, and what a val
 }
 
 
-def apply_section(config: Any, section: str, keys: dict[str, Any]) -> None:
+def apply_section(config: Any, section: str, keys: dict[str, Any], *, is_ours: bool) -> None:
     """Call RLlib's method of a section.
+
+    Args:
+        config: RLlib's configuration.
+        section: the section.
+        keys: what it sets.
+        is_ours: whether it is of our SAC, which reads some of RLlib's keys and no others.
 
     Raises:
         SpecError: for the first key or value that it does not take.
@@ -48,6 +57,13 @@ def apply_section(config: Any, section: str, keys: dict[str, Any]) -> None:
         for key, value in keys.items():
             _check_plain(f"algorithm.{section}.{key}", value)
             _check_kind(f"algorithm.{section}.{key}", value, known[key])
+    try:
+        if is_ours:
+            check_effective(section, keys)
+        elif keys.get(CLOCKED):
+            raise ValueError(f"{section}.{CLOCKED}: {OF_KEY[CLOCKED]}")
+    except ValueError as error:
+        raise SpecError(f"algorithm.{error}") from None
     try:
         getattr(config, section)(**keys)
     except Exception as error:
@@ -100,7 +116,8 @@ def check_keys(section: str, keys: dict[str, Any], valid: Sequence[str]) -> None
     """
     for key in keys:
         if key not in valid:
-            raise SpecError(f"{section}.{key}: {unknown_key(key, valid)} (unknown key)")
+            unknown = unknown_at(ExperimentSpec, [*section.split("."), key], valid)
+            raise SpecError(f"{section}.{key}: {unknown} (unknown key)")
 
 
 def first_line(error: Exception) -> str:

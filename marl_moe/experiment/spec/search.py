@@ -14,7 +14,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from marl_moe.errors import SpecError, unknown_key
+from marl_moe.experiment.spec.keys import UnknownKeyError
 from marl_moe.experiment.spec.section import OpenSection, listed_seeds
+from marl_moe.experiment.spec.swept_keys import is_within
 from marl_moe.seeds import search_generator
 
 FIRST_SEED = 1_000_000  # of a count of seeds, far above those that a count of `seeds` makes
@@ -79,7 +81,9 @@ class SearchSpec(OpenSection):
                 "should hold a key to search, as algorithm.training.gamma: {uniform: [0, 0.9]}"
             )
         for key, (name, arguments) in spaces.items():
-            section = key.partition(".")[0]
+            section, dot, _ = key.partition(".")
+            if not dot:
+                raise UnknownKeyError(key, f"; searched are keys of {', '.join(SEARCHED)}")
             if section not in SEARCHED:
                 raise ValueError(
                     f"{key}: only keys of {', '.join(SEARCHED)} can be searched: "
@@ -89,6 +93,9 @@ class SearchSpec(OpenSection):
                 _check_space(name, arguments)
             except ValueError as error:
                 raise ValueError(f"{key}: {name}: {error}") from None
+            for other in spaces:
+                if other != key and is_within(key, other):
+                    raise ValueError(f"{key}: {other} sets it too; leave out one of them")
         self._check_trials(spaces)
         return self
 
@@ -172,9 +179,8 @@ def _spaces(section: dict[str, Any], prefix: str) -> Iterator[tuple[str, Space]]
         key = f"{prefix}{name}"
         if not isinstance(value, dict) or not value:
             if "." not in key:
-                raise ValueError(
-                    unknown_key(key, SearchSpec.model_fields) + "; searched keys have a dot, as "
-                    "algorithm.training.gamma"
+                raise UnknownKeyError(
+                    key, "; searched keys have a dot, as algorithm.training.gamma"
                 )
             raise ValueError(f"{key}: should be a space, as {{uniform: [0, 1]}}, got {value!r}")
         is_section = all(isinstance(part, dict) for part in value.values())

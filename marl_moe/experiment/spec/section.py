@@ -134,13 +134,20 @@ def first_difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, An
 def valid_keys(section: Any, path: Sequence[str]) -> list[str]:
     """Return the keys of the section at `path` below another, models or dataclasses of pydantic."""
     for part in path:
-        annotation = _fields(section)[part].annotation
-        kinds = (annotation, *get_args(annotation))
-        section = next(kind for kind in kinds if isinstance(kind, type))
-    return list(_fields(section))
+        section = section_in(fields_of(section)[part].annotation)
+    return list(fields_of(section))
 
 
-def _fields(section: Any) -> Mapping[str, FieldInfo]:
+def section_in(annotation: Any) -> Any:
+    """Return the section that an annotation takes, a model or dataclass; None where it is none."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and hasattr(kind, "__pydantic_fields__"):
+            return kind
+    return None
+
+
+def fields_of(section: Any) -> Mapping[str, FieldInfo]:
+    """Return the fields of a section, a model or a dataclass of pydantic."""
     if issubclass(section, BaseModel):
         return section.model_fields
     fields: Mapping[str, FieldInfo] = section.__pydantic_fields__

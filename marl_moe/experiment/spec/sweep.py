@@ -54,7 +54,7 @@ def sweep_points(spec: ExperimentSpec) -> list[Point]:
             raise SpecError(
                 f"{where}: two points have this label; give their sections a `label` each"
             )
-        points[label] = Point(label, settings, parse_experiment(plain, where))
+        points[label] = Point(label, settings, parse_experiment(plain, where, inputs=spec.inputs))
     return list(points.values())
 
 

@@ -54,7 +54,7 @@ def chosen_experiment(spec: ExperimentSpec, settings: Settings) -> ExperimentSpe
     plain = spec.as_dict() | {"search": None, "sizes": {}}
     for key, value in settings.items():
         set_key(plain, key, value)
-    return parse_experiment(plain, spec.name).at(spec.cluster.address)
+    return parse_experiment(plain, spec.name, inputs=spec.inputs).at(spec.cluster.address)
 
 
 def _check(spec: ExperimentSpec) -> None:

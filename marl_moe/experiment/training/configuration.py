@@ -7,6 +7,7 @@ from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.rllib_sections import apply_section, first_line
 from marl_moe.experiment.training.cluster import quieten_ray
 from marl_moe.experiment.training.engines import engine_of
+from marl_moe.experiment.training.sac_engine import SacEngine
 from marl_moe.extras import check_training
 from marl_moe.plugins import code
 
@@ -26,8 +27,9 @@ def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
         raise SpecError("algorithm.debugging.seed: seeds are set by the key 'seeds'")
     model_config = sections.get("rl_module", {}).pop("model_config", {})
     config = engine_of(spec.algorithm).config(spec, model_config)
+    is_ours = spec.algorithm.name == SacEngine.name
     for section, keys in sections.items():
-        apply_section(config, section, keys)
+        apply_section(config, section, keys, is_ours=is_ours)
     config.debugging(seed=seed)
     if own := code():  # whoever is given this configuration, as a remote runner, imports it
         config.environment(env_config={**config.env_config, "code": own})

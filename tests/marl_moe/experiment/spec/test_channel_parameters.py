@@ -87,7 +87,8 @@ def test_parameters_are_swept_set_and_left_out_where_another_process_is_played(
     assert [point.spec.env.channel.made() for point in points] == [PathLoss(2), PathLoss(3)]
     assert spec.evaluated_env().channel.process == "iid"
     (tmp_path / "x.yaml").write_text(spec.to_yaml())
-    again = load_experiment(str(tmp_path / "x.yaml"), ["env.channel.parameters.exponent=4"])
+    alone = ["sweep={}", "env.channel.parameters.exponent=4"]
+    again = load_experiment(str(tmp_path / "x.yaml"), alone)
     assert again.env.channel.made() == PathLoss(4)
     bad = raw | {"sweep": {"env.channel.parameters.exponent": [2, -1]}}
     with pytest.raises(SpecError, match=r"exponent=-1: env\.channel\.parameters: exponent should"):
