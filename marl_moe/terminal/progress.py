@@ -1,29 +1,73 @@
-"""A bar that shows how far a run is."""
+"""A line that shows how far a run is."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.progress import Progress as ProgressBar
+from rich.progress import ProgressColumn, Task
+from rich.progress_bar import ProgressBar as Bar
+from rich.table import Table
+from rich.text import Text
 
 from marl_moe.experiment.progress import Progress, Row
+from marl_moe.terminal.console import in_line
+
+WIDEST_BAR, SHORTEST_BAR = 40, 10  # columns
+
+
+class FittedLine(ProgressColumn):
+    """What is done, how much of it, the time left, rates and a bar, as far as they fit in a line.
+
+    Nothing is cut: what does not fit is left out, the bar first, then rates and the time.
+
+    Args:
+        console: where it is shown.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def render(self, task: Task) -> RenderableType:
+        """Draw the line of now."""
+        width = self._console.width - 1
+        seconds = task.time_remaining
+        left = "" if seconds is None else f"{seconds:,.0f} s left"
+        kept: list[str] = []
+        total = 0 if task.total is None else task.total
+        for piece in (
+            task.description,
+            f"{task.completed:.0f}/{total:.0f}",
+            left,
+            task.fields["rate"],
+        ):
+            if kept and sum(map(cell_len, kept)) + len(kept) + cell_len(piece) > width:
+                break
+            if piece:
+                kept.append(piece)
+        line = Table.grid(padding=(0, 1))
+        line.add_column(overflow="fold")
+        for _ in kept:
+            line.add_column(no_wrap=True)
+        cells: list[RenderableType] = [Text(piece) for piece in kept]
+        room = width - sum(map(cell_len, kept)) - len(kept)
+        if room >= SHORTEST_BAR:
+            cells.insert(1, Bar(total, task.completed, width=min(room, WIDEST_BAR)))
+        line.add_row(*cells)
+        return line
 
 
 @contextmanager
 def shown_progress(total: int, console: Console) -> Iterator[Progress]:
-    """Show a bar over `total` epochs (of a market study, audits) with rates and time left.
+    """Show a line over `total` epochs (of a market study, audits) with rates and time left.
 
     Without a terminal, print a line every tenth of the way.
     """
     bar = ProgressBar(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[rate]}"),
+        FittedLine(console),
         console=console,
         disable=not console.is_terminal,
         transient=True,
@@ -56,12 +100,11 @@ def shown_progress(total: int, console: Console) -> Iterator[Progress]:
         advance(f"{seed}  {gain}", f"{seed}  epoch {done + 1}/{total}  {gain}  {rate}", rate)
 
     def on_policy(seed: int, policy: str) -> None:
-        bar.update(task, description=f"seed {seed}  evaluating {escape(policy)}")
+        bar.update(task, description=f"seed {seed}  evaluating {in_line(policy)}")
 
     def on_audit(seed: int, mechanism: str) -> None:
-        advance(
-            f"seed {seed}  {mechanism}", f"seed {seed}  {mechanism} audited  {done + 1}/{total}"
-        )
+        name = in_line(mechanism)
+        advance(f"seed {seed}  {name}", f"seed {seed}  {name} audited  {done + 1}/{total}")
 
     with bar:
         yield Progress(on_kept, on_epoch, on_policy, on_audit)
