@@ -17,8 +17,8 @@ def standing_streams() -> Iterator[None]:
     """
     open_closed_streams()
     given = sys.stdout, sys.stderr
-    sys.stdout = Standing(lambda: given[0])  # type: ignore[assignment]
-    sys.stderr = Standing(lambda: given[1])  # type: ignore[assignment]
+    sys.stdout = Standing(lambda: given[0])
+    sys.stderr = Standing(lambda: given[1])
     try:
         yield
     except SystemExit as end:

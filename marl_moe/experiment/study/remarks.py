@@ -129,7 +129,8 @@ def _without_market(evaluation: pd.DataFrame) -> Iterator[str]:
 def _untrained(evaluation: pd.DataFrame, learned: Collection[str]) -> Iterator[str]:
     """Tell of learned policies that are like a rule, below random, or the same everywhere."""
     alike = set()
-    for (point, policy), rows in evaluation.groupby(["point", "policy"], sort=False):
+    for (point, name), rows in evaluation.groupby(["point", "policy"], sort=False):
+        policy = str(name)
         if policy not in learned:
             continue
         others = evaluation[(evaluation["point"] == point) & ~evaluation["policy"].isin(learned)]
@@ -151,7 +152,8 @@ def _untrained(evaluation: pd.DataFrame, learned: Collection[str]) -> Iterator[s
 def _equal_seeds(rows: pd.DataFrame, others: pd.DataFrame) -> dict[str, list[int]]:
     """Return the rules that a policy equals, with the seeds in whose worlds it does."""
     equal: dict[str, list[int]] = {}
-    for seed, played in rows.groupby("seed"):
+    for seed in sorted(set(rows["seed"].tolist())):
+        played = rows[rows["seed"] == seed]
         rules = [
             str(rule)
             for rule, theirs in others[others["seed"] == seed].groupby("policy", sort=False)
@@ -161,7 +163,7 @@ def _equal_seeds(rows: pd.DataFrame, others: pd.DataFrame) -> dict[str, list[int
         if not rules and not played["transferred"].any():
             rules = [Abandon.name]  # though that was not played
         if rules:
-            equal.setdefault(" and ".join(rules), []).append(int(seed))
+            equal.setdefault(" and ".join(rules), []).append(seed)
     return equal
 
 
@@ -210,7 +212,7 @@ def _of_one_training(rows: pd.DataFrame) -> Iterator[str]:
         yield f"gain of {name} is NaN in {rows['gain'].isna().sum()} of {len(rows)} epochs"
     if rows["utility"].isna().all():
         yield f"utility of {name} is NaN in every epoch: no request was completed"
-    for column in sorted(set(rows) - set(TRAINING)):  # of metrics and callbacks
+    for column in sorted({*map(str, rows)} - set(TRAINING)):  # of metrics and callbacks
         if rows[column].isna().all():
             yield f"{column} is NaN in every epoch"
 
