@@ -270,10 +270,8 @@ def test_a_run_in_which_no_request_completes_is_shown_recorded_and_exported(
     [
         ("evaluation.policies=[]", "evaluation.policies: nothing is trained"),
         ("kind=market_study", "env.episode_slots should be above 10 in a market study, got 10"),
-        (
-            "sweep={kind: [train, market_study]}",
-            "sweep kind=market_study: env.episode_slots should be above 10",
-        ),
+        ("sweep={kind: [train, market_study]}", "sweep.kind: all points of a run are of one kind"),
+        ("sweep={evaluation: {policies: [[random], []]}}", "evaluation.policies: nothing is"),
     ],
 )
 def test_a_run_without_results_to_come_is_refused_before_it_begins(

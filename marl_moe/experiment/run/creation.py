@@ -190,8 +190,11 @@ def _check_results(points: Sequence[Point]) -> None:
     """Check that there will be results at each point.
 
     Raises:
-        SpecError: no policy is played, or episodes are too short for the markets of a study.
+        SpecError: points are of different kinds, which have different tables, no policy is played,
+            or episodes are too short for the markets of a study.
     """
+    if len({point.spec.kind for point in points}) > 1:
+        raise SpecError("sweep.kind: all points of a run are of one kind")
     for point in points:
         spec = point.spec
         where = f"sweep {point.label}: " if point.label else ""
