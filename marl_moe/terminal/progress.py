@@ -33,29 +33,28 @@ class FittedLine(ProgressColumn):
 
     def render(self, task: Task) -> RenderableType:
         """Draw the line of now."""
-        width = self._console.width - 1
+        width, total = self._console.width - 2, int(task.total or 0)
         seconds = task.time_remaining
-        left = "" if seconds is None else f"{seconds:,.0f} s left"
-        kept: list[str] = []
-        total = 0 if task.total is None else task.total
-        for piece in (
+        pieces = (
             task.description,
-            f"{task.completed:.0f}/{total:.0f}",
-            left,
+            f"{task.completed:.0f}/{total}" if total else "",
+            f"{seconds:,.0f} s left" if total and seconds is not None else "",
             task.fields["rate"],
-        ):
-            if kept and sum(map(cell_len, kept)) + len(kept) + cell_len(piece) > width:
+        )
+        kept: list[str] = []
+        used = 0  # columns, with one between pieces
+        for piece in filter(None, pieces):
+            if kept and used + 1 + cell_len(piece) > width:
                 break
-            if piece:
-                kept.append(piece)
-        line = Table.grid(padding=(0, 1))
+            kept.append(piece)
+            used += 1 + cell_len(piece)
+        line = Table.grid(padding=(0, 1, 0, 0))
         line.add_column(overflow="fold")
-        for _ in kept:
-            line.add_column(no_wrap=True)
         cells: list[RenderableType] = [Text(piece) for piece in kept]
-        room = width - sum(map(cell_len, kept)) - len(kept)
-        if room >= SHORTEST_BAR:
-            cells.insert(1, Bar(total, task.completed, width=min(room, WIDEST_BAR)))
+        if total and width - used > SHORTEST_BAR:
+            cells.insert(1, Bar(total, task.completed, width=min(width - used - 1, WIDEST_BAR)))
+        for _ in cells[1:]:
+            line.add_column(no_wrap=True)
         line.add_row(*cells)
         return line
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from marl_moe.terminal.console import PIPED, in_line
 
-NARROWEST = 12  # columns that a name or a clause is folded to
+NARROWEST = 10  # columns that a name or a clause is folded to
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def _without_values(evaluation: pd.DataFrame, metrics: Sequence[str]) -> Iterato
 def _without_market(evaluation: pd.DataFrame) -> Iterator[str]:
     """Tell of mechanisms that pay nobody though users transfer, or never cleared."""
     for point, rows in evaluation.groupby("point", sort=False):
-        name = rows["mechanism"].iloc[0]
+        name = str(rows["mechanism"].iloc[0])
         clearings, failed = rows["clearings"].sum(), rows["failed_clearings"].sum()
         if clearings and clearings == failed:
             yield f"{name}: every clearing failed{_at(point)}"
@@ -144,7 +144,8 @@ def _untrained(evaluation: pd.DataFrame, learned: Collection[str]) -> Iterator[s
             yield f"{policy}: below {Random.name}{_at(point)}: {below}"
     if evaluation["point"].nunique() < 2:
         return
-    for policy, rows in evaluation.groupby("policy", sort=False):
+    for policy in dict.fromkeys(evaluation["policy"].tolist()):
+        rows = evaluation[evaluation["policy"] == policy]
         if policy in learned and policy not in alike and _same_at_all_points(rows, evaluation):
             yield f"{policy}: the same in every world at all points of the sweep"
 
