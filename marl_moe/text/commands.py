@@ -120,8 +120,8 @@ def generate(
     from marl_moe.text.decomposition import PromptError
     from marl_moe.text.pipeline import Result
 
-    if run is None and (point is not None or trust):
-        complain(f"{'--trust' if point is None else '--point'}: is of a run; give --run RUN", 2)
+    if trust and run is None:
+        complain("--trust: is of a run; give --run RUN", 2)
     try:
         with _failures(SpecError, BankError, PromptError), complaints.status("loading") as status:
             banks = load_banks(bank or ())
