@@ -33,6 +33,7 @@ from marl_moe.experiment.spec.reading import (
     with_imports,
 )
 from marl_moe.experiment.spec.section import merged
+from marl_moe.experiment.study.remarks import remarks
 from marl_moe.policies.base import Policy, made
 from marl_moe.seeds import policy_generator
 from marl_moe.terminal.console import out as console
@@ -103,6 +104,12 @@ class Run:
     def audit(self) -> pd.DataFrame:
         """Rows of `audit.parquet`: of a market study, one for each seed and sweep point."""
         return read_table(self.folder, "audit")
+
+    @property
+    def remarks(self) -> list[str]:
+        """Remarks on the tables, as that a policy did not train; a line each."""
+        specs = [point.spec for point in self.run_folder.points]
+        return remarks(specs, self.evaluation, self.training, self.audit)
 
     def policy(self, name: str, seed: int | None = None, point: str | None = None) -> Policy:
         """Return a policy of the run, which acts by `act(slot)`: a learned one as it was trained.

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.table import Table
 
 from marl_moe import __version__
 from marl_moe.errors import RecordError, SpecError
 from marl_moe.experiment.spec.experiment import experiment_schema
-from marl_moe.experiment.spec.reading import load_experiment, shipped_experiments
+from marl_moe.experiment.spec.reading import load_experiment
 from marl_moe.experiment.spec.yaml_loader import written_yaml
-from marl_moe.terminal.console import complain, out
+from marl_moe.terminal.console import check_printed, complain, result, say
+from marl_moe.terminal.ending import standing_streams
 from marl_moe.terminal.finish import draw_figures, finish_run
 from marl_moe.terminal.options import Trust
 from marl_moe.text.commands import app as text_app
@@ -37,7 +37,7 @@ Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(__version__)
+        result(__version__)
         raise typer.Exit
 
 
@@ -103,8 +103,7 @@ def run(
 
         try:
             if dry_run:
-                described = describe_run(spec)
-                out.print(written_yaml(spec.as_given()) + described, markup=False, highlight=False)
+                result(written_yaml(spec.as_given()) + describe_run(spec))
                 return
             begun = create_run(spec, out_folder)
         except SpecError as error:
@@ -186,32 +185,50 @@ def evaluate(
         int | None,
         typer.Option(help="Episodes a policy and seed; the experiment's if left out.", min=1),
     ] = None,
+    out_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="A new file for the rows behind it, .csv or .parquet."
+        ),
+    ] = None,
     video: Annotated[
         Path | None,
         typer.Option(
-            help="Instead of the table, film the first policy's first episode (.gif; .mp4 with "
-            "ffmpeg)."
+            help="Instead of the table, film a policy's first episode (.gif; .mp4 with ffmpeg); "
+            "of several policies each, its name before the suffix."
         ),
     ] = None,
     trust: Trust = False,
 ) -> None:
     """Play policies again in the worlds of a run, learned ones as kept; print the table."""
     from marl_moe.experiment.run.folder import RunFolder
-    from marl_moe.experiment.run.replay import evaluate_run, film_run
-    from marl_moe.terminal.results import print_evaluation
+    from marl_moe.experiment.run.replay import check_new, evaluate_run, film_run, write_rows
+    from marl_moe.terminal.results import print_results
 
+    if video is not None:
+        for option, given in (("--episodes", episodes), ("--out", out_file)):
+            if given is not None:
+                complain(f"{option}: --video films one episode in place of a table", 2)
     try:
+        if out_file is not None:
+            check_new(out_file)
         run = RunFolder.read(run_folder, trust=trust)
         if video is not None:
-            film_run(run, policy[0] if policy else None, video)
-            out.print(f"video    {video}")
+            for file in film_run(run, policy or [], video):
+                say(f"video    {file}")
             return
         evaluation = evaluate_run(run, policy, episodes)
+        if out_file is not None:
+            write_rows(evaluation, run.spec.metrics, out_file)
     except (SpecError, RecordError) as error:
         complain(error, 2)
     except (OSError, MechanismError, PartError) as error:
         complain(error, 1)
-    print_evaluation(run.spec, evaluation)
+    print_results(run, "evaluation", evaluation)
+    if out_file is None:
+        check_printed()
+    else:
+        say(f"rows     {out_file}")
 
 
 @app.command(epilog="Example: `marl-moe figures results/case_study --out figures`")
@@ -273,44 +290,28 @@ def export(
         complain(error, 2)
     except OSError as error:
         complain(error, 1)
-    out.print(f"exported {out_file}")
+    say(f"exported {out_file}")
 
 
 @app.command("list", epilog="Example: `marl-moe list`")
 def list_() -> None:
     """List shipped experiments, and policies, mechanisms and other parts by name."""
-    import mechanisms
-    from envs.channel import CHANNELS
-    from marl_moe.metrics import METRICS
-    from marl_moe.plugins import load_installed
-    from marl_moe.policies import POLICIES
-    from paper_figures import FIGURES
+    from marl_moe.terminal.catalogue import catalogue
 
     try:
-        load_installed()
+        lines = catalogue()
     except SpecError as error:
         complain(error, 2)
-    table = Table("experiment", "sizes", "file", box=None)
-    for name, path in shipped_experiments().items():
-        table.add_row(name, ", ".join(load_experiment(name).sizes), str(path))
-    out.print(table)
-    for kind, names in (
-        ("policies", POLICIES),
-        ("mechanisms", mechanisms.names()),
-        ("channel processes", CHANNELS.names()),
-        ("figures", FIGURES),
-        ("metrics", METRICS.names()),
-    ):
-        if names:  # of metrics only plugins have any
-            out.print(f"{kind}: {', '.join(names)}", highlight=False)
+    result(*lines)
 
 
 @app.command(epilog="Example: `marl-moe schema > experiment.schema.json`")
 def schema() -> None:
     """Print the JSON Schema of an experiment's YAML, for completion and checks in an editor."""
-    typer.echo(json.dumps(experiment_schema(), indent=2))
+    result(json.dumps(experiment_schema(), indent=2))
 
 
 def main() -> None:
     """Entry point of the `marl-moe` command."""
-    app()
+    with standing_streams():
+        app()

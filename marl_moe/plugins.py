@@ -125,7 +125,10 @@ def load_installed() -> None:
             plugin.load()
         except Exception as error:
             package = plugin.dist.name if plugin.dist is not None else "a package"
-            raise SpecError(f"plugin {plugin.value} of {package}: {described(error)}") from None
+            raise SpecError(
+                f"plugin {plugin.value} of {package}: {described(error)}; repair it, or pip "
+                f"uninstall {package}: no experiment is read without it"
+            ) from None
 
 
 def _arrived(

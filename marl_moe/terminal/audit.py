@@ -1,14 +1,29 @@
 """The table printed at the end of a market study: properties claimed beside those measured."""
 
 import pandas as pd
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
-HOLDS, BROKEN, UNCLAIMED = "[green]✓[/green]", "[red]✗[/red]", "–"
+from marl_moe.terminal.tables import Column, FittedTable
+
+HOLDS, BROKEN, UNCLAIMED = "✓", "✗", "–"
+COLOURS = {HOLDS: "green", BROKEN: "red"}
+HEADINGS = (
+    "regret of edge devices mean / max",
+    "regret of users mean / max",
+    "least utility edge device / user",
+    "balance mean / least",
+    "above budget at most",
+    "payments",
+    "welfare of optimum",
+    "Jain edge / user",
+    "envy edge / user",
+    "taking part edge / user",
+    "ms a clearing",
+)
 TOLERANCE = 1e-6  # credits: what solvers leave
 
 
-def audit_table(title: str, audits: pd.DataFrame) -> Table:
+def audit_table(title: str, audits: pd.DataFrame) -> FittedTable:
     """Return a row for each mechanism, in the order of the experiment.
 
     Over several seeds a row shows the worst of each measurement. A cell says first whether the
@@ -17,35 +32,21 @@ def audit_table(title: str, audits: pd.DataFrame) -> Table:
     """
     first = audits.iloc[0]
     agents = audits[["agents_edge_devices", "agents_users"]].max().max()
-    table = Table(
-        title=f"{title}: {audits['markets'].max():,} markets, {audits['seed'].nunique()} seed(s), "
+    table = FittedTable(
+        f"{title}: {audits['markets'].max():,} markets, {audits['seed'].nunique()} seed(s), "
         f"up to {agents:,.0f} agents a side searched with {first['misreports']} misreports each; "
         "credits per slot",
-        caption="✓ claimed, ✗ claimed and broken, – not claimed; * under a condition, told below. "
-        "Regret is a lower bound.",
-        title_justify="left",
-        caption_justify="left",
+        [
+            Column("mechanism", folded=True, stays=True),
+            *(Column(heading, stays=at == 0) for at, heading in enumerate(HEADINGS)),
+        ],
+        notes=[
+            "✓ claimed, ✗ claimed and broken, – not claimed; * under a condition, told below. "
+            "Regret is a lower bound."
+        ],
     )
-    headings = (
-        "mechanism",
-        "regret of edge devices\nmean / max",
-        "regret of users\nmean / max",
-        "least utility\nedge device / user",
-        "balance\nmean / least",
-        "above budget\nat most",
-        "payments",
-        "welfare\nof optimum",
-        "Jain\nedge / user",
-        "envy\nedge / user",
-        "taking part\nedge / user",
-        "ms a\nclearing",
-    )
-    for heading in headings:
-        table.add_column(
-            heading, justify="left" if heading == "mechanism" else "right", no_wrap=True
-        )
     for _, rows in audits.groupby("point", sort=False):
-        table.add_row(*_cells(rows))
+        table.rows.append(_cells(rows))
     return table
 
 
@@ -62,7 +63,7 @@ def conditions(audits: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _cells(rows: pd.DataFrame) -> list[str]:
+def _cells(rows: pd.DataFrame) -> list[str | Text]:
     row = rows.iloc[0]
     star = "*" if row["condition"] else ""
     worst, least = rows.max(numeric_only=True), rows.min(numeric_only=True)
@@ -93,8 +94,7 @@ def _cells(rows: pd.DataFrame) -> list[str]:
         worst["budget_excess_max"],
         rows["welfare_ratio"].mean(),
     )
-    return [
-        escape(row["point"].removeprefix("mechanism=") or row["mechanism"]),
+    cells = (
         incentive("edge_devices"),
         incentive("users"),
         " / ".join(filter(None, (rational("edge_devices"), rational("users")))),
@@ -107,7 +107,16 @@ def _cells(rows: pd.DataFrame) -> list[str]:
         both("envy_max"),
         both("participation"),
         f"{1000 * rows['solve_seconds'].mean():.3f}",
-    ]
+    )
+    name = row["point"].removeprefix("mechanism=") or row["mechanism"]
+    return [name, *map(_coloured, cells)]
+
+
+def _coloured(cell: str) -> Text:
+    text = Text(cell)
+    for mark, colour in COLOURS.items():
+        text.highlight_words([mark], colour)
+    return text
 
 
 def _number(value: float) -> str:

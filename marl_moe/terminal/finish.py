@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marl_moe.errors import RecordError, SpecError, TrainingError
-from marl_moe.terminal.console import INTERRUPTED, complain, out
+from marl_moe.terminal.console import INTERRUPTED, complain, out, say
 from mechanisms import MechanismError, PartError
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 def finish_run(run: "RunFolder") -> None:
     """Do what is left of a run, print its results and draw its figures."""
-    from marl_moe.experiment.records.tables import read_table
     from marl_moe.experiment.run.continuation import continue_run
     from marl_moe.experiment.training.cluster import address_of, start_ray, where
     from marl_moe.terminal.progress import shown_progress
@@ -27,7 +26,7 @@ def finish_run(run: "RunFolder") -> None:
     try:
         if address_of(cluster) is not None:
             start_ray(cluster)
-            out.print(f"cluster  {where(cluster)}", highlight=False)
+            say(f"cluster  {where(cluster)}")
         run = finish_search(run)
         with shown_progress(sum(job.steps for job in run.jobs_left()), out) as progress:
             finished = continue_run(run, progress)
@@ -39,10 +38,9 @@ def finish_run(run: "RunFolder") -> None:
         complain(error, 1)
     except (OSError, TrainingError) as error:
         complain(f"{error}{to_continue}", 1)
-    training = read_table(run.path, "training", run.spec.metrics)
-    print_results(run.spec, finished.table, finished.results, training)
+    print_results(run, finished.table, finished.results)
     print_judged(run)
-    out.print(f"records  {run.path}")
+    say(f"records  {run.path}")
     draw_figures(run.path, run.spec.figures, None)
 
 
@@ -63,6 +61,6 @@ def draw_figures(folder: Path, names: list[str] | None, out_folder: Path | None)
     except OSError as error:
         complain(f"{error}; to draw again: marl-moe figures {folder}", 1)
     for path in written:
-        out.print(f"figure   {path}")
+        say(f"figure   {path}")
     for name, reason in refused.items():
-        out.print(f"not drawn: {name}: {reason}")
+        say(f"not drawn: {name}: {reason}")

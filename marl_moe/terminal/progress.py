@@ -1,29 +1,72 @@
-"""A bar that shows how far a run is."""
+"""A line that shows how far a run is."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.progress import Progress as ProgressBar
+from rich.progress import ProgressColumn, Task
+from rich.progress_bar import ProgressBar as Bar
+from rich.table import Table
+from rich.text import Text
 
 from marl_moe.experiment.progress import Progress, Row
+from marl_moe.terminal.console import in_line
+
+WIDEST_BAR, SHORTEST_BAR = 40, 10  # columns
+
+
+class FittedLine(ProgressColumn):
+    """What is done, how much of it, the time left, rates and a bar, as far as they fit in a line.
+
+    Nothing is cut: what does not fit is left out, the bar first, then rates and the time.
+
+    Args:
+        console: where it is shown.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def render(self, task: Task) -> RenderableType:
+        """Draw the line of now."""
+        width, total = self._console.width - 2, int(task.total or 0)
+        seconds = task.time_remaining
+        pieces = (
+            task.description,
+            f"{task.completed:.0f}/{total}" if total else "",
+            f"{seconds:,.0f} s left" if total and seconds is not None else "",
+            task.fields["rate"],
+        )
+        kept: list[str] = []
+        used = 0  # columns, with one between pieces
+        for piece in filter(None, pieces):
+            if kept and used + 1 + cell_len(piece) > width:
+                break
+            kept.append(piece)
+            used += 1 + cell_len(piece)
+        line = Table.grid(padding=(0, 1, 0, 0))
+        line.add_column(overflow="fold")
+        cells: list[RenderableType] = [Text(piece) for piece in kept]
+        if total and width - used > SHORTEST_BAR:
+            cells.insert(1, Bar(total, task.completed, width=min(width - used - 1, WIDEST_BAR)))
+        for _ in cells[1:]:
+            line.add_column(no_wrap=True)
+        line.add_row(*cells)
+        return line
 
 
 @contextmanager
 def shown_progress(total: int, console: Console) -> Iterator[Progress]:
-    """Show a bar over `total` epochs (of a market study, audits) with rates and time left.
+    """Show a line over `total` epochs (of a market study, audits) with rates and time left.
 
     Without a terminal, print a line every tenth of the way.
     """
     bar = ProgressBar(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[rate]}"),
+        FittedLine(console),
         console=console,
         disable=not console.is_terminal,
         transient=True,
@@ -56,12 +99,11 @@ def shown_progress(total: int, console: Console) -> Iterator[Progress]:
         advance(f"{seed}  {gain}", f"{seed}  epoch {done + 1}/{total}  {gain}  {rate}", rate)
 
     def on_policy(seed: int, policy: str) -> None:
-        bar.update(task, description=f"seed {seed}  evaluating {escape(policy)}")
+        bar.update(task, description=f"seed {seed}  evaluating {in_line(policy)}")
 
     def on_audit(seed: int, mechanism: str) -> None:
-        advance(
-            f"seed {seed}  {mechanism}", f"seed {seed}  {mechanism} audited  {done + 1}/{total}"
-        )
+        name = in_line(mechanism)
+        advance(f"seed {seed}  {name}", f"seed {seed}  {name} audited  {done + 1}/{total}")
 
     with bar:
         yield Progress(on_kept, on_epoch, on_policy, on_audit)

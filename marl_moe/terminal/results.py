@@ -1,43 +1,52 @@
 """The results of a finished run, printed as their kind asks for."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
+from marl_moe.experiment.records.tables import read_table
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.study.remarks import remarks
 from marl_moe.metrics import named
 from marl_moe.terminal.audit import audit_table, conditions
-from marl_moe.terminal.console import out, wide
+from marl_moe.terminal.console import say, show
 from marl_moe.terminal.summary import lost_line, summary_table
+
+if TYPE_CHECKING:
+    from marl_moe.experiment.run.folder import RunFolder
 
 
 def print_evaluation(spec: ExperimentSpec, evaluation: pd.DataFrame) -> None:
     """Print the policies of a run, with means and 95 % intervals."""
-    out.print(summary_table(spec.name, evaluation))
+    show(summary_table(spec.name, evaluation))
     if spec.metrics:
         headings = {metric.name: f"{metric.name}, {metric.unit}" for metric in named(spec.metrics)}
-        wide.print(summary_table(f"{spec.name}, its metrics", evaluation, headings))
+        show(summary_table(f"{spec.name}, its metrics", evaluation, headings))
 
 
 def print_audit(spec: ExperimentSpec, audits: pd.DataFrame) -> None:
     """Print the mechanisms of a market study, and the conditions of what they claim."""
-    wide.print(audit_table(spec.name, audits))
-    out.print(*conditions(audits), sep="\n", markup=False, highlight=False)
+    show(audit_table(spec.name, audits))
+    say(*conditions(audits))
 
 
 PRINTERS = {"evaluation": print_evaluation, "audit": print_audit}  # by name of the table
 
 
-def print_results(
-    spec: ExperimentSpec, table: str, results: pd.DataFrame, training: pd.DataFrame
-) -> None:
-    """Print the results of a run, and the slots that its training lost, if any.
+def print_results(run: "RunFolder", table: str, results: pd.DataFrame) -> None:
+    """Print the results of a run, the slots that its training lost, and remarks on both.
 
     Args:
-        spec: the experiment.
+        run: the run.
         table: name of the table of results.
-        results: its rows.
-        training: rows of `training.parquet`, none where nothing was trained.
+        results: its rows, or of policies that were played again.
     """
-    PRINTERS[table](spec, results)
+    PRINTERS[table](run.spec, results)
+    training, none = read_table(run.path, "training", run.spec.metrics), results.iloc[:0]
     lost = lost_line(training)
     if lost is not None:
-        out.print(f"lost     {lost}", highlight=False)
+        say(f"lost     {lost}")
+    tables = dict.fromkeys(PRINTERS, none) | {table: results}
+    specs = [point.spec for point in run.points]
+    for remark in remarks(specs, tables["evaluation"], training, tables["audit"]):
+        say(f"remark   {remark}")

@@ -2,11 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-from rich.table import Table
-
-from marl_moe.terminal.console import out
+from marl_moe.terminal.console import out, say, show
 from marl_moe.terminal.progress import shown_progress
+from marl_moe.terminal.tables import Column, FittedTable
 
 if TYPE_CHECKING:
     from marl_moe.experiment.run.folder import RunFolder
@@ -31,8 +29,8 @@ def finish_search(run: "RunFolder") -> "RunFolder":
     with shown_progress(steps, out) as progress:
         chosen = continue_search(run, progress)
     result = search_result(run.path)
-    out.print(trials_table(run.spec.name, result))
-    out.print(f"search   {_cost(result.budget)}; {run.path / 'search.json'}", highlight=False)
+    show(trials_table(run.spec.name, result))
+    say(f"search   {_cost(result.budget)}; {run.path / 'search.json'}")
     return chosen
 
 
@@ -55,33 +53,33 @@ def print_judged(run: "RunFolder") -> None:
         f"judged   {result.search.metric} {_shown(judged)} with the {judged.num_seeds} seeds of "
         "this run: the one to report",
     )
-    out.print(*lines, sep="\n", markup=False, highlight=False)
+    say(*lines)
 
 
-def trials_table(title: str, result: "SearchResult") -> Table:
+def trials_table(title: str, result: "SearchResult") -> FittedTable:
     """Return a row for each setting of a search, the best first, cut off after some."""
     search = result.search
-    table = Table(
-        title=escape(
-            f"{title}: search, mean {search.metric} of {', '.join(result.policies)} "
-            f"[95 % interval] over seeds {', '.join(map(str, search.seed_list()))}"
-        ),
-        title_justify="left",
-        caption_justify="left",
-    )
     keys = list(result.best.settings)
     names = [key.rpartition(".")[2] for key in keys]
-    for heading in ("rank", "trial"):
-        table.add_column(heading, justify="right")
-    for key, name in zip(keys, names, strict=True):
-        table.add_column(escape(name if names.count(name) == 1 else key), justify="right")
-    table.add_column(escape(search.metric), justify="right", no_wrap=True)
+    table = FittedTable(
+        f"{title}: search, mean {search.metric} of {', '.join(result.policies)} "
+        f"[95 % interval] over seeds {', '.join(map(str, search.seed_list()))}",
+        [
+            Column("rank", stays=True),
+            Column("trial", stays=True),
+            *(
+                Column(name if names.count(name) == 1 else key)
+                for key, name in zip(keys, names, strict=True)
+            ),
+            Column(search.metric, stays=True),
+        ],
+    )
     for rank, trial in enumerate(result.trials[:MOST_SHOWN], 1):
-        values = [escape(str(value)) for value in trial.settings.values()]
-        table.add_row(str(rank), str(trial.number), *values, escape(_shown(trial.score)))
+        values = map(str, trial.settings.values())
+        table.rows.append([str(rank), str(trial.number), *values, _shown(trial.score)])
     more = len(result.trials) - MOST_SHOWN
     if more > 0:
-        table.caption = f"and {more} more in search.json"
+        table.notes.append(f"and {more} more in search.json")
     return table
 
 

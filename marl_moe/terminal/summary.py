@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from rich.markup import escape
-from rich.table import Table
 
+from marl_moe.terminal.tables import Column, FittedTable
 from paper_figures.statistics import mean_interval
 
 COLUMNS = {
@@ -20,8 +19,10 @@ COLUMNS = {
 
 def summary_table(
     title: str, evaluation: pd.DataFrame, columns: Mapping[str, str] = COLUMNS
-) -> Table:
+) -> FittedTable:
     """Return a row for each policy at each sweep point, greatest utility first.
+
+    Where no request was completed there is no utility, and the greatest gain comes first.
 
     Shares are shown where equilibrium or optimum were played, the welfare (of users, edge devices
     and platform) where anybody pays.
@@ -34,34 +35,37 @@ def summary_table(
     num_seeds = evaluation["seed"].nunique()
     episodes = evaluation["episode"].nunique()
     over = f"{num_seeds} seeds" if num_seeds > 1 else f"{episodes} episodes of one seed"
-    table = Table(
-        title=rf"{escape(title)}: mean \[95 % interval over {over}]", title_justify="left"
-    )
-    failed = int(evaluation["failed_clearings"].sum())
-    if failed:
-        total = int(evaluation["clearings"].sum())
-        table.caption = f"{failed} of {total} clearings of the market failed; the last prices stood"
     swept = evaluation["point"].nunique() > 1
     metrics = [metric for metric in columns if evaluation[metric].notna().any()]
     if "welfare" in metrics and not evaluation["charge"].any():
         metrics.remove("welfare")  # nobody pays: what free edge devices bear is theirs
-    table.add_column("policy", no_wrap=True)
-    for metric in metrics:
-        table.add_column(escape(columns[metric]), justify="right", no_wrap=True)
+    table = FittedTable(
+        f"{title}: mean [95 % interval over {over}]",
+        [
+            Column("policy", folded=True, stays=True),
+            *(Column(columns[metric], stays=metric == metrics[0]) for metric in metrics),
+        ],
+    )
+    failed = int(evaluation["failed_clearings"].sum())
+    if failed:
+        total = int(evaluation["clearings"].sum())
+        table.notes.append(
+            f"{failed} of {total} clearings of the market failed; the last prices stood"
+        )
     by = ["point", "policy"]
     if num_seeds == 1:  # as the title says
         evaluation = evaluation.assign(seed=evaluation["episode"])
+    order = "utility" if evaluation["utility"].notna().any() else "gain"
     intervals = {
         metric: mean_interval(evaluation, metric, by).set_index(by)
-        for metric in dict.fromkeys(("utility", *metrics))
+        for metric in dict.fromkeys((order, *metrics))
     }
     for point in evaluation["point"].unique():
         if swept:
-            table.add_row(f"[bold]{escape(point)}[/bold]")
-        for policy in intervals["utility"].loc[point, "mean"].sort_values(ascending=False).index:
+            table.rows.append([point])
+        for policy in intervals[order].loc[point, "mean"].sort_values(ascending=False).index:
             cells = [_cell(intervals[metric].loc[(point, policy)]) for metric in metrics]
-            table.add_row(escape(policy), *cells)
-        table.add_section()
+            table.rows.append([policy, *cells])
     return table
 
 
@@ -81,4 +85,6 @@ def lost_line(training: pd.DataFrame) -> str | None:
 def _cell(row: pd.Series) -> str:
     if np.isnan(row["mean"]):
         return "-"
-    return rf"{row['mean']:.3f} \[{row['low']:.3f}, {row['high']:.3f}]"
+    if np.isnan(row["low"]):  # of one value
+        return f"{row['mean']:.3f}"
+    return f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"

@@ -3,14 +3,25 @@
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
+from marl_moe.terminal.console import shown
+from marl_moe.terminal.tables import Column, FittedTable
 from marl_moe.text.pipeline import Integrated, Result
 
 SCORES = {"integrated": "as transferred", "all_local": "all local", "dropped": "drop it"}
+TRANSFERRED = (
+    "gain",
+    "payment",
+    "delay, s",
+    "energy, J",
+    "competence",
+    "SNR, dB",
+    "users",
+    "price/point",
+    "effort",
+)
 
 
 def account(result: Result, topics: Sequence[str], policy: str, mechanism: str) -> Group:
@@ -27,21 +38,25 @@ def account(result: Result, topics: Sequence[str], policy: str, mechanism: str) 
         parts += [_transfers(result, topics, policy, mechanism), ""]
     parts += [
         Text("4. Integration", style="bold"),
-        Padding(Text(result.integrated.text or "(nothing)"), (0, 0, 0, 2)),
+        Padding(Text(shown(result.integrated.text) or "(nothing)"), (0, 0, 0, 2), expand=False),
         "",
         _scores(result),
     ]
     return Group(*parts)
 
 
-def _decomposition(result: Result, topics: Sequence[str]) -> RenderableType:
-    table = _table("1. Decomposition and 2. assessment")
-    for name in ("", "subtask"):
-        table.add_column(name)
-    table.add_column("topic", no_wrap=True)
-    for name in ("weight", "compute", "words", "spent"):
-        table.add_column(name, justify="right")
-    table.add_column("where", no_wrap=True)
+def _decomposition(result: Result, topics: Sequence[str]) -> FittedTable:
+    table = FittedTable(
+        "1. Decomposition and 2. assessment",
+        [
+            Column("", stays=True),
+            Column("subtask", folded=True, stays=True),
+            Column("topic", folded=True, stays=True),
+            *map(Column, ("weight", "compute", "words", "spent")),
+            Column("where", stays=True),
+        ],
+        boxed=False,
+    )
     spent = 0.0
     spent_after = {}
     for number in result.order:
@@ -50,9 +65,9 @@ def _decomposition(result: Result, topics: Sequence[str]) -> RenderableType:
     for number, (subtask, transfer) in enumerate(
         zip(result.request.subtasks, result.transfers, strict=True)
     ):
-        table.add_row(
+        cells = (
             str(number + 1),
-            escape(subtask.clause),
+            subtask.clause,
             topics[subtask.topic],
             f"{subtask.weight:.3f}",
             f"{subtask.compute_need:.2f}",
@@ -60,84 +75,74 @@ def _decomposition(result: Result, topics: Sequence[str]) -> RenderableType:
             f"{spent_after[number]:.2f}",
             "transferred" if transfer else "device",
         )
-    table.caption = (
+        table.rows.append(cells)
+    table.notes.append(
         "The device takes subtasks by weight / compute until the compute spent would pass "
         f"{result.local_compute:.2f} units; that one and all after it are transferred."
     )
     if result.request.left_out:
         left_out = "; ".join(repr(clause) for clause in result.request.left_out)
-        table.caption += f" Of no known topic, and left out: {escape(left_out)}."
+        table.notes.append(f"Of no known topic, and left out: {left_out}.")
     return table
 
 
-def _transfers(
-    result: Result, topics: Sequence[str], policy: str, mechanism: str
-) -> RenderableType:
-    table = _table(f"3. Transfer: {escape(policy)} chose, {mechanism} set the prices")
-    for name in ("", "edge device"):
-        table.add_column(name, no_wrap=True)
-    for name in (
-        "SNR, dB",
-        "users",
-        "competence",
-        "delay, s",
-        "energy, J",
-        "price/point",
-        "effort",
-        "payment",
-        "gain",
-    ):
-        table.add_column(name, justify="right")
-    table.add_column("outcome")
+def _transfers(result: Result, topics: Sequence[str], policy: str, mechanism: str) -> FittedTable:
+    table = FittedTable(
+        f"3. Transfer: {policy} chose, {mechanism} set the prices",
+        [
+            Column("", stays=True),
+            Column("edge device", folded=True, stays=True),
+            Column("outcome", folded=True, stays=True),
+            *map(Column, TRANSFERRED),
+        ],
+        boxed=False,
+    )
     for number, (transfer, failure) in enumerate(
         zip(result.transfers, result.failures, strict=True)
     ):
         if transfer is None:
             continue
         if transfer.expert is None:
-            table.add_row(str(number + 1), "none", *["-"] * 9, "abandoned by the policy: 0 credits")
+            outcome, cells = "abandoned by the policy: 0 credits", ["-"] * len(TRANSFERRED)
+            table.rows.append([str(number + 1), "none", outcome, *cells])
             continue
         outcome = "rejected" if not transfer.served else "served"
         if transfer.late_s > 0:
             outcome = f"served, {transfer.late_s:.1f} s late"
-        table.add_row(
-            str(number + 1),
-            f"{transfer.expert} ({topics[transfer.expert % len(topics)]})",
-            f"{transfer.snr_db:.1f}",
-            str(transfer.users),
-            f"{transfer.competence:.2f}",
+        cells = [
+            f"{transfer.gain:.3f}",
+            f"{transfer.charge:.3f}",
             f"{transfer.delay_s:.2f}",
             f"{transfer.energy_j:.3f}",
+            f"{transfer.competence:.2f}",
+            f"{transfer.snr_db:.1f}",
+            str(transfer.users),
             f"{transfer.unit_price:.2f}",
             f"{transfer.effort:.2f}",
-            f"{transfer.charge:.3f}",
-            f"{transfer.gain:.3f}",
-            escape(f"lost: {failure}" if failure else outcome),
-        )
-    table.caption = (
+        ]
+        device = f"{transfer.expert} ({topics[transfer.expert % len(topics)]})"
+        outcome = f"lost: {failure}" if failure else outcome
+        table.rows.append([str(number + 1), device, outcome, *cells])
+    table.notes.append(
         "Payment and gain over abandoning in credits; delay, energy and gain are the model's."
     )
     return table
 
 
-def _scores(result: Result) -> RenderableType:
-    table = _table("Verdict, points of 10")
-    table.add_column("text", no_wrap=True)
-    for name in ("points", *result.integrated.score.components):
-        table.add_column(name, justify="right")
+def _scores(result: Result) -> FittedTable:
+    names = list(result.integrated.score.components)
+    table = FittedTable(
+        "Verdict, points of 10",
+        [
+            Column("text", folded=True, stays=True),
+            Column("points", stays=True),
+            *(Column(name) for name in names),
+        ],
+        boxed=False,
+    )
     for name, label in SCORES.items():
         integrated: Integrated = getattr(result, name)
         components = (f"{value:.2f}" for value in integrated.score.components.values())
-        table.add_row(label, f"[bold]{integrated.score.points:.2f}[/bold]", *components)
+        points = Text(f"{integrated.score.points:.2f}", style="bold")
+        table.rows.append([label, points, *components])
     return table
-
-
-def _table(title: str) -> Table:
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        caption_justify="left",
-        box=None,
-        pad_edge=False,
-    )

@@ -118,9 +118,15 @@ def writers_of(
         banks: one a topic, (M,).
 
     Raises:
-        SpecError: an endpoint is needed and not given, or cannot be one.
+        SpecError: an endpoint is needed and not given, or cannot be one, or is given and not asked.
         MissingExtraError: the client of endpoints is needed and not installed.
     """
+    if backend is not Backend.OPENAI and judge is not JudgeName.OPENAI:
+        for option, given in (("--base-url", base_url), ("--model", model)):
+            if given is not None:
+                raise SpecError(
+                    f"{option}: nothing asks an endpoint; give --backend openai or --judge openai"
+                )
     ingredients = Ingredients(banks, Embedding(), base_url, model, seed)
     authors = BACKENDS[backend](ingredients)
     return Writers(banks, ingredients.embedding, authors, JUDGES[judge](ingredients))

@@ -1,7 +1,6 @@
 """Commands of the text pipeline: `generate`, `calibrate`, `upgrade-gate`, `serve-local-llm`."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +9,20 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from marl_moe.errors import MissingExtraError
 from marl_moe.extras import check_text
-from marl_moe.terminal.console import INTERRUPTED, complain, complaints, out, wide
+from marl_moe.terminal.console import (
+    INTERRUPTED,
+    complain,
+    complaints,
+    in_line,
+    result,
+    say,
+    show,
+    stdout,
+)
 from marl_moe.terminal.options import Trust
 from marl_moe.text.backends.names import Backend, JudgeName
 
@@ -111,22 +120,28 @@ def generate(
     from marl_moe.text.decomposition import PromptError
     from marl_moe.text.pipeline import Result
 
+    if trust and run is None:
+        complain("--trust: is of a run; give --run RUN", 2)
     try:
         with _failures(SpecError, BankError, PromptError), complaints.status("loading") as status:
             banks = load_banks(bank or ())
             network = network_of(run, point, policy, len(banks), trust=trust)
             writers = writers_of(backend, judge, base_url, model, seed, banks)
-            pipeline = pipeline_of(writers, network, seed, topics, words, on_step=status.update)
-            result = pipeline.run(prompt, local_compute)
+
+            def tell(step: str) -> None:
+                status.update(Text(in_line(step)))
+
+            pipeline = pipeline_of(writers, network, seed, topics, words, on_step=tell)
+            answer = pipeline.run(prompt, local_compute)
     except KeyboardInterrupt:
         complain("interrupted", INTERRUPTED)
     names = {"policy": network.policy.name, "mechanism": network.mechanism.name}
     if as_json:
         told = {**names, "topics": pipeline.gate.topics}
-        told.update(json.loads(TypeAdapter(Result).dump_json(result)))  # null in place of NaN
-        typer.echo(json.dumps(told, indent=2))
+        told.update(json.loads(TypeAdapter(Result).dump_json(answer)))  # null in place of NaN
+        result(json.dumps(told, indent=2))
     else:
-        out.print(account(result, pipeline.gate.topics, **names), soft_wrap=False)
+        result(account(answer, pipeline.gate.topics, **names))
 
 
 @app.command(
@@ -186,8 +201,8 @@ def calibrate(
             f"interrupted; called again with the same options and --out {file} it goes on",
             INTERRUPTED,
         )
-    wide.print(competence_table(table))
-    out.print(f"table    {file}")
+    show(competence_table(table))
+    say(f"table    {file}")
 
 
 @app.command(
@@ -218,7 +233,7 @@ def upgrade_gate(
     with _failures(BankError), complaints.status("retraining the gate"):
         *known, new = load_banks([bank])
         _, report = upgrade(load_gate(), known, new, Embedding())
-    out.print(upgrade_table(report, new.topic))
+    result(upgrade_table(report, new.topic))
 
 
 @app.command("serve-local-llm", epilog="Example: `marl-moe serve-local-llm --port 8080`")
@@ -235,13 +250,13 @@ def serve_local_llm(
     from marl_moe.text.backends.local_llm import LocalLLM, serve
 
     def tell(server: LocalLLM) -> None:
-        out.print(f"model    {server.model}\naddress  {server.base_url}", highlight=False)
-        out.print(
+        say(
+            f"model    {server.model}",
+            f"address  {server.base_url}",
             "try      marl-moe generate PROMPT --backend openai "
             f"--base-url {server.base_url} --model {server.model}",
-            highlight=False,
         )
-        sys.stdout.flush()
+        stdout.flush()
 
     with _failures():
         serve(port, threads, on_ready=tell)

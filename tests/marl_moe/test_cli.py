@@ -247,6 +247,90 @@ def test_list_names_every_shipped_experiment_and_its_file() -> None:
         assert str(path) in result.stdout.replace("\n", "")
 
 
+SHORT = ["--set", "env.episode_slots=2", "--set", "env.requests.num_transferred=4"]
+
+
+def test_a_run_in_which_no_request_completes_is_shown_recorded_and_exported(
+    quick: Path, tmp_path: Path
+) -> None:
+    result = marl_moe(
+        "run", quick, *SHORT, "--set", "evaluation.policies=[random]", "--out", tmp_path
+    )
+    assert result.exit_code == 0, result.output
+    assert "remark   utility: no request was completed" in result.stdout
+    assert "not drawn: policies: " in result.stdout
+    exported = marl_moe("export", tmp_path / "tiny", "--format", "csv", "--out", tmp_path / "a.csv")
+    assert exported.exit_code == 0
+    assert "utility" not in set(pd.read_csv(tmp_path / "a.csv")["metric"])
+
+
+@pytest.mark.parametrize("also", [[], ["--dry-run"]])
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("evaluation.policies=[]", "evaluation.policies: nothing is trained"),
+        ("kind=market_study", "env.episode_slots should be above 10 in a market study, got 10"),
+        ("sweep={kind: [train, market_study]}", "sweep.kind: all points of a run are of one kind"),
+        ("sweep={evaluation: {policies: [[random], []]}}", "evaluation.policies: nothing is"),
+    ],
+)
+def test_a_run_without_results_to_come_is_refused_before_it_begins(
+    quick: Path, tmp_path: Path, setting: str, said: str, also: list[str]
+) -> None:
+    result = marl_moe("run", quick, "--set", setting, "--out", tmp_path / "results", *also)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_markup_in_a_path_is_printed_as_it_is(quick: Path, tmp_path: Path) -> None:
+    for name in ("runs [old]", "a[", "b] :fire: [bold]"):
+        out = tmp_path / name
+        result = marl_moe("run", quick, "--set", "figures=[]", "--out", out)
+        assert result.exit_code == 0
+        assert f"records  {out / 'tiny'}\n" in result.stdout
+
+
+def test_policies_played_again_are_kept_in_a_new_file_or_filmed_each(
+    quick: Path, tmp_path: Path
+) -> None:
+    assert marl_moe("run", quick, "--set", "figures=[]", "--out", tmp_path).exit_code == 0
+    run = tmp_path / "tiny"
+    recorded = pd.read_parquet(run / "evaluation.parquet")
+    for name, read in (("rows.csv", pd.read_csv), ("rows.parquet", pd.read_parquet)):
+        file = tmp_path / name
+        result = marl_moe("evaluate", run, "--policy", "random", "--out", file)
+        assert result.stdout.endswith(f"rows     {file}\n")
+        rows = read(file)
+        wanted = recorded.query("policy == 'random'")
+        assert list(rows) == list(recorded)
+        assert rows["gain"].tolist() == pytest.approx(wanted["gain"].tolist(), rel=1e-12)
+        before = file.read_bytes()
+        again = marl_moe("evaluate", run, "--policy", "local", "--out", file)
+        assert (again.exit_code, again.stdout) == (2, "")
+        assert "exists" in again.stderr
+        assert file.read_bytes() == before
+    film = ["--video", tmp_path / "film.gif"]
+    result = marl_moe("evaluate", run, "--policy", "random", "--policy", "local", *film)
+    assert sorted(file.name for file in tmp_path.glob("*.gif")) == [
+        "film_local.gif",
+        "film_random.gif",
+    ]
+    for option in (["--episodes", "2"], ["--out", tmp_path / "b.csv"]):
+        refused = marl_moe("evaluate", run, *film, *option)
+        assert refused.exit_code == 2
+        assert option[0] in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["rows.txt", "nowhere/rows.csv"])
+def test_rows_that_could_not_be_written_are_refused_before_they_are_played(
+    tmp_path: Path, name: str
+) -> None:
+    result = marl_moe("evaluate", tmp_path / "no_run", "--out", tmp_path / name)
+    assert result.exit_code == 2
+    assert f"--out {tmp_path / name}: " in result.stderr
+
+
 @pytest.mark.parametrize("command", [(), ("run",), ("figures",), ("export",), ("list",)])
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     result = marl_moe(*command, "--help")

@@ -20,6 +20,7 @@ from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once, 
 from marl_moe.experiment.run.policy_checks import check_policies
 from marl_moe.experiment.run.search import check_metric
 from marl_moe.experiment.run.trained_elsewhere import copy_policies
+from marl_moe.experiment.run.training_job import policy_names
 from marl_moe.experiment.run.trust import write_trust
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.imports import IMPORTS, OF_ONES_OWN
@@ -28,6 +29,7 @@ from marl_moe.experiment.spec.reading import parse_experiment
 from marl_moe.experiment.spec.sweep import Point, sweep_points
 from marl_moe.experiment.spec.trials import tried_experiment
 from marl_moe.experiment.spec.yaml_loader import parse_yaml, written_yaml
+from marl_moe.experiment.study.market_study import sampled_slots
 from marl_moe.experiment.training.cluster import address_of, start_ray
 from marl_moe.experiment.training.configuration import check_algorithm
 from marl_moe.experiment.training.local_ray import temporary_folder
@@ -122,6 +124,7 @@ def describe_run(spec: ExperimentSpec) -> str:
         OSError: it trains, and Ray could keep its sockets nowhere.
     """
     points = sweep_points(spec)
+    _check_results(points)
     _check_worlds(points)
     check_policies(points, spec.seed_list())
     check_figures(spec)
@@ -182,6 +185,7 @@ def checked_points(spec: ExperimentSpec) -> list[Point]:
         MissingExtraError: RLlib or PyTorch is not installed, and a point trains.
     """
     points = sweep_points(spec)
+    _check_results(points)
     _check_algorithms(points)
     _check_worlds(points)
     check_policies(points, spec.seed_list())
@@ -199,6 +203,29 @@ def check_figures(spec: ExperimentSpec, where: str = "") -> None:
         if name not in FIGURES:
             begin = f"{where}: " if where else ""
             raise SpecError(f"{begin}figures: {unknown_key(name, FIGURES)}; {OF_ONES_OWN}")
+
+
+def _check_results(points: Sequence[Point]) -> None:
+    """Check that there will be results at each point.
+
+    Raises:
+        SpecError: points are of different kinds, which have different tables, no policy is played,
+            or episodes are too short for the markets of a study.
+    """
+    if len({point.spec.kind for point in points}) > 1:
+        raise SpecError("sweep.kind: all points of a run are of one kind")
+    for point in points:
+        spec = point.spec
+        where = f"sweep {point.label}: " if point.label else ""
+        if spec.kind == "market_study":
+            try:
+                sampled_slots(spec.env, spec.audit.markets)
+            except ValueError as error:
+                raise SpecError(f"{where}{error}") from None
+        elif not policy_names(spec):
+            raise SpecError(
+                f"{where}evaluation.policies: nothing is trained, so it should name a policy"
+            )
 
 
 def _check_algorithms(points: Sequence[Point]) -> None:

@@ -5,6 +5,7 @@ from typing import get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 import mechanisms
 from envs import World, WorldConfig
@@ -19,6 +20,28 @@ from mechanisms.market import concatenated
 SETTLING_SLOTS = 10  # until demand forgets that it started uniform: 0.7^10 = 3 %
 
 
+def sampled_slots(config: WorldConfig, count: int) -> NDArray[np.int64]:
+    """Return the slots of an episode in which `count` markets are sampled.
+
+    Raises:
+        ValueError: the episode is too short to settle in, or for so many markets.
+    """
+    if config.episode_slots <= SETTLING_SLOTS:
+        raise ValueError(
+            f"env.episode_slots should be above {SETTLING_SLOTS} in a market study, got "
+            f"{config.episode_slots}"
+        )
+    num_worlds = min(count, worlds_at_once(config))
+    num_slots = -(-count // num_worlds)
+    slots = np.linspace(SETTLING_SLOTS, config.episode_slots - 1, num_slots).astype(int)
+    if len(set(slots.tolist())) < num_slots:
+        most = num_worlds * (config.episode_slots - SETTLING_SLOTS)
+        raise ValueError(
+            f"audit.markets should be at most {most} with episodes of {config.episode_slots} slots"
+        )
+    return slots
+
+
 def sample_markets(config: WorldConfig, policy: Policy, count: int, seed: int) -> Market:
     """Sample `count` markets as the platform of a world meets them, with all reports, as one batch.
 
@@ -28,17 +51,9 @@ def sample_markets(config: WorldConfig, policy: Policy, count: int, seed: int) -
     Raises:
         ValueError: the episode is too short to settle in, or for so many markets.
     """
-    if config.episode_slots <= SETTLING_SLOTS:
-        raise ValueError(f"env.episode_slots should be above {SETTLING_SLOTS} in a market study")
+    slots = sampled_slots(config, count)
     num_worlds = min(count, worlds_at_once(config))
     world = World(config, num_worlds, seed, mechanisms.make("none"))
-    num_slots = -(-count // num_worlds)
-    slots = np.linspace(SETTLING_SLOTS, config.episode_slots - 1, num_slots).astype(int)
-    if len(set(slots.tolist())) < num_slots:
-        most = num_worlds * (config.episode_slots - SETTLING_SLOTS)
-        raise ValueError(
-            f"audit.markets should be at most {most} with episodes of {config.episode_slots} slots"
-        )
     samples = []
     while not world.done:
         if world.slot.index in slots:

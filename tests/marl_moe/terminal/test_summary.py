@@ -9,7 +9,7 @@ from marl_moe.terminal.summary import lost_line, summary_table
 
 
 def printed(evaluation: pd.DataFrame) -> str:
-    console = Console(width=200)
+    console = Console(width=200, markup=False)
     with console.capture() as capture:
         console.print(summary_table("study", evaluation))
     return capture.get()
@@ -36,6 +36,37 @@ def test_the_interval_is_over_seeds_or_over_the_episodes_of_one_and_the_title_sa
     assert (
         "interval over 25 episodes of one seed" if num_seeds == 1 else "interval over 4 seeds"
     ) in text
+
+
+def rows(**columns: object) -> pd.DataFrame:
+    """Return two episodes of a policy and seed, with 0 in every other column."""
+    parts = [
+        pd.DataFrame({"policy": policy, "seed": seed, "episode": [0, 1]})
+        for policy in ("sac", "random")
+        for seed in (0, 1)
+    ]
+    frame = pd.concat(parts, ignore_index=True)
+    nothing = {name: 0.0 for name in EVALUATION if name not in frame}
+    return frame.assign(**(nothing | {"point": ""} | columns))
+
+
+def test_without_a_completed_request_the_greatest_gain_comes_first() -> None:
+    evaluation = rows(utility=np.nan)
+    evaluation["gain"] = np.where(evaluation["policy"] == "random", 2.0, 1.0)
+    text = printed(evaluation)
+    assert text.index("random") < text.index("sac")
+    assert "2.000 [2.000, 2.000]" in text
+
+
+def test_no_value_at_all_is_a_table_too() -> None:
+    everything = dict.fromkeys(("utility", "gain", "share_of_equilibrium", "share_of_optimum"))
+    assert "random" in printed(rows(**dict.fromkeys(everything, np.nan)))
+
+
+def test_one_episode_has_a_mean_without_an_interval() -> None:
+    evaluation = rows(gain=1.5, utility=3.0).query("seed == 0 and episode == 0")
+    assert "1.500 │" in printed(evaluation)
+    assert "nan" not in printed(evaluation)
 
 
 def test_lost_slots_are_told_with_those_that_were_due() -> None:

@@ -178,7 +178,7 @@ def test_the_shipped_audit_holds_every_mechanism() -> None:
 
 def printed(rows: pd.DataFrame) -> list[str]:
     """Return the rows of the table."""
-    console = Console(width=300)
+    console = Console(width=300, markup=False)
     with console.capture() as capture:
         console.print(audit_table("study", rows))
     return [line for line in capture.get().splitlines() if line.startswith("│")]
