@@ -8,6 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from marl_moe.text.languages import KNOWN
 from marl_moe.text.pipeline import Integrated, Result
 
 SCORES = {"integrated": "as transferred", "all_local": "all local", "dropped": "drop it"}
@@ -67,6 +68,9 @@ def _decomposition(result: Result, topics: Sequence[str]) -> RenderableType:
     if result.request.left_out:
         left_out = "; ".join(repr(clause) for clause in result.request.left_out)
         table.caption += f" Of no known topic, and left out: {escape(left_out)}."
+    if result.request.foreign:
+        left_out = "; ".join(f"{clause!r} ({code})" for clause, code in result.request.foreign)
+        table.caption += f" Not in English, and left out: {escape(left_out)}; {escape(KNOWN)}."
     return table
 
 
