@@ -5,13 +5,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import TypeAdapter
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from marl_moe.errors import MissingExtraError
+from marl_moe.experiment.records.secrets import redacted
 from marl_moe.extras import check_text
 from marl_moe.terminal.console import INTERRUPTED, complain, complaints, out, wide
 from marl_moe.terminal.options import Trust
@@ -115,14 +116,16 @@ def generate(
         with _failures(SpecError, BankError, PromptError), complaints.status("loading") as status:
             banks = load_banks(bank or ())
             network = network_of(run, point, policy, len(banks), trust=trust)
-            writers = writers_of(backend, judge, base_url, model, seed, banks)
+            writers = writers_of(backend, judge, base_url, model, seed, banks, _note)
             pipeline = pipeline_of(writers, network, seed, topics, words, on_step=status.update)
             result = pipeline.run(prompt, local_compute)
     except KeyboardInterrupt:
         complain("interrupted", INTERRUPTED)
     names = {"policy": network.policy.name, "mechanism": network.mechanism.name}
     if as_json:
-        told = {**names, "topics": pipeline.gate.topics}
+        told: dict[str, Any] = {**names, "topics": pipeline.gate.topics}
+        if writers.endpoint is not None:
+            told["endpoint_changes"] = writers.endpoint.dialect.changes
         told.update(json.loads(TypeAdapter(Result).dump_json(result)))  # null in place of NaN
         typer.echo(json.dumps(told, indent=2))
     else:
@@ -174,7 +177,9 @@ def calibrate(
     )
     try:
         with _failures(SpecError, BankError, CalibrationError):
-            writers = writers_of(backend, judge, base_url, model, seed, load_banks(bank or ()))
+            writers = writers_of(
+                backend, judge, base_url, model, seed, load_banks(bank or ()), _note
+            )
             calibration = calibration_of(writers, words, seed)
             with Progress(
                 *columns, console=complaints, transient=True, disable=not complaints.is_terminal
@@ -245,6 +250,11 @@ def serve_local_llm(
 
     with _failures():
         serve(port, threads, on_ready=tell)
+
+
+def _note(change: str) -> None:
+    """Print on stderr what is done in another way than was meant."""
+    complaints.print(f"note: {redacted(change)}", markup=False, highlight=False)
 
 
 def _check_installed(command: str) -> None:
