@@ -8,8 +8,8 @@ WITHOUT_THINKING = (
     "--default-chat-template-kwargs '{\"enable_thinking\": false}')"
 )
 _CONTEXT = re.compile(
-    r"context (?:length|size|window)|max_model_len|exceed_context|n_ctx|(?:too large|at most"
-    r"|cannot be greater).*tokens|tokens.*(?:too large|at most|exceed)",
+    r"context (?:length|size|window)|max_model_len|max_new_tokens|exceed_context|n_ctx"
+    r"|(?:too large|at most|cannot be greater).*tokens|tokens.*(?:too large|at most|exceed)",
     re.IGNORECASE | re.DOTALL,
 )
 _MODEL = re.compile(
