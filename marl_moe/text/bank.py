@@ -7,6 +7,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from envs.section import STRICT
+from marl_moe.text.clauses import words_of
+from marl_moe.text.languages import KNOWN, foreign
 
 # Topic m is TOPICS[m].
 TOPICS = ("character", "landscape", "weather", "plot", "dialogue", "emotion")
@@ -67,7 +69,7 @@ def load_bank(file: Path) -> Bank:
         BankError: it cannot be read, or a key is wrong; the message names file and key.
     """
     try:
-        return TypeAdapter(Bank).validate_json(file.read_bytes())
+        bank = TypeAdapter(Bank).validate_json(file.read_bytes())
     except OSError as error:
         raise BankError(f"{file}: cannot be read: {error.strerror}") from None
     except ValidationError as error:
@@ -76,3 +78,12 @@ def load_bank(file: Path) -> Bank:
             key = ".".join(map(str, mistake["loc"])) or "bank"
             lines.append(f"{file}: {key}: {mistake['msg']}")
         raise BankError("\n".join(lines)) from None
+    for key in ("phrases", "clauses", "held_out"):
+        texts = getattr(bank, key)
+        for number, text in enumerate(texts):
+            if not words_of(text):
+                raise BankError(f"{file}: {key}.{number}: should hold a word, got {text!r}")
+        language = foreign("\n".join(texts))
+        if language is not None:
+            raise BankError(f"{file}: {key}: should be English, seems to be {language!r}; {KNOWN}")
+    return bank

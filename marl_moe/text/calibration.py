@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from envs import QualityConfig
-from marl_moe.text.backends.experts import Expert
+from marl_moe.text.backends.experts import Expert, answer_of
 from marl_moe.text.backends.fusion import Fusion
 from marl_moe.text.backends.judge import Judge
 from marl_moe.text.bank import Bank
@@ -45,6 +45,7 @@ class Calibration:
         backend: name of experts and fusion in the record.
         seed: of the order of subtasks.
         words: requested length of an answer.
+        changes: of what the endpoint is sent, as they come; None where there is no endpoint.
     """
 
     banks: Sequence[Bank]
@@ -55,6 +56,7 @@ class Calibration:
     backend: str
     seed: int = 0
     words: int = WORDS
+    changes: Sequence[str] | None = None
 
     def requests(self, count: int) -> list[Request]:
         """Return the first `count` requests, which do not depend on `count`.
@@ -106,15 +108,16 @@ class Calibration:
             on_text: called after each text that was scored.
 
         Returns:
-            `prompt`; and the points `local`, `dropped` [topic] and `transferred` [expert
-            topic][topic].
+            `prompt`; `endpoint_changes` where there is an endpoint; and the points `local`,
+            `dropped` [topic] and `transferred` [expert topic][topic].
 
         Raises:
             ExpertError: an expert, the fusion or the judge failed.
         """
         answers: list[str | None] = []
         for subtask in request.subtasks:
-            answers.append(self.device[subtask.topic].generate(subtask.clause, subtask.words).text)
+            expert = self.device[subtask.topic]
+            answers.append(answer_of(expert, subtask.clause, subtask.words).text)
 
         def score(given: Sequence[str | None]) -> float:
             points = self.judge.score(request, self.fusion.integrate(request, given)).points
@@ -132,15 +135,18 @@ class Calibration:
         for expert in self.edge:
             row = []
             for place in by_topic:
-                text = expert.generate(request.subtasks[place].clause, self.words).text
+                text = answer_of(expert, request.subtasks[place].clause, self.words).text
                 row.append(score_with(place, text))
             transferred.append(row)
-        return {
+        told: dict[str, Any] = {
             "prompt": request.prompt,
             "local": local,
             "dropped": dropped,
             "transferred": transferred,
         }
+        if self.changes is not None:
+            told["endpoint_changes"] = list(self.changes)
+        return told
 
 
 def calibrate(
@@ -184,6 +190,9 @@ def calibrate(
     for field in fields(Competence):
         column = "competence" if field.name == "mean" else field.name
         table[column] = [[getattr(cell, field.name) for cell in row] for row in cells]
+    if calibration.changes is not None:
+        told = (change for row in measured for change in row.get("endpoint_changes", ()))
+        table["endpoint_changes"] = list(dict.fromkeys(told))
     write_text(file, json.dumps(table, indent=2) + "\n")
     partial.unlink()
     return table

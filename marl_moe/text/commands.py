@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import TypeAdapter
@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from marl_moe.errors import MissingExtraError
+from marl_moe.experiment.records.secrets import redacted
 from marl_moe.extras import check_text
 from marl_moe.terminal.console import (
     INTERRUPTED,
@@ -21,6 +22,7 @@ from marl_moe.terminal.console import (
     result,
     say,
     show,
+    shown,
     stdout,
 )
 from marl_moe.terminal.options import Trust
@@ -126,7 +128,7 @@ def generate(
         with _failures(SpecError, BankError, PromptError), complaints.status("loading") as status:
             banks = load_banks(bank or ())
             network = network_of(run, point, policy, len(banks), trust=trust)
-            writers = writers_of(backend, judge, base_url, model, seed, banks)
+            writers = writers_of(backend, judge, base_url, model, seed, banks, _note)
 
             def tell(step: str) -> None:
                 status.update(Text(in_line(step)))
@@ -137,7 +139,9 @@ def generate(
         complain("interrupted", INTERRUPTED)
     names = {"policy": network.policy.name, "mechanism": network.mechanism.name}
     if as_json:
-        told = {**names, "topics": pipeline.gate.topics}
+        told: dict[str, Any] = {**names, "topics": pipeline.gate.topics}
+        if writers.endpoint is not None:
+            told["endpoint_changes"] = writers.endpoint.dialect.changes
         told.update(json.loads(TypeAdapter(Result).dump_json(answer)))  # null in place of NaN
         result(json.dumps(told, indent=2))
     else:
@@ -189,7 +193,9 @@ def calibrate(
     )
     try:
         with _failures(SpecError, BankError, CalibrationError):
-            writers = writers_of(backend, judge, base_url, model, seed, load_banks(bank or ()))
+            writers = writers_of(
+                backend, judge, base_url, model, seed, load_banks(bank or ()), _note
+            )
             calibration = calibration_of(writers, words, seed)
             with Progress(
                 *columns, console=complaints, transient=True, disable=not complaints.is_terminal
@@ -260,6 +266,11 @@ def serve_local_llm(
 
     with _failures():
         serve(port, threads, on_ready=tell)
+
+
+def _note(change: str) -> None:
+    """Print on stderr what is done in another way than was meant."""
+    complaints.print(shown(f"note: {redacted(change)}"))
 
 
 def _check_installed(command: str) -> None:

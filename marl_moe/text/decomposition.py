@@ -8,10 +8,12 @@ import torch
 from marl_moe.text.clauses import clauses_of, words_of
 from marl_moe.text.embedding import Embedding
 from marl_moe.text.gate import KNOWN_ABOVE, Gate
+from marl_moe.text.languages import KNOWN, languages_of
 
 WORDS = 200  # of the answer to a clause of mean length (assumption)
 # Range of an answer's words over `WORDS`: 100..300 words, and 0.5..1.5 compute units.
 SPREAD = (0.5, 1.5)
+TOLD = 3  # clauses in other languages that an error shows
 
 
 class PromptError(ValueError):
@@ -45,11 +47,13 @@ class Request:
         prompt: the text itself.
         subtasks: in the prompt's order.
         left_out: clauses of no known topic, which no expert answers.
+        foreign: clauses in a language that no expert knows, each with the language's code.
     """
 
     prompt: str
     subtasks: tuple[Subtask, ...]
     left_out: tuple[str, ...]
+    foreign: tuple[tuple[str, str], ...] = ()
 
 
 def decompose(
@@ -70,11 +74,22 @@ def decompose(
         mean_words: words of the answer to a clause of mean length.
 
     Raises:
-        PromptError: the prompt is empty, or has no clause of a known topic.
+        PromptError: the prompt is empty, is no text, or has no clause in English or none of a
+            known topic.
     """
-    clauses = clauses_of(prompt)
+    if not prompt.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in prompt):
+        raise PromptError("the prompt is not UTF-8: it holds bytes that are no letter")
+    every = clauses_of(prompt)
+    if not every:
+        raise PromptError("the prompt is empty: there is no clause of words in it to write about")
+    languages = languages_of(every)
+    foreign = tuple(
+        (clause, code) for clause, code in zip(every, languages, strict=True) if code is not None
+    )
+    told = "; ".join(f"{clause!r} ({code})" for clause, code in foreign[:TOLD])
+    clauses = [clause for clause, code in zip(every, languages, strict=True) if code is None]
     if not clauses:
-        raise PromptError("the prompt is empty: there is no clause in it to write about")
+        raise PromptError(f"no clause of the prompt is in English: {told}; {KNOWN}")
     vectors = torch.from_numpy(embedding(clauses))
     routing = gate.route(vectors, k)
     if not routing.known.any():
@@ -84,6 +99,7 @@ def decompose(
             "no clause of the prompt is about a topic that an expert knows "
             f"({', '.join(gate.topics)}); the nearest is {clauses[clause]!r} to "
             f"{gate.topics[topic]}, cosine {cosine.max():.2f}, of at least {KNOWN_ABOVE} needed"
+            + (f"; not in English: {told}" if told else "")
         )
     known = routing.known.nonzero()[:, 0].tolist()
     length = np.array([len(words_of(clauses[number])) for number in known])
@@ -104,4 +120,4 @@ def decompose(
             )
             subtasks.append(subtask)
     left_out = tuple(clause for number, clause in enumerate(clauses) if number not in known)
-    return Request(prompt, tuple(subtasks), left_out)
+    return Request(prompt, tuple(subtasks), left_out, foreign)

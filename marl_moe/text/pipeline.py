@@ -8,7 +8,7 @@ import numpy as np
 from envs import RequestConfig, WorldConfig
 from envs.requests import assess, assessment_order
 from marl_moe.policies.base import Policy
-from marl_moe.text.backends.experts import Answer, Expert, ExpertError
+from marl_moe.text.backends.experts import Answer, Expert, ExpertError, answer_of
 from marl_moe.text.backends.fusion import Fusion
 from marl_moe.text.backends.judge import Judge, Score
 from marl_moe.text.decomposition import WORDS, Request, Subtask, decompose
@@ -114,7 +114,7 @@ class Pipeline:
             local_compute: compute units of the device; None is `LOCAL_SHARE` a subtask.
 
         Raises:
-            PromptError: the prompt is empty, or has no clause of a known topic.
+            PromptError: the prompt is empty, or has no clause in English of a known topic.
             ExpertError: an expert on the device, the fusion or the judge failed.
         """
         self.on_step("decomposition")
@@ -130,7 +130,8 @@ class Pipeline:
         on_device = []
         for subtask in subtasks:
             self.on_step(f"device, {self.gate.topics[subtask.topic]}")
-            on_device.append(self.device[subtask.topic].generate(subtask.clause, subtask.words))
+            expert = self.device[subtask.topic]
+            on_device.append(answer_of(expert, subtask.clause, subtask.words))
         user = UserOfWorld(self.world, self.mechanism, self.policy, self.seed, int(away.sum()))
         transfers: list[Transfer | None] = []
         for subtask, sent in zip(subtasks, away, strict=True):
@@ -166,7 +167,7 @@ class Pipeline:
         self.on_step(f"edge device {transfer.expert}, {self.gate.topics[topic]}")
         words = max(1, round(transfer.effort * subtask.words))
         try:
-            return self.edge[topic].generate(subtask.clause, words), None
+            return answer_of(self.edge[topic], subtask.clause, words), None
         except ExpertError as error:
             return None, str(error)
 

@@ -111,13 +111,13 @@ class _Response:
 
 def fuzz_completion(data: bytes) -> None:
     """What an endpoint sends, as an answer and as an error."""
-    from marl_moe.text.backends.responses import NonsenseError, content_of, reason_of, redacted
+    from marl_moe.text.backends.responses import NonsenseError, read_reply, reason_of, redacted
 
     response, key = _Response(data), "sk-0123456789"
     with suppress(NonsenseError):
-        text, tokens = content_of(response)
-        assert isinstance(text, str)
-        assert tokens is None or isinstance(tokens, int)
+        reply = read_reply(response)
+        assert isinstance(reply.text, str)
+        assert reply.tokens is None or isinstance(reply.tokens, int)
     assert key not in redacted(reason_of(response) + key, key)
 
 

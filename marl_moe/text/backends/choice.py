@@ -30,6 +30,7 @@ class Ingredients:
         base_url: address of an OpenAI-compatible endpoint, where one is used.
         model: name of the model at that endpoint.
         seed: of the experts.
+        tell: called with what the endpoint does not take and what it is sent instead.
     """
 
     banks: Sequence[Bank]
@@ -37,6 +38,7 @@ class Ingredients:
     base_url: str | None = None
     model: str | None = None
     seed: int = 0
+    tell: Callable[[str], None] = lambda change: None
 
     @cached_property
     def endpoint(self) -> Endpoint:
@@ -48,7 +50,7 @@ class Ingredients:
         """
         if self.base_url is None or self.model is None:
             raise SpecError("openai needs an endpoint and a model: --base-url URL --model NAME")
-        return Endpoint(self.base_url, self.model)
+        return Endpoint(self.base_url, self.model, tell=self.tell)
 
 
 class Authors(NamedTuple):

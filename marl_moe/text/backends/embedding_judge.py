@@ -4,10 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from marl_moe.text.backends.experts import ExpertError
 from marl_moe.text.backends.judge import Score
 from marl_moe.text.clauses import sentences_of, words_of
 from marl_moe.text.decomposition import Request
 from marl_moe.text.embedding import Embedding
+from marl_moe.text.languages import KNOWN, foreign
 
 TO_THE_POINT = 0.5  # cosine between a clause and a sentence that is about it
 
@@ -37,13 +39,23 @@ class EmbeddingJudge:
         self._embedding = embedding
 
     def score(self, request: Request, text: str) -> Score:
-        """Score a text, with relevance and length as means over clauses; 0 for an empty text."""
+        """Score a text, with relevance and length as means over clauses; 0 for an empty text.
+
+        A sentence in another language than English is near to no clause.
+
+        Raises:
+            ExpertError: no sentence of the text is in English.
+        """
         weight = np.array([subtask.weight for subtask in request.subtasks])
         requested = np.array([subtask.words for subtask in request.subtasks])
         said = sentences_of(text)
+        unread = np.array([foreign(sentence) is not None for sentence in said], bool)
+        if said and unread.all():
+            raise ExpertError(f"judge {self.name}: a text in {foreign(said[0])!r}; {KNOWN}")
         clauses = self._embedding([subtask.clause for subtask in request.subtasks])
         cosine = clauses @ self._embedding(said).T
         nearness = np.clip(cosine / TO_THE_POINT, 0, 1)  # (clauses, sentences)
+        nearness[:, unread] = 0
         num_words = np.array([len(words_of(sentence)) for sentence in said])
         about = nearness.argmax(axis=0)
         written = np.bincount(about, num_words, len(weight))

@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 
 from marl_moe.errors import SpecError
 from marl_moe.extras import check_extra
+from marl_moe.text.backends.advice import KEY, WITHOUT_THINKING, advice, is_of_model
+from marl_moe.text.backends.dialect import Dialect, Question
 from marl_moe.text.backends.experts import ExpertError
-from marl_moe.text.backends.responses import NonsenseError, content_of, reason_of, redacted
+from marl_moe.text.backends.responses import NonsenseError, read_reply, reason_of, redacted
 from marl_moe.text.clauses import words_of
 
-KEY = "OPENAI_API_KEY"
 NO_KEY = "no-key-needed"  # sent where there is no key, to local servers that read none
 CONNECT_S = 10.0
+MODELS_TOLD = 8  # at most, of those that a server has
 FIRST_WAIT_S = 0.5  # after a body that made no sense; the client waits as long after a 5xx
 LONGEST_WAIT_S = 8.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -51,6 +53,7 @@ class Endpoint:
         model: the name by which the server knows it.
         timeout_s: longest silence of the server, which says nothing until an answer is whole.
         retries: attempts after the first.
+        tell: called, once each, with what the server did not take and what is sent instead.
 
     Raises:
         SpecError: the address or the key cannot be one.
@@ -58,7 +61,12 @@ class Endpoint:
     """
 
     def __init__(
-        self, base_url: str, model: str, timeout_s: float = 180.0, retries: int = 4
+        self,
+        base_url: str,
+        model: str,
+        timeout_s: float = 180.0,
+        retries: int = 4,
+        tell: Callable[[str], None] = lambda change: None,
     ) -> None:
         host = _checked_host(base_url)
         check_extra("an endpoint", "openai", "llm", "openai")
@@ -68,6 +76,7 @@ class Endpoint:
         self.model = model
         self.timeout_s = timeout_s
         self.retries = retries
+        self.dialect = Dialect(lambda change: tell(f"{base_url}, model {model}: {change}"))
         timeout = openai.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S))
         direct = None
         if host in LOOPBACK:  # a proxy of the environment cannot reach this machine's loopback
@@ -98,7 +107,9 @@ class Endpoint:
         The same question is sent again to a server that cannot be reached, is silent for too long,
         is busy (408, 409, 429; Retry-After is heeded) or broken (5xx), or sends a body that makes
         no sense. After a text without a word, or one that is refused, it is sent with the next
-        seed. Every other status is final.
+        seed. What the server refuses by name is left out, and where thinking used up the tokens
+        there are more of them, from then on (`dialect`); that is no attempt. Every other status is
+        final.
 
         Args:
             step: the step that asks, for the error.
@@ -113,34 +124,38 @@ class Endpoint:
         Raises:
             EndpointError: there was no text after all attempts; its message is one line.
         """
-        question: dict[str, Any] = {
-            "model": self.model,
-            "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
-            "max_tokens": max_tokens,
-            "temperature": temperature,
-        }
-        if schema is not None:
-            form = {"name": "answer", "strict": True, "schema": schema}
-            question["response_format"] = {"type": "json_schema", "json_schema": form}
+        question = Question(system, user, max_tokens, temperature, schema)
         began = time.perf_counter()
-        attempts, wait_s, problem = 0, FIRST_WAIT_S, ""
+        attempts, wait_s, problem, help_ = 0, FIRST_WAIT_S, "", ""
         while attempts <= self.retries:
+            body = self.dialect.body(self.model, question, seed)
             try:
-                response, taken = self._send(self.retries - attempts, question | {"seed": seed})
+                response, taken = self._send(self.retries - attempts, body)
             except _NoAnswerError as error:
+                if self.dialect.give_way(error.status, error.said, body):
+                    continue
                 attempts += error.attempts
-                problem = self._redacted(error)
+                problem, help_ = self._redacted(error), self._advice(error, body)
                 break
             attempts += taken
             try:
                 text, tokens = self._accepted(response, check)
+            except _ThinkingError:
+                if self.dialect.make_room():
+                    attempts -= taken
+                    continue
+                limit = body[self.dialect.limit]
+                problem = f"thinking used up all {limit} tokens of {self.dialect.limit}"
+                help_ = f"raise --words, or {WITHOUT_THINKING}"
+                break
             except NonsenseError as error:
                 problem = self._redacted(error)
+                help_ = advice(200, str(error), self.base_url, None, False, [])
                 if attempts <= self.retries:
                     time.sleep(wait_s)
                 wait_s = min(2 * wait_s, LONGEST_WAIT_S)
             except ValueError as error:
-                problem, seed = self._redacted(error), seed + 1
+                problem, help_, seed = self._redacted(error), "", seed + 1
             else:
                 if tokens is None:
                     tokens = len(words_of(text))
@@ -150,9 +165,10 @@ class Endpoint:
         raise EndpointError(
             f"{step}: {self.base_url}, model {self.model}: {problem}; "
             f"gave up after {attempts} attempt{'s' if attempts > 1 else ''}"
+            + (f"; {help_}" if help_ else "")
         )
 
-    def _send(self, retries: int, question: dict[str, Any]) -> tuple[Any, int]:
+    def _send(self, retries: int, body: dict[str, Any]) -> tuple[Any, int]:
         """Return a response of status 2xx and the number of attempts; the client does the retries.
 
         Raises:
@@ -162,7 +178,7 @@ class Endpoint:
 
         client = self._client.with_options(max_retries=retries)
         try:
-            raw = client.chat.completions.with_raw_response.create(**question)
+            raw = client.chat.completions.with_raw_response.create(**body)
         except openai.APITimeoutError:
             raise _NoAnswerError(f"silent for {self.timeout_s:g} s", retries + 1) from None
         except openai.APIConnectionError as error:
@@ -174,7 +190,8 @@ class Endpoint:
             if wait:
                 problem += f" (Retry-After: {wait})"
             retried = int(error.request.headers.get("x-stainless-retry-count", 0))
-            raise _NoAnswerError(problem, retried + 1) from None
+            said = error.response.text
+            raise _NoAnswerError(problem, retried + 1, error.status_code, said) from None
         return raw.http_response, raw.retries_taken + 1
 
     def _accepted(self, response: Any, check: Callable[[str], object]) -> tuple[str, int | None]:
@@ -182,26 +199,63 @@ class Endpoint:
 
         Raises:
             NonsenseError: its form is not that of an answer.
+            _ThinkingError: the model had no tokens left for an answer.
             ValueError: its text is refused.
         """
-        text, tokens = content_of(response)
-        if not words_of(text):
+        reply = read_reply(response)
+        if not words_of(reply.text):
+            if reply.instead:
+                raise ValueError(reply.instead)
+            if reply.cut:
+                raise _ThinkingError
+            if reply.thought:
+                raise ValueError(f"no text beside the model's thinking; {WITHOUT_THINKING}")
             raise ValueError("a text without a word")
-        if self._client.api_key in text:
+        if self._client.api_key in reply.text:
             raise ValueError("a text that repeats the key")
-        check(text)
-        return text, tokens
+        try:
+            check(reply.text)
+        except ValueError:
+            if reply.cut and reply.thought:
+                raise _ThinkingError from None
+            raise
+        if reply.model not in ("", self.model):
+            self.dialect.answered_as(redacted(reply.model, self._client.api_key))
+        return reply.text, reply.tokens
+
+    def _advice(self, error: "_NoAnswerError", body: dict[str, Any]) -> str:
+        """Return what to set, as one line without a key."""
+        models = self._models() if is_of_model(error.status, error.said) else None
+        has_key = self._client.api_key != NO_KEY
+        given = advice(error.status, error.said, self.base_url, models, has_key, list(body))
+        return redacted(given, self._client.api_key)
+
+    def _models(self) -> list[str] | None:
+        """Return the models that the server says it has, in part; None where it does not say."""
+        import openai
+
+        try:
+            client = self._client.with_options(max_retries=0, timeout=CONNECT_S)
+            return [str(model.id) for model in client.models.list().data][:MODELS_TOLD]
+        except (openai.OpenAIError, ValueError, TypeError, AttributeError, RecursionError):
+            return None
 
     def _redacted(self, error: Exception) -> str:
         return redacted(str(error), self._client.api_key)
 
 
+class _ThinkingError(Exception):
+    """The model had no tokens left for an answer when it had thought."""
+
+
 class _NoAnswerError(Exception):
     """The problem that came instead of an answer, after a number of attempts."""
 
-    def __init__(self, problem: str, attempts: int) -> None:
+    def __init__(self, problem: str, attempts: int, status: int = 0, said: str = "") -> None:
         super().__init__(problem)
         self.attempts = attempts
+        self.status = status
+        self.said = said
 
 
 def _checked_host(base_url: str) -> str:
@@ -218,8 +272,11 @@ def _checked_host(base_url: str) -> str:
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port  # reading the port checks it
+        path = parts.path.rstrip("/")
     except ValueError:
-        host = None
+        host = path = None
+    if path and path.endswith("/completions"):
+        raise SpecError(f"base URL {base_url!r}: should end before /chat/completions")
     plain = base_url.isprintable() and " " not in base_url
     if not host or not plain or parts.scheme not in ("http", "https"):
         raise SpecError(f"base URL {base_url!r}: not an address such as http://127.0.0.1:8080/v1")

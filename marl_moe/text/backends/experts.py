@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from marl_moe.text.clauses import words_of
+
 
 class ExpertError(RuntimeError):
     """An expert, a fusion or a judge that failed: the step, where it failed, and why."""
@@ -34,3 +36,15 @@ class Expert(Protocol):
         Raises:
             ExpertError: there is no answer to be had.
         """
+
+
+def answer_of(expert: Expert, subtask: str, words: int) -> Answer:
+    """Return an expert's answer, which has a word in it.
+
+    Raises:
+        ExpertError: there is no answer to be had, or one without a word.
+    """
+    answer = expert.generate(subtask, words)
+    if not words_of(answer.text):
+        raise ExpertError(f"expert {expert.topic}: an answer without a word")
+    return answer

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from typing import Protocol
+from unicodedata import normalize
 
-from marl_moe.text.clauses import sentences_of
+from marl_moe.text.clauses import sentence_spans
 from marl_moe.text.decomposition import Request
 
 
@@ -33,9 +34,15 @@ class Joined:
         """Join the answers in the prompt's order."""
         said: set[str] = set()
         paragraphs = []
-        for answer in answers:
-            new = [sentence for sentence in sentences_of(answer or "") if sentence not in said]
-            said.update(new)
-            if new:
-                paragraphs.append(" ".join(new))
+        for answer in filter(None, answers):
+            paragraph = ""
+            for begin, end in sentence_spans(answer):
+                # The same letters may be written in two ways, and blanks in many.
+                sentence = normalize("NFC", " ".join(answer[begin:end].split()))
+                if sentence not in said:
+                    said.add(sentence)
+                    blank = answer[begin:end][:1].isspace() or answer[:begin][-1:].isspace()
+                    paragraph += " " * blank + answer[begin:end].strip()
+            if paragraph:
+                paragraphs.append(paragraph.lstrip())
         return "\n\n".join(paragraphs)

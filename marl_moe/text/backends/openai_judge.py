@@ -1,10 +1,13 @@
-"""A judge that is a language model, held to JSON."""
+"""A judge that is a language model, held to an object of four numbers."""
 
-import json
+import re
 from typing import Any
+
+import yaml
 
 from marl_moe.text.backends.endpoint import Endpoint
 from marl_moe.text.backends.judge import Score
+from marl_moe.text.clauses import words_of
 from marl_moe.text.decomposition import Request
 
 MOST = 10
@@ -19,6 +22,8 @@ SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 MAX_TOKENS = 300
+_FLAT_OBJECT = re.compile(r"\{[^{}]*\}")
+_POINTS = re.compile(r"(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?:\s*(?:/|out of)\s*10)?")
 TEMPERATURE = 0.2  # above 0, so that a refused verdict may come out otherwise
 SYSTEM = (
     "You are a strict critic who scores how well a text does what was asked for. Score from 0 "
@@ -42,7 +47,7 @@ class OpenAIJudge:
         Raises:
             EndpointError: the endpoint gave up.
         """
-        if not text:
+        if not words_of(text):
             return Score(0.0, dict.fromkeys(COMPONENTS, 0.0))
         parts = "\n".join(
             f"- {subtask.clause} (weight {subtask.weight:.2f})" for subtask in request.subtasks
@@ -61,26 +66,42 @@ class OpenAIJudge:
 
 
 def parse_score(text: str) -> Score:
-    """Read a verdict: a JSON object of the numbers `VERDICT`, 0..10 each, and nothing else.
+    """Read a verdict: an object of the numbers `VERDICT`, 0..10 each.
+
+    It may stand in a fence or among other words, and be as loosely written as YAML allows (single
+    quotes, a comma at the end). A number may be a text, "8" or "8/10".
 
     Raises:
-        ValueError: it is anything else; the message says what is wrong. No number is guessed.
+        ValueError: it is anything else, or there are two; the message says what is wrong. No
+            number is guessed.
     """
-    try:
-        verdict = json.loads(text, object_pairs_hook=_distinct)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"a verdict that is not JSON alone ({error}): {text}") from None
-    if not isinstance(verdict, dict) or set(verdict) != set(VERDICT):
+    verdicts = []
+    for found in _FLAT_OBJECT.findall(text):
+        pairs = _pairs(found)
+        if sorted(name for name, _ in pairs) == sorted(VERDICT) and dict(pairs) not in verdicts:
+            verdicts.append(dict(pairs))
+    if not verdicts:
         raise ValueError(f"a verdict that is not an object of {', '.join(VERDICT)}: {text}")
-    for name, points in verdict.items():
-        if type(points) not in (int, float) or not 0 <= points <= MOST:  # NaN is refused, too
+    if len(verdicts) > 1:
+        raise ValueError(f"a verdict beside another: {text}")
+    points = {}
+    for name, value in verdicts[0].items():
+        number = _POINTS.fullmatch(value)
+        points[name] = float(number[1]) if number else -1.0
+        if not 0 <= points[name] <= MOST:
             raise ValueError(f"a verdict whose {name} is not a number from 0 to {MOST}: {text}")
-    return Score(float(verdict["score"]), {name: float(verdict[name]) for name in COMPONENTS})
+    return Score(points["score"], {name: points[name] for name in COMPONENTS})
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a dict of pairs, and refuse a key that comes twice."""
-    distinct = dict(pairs)
-    if len(distinct) < len(pairs):
-        raise ValueError("a key comes twice")
-    return distinct
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Return the pairs of an object as they are written, none where it holds more than scalars."""
+    try:
+        node = yaml.compose(text.replace("\t", " "), yaml.SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return []
+    if not isinstance(node, yaml.MappingNode):
+        return []
+    scalars = [part for pair in node.value for part in pair]
+    if not all(isinstance(part, yaml.ScalarNode) for part in scalars):
+        return []
+    return [(name.value, value.value.strip()) for name, value in node.value]

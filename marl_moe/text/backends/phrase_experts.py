@@ -6,7 +6,7 @@ import numpy as np
 
 from marl_moe.text.backends.experts import Answer
 from marl_moe.text.bank import Bank
-from marl_moe.text.clauses import words_of
+from marl_moe.text.clauses import first_words, words_of
 from marl_moe.text.embedding import Embedding
 
 
@@ -24,11 +24,16 @@ class PhraseExpert:
         self._embedding = embedding
 
     def generate(self, subtask: str, words: int) -> Answer:
-        """Return as many of the nearest phrases as `words` words hold; its tokens are words."""
+        """Return as many of the nearest phrases as `words` words hold; its tokens are words.
+
+        Where they do not hold the nearest, its first words are returned.
+        """
         began = time.perf_counter()
         nearness = self._embedding(self._phrases) @ self._embedding([subtask])[0]
         order = np.argsort(-nearness, kind="stable")
         length = self._num_words[order].cumsum()
         chosen = order[length <= words]
         text = " ".join(self._phrases[number] for number in chosen)
-        return Answer(text, int(self._num_words[chosen].sum()), time.perf_counter() - began)
+        if not text:
+            text = first_words(self._phrases[order[0]], words)
+        return Answer(text, len(words_of(text)), time.perf_counter() - began)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from marl_moe.cli import app
 from marl_moe.text.clauses import words_of
 
-from .backends.misbehaving_server import MisbehavingServer, ok, status
+from .backends.misbehaving_server import MisbehavingServer, ok, status, unless
 
 # All but the tests in processes of their own share one model.
 pytestmark = pytest.mark.usefixtures("shared_embedding")
@@ -86,6 +86,7 @@ def test_the_account_tells_every_step() -> None:
     ("arguments", "said"),
     [
         ([""], "the prompt is empty"),
+        (["雨敲打着船。风很大。她怕。"], "no clause of the prompt is in English"),
         (
             ["Compute the tax on 400 dollars"],
             "no clause of the prompt is about a topic that an expert knows",
@@ -256,6 +257,21 @@ def test_an_endpoint_that_fails_costs_the_subtask_of_an_edge_expert_or_the_reque
         "sk-a-key" not in said
         for said in (result.stdout, result.stderr, failed.stdout, failed.stderr)
     )
+
+
+def test_what_an_endpoint_does_not_take_is_said_once_and_recorded(
+    server: MisbehavingServer,
+) -> None:
+    said = {"error": {"message": "seed is not supported"}}
+    server.will(unless(lambda body: "seed" not in body, 400, said))
+    options = ["--backend", "openai", "--base-url", server.base_url, "--model", "m", "--json"]
+    result = marl_moe("generate", "rain hammers the boats, and grief overtakes her", *options)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.count("note: ") == 1
+    assert "seed is not sent: its answers need not repeat" in result.stderr
+    assert json.loads(result.stdout)["endpoint_changes"] == [
+        "seed is not sent: its answers need not repeat"
+    ]
 
 
 def test_nothing_asks_the_network() -> None:

@@ -74,10 +74,43 @@ def test_with_two_topics_a_clause_its_words_are_shared_by_probability(
     assert second.words == pytest.approx(np.clip(400 * second.weight, 100, 300), abs=1)
 
 
-@pytest.mark.parametrize("prompt", ["", "   \n", "...", "Write me a story."])
+@pytest.mark.parametrize(
+    "prompt", ["", "   \n", "...", "Write me a story.", "🌧️👍", "！？。", "\u200b"]
+)
 def test_an_empty_prompt_is_refused(gate: Gate, embedding: Embedding, prompt: str) -> None:
     with pytest.raises(PromptError, match="the prompt is empty"):
         decompose(prompt, gate, embedding)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "clause"),
+    [
+        ("雨敲打着船。风很大。她怕。", "雨敲打着船"),
+        ("ฝนตกหนักและลมพัดแรง", "ฝนตกหนักและลมพัดแรง"),
+        ("La lluvia golpea los barcos.", "La lluvia golpea los barcos"),
+    ],
+)
+def test_a_prompt_in_another_language_is_refused_with_those_that_the_experts_know(
+    gate: Gate, embedding: Embedding, prompt: str, clause: str
+) -> None:
+    with pytest.raises(PromptError) as caught:
+        decompose(prompt, gate, embedding)
+    for said in (clause, "in English", "all-MiniLM-L6-v2", "the phrases", "SmolLM2", "--base-url"):
+        assert said in str(caught.value)
+
+
+def test_clauses_in_another_language_are_left_out_and_told(
+    gate: Gate, embedding: Embedding
+) -> None:
+    request = decompose("Rain hammers the boats. Дождь бьёт по лодкам.", gate, embedding)
+    assert [subtask.clause for subtask in request.subtasks] == ["Rain hammers the boats"]
+    assert request.foreign == (("Дождь бьёт по лодкам", "ru"),)
+    assert request.left_out == ()
+
+
+def test_a_prompt_of_bytes_that_are_no_text_is_refused(gate: Gate, embedding: Embedding) -> None:
+    with pytest.raises(PromptError, match="not UTF-8"):
+        decompose("rain falls \udcff", gate, embedding)
 
 
 def test_a_prompt_of_no_known_topic_is_refused_with_the_nearest(

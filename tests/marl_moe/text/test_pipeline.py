@@ -164,6 +164,21 @@ def test_a_device_that_fails_costs_the_request(
         make(device=device).run(PROMPT)
 
 
+def test_an_answer_without_a_word_is_not_served(
+    make: Callable[..., Pipeline], banks: tuple[Bank, ...]
+) -> None:
+    class Mute(Telling):
+        def generate(self, subtask: str, words: int) -> Answer:
+            return Answer("... 👍", 0, 0.0)
+
+    mute = [Mute("edge", bank.topic) for bank in banks]
+    result = make(edge=mute).run(PROMPT, local_compute=0)
+    assert result.answers == (None,) * 6
+    assert "expert weather: an answer without a word" in result.failures
+    with pytest.raises(ExpertError, match="an answer without a word"):
+        make(device=mute).run(PROMPT)
+
+
 def test_what_the_policy_abandons_is_dropped(make: Callable[..., Pipeline]) -> None:
     result = make(policy=make_heuristic("abandon", 0)).run(PROMPT, local_compute=2.0)
     assert result.integrated == result.dropped

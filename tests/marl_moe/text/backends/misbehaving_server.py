@@ -29,6 +29,7 @@ class MisbehavingServer:
     def __enter__(self) -> Self:
         self.script: list[Behaviour] = []
         self.received: list[Received] = []
+        self.models: str | None = None  # the body of /v1/models; without one there is no such page
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.misbehaving = self
         threading.Thread(
@@ -70,6 +71,13 @@ class Handler(BaseHTTPRequestHandler):
         self.received = Received(time.monotonic(), self.path, headers, body)
         self.server.misbehaving.take(self.received)(self)
 
+    def do_GET(self) -> None:
+        models = self.server.misbehaving.models
+        if models is None or not self.path.endswith("/models"):
+            self.reply("<html>nothing here</html>", 404, Content_Type="text/html")
+        else:
+            self.reply(models)
+
     def log_message(self, format: str, *arguments: Any) -> None:
         """Nothing."""
 
@@ -83,9 +91,9 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-def completion(text: str | None, tokens: int | None = 7) -> str:
+def completion(text: str | None, tokens: int | None = 7, model: object = None) -> str:
     """A chat completion as a server writes it."""
-    body: dict[str, Any] = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
+    body: dict[str, Any] = {"id": "1", "object": "chat.completion", "created": 0, "model": model}
     body["choices"] = [
         {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
     ]
@@ -98,8 +106,33 @@ def completion(text: str | None, tokens: int | None = 7) -> str:
     return json.dumps(body)
 
 
+def says(
+    content: object = None, finish_reason: str = "stop", usage: object = None, **fields: object
+) -> Behaviour:
+    """A completion whose message has any content at all, and further fields."""
+    message = {"role": "assistant", "content": content, **fields}
+    choice = {"index": 0, "finish_reason": finish_reason, "message": message}
+    return raw(json.dumps({"id": "1", "choices": [choice], "usage": usage}))
+
+
+def unless(takes: Callable[[dict[str, Any]], bool], code: int, error: object) -> Behaviour:
+    """Refuse with an error what is not taken, and answer else, with a text of the seed."""
+    body = error if isinstance(error, str) else json.dumps(error)
+
+    def answer(request: Handler) -> None:
+        asked = request.received.body
+        if takes(asked):
+            request.reply(completion(f"Draw {asked.get('seed', 'of luck')}."))
+        else:
+            request.reply(body, code)
+
+    return answer
+
+
 def ok(text: str | None, tokens: int | None = 7) -> Behaviour:
-    return lambda request: request.reply(completion(text, tokens))
+    return lambda request: request.reply(
+        completion(text, tokens, request.received.body["model"])  # which servers repeat
+    )
 
 
 def seeded(request: Handler) -> None:

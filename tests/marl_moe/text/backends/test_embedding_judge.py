@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from marl_moe.text.backends.embedding_judge import EmbeddingJudge
+from marl_moe.text.backends.experts import ExpertError
 from marl_moe.text.backends.phrase_experts import PhraseExpert
 from marl_moe.text.bank import Bank, load_banks
 from marl_moe.text.decomposition import Request, Subtask
@@ -58,6 +59,18 @@ def test_a_verdict_worked_by_hand() -> None:
 
 def test_an_empty_text_is_worth_nothing(embedding: Embedding) -> None:
     assert EmbeddingJudge(embedding).score(request("rain"), " \n ").points == 0
+
+
+def test_a_text_in_another_language_gets_no_verdict(embedding: Embedding) -> None:
+    with pytest.raises(ExpertError, match=r"judge embedding: a text in .*know English alone"):
+        EmbeddingJudge(embedding).score(request("rain"), "雨敲打着船。风很大。")
+
+
+def test_a_sentence_in_another_language_is_near_to_no_clause(embedding: Embedding) -> None:
+    judge, rain = EmbeddingJudge(embedding), request("rain hammers the boats")
+    english = judge.score(rain, "Rain hammers the boats.").components["relevance"]
+    mixed = judge.score(rain, "Rain hammers the boats. 雨敲打着船。")
+    assert mixed.components["relevance"] == pytest.approx(english * 4 / 8)
 
 
 @pytest.fixture(scope="module")

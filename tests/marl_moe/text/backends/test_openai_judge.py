@@ -39,16 +39,40 @@ def test_a_verdict_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        f"Here you are: {GOOD}",
+        f"{GOOD} I liked it {{very}} much.",
+        f"```json\n{GOOD}\n```",
+        f"```\n{GOOD}\n```\nThat is my verdict.",
+        f"[{GOOD}]",
+        f'{{"verdict": {GOOD}}}',
+        f"{GOOD}\nAgain: {GOOD}",
+        GOOD.replace("}", ",}"),
+        GOOD.replace('"', "'"),
+        GOOD.replace('"', ""),
+        GOOD.replace(", ", ",\n\t"),
+        GOOD.replace("8", '"8"'),
+        GOOD.replace("8", '"8/10"'),
+        GOOD.replace("8", "8/10"),
+        GOOD.replace("8", '"8.0 out of 10"'),
+    ],
+)
+def test_a_verdict_is_read_however_loosely_it_is_written(written: str) -> None:
+    assert parse_score(written) == Score(10.0, {"relevance": 8.0, "coherence": 6.5, "style": 0.0})
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
         "8",
         "Score: 8/10",
-        f"Here you are: {GOOD}",
-        f"{GOOD} I liked it.",
-        f"```json\n{GOOD}\n```",
-        f"[{GOOD}]",
-        GOOD.replace("8", '"8"'),
+        f"{GOOD} or rather {GOOD.replace('8', '7')}",
+        GOOD.replace("8", '"8/100"'),
+        GOOD.replace("8", '"11/10"'),
+        GOOD.replace("8", '"very good"'),
+        GOOD.replace("8", '""'),
         GOOD.replace("8", "true"),
         GOOD.replace("8", "null"),
         GOOD.replace("8", "NaN"),
@@ -90,16 +114,25 @@ def test_every_verdict_in_range_is_read_whatever_the_order(
     assert all(type(points) is float for points in (read.points, *read.components.values()))
 
 
+def is_points(value: object) -> bool:
+    """A number from 0 to 10, or a text of one."""
+    if type(value) is str and value.strip().isascii():
+        try:
+            return 0 <= float(value) <= 10 and "_" not in value and value.strip()[0] not in "+-."
+        except ValueError:
+            return False
+    return type(value) in (int, float) and math.isfinite(value) and 0 <= value <= 10
+
+
 @given(st.dictionaries(names, st.one_of(in_range, anything), max_size=5) | anything)
 def test_of_any_json_at_all_only_four_numbers_in_range_are_read(value: object) -> None:
     is_verdict = (
         isinstance(value, dict)
         and sorted(value) == ["coherence", "relevance", "score", "style"]
-        and all(type(points) in (int, float) for points in value.values())
-        and all(math.isfinite(points) and 0 <= points <= 10 for points in value.values())
+        and all(map(is_points, value.values()))
     )
     if is_verdict:
-        assert parse_score(json.dumps(value)).points == value["score"]
+        assert parse_score(json.dumps(value)).points == float(value["score"])
     else:
         with pytest.raises(ValueError, match=r"^a verdict "):
             parse_score(json.dumps(value))
