@@ -15,7 +15,12 @@ wide = Console(soft_wrap=True, width=240)  # for a table that no terminal's widt
 complaints = Console(stderr=True, soft_wrap=True)
 
 
+def told(error: Exception | str) -> None:
+    """Print on stderr what is wrong, without secrets."""
+    complaints.print(redacted(str(error)), style="red", markup=False, highlight=False)
+
+
 def complain(error: Exception | str, code: int) -> NoReturn:
     """Print on stderr what is wrong, without secrets, and exit with a code."""
-    complaints.print(redacted(str(error)), style="red", markup=False, highlight=False)
+    told(error)
     raise typer.Exit(code)

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
-from paper_figures.statistics import mean_interval
+from paper_figures.statistics import interval_label, interval_text, mean_heading, mean_interval
 
 COLUMNS = {
     "utility": "utility a request, credits",
@@ -31,30 +30,24 @@ def summary_table(
         evaluation: rows of `evaluation.parquet`.
         columns: those to show where they have a value, with their headings.
     """
-    num_seeds = evaluation["seed"].nunique()
-    episodes = evaluation["episode"].nunique()
-    over = f"{num_seeds} seeds" if num_seeds > 1 else f"{episodes} episodes of one seed"
-    table = Table(
-        title=rf"{escape(title)}: mean \[95 % interval over {over}]", title_justify="left"
-    )
+    by = ["point", "policy"]
+    metrics = [metric for metric in columns if evaluation[metric].notna().any()]
+    if "welfare" in metrics and not evaluation["charge"].any():
+        metrics.remove("welfare")  # nobody pays: what free edge devices bear is theirs
+    intervals = {
+        metric: mean_interval(evaluation, metric, by).set_index(by)
+        for metric in dict.fromkeys(("utility", *metrics))
+    }
+    heading = mean_heading(interval_label(pd.concat(intervals.values())))
+    table = Table(title=escape(f"{title}: {heading}"), title_justify="left")
     failed = int(evaluation["failed_clearings"].sum())
     if failed:
         total = int(evaluation["clearings"].sum())
         table.caption = f"{failed} of {total} clearings of the market failed; the last prices stood"
     swept = evaluation["point"].nunique() > 1
-    metrics = [metric for metric in columns if evaluation[metric].notna().any()]
-    if "welfare" in metrics and not evaluation["charge"].any():
-        metrics.remove("welfare")  # nobody pays: what free edge devices bear is theirs
     table.add_column("policy", no_wrap=True)
     for metric in metrics:
         table.add_column(escape(columns[metric]), justify="right", no_wrap=True)
-    by = ["point", "policy"]
-    if num_seeds == 1:  # as the title says
-        evaluation = evaluation.assign(seed=evaluation["episode"])
-    intervals = {
-        metric: mean_interval(evaluation, metric, by).set_index(by)
-        for metric in dict.fromkeys(("utility", *metrics))
-    }
     for point in evaluation["point"].unique():
         if swept:
             table.add_row(f"[bold]{escape(point)}[/bold]")
@@ -79,6 +72,4 @@ def lost_line(training: pd.DataFrame) -> str | None:
 
 
 def _cell(row: pd.Series) -> str:
-    if np.isnan(row["mean"]):
-        return "-"
-    return rf"{row['mean']:.3f} \[{row['low']:.3f}, {row['high']:.3f}]"
+    return escape(interval_text(row["mean"], row["low"], row["high"]))

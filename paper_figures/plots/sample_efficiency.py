@@ -78,7 +78,23 @@ def summarise(tables: Tables, levels: Sequence[float] = (0.5, 0.85)) -> pd.DataF
     return pd.DataFrame(rows).merge(final, on=["settings", "algorithm"], how="left")
 
 
-@register("sample_efficiency", STYLE)
+def needed(tables: Tables) -> str:
+    """Return the metric that is shown of a run that has the figure.
+
+    Raises:
+        CannotDraw: the table or a column is missing, or the trainings are of several tasks.
+    """
+    everywhere = (
+        "training" in tables
+        and SHARE in tables["training"]
+        and tables["training"][SHARE].notna().all()
+    )
+    metric = SHARE if everywhere else "gain"
+    _training(tables, metric)
+    return metric
+
+
+@register("sample_efficiency", STYLE, needed)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw training against (a) agent steps and (b) seconds, on logarithmic axes.
 
@@ -94,14 +110,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         figure: to draw on, a new one if None.
 
     Raises:
-        CannotDraw: the table or a column is missing, or the trainings are of several tasks.
+        CannotDraw: as by `needed`, and where seeds never passed the same steps.
     """
-    everywhere = (
-        "training" in tables
-        and SHARE in tables["training"]
-        and tables["training"][SHARE].notna().all()
-    )
-    metric = SHARE if everywhere else "gain"
+    metric = needed(tables)
     training = _training(tables, metric)
     trained = {}
     for (settings, algorithm), epochs in training.groupby(["settings", "algorithm"], sort=False):

@@ -15,6 +15,7 @@ from marl_moe.errors import (
 from marl_moe.experiment.records.environment import write_environment
 from marl_moe.experiment.records.secrets import redacted
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, code_of, create_run_folder
+from marl_moe.experiment.run.planned_tables import planned_tables
 from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once, jobs_of
 from marl_moe.experiment.run.policy_checks import check_policies
 from marl_moe.experiment.run.search import check_metric
@@ -32,7 +33,9 @@ from marl_moe.metrics import check_metrics
 from marl_moe.sources import FINDER, Found, module_of
 from marl_moe.whole_file import write_text
 from mechanisms import MechanismError, PartError
+from mechanisms.errors import described
 from paper_figures import FIGURES
+from paper_figures.figures import unmet
 
 
 def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
@@ -111,7 +114,7 @@ def describe_run(spec: ExperimentSpec) -> str:
     points = sweep_points(spec)
     _check_worlds(points)
     check_policies(points, spec.seed_list())
-    check_figures(spec)
+    _check_drawable(spec, points)
     size = _size(spec, points, "sweep points x seeds")
     if spec.search is None:
         return f"# {size}"
@@ -166,7 +169,7 @@ def checked_points(spec: ExperimentSpec) -> list[Point]:
     _check_algorithms(points)
     _check_worlds(points)
     check_policies(points, spec.seed_list())
-    check_figures(spec)
+    _check_drawable(spec, points)
     return points
 
 
@@ -180,6 +183,25 @@ def check_figures(spec: ExperimentSpec, where: str = "") -> None:
         if name not in FIGURES:
             begin = f"{where}: " if where else ""
             raise SpecError(f"{begin}figures: {unknown_key(name, FIGURES)}; {OF_ONES_OWN}")
+
+
+def _check_drawable(spec: ExperimentSpec, points: Sequence[Point]) -> None:
+    """Check that the figures that an experiment names can be drawn of what it will record.
+
+    Raises:
+        SpecError: for the first that cannot.
+    """
+    check_figures(spec)
+    if not spec.figures:
+        return
+    planned = planned_tables(points, spec.seed_list())
+    for name in spec.figures:
+        try:
+            reason = unmet(name, planned)
+        except Exception as error:  # of whatever a figure of a user's own does
+            reason = described(error)
+        if reason is not None:
+            raise SpecError(f"figures: {name!r} cannot be drawn of this experiment: {reason}")
 
 
 def _check_algorithms(points: Sequence[Point]) -> None:

@@ -35,13 +35,13 @@ def test_axes_and_legend_name_what_is_drawn_with_units(tables: Tables) -> None:
     ax = reward_curves.plot(tables)
     assert ax.get_xlabel() == "Epoch"
     assert ax.get_ylabel() == "Utility of a request (credits)"
-    curves = ["Upper bound (all local)", "SAC (proposed)", "Benchmark (drop)", "Random"]
+    curves = ["Upper bound (all local)", "SAC", "Drop", "Random"]
     assert legend(ax) == [*curves, "95% interval, 3 seeds"]
 
 
 def test_the_learned_curve_is_the_mean_over_seeds_of_the_smoothed_record(tables: Tables) -> None:
     shuffled = tables | {"training": tables["training"].sample(frac=1, random_state=0)}
-    drawn = line(reward_curves.plot(shuffled), "SAC (proposed)")
+    drawn = line(reward_curves.plot(shuffled), "SAC")
     np.testing.assert_array_equal(drawn.get_xdata(), np.arange(1, 121))
     np.testing.assert_allclose(
         drawn.get_ydata(), smoothed_by_seed(tables["training"], "epoch").mean(axis=0)
@@ -73,7 +73,7 @@ def test_a_baseline_of_few_episodes_is_a_level_line_over_all_epochs(
 ) -> None:
     tables = make_tables(episodes=50)
     mean = tables["evaluation"].query("policy == 'abandon'")["utility"].mean()
-    drawn = line(reward_curves.plot(tables), "Benchmark (drop)")
+    drawn = line(reward_curves.plot(tables), "Drop")
     assert list(drawn.get_xdata()) == [1, 120]
     np.testing.assert_allclose(drawn.get_ydata(), mean)
 
@@ -90,7 +90,7 @@ def test_one_seed_has_no_band(make_tables: Callable[..., Tables], episodes: int)
 
 def test_epochs_without_a_completed_request_do_not_break_the_curve(tables: Tables) -> None:
     tables["training"].loc[tables["training"]["epoch"] == 5, "utility"] = np.nan
-    assert np.isfinite(line(reward_curves.plot(tables), "SAC (proposed)").get_ydata()).all()
+    assert np.isfinite(line(reward_curves.plot(tables), "SAC").get_ydata()).all()
 
 
 def test_each_algorithm_of_a_sweep_over_algorithms_has_its_curve(
@@ -99,7 +99,7 @@ def test_each_algorithm_of_a_sweep_over_algorithms_has_its_curve(
     tables = make_tables(algorithms=["sac", "ppo"])
     tables["training"]["point"] = "algorithm.name=" + tables["training"]["algorithm"]
     tables = with_settings(tables)
-    assert {"SAC (proposed)", "PPO"} < set(legend(reward_curves.plot(tables)))
+    assert {"SAC", "PPO"} < set(legend(reward_curves.plot(tables)))
 
 
 def test_it_draws_into_the_axes_given(tables: Tables) -> None:
