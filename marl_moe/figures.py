@@ -54,7 +54,7 @@ def draw(
                 save(name, figure, page, file_format)
                 files[folder / f"{name}.{file_format}"] = page.getvalue()
         except Exception as error:  # what shows only on the page, as a text that is no mathematics
-            failed[name] = described(error)
+            failed[name] = described(error.with_traceback(None))  # its code is done by then
             continue
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in files.items():
@@ -70,11 +70,13 @@ def folders_apart(runs: Iterable[Path]) -> dict[Path, Path]:
     It has the run's name; where two runs have one name, each has its path below what they share.
     A run that is listed twice is one.
     """
-    paths = {run.resolve(): run for run in reversed(list(runs))}
+    paths: dict[Path, Path] = {}
+    for run in runs:
+        paths.setdefault(run.resolve(), run)
     names = [path.name for path in paths]
     shared = commonpath(paths) if len(paths) > 1 else ""
     apart = {}
-    for path, run in reversed(paths.items()):
+    for path, run in paths.items():
         alone = names.count(path.name) == 1
         apart[run] = Path(path.name) if alone else path.relative_to(shared)
     return apart

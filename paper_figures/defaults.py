@@ -30,7 +30,7 @@ def import_matplotlib() -> None:
         warnings.warn(
             f"matplotlib is imported without your MPLBACKEND and matplotlibrc: {error}",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=1,
         )
         for module in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
             del sys.modules[module]

@@ -287,11 +287,7 @@ def test_one_seed_is_drawn_without_an_interval_and_the_legend_says_so(
     texts: dict[int, list[str]] = {}
     for seeds in (1, 2):
         tables = make(seeds=seeds, episodes=8)
-        figure = (
-            FIGURES[name]
-            .plot(CHANGED.get(name, dict)(tables))
-            .get_figure(root=True)
-        )
+        figure = FIGURES[name].plot(CHANGED.get(name, dict)(tables)).get_figure(root=True)
         legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
         texts[seeds] = [text.get_text() for legend in legends for text in legend.get_texts()]
         assert (widest_interval(figure) > 0) == (seeds > 1)

@@ -1,5 +1,6 @@
 """A figure of a user's own is registered as the shipped ones are."""
 
+from collections.abc import Iterator
 from io import BytesIO
 
 import pandas as pd
@@ -35,9 +36,8 @@ def test_a_figure_of_a_users_own_is_drawn_and_saved_by_its_name(tables: Tables) 
 
 
 @pytest.fixture
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Registers nothing that outlives a test."""
-    monkeypatch.setattr("paper_figures.registry.FIGURES", FIGURES)
+def registered() -> Iterator[None]:
+    """Let nothing that a test registers outlive it."""
     before = dict(FIGURES)
     yield
     FIGURES.clear()

@@ -3,17 +3,21 @@ import itertools
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from paper_figures.statistics import interval_label
 from paper_figures.style import (
     DOUBLE_COLUMN,
     PRINT,
     SINGLE_COLUMN,
     PolicyStyle,
+    binary_axis,
     curve,
     interval_key,
-    interval_label,
+    point_label,
     policy_style,
+    told_apart,
 )
 
 KNOWN = (

@@ -1,16 +1,15 @@
 """The tables of a run as they are planned: who, where and what, before anything is measured."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from marl_moe.experiment.records.columns import TABLES
-from marl_moe.experiment.run.job import Job
 from marl_moe.experiment.run.planning import jobs_of
 from marl_moe.experiment.run.training_job import policy_names
+from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.sweep import Point
 from marl_moe.experiment.spec.trials import COMPARED_WITH
 
@@ -26,20 +25,20 @@ def planned_tables(points: Sequence[Point], seeds: Sequence[int]) -> dict[str, p
         points: points of the experiment's sweep.
         seeds: its seeds.
     """
-    jobs = jobs_of(points, seeds, Path())
-    names = dict.fromkeys(chain.from_iterable(job.tables for job in jobs))
-    tables = {}
-    for name in names:
-        rows = [
-            job.identified(pd.DataFrame(_rows(name, job))) for job in jobs if name in job.tables
-        ]
-        tables[name] = pd.concat(rows, ignore_index=True)
-    return tables
+    rows: dict[str, list[dict[str, Any]]] = {}
+    of_points: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for job in jobs_of(points, seeds, Path()):
+        for name in job.tables:
+            if (name, job.label) not in of_points:
+                of_points[name, job.label] = list(_rows(name, job.spec))
+            rows.setdefault(name, []).extend(
+                row | job.identity for row in of_points[name, job.label]
+            )
+    return {name: pd.DataFrame(of_table) for name, of_table in rows.items()}
 
 
-def _rows(table: str, job: Job) -> Iterator[dict[str, Any]]:
-    """Return the rows of a job in a table."""
-    spec = job.spec
+def _rows(table: str, spec: ExperimentSpec) -> Iterator[dict[str, Any]]:
+    """Return the rows of a sweep point in a table, but for what tells jobs apart."""
     values: dict[str, Any] = dict.fromkeys((*TABLES[table], *spec.metrics), MEASURED)
     values |= {
         column: float("nan")

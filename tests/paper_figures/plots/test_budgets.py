@@ -78,5 +78,5 @@ def test_a_budget_that_stands_at_two_points_is_no_mean_of_both(
     rows = tables["evaluation"].query("mechanism == 'fisher'").drop(columns="settings")
     parts = [rows.assign(point=rows["point"] + f" env.num_experts={number}") for number in (6, 9)]
     swept = with_settings({"evaluation": pd.concat(parts, ignore_index=True)})
-    with pytest.raises(CannotDraw, match="differ in 'env.num_experts' too"):
+    with pytest.raises(CannotDraw, match=r"differ in 'env\.num_experts' too"):
         budgets.plot(swept)

@@ -71,7 +71,7 @@ def test_the_price_that_was_chosen_is_marked_in_both_panels(tables: Tables) -> N
 def test_one_price_is_no_response(tables: Tables) -> None:
     kept = [POSTED[0], "mechanism=posted_price"]
     one = {name: table[table["point"].isin(kept)] for name, table in tables.items()}
-    with pytest.raises(CannotDraw, match="posted_price at 1 prices .* needs at least two"):
+    with pytest.raises(CannotDraw, match=r"posted_price at 1 prices .* needs at least two"):
         price_response.plot(one)
 
 
@@ -88,5 +88,5 @@ def test_prices_between_which_something_else_changes_are_refused(tables: Tables)
         )
         for name, table in tables.items()
     }
-    with pytest.raises(CannotDraw, match="differ in 'env.x' too"):
+    with pytest.raises(CannotDraw, match=r"differ in 'env\.x' too"):
         price_response.plot(changed)

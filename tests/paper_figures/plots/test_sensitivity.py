@@ -202,7 +202,7 @@ def test_upgrade_and_fairness_refuse_runs_that_are_of_neither(swept: Tables) -> 
     swept["evaluation"] = swept["evaluation"].assign(
         share_of_equilibrium=1.0, worst_gain=1.0, jain=1.0
     )
-    with pytest.raises(CannotDraw, match="the sweep sets none of algorithm.pretraining.env"):
+    with pytest.raises(CannotDraw, match=r"the sweep sets none of algorithm\.pretraining"):
         FIGURES["upgrade"].plot(swept)
     with pytest.raises(CannotDraw, match="num_users 1 alone"):
         FIGURES["fairness"].plot(swept)
