@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from paper_figures import style
 from paper_figures.registry import register
 from paper_figures.statistics import learning_curve, mean_interval, smoothing_window
-from paper_figures.tables import Tables, require, require_one_point
+from paper_figures.tables import Tables, require, require_epochs, require_one_point
 
 STYLE = style.PRINT | style.SINGLE_COLUMN
 BASELINES = ("local", "abandon", "random")
@@ -25,11 +25,12 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Raises:
         CannotDraw: a table, column or baseline is missing, or an algorithm was trained at several
-            sweep points.
+            sweep points or for one epoch.
     """
     training = require(tables, "training", ("seed", "point", "algorithm", "epoch", "utility"))
     evaluation = require(tables, "evaluation", ("seed", "policy", "episode", "utility"), BASELINES)
     require_one_point(training)
+    require_epochs(training)
     return training, evaluation
 
 

@@ -25,7 +25,7 @@ from paper_figures.statistics import (
     smoothing_window,
 )
 from paper_figures.sweeps import task_texts
-from paper_figures.tables import CannotDraw, Tables, require
+from paper_figures.tables import CannotDraw, Tables, require, require_epochs
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.0)}
 SHARE = "share_of_equilibrium"
@@ -82,7 +82,8 @@ def needed(tables: Tables) -> str:
     """Return the metric that is shown of a run that has the figure.
 
     Raises:
-        CannotDraw: the table or a column is missing, or the trainings are of several tasks.
+        CannotDraw: the table or a column is missing, or the trainings are of several tasks or of
+            one epoch.
     """
     everywhere = (
         "training" in tables
@@ -90,7 +91,7 @@ def needed(tables: Tables) -> str:
         and tables["training"][SHARE].notna().all()
     )
     metric = SHARE if everywhere else "gain"
-    _training(tables, metric)
+    require_epochs(_training(tables, metric))
     return metric
 
 
@@ -125,7 +126,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     for ax, letter, (clock, axis) in zip(panels, "ab", CLOCKS.items(), strict=True):
         for number, (which, epochs) in enumerate(trained.items()):
             together = aligned(epochs, metric, clock)
-            if together.empty:
+            if together[clock].nunique() < 2:  # no line goes through less
                 raise CannotDraw(
                     f"table 'training' has no {clock} that all seeds of '{looks[which]['label']}' "
                     "passed"

@@ -86,7 +86,7 @@ def broken() -> Iterator[list[str]]:
 
     def no_mathematics(tables: dict[str, pd.DataFrame]) -> Axes:
         ax = Figure().subplots()
-        ax.set_title(r"$\\nosuch{$")
+        ax.set_title(r"$\nosuch{$")
         return ax
 
     own = [fails, returns_nothing, no_mathematics]

@@ -10,11 +10,11 @@ from mechanisms.errors import described
 
 
 def raised(code: CodeType) -> str:
-    with pytest.raises(Exception, match=".") as caught:
+    try:
         exec(code, {"np": np, "Market": Market})
-    tail = caught.value.__traceback__
-    assert tail is not None
-    return described(caught.value.with_traceback(tail.tb_next))
+    except Exception as error:
+        return described(error)
+    raise AssertionError("nothing was raised")
 
 
 @pytest.mark.parametrize("line", ["np.reshape([1, 2], 3)", "int('x')", "Market(1)", "{}['nope']"])

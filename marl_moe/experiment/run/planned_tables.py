@@ -49,7 +49,8 @@ def _rows(table: str, spec: ExperimentSpec) -> Iterator[dict[str, Any]]:
         values["mechanism"] = spec.mechanism.name
     if table == "training":
         assert spec.algorithm is not None
-        yield values | {"algorithm": spec.algorithm.name, "epoch": 1}
+        for epoch in {1, spec.algorithm.stop.training_iteration}:
+            yield values | {"algorithm": spec.algorithm.name, "epoch": epoch}
     elif "policy" in values:
         played = {"episode": 0, "num_users": spec.evaluated_env().num_users}
         here = {name: value for name, value in played.items() if name in values}

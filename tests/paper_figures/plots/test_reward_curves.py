@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
-from paper_figures import CannotDraw
+from paper_figures import FIGURES, CannotDraw
 from paper_figures.plots import reward_curves
 from paper_figures.statistics import smooth
 
@@ -154,3 +154,9 @@ def test_it_says_which_table_is_missing(tables: Tables) -> None:
 def test_it_does_not_average_over_sweep_points(make_tables: Callable[..., Tables]) -> None:
     with pytest.raises(CannotDraw, match=r"'sac' at 2 sweep points \(users=1, users=8\)"):
         reward_curves.plot(make_tables(points=["users=1", "users=8"]))
+
+
+@pytest.mark.parametrize("name", ["reward_curves", "sample_efficiency"])
+def test_one_epoch_is_no_curve(make_tables: Callable[..., Tables], name: str) -> None:
+    with pytest.raises(CannotDraw, match="epoch 1 of 'sac' alone; this figure needs at least two"):
+        FIGURES[name].plot(make_tables(epochs=1, episodes=2))
