@@ -65,10 +65,11 @@ def trials_table(title: str, result: "SearchResult") -> Table:
     search = result.search
     scores = [trial.score for trial in result.trials if trial.score.num_seeds]
     label = interval_label(pd.DataFrame(scores, columns=["mean", "low", "high", "num_seeds"]))
+    which = "seed" if len(search.seed_list()) == 1 else "seeds"
     table = Table(
         title=escape(
             f"{title}: search, {search.metric} of {', '.join(result.policies)}: "
-            f"{mean_heading(label)} ({', '.join(map(str, search.seed_list()))})"
+            f"{mean_heading(label)} ({which} {', '.join(map(str, search.seed_list()))})"
         ),
         title_justify="left",
         caption_justify="left",

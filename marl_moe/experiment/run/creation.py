@@ -201,7 +201,9 @@ def _check_drawable(spec: ExperimentSpec, points: Sequence[Point]) -> None:
         except Exception as error:  # of whatever a figure of a user's own does
             reason = described(error)
         if reason is not None:
-            raise SpecError(f"figures: {name!r} cannot be drawn of this experiment: {reason}")
+            raise SpecError(
+                f"figures: {name!r} cannot be drawn of this experiment, leave it out: {reason}"
+            )
 
 
 def _check_algorithms(points: Sequence[Point]) -> None:

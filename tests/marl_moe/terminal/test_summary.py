@@ -31,7 +31,7 @@ def test_the_interval_is_over_seeds_and_one_seed_has_its_mean_alone(
         )
     )
     if num_seeds == 1:
-        assert "study: mean; one seed: no interval\n" in text
+        assert "study: mean; one seed: no interval" in text
         assert f" {utility.mean():.3f} │" in text
         assert "[" not in text
         return

@@ -103,7 +103,7 @@ def test_neither_a_dry_run_nor_a_run_begins_and_nothing_is_written(
 ) -> None:
     plain = tiny_experiment | {"algorithm": None, "figures": ["policies", "sensitivity"]}
     spec = parse_experiment(plain, "tiny")
-    said = "figures: 'sensitivity' cannot be drawn of this experiment: table 'evaluation' has one"
+    said = "figures: 'sensitivity' cannot be drawn of this experiment, leave it out: table 'eval"
     with pytest.raises(SpecError, match=said):
         describe_run(spec)
     with pytest.raises(SpecError, match=said):
