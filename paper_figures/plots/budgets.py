@@ -8,6 +8,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
+from paper_figures.point_labels import mechanism_label
 from paper_figures.registry import register
 from paper_figures.settings import mechanism_parameter, read
 from paper_figures.statistics import mean_interval
@@ -122,7 +123,7 @@ def _draw(ax: Axes, rows: pd.DataFrame, column: str) -> pd.DataFrame:
     intervals = mean_interval(rows, column, by=("mechanism", "budget"))
     for mechanism, look in zip(intervals["mechanism"].unique(), _LOOKS, strict=False):
         here = intervals[intervals["mechanism"] == mechanism].sort_values("budget")
-        label = style.mechanism_label(mechanism)
+        label = mechanism_label(mechanism)
         ax.plot(here["budget"], here["mean"], label=label, **look)
         ax.vlines(here["budget"], here["low"], here["high"], color=look["color"], linewidth=0.9)
     return intervals

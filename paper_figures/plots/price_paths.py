@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from paper_figures import style
+from paper_figures.point_labels import mechanism_label, parameters_label, told_apart
 from paper_figures.registry import register
 from paper_figures.settings import read
 from paper_figures.statistics import learning_curve
@@ -111,7 +112,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         ax.set_visible(False)
     for number, (ax, name) in enumerate(zip(grid.flat, names, strict=False)):
         _draw(ax, prices[prices["mechanism"] == name])
-        ax.set_title(style.mechanism_label(name), loc="left")
+        ax.set_title(mechanism_label(name), loc="left")
         if prices.loc[prices["mechanism"] == name, "mean"].isna().all():
             ax.text(0.5, 0.5, "no price: nothing delivered", transform=ax.transAxes, ha="center")
         if number + columns >= len(names):
@@ -129,7 +130,7 @@ def _draw(ax: Axes, prices: pd.DataFrame) -> None:
     points = list(prices["settings"].unique())
     looks = _LOOKS[-len(points) :] if len(points) > 1 else [_LOOKS[2]]
     values = [read(text) for text in points]
-    labels = style.told_apart([style.parameters_label(value) for value in values], values)
+    labels = told_apart([parameters_label(value) for value in values], values)
     for settings, label, look in zip(points, labels, looks, strict=True):
         rows = prices[prices["settings"] == settings]
         slots = np.append(rows["slot"], rows["until"].iloc[-1])

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
+from paper_figures.point_labels import point_label, told_apart
 from paper_figures.registry import register
 from paper_figures.settings import identity, of_mechanism, read
 from paper_figures.statistics import mean_interval
@@ -92,7 +93,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
             _draw_rows(utility, outcomes, column, points, shift=_SHIFT * (place - 1), **look)
         )
     settings = [read(text) for text in points]
-    labels = style.told_apart([style.point_label(point) for point in settings], settings)
+    labels = told_apart([point_label(point) for point in settings], settings)
     price.set_yticks(range(len(points)), labels)
     price.set_ylim(len(points) - 0.5, -0.5)
     price.set_xlabel("Unit price paid\n(credits per point)")

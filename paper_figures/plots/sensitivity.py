@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from paper_figures import style, variants
+from paper_figures.point_labels import point_label
 from paper_figures.registry import register
 from paper_figures.settings import apart, read
 from paper_figures.statistics import mean_interval
@@ -208,7 +209,7 @@ def _title(axis: Axis, place: int) -> str:
     """Return the title of a panel for one value of a key."""
     value = axis.values[place]
     if axis.key == "mechanism":
-        return style.point_label({axis.key: value})
+        return point_label({axis.key: value})
     shown = axis.names[place]
     if value is None or isinstance(value, str):
         shown = _VALUES.get((axis.key.removeprefix(EVALUATED), value), shown)

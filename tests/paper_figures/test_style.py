@@ -6,6 +6,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from paper_figures.point_labels import point_label, told_apart
 from paper_figures.statistics import interval_label
 from paper_figures.style import (
     DOUBLE_COLUMN,
@@ -15,9 +16,7 @@ from paper_figures.style import (
     binary_axis,
     curve,
     interval_key,
-    point_label,
     policy_style,
-    told_apart,
 )
 
 KNOWN = (

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from paper_figures import CannotDraw
 from paper_figures.plots import pricing
-from paper_figures.style import point_label
+from paper_figures.point_labels import point_label
 
 Tables = dict[str, pd.DataFrame]
 
