@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager, chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
-_OF_THE_PROCESS = ("backend",)  # of rcParams those that no context gives back
 _READ_AT_IMPORT = ("MPLBACKEND", "MATPLOTLIBRC")
 
 
@@ -46,9 +45,8 @@ def looks(style: Mapping[Any, Any]) -> AbstractContextManager[None]:
     """
     import matplotlib
 
-    defaults = dict(matplotlib.rcParamsDefault)
-    for name in _OF_THE_PROCESS:
-        del defaults[name]
+    defaults: dict[Any, Any] = dict(matplotlib.rcParamsDefault)
+    del defaults["backend"]  # of the process: no context gives it back
     context: AbstractContextManager[None] = matplotlib.rc_context(defaults | dict(style))
     return context
 

@@ -90,7 +90,7 @@ def mechanism_parameter(settings: Settings, name: str) -> float | None:
     value = settings.get(f"mechanism.{name}")
     if isinstance(mechanism, dict) and name in mechanism:
         value = mechanism[name]
-    return float(value) if is_number(value) else None
+    return float(value) if value is not None and is_number(value) else None
 
 
 def point_text(settings: Settings) -> str:

@@ -87,8 +87,8 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     outcomes["welfare"] = outcomes["gain"] + outcomes["edge_share"] + outcomes["platform_share"]
     of_policy = market[market["policy"] == policy].groupby("settings")
     posted = of_policy[["unit_price", "participates"]].mean()
-    is_given = posted.index.map(prices).notna()
-    given, chosen = posted[is_given].sort_values("unit_price"), posted[~is_given]
+    price = posted.index.to_series().map(prices)
+    given, chosen = posted[price.notna()].sort_values("unit_price"), posted[price.isna()]
     if figure is None:
         figure = Figure(layout="constrained")
     supply, money = figure.subplots(1, 2, gridspec_kw={"wspace": 0.08})
