@@ -38,6 +38,7 @@ from marl_moe.policies.base import Policy, made
 from marl_moe.seeds import policy_generator
 from marl_moe.terminal.console import out as console
 from marl_moe.terminal.progress import shown_progress
+from mechanisms.errors import PartError, described
 from paper_figures import FIGURES, CannotDraw, load_tables, render
 
 Experiment = str | Path | Mapping[str, Any] | ExperimentSpec
@@ -135,14 +136,19 @@ class Run:
         Raises:
             SpecError: there is no figure of that name.
             CannotDraw: the tables lack what it shows; the message says what.
+            PartError: its code failed; the message says where.
         """
         self.run_folder.use_code()
         if name not in FIGURES:
             raise SpecError(f"figure: {unknown_key(name, FIGURES)}")
         _show_figures_in_notebooks()
-        drawn, refused = render(load_tables(self.folder), [name])
+        drawn, refused, failed = render(load_tables(self.folder), [name])
         if name in refused:
             raise CannotDraw(f"{name}: {refused[name]}")
+        if name in failed:
+            raise PartError(f"figure {name!r}: {described(failed[name])}") from failed[name]
+        if not drawn[name].axes:
+            raise CannotDraw(f"{name}: its figure has no axes")
         return drawn[name].axes[0]
 
     def resume(

@@ -56,7 +56,7 @@ def _options(
 @app.command(
     epilog="Examples: `marl-moe run case_study` · `marl-moe run my.yaml --set env.num_users=8 "
     "--seeds 5 --out results`"
-    " · `marl-moe run contention --set 'sweep.env.num_users=[16]' --dry-run`"
+    " · `marl-moe run contention --set 'sweep.env.num_users=[8,16]' --dry-run`"
 )
 def run(
     experiment: Annotated[
@@ -239,19 +239,24 @@ def figures(
     ] = None,
     trust: Trust = False,
 ) -> None:
-    """Draw every figure that a run's tables allow, and say which could not be drawn and why."""
-    from marl_moe.experiment.run.folder import use_code
+    """Draw every figure that a run's tables allow, and say which could not be drawn and why.
 
-    for folder in runs:
+    The figures of several runs go to a folder each below `--out`, named as the run.
+    """
+    from marl_moe.experiment.run.folder import use_code
+    from marl_moe.figures import folders_apart
+
+    apart = folders_apart(runs)
+    all_drawn = True
+    for folder, below in apart.items():
         try:
             use_code(folder, trust=trust)
         except SpecError as error:
             complain(error, 2)
-        draw_figures(
-            folder,
-            None,
-            out_folder if out_folder is None or len(runs) == 1 else out_folder / folder.name,
-        )
+        to = out_folder if out_folder is None or len(apart) == 1 else out_folder / below
+        all_drawn &= draw_figures(folder, None, to)
+    if not all_drawn:
+        raise typer.Exit(1)
 
 
 @app.command(
@@ -275,14 +280,16 @@ def export(
     from paper_figures import load_tables
     from paper_figures.export import marl_eval
     from paper_figures.means import means
+    from paper_figures.statistics import interval_label
 
+    note = ""
     try:
         spec = read_experiment(run_folder, trust=trust)
         tables = load_tables(run_folder)
         if format_ == "csv":
-            results = means(tables, spec.metrics).to_csv(
-                index=False, float_format="%.6g", lineterminator="\n"
-            )
+            table = means(tables, spec.metrics)
+            note = interval_label(table)
+            results = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         else:
             results = json.dumps(marl_eval(tables, spec.name, spec.metrics), allow_nan=False) + "\n"
         write_text(out_file, results)
@@ -290,7 +297,7 @@ def export(
         complain(error, 2)
     except OSError as error:
         complain(error, 1)
-    say(f"exported {out_file}")
+    say(f"exported {out_file}", *([note] if note else []))
 
 
 @app.command("list", epilog="Example: `marl-moe list`")

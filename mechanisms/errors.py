@@ -1,7 +1,17 @@
 """Errors of a market and of parts: a bad input, a failed solve, and code that failed."""
 
+import sysconfig
 from pathlib import Path
 from traceback import extract_tb
+
+# Where code is that is not a user's own: ours, and libraries.
+_OTHERS = (
+    *(
+        str(Path(__file__).parents[1] / name)
+        for name in ("envs", "marl_moe", "mechanisms", "paper_figures")
+    ),
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+)
 
 
 class MarketError(ValueError):
@@ -23,11 +33,20 @@ class PartError(RuntimeError):
 
 
 def described(error: BaseException) -> str:
-    """Return an error of a user's code in a line, with the place where it was raised."""
+    """Return an error of a user's code in a line, with the place where it was raised.
+
+    Of an error that a library raised it is the place in the user's code that called it.
+    """
     place, text = "", str(error)
-    for frame in extract_tb(error.__traceback__):
-        if not frame.filename.startswith("<frozen"):
-            place = f" ({Path(frame.filename).name}, line {frame.lineno})"
+    frames = [
+        frame
+        for frame in extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen")
+    ]
+    own = [frame for frame in frames if not frame.filename.startswith(_OTHERS)]
+    if frames:
+        raised = (own or frames)[-1]
+        place = f" ({Path(raised.filename).name}, line {raised.lineno})"
     if isinstance(error, SyntaxError):
         place, text = f" ({Path(error.filename or '').name}, line {error.lineno})", error.msg
     return f"{type(error).__name__}: {(text.strip() or 'no message').splitlines()[0]}{place}"

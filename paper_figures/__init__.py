@@ -3,8 +3,9 @@
 Nothing here trains, nothing here knows an env, and nothing here writes a run's files.
 """
 
+from paper_figures.defaults import looks
 from paper_figures.figures import render, save
 from paper_figures.registry import FIGURES, register
 from paper_figures.tables import CannotDraw, load_tables
 
-__all__ = ["FIGURES", "CannotDraw", "load_tables", "register", "render", "save"]
+__all__ = ["FIGURES", "CannotDraw", "load_tables", "looks", "register", "render", "save"]

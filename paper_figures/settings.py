@@ -8,6 +8,7 @@ or a mapping of words, stands for all its other keys.
 
 import json
 from collections.abc import Iterable
+from math import isfinite
 from typing import Any, NamedTuple
 
 Settings = dict[str, Any]
@@ -59,6 +60,37 @@ def section(key: str, value: Any) -> Section:
     if isinstance(label, dict):
         return Section(name, list(label.items()))
     return Section(name, [(TEXT, label)])
+
+
+def apart(settings: Settings) -> Settings:
+    """Return settings with each section taken apart: its keys one by one, dotted, but its label."""
+    found: Settings = {}
+    for key, value in settings.items():
+        if isinstance(value, dict) and value:
+            changes = {part: inner for part, inner in value.items() if part != "label"}
+            found |= dict(_flat(key, changes))
+        else:
+            found[key] = value
+    return found
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value has a place on an axis of numbers; true and false have none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def of_mechanism(settings: Settings) -> Settings:
+    """Return what settings say of the mechanism: its section, or single keys of it."""
+    return {key: value for key, value in settings.items() if key.split(".")[0] == "mechanism"}
+
+
+def mechanism_parameter(settings: Settings, name: str) -> float | None:
+    """Return the number that settings give a parameter of the mechanism, None without one."""
+    mechanism = settings.get("mechanism")
+    value = settings.get(f"mechanism.{name}")
+    if isinstance(mechanism, dict) and name in mechanism:
+        value = mechanism[name]
+    return float(value) if value is not None and is_number(value) else None
 
 
 def point_text(settings: Settings) -> str:

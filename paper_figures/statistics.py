@@ -1,7 +1,8 @@
 """Statistics of the figures: means with Student t intervals, and learning curves.
 
 Seeds are the independent repetitions, so intervals are over the means of seeds: episodes of one
-seed share its policy, and more of them say nothing about training anew. One seed has no interval.
+seed share its policy, and more of them say nothing about training anew. One seed has no interval:
+its mean stands alone, and `interval_label` says so, in figures, printed tables and exports alike.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
+ONE_SEED = "one seed: no interval"
 
 
 def mean_interval(
@@ -42,6 +44,49 @@ def mean_interval(
         margin = stdtrit(len(seed_means) - 1, (1 + confidence) / 2) * standard_error
         rows.append((*key, mean, mean - margin, mean + margin, len(seed_means), len(values)))
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "num_seeds", "num_episodes"])
+
+
+def interval_label(intervals: pd.DataFrame) -> str:
+    """Return what intervals are over, or why there is none.
+
+    Args:
+        intervals: with the columns `low`, NaN where there is no interval, and `num_seeds`.
+
+    Returns:
+        Such as "95% interval, 2 to 3 seeds"; `ONE_SEED`, behind it where some rows are of one seed;
+        "" where nothing has a value.
+    """
+    words = []
+    drawn = intervals.loc[intervals["low"].notna(), "num_seeds"]
+    if not drawn.empty:
+        fewest, most = drawn.min(), drawn.max()
+        seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
+        words.append(f"{CONFIDENCE:.0%} interval, {seeds} seeds")
+    if intervals["num_seeds"].eq(1).any():
+        words.append(ONE_SEED)
+    return "; ".join(words)
+
+
+def mean_heading(label: str) -> str:
+    """Return the heading of means and their intervals: "mean [95% interval, 3 seeds]".
+
+    Args:
+        label: an `interval_label`.
+    """
+    drawn, _, rest = label.partition("; ") if label != ONE_SEED else ("", "", label)
+    return "; ".join(filter(None, [f"mean [{drawn}]" if drawn else "mean", rest]))
+
+
+def interval_text(mean: float, low: float, high: float) -> str:
+    """Return a mean and its interval, `1.250 [1.100, 1.400]`; without an interval the mean alone.
+
+    It is "-" where there is no mean.
+    """
+    if np.isnan(mean):
+        return "-"
+    if np.isnan(low):
+        return f"{mean:.3f}"
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def smoothing_window(num_epochs: int) -> int:

@@ -4,7 +4,7 @@ To draw with them on one's own:
 
     from paper_figures.plots import reward_curves
 
-    with matplotlib.rc_context(style.PRINT | style.SINGLE_COLUMN):
+    with looks(style.PRINT | style.SINGLE_COLUMN):
         ax = reward_curves.plot(tables)
 """
 
@@ -18,15 +18,14 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from paper_figures.settings import TEXT, Settings, last_key, section
-from paper_figures.statistics import CONFIDENCE
+from paper_figures.statistics import interval_label
 from paper_figures.tables import LEARNED
 
 # IEEE: columns of 3.5 in and 7.16 in, text of 8 pt. The STIX fonts match Times and come with
 # matplotlib, so a figure is the same on every machine; font type 42 embeds them as TrueType, since
 # publishers refuse Type 3.
 PRINT: dict[str, Any] = {
-    "font.family": "STIXGeneral",
+    "font.family": ["STIXGeneral", "DejaVu Sans"],  # the latter for letters that the first lacks
     "mathtext.fontset": "stix",
     "font.size": 8,
     "axes.labelsize": 8,
@@ -88,8 +87,8 @@ _WORD = re.compile(r"[a-z][a-z0-9_]*")  # of the names that code gives
 # repeat the distinction for readers who see no colour.
 _POLICIES = {
     "local": PolicyStyle("Upper bound (all local)", "#000000", (0, (5, 1.5)), "s"),
-    "sac": PolicyStyle("SAC (proposed)", "#004488", "-", "o"),
-    "abandon": PolicyStyle("Benchmark (drop)", "#BB5566", (0, (5, 1.5, 1, 1.5)), "D"),
+    "sac": PolicyStyle("SAC", "#004488", "-", "o"),
+    "abandon": PolicyStyle("Drop", "#BB5566", (0, (5, 1.5, 1, 1.5)), "D"),
     "random": PolicyStyle("Random", "#DDAA33", (0, (1, 1)), "v"),
     "rllib_sac": PolicyStyle("RLlib SAC", "#6699CC", (0, (7, 1)), "p"),
     "ppo": PolicyStyle("PPO", "#117733", (0, (4, 1, 1, 1)), "^"),
@@ -125,24 +124,40 @@ def policy_style(policy: str, among: Iterable[str] = ()) -> PolicyStyle:
     """Return the look of a policy: the same in every figure and process, and never an error.
 
     `NAME_stochastic` is the policy NAME drawn in dots. A name unknown here gets a look that follows
-    from its letters, or the next one where another name of `among` has that.
+    from its letters, or the next one where another name of `among` has that. Where two of them
+    would have one label, each has its name.
 
     Args:
         policy: its name.
         among: all policies of the run, which are told apart.
     """
+    label = _label(policy)
+    if any(other != policy and _label(other) == label for other in among):
+        label = as_text(policy)
+    return _look(policy, among)._replace(label=label)
+
+
+def _label(policy: str) -> str:
+    """Return the label of a policy alone."""
+    if policy in _POLICIES:
+        return _POLICIES[policy].label
+    if policy.endswith(_STOCHASTIC):
+        return f"{_label(policy.removesuffix(_STOCHASTIC))} (stochastic)"
+    return as_text(policy.replace("_", " ").capitalize() if _WORD.fullmatch(policy) else policy)
+
+
+def _look(policy: str, among: Iterable[str]) -> PolicyStyle:
+    """Return the look of a policy, whatever its label is."""
     if policy in _POLICIES:
         return _POLICIES[policy]
     if policy.endswith(_STOCHASTIC):
-        learned = policy_style(policy.removesuffix(_STOCHASTIC), among)
-        label = f"{learned.label.partition(' (')[0]} (stochastic)"
-        return learned._replace(label=label, line_style=(0, (1, 1.5)), marker="x")
+        learned = _look(policy.removesuffix(_STOCHASTIC), among)
+        return learned._replace(line_style=(0, (1, 1.5)), marker="x")
     number = _foreign_numbers({policy, *among})[policy]
     count = len(_FOREIGN_COLOURS)
     shifted = (number + number // count) % count  # another pairing after all colours are taken
-    label = policy.replace("_", " ").capitalize() if _WORD.fullmatch(policy) else policy
     return PolicyStyle(
-        as_text(label),
+        policy,
         _FOREIGN_COLOURS[number % count],
         _FOREIGN_LINES[shifted],
         _FOREIGN_MARKERS[shifted],
@@ -193,81 +208,33 @@ def curve(
 
 
 def binary_axis(ax: Axes, numbers: Sequence[float]) -> None:
-    """Give the axes a logarithmic x axis.
+    """Give the axes an x axis with a tick at each number, logarithmic where all are above 0.
 
     Args:
         ax: the axes.
-        numbers: rising, a tick at each; the axis goes half an octave beyond them.
+        numbers: rising; a logarithmic axis goes half an octave beyond them.
     """
-    ax.set_xscale("log", base=2)
+    logarithmic = numbers[0] > 0
+    if logarithmic:
+        ax.set_xscale("log", base=2)
     ax.set_xticks(numbers, [f"{number:g}" for number in numbers])
     ax.set_xticks([], minor=True)
-    ax.set_xlim(numbers[0] / 2**0.5, numbers[-1] * 2**0.5)
-
-
-_MECHANISMS = {"none": "Free edge devices", "vcg": "VCG"}  # those whose name alone would not do
-
-
-def mechanism_label(name: str) -> str:
-    """Return the name of a mechanism in a figure: `budgeted_price` is "Budgeted price"."""
-    return as_text(_MECHANISMS.get(name, name.replace("_", " ").capitalize()))
-
-
-def point_label(settings: Settings) -> str:
-    """Return the settings of a sweep point for an axis, such as "Budgeted price, budget 8".
-
-    Keys lose their sections, and a mechanism's name stands for itself.
-    """
-    mechanism, parameters = _mechanism_and_parameters(settings)
-    return ", ".join([mechanism_label(mechanism), *parameters] if mechanism else parameters)
-
-
-def parameters_label(settings: Settings) -> str:
-    """Return the label of a sweep point without the name of its mechanism: "budget 8"."""
-    _, parameters = _mechanism_and_parameters(settings)
-    return ", ".join(parameters)
+    if logarithmic:
+        ax.set_xlim(numbers[0] / 2**0.5, numbers[-1] * 2**0.5)
 
 
 def as_text(label: str) -> str:
-    """Return a label in which matplotlib takes no part between dollar signs for mathematics."""
-    return label.replace("$", r"\$")
+    """Return a label that matplotlib shows as it is.
 
-
-def _mechanism_and_parameters(settings: Settings) -> tuple[str, list[str]]:
-    """Return the name of a point's mechanism, "" without one, and words for the other settings."""
-    mechanism = ""
-    words: list[str] = []
-    for key, value in settings.items():
-        name, parameters = section(key, value)
-        if key == "mechanism.name":
-            mechanism = str(value)
-            continue
-        if key == "mechanism":
-            mechanism = name
-        elif name:
-            words.append(f"{last_key(key)} {name}")
-        for parameter, inner in parameters:
-            shown = last_key(parameter).replace("_", " ")
-            words.append(as_text(f"{shown} {inner}" if parameter != TEXT else str(inner)))
-    return mechanism, words
+    It takes what is between dollar signs for mathematics, and lists no label that begins with "_".
+    """
+    shown = label.replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def note(*parts: str) -> Line2D:
     """Return a legend entry without a mark, for all that is drawn; empty parts are left out."""
     return Line2D([], [], linestyle="", label="; ".join(filter(None, parts)))
-
-
-def interval_label(intervals: pd.DataFrame) -> str:
-    """Return what the intervals of a result of `statistics` are over, or why there is none.
-
-    It is "" where nothing has a value.
-    """
-    drawn = intervals[intervals["low"].notna()]
-    if drawn.empty:
-        return "one seed: no interval" if intervals["num_seeds"].eq(1).any() else ""
-    fewest, most = drawn["num_seeds"].min(), drawn["num_seeds"].max()
-    seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
-    return f"{CONFIDENCE:.0%} interval, {seeds} seeds"
 
 
 def policy_note(policy: str, intervals: pd.DataFrame) -> Line2D:

@@ -5,28 +5,38 @@ own meet. All functions take the column `settings` or its texts; `point` is only
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import pandas as pd
 
-from paper_figures.settings import distinct, identity, point_text, read, value_text
+from paper_figures.settings import (
+    Settings,
+    apart,
+    distinct,
+    identity,
+    is_number,
+    last_key,
+    point_text,
+    read,
+    value_text,
+)
 from paper_figures.tables import CannotDraw
 from paper_figures.variants import variant
 
 AXIS_LABELS = {
-    "bandwidth_hz": "Band of an edge device (Hz)",
-    "speed_m_s": "Speed of the users (m/s)",
-    "correlation": "Correlation of the SNR from slot to slot",
-    "num_users": "Number of users",
-    "num_experts": "Number of edge devices",
-    "information": "What users know of competence",
-    "competence": "Competence",
-    "split": "Band shared",
+    "env.channel.bandwidth_hz": "Band of an edge device (Hz)",
+    "env.channel.speed_m_s": "Speed of the users (m/s)",
+    "env.channel.correlation": "Correlation of the SNR from slot to slot",
+    "env.channel.split": "Band shared",
+    "env.num_users": "Number of users",
+    "env.num_experts": "Number of edge devices",
+    "env.information": "What users know of competence",
+    "env.experts.competence": "Competence",
     "mechanism": "Mechanism",
 }
+EVALUATED = "evaluation."  # begins the keys of worlds that are evaluated in, not trained in
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Axis:
     @property
     def numbers(self) -> list[float] | None:
         """The values, where all are numbers."""
-        return self.values if all(map(_is_number, self.values)) else None
+        return self.values if all(map(is_number, self.values)) else None
 
     @property
     def names(self) -> list[str]:
@@ -60,9 +70,9 @@ class Axis:
     @property
     def label(self) -> str:
         """Name in a figure; keys of `evaluation.env` are told apart from those trained with."""
-        name = self.key.rpartition(".")[2]
-        label = AXIS_LABELS.get(name, name.replace("_", " ").capitalize())
-        return f"{label}, evaluated" if self.key.startswith("evaluation.env.") else label
+        name = last_key(self.key).replace("_", " ").capitalize()
+        label = AXIS_LABELS.get(self.key.removeprefix(EVALUATED), name)
+        return f"{label}, evaluated" if self.key.startswith(f"{EVALUATED}env.") else label
 
 
 def axes(settings: pd.Series) -> list[Axis]:
@@ -156,7 +166,10 @@ def by_task(evaluation: pd.DataFrame) -> pd.DataFrame:
 
 
 def require_users_vary_alone(evaluation: pd.DataFrame) -> None:
-    """Raise CannotDraw unless there are several numbers of users, each at one sweep point."""
+    """Raise CannotDraw unless there are several numbers of users, and nothing else varies.
+
+    A section that sets more than their number, as the experts that come with them, is one setting.
+    """
     points = evaluation.drop_duplicates(["num_users", "settings"]).groupby("num_users")["point"]
     if points.ngroups < 2:
         raise CannotDraw(
@@ -169,13 +182,41 @@ def require_users_vary_alone(evaluation: pd.DataFrame) -> None:
                 f"table 'evaluation' has num_users {num_users} at {len(names)} sweep points "
                 f"({', '.join(names)}); in this figure nothing else may vary"
             )
+    settings = [read(text) for text in evaluation["settings"].unique()]
+    together: set[str] = set()
+    for point in settings:
+        for key, value in point.items():
+            parts = apart({key: value})
+            if any(last_key(part) == "num_users" for part in parts):
+                together |= parts.keys()
+    require_nothing_else_varies(settings, together)
+
+
+def require_nothing_else_varies(points: Sequence[Settings], but: Collection[str]) -> None:
+    """Raise CannotDraw where sweep points differ in a key that a figure is not against.
+
+    Args:
+        points: settings of the sweep points.
+        but: keys of settings taken `apart`.
+    """
+    rest = []
+    for point in points:
+        parts = apart(point)
+        rest.append({key: identity(value) for key, value in parts.items() if key not in but})
+    keys = dict.fromkeys(key for point in rest for key in point)
+    differing = [key for key in keys if len({point.get(key) for point in rest}) > 1]
+    if differing:
+        raise CannotDraw(
+            f"table 'evaluation' has sweep points that differ in {', '.join(map(repr, differing))} "
+            "too; in this figure nothing else may vary"
+        )
 
 
 def _axis(key: str, at: Mapping[str, Any]) -> Axis:
     """Return the axis of a key from its value at each point."""
     by_identity = {identity(value): value for value in at.values()}
     ordered = list(by_identity.items())
-    if all(_is_number(value) for _, value in ordered):
+    if all(is_number(value) for _, value in ordered):
         ordered.sort(key=lambda item: item[1])
     order = [name for name, _ in ordered]
     places = {text: order.index(identity(value)) for text, value in at.items()}
@@ -197,8 +238,3 @@ def _narrowed(key: str, at: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         key = f"{key}.{differing[0]}"
         at = {text: value[differing[0]] for text, value in at.items()}
     return key, at
-
-
-def _is_number(value: Any) -> bool:
-    """Return whether a value has a place on an axis of numbers; true and false have none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -107,6 +107,16 @@ def require_one_point(training: pd.DataFrame) -> None:
             )
 
 
+def require_epochs(training: pd.DataFrame) -> None:
+    """Raise CannotDraw unless each algorithm has a curve: two epochs at least."""
+    for algorithm, rows in training.groupby("algorithm"):
+        if rows["epoch"].nunique() < 2:
+            raise CannotDraw(
+                f"table 'training' has epoch {rows['epoch'].iloc[0]} of '{algorithm}' alone; this "
+                "figure needs at least two epochs"
+            )
+
+
 def learned_here(tables: Tables) -> set[str]:
     """Return the policies that a run trained; one of the same name may come from elsewhere."""
     return set(tables["training"]["algorithm"]) if "training" in tables else set()

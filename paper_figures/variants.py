@@ -85,15 +85,18 @@ def variant(policy: str, settings: Settings) -> Variant:
     return Variant(policy, tuple(way))
 
 
-def label(which: Variant) -> str:
+def label(which: Variant, among: Collection[str] = ()) -> str:
     """Return the name of a variant in a figure, such as "SAC, MLP".
 
     A value that is a word stands without its key, others behind it: "gamma 0.3".
+
+    Args:
+        which: the variant.
+        among: all policies of the run.
     """
-    plain = style.policy_style(which.policy).label
+    parts = [style.policy_style(which.policy, among).label]
     if not which.way:
-        return plain
-    parts = [plain.removesuffix(" (proposed)")]
+        return parts[0]
     for key, value in which.parameters:
         if key == TEXT:
             parts.append(str(value))
@@ -127,7 +130,7 @@ def curves(
         for which, way in ways.items()
     }
     forms = list(dict.fromkeys(rest.values()))
-    labels = distinct(label(which) for which in variants)
+    labels = distinct(label(which, among) for which in variants)
     looks: dict[Variant, dict[str, Any]] = {}
     for which, name in zip(variants, labels, strict=True):
         look = style.curve(which.policy, among=among, learned=learned)

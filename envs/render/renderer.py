@@ -1,6 +1,5 @@
 """The picture of one world, kept up to date from slot to slot."""
 
-import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -10,7 +9,7 @@ from envs.config import WorldConfig
 from envs.render.panels import Choices, Experts, Users
 from envs.render.rows import Rows
 from envs.render.scene import Play, Setting
-from envs.render.style import DPI, HEIGHT_INCHES, NETWORK_POINTS, STYLE, WIDTH_INCHES
+from envs.render.style import DPI, HEIGHT_INCHES, NETWORK_POINTS, WIDTH_INCHES, looks
 from envs.render.summary import GainChart, Header
 from envs.slot import Slot, SlotResult
 
@@ -50,7 +49,8 @@ class WorldRenderer:
             raise ValueError(f"index should lie in 0..{slot.num_worlds - 1}, got {index}")
         self.index, self.title = index, title
         if figure is None:
-            figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), dpi=DPI)
+            with looks():
+                figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), dpi=DPI)
             FigureCanvasAgg(figure)
         self.figure = figure
         self._num_experts = 0
@@ -97,7 +97,8 @@ class WorldRenderer:
             raise TypeError(
                 f"a frame needs a canvas that draws with Agg, not {type(canvas).__name__}"
             )
-        canvas.draw()
+        with looks():
+            canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
     def _arrange(self, slot: Slot) -> None:
@@ -109,7 +110,7 @@ class WorldRenderer:
         rows = Rows(topic, slot.num_users, NETWORK_POINTS)
         priced = slot.offer.mechanism != "none"
         num_slots = slot.config.episode_slots
-        with matplotlib.rc_context(STYLE):
+        with looks():
             description = _description(slot)
             self.header = Header(self.figure, self.title, description, num_slots, priced)
             self.choices = Choices(self.figure, rows, _full_gain(slot.config))
@@ -119,11 +120,12 @@ class WorldRenderer:
 
     def _update(self, setting: Setting, play: Play | None) -> None:
         self.setting, self.play = setting, play
-        self.users.update(setting, play)
-        self.experts.update(setting, play)
-        self.choices.update(play)
-        self.chart.update(self.gains)
-        self.header.update(setting, play, self.gains)
+        with looks():
+            self.users.update(setting, play)
+            self.experts.update(setting, play)
+            self.choices.update(play)
+            self.chart.update(self.gains)
+            self.header.update(setting, play, self.gains)
 
 
 def _description(slot: Slot) -> str:

@@ -1,7 +1,9 @@
 """Colours, fonts and layout of a picture of a world, and the parts of its panels."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -42,6 +44,21 @@ STYLE: Any = {  # rcParams
     "xtick.major.size": 2,
     "ytick.major.size": 2,
 }
+
+
+def looks() -> AbstractContextManager[None]:
+    """Return a context in which rcParams are matplotlib's defaults and `STYLE`.
+
+    Whatever a `matplotlibrc` or other code sets of it decides about no picture. Where programs such
+    as ffmpeg are remains the user's.
+    """
+    defaults = {
+        key: value
+        for key, value in matplotlib.rcParamsDefault.items()
+        if key != "backend" and not key.startswith("animation.")
+    }
+    context: AbstractContextManager[None] = matplotlib.rc_context(defaults | STYLE)
+    return context
 
 
 def topic_colours(topic: Int) -> Float:

@@ -29,7 +29,7 @@ class Window:
         self.renderer: WorldRenderer | None = None
         try:
             figure = pyplot.figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), dpi=DPI)
-        except ImportError as error:  # this machine cannot run the backend that was set
+        except Exception as error:  # each backend has its own for a machine that cannot run it
             self._opened = False
             _warn(str(error))
             return

@@ -89,9 +89,14 @@ def check_printed() -> None:
         complain(f"standard output: {stdout.lost}: not all of the result was printed", 1)
 
 
+def told(error: Exception | str) -> None:
+    """Print on stderr what is wrong, without secrets."""
+    complaints.print(shown(redacted(str(error))), style="red")
+
+
 def complain(error: Exception | str, code: int) -> NoReturn:
     """Print on stderr what is wrong, without secrets, and exit with a code."""
-    complaints.print(shown(redacted(str(error))), style="red")
+    told(error)
     raise typer.Exit(code)
 
 

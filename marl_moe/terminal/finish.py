@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from marl_moe.errors import RecordError, SpecError, TrainingError
-from marl_moe.terminal.console import INTERRUPTED, complain, out, say
+from marl_moe.terminal.console import INTERRUPTED, complain, out, say, told
 from mechanisms import MechanismError, PartError
 
 if TYPE_CHECKING:
@@ -41,11 +43,14 @@ def finish_run(run: "RunFolder") -> None:
     print_results(run, finished.table, finished.results)
     print_judged(run)
     say(f"records  {run.path}")
-    draw_figures(run.path, run.spec.figures, None)
+    if not draw_figures(run.path, run.spec.figures, None):
+        raise typer.Exit(1)
 
 
-def draw_figures(folder: Path, names: list[str] | None, out_folder: Path | None) -> None:
+def draw_figures(folder: Path, names: list[str] | None, out_folder: Path | None) -> bool:
     """Draw figures of a run, and say which could not be drawn and why.
+
+    Returns whether the code of none failed.
 
     Args:
         folder: the run folder.
@@ -55,7 +60,7 @@ def draw_figures(folder: Path, names: list[str] | None, out_folder: Path | None)
     from marl_moe.figures import draw
 
     try:
-        written, refused = draw(folder, names, out_folder)
+        written, refused, failed = draw(folder, names, out_folder)
     except (FileNotFoundError, ValueError) as error:
         complain(error, 2)
     except OSError as error:
@@ -64,3 +69,6 @@ def draw_figures(folder: Path, names: list[str] | None, out_folder: Path | None)
         say(f"figure   {path}")
     for name, reason in refused.items():
         say(f"not drawn: {name}: {reason}")
+    for name, line in failed.items():
+        told(f"figure {name!r}: {line}")
+    return not failed

@@ -2,9 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from marl_moe.terminal.console import out, say, show
 from marl_moe.terminal.progress import shown_progress
 from marl_moe.terminal.tables import Column, FittedTable
+from paper_figures.statistics import interval_label, interval_text, mean_heading
 
 if TYPE_CHECKING:
     from marl_moe.experiment.run.folder import RunFolder
@@ -48,9 +51,9 @@ def print_judged(run: "RunFolder") -> None:
     setting = ", ".join(f"{key}={value}" for key, value in result.best.settings.items())
     lines = (
         f"chosen   {setting}",
-        f"by       {result.search.metric} {_shown(chosen)} with the {chosen.num_seeds} seeds that "
+        f"by       {result.search.metric} {_shown(chosen)} with the {_seeds(chosen)} that "
         f"chose it, the best of {len(result.trials)}: biased by the choice",
-        f"judged   {result.search.metric} {_shown(judged)} with the {judged.num_seeds} seeds of "
+        f"judged   {result.search.metric} {_shown(judged)} with the {_seeds(judged)} of "
         "this run: the one to report",
     )
     say(*lines)
@@ -59,11 +62,14 @@ def print_judged(run: "RunFolder") -> None:
 def trials_table(title: str, result: "SearchResult") -> FittedTable:
     """Return a row for each setting of a search, the best first, cut off after some."""
     search = result.search
+    scores = [trial.score for trial in result.trials if trial.score.num_seeds]
+    label = interval_label(pd.DataFrame(scores, columns=["mean", "low", "high", "num_seeds"]))
+    which = "seed" if len(search.seed_list()) == 1 else "seeds"
     keys = list(result.best.settings)
     names = [key.rpartition(".")[2] for key in keys]
     table = FittedTable(
-        f"{title}: search, mean {search.metric} of {', '.join(result.policies)} "
-        f"[95 % interval] over seeds {', '.join(map(str, search.seed_list()))}",
+        f"{title}: search, {search.metric} of {', '.join(result.policies)}: "
+        f"{mean_heading(label)} ({which} {', '.join(map(str, search.seed_list()))})",
         [
             Column("rank", stays=True),
             Column("trial", stays=True),
@@ -86,9 +92,11 @@ def trials_table(title: str, result: "SearchResult") -> FittedTable:
 def _shown(score: "Score") -> str:
     if score.num_seeds == 0:
         return "diverged, or no value"
-    if score.num_seeds == 1:
-        return f"{score.mean:.3f}"
-    return f"{score.mean:.3f} [{score.low:.3f}, {score.high:.3f}]"
+    return interval_text(score.mean, score.low, score.high)
+
+
+def _seeds(score: "Score") -> str:
+    return "one seed" if score.num_seeds == 1 else f"{score.num_seeds} seeds"
 
 
 def _cost(budget: "Budget") -> str:

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from marl_moe.terminal.tables import Column, FittedTable
-from paper_figures.statistics import mean_interval
+from paper_figures.statistics import interval_label, interval_text, mean_heading, mean_interval
 
 COLUMNS = {
     "utility": "utility a request, credits",
@@ -32,15 +31,17 @@ def summary_table(
         evaluation: rows of `evaluation.parquet`.
         columns: those to show where they have a value, with their headings.
     """
-    num_seeds = evaluation["seed"].nunique()
-    episodes = evaluation["episode"].nunique()
-    over = f"{num_seeds} seeds" if num_seeds > 1 else f"{episodes} episodes of one seed"
-    swept = evaluation["point"].nunique() > 1
+    by = ["point", "policy"]
     metrics = [metric for metric in columns if evaluation[metric].notna().any()]
     if "welfare" in metrics and not evaluation["charge"].any():
         metrics.remove("welfare")  # nobody pays: what free edge devices bear is theirs
+    order = "utility" if evaluation["utility"].notna().any() else "gain"
+    intervals = {
+        metric: mean_interval(evaluation, metric, by).set_index(by)
+        for metric in dict.fromkeys((order, *metrics))
+    }
     table = FittedTable(
-        f"{title}: mean [95 % interval over {over}]",
+        f"{title}: {mean_heading(interval_label(pd.concat(intervals.values())))}",
         [
             Column("policy", folded=True, stays=True),
             *(Column(columns[metric], stays=metric == metrics[0]) for metric in metrics),
@@ -52,14 +53,7 @@ def summary_table(
         table.notes.append(
             f"{failed} of {total} clearings of the market failed; the last prices stood"
         )
-    by = ["point", "policy"]
-    if num_seeds == 1:  # as the title says
-        evaluation = evaluation.assign(seed=evaluation["episode"])
-    order = "utility" if evaluation["utility"].notna().any() else "gain"
-    intervals = {
-        metric: mean_interval(evaluation, metric, by).set_index(by)
-        for metric in dict.fromkeys((order, *metrics))
-    }
+    swept = evaluation["point"].nunique() > 1
     for point in evaluation["point"].unique():
         if swept:
             table.rows.append([point])
@@ -83,8 +77,4 @@ def lost_line(training: pd.DataFrame) -> str | None:
 
 
 def _cell(row: pd.Series) -> str:
-    if np.isnan(row["mean"]):
-        return "-"
-    if np.isnan(row["low"]):  # of one value
-        return f"{row['mean']:.3f}"
-    return f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+    return interval_text(row["mean"], row["low"], row["high"])

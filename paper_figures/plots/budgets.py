@@ -8,9 +8,11 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
+from paper_figures.point_labels import mechanism_label
 from paper_figures.registry import register
-from paper_figures.settings import Settings, read
+from paper_figures.settings import mechanism_parameter, read
 from paper_figures.statistics import mean_interval
+from paper_figures.sweeps import require_nothing_else_varies
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN
@@ -22,16 +24,15 @@ _LOOKS: tuple[dict[str, Any], ...] = (  # of mechanisms in the order of the expe
 )
 
 
-def by_budget(tables: Tables) -> tuple[str, pd.DataFrame]:
-    """Return the policy shown, and its episodes under mechanisms that have several budgets.
+def needed(tables: Tables) -> pd.DataFrame:
+    """Return the episodes under mechanisms that have several budgets, of all policies.
 
     Returns:
-        The policy (`leading_policy`), and its rows of the table "evaluation" at points with a
-        budget. Columns added: `budget` and `spent` (paid to all edge devices), credits per slot,
-        and those of `with_outcomes`.
+        Rows of the table "evaluation" with the column `budget`, credits per slot.
 
     Raises:
-        CannotDraw: no mechanism has at least two budgets, or a column is missing.
+        CannotDraw: no mechanism has at least two budgets, something else varies too, or a column is
+            missing.
     """
     columns = (
         "seed",
@@ -45,10 +46,9 @@ def by_budget(tables: Tables) -> tuple[str, pd.DataFrame]:
         "platform_balance",
     )
     evaluation = require(tables, "evaluation", (*columns, "edge_utility"))
-    policy = leading_policy(evaluation["policy"].unique())
-    rows = with_outcomes(tables, policy)
-    budgets = {text: _budget(read(text)) for text in rows["settings"].unique()}
-    rows = rows.assign(budget=rows["settings"].map(budgets).astype(float))
+    texts = evaluation["settings"].unique()
+    budgets = {text: mechanism_parameter(read(text), "budget") for text in texts}
+    rows = evaluation.assign(budget=evaluation["settings"].map(budgets).astype(float))
     rows = rows[rows["budget"].notna()]
     several = rows.groupby("mechanism", sort=False)["budget"].nunique() > 1
     if not several.any():
@@ -56,22 +56,34 @@ def by_budget(tables: Tables) -> tuple[str, pd.DataFrame]:
             "table 'evaluation' has no mechanism at several budgets; this figure needs at least two"
         )
     rows = rows[rows["mechanism"].isin(several.index[several])]
-    budgets_of = rows.drop_duplicates("point").groupby(["mechanism", "budget"])["point"]
-    several_points = budgets_of.agg(list)[budgets_of.size() > 1]
-    if len(several_points):
-        raise CannotDraw(
-            "table 'evaluation' has one mechanism with one budget at several sweep points "
-            f"({', '.join(several_points.iloc[0])}); in this figure nothing else may vary"
-        )
+    for _, of_one in rows.groupby("mechanism", sort=False):
+        points = [read(text) for text in of_one["settings"].unique()]
+        require_nothing_else_varies(points, ["mechanism.budget"])
     if rows["mechanism"].nunique() > len(_LOOKS):
         raise CannotDraw(
             f"{rows['mechanism'].nunique()} mechanisms have budgets; this figure has {len(_LOOKS)} "
             "looks"
         )
+    return rows
+
+
+def by_budget(tables: Tables) -> tuple[str, pd.DataFrame]:
+    """Return the policy shown, and its episodes under mechanisms that have several budgets.
+
+    Returns:
+        The policy (`leading_policy`), and its rows of `needed`. Columns added: `spent` (paid to all
+        edge devices), credits per slot, and those of `with_outcomes`.
+
+    Raises:
+        CannotDraw: as by `needed`.
+    """
+    evaluation = needed(tables)
+    policy = leading_policy(evaluation["policy"].unique())
+    rows = with_outcomes({"evaluation": evaluation}, policy)
     return policy, rows.assign(spent=rows["charge"] * rows["num_users"] - rows["platform_balance"])
 
 
-@register("budgets", STYLE)
+@register("budgets", STYLE, needed)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw (a) the welfare and (b) what is paid, against the budget.
 
@@ -84,7 +96,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         figure: to draw on, a new one if None.
 
     Raises:
-        CannotDraw: as by `by_budget`.
+        CannotDraw: as by `needed`.
     """
     policy, rows = by_budget(tables)
     if figure is None:
@@ -106,21 +118,12 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     return figure
 
 
-def _budget(settings: Settings) -> float | None:
-    """Return the budget that a sweep gives the mechanism of a point, None without one."""
-    mechanism = settings.get("mechanism")
-    budget = settings.get("mechanism.budget")
-    if isinstance(mechanism, dict) and "budget" in mechanism:
-        budget = mechanism["budget"]
-    return float(budget) if isinstance(budget, int | float) else None
-
-
 def _draw(ax: Axes, rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Draw a line through the means for each mechanism, and their intervals, which it returns."""
     intervals = mean_interval(rows, column, by=("mechanism", "budget"))
     for mechanism, look in zip(intervals["mechanism"].unique(), _LOOKS, strict=False):
         here = intervals[intervals["mechanism"] == mechanism].sort_values("budget")
-        label = style.mechanism_label(mechanism)
+        label = mechanism_label(mechanism)
         ax.plot(here["budget"], here["mean"], label=label, **look)
         ax.vlines(here["budget"], here["low"], here["high"], color=look["color"], linewidth=0.9)
     return intervals

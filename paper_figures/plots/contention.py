@@ -27,7 +27,20 @@ _STRIP = 0.14  # height of a strip beyond the view, in shares
 _STEP = 0.2  # octaves between markers of one number of users in a strip
 
 
-@register("contention", STYLE)
+def needed(tables: Tables) -> pd.DataFrame:
+    """Return the table "evaluation" of a run that has the figure.
+
+    Raises:
+        CannotDraw: there are not two numbers of users, each at one sweep point, something else
+            varies too, or the policy "nash" or a column is missing.
+    """
+    evaluation = require(tables, "evaluation", ("seed", "point", "num_users", "policy", "gain"))
+    require_users_vary_alone(evaluation)
+    require(tables, "evaluation", (), [REFERENCE])
+    return require(tables, "evaluation", ("share_of_equilibrium",))
+
+
+@register("contention", STYLE, needed)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw the gain per slot and user (credits), and its share of the equilibrium's.
 
@@ -40,13 +53,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         figure: to draw on, a new one if None.
 
     Raises:
-        CannotDraw: there are not two numbers of users, each at one sweep point, or the policy
-            "nash" or a column is missing.
+        CannotDraw: as by `needed`.
     """
-    evaluation = require(tables, "evaluation", ("seed", "point", "num_users", "policy", "gain"))
-    require_users_vary_alone(evaluation)
-    require(tables, "evaluation", (), [REFERENCE])
-    require(tables, "evaluation", ("share_of_equilibrium",))
+    evaluation = needed(tables)
     gain, share = (
         mean_interval(evaluation, metric, by=("num_users", "policy")).sort_values(
             "num_users", kind="stable"

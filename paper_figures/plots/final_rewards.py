@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from paper_figures import style
 from paper_figures.registry import register
 from paper_figures.statistics import mean_interval
-from paper_figures.tables import Tables, require, require_one_point
+from paper_figures.tables import CannotDraw, Tables, require, require_one_point
 
 STYLE = style.PRINT | style.SINGLE_COLUMN
 
@@ -35,6 +35,30 @@ _SHIFT = {"mean": -0.11, "final": 0.11}
 _PAPER_SHIFT = {"mean": -0.33, "final": 0.33}
 
 
+def needed(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the tables "training" and "evaluation" of a run that has the figure.
+
+    Raises:
+        CannotDraw: a table, column or policy is missing, an algorithm was trained at several sweep
+            points, or the world is none that the paper's numbers are of.
+    """
+    training = require(tables, "training", ("seed", "point", "algorithm", "epoch", "utility"))
+    algorithms = list(training["algorithm"].astype(str).unique())
+    baselines = [policy for policy in PAPER if policy != "sac"]
+    columns = ("seed", "policy", "episode", "utility", "num_users", "mechanism")
+    evaluation = require(tables, "evaluation", columns, [*baselines, *algorithms])
+    require_one_point(training)
+    alone = evaluation["num_users"].eq(1) & evaluation["mechanism"].eq("none")
+    if not alone.all():
+        row = evaluation[~alone].iloc[0]
+        raise CannotDraw(
+            f"table 'evaluation' has num_users {row['num_users']} and mechanism "
+            f"'{row['mechanism']}'; the paper's numbers, which this figure shows beside them, are "
+            "of one user and free edge devices: 'policies' draws any run"
+        )
+    return training, evaluation
+
+
 def summarise(tables: Tables) -> pd.DataFrame:
     """Compute mean and final utility of a request (credits), with 95 % intervals.
 
@@ -47,17 +71,10 @@ def summarise(tables: Tables) -> pd.DataFrame:
         order of the paper, with those it does not have behind them by falling mean.
 
     Raises:
-        CannotDraw: a table, column or policy is missing, or an algorithm was trained at several
-            sweep points.
+        CannotDraw: as by `needed`.
     """
-    training = require(tables, "training", ("seed", "point", "algorithm", "epoch", "utility"))
+    training, evaluation = needed(tables)
     algorithms = list(training["algorithm"].astype(str).unique())
-    baselines = [policy for policy in PAPER if policy != "sac"]
-    evaluation = require(
-        tables, "evaluation", ("seed", "policy", "episode", "utility"), [*baselines, *algorithms]
-    )
-    require_one_point(training)
-
     epochs = training.rename(columns={"algorithm": "policy"})
     learned = evaluation["policy"].isin(algorithms)
     sampled = evaluation["policy"].isin([f"{algorithm}_stochastic" for algorithm in algorithms])
@@ -83,7 +100,7 @@ def summarise(tables: Tables) -> pd.DataFrame:
     return summary.loc[by_policy].reset_index(drop=True)
 
 
-@register("final_rewards", STYLE)
+@register("final_rewards", STYLE, needed)
 def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     """Draw `summarise(tables)` as points with intervals, and the paper's numbers as open points.
 
@@ -95,7 +112,7 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
         ax: axes to draw into, those of a new figure if None.
 
     Raises:
-        CannotDraw: as by `summarise`.
+        CannotDraw: as by `needed`.
     """
     summary = summarise(tables)
     policies = list(summary["policy"].unique())

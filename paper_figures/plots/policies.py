@@ -21,7 +21,18 @@ METRICS = ("utility", "gain")
 PAGE_HEIGHT = 9.0
 
 
-@register("policies", STYLE)
+def needed(tables: Tables) -> pd.DataFrame:
+    """Return the table "evaluation" of a run that has the figure.
+
+    Raises:
+        CannotDraw: a column is missing, or two pairs in a row are too many for the page as well.
+    """
+    evaluation = require(tables, "evaluation", ("seed", "point", "policy", *METRICS))
+    _fit_page(evaluation["settings"].nunique(), evaluation["policy"].nunique())
+    return evaluation
+
+
+@register("policies", STYLE, needed)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw the mean and 95 % interval of every policy in "evaluation", best utility on top.
 
@@ -34,9 +45,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         figure: to draw on, a new one if None.
 
     Raises:
-        CannotDraw: a column is missing, or two pairs in a row are too many for the page as well.
+        CannotDraw: as by `needed`.
     """
-    evaluation = require(tables, "evaluation", ("seed", "point", "policy", *METRICS))
+    evaluation = needed(tables)
     order = list(
         mean_interval(evaluation, "utility").sort_values("mean", ascending=False)["policy"]
     )

@@ -28,6 +28,25 @@ DECENTRALISED = (
 ANARCHY, IGNORANCE = "Price of anarchy", "Price of ignorance"
 
 
+def needed(tables: Tables) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table "evaluation" of a run that has the figure, and its decentralised policies.
+
+    Raises:
+        CannotDraw: there are not two numbers of users, each at one sweep point, something else
+            varies too, or a column, the policy "optimum" or "nash", or all of `DECENTRALISED` are
+            missing.
+    """
+    columns = ("seed", "point", "num_users", "policy", "gain")
+    evaluation = require(tables, "evaluation", columns, [OPTIMUM, EQUILIBRIUM])
+    require_users_vary_alone(evaluation)
+    decentralised = [policy for policy in DECENTRALISED if (evaluation["policy"] == policy).any()]
+    if not decentralised:
+        raise CannotDraw(
+            f"table 'evaluation' has rows of none of the policies {', '.join(DECENTRALISED)}"
+        )
+    return evaluation, decentralised
+
+
 def summarise(tables: Tables) -> pd.DataFrame:
     """Compute the ratios of mean gains at each number of users, with 95 % intervals.
 
@@ -40,18 +59,9 @@ def summarise(tables: Tables) -> pd.DataFrame:
         num_users, mean, low, high and num_seeds.
 
     Raises:
-        CannotDraw: there are not two numbers of users, each at one sweep point, or a column, the
-            policy "optimum" or "nash", or all of `DECENTRALISED` are missing.
+        CannotDraw: as by `needed`.
     """
-    columns = ("seed", "point", "num_users", "policy", "gain")
-    evaluation = require(tables, "evaluation", columns, [OPTIMUM, EQUILIBRIUM])
-    require_users_vary_alone(evaluation)
-    decentralised = [policy for policy in DECENTRALISED if (evaluation["policy"] == policy).any()]
-    if not decentralised:
-        raise CannotDraw(
-            f"table 'evaluation' has rows of none of the policies {', '.join(DECENTRALISED)}"
-        )
-
+    evaluation, decentralised = needed(tables)
     gains = evaluation.groupby(["num_users", "seed", "policy"])["gain"].mean().unstack("policy")
     low = mean_interval(evaluation, "gain", by=("num_users", "policy")).pivot(
         index="num_users", columns="policy", values="low"
@@ -75,7 +85,7 @@ def summarise(tables: Tables) -> pd.DataFrame:
     return summary.drop(columns="num_episodes")
 
 
-@register("price_of_anarchy", STYLE)
+@register("price_of_anarchy", STYLE, needed)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw (a) the price of anarchy, (b) that of ignorance of each decentralised policy.
 
@@ -88,7 +98,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         figure: to draw on, a new one if None.
 
     Raises:
-        CannotDraw: as by `summarise`, and where no ratio of a panel has a value.
+        CannotDraw: as by `needed`, and where no ratio of a panel has a value.
     """
     summary = summarise(tables)
     for price, rows in summary.groupby("price"):

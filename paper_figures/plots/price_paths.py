@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from paper_figures import style
+from paper_figures.point_labels import mechanism_label, parameters_label, told_apart
 from paper_figures.registry import register
 from paper_figures.settings import read
 from paper_figures.statistics import learning_curve
@@ -27,6 +28,24 @@ _LOOKS: list[dict[str, Any]] = [
 ]
 
 
+def needed(tables: Tables) -> pd.DataFrame:
+    """Return the table "market" of a run that has the figure.
+
+    Raises:
+        CannotDraw: there is no such table, it lacks a column, or a mechanism has more than
+            `MOST_LINES` points.
+    """
+    columns = ("seed", "point", "mechanism", "policy", "slot", "num_slots", "points", "payment")
+    market = require(tables, "market", columns)
+    for name, lines in market.groupby("mechanism", sort=False)["settings"].nunique().items():
+        if lines > MOST_LINES:
+            raise CannotDraw(
+                f"table 'market' has {name} at {lines} sweep points; a panel of this figure shows "
+                f"{MOST_LINES}"
+            )
+    return market
+
+
 def paths(tables: Tables) -> tuple[str, pd.DataFrame]:
     """Compute the unit price paid in each slot under the leading policy.
 
@@ -38,10 +57,9 @@ def paths(tables: Tables) -> tuple[str, pd.DataFrame]:
         the clearing was), until, mean, low, high (95 % Student t interval over seeds), num_seeds.
 
     Raises:
-        CannotDraw: there is no table "market", or it lacks a column.
+        CannotDraw: as by `needed`.
     """
-    columns = ("seed", "point", "mechanism", "policy", "slot", "num_slots", "points", "payment")
-    market = require(tables, "market", columns)
+    market = needed(tables)
     policy = leading_policy(market["policy"].unique())
     rows = market[market["policy"] == policy].assign(
         until=lambda books: books["slot"] + books["num_slots"]
@@ -67,7 +85,7 @@ def paths(tables: Tables) -> tuple[str, pd.DataFrame]:
     return policy, pd.concat(found, ignore_index=True)
 
 
-@register("price_paths", STYLE)
+@register("price_paths", STYLE, needed)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw `paths(tables)` as steps with bands: a panel a mechanism, a line a sweep point of it.
 
@@ -76,17 +94,14 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         figure: to draw on, a new one if None.
 
     Raises:
-        CannotDraw: as by `paths`, and where a mechanism has more than `MOST_LINES` points.
+        CannotDraw: as by `needed`, and where nothing was delivered, which has no price.
     """
     policy, prices = paths(tables)
+    if prices["mean"].isna().all():
+        raise CannotDraw(
+            f"table 'market' has no points delivered under policy '{policy}': nothing has a price"
+        )
     names = list(prices["mechanism"].unique())
-    for name in names:
-        lines = prices.loc[prices["mechanism"] == name, "settings"].nunique()
-        if lines > MOST_LINES:
-            raise CannotDraw(
-                f"table 'market' has {name} at {lines} sweep points; a panel of this figure shows "
-                f"{MOST_LINES}"
-            )
     columns = min(COLUMNS, len(names))
     num_rows = ceil(len(names) / columns)
     if figure is None:
@@ -97,7 +112,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         ax.set_visible(False)
     for number, (ax, name) in enumerate(zip(grid.flat, names, strict=False)):
         _draw(ax, prices[prices["mechanism"] == name])
-        ax.set_title(style.mechanism_label(name), loc="left")
+        ax.set_title(mechanism_label(name), loc="left")
+        if prices.loc[prices["mechanism"] == name, "mean"].isna().all():
+            ax.text(0.5, 0.5, "no price: nothing delivered", transform=ax.transAxes, ha="center")
         if number + columns >= len(names):
             ax.set_xlabel("Slot")
             ax.tick_params(labelbottom=True)
@@ -112,14 +129,17 @@ def _draw(ax: Axes, prices: pd.DataFrame) -> None:
     """Draw a step for each clearing; lines are named where there are several."""
     points = list(prices["settings"].unique())
     looks = _LOOKS[-len(points) :] if len(points) > 1 else [_LOOKS[2]]
-    for settings, look in zip(points, looks, strict=True):
+    values = [read(text) for text in points]
+    labels = told_apart([parameters_label(value) for value in values], values)
+    for settings, label, look in zip(points, labels, looks, strict=True):
         rows = prices[prices["settings"] == settings]
         slots = np.append(rows["slot"], rows["until"].iloc[-1])
         mean, low, high = (
             np.append(rows[name], rows[name].iloc[-1]) for name in ("mean", "low", "high")
         )
-        label = style.parameters_label(read(settings)) or "default"
         ax.fill_between(slots, low, high, step="post", color=look["color"], alpha=0.2, linewidth=0)
+        if np.isnan(mean).all():
+            label += " (no price)"
         ax.step(slots, mean, where="post", linewidth=1.0, label=label, **look)
     if len(points) > 1:
         ax.legend(loc="lower right", fontsize="small", labelspacing=0.1, borderaxespad=0.1)

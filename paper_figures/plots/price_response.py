@@ -8,12 +8,13 @@ from matplotlib.figure import Figure, SubFigure
 
 from paper_figures import style
 from paper_figures.registry import register
+from paper_figures.settings import mechanism_parameter, read
 from paper_figures.statistics import mean_interval
+from paper_figures.sweeps import require_nothing_else_varies
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 2.9)}
-GIVEN = "given"  # status of a price of the experiment
-CHOSEN = "closed_form"  # status of the price of the Stackelberg leader
+MECHANISM = "posted_price"
 MONEY: dict[str, tuple[str, dict[str, Any]]] = {
     "charge": ("Payments", {"color": "0.45", "linestyle": (0, (1, 1)), "marker": "v"}),
     "gain": ("Users' utility", {"color": "#004488", "linestyle": "-", "marker": "o"}),
@@ -25,21 +26,16 @@ MONEY: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@register("price_response", STYLE)
-def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw quality, participation, payments and both sides' utility against the unit price.
+def needed(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float | None]]:
+    """Return the tables of a run that has the figure, and the price that each point gives.
 
-    Prices are those of sweep points at which `posted_price` was given one. A point at which it
-    chose the price itself, as Stackelberg leader, is marked by a vertical line at its mean price
-    and by open markers. All are means with 95 % intervals under the policy that the legend names
-    (`leading_policy`).
-
-    Args:
-        tables: of a run, "evaluation" and "market" among them.
-        figure: to draw on, a new one if None.
+    Returns:
+        "evaluation" and "market", rows of `MECHANISM` alone; by the settings of a point the price
+        of the experiment, credits per point, None where the mechanism chose it.
 
     Raises:
-        CannotDraw: there are not two prices, or a table or column is missing.
+        CannotDraw: there are not two prices, something else varies too, or a table or column is
+            missing.
     """
     columns = (
         "seed",
@@ -53,26 +49,46 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         "charge",
         "edge_utility",
     )
-    policy = leading_policy(require(tables, "evaluation", columns)["policy"].unique())
-    market = require(tables, "market", ("point", "policy", "unit_price", "participates", "status"))
-    outcomes = with_outcomes(tables, policy)
-    outcomes["welfare"] = outcomes["gain"] + outcomes["edge_share"] + outcomes["platform_share"]
-    market = market[market["policy"] == policy]
-    by_point = market.groupby("settings")
-    posted = by_point[["unit_price", "participates"]].mean()
-    status = by_point["status"].first()
-    given = posted[status == GIVEN].sort_values("unit_price")
-    chosen = posted[status == CHOSEN]
-    if given["unit_price"].duplicated().any() or len(chosen) > 1:
-        raise CannotDraw(
-            "table 'market' has a price at several sweep points; in this figure nothing but the "
-            "price may vary"
-        )
+    evaluation = require(tables, "evaluation", columns)
+    market = require(tables, "market", ("point", "mechanism", "policy", "unit_price"))
+    require(tables, "market", ("participates", "status"))
+    evaluation = evaluation[evaluation["mechanism"] == MECHANISM]
+    points = {text: read(text) for text in evaluation["settings"].unique()}
+    prices = {text: mechanism_parameter(point, "price") for text, point in points.items()}
+    given = {price for price in prices.values() if price is not None}
     if len(given) < 2:
         raise CannotDraw(
-            f"table 'market' has {len(given)} posted prices; this figure needs at least two sweep "
-            "points"
+            f"table 'evaluation' has {MECHANISM} at {len(given)} prices of the experiment; this "
+            "figure needs at least two sweep points"
         )
+    require_nothing_else_varies(list(points.values()), ["mechanism.price"])
+    return evaluation, market[market["mechanism"] == MECHANISM], prices
+
+
+@register("price_response", STYLE, needed)
+def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+    """Draw quality, participation, payments and both sides' utility against the unit price.
+
+    Prices are those of sweep points at which `posted_price` was given one. A point at which it
+    chose the price itself, as Stackelberg leader, is marked by a vertical line at its mean price
+    and by open markers. All are means with 95 % intervals under the policy that the legend names
+    (`leading_policy`).
+
+    Args:
+        tables: of a run, "evaluation" and "market" among them.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: as by `needed`.
+    """
+    evaluation, market, prices = needed(tables)
+    policy = leading_policy(evaluation["policy"].unique())
+    outcomes = with_outcomes({"evaluation": evaluation}, policy)
+    outcomes["welfare"] = outcomes["gain"] + outcomes["edge_share"] + outcomes["platform_share"]
+    of_policy = market[market["policy"] == policy].groupby("settings")
+    posted = of_policy[["unit_price", "participates"]].mean()
+    price = posted.index.to_series().map(prices)
+    given, chosen = posted[price.notna()].sort_values("unit_price"), posted[price.isna()]
     if figure is None:
         figure = Figure(layout="constrained")
     supply, money = figure.subplots(1, 2, gridspec_kw={"wspace": 0.08})

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
+from paper_figures.point_labels import point_label, told_apart
 from paper_figures.registry import register
-from paper_figures.settings import read
+from paper_figures.settings import identity, of_mechanism, read
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
 
@@ -24,22 +25,12 @@ PARTIES: dict[str, tuple[str, dict[str, Any]]] = {
 _SHIFT = 0.22  # rows, between the parties of a mechanism
 
 
-@register("pricing", STYLE)
-def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """Draw a row for each sweep point: unit price, quality and utilities, with 95 % intervals.
-
-    The unit price is payments over points delivered (credits per point), quality is in points per
-    slot and user, and utilities are in credits per slot and user; those of users, edge devices (at
-    true costs) and platform add up to the welfare of the world. Free edge devices have price 0 and
-    bear their costs. Points stand in the order of the experiment, under the policy that the legend
-    names (`leading_policy`).
-
-    Args:
-        tables: of a run.
-        figure: to draw on, a new one if None.
+def needed(tables: Tables) -> pd.DataFrame:
+    """Return the table "evaluation" of a run that has the figure.
 
     Raises:
-        CannotDraw: all edge devices are free, or a column is missing.
+        CannotDraw: the sweep points do not differ in their mechanism, all edge devices are free, or
+            a column is missing.
     """
     columns = (
         "seed",
@@ -57,6 +48,33 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         raise CannotDraw(
             "table 'evaluation' has free edge devices alone; this figure shows what they are paid"
         )
+    if len({identity(of_mechanism(read(text))) for text in evaluation["settings"].unique()}) < 2:
+        name = evaluation["mechanism"].iloc[0]
+        raise CannotDraw(
+            f"table 'evaluation' has mechanism '{name}' in one setting alone; this figure needs a "
+            "sweep over 'mechanism'"
+        )
+    return evaluation
+
+
+@register("pricing", STYLE, needed)
+def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+    """Draw a row for each sweep point: unit price, quality and utilities, with 95 % intervals.
+
+    The unit price is payments over points delivered (credits per point), quality is in points per
+    slot and user, and utilities are in credits per slot and user; those of users, edge devices (at
+    true costs) and platform add up to the welfare of the world. Free edge devices have price 0 and
+    bear their costs. Points stand in the order of the experiment, under the policy that the legend
+    names (`leading_policy`).
+
+    Args:
+        tables: of a run.
+        figure: to draw on, a new one if None.
+
+    Raises:
+        CannotDraw: as by `needed`.
+    """
+    evaluation = needed(tables)
     policy = leading_policy(evaluation["policy"].unique())
     outcomes = with_outcomes(tables, policy)
     points = list(outcomes["settings"].unique())
@@ -74,7 +92,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         drawn.append(
             _draw_rows(utility, outcomes, column, points, shift=_SHIFT * (place - 1), **look)
         )
-    price.set_yticks(range(len(points)), [style.point_label(read(text)) for text in points])
+    settings = [read(text) for text in points]
+    labels = told_apart([point_label(point) for point in settings], settings)
+    price.set_yticks(range(len(points)), labels)
     price.set_ylim(len(points) - 0.5, -0.5)
     price.set_xlabel("Unit price paid\n(credits per point)")
     quality.set_xlabel("Quality delivered\n(points per slot and user)")

@@ -32,7 +32,16 @@ VIEW = (-0.5, 1.5)
 Looks = dict[variants.Variant, dict[str, Any]]  # of every policy, best first
 
 
-@register("reliability", STYLE)
+def needed(tables: Tables) -> tuple[str, pd.DataFrame]:
+    """Return the metric shown of a run that has the figure, and the episodes that have it, by task.
+
+    Raises:
+        CannotDraw: there are not two policies, each at every task, or a column is missing.
+    """
+    return _scores(require(tables, "evaluation", ("seed", "point", "policy", "episode", "gain")))
+
+
+@register("reliability", STYLE, needed)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw interquartile means, probabilities of improvement and performance profiles.
 
@@ -49,10 +58,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         figure: to draw on, a new one if None.
 
     Raises:
-        CannotDraw: there are not two policies, each at every task, or a column is missing.
+        CannotDraw: as by `needed`.
     """
-    evaluation = require(tables, "evaluation", ("seed", "point", "policy", "episode", "gain"))
-    metric, scores = _scores(evaluation)
+    metric, scores = needed(tables)
     policies = list(scores["policy"].unique())  # in the order of the experiment
     name = leading_policy(which.policy for which in policies)
     leading = next(which for which in policies if which.policy == name)

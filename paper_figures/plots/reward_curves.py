@@ -14,13 +14,27 @@ from matplotlib.patches import Patch
 from paper_figures import style
 from paper_figures.registry import register
 from paper_figures.statistics import learning_curve, mean_interval, smoothing_window
-from paper_figures.tables import Tables, require, require_one_point
+from paper_figures.tables import Tables, require, require_epochs, require_one_point
 
 STYLE = style.PRINT | style.SINGLE_COLUMN
 BASELINES = ("local", "abandon", "random")
 
 
-@register("reward_curves", STYLE)
+def needed(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the tables "training" and "evaluation" of a run that has the figure.
+
+    Raises:
+        CannotDraw: a table, column or baseline is missing, or an algorithm was trained at several
+            sweep points or for one epoch.
+    """
+    training = require(tables, "training", ("seed", "point", "algorithm", "epoch", "utility"))
+    evaluation = require(tables, "evaluation", ("seed", "policy", "episode", "utility"), BASELINES)
+    require_one_point(training)
+    require_epochs(training)
+    return training, evaluation
+
+
+@register("reward_curves", STYLE, needed)
 def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     """Draw the utility of a request (credits) against the epoch: learned policies and baselines.
 
@@ -32,12 +46,9 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
         ax: axes to draw into, those of a new figure if None.
 
     Raises:
-        CannotDraw: a table, column or baseline is missing, or an algorithm was trained at several
-            sweep points.
+        CannotDraw: as by `needed`.
     """
-    training = require(tables, "training", ("seed", "point", "algorithm", "epoch", "utility"))
-    evaluation = require(tables, "evaluation", ("seed", "policy", "episode", "utility"), BASELINES)
-    require_one_point(training)
+    training, evaluation = needed(tables)
     ax = Figure(layout="constrained").subplots() if ax is None else ax
 
     num_epochs = int(training["epoch"].max())
@@ -54,7 +65,7 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     bound = "local"  # first in the legend, as it is on the page
     for policy in (bound, *(name for name in curves if name != bound)):
         curve = curves[policy]
-        label, colour, line_style, _ = style.policy_style(policy)
+        label, colour, line_style, _ = style.policy_style(policy, curves)
         ax.fill_between(
             curve.index, curve["low"], curve["high"], color=colour, alpha=0.2, linewidth=0
         )

@@ -25,7 +25,7 @@ from paper_figures.statistics import (
     smoothing_window,
 )
 from paper_figures.sweeps import task_texts
-from paper_figures.tables import CannotDraw, Tables, require
+from paper_figures.tables import CannotDraw, Tables, require, require_epochs
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.0)}
 SHARE = "share_of_equilibrium"
@@ -78,7 +78,24 @@ def summarise(tables: Tables, levels: Sequence[float] = (0.5, 0.85)) -> pd.DataF
     return pd.DataFrame(rows).merge(final, on=["settings", "algorithm"], how="left")
 
 
-@register("sample_efficiency", STYLE)
+def needed(tables: Tables) -> str:
+    """Return the metric that is shown of a run that has the figure.
+
+    Raises:
+        CannotDraw: the table or a column is missing, or the trainings are of several tasks or of
+            one epoch.
+    """
+    everywhere = (
+        "training" in tables
+        and SHARE in tables["training"]
+        and tables["training"][SHARE].notna().all()
+    )
+    metric = SHARE if everywhere else "gain"
+    require_epochs(_training(tables, metric))
+    return metric
+
+
+@register("sample_efficiency", STYLE, needed)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw training against (a) agent steps and (b) seconds, on logarithmic axes.
 
@@ -94,14 +111,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         figure: to draw on, a new one if None.
 
     Raises:
-        CannotDraw: the table or a column is missing, or the trainings are of several tasks.
+        CannotDraw: as by `needed`, and where seeds never passed the same steps.
     """
-    everywhere = (
-        "training" in tables
-        and SHARE in tables["training"]
-        and tables["training"][SHARE].notna().all()
-    )
-    metric = SHARE if everywhere else "gain"
+    metric = needed(tables)
     training = _training(tables, metric)
     trained = {}
     for (settings, algorithm), epochs in training.groupby(["settings", "algorithm"], sort=False):
@@ -114,7 +126,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     for ax, letter, (clock, axis) in zip(panels, "ab", CLOCKS.items(), strict=True):
         for number, (which, epochs) in enumerate(trained.items()):
             together = aligned(epochs, metric, clock)
-            if together.empty:
+            if together[clock].nunique() < 2:  # no line goes through less
                 raise CannotDraw(
                     f"table 'training' has no {clock} that all seeds of '{looks[which]['label']}' "
                     "passed"

@@ -6,6 +6,7 @@ several ways has as many lines, beside those of the policies that do not learn.
 
 from collections.abc import Sequence
 from itertools import product
+from math import prod
 from typing import Any
 
 import pandas as pd
@@ -16,22 +17,77 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 
 from paper_figures import style, variants
+from paper_figures.point_labels import point_label
 from paper_figures.registry import register
+from paper_figures.settings import apart, read
 from paper_figures.statistics import mean_interval
-from paper_figures.sweeps import Axis, axes, once_a_task, task, with_axes
+from paper_figures.sweeps import EVALUATED, Axis, axes, once_a_task, task, with_axes
 from paper_figures.tables import CannotDraw, Tables, learned_here, require
 from paper_figures.variants import STOCHASTIC, Variant
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.0)}
+FAIRNESS = ("gain", "worst_gain", "jain")
 MOST_PANELS = 4
 MOST_NAMES = 4  # on an axis of values that are no numbers
 ASIDE = 5  # points (1/72 in) between the ways of training
 WIDE = 8  # greatest over least value from which an axis is logarithmic
-_VALUES = {None: "drawn", "min_delay": "for the least delay", "equal": "equally"}
+_VALUES = {  # words for values, by the key that they are of
+    ("env.experts.competence", None): "drawn",
+    ("env.channel.split", "min_delay"): "for the least delay",
+    ("env.channel.split", "equal"): "equally",
+}
+_TRAINED_ELSEWHERE = (  # keys by which policies act among other experts than they were trained with
+    "algorithm.pretraining.env.num_experts",
+    "evaluation.env.num_experts",
+)
 Looks = dict[Variant, dict[str, Any]]
 
 
-@register("sensitivity", STYLE)
+def needed(tables: Tables, metrics: Sequence[str] = ("gain",)) -> pd.DataFrame:
+    """Return the table "evaluation" of a run that has such a figure.
+
+    Raises:
+        CannotDraw: there is no sweep, one of more panels or names than fit on a page, or a column
+            is missing.
+    """
+    evaluation = require(tables, "evaluation", ("seed", "point", "policy", "episode", *metrics))
+    *others, axis = axes(_by_variant(evaluation)["settings"])
+    _require_room(axis, prod(len(other.values) for other in others))
+    return evaluation
+
+
+def needed_of_upgrade(tables: Tables) -> pd.DataFrame:
+    """Return the table "evaluation" of a run in which experts joined after training.
+
+    Raises:
+        CannotDraw: as by `needed`, and where the equilibrium was not evaluated, or the sweep says
+            of no point that experts joined.
+    """
+    evaluation = needed(tables, ["share_of_equilibrium"])
+    points = [apart(read(text)) for text in evaluation["settings"].unique()]
+    if not any(key in point for point in points for key in _TRAINED_ELSEWHERE):
+        raise CannotDraw(
+            f"the sweep sets none of {', '.join(_TRAINED_ELSEWHERE)}; this figure is of edge "
+            "devices that joined after training: 'sensitivity' draws any sweep"
+        )
+    return evaluation
+
+
+def needed_of_fairness(tables: Tables) -> pd.DataFrame:
+    """Return the table "evaluation" of a run with several users.
+
+    Raises:
+        CannotDraw: as by `needed`, and where there is one user, or none gains anything.
+    """
+    evaluation = needed(tables, FAIRNESS)
+    if evaluation["num_users"].eq(1).all():
+        raise CannotDraw(
+            "table 'evaluation' has num_users 1 alone; this figure compares the users of a world"
+        )
+    return evaluation
+
+
+@register("sensitivity", STYLE, needed)
 def plot(tables: Tables, figure: Figure | None = None) -> Figure:
     """Draw the gain per slot and user (credits) of every policy with 95 % intervals.
 
@@ -43,13 +99,12 @@ def plot(tables: Tables, figure: Figure | None = None) -> Figure:
         figure: to draw on, a new one if None.
 
     Raises:
-        CannotDraw: there is no sweep, one of more panels or names than fit on a page, or a column
-            is missing.
+        CannotDraw: as by `needed`.
     """
     return plot_metrics(tables, ["gain"], figure)
 
 
-@register("upgrade", STYLE)
+@register("upgrade", STYLE, needed_of_upgrade)
 def plot_upgrade(tables: Tables, figure: Figure | None = None) -> Figure:
     """Draw the share of the equilibrium's gain, as where experts joined after training.
 
@@ -58,12 +113,13 @@ def plot_upgrade(tables: Tables, figure: Figure | None = None) -> Figure:
         figure: to draw on, a new one if None.
 
     Raises:
-        CannotDraw: as by `plot`, and where the equilibrium was not evaluated.
+        CannotDraw: as by `needed_of_upgrade`.
     """
+    needed_of_upgrade(tables)
     return plot_metrics(tables, ["share_of_equilibrium"], figure)
 
 
-@register("fairness", STYLE | {"figure.figsize": (7.16, 2.6)})
+@register("fairness", STYLE | {"figure.figsize": (7.16, 2.6)}, needed_of_fairness)
 def plot_fairness(tables: Tables, figure: Figure | None = None) -> Figure:
     """Draw mean gain, least gain of any user (credits per slot) and Jain's index, a row each.
 
@@ -72,9 +128,10 @@ def plot_fairness(tables: Tables, figure: Figure | None = None) -> Figure:
         figure: to draw on, a new one if None.
 
     Raises:
-        CannotDraw: as by `plot`, and where no user gains anything.
+        CannotDraw: as by `needed_of_fairness`.
     """
-    return plot_metrics(tables, ["gain", "worst_gain", "jain"], figure)
+    needed_of_fairness(tables)
+    return plot_metrics(tables, FAIRNESS, figure)
 
 
 def plot_metrics(tables: Tables, metrics: Sequence[str], figure: Figure | None = None) -> Figure:
@@ -86,17 +143,14 @@ def plot_metrics(tables: Tables, metrics: Sequence[str], figure: Figure | None =
         figure: to draw on, a new one if None.
 
     Raises:
-        CannotDraw: as by `plot`.
+        CannotDraw: as by `needed`.
     """
-    evaluation = _by_variant(
-        require(tables, "evaluation", ("seed", "point", "policy", "episode", *metrics))
-    )
+    evaluation = _by_variant(needed(tables, metrics))
     # Ways of training before other policies.
     policies = sorted(evaluation["policy"].unique(), key=lambda which: not which.way)
     looks = variants.curves(policies, learned_here(tables))
     *others, axis = axes(evaluation["settings"])
     panels = list(product(*(range(len(other.values)) for other in others)))
-    _require_room(axis, len(panels))
     rows = with_axes(evaluation, [*others, axis])
     if figure is None:
         width, height = rcParams["figure.figsize"]
@@ -155,10 +209,10 @@ def _title(axis: Axis, place: int) -> str:
     """Return the title of a panel for one value of a key."""
     value = axis.values[place]
     if axis.key == "mechanism":
-        return style.point_label({axis.key: value})
+        return point_label({axis.key: value})
     shown = axis.names[place]
     if value is None or isinstance(value, str):
-        shown = _VALUES.get(value, shown)
+        shown = _VALUES.get((axis.key.removeprefix(EVALUATED), value), shown)
     return style.as_text(f"{axis.label}: {shown}")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.colors import same_color
@@ -293,3 +294,24 @@ def test_drawing_changes_nothing_in_the_world(any_actions: AnyActions) -> None:
 def test_an_index_outside_the_batch_raises() -> None:
     with pytest.raises(ValueError, match=r"0\.\.1, got 2"):
         WorldRenderer(World(num_worlds=2).slot, index=2)
+
+
+def test_what_a_user_set_of_matplotlib_changes_no_pixel(any_actions: AnyActions) -> None:
+    def picture() -> np.ndarray:
+        world = World(PATCHY, 1, seed=0)
+        renderer = WorldRenderer(world.slot)
+        actions = any_actions(world, np.random.default_rng(0))
+        _, _, result = world.step(actions)
+        renderer.show(actions, result, world.slot)
+        return renderer.frame()
+
+    plain = picture()
+    with matplotlib.rc_context(
+        {
+            "text.usetex": True,
+            "font.weight": "bold",
+            "xtick.labelsize": 20,
+            "path.sketch": (1, 9, 2),
+        }
+    ):
+        assert np.array_equal(picture(), plain)

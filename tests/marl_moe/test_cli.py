@@ -209,7 +209,8 @@ def test_results_are_exported_as_a_table_of_means(quick: Path, tmp_path: Path) -
     result = marl_moe(
         "export", tmp_path / "tiny", "--format", "csv", "--out", tmp_path / "tiny.csv"
     )
-    assert (result.exit_code, result.stdout) == (0, f"exported {tmp_path / 'tiny.csv'}\n")
+    told = f"exported {tmp_path / 'tiny.csv'}\none seed: no interval\n"
+    assert (result.exit_code, result.stdout) == (0, told)
     table = pd.read_csv(tmp_path / "tiny.csv").set_index(["policy", "metric"])
     gains = (
         pd.read_parquet(tmp_path / "tiny" / "evaluation.parquet").groupby("policy")["gain"].mean()

@@ -1,13 +1,20 @@
 """Figures of a run are written whole or not at all."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import typer
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from typer.testing import CliRunner
 
-from marl_moe.figures import draw
+from marl_moe.cli import figures
+from marl_moe.figures import draw, folders_apart
+from paper_figures import FIGURES, register
 
 
 @pytest.fixture
@@ -28,16 +35,17 @@ def run_folder(tmp_path: Path) -> Path:
 
 
 def test_figures_are_written_as_pdf_and_png_into_the_run_folder(run_folder: Path) -> None:
-    written, refused = draw(run_folder)
+    written, refused, failed = draw(run_folder)
     folder = run_folder / "figures"
     names = ["policies.pdf", "policies.png", "reliability.pdf", "reliability.png"]
     assert written == [folder / name for name in names]
     assert sorted(folder.iterdir()) == written  # none is partial
     assert "no table 'training'" in refused["reward_curves"]
+    assert failed == {}
 
 
 def test_figures_are_written_elsewhere_on_demand(run_folder: Path, tmp_path: Path) -> None:
-    written, _ = draw(run_folder, ["policies"], tmp_path / "a" / "b")
+    written, *_ = draw(run_folder, ["policies"], tmp_path / "a" / "b")
     assert {path.parent for path in written} == {tmp_path / "a" / "b"}
     assert not (run_folder / "figures").exists()
 
@@ -51,15 +59,74 @@ def test_an_unknown_figure_is_refused_before_anything_is_written(run_folder: Pat
 def test_a_failed_write_leaves_the_earlier_figure_whole(
     run_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (earlier, _), _ = draw(run_folder, ["policies"])
+    (earlier, _), *_ = draw(run_folder, ["policies"])
     before = earlier.read_bytes()
 
-    def break_off(figure: Figure, path: Path, **_: object) -> None:
-        Path(path).write_bytes(b"half a fig")
+    def break_off(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(content[:10])
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(Figure, "savefig", break_off)
+    monkeypatch.setattr(Path, "write_bytes", break_off)
     with pytest.raises(OSError, match="no space left"):
         draw(run_folder, ["policies"])
     assert earlier.read_bytes() == before
     assert {path.name for path in earlier.parent.iterdir()} == {"policies.pdf", "policies.png"}
+
+
+@pytest.fixture
+def broken() -> Iterator[list[str]]:
+    """Three figures of a user's own: one fails, one returns nothing, one cannot be written."""
+
+    def fails(tables: dict[str, pd.DataFrame]) -> object:
+        return tables["evaluation"]["nope"]
+
+    def returns_nothing(tables: dict[str, pd.DataFrame]) -> None:
+        """Draw nothing."""
+
+    def no_mathematics(tables: dict[str, pd.DataFrame]) -> Axes:
+        ax = Figure().subplots()
+        ax.set_title(r"$\nosuch{$")
+        return ax
+
+    own = [fails, returns_nothing, no_mathematics]
+    for plot in own:
+        register(plot.__name__, {})(plot)
+    yield [plot.__name__ for plot in own]
+    for plot in own:
+        del FIGURES[plot.__name__]
+
+
+def test_a_figure_whose_code_fails_is_a_line_and_loses_no_other(
+    run_folder: Path, broken: list[str]
+) -> None:
+    written, refused, failed = draw(run_folder, [*broken, "policies"])
+    assert [path.name for path in written] == ["policies.pdf", "policies.png"]
+    assert refused == {}
+    assert failed["fails"].startswith("KeyError: 'nope' (test_figures.py, line ")
+    assert failed["returns_nothing"].endswith(
+        "returned None; it should return a Figure, or the Axes in one"
+    )
+    assert failed["no_mathematics"].startswith("ValueError: ")
+
+
+def test_the_command_draws_the_others_first_and_then_fails(
+    run_folder: Path, broken: list[str]
+) -> None:
+    other = run_folder.with_name("other")
+    shutil.copytree(run_folder, other)
+    app = typer.Typer()
+    app.command()(figures)
+    result = CliRunner().invoke(app, [str(run_folder), str(other)])
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 2 * len(broken)
+    assert "figure 'fails': KeyError: 'nope' (test_figures.py, line " in result.stderr
+    for folder in (run_folder, other):
+        assert str(folder / "figures" / "policies.pdf") in result.stdout.replace("\n", "")
+
+
+def test_figures_of_runs_of_one_name_go_to_folders_of_their_own(tmp_path: Path) -> None:
+    runs = [tmp_path / "a" / "tiny", tmp_path / "b" / "tiny", tmp_path / "b" / "large"]
+    apart = folders_apart([*runs, tmp_path / "b" / ".." / "a" / "tiny"])
+    assert list(apart.values()) == [Path("a/tiny"), Path("b/tiny"), Path("large")]
+    assert folders_apart([tmp_path]) == {tmp_path: Path(tmp_path.name)}

@@ -48,7 +48,7 @@ def test_two_lists_of_costs_are_two_lines_and_no_mean_of_both(
     cost = settings.map(lambda of_row: tuple(of_row["env.experts.unit_cost"]))
     means = table.groupby([cost, "num_users"])["gain"].mean()
 
-    figures, _ = render(folder, ["sensitivity"])
+    figures, *_ = render(folder, ["sensitivity"])
     panels = [ax for ax in figures["sensitivity"].get_axes() if ax.get_lines()]
     assert len(panels) == len(COSTS)
     for panel, swept_cost in zip(panels, COSTS, strict=True):
@@ -75,7 +75,7 @@ def test_labels_of_any_text_come_through_table_figure_and_export(
     assert told == list(LABELS)
     assert [point.partition("=")[2] for point in table["point"].unique()] == list(LABELS)
 
-    figures, _ = render(folder, ["sensitivity", "policies"])
+    figures, *_ = render(folder, ["sensitivity", "policies"])
     ticks = [tick.get_text() for tick in figures["sensitivity"].get_axes()[0].get_xticklabels()]
     titles = [ax.get_title(loc="left") for ax in figures["policies"].get_axes()]
     for label in LABELS:

@@ -90,6 +90,7 @@ def make_tables() -> Callable[..., Tables]:
                             policy=policy,
                             episode=np.arange(episodes),
                             num_users=1,
+                            mechanism="none",
                             **UNKNOWN,
                         )
                     )

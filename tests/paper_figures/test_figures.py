@@ -36,6 +36,7 @@ WIDTHS = dict.fromkeys(("reward_curves", "final_rewards", "price_of_anarchy"), 3
 )
 OF_TRAINING = {"reward_curves", "sample_efficiency", "final_rewards"}
 OF_SWEEPS = {"contention", "price_of_anarchy", "sensitivity", "upgrade", "fairness"}
+OF_USERS = OF_SWEEPS - {"upgrade"}  # of a sweep over the number of users
 OF_MARKETS = {"pricing", "price_response", "price_paths", "budgets"}
 
 
@@ -53,7 +54,7 @@ def run_folder(tables: Tables, tmp_path: Path) -> Path:
 
 def folder_of(name: str, folder: Path) -> Path:
     """The run that has a figure."""
-    if name == "budgets":
+    if name in ("budgets", "upgrade"):
         return folder / name
     return folder / (
         "contention" if name in OF_SWEEPS else "pricing" if name in OF_MARKETS else "case_study"
@@ -67,6 +68,17 @@ def with_budgets(tables: Tables) -> Tables:
     settings = evaluation["settings"].str.replace('"price"', '"budget"')
     evaluation = evaluation.assign(point=point, settings=settings)
     return {"evaluation": evaluation.assign(welfare=evaluation["gain"] + 0.1)}
+
+
+def with_joined_experts(tables: Tables) -> Tables:
+    """The same, evaluated among more experts than were trained with."""
+    settings = tables["evaluation"]["settings"].str.replace(
+        "}", ', "evaluation.env.num_experts": 45}'
+    )
+    return {"evaluation": tables["evaluation"].assign(settings=settings)}
+
+
+CHANGED = {"budgets": with_budgets, "upgrade": with_joined_experts}  # by the figure that needs it
 
 
 def files(run_folder: Path, names: list[str] | None, out: Path) -> list[Path]:
@@ -96,6 +108,7 @@ def runs(
     }.items():
         write(make(), folder / name)
     write(with_budgets(make_pricing()), folder / "budgets")
+    write(with_joined_experts(make_contention()), folder / "upgrade")
     return folder
 
 
@@ -119,9 +132,10 @@ def test_a_run_without_a_sweep_or_a_market_refuses_their_figures_alone(run_folde
 
 
 def test_a_sweep_over_users_has_its_figures_and_those_of_any_evaluation(runs: Path) -> None:
-    drawn, refused = render(runs / "contention")
-    assert set(drawn) == OF_SWEEPS | {"policies", "reliability"}
-    assert set(refused) == OF_TRAINING | OF_MARKETS
+    drawn, refused, failed = render(runs / "contention")
+    assert set(drawn) == OF_USERS | {"policies", "reliability"}
+    assert set(refused) == OF_TRAINING | OF_MARKETS | {"upgrade"}
+    assert failed == {}
 
 
 def test_pdf_and_png_have_the_width_of_a_column(written: list[Path]) -> None:
@@ -157,7 +171,7 @@ def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(
     tables: Tables, tmp_path: Path
 ) -> None:
     folder = write({"evaluation": tables["evaluation"]}, tmp_path)
-    drawn, refused = render(folder)
+    drawn, refused, _ = render(folder)
     assert set(drawn) == {"policies", "reliability"}
     assert set(refused) == OF_TRAINING | OF_SWEEPS | OF_MARKETS
     assert "no table 'training'" in refused["reward_curves"]
@@ -200,7 +214,7 @@ def test_a_policy_has_the_same_colour_in_every_figure(tables: Tables, contention
     for name, kind in FIGURES.items():
         if name in OF_MARKETS | {"price_of_anarchy", "sample_efficiency"}:
             continue  # of some policies alone
-        shown = contention if name in OF_SWEEPS else tables
+        shown = CHANGED.get(name, dict)(contention if name in OF_SWEEPS else tables)
         colours = colours_by_policy(kind.plot(shown).get_figure(root=True).axes[0])
         for policy in ("local", "sac", "abandon", "random"):
             look = policy_style(policy)
@@ -221,10 +235,11 @@ def test_no_text_overlaps_another_or_leaves_the_page(
 ) -> None:
     tables = contention if sweep else make_tables(seeds=1, algorithms=["sac", "ppo"], episodes=30)
     if name in OF_MARKETS:
-        tables = with_budgets(pricing_tables) if name == "budgets" else pricing_tables
+        tables = pricing_tables
     elif not sweep:
         tables["training"]["point"] = "algorithm=" + tables["training"]["algorithm"]
         tables = with_settings(tables)
+    tables = CHANGED.get(name, dict)(tables)
     with matplotlib.rc_context(FIGURES[name].style):
         figure = FIGURES[name].plot(tables).get_figure(root=True)
         figure.draw_without_rendering()  # lays the figure out
@@ -272,11 +287,7 @@ def test_one_seed_is_drawn_without_an_interval_and_the_legend_says_so(
     texts: dict[int, list[str]] = {}
     for seeds in (1, 2):
         tables = make(seeds=seeds, episodes=8)
-        figure = (
-            FIGURES[name]
-            .plot(with_budgets(tables) if name == "budgets" else tables)
-            .get_figure(root=True)
-        )
+        figure = FIGURES[name].plot(CHANGED.get(name, dict)(tables)).get_figure(root=True)
         legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
         texts[seeds] = [text.get_text() for legend in legends for text in legend.get_texts()]
         assert (widest_interval(figure) > 0) == (seeds > 1)
@@ -292,7 +303,7 @@ def test_one_seed_is_drawn_without_an_interval_and_the_legend_says_so(
 
 def test_a_run_of_an_older_version_is_refused_with_what_to_do(tables: Tables) -> None:
     older = {name: table.drop(columns="settings") for name, table in tables.items()}
-    drawn, refused = render(older)
+    drawn, refused, _ = render(older)
     assert drawn == {}
     assert set(refused) == set(FIGURES)
     for name in ("policies", "sensitivity", "reliability"):
@@ -307,7 +318,7 @@ def settings():  # "backend" aside, which imports pyplot when it is read
     return {{key: matplotlib.rcParams[key] for key in matplotlib.rcParams if key != "backend"}}
 before = settings()
 import paper_figures
-drawn, _ = paper_figures.render({str(run_folder)!r}, ["policies"])
+drawn, *_ = paper_figures.render({str(run_folder)!r}, ["policies"])
 paper_figures.save("policies", drawn["policies"], io.BytesIO(), "png")
 assert settings() == before
 absent = {{"matplotlib.pyplot", "ray", "torch", "envs", "mechanisms", "marl_moe"}}

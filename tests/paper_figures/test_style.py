@@ -3,16 +3,19 @@ import itertools
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from paper_figures.point_labels import point_label, told_apart
+from paper_figures.statistics import interval_label
 from paper_figures.style import (
     DOUBLE_COLUMN,
     PRINT,
     SINGLE_COLUMN,
     PolicyStyle,
+    binary_axis,
     curve,
     interval_key,
-    interval_label,
     policy_style,
 )
 
@@ -71,8 +74,8 @@ def test_the_papers_policies_have_readable_names() -> None:
     names = {policy: policy_style(policy).label for policy in ("local", "sac", "abandon", "random")}
     assert names == {
         "local": "Upper bound (all local)",
-        "sac": "SAC (proposed)",
-        "abandon": "Benchmark (drop)",
+        "sac": "SAC",
+        "abandon": "Drop",
         "random": "Random",
     }
 
@@ -129,6 +132,33 @@ def test_a_name_that_was_chosen_for_display_is_shown_as_it_is() -> None:
     assert policy_style("$5 a point").label == r"\$5 a point"
 
 
+def test_two_policies_of_one_label_have_their_names_in_its_place() -> None:
+    among = ["sac", "SAC", "my_policy", "My policy", "mine"]
+    labels = [policy_style(policy, among).label for policy in among]
+    assert labels == ["sac", "SAC", "my_policy", "My policy", "Mine"]
+
+
+def test_a_name_that_begins_with_an_underscore_is_listed_in_a_legend() -> None:
+    ax = Figure().subplots()
+    ax.plot([1, 2], label=policy_style("_mine").label)
+    assert [text.get_text().strip() for text in ax.legend().get_texts()] == ["_mine"]
+
+
+def test_sweep_points_of_one_label_show_all_that_they_set() -> None:
+    points = [{"env.x": 1, "evaluation.env.x": 2}, {"evaluation.env.x": 1, "env.x": 2}, {"a": 3}]
+    assert told_apart([point_label(point) for point in points], points) == [
+        "env.x=1 evaluation.env.x=2",
+        "evaluation.env.x=1 env.x=2",
+        "a 3",
+    ]
+
+
+def test_an_axis_of_numbers_that_holds_0_is_not_logarithmic() -> None:
+    ax = Figure().subplots()
+    binary_axis(ax, [0, 8, 16])
+    assert ax.get_xscale() == "linear"
+
+
 def test_a_policy_is_heavy_only_where_it_learns() -> None:
     assert curve("sac")["linewidth"] > curve("nash")["linewidth"]
     assert curve("sac", learned=())["linewidth"] == curve("nash")["linewidth"]
@@ -156,7 +186,7 @@ def test_widths_are_those_of_ieee_columns_and_text_is_8_pt() -> None:
     [
         ([1.0, 1.0], [5, 5], "95% interval, 5 seeds"),
         ([1.0, 1.0], [3, 5], "95% interval, 3 to 5 seeds"),
-        ([1.0, float("nan")], [3, 1], "95% interval, 3 seeds"),
+        ([1.0, float("nan")], [3, 1], "95% interval, 3 seeds; one seed: no interval"),
         ([float("nan")] * 2, [1, 1], "one seed: no interval"),
         ([float("nan")] * 2, [0, 1], "one seed: no interval"),
         ([float("nan")] * 2, [0, 0], ""),

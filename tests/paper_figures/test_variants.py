@@ -32,7 +32,7 @@ ALGORITHMS = [
 @pytest.mark.parametrize(
     ("which", "shown"),
     [
-        (trained("sac"), "SAC (proposed)"),
+        (trained("sac"), "SAC"),
         (trained("sac", network="mlp"), "SAC, MLP"),
         (
             trained("rllib_sac", network="pointer", start="zero_shot"),

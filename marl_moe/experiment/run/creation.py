@@ -16,6 +16,7 @@ from marl_moe.experiment.records.environment import write_environment
 from marl_moe.experiment.records.secrets import redacted
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, code_of, create_run_folder
 from marl_moe.experiment.run.input_copies import copy_inputs
+from marl_moe.experiment.run.planned_tables import planned_tables
 from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once, jobs_of
 from marl_moe.experiment.run.policy_checks import check_policies
 from marl_moe.experiment.run.search import check_metric
@@ -37,7 +38,9 @@ from marl_moe.metrics import check_metrics
 from marl_moe.sources import FINDER, Found, module_of
 from marl_moe.whole_file import write_text
 from mechanisms import MechanismError, PartError
+from mechanisms.errors import described
 from paper_figures import FIGURES
+from paper_figures.figures import unmet
 
 
 def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
@@ -127,7 +130,7 @@ def describe_run(spec: ExperimentSpec) -> str:
     _check_results(points)
     _check_worlds(points)
     check_policies(points, spec.seed_list())
-    check_figures(spec)
+    _check_drawable(spec, points)
     if _trains(points) and address_of(spec.cluster) is None:
         temporary_folder()
     size = _size(spec, points, "sweep points x seeds")
@@ -189,7 +192,7 @@ def checked_points(spec: ExperimentSpec) -> list[Point]:
     _check_algorithms(points)
     _check_worlds(points)
     check_policies(points, spec.seed_list())
-    check_figures(spec)
+    _check_drawable(spec, points)
     return points
 
 
@@ -225,6 +228,27 @@ def _check_results(points: Sequence[Point]) -> None:
         elif not policy_names(spec):
             raise SpecError(
                 f"{where}evaluation.policies: nothing is trained, so it should name a policy"
+            )
+
+
+def _check_drawable(spec: ExperimentSpec, points: Sequence[Point]) -> None:
+    """Check that the figures that an experiment names can be drawn of what it will record.
+
+    Raises:
+        SpecError: for the first that cannot.
+    """
+    check_figures(spec)
+    if not spec.figures:
+        return
+    planned = planned_tables(points, spec.seed_list())
+    for name in spec.figures:
+        try:
+            reason = unmet(name, planned)
+        except Exception as error:  # of whatever a figure of a user's own does
+            reason = described(error)
+        if reason is not None:
+            raise SpecError(
+                f"figures: {name!r} cannot be drawn of this experiment, leave it out: {reason}"
             )
 
 

@@ -4,7 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -77,10 +77,15 @@ class Job(ABC):
     def clean_up(self) -> None:
         """Remove what only going on with the job would need."""
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The columns that tell jobs apart, and their values."""
+        settings = json.dumps(self.settings, ensure_ascii=False)
+        return {"seed": self.seed, "point": self.label, "settings": settings}
+
     def identified(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return rows with the columns that tell jobs apart."""
-        settings = json.dumps(self.settings, ensure_ascii=False)
-        return frame.assign(seed=self.seed, point=self.label, settings=settings)
+        return frame.assign(**self.identity)
 
 
 def do(job: Job, progress: Progress) -> Tables:

@@ -4,9 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
+import paper_figures  # noqa: F401 - imports matplotlib, whatever the user set of it
+
+# isort: split
 from matplotlib.animation import FFMpegWriter, writers
 from matplotlib.colors import to_rgb, to_rgba_array
-from PIL import Image
 
 from envs import World, WorldConfig
 from envs.render import WorldRenderer, style
@@ -104,6 +108,9 @@ def _palette() -> Image.Image:
 
 def _write_mp4(renderer: WorldRenderer, slots: Iterator[None], path: Path, fps: int) -> None:
     writer = FFMpegWriter(fps=fps, codec="h264")
-    with writer.saving(renderer.figure, str(path), dpi=renderer.figure.dpi):
+    with (
+        style.looks(),
+        writer.saving(renderer.figure, str(path), dpi=renderer.figure.dpi),
+    ):
         for _ in slots:
             writer.grab_frame()

@@ -16,7 +16,7 @@ def printed(evaluation: pd.DataFrame) -> str:
 
 
 @pytest.mark.parametrize("num_seeds", [1, 4])
-def test_the_interval_is_over_seeds_or_over_the_episodes_of_one_and_the_title_says_which(
+def test_the_interval_is_over_seeds_and_one_seed_has_its_mean_alone(
     num_seeds: int,
 ) -> None:
     utility = np.random.default_rng(0).normal(42, 1, (num_seeds, 25))
@@ -30,12 +30,15 @@ def test_the_interval_is_over_seeds_or_over_the_episodes_of_one_and_the_title_sa
             **{name: value for name, value in nothing.items() if name not in evaluation}
         )
     )
-    sample = utility[0] if num_seeds == 1 else utility.mean(axis=1)
+    if num_seeds == 1:
+        assert "study: mean; one seed: no interval" in text
+        assert f" {utility.mean():.3f} │" in text
+        assert "[" not in text
+        return
+    sample = utility.mean(axis=1)
     low, high = stats.t.interval(0.95, len(sample) - 1, loc=sample.mean(), scale=stats.sem(sample))
     assert f"{utility.mean():.3f} [{low:.3f}, {high:.3f}]" in text
-    assert (
-        "interval over 25 episodes of one seed" if num_seeds == 1 else "interval over 4 seeds"
-    ) in text
+    assert "study: mean [95% interval, 4 seeds]" in text
 
 
 def rows(**columns: object) -> pd.DataFrame:

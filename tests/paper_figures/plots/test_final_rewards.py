@@ -62,8 +62,8 @@ def test_policies_stand_in_the_papers_order_and_others_follow(tables: Tables) ->
     labels = [text.get_text() for text in final_rewards.plot(tables).get_yticklabels()]
     assert labels == [
         "Upper bound (all local)",
-        "SAC (proposed)",
-        "Benchmark (drop)",
+        "SAC",
+        "Drop",
         "Random",
         "Greedy",
     ]
@@ -110,6 +110,15 @@ def test_another_algorithm_than_the_papers_is_drawn_without_the_papers_numbers(
 def test_it_draws_into_the_axes_given(tables: Tables) -> None:
     ax = Figure().subplots()
     assert final_rewards.plot(tables, ax) is ax
+
+
+@pytest.mark.parametrize("change", [{"num_users": 2}, {"mechanism": "posted_price"}])
+def test_the_papers_numbers_stand_beside_no_other_world(
+    tables: Tables, change: dict[str, object]
+) -> None:
+    tables["evaluation"] = tables["evaluation"].assign(**change)
+    with pytest.raises(CannotDraw, match="are of one user and free edge devices"):
+        final_rewards.plot(tables)
 
 
 def test_it_says_that_the_learned_policy_was_not_evaluated(tables: Tables) -> None:

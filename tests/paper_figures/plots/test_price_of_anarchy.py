@@ -138,7 +138,7 @@ def test_axes_say_what_is_divided_by_what_and_the_legend_who_is_compared(
     assert figure.axes[1].get_xlabel() == "Number of users"
     assert legend(figure) == [
         "Social optimum",
-        "SAC (proposed)",
+        "SAC",
         "Better response",
         "95% interval, 3 seeds",
     ]

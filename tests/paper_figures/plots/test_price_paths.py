@@ -106,6 +106,21 @@ def test_a_slot_without_any_delivery_has_no_price_rather_than_zero(tables: Table
     assert np.isnan(line.get_ydata()).tolist() == [False, True, False, False]
 
 
+def test_markets_in_which_nothing_was_delivered_have_no_price_to_draw(tables: Tables) -> None:
+    nothing = tables["market"].assign(points=0.0, payment=0.0)
+    with pytest.raises(CannotDraw, match="nothing has a price"):
+        price_paths.plot({"market": nothing})
+
+
+def test_a_point_that_sets_no_parameter_has_the_name_of_its_mechanism(
+    tables: Tables, with_settings: Callable[[Tables], Tables]
+) -> None:
+    market = tables["market"].replace({"point": {"mechanism=fisher budget=8": "mechanism=fisher"}})
+    figure = price_paths.plot(with_settings({"market": market.drop(columns="settings")}))
+    legend = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    assert legend == ["Fisher", "budget 16"]
+
+
 def test_what_is_missing_is_named(
     tables: Tables, with_settings: Callable[[Tables], Tables]
 ) -> None:

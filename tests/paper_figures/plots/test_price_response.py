@@ -69,6 +69,24 @@ def test_the_price_that_was_chosen_is_marked_in_both_panels(tables: Tables) -> N
 
 
 def test_one_price_is_no_response(tables: Tables) -> None:
-    market = tables["market"][tables["market"]["point"].isin([POSTED[0], "mechanism=posted_price"])]
-    with pytest.raises(CannotDraw, match="1 posted prices; this figure needs at least two"):
-        price_response.plot(tables | {"market": market})
+    kept = [POSTED[0], "mechanism=posted_price"]
+    one = {name: table[table["point"].isin(kept)] for name, table in tables.items()}
+    with pytest.raises(CannotDraw, match=r"posted_price at 1 prices .* needs at least two"):
+        price_response.plot(one)
+
+
+def test_the_price_that_a_solver_chose_is_marked_too(tables: Tables) -> None:
+    market = tables["market"].replace({"status": {"closed_form": "optimal"}})
+    supply = price_response.plot(tables | {"market": market}).axes[0]
+    assert [text.get_text() for text in supply.texts] == ["most profitable: 1.80"]
+
+
+def test_prices_between_which_something_else_changes_are_refused(tables: Tables) -> None:
+    changed = {
+        name: table.assign(
+            settings=table["settings"].str.replace('"price": 2.0}', '"price": 2.0}, "env.x": 1')
+        )
+        for name, table in tables.items()
+    }
+    with pytest.raises(CannotDraw, match=r"differ in 'env\.x' too"):
+        price_response.plot(changed)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from paper_figures import CannotDraw
 from paper_figures.plots import pricing
-from paper_figures.style import point_label
+from paper_figures.point_labels import point_label
 
 Tables = dict[str, pd.DataFrame]
 
@@ -46,7 +46,7 @@ def test_each_mechanism_has_a_row_with_its_means(pricing_tables: Tables) -> None
 
 def test_the_legend_names_the_sides_the_policy_and_the_interval(pricing_tables: Tables) -> None:
     named = [text.get_text() for text in pricing.plot(pricing_tables).legends[0].get_texts()]
-    assert named == ["Users", "Edge devices", "Platform", "SAC (proposed); 95% interval, 3 seeds"]
+    assert named == ["Users", "Edge devices", "Platform", "SAC; 95% interval, 3 seeds"]
 
 
 def test_without_a_learned_policy_the_equilibrium_is_shown(

@@ -93,7 +93,7 @@ def test_panel_b_draws_how_probable_it_is_that_the_learned_policy_does_better_th
     order = {text: row for row, text in enumerate(labels(names))}
     drawn = rows(ax)
     assert len(drawn) == len(expected)
-    assert order["SAC (proposed)"] not in drawn
+    assert order["SAC"] not in drawn
     for policy, probability, low, high in expected[
         ["policy", "probability", "low", "high"]
     ].to_numpy():
@@ -101,7 +101,7 @@ def test_panel_b_draws_how_probable_it_is_that_the_learned_policy_does_better_th
         assert colour == policy_style(policy).colour
         assert values == pytest.approx([probability, low, high])
         assert 0 <= low <= probability <= high <= 1
-    assert ax.get_xlabel() == "Probability that\nSAC (proposed) is better"
+    assert ax.get_xlabel() == "Probability that\nSAC is better"
     assert any(list(line.get_xdata()) == [0.5, 0.5] for line in ax.get_lines())
 
 
@@ -172,7 +172,7 @@ def test_algorithms_trained_at_points_of_their_own_meet_at_the_task_they_share(
     sac["evaluation"] = sac["evaluation"].query("policy in ('sac', 'random')")
     both = pd.concat([sac["evaluation"], ppo["evaluation"]])
     figure = reliability.plot(with_settings({"evaluation": both}))
-    assert set(labels(figure.axes[0])) == {"SAC (proposed)", "PPO", "Random"}
+    assert set(labels(figure.axes[0])) == {"SAC", "PPO", "Random"}
     # Random was evaluated twice in the same worlds, and counts once.
     once = sac["evaluation"].query("policy == 'random'")["gain"]
     drawn = rows(figure.axes[0])[labels(figure.axes[0]).index("Random")]

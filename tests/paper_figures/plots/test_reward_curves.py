@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
-from paper_figures import CannotDraw
+from paper_figures import FIGURES, CannotDraw
 from paper_figures.plots import reward_curves
 from paper_figures.statistics import smooth
 
@@ -35,13 +35,13 @@ def test_axes_and_legend_name_what_is_drawn_with_units(tables: Tables) -> None:
     ax = reward_curves.plot(tables)
     assert ax.get_xlabel() == "Epoch"
     assert ax.get_ylabel() == "Utility of a request (credits)"
-    curves = ["Upper bound (all local)", "SAC (proposed)", "Benchmark (drop)", "Random"]
+    curves = ["Upper bound (all local)", "SAC", "Drop", "Random"]
     assert legend(ax) == [*curves, "95% interval, 3 seeds"]
 
 
 def test_the_learned_curve_is_the_mean_over_seeds_of_the_smoothed_record(tables: Tables) -> None:
     shuffled = tables | {"training": tables["training"].sample(frac=1, random_state=0)}
-    drawn = line(reward_curves.plot(shuffled), "SAC (proposed)")
+    drawn = line(reward_curves.plot(shuffled), "SAC")
     np.testing.assert_array_equal(drawn.get_xdata(), np.arange(1, 121))
     np.testing.assert_allclose(
         drawn.get_ydata(), smoothed_by_seed(tables["training"], "epoch").mean(axis=0)
@@ -73,7 +73,7 @@ def test_a_baseline_of_few_episodes_is_a_level_line_over_all_epochs(
 ) -> None:
     tables = make_tables(episodes=50)
     mean = tables["evaluation"].query("policy == 'abandon'")["utility"].mean()
-    drawn = line(reward_curves.plot(tables), "Benchmark (drop)")
+    drawn = line(reward_curves.plot(tables), "Drop")
     assert list(drawn.get_xdata()) == [1, 120]
     np.testing.assert_allclose(drawn.get_ydata(), mean)
 
@@ -90,7 +90,7 @@ def test_one_seed_has_no_band(make_tables: Callable[..., Tables], episodes: int)
 
 def test_epochs_without_a_completed_request_do_not_break_the_curve(tables: Tables) -> None:
     tables["training"].loc[tables["training"]["epoch"] == 5, "utility"] = np.nan
-    assert np.isfinite(line(reward_curves.plot(tables), "SAC (proposed)").get_ydata()).all()
+    assert np.isfinite(line(reward_curves.plot(tables), "SAC").get_ydata()).all()
 
 
 def test_each_algorithm_of_a_sweep_over_algorithms_has_its_curve(
@@ -99,7 +99,7 @@ def test_each_algorithm_of_a_sweep_over_algorithms_has_its_curve(
     tables = make_tables(algorithms=["sac", "ppo"])
     tables["training"]["point"] = "algorithm.name=" + tables["training"]["algorithm"]
     tables = with_settings(tables)
-    assert {"SAC (proposed)", "PPO"} < set(legend(reward_curves.plot(tables)))
+    assert {"SAC", "PPO"} < set(legend(reward_curves.plot(tables)))
 
 
 def test_it_draws_into_the_axes_given(tables: Tables) -> None:
@@ -154,3 +154,9 @@ def test_it_says_which_table_is_missing(tables: Tables) -> None:
 def test_it_does_not_average_over_sweep_points(make_tables: Callable[..., Tables]) -> None:
     with pytest.raises(CannotDraw, match=r"'sac' at 2 sweep points \(users=1, users=8\)"):
         reward_curves.plot(make_tables(points=["users=1", "users=8"]))
+
+
+@pytest.mark.parametrize("name", ["reward_curves", "sample_efficiency"])
+def test_one_epoch_is_no_curve(make_tables: Callable[..., Tables], name: str) -> None:
+    with pytest.raises(CannotDraw, match="epoch 1 of 'sac' alone; this figure needs at least two"):
+        FIGURES[name].plot(make_tables(epochs=1, episodes=2))

@@ -1,5 +1,6 @@
 """Figures of a sweep draw what was recorded."""
 
+import json
 from collections.abc import Callable
 
 import matplotlib
@@ -86,6 +87,11 @@ def upgraded(make_tables: Callable[..., Tables]) -> Tables:
     rows.loc[~learned, "gain"] = world / 100 + 0.1 * rows["seed"]
     rows.loc[~learned & rows["point"].str.contains("zero_shot"), "gain"] = 99.0
     rows["share_of_equilibrium"] = rows["gain"] / 4
+    for text in rows["settings"].unique():  # as the section sets it, behind its label
+        settings = json.loads(text)
+        if settings["algorithm"]["label"] == {"start": "zero_shot"}:
+            settings["algorithm"]["pretraining"] = {"env": {"num_experts": 30}}
+            rows.loc[rows["settings"] == text, "settings"] = json.dumps(settings)
     return tables
 
 
@@ -161,12 +167,12 @@ def test_where_the_algorithm_alone_varies_it_is_the_axis(
     points = [f"algorithm.training.gamma={gamma}" for gamma in (0.9, 0.3)]
     [ax] = sensitivity.plot(make_tables(points=points, episodes=3)).axes
     assert ax.get_xlabel() == "Gamma"
-    assert list(lines(ax)["SAC (proposed)"][:, 0]) == [0.3, 0.9]
+    assert list(lines(ax)["SAC"][:, 0]) == [0.3, 0.9]
 
 
 def test_fairness_has_a_row_for_each_metric(make_tables: Callable[..., Tables]) -> None:
     tables = make_tables(points=["env.num_users=2", "env.num_users=4"], episodes=3)
-    tables["evaluation"] = tables["evaluation"].assign(worst_gain=-1.0, jain=0.5)
+    tables["evaluation"] = tables["evaluation"].assign(worst_gain=-1.0, jain=0.5, num_users=2)
     figure = FIGURES["fairness"].plot(tables)
     assert [ax.get_ylabel() for ax in figure.axes] == [
         "Gain per slot and user (credits)",
@@ -176,6 +182,30 @@ def test_fairness_has_a_row_for_each_metric(make_tables: Callable[..., Tables]) 
     assert all((data[:, 1] == 0.5).all() for data in lines(figure.axes[2]).values())
     with pytest.raises(CannotDraw, match="no column 'worst_gain'"):
         FIGURES["fairness"].plot(make_tables(points=["env.num_users=2", "env.num_users=4"]))
+
+
+def test_words_for_a_value_are_those_of_its_own_key(
+    make_tables: Callable[..., Tables],
+) -> None:
+    points = [
+        f"env.experts.words_per_second={words} env.num_users={users}"
+        for words in ("null", 30)
+        for users in (2, 4, 8)
+    ]
+    titles = [ax.get_title(loc="left") for ax in sensitivity.plot(make_tables(points=points)).axes]
+    assert titles == ["Words per second: None", "Words per second: 30"]
+    [ax] = sensitivity.plot(make_tables(points=["env.x.correlation=1", "env.x.correlation=2"])).axes
+    assert ax.get_xlabel() == "Correlation"  # of what, only the channel's own key says
+
+
+def test_upgrade_and_fairness_refuse_runs_that_are_of_neither(swept: Tables) -> None:
+    swept["evaluation"] = swept["evaluation"].assign(
+        share_of_equilibrium=1.0, worst_gain=1.0, jain=1.0
+    )
+    with pytest.raises(CannotDraw, match=r"the sweep sets none of algorithm\.pretraining"):
+        FIGURES["upgrade"].plot(swept)
+    with pytest.raises(CannotDraw, match="num_users 1 alone"):
+        FIGURES["fairness"].plot(swept)
 
 
 def test_a_table_without_a_sweep_or_with_too_wide_a_one_is_refused(

@@ -147,7 +147,7 @@ def test_the_printed_table_shows_the_means_of_the_records_best_first(finished: A
         assert rows[policy][3] == f"{gain:.3f}"
     order = [policy for policy in rows if policy in means.index]
     assert order == means["utility"].sort_values(ascending=False).index.tolist()
-    assert "95 % interval over 2 seeds" in finished.printed
+    assert "mean [95% interval, 2 seeds]" in finished.printed
     for path in (finished.folder, finished.folder / "figures" / "policies.pdf"):
         assert str(path) in finished.printed
 
