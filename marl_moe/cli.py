@@ -19,7 +19,7 @@ from marl_moe.terminal.console import complain, out
 from marl_moe.terminal.finish import draw_figures, finish_run
 from marl_moe.terminal.options import Trust
 from marl_moe.text.commands import app as text_app
-from mechanisms import MechanismError, PartError
+from mechanisms.errors import FAILURES_OF_PARTS
 
 app = typer.Typer(
     help="Mixture of Experts over mobile edge networks: train, evaluate and price edge experts.\n\n"
@@ -184,7 +184,7 @@ def evaluate(
         evaluation = evaluate_run(run, policy, episodes)
     except (SpecError, RecordError) as error:
         complain(error, 2)
-    except (OSError, MechanismError, PartError) as error:
+    except (OSError, *FAILURES_OF_PARTS) as error:
         complain(error, 1)
     print_evaluation(run.spec, evaluation)
 

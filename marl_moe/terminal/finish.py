@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from marl_moe.errors import RecordError, SpecError, TrainingError
 from marl_moe.terminal.console import INTERRUPTED, complain, out
-from mechanisms import MechanismError, PartError
+from mechanisms.errors import FAILURES_OF_PARTS
 
 if TYPE_CHECKING:
     from marl_moe.experiment.run.folder import RunFolder
@@ -35,7 +35,7 @@ def finish_run(run: "RunFolder") -> None:
         complain(f"interrupted{to_continue}", INTERRUPTED)
     except (SpecError, RecordError) as error:
         complain(error, 2)
-    except (OSError, MechanismError, PartError, TrainingError) as error:
+    except (OSError, *FAILURES_OF_PARTS, TrainingError) as error:
         complain(f"{error}{to_continue}", 1)
     training = read_table(run.path, "training", run.spec.metrics)
     print_results(run.spec, finished.table, finished.results, training)
