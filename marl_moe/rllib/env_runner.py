@@ -117,7 +117,7 @@ class WorldRunner(EnvRunner, Checkpointable):
             with self._failures_told():
                 self._seen, rewards[slot], result = world.step(actions[slot])
             if self._has_failed:
-                slots = slot
+                slots = max(slot, 1)  # RLlib asks again, for ever, for what has no step
                 break
             if played is not None:
                 self._measured.add(played, result)

@@ -114,7 +114,8 @@ def test_a_channel_that_fails_late_ends_training_in_one_line(
     done = marl_moe("run", write(runners, fades=12), "--out", tmp_path / "run")
     assert done.exit_code == 1, done.output
     told = " ".join(done.stderr.split())
-    assert "channel process fading_out: KeyError: 'no channel' (late_parts.py, line" in told
+    where = f"(late_parts.py, line {line_of('no channel')})"
+    assert f"channel process fading_out: following: KeyError: 'no channel' {where}" in told
     assert "marl-moe resume" in told
 
 
@@ -128,6 +129,7 @@ def test_a_policy_that_fails_late_ends_a_run_and_an_evaluation_in_one_line(
     told = " ".join(done.stderr.split())
     where = f"(late_parts.py, line {line_of('no action')})"
     assert f"policy 'tired': KeyError: 'no action' {where}; to continue: marl-moe resume" in told
-    again = marl_moe("evaluate", run, "--policy", "tired", "--episodes", "1")
+    (folder,) = run.iterdir()
+    again = marl_moe("evaluate", folder, "--policy", "tired", "--episodes", "1")
     assert again.exit_code == 1, again.output
     assert f"policy 'tired': KeyError: 'no action' {where}" in " ".join(again.stderr.split())
