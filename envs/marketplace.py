@@ -71,10 +71,15 @@ class Marketplace:
         self._open(pool)
 
     def admit(self, pool: ExpertPool) -> None:
-        """Serve a pool with more experts: the interval ends, newcomers begin at mean demand."""
-        count = pool.unit_cost.shape[-1] - self.demand.shape[-1]
+        """Serve a pool with more experts: the interval ends, newcomers begin at mean demand.
+
+        All of it stays what it was, as there are no more users.
+        """
+        before, after = self.demand.shape[-1], pool.unit_cost.shape[-1]
+        count = after - before
         if self._ledger.num_slots:
             self.close()
+        self.demand = self.demand * (before / after)
         newcomers = np.repeat(self.demand.mean(axis=-1, keepdims=True), count, axis=-1)
         self.demand = np.concatenate([self.demand, newcomers], axis=-1)
         self._open(pool)

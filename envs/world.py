@@ -18,6 +18,7 @@ from envs.clearing import Clearing
 from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.delivery import Choice, Delivery, choose, deliver
+from envs.expected_demand import initial_demand
 from envs.experts import ExpertPool, attraction, draw_pool
 from envs.marketplace import Marketplace
 from envs.observation import Layout
@@ -257,8 +258,7 @@ class World:
         self.requests = RequestQueue(config.requests, num_worlds, self.num_users, rng["requests"])
         self.accounts = RequestAccounts(config, pairs[:2], rng["judge"])
         self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)
-        points = config.quality.recovered_share * config.quality.drop_loss
-        demand = points * self.num_users / self.num_experts
+        demand = initial_demand(config)
         self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, demand)
         self.available = self._availability(self.num_experts)
         self._open_slot()

@@ -20,7 +20,7 @@ from marl_moe.terminal.ending import standing_streams
 from marl_moe.terminal.finish import draw_figures, finish_run
 from marl_moe.terminal.options import Trust
 from marl_moe.text.commands import app as text_app
-from mechanisms import MechanismError, PartError
+from mechanisms.errors import FAILURES_OF_PARTS
 
 app = typer.Typer(
     help="Mixture of Experts over mobile edge networks: train, evaluate and price edge experts.\n\n"
@@ -222,7 +222,7 @@ def evaluate(
             write_rows(evaluation, run.spec.metrics, out_file)
     except (SpecError, RecordError) as error:
         complain(error, 2)
-    except (OSError, MechanismError, PartError) as error:
+    except (OSError, *FAILURES_OF_PARTS) as error:
         complain(error, 1)
     print_results(run, "evaluation", evaluation)
     if out_file is None:

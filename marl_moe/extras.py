@@ -31,6 +31,16 @@ def check_extra(what: str, needs: str, extra: str, *modules: str) -> None:
         raise MissingExtraError(f"{what} needs {needs}: pip install 'marl-moe[{extra}]'")
 
 
+def hint(error: BaseException) -> str:
+    """Return words on the extra that brings a module that was not found; empty for others."""
+    if isinstance(error, ModuleNotFoundError) and error.name is not None:
+        missing = error.name.partition(".")[0]
+        for extra, modules in (("train", RLLIB), ("text", MINILM)):
+            if missing in modules:
+                return f": pip install 'marl-moe[{extra}]'"
+    return ""
+
+
 def check_text(what: str) -> None:
     """Check that the extra `text` is installed.
 

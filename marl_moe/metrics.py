@@ -2,6 +2,8 @@
 
 An experiment names those to record, `metrics: [late]`.
 
+>>> import numpy as np
+>>> import marl_moe.metrics
 >>> @marl_moe.metrics.register("late", unit="share", doc="served subtasks past the deadline")
 ... def late(slot, result):
 ...     past = result.delay_s > slot.config.quality.deadline_s

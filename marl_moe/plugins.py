@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from marl_moe.errors import SpecError
+from marl_moe.extras import hint
 from marl_moe.sources import FINDER, OURS, Found, Source
 from mechanisms.errors import described
 
@@ -82,7 +83,7 @@ def use(found: Found) -> None:
         try:
             import_module(module)
         except (Exception, SystemExit) as error:
-            message = f"imports: {Path(name).name}: {described(error)}"
+            message = f"imports: {Path(name).name}: {described(error)}{hint(error)}"
             _owned.update(_new(before, known))
             _forget()
             raise SpecError(message) from None
@@ -125,10 +126,11 @@ def load_installed() -> None:
             plugin.load()
         except Exception as error:
             package = plugin.dist.name if plugin.dist is not None else "a package"
-            raise SpecError(
-                f"plugin {plugin.value} of {package}: {described(error)}; repair it, or pip "
-                f"uninstall {package}: no experiment is read without it"
-            ) from None
+            remedy = hint(error) or (
+                f"; repair it, or pip uninstall {package}: no experiment is read without it"
+            )
+            message = f"plugin {plugin.value} of {package}: {described(error)}{remedy}"
+            raise SpecError(message) from None
 
 
 def _arrived(

@@ -13,7 +13,7 @@ bandwidth rows the relaxation 0 <= x <= 1 has whole vertices, and shortest augme
 optimum (Crouse 2016, as `scipy.optimize.linear_sum_assignment`; where users list candidates, as in
 `mechanisms.sparse_assignment`). With them three programs are tried, each of which is exact where it
 answers: without the rows, if that answer keeps them; relaxed, if its vertex is whole;
-mixed-integer, to proven optimality.
+mixed-integer, to proven optimality. How far apart bids may be, `mechanisms.magnitudes` says.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mechanisms.arrays import FloatArray, IntArray
+from mechanisms.arrays import BoolArray, FloatArray, IntArray
 from mechanisms.candidates import expert_of, load, of_pairs, of_served
-from mechanisms.highs import maximise
+from mechanisms.highs import Optimum, maximise
+from mechanisms.magnitudes import FARTHEST, check_magnitudes, least_lost, unit_of
 from mechanisms.market import Market
 from mechanisms.outcome import Allocation, Outcome
 from mechanisms.sparse_assignment import within_capacity
@@ -130,12 +131,19 @@ def optimal_allocation(pairs: Pairs) -> IntArray:
     expert = _within_capacity(pairs)
     if pairs.band is None:
         return expert
-    need = of_served(pairs.band.need, expert, pairs.candidates)
-    overrun = load(need, expert, pairs.num_experts) > pairs.band.fits
+    overrun = overruns(pairs, expert)
     for index in np.ndindex(overrun.shape[:-1]):
         if overrun[index].any():
             expert[index] = _within_band(pairs.world(index))
     return expert
+
+
+def overruns(pairs: Pairs, expert: IntArray) -> BoolArray:
+    """Return the experts (..., E) whose band an allocation (..., U) overruns."""
+    if pairs.band is None:
+        return np.zeros(pairs.capacity.shape, dtype=bool)
+    need = of_served(pairs.band.need, expert, pairs.candidates)
+    return load(need, expert, pairs.num_experts) > pairs.band.fits
 
 
 def possible(pairs: Pairs) -> Pairs:
@@ -178,8 +186,13 @@ def _within_capacity_of_all(net: FloatArray, capacity: IntArray) -> IntArray:
 def _within_band(pairs: Pairs) -> IntArray:
     """Return one world's optimal allocation (U,), by the relaxation if it is whole."""
     share = relaxation(pairs).share
-    if np.minimum(share, 1 - share).max() > _WHOLE_TOLERANCE:
+    is_whole = np.minimum(share, 1 - share).max() <= _WHOLE_TOLERANCE
+    if not is_whole or overruns(pairs, _rounded(share, pairs)).any():
         share = relaxation(pairs, whole=True).share
+    return _rounded(share, pairs)
+
+
+def _rounded(share: FloatArray, pairs: Pairs) -> IntArray:
     column = np.where(share.max(axis=-1) > 0.5, share.argmax(axis=-1), -1)
     return expert_of(column, pairs.candidates)
 
@@ -188,7 +201,7 @@ def relaxation(pairs: Pairs, *, whole: bool = False) -> Relaxation:
     """Solve the relaxed program of one world by the simplex method, or with `whole` the program.
 
     Raises:
-        MechanismError: HiGHS did not prove an optimum.
+        MechanismError: HiGHS did not prove an optimum, or bids are too far apart for it.
     """
     pairs = possible(pairs)
     num_users, num_experts = len(pairs.net), pairs.num_experts
@@ -210,18 +223,33 @@ def relaxation(pairs: Pairs, *, whole: bool = False) -> Relaxation:
         rows.append(num_users + num_experts + expert)
         coefficients.append(pairs.band.need[user, column] / limit[expert])
         limits.append((pairs.band.limit > 0).astype(np.float64))
-    scale = pairs.net[user, column].max()
-    found = maximise(
-        pairs.net[user, column] / scale,
-        np.stack(rows, axis=-1),
-        np.stack(coefficients, axis=-1),
-        np.concatenate(limits),
-        problem,
-        whole=whole,
-        # Where lists crowd the dual method takes up to 16 times as long; elsewhere a fifth to a
-        # half.
-        from_nothing=pairs.candidates is not None and not whole,
-    )
+    net = pairs.net[user, column]
+    row, coefficient = np.stack(rows, axis=-1), np.stack(coefficients, axis=-1)
+    scale = net.max()
+    if whole:
+        check_magnitudes(net, problem, FARTHEST)
+        scale = unit_of(net)
+
+    def solved(scale: float) -> Optimum:
+        return maximise(
+            net / scale,
+            row,
+            coefficient,
+            np.concatenate(limits),
+            problem,
+            whole=whole,
+            # Where lists crowd the dual method takes up to 16 times as long; elsewhere a fifth to a
+            # half.
+            from_nothing=pairs.candidates is not None and not whole,
+        )
+
+    found = solved(scale)
+    if not whole:
+        lost = least_lost(net, scale * (found.dual[row] * coefficient).sum(axis=-1))
+        if lost is not None:
+            check_magnitudes(np.array([lost, scale]), problem, FARTHEST)
+            scale = lost
+            found = solved(scale)
     share[user, column] = found.decision
     place_price = scale * found.dual[num_users : num_users + num_experts]
     if pairs.band is not None:

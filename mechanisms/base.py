@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol, TypeVar
 
 from mechanisms.claims import Claims
 from mechanisms.market import Market
@@ -45,4 +47,37 @@ class Mechanism(Protocol):
 
 
 MECHANISMS: Registry[Mechanism] = Registry("mechanism")
-register, names, make = MECHANISMS.register, MECHANISMS.names, MECHANISMS.make
+names = MECHANISMS.names
+_Factory = TypeVar("_Factory", bound=Callable[..., object])
+
+
+def register(name: str) -> Callable[[_Factory], _Factory]:
+    """Return a decorator that registers a class, or a function that returns a mechanism.
+
+    A class that says no name of its own, but inherits one, is given this one.
+
+    Raises:
+        ValueError: by the decorator, where the name is taken by another.
+    """
+
+    def add(factory: _Factory) -> _Factory:
+        registered = MECHANISMS.register(name)(factory)
+        if isinstance(factory, type) and "name" not in vars(factory):
+            factory.name = name  # type: ignore[attr-defined]
+        return registered
+
+    return add
+
+
+def make(name: str, **params: object) -> Mechanism:
+    """Make the mechanism registered as `name`, which is what it is called from then on.
+
+    Raises:
+        UnknownNameError: there is none of that name; the message gives the nearest.
+        ValueError: it has no such parameter; the message gives the nearest valid one.
+    """
+    mechanism = MECHANISMS.make(name, **params)
+    if getattr(mechanism, "name", None) != name:
+        with suppress(AttributeError):  # of a property, which says what it says
+            object.__setattr__(mechanism, "name", name)
+    return mechanism

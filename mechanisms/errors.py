@@ -32,6 +32,10 @@ class PartError(RuntimeError):
     """
 
 
+# What a world raises where a mechanism or another part of it can go on no more.
+FAILURES_OF_PARTS = (MarketError, MechanismError, PartError)
+
+
 def described(error: BaseException) -> str:
     """Return an error of a user's code in a line, with the place where it was raised.
 

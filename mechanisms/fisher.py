@@ -23,8 +23,10 @@ from mechanisms.reference.fisher import FisherProgram
 from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
 
 _ROUNDING = 1e-8  # what is dearer by this share of a user's money is still paid with all of it
-# A smaller share of a user's money does not count as spent: it may be the solver's rounding.
+# A smaller share of what a user spends does not count: it may be the solver's rounding.
 _SPENT = 1e-3
+
+_PLENTY = 100.0  # of what all bands are worth: with more, what is spent is lost in the rounding
 
 
 @register("fisher")
@@ -35,7 +37,8 @@ class Fisher:
     No expert sells at a loss. Pairs that trade: the user has a topic, the expert a place,
     0 < need <= limit, service delivers points, and its value covers the least payment at which the
     expert works at full effort, V_ue >= q_ue (kappa_e + slope_e). Each of the users with such a
-    pair has the money m = budget / how many they are.
+    pair has the money m = budget / how many they are; of far more than all bands are worth, only
+    that.
 
     Program, for each world, in the logarithms z_e of the markup of the price P_e = R_e exp(z_e) of
     the whole band over its reserve, and y_u of the credits that buy the user a credit's worth:
@@ -111,7 +114,7 @@ class Fisher:
         """
         start = perf_counter()
         pairs = pairs_of(market, self.name, bandwidth=True)
-        offered = trade_in(market, self.budget)
+        offered = trade_in(market, self.budget, self.name)
         money = offered.money[..., np.newaxis]
         log_worth = np.full_like(offered.worth, -np.inf)
         reserve = of_pairs(offered.reserve, pairs.candidates)
@@ -120,13 +123,14 @@ class Fisher:
         try:
             log_markup, spending = find(log_worth, offered.reserve / money, pairs.candidates)
         except MechanismError as error:
-            raise MechanismError(f"fisher: {error}") from error
+            raise MechanismError(f"{self.name}: {error}") from error
 
         markup = np.exp(np.maximum(log_markup, 0.0))
         due = offered.share * of_pairs(offered.reserve * markup, pairs.candidates)
         spent = spending.sum(axis=-1) * money
         covered = due <= (spent + _ROUNDING * money)[..., np.newaxis]
-        covered &= (spending > _SPENT) & offered.trades
+        spent_in_all = np.minimum(spending.sum(axis=-1, keepdims=True), 1.0)
+        covered &= (spending > _SPENT * spent_in_all) & offered.trades
         wish = np.where(covered, spending, 0.0)
         expert = np.full(spending.shape[:-1], -1)
         for index in np.ndindex(market.batch_shape):
@@ -152,14 +156,14 @@ class Trade(NamedTuple):
     reserve: FloatArray  # (..., E) of the whole band, credits; `money` where no pair trades
 
 
-def trade_in(market: Market, budget: float | None) -> Trade:
+def trade_in(market: Market, budget: float | None, mechanism: str = "fisher") -> Trade:
     """Return who trades in a market, with what money and at what reserve; see `Fisher`.
 
     Raises:
         MarketError: users report nothing, or the band is not known.
     """
-    market.check_band(Fisher.name)
-    users = market.users_for(Fisher.name)
+    market.check_band(mechanism)
+    users = market.users_for(mechanism)
     need, limit = users.bandwidth_need, of_pairs(market.bandwidth_limit, users.candidates)
     full_effort_price = market.unit_cost + market.cost_slope
     total = budget_of(market, budget)
@@ -172,6 +176,10 @@ def trade_in(market: Market, budget: float | None) -> Trade:
     money = np.where(buyers > 0, total, 1.0) / np.maximum(buyers, 1)
     per_need = np.divide(limit, need, out=np.zeros_like(need), where=trades)
     share = np.divide(need, limit, out=np.zeros_like(need), where=trades)
+    worth = users.value * per_need
+    # Nobody can spend more than each band at the most that it is worth to anybody.
+    enough = greatest(worth, users.candidates, market.num_experts).sum(axis=-1)
+    money = np.where((buyers > 0) & (money > _PLENTY * enough), enough, money)
     points = greatest(users.points * per_need, users.candidates, market.num_experts)
     reserve = np.where(points > 0, full_effort_price * points, money[..., np.newaxis])
-    return Trade(trades, money, np.where(trades, users.value * per_need, 1.0), share, reserve)
+    return Trade(trades, money, np.where(trades, worth, 1.0), share, reserve)

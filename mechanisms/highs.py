@@ -86,6 +86,9 @@ def maximise(
     solver = _core._Highs()
     for option, setting in _OPTIONS.items():
         solver.setOptionValue(option, setting)
+    if whole:
+        # Without it HiGHS 1.16 calls answers optimal that are not, where coefficients are 1e-7.
+        solver.setOptionValue("presolve", "on")
     if from_nothing:
         solver.setOptionValue("simplex_strategy", _PRIMAL)
     solver.passModel(program)

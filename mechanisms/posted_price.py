@@ -48,7 +48,7 @@ class PostedPrice:
         with leading coefficient -sum D_e / slope_e <= 0 over the experts whose effort grows there:
         concave on each piece, though not as a whole. The scan visits the best price of every piece.
         It is exact up to rounding, which grows with the ratio of the largest to the smallest slope;
-        profits within 1e-12 of sum_e D_e (|v_e| + kappa_e + slope_e) count as equal.
+        profits within 1e-12 of sum_e D_e (|v_e| + min(kappa_e + slope_e, max v)) count as equal.
     No trade: where no price leaves a profit, also without experts or demand, the price is 0 and
         nobody takes part; 0 is the lowest price there is and its profit is always 0.
     Individual rationality: 0 effort is among the answers, so no edge device loses, whatever it
@@ -80,7 +80,7 @@ class PostedPrice:
         check_solver(self.name, self.solver)
         if self.price is not None and self.solver == CVXPY:
             raise ValueError(
-                "posted_price: a price that is given is not solved for; leave out solver"
+                f"{self.name}: a price that is given is not solved for; leave out solver"
             )
 
     @cached_property
@@ -147,8 +147,10 @@ def most_profitable_price(market: Market) -> FloatArray:
     price = left + step
     profit = value + nu * step - price * (supply + sigma * step)
 
-    at_stake = (market.demand * (np.abs(market.value) + full_effort_price)).sum(
-        axis=-1, keepdims=True
-    )
+    # Nobody is paid more than the greatest value: an edge device that asks for more, however much,
+    # must not make other profits look equal.
+    ceiling = market.value.max(axis=-1, keepdims=True, initial=0.0)
+    most = np.abs(market.value) + np.minimum(full_effort_price, ceiling)
+    at_stake = (market.demand * most).sum(axis=-1, keepdims=True)
     as_good_as_best = profit >= profit.max(axis=-1, keepdims=True) - _TIE * at_stake
     return np.asarray(np.where(as_good_as_best, price, np.inf).min(axis=-1))

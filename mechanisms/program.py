@@ -20,7 +20,7 @@ Built = TypeVar("Built")
 # an optimum in about one of 200 markets of a budget; with it made a cone none of 600 failed.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "CLARABEL": {"use_quad_obj": False},
-    "HIGHS": {"mip_rel_gap": 0.0},
+    "HIGHS": {"mip_rel_gap": 0.0, "mip_abs_gap": 0.0},
 }
 _SHOWN = 120  # characters of an expression that a message quotes
 

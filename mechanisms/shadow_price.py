@@ -81,7 +81,7 @@ class ShadowPrice:
         check_solver(self.name, self.solver)
         if not isinstance(self.bandwidth, bool):
             raise ValueError(
-                f"shadow_price: bandwidth should be true or false, got {self.bandwidth!r}"
+                f"{self.name}: bandwidth should be true or false, got {self.bandwidth!r}"
             )
 
     @cached_property
@@ -106,7 +106,7 @@ class ShadowPrice:
             try:
                 solved = find(world)
             except MechanismError as error:
-                raise MechanismError(f"shadow_price, world {index}: {error}") from error
+                raise MechanismError(f"{self.name}, world {index}: {error}") from error
             expert[index] = admitted(np.where(solved.share >= 0.5 - 1e-6, solved.share, 0.0), world)
             price[index] = of_pairs(solved.place_price, world.candidates)
             if world.band is not None:

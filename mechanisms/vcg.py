@@ -16,6 +16,7 @@ from mechanisms.base import register
 from mechanisms.candidates import cells, of_served
 from mechanisms.claims import Claims
 from mechanisms.errors import MechanismError
+from mechanisms.magnitudes import FARTHEST_ROUNDED, check_magnitudes
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
 from mechanisms.reference.assignment import AssignmentProgram
@@ -78,7 +79,9 @@ class VCG:
     def __post_init__(self) -> None:
         check_solver(self.name, self.solver)
         if not isinstance(self.bandwidth, bool):
-            raise ValueError(f"vcg: bandwidth should be true or false, got {self.bandwidth!r}")
+            raise ValueError(
+                f"{self.name}: bandwidth should be true or false, got {self.bandwidth!r}"
+            )
 
     @cached_property
     def program(self) -> AssignmentProgram:
@@ -90,10 +93,12 @@ class VCG:
 
         Raises:
             MarketError: users report nothing or, with `bandwidth`, the band is not known.
-            MechanismError: an allocation was not proven optimal.
+            MechanismError: an allocation was not proven optimal, or bids are too far apart
+                (`mechanisms.magnitudes`).
         """
         start = perf_counter()
         pairs = pairs_of(market, self.name, bandwidth=self.bandwidth)
+        check_magnitudes(pairs.net, self.name, FARTHEST_ROUNDED)
         try:
             best = self.program.allocation if self.solver == CVXPY else optimal_allocation
             expert = best(pairs)
@@ -102,7 +107,7 @@ class VCG:
             else:
                 loss = _loss_by_prices(pairs, expert)
         except MechanismError as error:
-            raise MechanismError(f"vcg: {error}") from error
+            raise MechanismError(f"{self.name}: {error}") from error
         return outcome_at_full_effort(
             market,
             pairs,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from envs.arrays import Float
 from envs.channel.process import Arrays, ChannelError, ChannelProcess, Shape
+from envs.channel.registry import CHANNELS
 from mechanisms.errors import described
 
 
@@ -148,5 +149,7 @@ def locked(array: NDArray) -> NDArray:
 
 
 def fault(process: ChannelProcess, what: str) -> ChannelError:
-    """Return the error of a process."""
-    return ChannelError(f"channel process {type(process).__name__}: {what}")
+    """Return the error of a process, called by the name that it is registered under."""
+    kind = type(process)
+    registered = (name for name, known in CHANNELS.items() if known is kind)
+    return ChannelError(f"channel process {next(registered, kind.__name__)}: {what}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from envs import Slot
 from marl_moe.policies.base import Actions, register
-from marl_moe.policies.heuristics import Heuristic, best_expert
+from marl_moe.policies.heuristics import Heuristic, best_expert, greatest_by_lot
 from marl_moe.policies.slot_game import SlotGame
 
 
@@ -54,8 +54,8 @@ class BetterResponse(Heuristic):
         staying = np.take_along_axis(gain, np.maximum(last, 0)[..., None], axis=-1)[..., 0]
         stays = (last >= 0) & (staying > 0) & (staying >= 0.3 * best)
         stays &= self.rng.random(last.shape) >= self.response_probability
-        chosen = np.where(best > 0, gain.argmax(axis=-1), slot.num_candidates)
-        return allowed_actions(slot, np.where(stays, last, chosen))
+        chosen = np.where(best > 0, greatest_by_lot(gain, self.rng), slot.num_candidates)
+        return allowed_actions(slot, np.where(stays, last, chosen), self.rng)
 
 
 @register("nash")
@@ -63,7 +63,7 @@ class Nash(Heuristic):
     """A pure Nash equilibrium of the slot under full information, by sequential best responses.
 
     Users move one after another until nobody gains by moving, at most `slot_game.MAX_SWEEPS`
-    rounds.
+    rounds. Of several best responses the first is taken: any leads to an equilibrium.
 
     Attributes:
         converged: (N,) worlds of the last slot in which that was reached.
@@ -77,19 +77,20 @@ class Nash(Heuristic):
         game = SlotGame.of(slot)
         chosen, self.converged = game.equilibrium(game.alone())
         self.regret = game.regret(chosen)
-        return allowed_actions(slot, chosen)
+        return allowed_actions(slot, chosen, self.rng)
 
 
-def allowed_actions(slot: Slot, chosen: Actions) -> Actions:
+def allowed_actions(slot: Slot, chosen: Actions, rng: np.random.Generator) -> Actions:
     """Replace actions that are not allowed by the candidate of highest expected gain.
 
     Args:
         slot: the slot.
         chosen: actions, (N, U); abandoning where no candidate is worth it, allowed or not.
+        rng: draws among candidates of equal gain.
 
     Returns:
         Allowed actions, (N, U).
     """
     mask = slot.mask
     excluded = ~np.take_along_axis(mask, chosen[..., None], axis=-1)[..., 0]
-    return np.where(excluded, best_expert(slot, slot.expected_gain()), chosen)
+    return np.where(excluded, best_expert(slot, slot.expected_gain(), rng), chosen)

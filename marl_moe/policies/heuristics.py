@@ -91,14 +91,14 @@ class TopicMatch(Heuristic):
 class MaxSnr(Heuristic):
     """The expert of highest signal-to-noise ratio, whatever its topic.
 
-    Of several at the top of the range it is the first.
+    Of several at the top of the range it is one by lot.
     """
 
     name = "max_snr"
 
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
-        return best_expert(slot, slot.conditions.links.snr_db)
+        return best_expert(slot, slot.conditions.links.snr_db, self.rng)
 
 
 @register("greedy")
@@ -110,7 +110,7 @@ class Greedy(Heuristic):
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
         gain = slot.expected_gain()
-        chosen = best_expert(slot, gain)
+        chosen = best_expert(slot, gain, self.rng)
         column = np.minimum(chosen, slot.num_candidates - 1)
         expected = np.take_along_axis(gain, column[..., None], axis=-1)[..., 0]
         worthwhile = (expected > 0) | ~slot.mask[..., -1]
@@ -149,7 +149,8 @@ class LoadAware(Heuristic):
         wrong_type = ~prospects.right_type(slot.conditions)
         gain = slot.expected_gain()
         tie = 0.5 * (gain - gain.min()) / max(float(np.ptp(gain)), 1e-9)
-        return best_expert(slot, tie - others - wrong_type * (slot.num_users + 1))
+        score = tie - others - wrong_type * (slot.num_users + 1)
+        return best_expert(slot, score, self.rng)
 
 
 @register("follow_assignment")
@@ -168,21 +169,43 @@ class FollowAssignment(Heuristic):
         assigned = candidates.column(slot.offer.allocation.expert)
         column = np.maximum(assigned, 0)[..., None]
         may = (assigned >= 0) & np.take_along_axis(mask, column, axis=-1)[..., 0]
-        greedy = best_expert(slot, slot.expected_gain())
+        greedy = best_expert(slot, slot.expected_gain(), self.rng)
         otherwise = np.where(mask[..., -1], slot.num_candidates, greedy)
         return np.where(may, assigned, otherwise)
 
 
-def best_expert(slot: Slot, score: NDArray) -> Actions:
+def best_expert(slot: Slot, score: NDArray, rng: np.random.Generator | None = None) -> Actions:
     """Return the candidate of highest score among those that may be chosen.
 
     Args:
         slot: the slot.
         score: (N, U, C).
+        rng: draws among those that are equal, and only where some are; without it the first is
+            taken.
 
     Returns:
         Actions, (N, U); abandoning where no candidate may be chosen.
     """
     may = slot.mask[..., :-1]
-    best = np.where(may, score, -np.inf).argmax(axis=-1)
+    score = np.where(may, score, -np.inf)
+    best = score.argmax(axis=-1) if rng is None else greatest_by_lot(score, rng)
     return np.where(may.any(axis=-1), best, slot.num_candidates)
+
+
+def greatest_by_lot(score: NDArray, rng: np.random.Generator) -> Actions:
+    """Return the place of the greatest score along the last axis, by lot where several are equal.
+
+    Nothing is drawn where none are, nor where all are -inf.
+
+    Args:
+        score: (..., C).
+        rng: makes the draws.
+    """
+    best = score.argmax(axis=-1)
+    greatest = np.take_along_axis(score, best[..., None], axis=-1)
+    equal = (score == greatest) & (greatest > -np.inf)
+    tied = equal.sum(axis=-1) > 1
+    if tied.any():
+        lots = rng.random((int(tied.sum()), score.shape[-1]))
+        best[tied] = np.where(equal[tied], lots, -1.0).argmax(axis=-1)
+    return best

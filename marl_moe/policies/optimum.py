@@ -34,7 +34,7 @@ class Optimum(Heuristic):
             return np.concatenate([best_assignment(one) for one in games])
         self.setting = "local_search"
         start, _ = game.equilibrium(game.alone())
-        return allowed_actions(slot, local_search(game, start))
+        return allowed_actions(slot, local_search(game, start), self.rng)
 
 
 def best_assignment(game: SlotGame) -> Actions:
@@ -93,7 +93,11 @@ def best_assignment(game: SlotGame) -> Actions:
         LinearConstraint(one_load_each.tocsr(), -np.inf, 1),
     ]
     solution = milp(
-        objective, integrality=np.ones(size), bounds=Bounds(0, 1), constraints=constraints
+        objective,
+        integrality=np.ones(size),
+        bounds=Bounds(0, 1),
+        constraints=constraints,
+        options={"mip_rel_gap": 0.0},  # HiGHS stops at 1e-4 of the sum by default
     )
     if not solution.success:
         raise RuntimeError(f"optimum: HiGHS found none: {solution.message}")

@@ -28,7 +28,8 @@ from envs.slot import RECORDED
 from marl_moe.rllib.metrics import RunnerMetrics, tell_failure
 from marl_moe.rllib.replay import Fragment
 from marl_moe.seeds import runner_seeds
-from mechanisms import PartError, make
+from mechanisms import make
+from mechanisms.errors import FAILURES_OF_PARTS
 
 
 class WorldRunner(EnvRunner, Checkpointable):
@@ -116,7 +117,7 @@ class WorldRunner(EnvRunner, Checkpointable):
             with self._failures_told():
                 self._seen, rewards[slot], result = world.step(actions[slot])
             if self._has_failed:
-                slots = slot
+                slots = max(slot, 1)  # RLlib asks again, for ever, for what has no step
                 break
             if played is not None:
                 self._measured.add(played, result)
@@ -219,7 +220,7 @@ class WorldRunner(EnvRunner, Checkpointable):
         """Tell the algorithm where code of a part fails, and note it."""
         try:
             yield
-        except PartError as error:
+        except FAILURES_OF_PARTS as error:
             tell_failure(self.metrics, str(error))
             self._has_failed = True
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 import mechanisms
 from envs import WorldConfig, edge_experts_v0
 from marl_moe.errors import unknown_key
+from marl_moe.extras import check_training
 
 if TYPE_CHECKING:
     from marl_moe.rllib.stock_env import ParallelAdapter
@@ -26,7 +27,11 @@ def register_envs() -> None:
     Call it in the script that builds or tunes the algorithm; Ray hands the registration on to
     every process. `PPOConfig().environment("edge_experts_v0", env_config={...})` then makes it with
     `make_edge_experts`, which says what `env_config` may hold. Calling it again changes nothing.
+
+    Raises:
+        MissingExtraError: RLlib is not installed.
     """
+    check_training("register_envs")
     from ray.tune.registry import register_env
 
     register_env(EDGE_EXPERTS, make_edge_experts)

@@ -11,6 +11,7 @@ from ray.rllib.env.multi_agent_env import MultiAgentEnv
 import mechanisms
 from envs import Slot, SlotResult, WorldConfig, edge_experts_v0
 from marl_moe.seeds import stock_world_seed
+from mechanisms.errors import FAILURES_OF_PARTS
 
 ByAgent = dict[str, Any]
 
@@ -104,12 +105,18 @@ class EdgeExpertsEnv(ParallelAdapter):
     `env_config` holds `world` (WorldConfig), `mechanism` (name and parameters), `metrics` (names)
     and `seed` (of the run); RLlib adds the index of the runner.
 
+    Where code of a part fails, the episode is truncated as it stands and `failure` says what
+    failed: RLlib would restart a remote env runner that raises, and go on for ever.
+
     Attributes:
         played: the slot of the last step and its result; only where there are metrics to measure.
+        failure: what failed, in words; empty where nothing did.
     """
 
     parallel: edge_experts_v0.parallel_env
     played: tuple[Slot, SlotResult]
+    failure = ""
+    _seen: ByAgent
 
     def __init__(self, env_config: Mapping[str, Any]) -> None:
         parallel = edge_experts_v0.parallel_env(
@@ -125,8 +132,39 @@ class EdgeExpertsEnv(ParallelAdapter):
     ) -> tuple[ByAgent, ByAgent, ByAgent, ByAgent, ByAgent]:
         """Step all agents, and keep what metrics are measured of."""
         slot = self.parallel.world.slot if self._is_measured else None
-        stepped = super().step(action_dict)
+        try:
+            stepped = super().step(action_dict)
+        except FAILURES_OF_PARTS as error:
+            return self._failed(error)
+        self._seen = stepped[0]
         if slot is not None:
             assert self.parallel.result is not None
             self.played = slot, self.parallel.result
         return stepped
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[ByAgent, ByAgent]:
+        """Begin an episode; after a failure what was seen last is all there is."""
+        if not self.failure:
+            try:
+                self._seen, _ = super().reset(seed=seed, options=options)
+            except FAILURES_OF_PARTS as error:
+                self._failed(error)
+        self.agents = list(self._seen)
+        return self._seen, {agent: {} for agent in self._seen}
+
+    def _failed(self, error: Exception) -> tuple[ByAgent, ByAgent, ByAgent, ByAgent, ByAgent]:
+        """Note a failure, and return a step that ends the episode without reward."""
+        self.failure = self.failure or str(error)
+        if not hasattr(self, "_seen"):
+            raise error
+        nobody = dict.fromkeys(self._seen, False)
+        self.agents, self.infos = [], {}
+        return (
+            self._seen,
+            dict.fromkeys(self._seen, 0.0),
+            nobody | {"__all__": False},
+            nobody | {"__all__": True},
+            {agent: {} for agent in self._seen},
+        )

@@ -7,7 +7,7 @@ import torch
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
 from envs.slot import RECORDED_OF_USERS
-from marl_moe.rllib.metrics import RunnerMetrics
+from marl_moe.rllib.metrics import RunnerMetrics, tell_failure
 from marl_moe.rllib.stock_env import EdgeExpertsEnv
 from marl_moe.seeds import replay_generator
 
@@ -27,6 +27,7 @@ class WorldMetrics(RLlibCallback):
         super().__init__()
         self._sums: defaultdict[str, float] = defaultdict(float)
         self._measured = RunnerMetrics((), num_worlds=1)
+        self._failure = ""  # of a part's code, in words
 
     def on_algorithm_init(self, *, algorithm: Any, **kwargs: Any) -> None:
         """Seed the replay buffer."""
@@ -41,6 +42,9 @@ class WorldMetrics(RLlibCallback):
     def on_episode_step(self, *, env: Any, env_index: int, **kwargs: Any) -> None:
         """Add the results of one slot of one world."""
         adapter: EdgeExpertsEnv = env.envs[env_index].unwrapped
+        if adapter.failure:
+            self._failure = adapter.failure
+            return
         world, sums = adapter.parallel.world, self._sums
         for info in adapter.infos.values():
             for name in RECORDED_OF_USERS:
@@ -62,4 +66,6 @@ class WorldMetrics(RLlibCallback):
         for name in (*RECORDED_OF_USERS, *REQUEST_SUMS, *WORLD_SUMS):
             metrics_logger.log_value(name, self._sums[name], reduce="sum")
         self._sums.clear()
+        if self._failure:
+            tell_failure(metrics_logger, self._failure)
         self._measured.log(metrics_logger)

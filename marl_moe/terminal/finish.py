@@ -7,7 +7,7 @@ import typer
 
 from marl_moe.errors import RecordError, SpecError, TrainingError
 from marl_moe.terminal.console import INTERRUPTED, complain, out, say, told
-from mechanisms import MechanismError, PartError
+from mechanisms.errors import FAILURES_OF_PARTS
 
 if TYPE_CHECKING:
     from marl_moe.experiment.run.folder import RunFolder
@@ -36,7 +36,7 @@ def finish_run(run: "RunFolder") -> None:
         complain(f"interrupted{to_continue}", INTERRUPTED)
     except (SpecError, RecordError) as error:
         complain(error, 2)
-    except (MechanismError, PartError) as error:  # the same again, if resumed
+    except FAILURES_OF_PARTS as error:  # the same again, if resumed
         complain(error, 1)
     except (OSError, TrainingError) as error:
         complain(f"{error}{to_continue}", 1)

@@ -7,7 +7,12 @@ import numpy as np
 from mechanisms.arrays import IntArray
 from mechanisms.assignment import Band, Pairs, Relaxation, possible
 from mechanisms.candidates import expert_of, of_all_experts, of_lists
+from mechanisms.magnitudes import FARTHEST, check_magnitudes, unit_of
 from mechanisms.program import Compiled, Program
+
+# Of the best bids of two users, one over the other: an interior-point method settles all up to its
+# tolerance of the whole welfare.
+FARTHEST_RELAXED = 1e4
 
 
 class AssignmentProgram:
@@ -64,6 +69,12 @@ class AssignmentProgram:
             share = of_lists(np.zeros_like(pairs.net), candidates)
             return Relaxation(share, unpriced, unpriced)
         scale = float(pairs.net[formed].max())
+        if self._whole:
+            check_magnitudes(pairs.net[formed], self._problem(*pairs.net.shape), FARTHEST)
+            scale = unit_of(pairs.net[formed])
+        else:
+            best = np.where(formed, pairs.net, 0.0).max(axis=-1)
+            check_magnitudes(best, self._problem(*pairs.net.shape), FARTHEST_RELAXED)
         parameters = {
             "net": np.where(formed, pairs.net / scale, -1.0).ravel(),
             "capacity": pairs.capacity.astype(np.float64),
@@ -83,6 +94,9 @@ class AssignmentProgram:
         if pairs.band is None:
             return Relaxation(share, place_price, unpriced)
         return Relaxation(share, place_price, scale * np.maximum(found["band"], 0.0) / limit)
+
+    def _problem(self, num_users: int, num_experts: int) -> str:
+        return f"assignment of {num_users} users to {num_experts} experts"
 
     def _program(self, num_users: int, num_experts: int, bandwidth: bool) -> Program:
         import cvxpy as cp
@@ -109,7 +123,7 @@ class AssignmentProgram:
         if self._whole:
             answers = {"x": x}  # whole decisions have no duals
         return Program(
-            f"assignment of {num_users} users to {num_experts} experts",
+            self._problem(num_users, num_experts),
             cp.Maximize(net @ x),
             rows,
             answers,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from mechanisms.arrays import FloatArray
+from mechanisms.errors import MechanismError
 from mechanisms.program import Compiled, Program
 from mechanisms.supply import cost
 
 _NOTHING = 1e-6  # an effort up to this is what the solver leaves of 0
+FARTHEST = 1e6  # value of a point over the least cost of a type, up to which rewards are settled
 
 
 class ContractProgram:
@@ -38,6 +40,12 @@ class ContractProgram:
             if value[index] <= 0:
                 continue  # nothing is bought
             where = f" for {value[index]} credits/point"
+            least = float(cost(1.0, *self._base_cost)) / self._theta.max()
+            if value[index] > FARTHEST * least:
+                raise MechanismError(
+                    f"contract{where}: the value is {value[index] / least:.1g} times the cost of "
+                    f"{least:.3g}: Clarabel settles up to {FARTHEST:g}; solver: direct does beyond"
+                )
             found = self.compiled().solve(where, value=value[index])
             bought = found["effort"] > _NOTHING
             effort[index] = np.where(bought, np.minimum(found["effort"], 1.0), 0.0)

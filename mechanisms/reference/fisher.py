@@ -6,8 +6,11 @@ import numpy as np
 
 from mechanisms.arrays import FloatArray, IntArray
 from mechanisms.candidates import of_all_experts, of_lists
+from mechanisms.errors import MechanismError
 from mechanisms.fisher_equilibrium import Equilibrium
 from mechanisms.program import Compiled, Program
+
+FARTHEST = 1e4  # of reserves, and the money of a user, one over the other
 
 
 class FisherProgram:
@@ -36,6 +39,7 @@ class FisherProgram:
         for index in np.ndindex(reserve.shape[:-1]):
             if not worth[index].size:
                 continue
+            _check_reserves(reserve[index], f" of world {index}")
             unit = reserve[index].mean()
             found = self.compiled(*worth.shape[-2:]).solve(
                 f" of world {index}",
@@ -46,6 +50,17 @@ class FisherProgram:
             log_markup[index] = found["log_markup"]
             spending[index] = unit * np.maximum(found["spending"], 0.0).reshape(worth.shape[-2:])
         return Equilibrium(log_markup, of_lists(spending, candidates))
+
+
+def _check_reserves(reserve: FloatArray, where: str) -> None:
+    """Raise MechanismError where Clarabel would not settle what some users or experts do."""
+    greatest, least = max(1.0, float(reserve.max())), min(1.0, float(reserve.min()))
+    if greatest > FARTHEST * least:
+        raise MechanismError(
+            f"the market{where}: among money and reserves the greatest is "
+            f"{greatest / least:.1g} times the least: Clarabel settles up to {FARTHEST:g}; "
+            "solver: direct does beyond"
+        )
 
 
 def _program(num_users: int, num_experts: int) -> Program:

@@ -7,8 +7,11 @@ from itertools import pairwise
 import numpy as np
 
 from mechanisms.arrays import BoolArray, FloatArray
+from mechanisms.errors import MechanismError
 from mechanisms.market import Market
 from mechanisms.program import Compiled, Program
+
+FARTHEST = 1e5  # of the slopes of costs, one over another
 
 
 class PostedPriceProgram:
@@ -42,6 +45,12 @@ class PostedPriceProgram:
         return price
 
     def _best(self, market: Market) -> float:
+        slope = market.cost_slope[market.demand > 0]
+        if slope.size and slope.max() > FARTHEST * slope.min():
+            raise MechanismError(
+                f"posted_price: a cost_slope is {slope.max() / slope.min():.1g} times another: "
+                f"Clarabel settles up to {FARTHEST:g}; solver: direct does beyond"
+            )
         best_price, best_profit = 0.0, 0.0
         full_effort_price = market.unit_cost + market.cost_slope
         breakpoints = np.unique(np.concatenate([market.unit_cost, full_effort_price]))

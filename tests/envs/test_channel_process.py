@@ -274,7 +274,7 @@ def test_energy_is_seen_as_it_is_up_to_that_of_ten_deadlines(snr_db: float, is_c
 def test_an_snr_that_is_none_is_refused_by_the_name_of_the_process(how: str) -> None:
     channel = ChannelConfig(process="nowhere", parameters={"how": how})
     with pytest.raises(
-        ChannelError, match=rf"channel process Nowhere: .*-200 to 200 dB, got {how}"
+        ChannelError, match=rf"channel process nowhere: .*-200 to 200 dB, got {how}"
     ):
         World(WorldConfig(channel=channel), seed=0)
 

@@ -11,6 +11,7 @@ from hypothesis.strategies import DataObject, SearchStrategy
 
 import mechanisms
 from envs import Clearing, ExpertConfig, MarketConfig, RequestConfig, World, WorldConfig
+from envs.expected_demand import transferred_share
 from envs.requests import RequestQueue
 from mechanisms import MechanismError, Outcome
 
@@ -146,7 +147,7 @@ def test_demand_is_the_exponential_average_of_requested_points_with_a_floor(
     world = World(config, num_worlds=3, seed=0, mechanism=mechanism)
     rng = np.random.default_rng(0)
     # as if every user requested an expert, uniformly, for an average subtask
-    demand = np.full((3, 8), 0.85 * 0.86 * 6 / 8)
+    demand = np.full((3, 8), 0.85 * 0.86 * 6 / 8 * transferred_share(config.requests))
     demands = [demand]
     for slot in range(12):
         actions = np.minimum(any_actions(world, rng), 3)  # nobody ever requests the experts 4 to 7
@@ -276,7 +277,7 @@ def test_adding_experts_closes_the_books_and_opens_new_ones(
     clearings, paid = [], []
     while not world.done:
         if world.slot.index == 6:
-            demand = world.market.demand.copy()
+            demand = world.market.demand * (5 / 7)  # there are no more users than before
             world.add_experts(2)
             assert world.closed_clearing is not None
             clearings.append(world.closed_clearing)

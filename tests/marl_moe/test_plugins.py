@@ -316,3 +316,15 @@ def test_parts_of_a_script_may_be_made_of_imported_ones(beside: Path) -> None:
         assert mechanisms.make("flat").price == 2.0  # type: ignore[attr-defined]
     finally:
         del mechanisms.base.MECHANISMS["steeper"]
+
+
+@pytest.mark.parametrize("module", ["torch", "ray.rllib", "sentence_transformers"])
+def test_a_file_that_needs_an_extra_that_is_not_installed_names_the_extra(
+    beside: Path, module: str
+) -> None:
+    missing = module.partition(".")[0]
+    text = f"raise ModuleNotFoundError({missing!r} + ' is not here', name={module!r})\n"
+    (beside / "needs.py").write_text(text)
+    extra = "text" if missing == "sentence_transformers" else "train"
+    with pytest.raises(SpecError, match=rf"needs.py, line 1\): pip install 'marl-moe\[{extra}\]'"):
+        load(["needs.py"], beside)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import mechanisms
-from mechanisms import Market, Outcome, UserReports, base
+from mechanisms import Market, MechanismError, Outcome, UserReports, base
+from mechanisms.posted_price import PostedPrice
 
 # Those that no solver decides.
 CLOSED_FORM = (
@@ -144,3 +145,27 @@ def test_importing_and_clearing_loads_no_solver_and_no_learner() -> None:
         [sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", ["class", "function"])
+def test_a_mechanism_is_called_by_the_name_that_it_is_registered_under(kind: str) -> None:
+    if kind == "class":
+
+        @mechanisms.register("cheap")
+        class Cheap(PostedPrice):
+            def clear(self, market: Market) -> Outcome:
+                raise MechanismError(f"{self.name}: nothing is decided")
+
+        with pytest.raises(ValueError, match="cheap: price should be"):
+            mechanisms.make("cheap", price=-1.0)
+    else:
+
+        @mechanisms.register("cheap")
+        def cheap(price: float = 1.0) -> PostedPrice:
+            return PostedPrice(price)
+
+    try:
+        assert mechanisms.make("cheap").name == "cheap"
+        assert mechanisms.make("posted_price").name == PostedPrice.name == "posted_price"
+    finally:
+        del base.MECHANISMS["cheap"]

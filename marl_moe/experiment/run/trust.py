@@ -1,7 +1,8 @@
 """Trust in the code of a run folder: that it is what a run of this user's copied there.
 
 What a run copied is signed with a key of the user's own, which lies outside all run folders. A
-folder from elsewhere has no such signature, nor has one whose code was changed.
+folder from elsewhere has no such signature, nor has one whose code was changed. Several users may
+sign one folder: their signatures stand side by side, each under the name of its key.
 """
 
 import hmac
@@ -20,6 +21,7 @@ from marl_moe.sources import Found
 from marl_moe.whole_file import write_text
 
 KEY_BYTES = 32
+SIGNATURES = "signatures"  # key of the record: by the name of a key, a signature for each kind
 
 
 def write_trust(folder: Path, found: Found, named: Sequence[str]) -> None:
@@ -31,13 +33,14 @@ def write_trust(folder: Path, found: Found, named: Sequence[str]) -> None:
         named: code that its experiment names elsewhere.
     """
     if found.names or named:
-        _write(folder, {"sha256": found.digests()} | _signatures(found, named))
+        _write(folder, _signed({"sha256": found.digests()}, _signatures(found, named)))
 
 
 def sign(folder: Path, *, found: Found | None = None, named: Sequence[str] = ()) -> None:
     """Sign what a run folder holds now as this user's own, where it can be written.
 
-    The SHA-256 of what was copied when the run was created stay as they are.
+    Signatures of other users stay, which hold for as long as the code is what they signed. So do
+    the SHA-256 of what was copied when the run was created.
 
     Args:
         folder: the run folder.
@@ -51,7 +54,7 @@ def sign(folder: Path, *, found: Found | None = None, named: Sequence[str] = ())
         signatures["named"] = _signatures(Found(), named)["named"]
     if signatures:
         with suppress(OSError):
-            _write(folder, _read(folder) | signatures)
+            _write(folder, _signed(_read(folder), signatures))
 
 
 def check_imports(folder: Path, found: Found) -> None:
@@ -101,13 +104,36 @@ def _write(folder: Path, record: dict[str, Any]) -> None:
     write_text(folder / TRUST, json.dumps(record, indent=2) + "\n")
 
 
+def _signed(record: dict[str, Any], signatures: dict[str, str | None]) -> dict[str, Any]:
+    """Return the record with these signatures among those of this user's key."""
+    key = _key()
+    if key is None:
+        return record
+    of_keys = _table(record.get(SIGNATURES))
+    own = _table(of_keys.get(_name(key))) | signatures
+    return record | {SIGNATURES: of_keys | {_name(key): own}}
+
+
 def _is_signed(record: dict[str, Any], kind: str, right: dict[str, str | None]) -> bool:
-    given, wanted = record.get(kind), right[kind]
-    return (
+    key, wanted = _key(), right[kind]
+    if key is None or wanted is None:
+        return False
+    own = _table(_table(record.get(SIGNATURES)).get(_name(key)))
+    # A record of 0.1.0 has one signature of a kind, without the name of its key.
+    return any(
         isinstance(given, str)
-        and wanted is not None
         and hmac.compare_digest(given.encode(errors="replace"), wanted.encode())
+        for given in (own.get(kind), record.get(kind))
     )
+
+
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _name(key: bytes) -> str:
+    """Return the name of a key, which tells it from others and nothing of what it is."""
+    return sha256(b"name of a key" + key).hexdigest()[:16]
 
 
 def _signatures(found: Found, named: Sequence[str]) -> dict[str, str | None]:

@@ -10,6 +10,7 @@ from scipy import stats
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
 from marl_moe.policies import POLICIES
+from marl_moe.policies.heuristics import greatest_by_lot
 
 FREE = WorldConfig(num_users=4, num_experts=7, episode_slots=8)
 PAID = WorldConfig(
@@ -242,3 +243,28 @@ def test_load_aware_joins_the_shortest_queue_of_its_type() -> None:
         right = world.pool.topic == world.requests.subtasks.topic[n, u]
         assert right[chosen[n, u]]
         assert others[chosen[n, u]] == others[right].min()
+
+
+@pytest.mark.parametrize("name", ["max_snr", "greedy", "load_aware", "better_response"])
+def test_experts_that_are_equal_are_chosen_by_lot(name: str) -> None:
+    # all channels at the top of the range and one competence: all experts are equal
+    config = WorldConfig(
+        num_users=1,
+        num_experts=6,
+        requests=RequestConfig(num_transferred=1, num_topics=1),
+        channel=ChannelConfig(snr_db=(20.0, 20.0)),
+        experts=ExpertConfig(own_competence=(1.0, 1.0), mean_competence=1.0),
+    )
+    world = World(config, num_worlds=1200, seed=0)
+    actions = act(name, world)
+    counts = np.bincount(actions[:, 0], minlength=7)
+    assert counts[6] == 0
+    assert stats.chisquare(counts[:6]).pvalue > 1e-3
+    np.testing.assert_array_equal(actions, act(name, world))
+
+
+def test_nothing_is_drawn_where_no_two_experts_are_equal() -> None:
+    rng, other = np.random.default_rng(0), np.random.default_rng(0)
+    score = np.array([[1.0, 3.0, 2.0], [-np.inf, -np.inf, -np.inf], [5.0, 5.0 - 1e-9, -np.inf]])
+    np.testing.assert_array_equal(greatest_by_lot(score, rng), [1, 0, 0])
+    assert rng.random() == other.random()

@@ -13,6 +13,7 @@ from ray.rllib.env.multi_agent_env import MultiAgentEnv
 
 import mechanisms
 from envs import WorldConfig, edge_experts_v0
+from marl_moe.errors import MissingExtraError
 from marl_moe.rllib import make_edge_experts, register_envs
 from marl_moe.rllib.stock_env import EdgeExpertsEnv
 
@@ -138,3 +139,11 @@ def test_ray_tune_finds_it_by_the_same_name(tmp_path: Path) -> None:
     for result in grid:
         assert np.isfinite(result.metrics["env_runners"]["episode_return_mean"])
         assert result.metrics["num_env_steps_sampled_lifetime"] == 12
+
+
+def test_registering_without_rllib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marl_moe.extras.installed", lambda *modules: False)
+    with pytest.raises(
+        MissingExtraError, match=r"register_envs .* pip install 'marl-moe\[train\]'"
+    ):
+        register_envs()
