@@ -99,11 +99,12 @@ def run(
         options[f"--address {address}"] = f"cluster.address={json.dumps(address)}"
     try:
         spec = load_experiment(experiment, set_ or (), size, imports=import_ or (), options=options)
-        from marl_moe.experiment.run.creation import create_run, describe_run
+        from marl_moe.experiment.run.creation import create_run
+        from marl_moe.experiment.run.size import describe_run, notes
 
         try:
             if dry_run:
-                result(written_yaml(spec.as_given()) + describe_run(spec))
+                result(written_yaml(spec.as_given()) + describe_run(spec, out_folder))
                 return
             begun = create_run(spec, out_folder)
         except SpecError as error:
@@ -112,6 +113,7 @@ def run(
         complain(error, 2)
     except OSError as error:
         complain(error, 1)
+    say(*notes(begun.points))
     finish_run(begun)
 
 
@@ -152,7 +154,7 @@ def resume(
     seed again: with RLlib's stock algorithms, and with --epochs unless the experiment has
     algorithm.stop.keep_checkpoint.
     """
-    from marl_moe.experiment.run.creation import check_figures
+    from marl_moe.experiment.run.checks import check_figures
     from marl_moe.experiment.run.folder import RunFolder
     from marl_moe.experiment.run.sitting import begin_sitting
     from marl_moe.experiment.spec.extension import Extension, listed

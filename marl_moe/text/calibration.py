@@ -13,13 +13,13 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from envs import QualityConfig
+from marl_moe.experiment.records.environment import version_of
 from marl_moe.text.backends.experts import Expert, answer_of
 from marl_moe.text.backends.fusion import Fusion
 from marl_moe.text.backends.judge import Judge
@@ -93,7 +93,7 @@ class Calibration:
             "words": self.words,
             "seed": self.seed,
             "recovered_share": QualityConfig().recovered_share,
-            "versions": {package: version(package) for package in PACKAGES},
+            "versions": {package: version_of(package) for package in PACKAGES},
         }
 
     def num_texts(self, count: int) -> int:

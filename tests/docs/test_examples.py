@@ -86,13 +86,15 @@ def test_pages_with_other_examples_are_in_the_list(docs: Path) -> None:
 def test_the_shortest_experiment_of_the_page_is_one_and_so_it_is_with_the_search_added(
     docs: Path, tmp_path: Path
 ) -> None:
-    from marl_moe.experiment.run.creation import describe_run
+    from marl_moe.experiment.run.size import describe_run
     from marl_moe.experiment.spec.reading import load_experiment
 
     experiment, search = blocks(docs / "experiments.md", "yaml")
     (tmp_path / "mine.yaml").write_text(experiment)
-    assert "30 epochs of training" in describe_run(load_experiment(str(tmp_path / "mine.yaml")))
+    assert "30 epochs of training" in describe_run(
+        load_experiment(str(tmp_path / "mine.yaml")), tmp_path
+    )
     (tmp_path / "searched.yaml").write_text(experiment + search)
-    assert describe_run(load_experiment(str(tmp_path / "searched.yaml"))).startswith(
+    assert describe_run(load_experiment(str(tmp_path / "searched.yaml")), tmp_path).startswith(
         "# search: 16 jobs"
     )

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from marl_moe.experiment.run.creation import describe_run
+from marl_moe.experiment.run.size import describe_run
 from marl_moe.experiment.spec.reading import load_experiment
 
 from .command import TABLES, facts
@@ -62,7 +62,7 @@ def test_jobs_with_runners_and_learners_leave_side_by_side_the_records_of_one_af
     nodes.add(cores=5)
     nodes.add(cores=5)
     at = ("--address", nodes.address)
-    told = describe_run(load_experiment(source, [f"cluster.address='{nodes.address}'"]))
+    told = describe_run(load_experiment(source, [f"cluster.address='{nodes.address}'"]), Path())
     assert "2 jobs (sweep points x seeds), 2 side by side on the cluster" in told
     run("run", source, *at, "--out", str(tmp_path / "together"))
     run(

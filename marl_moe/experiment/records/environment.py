@@ -33,7 +33,7 @@ def describe_environment() -> dict[str, Any]:
     """Return versions (null of what is not installed), machine, commit and command line."""
     return {
         "python": platform.python_version(),
-        "packages": {package: _version(package) for package in PACKAGES},
+        "packages": {package: version_of(package) for package in PACKAGES},
         "platform": platform.platform(),
         "cpu_count": os.cpu_count(),
         "commit": _commit(),
@@ -77,7 +77,8 @@ def read_environment(folder: Path) -> dict[str, Any]:
     return told
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """Return the version of a package, None where it is not installed, as in a mere checkout."""
     try:
         return version(package)
     except PackageNotFoundError:

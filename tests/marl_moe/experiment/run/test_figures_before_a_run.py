@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from marl_moe.errors import SpecError
-from marl_moe.experiment.run.creation import create_run, describe_run
+from marl_moe.experiment.run.creation import create_run
 from marl_moe.experiment.run.planned_tables import planned_tables
+from marl_moe.experiment.run.size import describe_run
 from marl_moe.experiment.spec.reading import (
     load_experiment,
     parse_experiment,
@@ -105,11 +106,11 @@ def test_neither_a_dry_run_nor_a_run_begins_and_nothing_is_written(
     spec = parse_experiment(plain, "tiny")
     said = "figures: 'sensitivity' cannot be drawn of this experiment, leave it out: table 'eval"
     with pytest.raises(SpecError, match=said):
-        describe_run(spec)
+        describe_run(spec, Path())
     with pytest.raises(SpecError, match=said):
         create_run(spec, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    describe_run(parse_experiment(plain | {"figures": []}, "tiny"))
+    describe_run(parse_experiment(plain | {"figures": []}, "tiny"), Path())
 
 
 def test_a_figure_of_ones_own_is_asked_for_what_it_needs(tiny_experiment: dict[str, Any]) -> None:

@@ -219,10 +219,10 @@ def test_every_shipped_experiment_is_still_read_at_every_size() -> None:
 def test_an_unknown_key_is_told_with_the_nearest_of_all_sections(
     write_experiment: Write, given: str, meant: str
 ) -> None:
-    from marl_moe.experiment.run.creation import describe_run
+    from marl_moe.experiment.run.size import describe_run
 
     with pytest.raises(SpecError) as error:
-        describe_run(load_experiment(str(write_experiment({"name": "x"})), [given]))
+        describe_run(load_experiment(str(write_experiment({"name": "x"})), [given]), Path())
     assert f"did you mean {meant}" in str(error.value)
 
 

@@ -1,11 +1,12 @@
 """Metrics that an experiment names: found, given once, and columns of no other meaning."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from marl_moe.errors import SpecError
-from marl_moe.experiment.run.creation import describe_run
+from marl_moe.experiment.run.size import describe_run
 from marl_moe.experiment.spec.reading import parse_experiment
 
 Yaml = dict[str, Any]
@@ -50,8 +51,8 @@ def test_without_the_key_there_are_none_as_in_runs_of_before(tiny_experiment: Ya
 
 
 def test_a_metric_that_fails_in_its_first_slot_is_refused_before_the_run(
-    tiny_experiment: Yaml, metrics: None
+    tiny_experiment: Yaml, metrics: None, tmp_path: Path
 ) -> None:
     spec = parse_experiment(tiny_experiment | {"metrics": ["late", "of_one_world"]}, "tiny")
     with pytest.raises(SpecError, match=r"metric 'of_one_world' should return an array of shape"):
-        describe_run(spec)
+        describe_run(spec, tmp_path)

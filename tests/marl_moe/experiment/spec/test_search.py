@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from marl_moe.errors import SpecError
-from marl_moe.experiment.run.creation import describe_run
+from marl_moe.experiment.run.size import describe_run
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.reading import load_experiment, parse_experiment
 from marl_moe.experiment.spec.search import FIRST_SEED, SPACES, draw
@@ -154,7 +154,7 @@ UNIFORM = {"uniform": [0, 0.9]}
         ({}, "search: should hold a key to search"),
         ({"trials": 4}, "search: should hold a key to search"),
         ({"trails": 4, GAMMA: UNIFORM}, "unknown 'trails'; did you mean 'trials'?"),
-        ({"gamma": UNIFORM}, "search: gamma: only keys of env, mechanism, algorithm can be"),
+        ({"gamma": UNIFORM}, "search: unknown 'gamma'; did you mean 'algorithm.training.gamma'"),
         ({GAMMA: {"unifrom": [0, 1]}}, f"search: {GAMMA}: unknown 'unifrom'; did you mean 'unif"),
         ({GAMMA: 0.3}, f"search: {GAMMA}: should be a space"),
         ({GAMMA: {}}, f"search: {GAMMA}: should be a space"),
@@ -240,10 +240,11 @@ def test_what_does_not_fit_the_experiment_is_refused_before_anything_runs(
     searched: Callable[..., ExperimentSpec], search: Yaml, keys: Yaml, said: str
 ) -> None:
     if keys.get("kind") == "market_study":
-        keys = keys | {"algorithm": None}
+        env = {"num_users": 2, "num_experts": 4, "episode_slots": 20}  # of enough slots
+        keys = keys | {"algorithm": None, "env": env}
     spec = searched({"trials": 2} | search, **keys)
     with pytest.raises(SpecError) as refusal:
-        describe_run(spec)
+        describe_run(spec, Path())
     (line,) = str(refusal.value).splitlines()
     assert line.startswith("search")
     assert said in line
@@ -277,9 +278,9 @@ def test_a_dry_run_counts_the_jobs_of_both_parts(
 ) -> None:
     search = {GAMMA: UNIFORM, "trials": 3, "seeds": 4}
     spec = searched(search, sweep={USERS: [1, 2]})
-    first, then = describe_run(spec).splitlines()
+    first, then = describe_run(spec, Path()).splitlines()
     assert first.startswith("# search: 24 jobs (trials x sweep points x seeds)")
     assert "48 epochs of training, 144 episodes of evaluation" in first  # 2 learned, 3 episodes
     assert then.startswith("# then 4 jobs (sweep points x seeds)")
     assert "8 epochs of training, 60 episodes of evaluation" in then
-    assert yaml.safe_load(spec.to_yaml() + describe_run(spec)) == spec.as_dict()
+    assert yaml.safe_load(spec.to_yaml() + describe_run(spec, Path())) == spec.as_dict()
