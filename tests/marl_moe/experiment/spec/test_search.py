@@ -241,7 +241,7 @@ def test_what_does_not_fit_the_experiment_is_refused_before_anything_runs(
 ) -> None:
     if keys.get("kind") == "market_study":
         env = {"num_users": 2, "num_experts": 4, "episode_slots": 20}  # of enough slots
-        keys = keys | {"algorithm": None, "env": env}
+        keys = keys | {"algorithm": None, "env": env, "figures": []}
     spec = searched({"trials": 2} | search, **keys)
     with pytest.raises(SpecError) as refusal:
         describe_run(spec, Path())
