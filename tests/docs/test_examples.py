@@ -10,11 +10,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from marl_moe.cli import app
+
+pytestmark = pytest.mark.usefixtures("ray_started")
 ROOT = Path(__file__).parents[2]
 PAGES = ["getting_started.md", "ecosystem.md", "python.md"]
 EXTENDING = sorted(path.name for path in (ROOT / "docs/extending").glob("*.md"))
-PROGRAMS = {"marl-moe": ("-m", "marl_moe"), "python": ()}
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
@@ -33,37 +36,47 @@ def files(page: Path) -> dict[str, str]:
 
 
 def play(page: Path, folder: Path) -> None:
-    """Write the files of a page into a folder, run its commands there, then its Python."""
+    """Write the files of a page into the working folder, run its commands there, then its Python.
+
+    The command runs in this process, which has a Ray; a script in one of its own.
+    """
     for name, text in files(page).items():
         (folder / name).write_text(text)
     commands = []
     for block in blocks(page, "bash"):
         for line in block.replace("\\\n", " ").splitlines():
-            program, *words = shlex.split(line, comments=True)
-            assert program in PROGRAMS, line
-            commands.append([sys.executable, *PROGRAMS[program], *words])
+            commands.append(shlex.split(line, comments=True))
     if code := blocks(page, "python"):
         (folder / "example.py").write_text("\n".join(code))
-        commands.append([sys.executable, "example.py"])
+        commands.append(["python", "example.py"])
     assert commands
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    for command in commands:
-        ran = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    for program, *words in commands:
+        if program == "marl-moe":
+            ran = CliRunner().invoke(app, words)
+            assert ran.exit_code == 0, f"{words}\n{ran.output}\n{ran.exception!r}"
+            continue
+        assert program == "python"
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        script = subprocess.run(
+            [sys.executable, *words], env=environment, capture_output=True, text=True, timeout=300
         )
-        assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
+        assert script.returncode == 0, f"{words}\n{script.stdout}\n{script.stderr}"
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_examples_of_a_page_run(page: str, docs: Path, tmp_path: Path) -> None:
+def test_the_examples_of_a_page_run(
+    page: str, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     play(docs / page, tmp_path)
 
 
 @pytest.mark.parametrize("page", EXTENDING)
 def test_a_part_of_ones_own_goes_through_the_command_with_two_seeds(
-    page: str, docs: Path, tmp_path: Path
+    page: str, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Side by side: by default as many seeds run at once as there are cores."""
+    monkeypatch.chdir(tmp_path)
     play(docs / "extending" / page, tmp_path)
     shown = files(docs / "extending" / page)
     experiments = [yaml.safe_load(text) for name, text in shown.items() if name.endswith(".yaml")]
