@@ -86,7 +86,9 @@ class WorldSacConfig(SACConfig):
         Raises:
             ValueError: a key has no effect in our SAC.
         """
-        check_effective("training", kwargs)
+        # RLlib hands back all that a configuration is where it copies one by its dictionary.
+        changed = {key: kwargs[key] for key in kwargs if kwargs[key] != getattr(self, key, None)}
+        check_effective("training", changed)
         super().training(**kwargs)
         if target_entropy_ratio is not NotProvided:
             self.target_entropy_ratio = target_entropy_ratio

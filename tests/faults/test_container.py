@@ -14,6 +14,7 @@ import pytest
 
 from tests.faults.command import PATIENCE_S
 
+pytestmark = pytest.mark.faults
 OTHER_USER = 12345
 # Mounts and network of its own, where it is permitted; then what follows as another user.
 CONTAINER = """

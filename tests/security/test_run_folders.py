@@ -60,6 +60,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = out / "tiny"
     learned = experiment | {"algorithm": {"name": "sac", "stop": {"training_iteration": 1}}}
     (run / "experiment.yaml").write_text(yaml.safe_dump(learned))
+    (run / "environment.json").unlink()  # so that nothing says what the run was begun with
     folder = RunFolder.read(run).training_jobs()[0].checkpoint
     network = NetworkConfig(num_experts=6, hidden=4)
     save_policy(

@@ -4,6 +4,7 @@ from marl_moe.experiment.records.environment import EXPERIMENT as RECORDED
 from marl_moe.experiment.records.environment import read_environment, write_environment
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder
 from marl_moe.experiment.run.lock import sole_use
+from marl_moe.experiment.run.planning import bundles_of_jobs
 from marl_moe.experiment.run.policy_checks import check_policies
 from marl_moe.experiment.run.trained_elsewhere import copy_policies
 from marl_moe.experiment.spec.extension import AS_IT_IS, Extension
@@ -22,10 +23,13 @@ def begin_sitting(run: RunFolder, extension: Extension = AS_IT_IS) -> None:
     Raises:
         UnderWayError: another process is at it.
         SpecError: a policy of another run was not trained with the seeds that are added.
+        MissingExtraError: RLlib or PyTorch is not installed, and a job that is left trains.
         RecordError: a table or `environment.json` is damaged.
     """
-    if not run.jobs_left():
+    left = run.jobs_left()
+    if not left:
         return
+    bundles_of_jobs(left)  # raises where they could not be done here
     told = read_environment(run.path)
     seeds, recorded = run.spec.seed_list(), told.get(RECORDED)
     with sole_use(run.path, EXPERIMENT):

@@ -217,7 +217,7 @@ def test_an_experiment_trains_it_and_plays_what_was_learned(
     before = pd.read_parquet(folder / "evaluation.parquet").query("policy == @algorithm")
     played = CliRunner().invoke(app, ["evaluate", str(folder), "--policy", algorithm])
     assert played.exit_code == 0, played.output
-    assert f"{before['gain'].mean():.3f} [" in played.stdout
+    assert f" {before['gain'].mean():.3f} " in played.stdout
     model["parameters"] = {"slop": 2.0}
     refused = CliRunner().invoke(
         app, ["run", str(write_experiment(experiment)), "--out", str(tmp_path / "none")]

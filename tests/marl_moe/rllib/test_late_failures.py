@@ -102,7 +102,7 @@ def test_a_mechanism_that_fails_late_ends_training_in_one_line(
     assert done.exit_code == 1, done.output
     told = " ".join(done.stderr.split())
     assert f"mechanism late: KeyError: 'nothing' (late_parts.py, line {line_of('nothing')})" in told
-    assert f"to continue: marl-moe resume {tmp_path / 'run'}" in told.replace(" /", " /")
+    assert "marl-moe resume" not in told  # it would fail again
     assert "Traceback" not in done.output
 
 
@@ -116,7 +116,7 @@ def test_a_channel_that_fails_late_ends_training_in_one_line(
     told = " ".join(done.stderr.split())
     where = f"(late_parts.py, line {line_of('no channel')})"
     assert f"channel process fading_out: following: KeyError: 'no channel' {where}" in told
-    assert "marl-moe resume" in told
+    assert "marl-moe resume" not in told
 
 
 @pytest.mark.usefixtures("one_core", "ray_started")
@@ -128,7 +128,7 @@ def test_a_policy_that_fails_late_ends_a_run_and_an_evaluation_in_one_line(
     assert done.exit_code == 1, done.output
     told = " ".join(done.stderr.split())
     where = f"(late_parts.py, line {line_of('no action')})"
-    assert f"policy 'tired': KeyError: 'no action' {where}; to continue: marl-moe resume" in told
+    assert f"policy 'tired': KeyError: 'no action' {where}" in told
     (folder,) = run.iterdir()
     again = marl_moe("evaluate", folder, "--policy", "tired", "--episodes", "1")
     assert again.exit_code == 1, again.output
