@@ -208,6 +208,7 @@ def test_a_judge_that_does_not_care_is_refused_with_the_topic(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("shared_embedding")
+@pytest.mark.faults
 def test_a_killed_measurement_goes_on_to_the_same_table(tmp_path: Path) -> None:
     """The command with the phrases that are shipped, killed by SIGKILL after two requests."""
     options = ["calibrate", "--per-cell", "5", "--words", "60", "--out"]

@@ -171,6 +171,7 @@ def facts(folder: Path, name: str) -> pd.DataFrame:
     return table.drop(columns=[column for column in table if "seconds" in column])
 
 
+@pytest.mark.faults
 def test_a_killed_run_goes_on_with_its_own_code_to_the_same_tables(
     own: Path, tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def facts(folder: Path, name: str) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(("sent", "side_by_side"), [(signal.SIGKILL, 2), (signal.SIGINT, 1)])
+@pytest.mark.faults
 def test_a_run_stopped_after_a_seed_continues_to_the_tables_of_one_that_was_not(
     several_seeds: Path,
     several_whole: Path,
@@ -154,6 +155,7 @@ def kill(process: subprocess.Popen[str], folder: Path, after: int, delay: float 
     process.communicate()
 
 
+@pytest.mark.faults
 def test_resume_after_kills_within_a_seed_ends_at_the_weights_and_tables_of_an_unbroken_run(
     long_seed: Path,
     long_whole: Path,
