@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from envs.arrays import Bool, Float, Int
 from mechanisms import Market, best_response, welfare
-from mechanisms.assignment import optimal_welfare, pairs_of
+from mechanisms.assignment import optimal_welfare
 from mechanisms.candidates import of_served
+from mechanisms.pairs import pairs_of
 
 FAILED = "failed: "  # begins the status of a clearing that the mechanism gave no answer to
 

@@ -18,96 +18,17 @@ mixed-integer, to proven optimality. How far apart bids may be, `mechanisms.magn
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from mechanisms.arrays import BoolArray, FloatArray, IntArray
-from mechanisms.candidates import expert_of, load, of_pairs, of_served
-from mechanisms.highs import Optimum, maximise
-from mechanisms.magnitudes import FARTHEST, check_magnitudes, least_lost, unit_of
+from mechanisms.arrays import FloatArray, IntArray
+from mechanisms.candidates import expert_of, load, of_served
 from mechanisms.market import Market
 from mechanisms.outcome import Allocation, Outcome
+from mechanisms.pairs import Band, Pairs, overruns, pairs_of, possible
+from mechanisms.relaxation import relaxation
 from mechanisms.sparse_assignment import within_capacity
 
-# A band is kept up to this share of it, which is more than sums round by and what the solver keeps
-# a row to.
-_BAND_TOLERANCE = 1e-8
 _WHOLE_TOLERANCE = 1e-6  # a share of a user's service this close to 0 or 1 is 0 or 1
-
-
-class Band(NamedTuple):
-    """Bandwidth rows of an assignment."""
-
-    need: FloatArray  # (..., U, C) Hz
-    limit: FloatArray  # (..., E) Hz
-
-    @property
-    def fits(self) -> FloatArray:
-        """Band up to which an expert is not overrun, (..., E) Hz."""
-        return self.limit * (1 + _BAND_TOLERANCE)
-
-
-class Pairs(NamedTuple):
-    """Values, costs and limits that decide an assignment, for worlds along any leading axes."""
-
-    net: FloatArray  # (..., U, C) net value, credits
-    cost: FloatArray  # (..., U, C) of serving at full effort, credits, as reported
-    capacity: IntArray  # (..., E) subtasks
-    band: Band | None = None  # None without bandwidth rows
-    candidates: IntArray | None = None  # (..., U, C) as in `UserReports`
-
-    @property
-    def num_experts(self) -> int:
-        """Number of experts, E."""
-        return self.capacity.shape[-1]
-
-    def world(self, index: tuple[int, ...]) -> Pairs:
-        """Return the pairs at `index` along the leading axes."""
-        band = self.band
-        if band is not None:
-            band = Band(band.need[index], band.limit[index])
-        candidates = None if self.candidates is None else self.candidates[index]
-        return Pairs(self.net[index], self.cost[index], self.capacity[index], band, candidates)
-
-
-class Relaxation(NamedTuple):
-    """An optimal vertex of the relaxed program of one world, and its duals."""
-
-    share: FloatArray  # (U, C) of each pair's service, 0..1
-    place_price: FloatArray  # (E,) dual of capacity, credits a subtask
-    band_price: FloatArray  # (E,) dual of bandwidth, credits/Hz; 0 without bandwidth rows
-
-
-def pairs_of(market: Market, mechanism: str, *, bandwidth: bool) -> Pairs:
-    """Read the pairs of a market.
-
-    Raises:
-        MarketError: users report nothing or, with `bandwidth`, the band is not known; the message
-            names `mechanism`.
-    """
-    users = market.users_for(mechanism)
-    band = None
-    if bandwidth:
-        market.check_band(mechanism)
-        band = Band(users.bandwidth_need, market.bandwidth_limit)
-    full_cost = market.unit_cost + market.cost_slope / 2
-    cost = users.points * of_pairs(full_cost, users.candidates)
-    net = users.value - cost
-    net *= (users.topic >= 0)[..., np.newaxis]
-    return Pairs(net, cost, market.capacity, band, users.candidates)
-
-
-def net_value(market: Market) -> FloatArray:
-    """Return what serving a pair is worth to society, (..., U, C) credits.
-
-    It is value - points (kappa + slope / 2), the latter the reported cost of full effort; 0 for
-    users without a topic.
-
-    Raises:
-        MarketError: users report nothing.
-    """
-    return pairs_of(market, "a net value", bandwidth=False).net
 
 
 def optimal_welfare(market: Market, bandwidth: bool) -> FloatArray:
@@ -136,22 +57,6 @@ def optimal_allocation(pairs: Pairs) -> IntArray:
         if overrun[index].any():
             expert[index] = _within_band(pairs.world(index))
     return expert
-
-
-def overruns(pairs: Pairs, expert: IntArray) -> BoolArray:
-    """Return the experts (..., E) whose band an allocation (..., U) overruns."""
-    if pairs.band is None:
-        return np.zeros(pairs.capacity.shape, dtype=bool)
-    need = of_served(pairs.band.need, expert, pairs.candidates)
-    return load(need, expert, pairs.num_experts) > pairs.band.fits
-
-
-def possible(pairs: Pairs) -> Pairs:
-    """Return the same with net value 0 for pairs that the band forbids even alone."""
-    if pairs.band is None:
-        return pairs
-    fits = pairs.band.need <= of_pairs(pairs.band.fits, pairs.candidates)
-    return pairs._replace(net=pairs.net * fits)
 
 
 def _within_capacity(pairs: Pairs) -> IntArray:
@@ -195,66 +100,6 @@ def _within_band(pairs: Pairs) -> IntArray:
 def _rounded(share: FloatArray, pairs: Pairs) -> IntArray:
     column = np.where(share.max(axis=-1) > 0.5, share.argmax(axis=-1), -1)
     return expert_of(column, pairs.candidates)
-
-
-def relaxation(pairs: Pairs, *, whole: bool = False) -> Relaxation:
-    """Solve the relaxed program of one world by the simplex method, or with `whole` the program.
-
-    Raises:
-        MechanismError: HiGHS did not prove an optimum, or bids are too far apart for it.
-    """
-    pairs = possible(pairs)
-    num_users, num_experts = len(pairs.net), pairs.num_experts
-    share = np.zeros_like(pairs.net)
-    place_price, band_price = np.zeros(num_experts), np.zeros(num_experts)
-    user, column = np.nonzero((pairs.net > 0) & of_pairs(pairs.capacity > 0, pairs.candidates))
-    expert = column if pairs.candidates is None else pairs.candidates[user, column]
-    if not user.size:
-        return Relaxation(share, place_price, band_price)
-    problem = f"assignment of {num_users} users to {num_experts} experts"
-    rows, coefficients = [user, num_users + expert], [np.ones(user.size), np.ones(user.size)]
-    limits = [np.ones(num_users), pairs.capacity.astype(np.float64)]
-    limit = np.ones(num_experts)
-    if pairs.band is not None:
-        # Rows in shares of the band and an objective in shares of the greatest value: all numbers
-        # are about 1.
-        problem += " within bandwidth"
-        limit = np.where(pairs.band.limit > 0, pairs.band.limit, 1.0)
-        rows.append(num_users + num_experts + expert)
-        coefficients.append(pairs.band.need[user, column] / limit[expert])
-        limits.append((pairs.band.limit > 0).astype(np.float64))
-    net = pairs.net[user, column]
-    row, coefficient = np.stack(rows, axis=-1), np.stack(coefficients, axis=-1)
-    scale = net.max()
-    if whole:
-        check_magnitudes(net, problem, FARTHEST)
-        scale = unit_of(net)
-
-    def solved(scale: float) -> Optimum:
-        return maximise(
-            net / scale,
-            row,
-            coefficient,
-            np.concatenate(limits),
-            problem,
-            whole=whole,
-            # Where lists crowd the dual method takes up to 16 times as long; elsewhere a fifth to a
-            # half.
-            from_nothing=pairs.candidates is not None and not whole,
-        )
-
-    found = solved(scale)
-    if not whole:
-        lost = least_lost(net, scale * (found.dual[row] * coefficient).sum(axis=-1))
-        if lost is not None:
-            check_magnitudes(np.array([lost, scale]), problem, FARTHEST)
-            scale = lost
-            found = solved(scale)
-    share[user, column] = found.decision
-    place_price = scale * found.dual[num_users : num_users + num_experts]
-    if pairs.band is not None:
-        band_price = scale * found.dual[num_users + num_experts :] / limit
-    return Relaxation(share, place_price, band_price)
 
 
 def admitted(wish: FloatArray, pairs: Pairs) -> IntArray:

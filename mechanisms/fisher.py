@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from mechanisms.arrays import BoolArray, FloatArray
-from mechanisms.assignment import admitted, outcome_of, pairs_of, points_served
+from mechanisms.assignment import admitted, outcome_of, points_served
 from mechanisms.base import register
 from mechanisms.budget import budget_of, check_amount
 from mechanisms.candidates import greatest, load, of_pairs, of_served
@@ -19,6 +19,7 @@ from mechanisms.errors import MechanismError
 from mechanisms.fisher_equilibrium import equilibrium
 from mechanisms.market import Market
 from mechanisms.outcome import Allocation, Outcome
+from mechanisms.pairs import pairs_of
 from mechanisms.reference.fisher import FisherProgram
 from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
 

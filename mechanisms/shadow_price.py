@@ -9,19 +9,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from mechanisms.assignment import (
-    admitted,
-    outcome_at_full_effort,
-    pairs_of,
-    relaxation,
-)
+from mechanisms.assignment import admitted, outcome_at_full_effort
 from mechanisms.base import register
 from mechanisms.candidates import of_pairs, of_served
 from mechanisms.claims import Claims
 from mechanisms.errors import MechanismError
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
+from mechanisms.pairs import pairs_of
 from mechanisms.reference.assignment import AssignmentProgram
+from mechanisms.relaxation import relaxation
 from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
 
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from mechanisms.arrays import FloatArray, IntArray
-from mechanisms.assignment import Pairs, optimal_allocation, outcome_at_full_effort, pairs_of
+from mechanisms.assignment import optimal_allocation, outcome_at_full_effort
 from mechanisms.base import register
 from mechanisms.candidates import cells, of_served
 from mechanisms.claims import Claims
@@ -19,6 +19,7 @@ from mechanisms.errors import MechanismError
 from mechanisms.magnitudes import FARTHEST_ROUNDED, check_magnitudes
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
+from mechanisms.pairs import Pairs, pairs_of
 from mechanisms.reference.assignment import AssignmentProgram
 from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from mechanisms.arrays import IntArray
-from mechanisms.assignment import Band, Pairs, Relaxation, possible
 from mechanisms.candidates import expert_of, of_all_experts, of_lists
 from mechanisms.magnitudes import FARTHEST, check_magnitudes, unit_of
+from mechanisms.pairs import Band, Pairs, possible
 from mechanisms.program import Compiled, Program
+from mechanisms.relaxation import Relaxation
 
 # Of the best bids of two users, one over the other: an interior-point method settles all up to its
 # tolerance of the whole welfare.

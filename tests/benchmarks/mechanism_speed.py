@@ -24,7 +24,7 @@ from marl_moe.experiment.study.market_study import sample_markets
 from marl_moe.experiment.training.cluster import start_ray
 from marl_moe.experiment.training.configuration import algorithm_config
 from mechanisms import Market, MechanismError
-from mechanisms.assignment import net_value
+from mechanisms.pairs import net_value
 
 SIZES = ((8, 30), (64, 300))
 MARKETS = 8  # cleared in turn, so that every solve has new parameters

@@ -10,18 +10,11 @@ import pytest
 
 from mechanisms import Market, MarketError, MechanismError, UserReports
 from mechanisms.arrays import IntArray
-from mechanisms.assignment import (
-    Band,
-    Pairs,
-    admitted,
-    net_value,
-    optimal_allocation,
-    optimal_welfare,
-    pairs_of,
-    relaxation,
-)
+from mechanisms.assignment import admitted, optimal_allocation, optimal_welfare
 from mechanisms.candidates import load, of_served
+from mechanisms.pairs import Band, Pairs, net_value, pairs_of
 from mechanisms.reference.assignment import AssignmentProgram
+from mechanisms.relaxation import relaxation
 
 USERS, EXPERTS = 5, 4
 

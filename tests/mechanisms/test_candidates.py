@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 import mechanisms
 from mechanisms import Market, Outcome
-from mechanisms.assignment import net_value, optimal_welfare, pairs_of, possible, relaxation
+from mechanisms.assignment import optimal_welfare
 from mechanisms.candidates import column_of, expert_of, greatest, load, of_pairs, of_served, total
+from mechanisms.pairs import net_value, pairs_of, possible
+from mechanisms.relaxation import relaxation
 
 DrawMarket = Callable[..., Market]
 Widen = Callable[[Market], Market]

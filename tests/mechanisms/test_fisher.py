@@ -10,10 +10,10 @@ import pytest
 import mechanisms
 from mechanisms import Market, MarketError, MechanismError, Outcome, UserReports, fisher_equilibrium
 from mechanisms.arrays import FloatArray
-from mechanisms.assignment import net_value
 from mechanisms.candidates import load, of_served
 from mechanisms.fisher import Fisher, trade_in
 from mechanisms.fisher_equilibrium import equilibrium
+from mechanisms.pairs import net_value
 
 WORLDS, USERS, EXPERTS = 8, 7, 5
 

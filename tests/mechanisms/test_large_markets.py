@@ -8,10 +8,11 @@ import pytest
 
 import mechanisms
 from mechanisms import Market
-from mechanisms.assignment import pairs_of, possible, relaxation
 from mechanisms.candidates import load, of_pairs, of_served, total
 from mechanisms.fisher import trade_in
 from mechanisms.fisher_equilibrium import equilibrium
+from mechanisms.pairs import pairs_of, possible
+from mechanisms.relaxation import relaxation
 from mechanisms.vcg import least_prices
 
 USERS, EXPERTS, LISTED = 1000, 3000, 30

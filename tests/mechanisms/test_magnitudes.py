@@ -9,7 +9,7 @@ import pytest
 
 import mechanisms
 from mechanisms import Market, MechanismError, UserReports
-from mechanisms.assignment import Pairs, pairs_of
+from mechanisms.pairs import Pairs, pairs_of
 
 USERS, EXPERTS = 5, 2
 

@@ -11,8 +11,10 @@ import pytest
 import mechanisms
 from mechanisms import Market, MarketError, MechanismError, Outcome, UserReports, highs
 from mechanisms.arrays import FloatArray
-from mechanisms.assignment import optimal_welfare, pairs_of, relaxation
+from mechanisms.assignment import optimal_welfare
 from mechanisms.candidates import load, of_served
+from mechanisms.pairs import pairs_of
+from mechanisms.relaxation import relaxation
 
 WORLDS, USERS, EXPERTS = 12, 8, 6
 

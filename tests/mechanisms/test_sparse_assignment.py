@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from mechanisms import Market
 from mechanisms.arrays import FloatArray, IntArray
-from mechanisms.assignment import pairs_of, relaxation
 from mechanisms.candidates import expert_of, load, of_served
+from mechanisms.pairs import pairs_of
+from mechanisms.relaxation import relaxation
 from mechanisms.sparse_assignment import within_capacity
 
 DrawMarket = Callable[..., Market]

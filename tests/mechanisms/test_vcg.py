@@ -10,8 +10,9 @@ from scipy.optimize import linprog
 import mechanisms
 from mechanisms import Market, MarketError, MechanismError, Outcome, UserReports, highs
 from mechanisms.arrays import FloatArray
-from mechanisms.assignment import net_value, optimal_welfare, pairs_of
+from mechanisms.assignment import optimal_welfare
 from mechanisms.candidates import load, of_served
+from mechanisms.pairs import net_value, pairs_of
 from mechanisms.vcg import least_prices
 
 WORLDS, USERS, EXPERTS = 12, 8, 6
