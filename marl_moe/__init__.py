@@ -11,7 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from marl_moe.api import Run, evaluate, load, run
+    from marl_moe.api import evaluate, load, run
+    from marl_moe.runs import Run
 
 try:
     __version__ = version("marl-moe")
@@ -24,6 +25,6 @@ __all__ = ["Run", "__version__", "evaluate", "load", "run"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'marl_moe' has no attribute {name!r}")
-    from marl_moe import api
+    from marl_moe import api, runs
 
-    return getattr(api, name)
+    return runs.Run if name == "Run" else getattr(api, name)
