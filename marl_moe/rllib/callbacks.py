@@ -71,14 +71,20 @@ class RecordedCallbacks:
 def call(hook: str, function: Callable[..., None], /, **arguments: Any) -> None:
     """Call a hook with RLlib's arguments and a logger of columns.
 
-    An error on an env runner is kept for the algorithm, which `logged` tells: RLlib would restart a
-    remote env runner that raises, and go on for ever.
+    One that fails on the algorithm ends training at once (PartError). An error on an env runner is
+    kept for the algorithm, which `logged` tells: RLlib would restart a remote env runner that
+    raises, and go on for ever.
     """
     runner = arguments.get("env_runner")
     if runner is None:
         if "metrics_logger" in arguments:
             arguments["metrics_logger"] = logger_of(arguments["algorithm"])
-        function(**arguments)
+        try:
+            function(**arguments)
+        except PartError:
+            raise
+        except Exception as error:  # of whatever the function does
+            raise PartError(f"callbacks: {hook}: {described(error)}") from error
         return
     columns = runner.metrics.stats.setdefault(COLUMNS, {})
     arguments["metrics_logger"] = ColumnLogger(runner.metrics, columns)

@@ -103,3 +103,8 @@ class Fails(RLlibCallback):
 def told_by_a_function(*, metrics_logger: Any, **kwargs: Any) -> None:
     """Log one number; a hook may be a function."""
     metrics_logger.log_value("by_a_function", 3.0)
+
+
+class FailsOnTheAlgorithm(RLlibCallback):
+    def on_train_result(self, *, algorithm: Any, **kwargs: Any) -> None:
+        raise KeyError("nothing of that name")

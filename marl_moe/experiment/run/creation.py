@@ -12,7 +12,8 @@ from marl_moe.experiment.records.secrets import redacted
 from marl_moe.experiment.run.checks import checked_points, checked_search, trains
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder, code_of, create_run_folder
 from marl_moe.experiment.run.input_copies import copy_inputs
-from marl_moe.experiment.run.size import check_room
+from marl_moe.experiment.run.planning import jobs_of
+from marl_moe.experiment.run.size import check_places, check_room
 from marl_moe.experiment.run.trained_elsewhere import copy_policies
 from marl_moe.experiment.run.trust import write_trust
 from marl_moe.experiment.spec.experiment import ExperimentSpec
@@ -20,7 +21,7 @@ from marl_moe.experiment.spec.imports import IMPORTS
 from marl_moe.experiment.spec.input_files import with_runs_from
 from marl_moe.experiment.spec.sweep import Point, sweep_points
 from marl_moe.experiment.spec.yaml_loader import written_yaml
-from marl_moe.experiment.training.cluster import address_of, start_ray
+from marl_moe.experiment.training.cluster import address_of, nodes, start_ray
 from marl_moe.sources import FINDER, Found, module_of
 from marl_moe.whole_file import write_text
 
@@ -48,6 +49,8 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
         )
     if address_of(spec.cluster) is not None or trains(points):
         start_ray(spec.cluster)
+    if trains(points):
+        check_places(jobs_of(points, spec.seed_list(), out), nodes())
     check_room(points, spec.seed_list(), out)
     folder = create_run_folder(out, spec.name)
     try:

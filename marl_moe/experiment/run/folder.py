@@ -204,8 +204,13 @@ def read_experiment(
     spec = load_experiment(str(file), code=path / IMPORTS)
     check_inputs(spec, path)
     if file.name == CHOSEN:
+        if extension:
+            raise SpecError(
+                f"{path}: a run with a search cannot be extended: {CHOSEN} in it is an experiment "
+                "of its own"
+            )
         check_as_begun(path, load_experiment(str(path / EXPERIMENT), code=path / IMPORTS))
-        return extension.of(spec)
+        return spec
     return check_as_begun(path, spec, extension)
 
 

@@ -1,5 +1,7 @@
 """How large a run would be: jobs, work, and the room on disk that its checkpoints take."""
 
+import errno
+import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -13,13 +15,15 @@ from marl_moe.experiment.run.checks import (
     checked_search,
     trains,
 )
+from marl_moe.experiment.run.job import Job
 from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once, jobs_of
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.sweep import Point
-from marl_moe.experiment.training.cluster import address_of
+from marl_moe.experiment.training.cluster import Resources, address_of, nodes
 from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.experiment.training.engines import engine_of
 from marl_moe.experiment.training.local_ray import temporary_folder
+from marl_moe.experiment.training.resources import check_fits
 from mechanisms import make
 
 BESIDE = 12  # bytes a transition: its action (8) and its reward (4)
@@ -41,6 +45,7 @@ def describe_run(spec: ExperimentSpec, out: Path) -> str:
         OSError: it trains, and Ray could keep its sockets nowhere, or there is no room.
     """
     points = checked_but_for_algorithms(spec)
+    check_folder(out)
     if trains(points) and address_of(spec.cluster) is None:
         temporary_folder()
     lines = [_size(spec, points, "sweep points x seeds", out)]
@@ -49,6 +54,33 @@ def describe_run(spec: ExperimentSpec, out: Path) -> str:
         size = _size(tried, tried_points, "trials x sweep points x seeds", out)
         lines = [f"search: {size}", f"then {lines[0]}"]
     return "\n".join(f"# {line}" for line in [*lines, *notes(points)])
+
+
+def check_folder(out: Path) -> None:
+    """Check that a folder is one, or can be made.
+
+    Raises:
+        OSError: it cannot.
+    """
+    place = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+
+
+def check_places(jobs: Sequence[Job], there: Sequence[Resources]) -> None:
+    """Check that Ray can place env runners and learners of each job.
+
+    Args:
+        jobs: the jobs.
+        there: resources of each node of Ray.
+
+    Raises:
+        SpecError: it cannot.
+    """
+    for bundles in bundles_of_jobs(jobs):
+        check_fits(bundles[1:], there)
 
 
 def notes(points: Sequence[Point]) -> list[str]:
@@ -124,12 +156,21 @@ def _size(spec: ExperimentSpec, points: Sequence[Point], factors: str, out: Path
     try:
         check_algorithms(points)
         at_once = how_many_at_once(jobs, bundles_of_jobs(jobs))
+        if trains(points):
+            check_places(jobs, nodes() if address_of(spec.cluster) else [_this_machine()])
         room = check_room(points, spec.seed_list(), out)
     except MissingExtraError as error:
         return f"{count}: {work}; not all is checked: {error}"
     place = "this machine" if address_of(spec.cluster) is None else "the cluster"
     said = f"{count}, {at_once} side by side on {place}: {work}"
     return f"{said}; up to {_amount(room)} of checkpoints at once" if room else said
+
+
+def _this_machine() -> Resources:
+    """Return the resources that a Ray of this machine would have."""
+    import torch
+
+    return {"CPU": os.cpu_count() or 1, "GPU": torch.cuda.device_count()}
 
 
 def _amount(size: int) -> str:

@@ -52,10 +52,7 @@ class Extension:
         if not self:
             return spec
         if spec.search is not None:
-            raise SpecError(
-                "a run with a search cannot be extended: the setting that it chose is an "
-                "experiment of its own, chosen.yaml in the run folder"
-            )
+            raise SpecError("a run cannot be extended before its search is done")
         plain = spec.as_dict()
         if self.seeds is not None:
             if isinstance(spec.seeds, list):

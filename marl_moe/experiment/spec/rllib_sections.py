@@ -16,7 +16,7 @@ from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.keys import unknown_at
 from marl_moe.rllib.effective_keys import OF_KEY, check_effective
-from marl_moe.rllib.limits import check_plain
+from marl_moe.rllib.limits import check_amounts, check_plain
 
 CALLBACKS = "callbacks"
 CLOCKED = "min_time_s_per_iteration"
@@ -57,6 +57,10 @@ def apply_section(config: Any, section: str, keys: dict[str, Any], *, is_ours: b
         for key, value in keys.items():
             _check_plain(f"algorithm.{section}.{key}", value)
             _check_kind(f"algorithm.{section}.{key}", value, known[key])
+    try:
+        check_amounts(keys)
+    except ValueError as error:
+        raise SpecError(f"algorithm.{section}.{error}") from None
     try:
         if is_ours:
             check_effective(section, keys)

@@ -126,6 +126,7 @@ def test_functions_for_hooks_that_are_never_called_are_refused_too(
         ("LogsTwice", "'twice' is logged by hooks of env runners and by hooks of the algorithm"),
         ("LogsText", "on_sample_end: PartError: callbacks: 'mood' should be a number, got str"),
         ("LogsAList", "'all': reduce should be one of mean, sum, .*got 'item_series'"),
+        ("FailsOnTheAlgorithm", r"on_train_result: KeyError: .*\(callbacks_of_mine.py, line"),
         ("Fails", r"on_sample_end: KeyError: .*nothing of that name.*\(callbacks_of_mine.py, line"),
     ],
 )

@@ -148,6 +148,8 @@ def test_every_command_takes_the_folder_for_that_plain_run(
     assert spec == load_experiment(str(folder / "chosen.yaml"))
     assert load_experiment(str(folder / "experiment.yaml")).search is not None
     before = {path: path.read_bytes() for path in folder.rglob("*.parquet")}
+    refused = marl_moe("resume", folder, "--seeds", "9", code=2)
+    assert "a run with a search cannot be extended: chosen.yaml in it is an experiment" in refused
     assert "judged" in marl_moe("resume", folder)
     assert before == {path: path.read_bytes() for path in folder.rglob("*.parquet")}
     recorded = pd.read_parquet(folder / "evaluation.parquet").query("policy == 'sac'")
@@ -284,6 +286,7 @@ def test_code_that_only_a_setting_of_the_search_names_is_not_run_without_trust(
     tried = yaml.safe_load(path.read_text())
     code = {"algorithm.callbacks.callbacks_class": "elsewhere.Bomb"}
     path.write_text(yaml.safe_dump(tried | {"sweep": [code | point for point in tried["sweep"]]}))
+    (folder / "search" / "environment.json").unlink()  # which would tell of the edit first
     assert "elsewhere.Bomb" in marl_moe("resume", folder, code=2)
     with pytest.raises(SpecError, match=r"elsewhere\.Bomb"):
         RunFolder.read(folder).check_trusted(trust=False)

@@ -47,6 +47,7 @@ def test_a_disk_without_room_for_checkpoints_is_told_before_anything_is_written(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     monkeypatch.setattr("marl_moe.experiment.run.creation.start_ray", lambda _: None)
+    monkeypatch.setattr("marl_moe.experiment.run.creation.nodes", lambda: [{"CPU": 2.0}])
     result = told(tiny_experiment, tmp_path, *options)
     assert result.exit_code == 1
     assert "checkpoints take up to 0.1 MB at once, there is room for 0.0 MB" in result.stderr
@@ -63,3 +64,24 @@ def test_topics_that_no_expert_is_of_are_told(tiny_experiment: Yaml, tmp_path: P
     assert dry.stdout.splitlines()[-1] == f"# {note}"
     assert note in told(experiment, tmp_path).stdout.splitlines()
     assert "note:" not in told(tiny_experiment, tmp_path, "--dry-run").stdout
+
+
+def test_a_folder_that_can_be_none_is_told_by_a_dry_run_too(
+    tiny_experiment: Yaml, tmp_path: Path
+) -> None:
+    (tmp_path / "out").write_text("a file")
+    alone = tiny_experiment | {"algorithm": None, "figures": []}
+    for options in ((), ("--dry-run",)):
+        result = told(alone, tmp_path, *options)
+        assert result.exit_code == 1
+        assert str(tmp_path / "out") in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_more_runners_than_the_machine_can_place_are_told_by_a_dry_run_too(
+    tiny_experiment: Yaml, tmp_path: Path
+) -> None:
+    algorithm = {"name": "ppo", "env_runners": {"num_env_runners": 5000}}
+    result = told(tiny_experiment | {"algorithm": algorithm}, tmp_path, "--dry-run")
+    assert result.exit_code == 2
+    assert "env runners and learners of a job need 5000 cores, Ray has " in result.stderr

@@ -162,3 +162,30 @@ def test_training_is_measured_against_the_equilibrium_where_it_is_to_be_evaluate
         row["gain"] for row in without
     ]  # measuring changes nothing
     assert np.isnan([row["share_of_equilibrium"] for row in without]).all()
+
+
+@pytest.mark.parametrize("name", ["sac", "ppo"])
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("env_runners.num_env_runners", 1.5, "should be an integer of at least 0, got 1.5"),
+        ("env_runners.num_env_runners", 2.0, "should be an integer of at least 0, got 2.0"),
+        ("env_runners.num_env_runners", -1, "should be an integer of at least 0, got -1"),
+        ("env_runners.num_env_runners", None, "should be an integer of at least 0, got None"),
+        ("env_runners.num_envs_per_env_runner", 2.5, "should be an integer of at least 1, got 2.5"),
+        ("env_runners.num_cpus_per_env_runner", -1, "should be a number of at least 0, got -1"),
+        ("env_runners.sample_timeout_s", -1, "should be a number of at least 0, got -1"),
+        ("learners.num_learners", -1, "should be an integer of at least 0, got -1"),
+        ("learners.num_learners", 1.5, "should be an integer of at least 0, got 1.5"),
+        ("fault_tolerance.max_num_env_runner_restarts", -3, "should be an integer of at least 0"),
+        ("debugging.log_level", "NONSENSE", "should be one of DEBUG, INFO, WARN, ERROR"),
+    ],
+)
+def test_a_value_that_rllib_takes_whatever_it_is_is_refused_by_its_key(
+    tiny_experiment: dict[str, Any], name: str, key: str, value: object, said: str
+) -> None:
+    section, _, last = key.partition(".")
+    algorithm = {"name": name, "stop": {"training_iteration": 1}, section: {last: value}}
+    spec = parse_experiment(tiny_experiment | {"algorithm": algorithm}, "tiny")
+    with pytest.raises(SpecError, match=re.escape(f"algorithm.{key} {said}")):
+        check_algorithm(spec)
