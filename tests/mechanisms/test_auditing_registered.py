@@ -127,7 +127,7 @@ TRIALS = [
     Trial("double_auction", topics_of_equal_experts),
     Trial("shadow_price", scarce_places, misreports=40, agents=2, regretted_by=USERS),
     Trial("shadow_price", shared_bands, misreports=40, agents=1, regretted_by=USERS),
-    Trial("fisher", shared_bands, agents=1, regretted_by=USERS),
+    Trial("fisher", shared_bands, misreports=40, agents=1, regretted_by=USERS),
 ]
 
 
