@@ -114,6 +114,7 @@ TRIALS = [
     Trial("budgeted_price", sellers, regretted_by=EDGE_DEVICES),
     Trial("budgeted_price", sellers, regretted_by=EDGE_DEVICES, params={"budget": 1.5}),
     Trial("contract", sellers_of_menu_types),
+    Trial("cost_plus", sellers, misreports=60, regretted_by=EDGE_DEVICES),
     Trial("proportional_share", sellers),
     Trial("proportional_share", sellers, params={"budget": 1.5}),
     Trial("vcg", scarce_places, regretted_by=EDGE_DEVICES),
