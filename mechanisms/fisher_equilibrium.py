@@ -134,7 +134,7 @@ def _solved(traded: Traded, unit: float = 1.0) -> Equilibrium:
     )
     least = np.minimum(1.0, money / np.maximum(greatest[poor], money))
     everybody = np.arange(poor.size)
-    for power in (0.0, 0.5, 1.0):
+    for power in (0.0, 0.25, 0.5, 0.75, 1.0):
         tangents.add_to(program, everybody, least**power, money)
 
     for _ in range(_MAX_PROGRAMS):
@@ -202,5 +202,7 @@ class _Tangents:
 
     def mean_pace(self, weight: FloatArray) -> FloatArray:
         """Return the mean pace of each user's tangents, (U,); 1 of users without."""
-        mean = np.bincount(self._of_user, weight * self._pace, self._num_users)
-        return np.where(np.isin(np.arange(self._num_users), self._poor), mean, 1.0)
+        mean = np.ones(self._num_users)
+        sums = np.bincount(self._of_user, weight * self._pace, self._num_users)
+        mean[self._poor] = sums[self._poor]
+        return mean
