@@ -127,8 +127,8 @@ def test_users_alike_spend_all_their_money_on_a_band_for_half_of_them() -> None:
     market = one_expert(value=9.0, need=500.0, budget=8.0, num_users=4)
     traded, _ = trade_in(market, None)
     found = equilibrium(traded)
-    np.testing.assert_allclose(2.0 * price_of(traded, found), 4.0, rtol=1e-4)
-    np.testing.assert_allclose(found.pace, 2.0 / 4.5, rtol=1e-4)
+    np.testing.assert_allclose(2.0 * price_of(traded, found), 4.0, rtol=1e-3)
+    np.testing.assert_allclose(found.pace, 2.0 / 4.5, rtol=1e-3)
     outcome = clear(market)
     assert (outcome.allocation.expert >= 0).sum() == 2
     np.testing.assert_allclose(outcome.allocation.charge.sum(), 4.0, rtol=1e-6)
@@ -162,7 +162,7 @@ def test_a_user_of_little_money_mixes_a_good_and_a_cheap_service() -> None:
     )
     found = equilibrium(traded)
     good = (6 / 0.875 - 6) / 4
-    np.testing.assert_allclose(found.pace, 0.875, rtol=1e-4)
+    np.testing.assert_allclose(found.pace, 0.875, rtol=1e-3)
     np.testing.assert_allclose(found.share, [[good, 1 - good]], atol=1e-3)
 
 
