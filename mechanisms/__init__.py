@@ -32,6 +32,7 @@ from mechanisms.budgeted_price import BudgetedPrice
 from mechanisms.claims import Claims, Side
 from mechanisms.contract import Contract
 from mechanisms.convex import ConvexMechanism, ConvexProgram, Given
+from mechanisms.cost_plus import CostPlus
 from mechanisms.double_auction import DoubleAuction
 from mechanisms.errors import MarketError, MechanismError, PartError
 from mechanisms.fisher import Fisher
@@ -53,6 +54,7 @@ __all__ = [
     "Contract",
     "ConvexMechanism",
     "ConvexProgram",
+    "CostPlus",
     "DoubleAuction",
     "Fisher",
     "FreeExperts",

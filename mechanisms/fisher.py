@@ -1,88 +1,102 @@
-"""Users with a budget each buy experts' bandwidth at the prices of a market equilibrium."""
+"""Users with a budget each buy one service at the prices of a market equilibrium."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
-from mechanisms.arrays import BoolArray, FloatArray
+from mechanisms.arrays import FloatArray
 from mechanisms.assignment import admitted, outcome_of, points_served
 from mechanisms.base import register
 from mechanisms.budget import budget_of, check_amount
-from mechanisms.candidates import greatest, load, of_pairs, of_served
+from mechanisms.candidates import load, of_pairs, of_served
 from mechanisms.claims import Claims
 from mechanisms.errors import MechanismError
-from mechanisms.fisher_equilibrium import equilibrium
+from mechanisms.fisher_equilibrium import Traded, equilibrium, price_of
 from mechanisms.market import Market
 from mechanisms.outcome import Allocation, Outcome
 from mechanisms.pairs import pairs_of
 from mechanisms.reference.fisher import FisherProgram
 from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
 
-_ROUNDING = 1e-8  # what is dearer by this share of a user's money is still paid with all of it
-# A smaller share of what a user spends does not count: it may be the solver's rounding.
-_SPENT = 1e-3
-
-_PLENTY = 100.0  # of what all bands are worth: with more, what is spent is lost in the rounding
+_BOUGHT = 1e-3  # a smaller share of a service does not count: it may be the solver's rounding
+# Times a user's money: worth above counts as this much. It would tell only where the money buys
+# less than a share of 1e-3.
+_COUNTED = 1e3
 
 
 @register("fisher")
 @dataclass(frozen=True)
 class Fisher:
-    """A Fisher market for bandwidth: users spend equal budgets where a credit buys most.
+    """A Fisher market with satiation: users with equal budgets, who want one service each.
 
-    No expert sells at a loss. Pairs that trade: the user has a topic, the expert a place,
-    0 < need <= limit, service delivers points, and its value covers the least payment at which the
-    expert works at full effort, V_ue >= q_ue (kappa_e + slope_e). Each of the users with such a
-    pair has the money m = budget / how many they are; of far more than all bands are worth, only
-    that.
+    No expert sells at a loss: for a whole service it asks r_ue = q_ue (kappa_e + slope_e), the
+    least payment at which full effort is its best response, and what is scarce, its places and its
+    band, costs more. Each user with a topic and a pair that could trade, 0 < q_ue, need <= limit, a
+    place and V_ue >= r_ue, has the money m = budget / how many they are. It then trades where r_ue
+    <= m.
 
-    Program, for each world, in the logarithms z_e of the markup of the price P_e = R_e exp(z_e) of
-    the whole band over its reserve, and y_u of the credits that buy the user a credit's worth:
+    Program, for each world, in shares s_ue of a whole service, over the pairs that trade, with w_u
+    = sum_e V_ue s_ue what user u gets:
 
-        minimise   sum_e R_e exp(z_e) - m sum_u y_u    credits
-        subject to y_u <= z_e - log(W_ue / R_e) for the pairs that trade,    y_u <= 0,    z_e >= 0
+        maximise   sum_u f(w_u) - sum_(u,e) r_ue s_ue    credits
+        subject to sum_e s_ue <= 1: satiated             dual: surplus_u, credits
+                   sum_u s_ue <= capacity_e              dual: place_price_e, credits a subtask
+                   sum_u need_ue s_ue <= limit_e         dual: band_price_e, credits/Hz
+                   s >= 0
+        with       f(w) = w up to w = m, and m + m log(w / m) above
 
         V            `UserReports.value`: worth of full service to the user, credits
         q            `UserReports.points`: points that full service delivers
-        W_ue = V_ue limit_e / need_ue              worth of the whole band to the user, credits
-        R_e = limit_e (kappa_e + slope_e) max_u (q_ue / need_ue)
-                                                   reserve, credits, over pairs that trade
 
-    The multipliers of the first rows are what u spends at e, credits. Optimality is equilibrium:
-    users spend only where W_ue / P_e is greatest; one to whom a credit brings more than its worth
-    there spends everything, nobody gets less; what is spent at e is at most P_e, and exactly that
-    where P_e is above the reserve: the band is sold.
+    f is m log(w + k) - k with the money k >= 0 that is best kept, but for a constant: Eisenberg and
+    Gale's program of users who may keep their money. With pace_u = f'(w_u) = min(1, m / w_u) and
 
-    Whole service: by falling spending, a user is allocated to an expert that it spends at if all it
-    spends there and elsewhere covers its whole need at that expert's price, and if a place and the
-    band are left. It is charged that,
+        price_ue = r_ue + place_price_e + need_ue band_price_e    credits a service
 
-        charge_u = P_e need_ue / limit_e <= m    credits
+    optimality is equilibrium:
 
-    and others nothing. The expert is paid these charges: unit_price_e = payment_e / points_e. One
-    that sells nothing offers (kappa + slope) P_e / R_e, or kappa + slope where no pair trades.
+    - u bids pace_u V_ue and buys only where its bid exceeds the price by most. If that is more than
+      0, it buys a whole service: its surplus_u, and it is satiated; if not, it buys where a credit
+      buys most, nobody gets less than a credit's worth, and who gets more spends all m.
+    - u spends sum_e price_ue s_ue = pace_u w_u - surplus_u <= m: a satiated user keeps its surplus.
+      (That is what the multiplier of the row leaves unspent.)
+    - a place or a band that has a price is sold out; users spend what experts ask and what that is
+      worth together.
 
-    Guarantee: charges are the payments, and within the budget. Nobody loses: a served user has
-        value charge_u W_ue / P_e >= charge_u; an edge device earns at least kappa + slope a point,
-        as P_e >= R_e, so that full effort is its best response. Equilibrium prices exist and are
-        unique. Not of greatest welfare: money decides, not value, and who can pay for only a part
-        of its need buys nothing.
+    With m >= V_ue everywhere all paces are 1: it is the assignment's relaxation, and prices are
+    optimal in its dual; more money changes nothing. Of all such prices the cheapest are taken;
+    without bandwidth rows these are then Clarke's, of V - r.
+
+    Whole service: by falling share s_ue, and as far as places and band are left, users are served
+    who buy more than 1/1000 there, and charged min(price_ue, m). Others are charged nothing. The
+    expert is paid these charges: unit_price_e = payment_e / points_e. One that sells nothing offers
+    kappa + slope.
+
+    Guarantee: charges are the payments, and within the budget. Nobody loses: a charge is at most
+        pace_u V_ue; an edge device gets at least kappa + slope a point, so that full effort is its
+        best response. Not of greatest welfare: money decides where it is short, and r_ue is more
+        than the cost q_ue (kappa_e + slope_e / 2). Dual prices need not be unique.
     Strategic side: nobody. All take prices as given; with few users, one gains by misreporting its
         values.
     No users, no experts, no budget, no place, no band, nothing worth its price: nobody is served or
     charged.
-    Source: Cole, Devanur, Gkatzelis, Jain, Mai, Vazirani and Yazdanbod 2017, "Convex program
-        duality, Fisher markets, and Nash social welfare", for the dual in logarithms and the
-        quasi-linear program, y <= 0. Reserves and whole service are this project's.
+    Source: Bei, Garg, Hoefer and Mehlhorn 2016, arXiv 1603.07210, for satiation. They cap utility,
+        w_u <= c_u, and u then spends pace_u c_u where a credit buys most. Capped at the worth of
+        its best service, u would buy two poor ones for a good one; here the service is capped,
+        which is the same where a user values all alike. Users' demand is then what Garg, Tao and
+        Vegh 2024, arXiv 2402.09994, call Gale demand, the best of f(w_u) less spending. Cole et al.
+        2017, arXiv 1609.06654, for users who keep money; pacing: Conitzer et al. 2022,
+        "Pacing equilibrium in first price auction markets". What experts ask, places and whole
+        service are this project's.
 
     Attributes:
         budget: credits that users can spend together, credits/slot; None takes `Market.budget`.
-        solver: `direct`, all worlds at once, or `cvxpy`, world by world.
+        solver: `direct`, or `cvxpy`; world by world.
     """
 
     budget: float | None = None
@@ -107,80 +121,70 @@ class Fisher:
         return FisherProgram()
 
     def clear(self, market: Market) -> Outcome:
-        """Find the equilibria and serve whole users; status "optimal".
+        """Find the equilibria and serve whole users, world by world; status "optimal".
 
         Raises:
             MarketError: users report nothing, or the band is not known.
-            MechanismError: no equilibrium was found.
+            MechanismError: no equilibrium was found, or bids are too far apart for it.
         """
         start = perf_counter()
         pairs = pairs_of(market, self.name, bandwidth=True)
-        offered = trade_in(market, self.budget, self.name)
-        money = offered.money[..., np.newaxis]
-        log_worth = np.full_like(offered.worth, -np.inf)
-        reserve = of_pairs(offered.reserve, pairs.candidates)
-        np.log(offered.worth / reserve, out=log_worth, where=offered.trades)
+        traded, money = trade_in(market, self.budget, self.name)
         find = self.program.equilibrium if self.solver == CVXPY else equilibrium
-        try:
-            log_markup, spending = find(log_worth, offered.reserve / money, pairs.candidates)
-        except MechanismError as error:
-            raise MechanismError(f"{self.name}: {error}") from error
-
-        markup = np.exp(np.maximum(log_markup, 0.0))
-        due = offered.share * of_pairs(offered.reserve * markup, pairs.candidates)
-        spent = spending.sum(axis=-1) * money
-        covered = due <= (spent + _ROUNDING * money)[..., np.newaxis]
-        spent_in_all = np.minimum(spending.sum(axis=-1, keepdims=True), 1.0)
-        covered &= (spending > _SPENT * spent_in_all) & offered.trades
-        wish = np.where(covered, spending, 0.0)
-        expert = np.full(spending.shape[:-1], -1)
+        expert = np.full(pairs.net.shape[:-1], -1)
+        charge = np.zeros(expert.shape)
         for index in np.ndindex(market.batch_shape):
-            expert[index] = admitted(wish[index], pairs.world(index))
+            one = traded.world(index)
+            try:
+                found = find(one)
+            except MechanismError as error:
+                raise MechanismError(f"{self.name}, world {index}: {error}") from error
+            bought = np.where(one.trades & (found.share > _BOUGHT), found.share, 0.0)
+            expert[index] = admitted(bought, pairs.world(index))
+            # What is bought costs at least what is asked, at most its worth; the rest is rounding.
+            most = np.maximum(np.minimum(one.worth, 1.0), one.asked)
+            price = np.clip(price_of(one, found), one.asked, most)
+            charge[index] = money[index] * of_served(price, expert[index], one.candidates)
 
-        due = np.minimum(due, money[..., np.newaxis])
-        charge = of_served(due, expert, pairs.candidates)
         points = points_served(market, pairs, expert, self.name)
+        unit_price = market.unit_cost + market.cost_slope
         paid = load(charge, expert, market.num_experts)
-        unit_price = (market.unit_cost + market.cost_slope) * markup
-        unit_price = np.divide(paid, points, out=unit_price, where=points > 0)
+        # Not a rounding less than the price of full effort, which charges cover.
+        mean = np.divide(paid, points, out=unit_price.copy(), where=points > 0)
+        unit_price = np.maximum(unit_price, mean)
         seconds = perf_counter() - start
         return outcome_of(unit_price, points, pairs, Allocation(expert, charge), "optimal", seconds)
 
 
-class Trade(NamedTuple):
-    """Pairs, money and reserves of a Fisher market, from what users and experts report."""
-
-    trades: BoolArray  # (..., U, C)
-    money: FloatArray  # (...) each user's, credits; 1 where nothing trades
-    worth: FloatArray  # (..., U, C) of the whole band, credits; 1 where a pair does not trade
-    share: FloatArray  # (..., U, C) of the band that is needed; 0 where a pair does not trade
-    reserve: FloatArray  # (..., E) of the whole band, credits; `money` where no pair trades
-
-
-def trade_in(market: Market, budget: float | None, mechanism: str = "fisher") -> Trade:
-    """Return who trades in a market, with what money and at what reserve; see `Fisher`.
+def trade_in(
+    market: Market, budget: float | None, mechanism: str = "fisher"
+) -> tuple[Traded, FloatArray]:
+    """Return who trades in a market, and the money (...) of each of these users; see `Fisher`.
 
     Raises:
         MarketError: users report nothing, or the band is not known.
     """
     market.check_band(mechanism)
     users = market.users_for(mechanism)
-    need, limit = users.bandwidth_need, of_pairs(market.bandwidth_limit, users.candidates)
-    full_effort_price = market.unit_cost + market.cost_slope
-    total = budget_of(market, budget)
-    trades = (users.points > 0) & (need > 0) & (need <= limit)
-    trades &= of_pairs(market.capacity > 0, users.candidates)
-    trades &= (total > 0)[..., np.newaxis, np.newaxis]
-    trades &= users.value >= users.points * of_pairs(full_effort_price, users.candidates)
-    trades &= (users.topic >= 0)[..., np.newaxis]
+    limit = of_pairs(market.bandwidth_limit, users.candidates)
+    asked = users.points * of_pairs(market.unit_cost + market.cost_slope, users.candidates)
+    trades = (users.points > 0) & (users.bandwidth_need <= limit) & (users.value >= asked)
+    trades &= of_pairs(market.capacity > 0, users.candidates) & (users.topic >= 0)[..., np.newaxis]
     buyers = trades.any(axis=-1).sum(axis=-1)
-    money = np.where(buyers > 0, total, 1.0) / np.maximum(buyers, 1)
-    per_need = np.divide(limit, need, out=np.zeros_like(need), where=trades)
-    share = np.divide(need, limit, out=np.zeros_like(need), where=trades)
-    worth = users.value * per_need
-    # Nobody can spend more than each band at the most that it is worth to anybody.
-    enough = greatest(worth, users.candidates, market.num_experts).sum(axis=-1)
-    money = np.where((buyers > 0) & (money > _PLENTY * enough), enough, money)
-    points = greatest(users.points * per_need, users.candidates, market.num_experts)
-    reserve = np.where(points > 0, full_effort_price * points, money[..., np.newaxis])
-    return Trade(trades, money, np.where(trades, worth, 1.0), share, reserve)
+    total = budget_of(market, budget)
+    money = np.where(total > 0, total, 1.0) / np.maximum(buyers, 1)
+    trades &= (asked <= money[..., np.newaxis, np.newaxis]) & (total > 0)[
+        ..., np.newaxis, np.newaxis
+    ]
+    # More than the best service is worth to anybody changes nothing.
+    best = users.value.max(axis=(-2, -1), where=trades, initial=0.0)
+    money = np.where(best > 0, np.minimum(money, best), money)
+    unit = money[..., np.newaxis, np.newaxis]
+    worth = np.where(trades, users.value, unit) / unit
+    greatest = worth.max(axis=-1, keepdims=True, initial=1.0)
+    worth *= np.minimum(greatest, _COUNTED) / greatest
+    need = np.divide(
+        users.bandwidth_need, limit, out=np.zeros_like(worth), where=trades & (limit > 0)
+    )
+    asked = np.where(trades, asked, 0.0) / unit
+    return Traded(trades, worth, asked, need, market.capacity, users.candidates), money

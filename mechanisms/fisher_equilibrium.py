@@ -1,4 +1,25 @@
-"""Equilibrium prices of Fisher markets with quasi-linear users and reserve prices."""
+"""Equilibrium prices of a Fisher market in which a user wants one service and no more.
+
+A pair's service s_ue is a share of a whole one. Each user has money 1, and a worth up to 1 counts
+as it is, one above it as 1 + log(worth): what Nash welfare makes of users who may keep their money.
+With f(w) = min(w, 1 + log(max(w, 1))), all in shares of a user's money,
+
+    maximise   sum_u f(sum_e worth_ue s_ue) - sum_(u,e) asked_ue s_ue
+    subject to sum_e s_ue <= 1                  dual: surplus_u
+               sum_u s_ue <= capacity_e         dual: place_price_e
+               sum_u need_ue s_ue <= 1          dual: band_price_e, need in shares of the band
+               s >= 0
+
+f is concave, and the least of its tangents: f(w) = min over 0 < pace <= 1 of pace w - log(pace),
+at pace = min(1, 1 / w). So the optimum is found by linear programs with more and more tangents
+(Kelley 1960), each begun where the last one ended. The multipliers of a user's tangents sum to 1;
+the mean of their paces with these weights, put into the dual,
+
+    minimise   sum_u (surplus_u - log(pace_u)) + sum_e (capacity_e place_price_e + band_price_e)
+    subject to asked_ue + place_price_e + need_ue band_price_e + surplus_u >= pace_u worth_ue
+
+is feasible, and bounds the distance from the optimum.
+"""
 
 from __future__ import annotations
 
@@ -6,117 +27,182 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mechanisms.arrays import FloatArray, IntArray
-from mechanisms.candidates import of_pairs, total
+from mechanisms.arrays import BoolArray, FloatArray, IntArray
+from mechanisms.candidates import of_pairs
 from mechanisms.errors import MechanismError
-from mechanisms.network_step import Network, network_step
+from mechanisms.highs import GrowingProgram
+from mechanisms.magnitudes import FARTHEST, check_magnitudes, least_lost
 
-_TOLERANCE = 1e-11  # of a product that should be 0, on average, in shares of one user's money
-# Of a sum, in shares of it: rounding does not let it be much less where many users are equal
-_RESIDUAL = 1e-8
-_MAX_STEPS = 100
-_TO_BOUNDARY = 0.995  # of the way there is as far as a step goes
-_CENTRING = 0.1
+_TOLERANCE = 1e-8  # of the objective, in shares of it, or of the unit where that is more
+_MAX_PROGRAMS = 40
+# Places and band are more by this share: of all prices that clear a market, HiGHS then gives those
+# at which what is sold costs least.
+_SPARE = 1e-6
 
 
 class Equilibrium(NamedTuple):
-    """Prices and the money spent at them."""
+    """Services and prices of one world; prices in units of the money of a user."""
 
-    log_markup: FloatArray  # (..., E) log of the price over the reserve, >= 0
-    spending: FloatArray  # (..., U, C) share of its money that a user spends at an expert
+    share: FloatArray  # (U, C) of a whole service that a user buys
+    place_price: FloatArray  # (E,) of a place
+    band_price: FloatArray  # (E,) of the whole band
+    pace: FloatArray  # (U,) share of a worth that the user bids, 0..1: the slope of f
 
 
-def equilibrium(
-    log_worth: FloatArray, reserve: FloatArray, candidates: IntArray | None = None
-) -> Equilibrium:
-    """Find the equilibria of many worlds at once.
+class Traded(NamedTuple):
+    """The pairs that trade, and limits; amounts in units of the money of a user."""
 
-    They are the optima of
+    trades: BoolArray  # (..., U, C)
+    worth: FloatArray  # (..., U, C) of a whole service to the user; 1 where a pair does not trade
+    asked: FloatArray  # (..., U, C) for a whole service, at most 1 and at most the worth; or 0
+    need: FloatArray  # (..., U, C) share of the band that a whole service takes; or 0
+    capacity: IntArray  # (..., E) whole services
+    candidates: IntArray | None = None  # (..., U, C) as in `UserReports`
 
-        minimise   sum_e reserve_e exp(z_e) - sum_u y_u
-        subject to y_u <= z_e - log_worth_ue,    y_u <= 0,    z_e >= 0
+    def world(self, index: tuple[int, ...]) -> Traded:
+        """Return what is traded at `index` along the leading axes."""
+        candidates = None if self.candidates is None else self.candidates[index]
+        return Traded(
+            self.trades[index],
+            self.worth[index],
+            self.asked[index],
+            self.need[index],
+            self.capacity[index],
+            candidates,
+        )
 
-    The optimality conditions, with multipliers b (spending), k (money kept) and r (what the unsold
-    would bring),
 
-        sum_e b_ue + k_u = 1,    reserve_e exp(z_e) = sum_u b_ue + r_e,
-        b_ue (z_e - log_worth_ue - y_u) = 0,    k_u y_u = 0,    r_e z_e = 0,
-
-    are solved by Newton steps with a falling mu in place of 0: the primal-dual interior-point
-    method (Boyd and Vandenberghe 2004, section 11.7). Steps in b are eliminated, which leaves a
-    network (`mechanisms.network_step`).
-
-    Args:
-        log_worth: (..., U, C) log of what the whole band is worth to the user, over its reserve
-            price; -inf for pairs that do not trade.
-        reserve: (..., E) least price of the whole band, in units of what one user has, > 0.
-        candidates: (..., U, C) the expert of each column; None where column e is expert e.
+def equilibrium(traded: Traded) -> Equilibrium:
+    """Find the equilibrium of one world.
 
     Raises:
-        MechanismError: no convergence, in the worlds that the message tells.
+        MechanismError: HiGHS proved no optimum, or bids are too far apart for it.
     """
-    trades = np.isfinite(log_worth)
-    worth = np.where(trades, log_worth, 0.0)
-    num_users, num_experts = worth.shape[-2], reserve.shape[-1]
+    if not traded.trades.any():
+        return nothing_sold(traded)
+    found = _solved(traded)
+    price = price_of(traded, found)
+    bid = found.pace[:, np.newaxis] * traded.worth
+    surplus = np.where(traded.trades, bid - price, 0.0) * found.share
+    covered = price + surplus.sum(axis=-1, keepdims=True)
+    lost = least_lost(bid[traded.trades], covered[traded.trades])
+    if lost is None:
+        return found
+    check_magnitudes(np.array([lost, 1.0]), _problem(traded), FARTHEST)
+    return _solved(traded, lost)
 
-    # All slacks are positive from the start and stay so. Prices start above where an even spread of
-    # all money would put them, by so little where the reserve is high that r z is nowhere far from
-    # 1.
-    even_spread = np.log(max(num_users, 1) / max(num_experts, 1) / reserve)
-    z = np.maximum(even_spread, 0.0) + 1.0 / (1.0 + reserve)
-    least = (of_pairs(z, candidates) - worth).min(axis=-1, where=trades, initial=0.0)
-    y = np.minimum(least, 0.0) - 1.0
-    slack = np.where(trades, of_pairs(z, candidates) - worth - y[..., np.newaxis], 1.0)
-    k = 1.0 / (1.0 + trades.sum(axis=-1))
-    b = trades * k[..., np.newaxis]
-    r = np.maximum(
-        reserve * np.exp(z) - total(b, candidates, num_experts), 0.1 * reserve * np.exp(z)
+
+def nothing_sold(traded: Traded) -> Equilibrium:
+    """Return the equilibrium of one world in which no pair trades."""
+    free = np.zeros(traded.capacity.size)
+    return Equilibrium(np.zeros_like(traded.worth), free, free, np.ones(len(traded.worth)))
+
+
+def price_of(traded: Traded, found: Equilibrium) -> FloatArray:
+    """Return the price of a whole service in one world, (U, C) in units of a user's money."""
+    place_price = of_pairs(found.place_price, traded.candidates)
+    return traded.asked + place_price + traded.need * of_pairs(found.band_price, traded.candidates)
+
+
+def _problem(traded: Traded) -> str:
+    return f"a market of {len(traded.worth)} users and {traded.capacity.size} experts"
+
+
+def _solved(traded: Traded, unit: float = 1.0) -> Equilibrium:
+    """Return the equilibrium, found with amounts in shares of `unit`."""
+    num_users, num_experts = len(traded.worth), traded.capacity.size
+    user, column = np.nonzero(traded.trades)
+    expert = column if traded.candidates is None else traded.candidates[user, column]
+    worth, money = traded.worth[user, column] / unit, 1.0 / unit
+    asked, need = traded.asked[user, column] / unit, traded.need[user, column]
+    greatest = np.zeros(num_users)
+    np.maximum.at(greatest, user, worth)
+    poor = np.flatnonzero(greatest > money)  # all others count their worth as it is
+    is_poor = (greatest > money)[user]
+    tangents = _Tangents(user, worth, poor, num_users)
+
+    row = np.stack([user, num_users + expert, num_users + num_experts + expert], axis=-1)
+    ones = np.ones(user.size)
+    spare = np.concatenate([traded.capacity, np.ones(num_experts)]) * (1 + _SPARE)
+    program = GrowingProgram(
+        np.where(is_poor, 0.0, worth) - asked,
+        row,
+        np.stack([ones, ones, need], axis=-1),
+        np.concatenate([np.ones(num_users), spare]),
+        _problem(traded),
+        num_free=poor.size,
     )
-    conditions = np.maximum(trades.sum(axis=(-2, -1)) + num_users + num_experts, 1)
+    least = np.minimum(1.0, money / np.maximum(greatest[poor], money))
+    everybody = np.arange(poor.size)
+    for power in (0.0, 0.25, 0.5, 0.75, 1.0):
+        tangents.add_to(program, everybody, least**power, money)
 
-    for _ in range(_MAX_STEPS):
-        price = reserve * np.exp(z)
-        gap = (b * slack).sum(axis=(-2, -1)) - (k * y).sum(axis=-1) + (r * z).sum(axis=-1)
-        unspent = b.sum(axis=-1) + k - 1.0
-        unpaid = (price - total(b, candidates, num_experts) - r) / price
-        error = np.maximum(
-            np.abs(unspent).max(axis=-1, initial=0.0), np.abs(unpaid).max(axis=-1, initial=0.0)
+    for _ in range(_MAX_PROGRAMS):
+        optimum = program.solve()
+        share, dual = optimum.decision[: user.size], optimum.dual
+        pace = tangents.mean_pace(dual[num_users + 2 * num_experts :])
+        value = np.bincount(user, worth * share, num_users)
+        counted = np.where(
+            value > money, money + money * np.log(np.maximum(value, money) / money), value
         )
-        done = (gap / conditions < _TOLERANCE) & (error < _RESIDUAL)
-        if done.all():
-            return Equilibrium(z, b)
-
-        mu = _CENTRING * np.maximum(gap / conditions, _TOLERANCE)[..., np.newaxis]
-        pull = trades * mu[..., np.newaxis] / slack
-        stiffness = b / slack
-        user_stiffness = stiffness.sum(axis=-1) - k / y
-        user_pull = 1.0 - pull.sum(axis=-1) + mu / y
-        expert_pull = total(pull, candidates, num_experts) + mu / z - price
-        expert_stiffness = price + total(stiffness, candidates, num_experts) + r / z
-        network = Network(stiffness, user_stiffness, expert_stiffness, user_pull, expert_pull)
-        step_y, step_z = network_step(network, candidates)
-        step_slack = trades * (of_pairs(step_z, candidates) - step_y[..., np.newaxis])
-        step_b = pull - b - stiffness * step_slack
-        step_k = -mu / y - k + k / -y * step_y
-        step_r = mu / z - r - r / z * step_z
-
-        length = np.ones(gap.shape)
-        for at, step in ((b, step_b), (slack, step_slack)):
-            length = np.minimum(length, _to_boundary(at, step, (-2, -1)))
-        for at, step in ((k, step_k), (-y, -step_y), (r, step_r), (z, step_z)):
-            length = np.minimum(length, _to_boundary(at, step, (-1,)))
-        length = np.where(done, 0.0, length)[..., np.newaxis]
-        z = z + length * step_z
-        y = y + length * step_y
-        k = k + length * step_k
-        r = r + length * step_r
-        b = b + length[..., np.newaxis] * step_b
-        slack = slack + length[..., np.newaxis] * step_slack
-    stuck = [tuple(map(int, index)) for index in np.argwhere(~done)]
-    raise MechanismError(f"no equilibrium after {_MAX_STEPS} steps in the worlds {stuck}")
+        reached = counted.sum() - asked @ share
+        fixed = np.concatenate([np.ones(num_users), spare])
+        bound = dual[: fixed.size] @ fixed - money * np.log(pace).sum()
+        if bound - reached <= _TOLERANCE * max(1.0, bound):
+            break
+        tangent = money / np.maximum(value[poor], money)
+        new = np.flatnonzero(np.abs(tangent / pace[poor] - 1) > _TOLERANCE)
+        tangents.add_to(program, new, tangent[new], money)
+    else:
+        raise MechanismError(
+            f"{_problem(traded)}: {bound - reached:.2g} short of an optimum of {bound:.6g} after "
+            f"{_MAX_PROGRAMS} programs"
+        )
+    whole = np.zeros_like(traded.worth)
+    whole[user, column] = share
+    prices = unit * dual[num_users : num_users + 2 * num_experts]
+    return Equilibrium(whole, prices[:num_experts], prices[num_experts:], pace)
 
 
-def _to_boundary(at: FloatArray, step: FloatArray, axes: tuple[int, ...]) -> FloatArray:
-    """Return the longest step (...) that leaves `at` positive by some of itself; at most 1."""
-    ratio = np.divide(at, -step, out=np.ones_like(at), where=step < 0)
-    return np.minimum(_TO_BOUNDARY * ratio.min(axis=axes, initial=np.inf), 1.0)
+class _Tangents:
+    """Tangents of f as rows of a program: bound_u - pace worth_u @ s_u <= -money log(pace).
+
+    Args:
+        user: of each pair, rising.
+        worth: of each pair.
+        poor: users who have a free column, the bound of what they count.
+        num_users: of all.
+    """
+
+    def __init__(self, user: IntArray, worth: FloatArray, poor: IntArray, num_users: int) -> None:
+        self._worth, self._poor, self._num_users = worth, poor, num_users
+        self._first = np.searchsorted(user, poor)
+        self._pairs = np.searchsorted(user, poor, side="right") - self._first
+        self._of_user = np.zeros(0, dtype=np.int64)
+        self._pace = np.zeros(0)
+
+    def add_to(
+        self, program: GrowingProgram, which: IntArray, pace: FloatArray, money: float
+    ) -> None:
+        """Add a tangent for each of the poor users `which` at its pace."""
+        if not which.size:
+            return
+        pairs = self._pairs[which]
+        length = pairs + 1  # the pairs of the user, then its free column
+        start = np.cumsum(length) - length
+        column = np.arange(length.sum()) + np.repeat(self._first[which] - start, length)
+        is_pair = np.ones(column.size, dtype=bool)
+        is_pair[start + pairs] = False
+        coefficient = np.ones(column.size)
+        coefficient[is_pair] = -np.repeat(pace, pairs) * self._worth[column[is_pair]]
+        column[~is_pair] = self._worth.size + which
+        program.add(start, column, coefficient, -money * np.log(pace))
+        self._of_user = np.append(self._of_user, self._poor[which])
+        self._pace = np.append(self._pace, pace)
+
+    def mean_pace(self, weight: FloatArray) -> FloatArray:
+        """Return the mean pace of each user's tangents, (U,); 1 of users without."""
+        mean = np.ones(self._num_users)
+        sums = np.bincount(self._of_user, weight * self._pace, self._num_users)
+        mean[self._poor] = sums[self._poor]
+        return mean

@@ -5,7 +5,7 @@ No modelling layer stands in between.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,34 +64,110 @@ def maximise(
             not count.
     """
     import highspy
-    from highspy import _core
 
-    program = highspy.HighsLp()
-    program.sense_ = highspy.ObjSense.kMaximize
-    program.num_col_, program.num_row_ = objective.size, limits.size
-    program.col_cost_ = objective
-    program.col_lower_ = np.zeros(objective.size)
+    program = _program(objective, row, coefficient, limits)
     program.col_upper_ = np.full(objective.size, 1.0 if whole else np.inf)
-    program.row_lower_ = np.full(limits.size, -np.inf)
-    program.row_upper_ = limits
-    matrix = program.a_matrix_
-    matrix.format_ = highspy.MatrixFormat.kColwise
-    matrix.start_ = np.arange(0, row.size + 1, row.shape[-1], dtype=np.int32)
-    matrix.index_, matrix.value_ = row.ravel().astype(np.int32), coefficient.ravel()
     if whole:
         program.integrality_ = [highspy.HighsVarType.kInteger] * objective.size
-
-    # The class behind highspy.Highs, which prints a line on construction, before it can be told not
-    # to.
-    solver = _core._Highs()
-    for option, setting in _OPTIONS.items():
-        solver.setOptionValue(option, setting)
+    solver = _solver()
     if whole:
         # Without it HiGHS 1.16 calls answers optimal that are not, where coefficients are 1e-7.
         solver.setOptionValue("presolve", "on")
     if from_nothing:
         solver.setOptionValue("simplex_strategy", _PRIMAL)
     solver.passModel(program)
+    return _optimum(solver, problem)
+
+
+class GrowingProgram:
+    """The same program with further columns, free and worth 1 each, and rows that are added.
+
+    Each solve but the first starts from the optimum before, by the dual simplex method.
+
+    Args:
+        objective, row, coefficient, limits, problem: as for `maximise`.
+        num_free: number of columns that are added behind the others; they may be negative, occur in
+            no row yet, and count 1 in the objective. Rows that bound them must be added first.
+    """
+
+    def __init__(
+        self,
+        objective: FloatArray,
+        row: IntArray,
+        coefficient: FloatArray,
+        limits: FloatArray,
+        problem: str,
+        *,
+        num_free: int,
+    ) -> None:
+        self._problem = problem
+        self._solver = _solver()
+        self._solver.setOptionValue("dual_feasibility_tolerance", 1e-9)
+        self._solver.passModel(_program(objective, row, coefficient, limits, num_free))
+
+    def add(
+        self, start: IntArray, column: IntArray, coefficient: FloatArray, limits: FloatArray
+    ) -> None:
+        """Add rows @ x <= limits.
+
+        Args:
+            start: (rows,) place of each row's first entry among those of all.
+            column: (entries,) of each entry.
+            coefficient: (entries,) of each entry.
+            limits: (rows,).
+        """
+        below = np.full(limits.size, -np.inf)
+        places, columns = start.astype(np.int32), column.astype(np.int32)
+        self._solver.addRows(limits.size, below, limits, column.size, places, columns, coefficient)
+
+    def solve(self) -> Optimum:
+        """Return the optimum with the rows so far.
+
+        Raises:
+            MechanismError: HiGHS did not prove an optimum.
+        """
+        return _optimum(self._solver, self._problem)
+
+
+def _program(
+    objective: FloatArray,
+    row: IntArray,
+    coefficient: FloatArray,
+    limits: FloatArray,
+    num_free: int = 0,
+) -> Any:
+    import highspy
+
+    program, columns = highspy.HighsLp(), objective.size + num_free
+    program.sense_ = highspy.ObjSense.kMaximize
+    program.num_col_, program.num_row_ = columns, limits.size
+    program.col_cost_ = np.concatenate([objective, np.ones(num_free)])
+    program.col_lower_ = np.repeat([0.0, -np.inf], [objective.size, num_free])
+    program.col_upper_ = np.full(columns, np.inf)
+    program.row_lower_ = np.full(limits.size, -np.inf)
+    program.row_upper_ = limits
+    matrix = program.a_matrix_
+    matrix.format_ = highspy.MatrixFormat.kColwise
+    start = np.arange(0, row.size + 1, row.shape[-1], dtype=np.int32)
+    matrix.start_ = np.append(start, np.full(num_free, row.size, dtype=np.int32))
+    matrix.index_, matrix.value_ = row.ravel().astype(np.int32), coefficient.ravel()
+    return program
+
+
+def _solver() -> Any:
+    from highspy import _core
+
+    # The class behind highspy.Highs, which prints a line on construction, before it can be told not
+    # to.
+    solver = _core._Highs()
+    for option, setting in _OPTIONS.items():
+        solver.setOptionValue(option, setting)
+    return solver
+
+
+def _optimum(solver: Any, problem: str) -> Optimum:
+    import highspy
+
     solver.run()
     status = solver.getModelStatus()
     if status != highspy.HighsModelStatus.kOptimal:

@@ -4,60 +4,69 @@ from __future__ import annotations
 
 import numpy as np
 
-from mechanisms.arrays import FloatArray, IntArray
+from mechanisms.arrays import FloatArray
 from mechanisms.candidates import of_all_experts, of_lists
 from mechanisms.errors import MechanismError
-from mechanisms.fisher_equilibrium import Equilibrium
+from mechanisms.fisher_equilibrium import Equilibrium, Traded, nothing_sold
 from mechanisms.program import Compiled, Program
 
-FARTHEST = 1e4  # of reserves, and the money of a user, one over the other
+# Prices are those of places and bands that are more by this share: the cheapest of those that clear
+# the market, which else are not unique. With less an interior-point method does not tell them.
+_SPARE = 1e-4
+FARTHEST = 1e4  # of the best worths of users and a user's money, one over the other
 
 
 class FisherProgram:
     """`Fisher` by exponential cones (Clarabel), compiled once for a size.
 
-    The objective is in units of the mean reserve: in units of money Clarabel fails on most markets
-    of 64 x 300. Where users list candidates it still has a row for every user and expert.
+    It is the dual of `mechanisms.fisher_equilibrium`, in prices and paces; services are its
+    multipliers. Rows and parameters are by user: with one long parameter for all pairs CVXPY takes
+    ten times as long to compile 64 x 300. Where users list candidates it still has a row for every
+    user and expert.
     """
 
     def __init__(self) -> None:
         self.compiled = Compiled(_program)
 
-    def equilibrium(
-        self, log_worth: FloatArray, reserve: FloatArray, candidates: IntArray | None = None
-    ) -> Equilibrium:
-        """Return what `mechanisms.fisher_equilibrium.equilibrium` returns, world by world.
+    def equilibrium(self, traded: Traded) -> Equilibrium:
+        """Return what `mechanisms.fisher_equilibrium.equilibrium` returns.
 
         Raises:
             MechanismError: the solver gave no optimum; the message does not name the mechanism.
         """
-        num_experts = reserve.shape[-1]
-        worth = of_all_experts(log_worth, candidates, num_experts, elsewhere=-np.inf)
-        # Worth less than the reserve: the row of a pair that does not trade never binds.
-        worth = np.where(np.isfinite(worth), worth, -1.0)
-        log_markup, spending = np.zeros(reserve.shape), np.zeros(worth.shape)
-        for index in np.ndindex(reserve.shape[:-1]):
-            if not worth[index].size:
-                continue
-            _check_reserves(reserve[index], f" of world {index}")
-            unit = reserve[index].mean()
-            found = self.compiled(*worth.shape[-2:]).solve(
-                f" of world {index}",
-                log_worth=worth[index].ravel(),
-                reserve=reserve[index] / unit,
-                money=1.0 / unit,
-            )
-            log_markup[index] = found["log_markup"]
-            spending[index] = unit * np.maximum(found["spending"], 0.0).reshape(worth.shape[-2:])
-        return Equilibrium(log_markup, of_lists(spending, candidates))
+        if not traded.trades.any():
+            return nothing_sold(traded)
+        num_experts, candidates = traded.capacity.size, traded.candidates
+        _check_worths(np.where(traded.trades, traded.worth, 0.0).max(axis=-1))
+
+        def wide(amounts: FloatArray, otherwise: float) -> FloatArray:
+            own = np.where(traded.trades, amounts, otherwise)
+            return of_all_experts(own, candidates, num_experts, elsewhere=otherwise)
+
+        # Of a pair that does not trade more is asked than it is worth.
+        fields = {"worth": (traded.worth, 0.0), "asked": (traded.asked, 1.0)}
+        fields |= {"need": (traded.need, 0.0)}
+        parameters = {
+            f"{name}_{user}": of_user
+            for name, (amounts, otherwise) in fields.items()
+            for user, of_user in enumerate(wide(amounts, otherwise))
+        }
+        num_users = len(traded.worth)
+        program = self.compiled(num_users, num_experts)
+        found = program.solve("", capacity=traded.capacity, band=1.0, **parameters)
+        spare = 1 + _SPARE
+        ample = program.solve(" of spare places", capacity=spare * traded.capacity, band=spare)
+        share = np.stack([np.maximum(found[f"share_{user}"], 0.0) for user in range(num_users)])
+        place_price, band_price = ample["place_price"], ample["band_price"]
+        return Equilibrium(of_lists(share, candidates), place_price, band_price, found["pace"])
 
 
-def _check_reserves(reserve: FloatArray, where: str) -> None:
-    """Raise MechanismError where Clarabel would not settle what some users or experts do."""
-    greatest, least = max(1.0, float(reserve.max())), min(1.0, float(reserve.min()))
+def _check_worths(best: FloatArray) -> None:
+    """Raise MechanismError where Clarabel would not settle what some users do."""
+    greatest, least = max(1.0, float(best.max())), min(1.0, float(best[best > 0].min()))
     if greatest > FARTHEST * least:
         raise MechanismError(
-            f"the market{where}: among money and reserves the greatest is "
+            f"the market: among users' money and the worths of services the greatest is "
             f"{greatest / least:.1g} times the least: Clarabel settles up to {FARTHEST:g}; "
             "solver: direct does beyond"
         )
@@ -65,20 +74,26 @@ def _check_reserves(reserve: FloatArray, where: str) -> None:
 
 def _program(num_users: int, num_experts: int) -> Program:
     import cvxpy as cp
-    from scipy.sparse import eye_array, kron
 
-    users = kron(eye_array(num_users), np.ones((num_experts, 1)), format="csr")
-    experts = kron(np.ones((num_users, 1)), eye_array(num_experts), format="csr")
-    worth = cp.Parameter(num_users * num_experts, name="log_worth")
-    reserve = cp.Parameter(num_experts, nonneg=True, name="reserve")
-    money = cp.Parameter(nonneg=True, name="money")
-    z = cp.Variable(num_experts, nonneg=True, name="log_markup")
-    y = cp.Variable(num_users, nonpos=True, name="log_credits_for_a_credits_worth")
-    spending = users @ y - experts @ z <= -worth
-    cost = reserve @ cp.exp(z) - money * cp.sum(y)
+    surplus = cp.Variable(num_users, nonneg=True, name="surplus")
+    pace = cp.Variable(num_users, nonneg=True, name="pace")
+    place_price = cp.Variable(num_experts, nonneg=True, name="place_price")
+    band_price = cp.Variable(num_experts, nonneg=True, name="band_price")
+    capacity = cp.Parameter(num_experts, nonneg=True, name="capacity")
+    band = cp.Parameter(nonneg=True, name="band")
+    services = {}
+    for u in range(num_users):
+        worth, asked, need = (
+            cp.Parameter(num_experts, nonneg=True, name=f"{name}_{u}")
+            for name in ("worth", "asked", "need")
+        )
+        price = asked + place_price + cp.multiply(need, band_price)
+        services[f"share_{u}"] = worth * pace[u] <= price + surplus[u]
+    cost = cp.sum(surplus) - cp.sum(cp.log(pace))
+    cost += capacity @ place_price + band * cp.sum(band_price)
     return Program(
         "the market",
         cp.Minimize(cost),
-        [spending],
-        {"log_markup": z, "spending": spending},
+        [*services.values(), pace <= 1],
+        services | {"pace": pace, "place_price": place_price, "band_price": band_price},
     )

@@ -114,6 +114,7 @@ TRIALS = [
     Trial("budgeted_price", sellers, regretted_by=EDGE_DEVICES),
     Trial("budgeted_price", sellers, regretted_by=EDGE_DEVICES, params={"budget": 1.5}),
     Trial("contract", sellers_of_menu_types),
+    Trial("cost_plus", sellers, misreports=60, regretted_by=EDGE_DEVICES),
     Trial("proportional_share", sellers),
     Trial("proportional_share", sellers, params={"budget": 1.5}),
     Trial("vcg", scarce_places, regretted_by=EDGE_DEVICES),
@@ -127,7 +128,7 @@ TRIALS = [
     Trial("double_auction", topics_of_equal_experts),
     Trial("shadow_price", scarce_places, misreports=40, agents=2, regretted_by=USERS),
     Trial("shadow_price", shared_bands, misreports=40, agents=1, regretted_by=USERS),
-    Trial("fisher", shared_bands, agents=1, regretted_by=USERS),
+    Trial("fisher", shared_bands, misreports=40, agents=1, regretted_by=USERS),
 ]
 
 

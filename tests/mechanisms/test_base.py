@@ -18,6 +18,7 @@ CLOSED_FORM = (
     "posted_price",
     "budgeted_price",
     "contract",
+    "cost_plus",
     "proportional_share",
     "double_auction",
 )

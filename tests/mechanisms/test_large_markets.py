@@ -10,7 +10,7 @@ import mechanisms
 from mechanisms import Market
 from mechanisms.candidates import load, of_pairs, of_served, total
 from mechanisms.fisher import trade_in
-from mechanisms.fisher_equilibrium import equilibrium
+from mechanisms.fisher_equilibrium import equilibrium, price_of
 from mechanisms.pairs import pairs_of, possible
 from mechanisms.relaxation import relaxation
 from mechanisms.vcg import least_prices
@@ -85,29 +85,25 @@ def test_the_relaxation_proves_its_optimum_with_bandwidth_rows(large: Market) ->
 
 
 def test_fisher_finds_an_equilibrium(large: Market) -> None:
-    offered = trade_in(large, None)
-    worth = np.full_like(offered.worth, -np.inf)
-    np.log(
-        offered.worth / of_pairs(offered.reserve, large.users.candidates),
-        out=worth,
-        where=offered.trades,
-    )
-    reserve = offered.reserve / offered.money
-    log_markup, spending = equilibrium(worth, reserve, large.users.candidates)
-    price, spent = reserve * np.exp(log_markup), spending.sum(axis=-1)
-    bang = np.exp(worth - of_pairs(log_markup, large.users.candidates))
-    best = bang.max(axis=-1, initial=1.0)
-    where = spending > 1e-6
-    np.testing.assert_allclose(
-        bang[where], np.broadcast_to(best[:, np.newaxis], bang.shape)[where], rtol=1e-4
-    )
-    np.testing.assert_allclose(spent[best > 1 + 1e-4], 1.0, atol=1e-6)
-    assert (spent <= 1 + 1e-7).all()
-    revenue, sold = total(spending, large.users.candidates, EXPERTS), log_markup > 1e-4
-    assert (revenue <= price + 1e-6).all()
-    np.testing.assert_allclose(revenue[sold], price[sold], rtol=1e-5)
-    assert sold.sum() > 100
-    assert (spent < 0.9).sum() > 10
+    traded, _ = trade_in(large, None)
+    found = equilibrium(traded)
+    price, bought = price_of(traded, found), found.share.sum(axis=-1)
+    value = (traded.worth * found.share).sum(axis=-1)
+    # Duality: what prices and paces bound is reached.
+    reached = np.where(value > 1, 1 + np.log(np.maximum(value, 1)), value).sum()
+    reached -= (traded.asked * found.share).sum()
+    bid = found.pace[:, np.newaxis] * traded.worth
+    surplus = np.where(traded.trades, bid - price, 0.0).max(axis=-1, initial=0.0)
+    bound = (surplus - np.log(found.pace)).sum()
+    bound += found.place_price @ traded.capacity + found.band_price.sum()
+    assert reached == pytest.approx(bound, rel=1e-5)
+    sold = total(found.share, large.users.candidates, EXPERTS)
+    band = total(found.share * traded.need, large.users.candidates, EXPERTS)
+    assert (bought <= 1 + 1e-6).all()
+    assert (sold <= large.capacity + 1e-5).all()
+    assert (band <= 1 + 1e-5).all()
+    assert (found.place_price > 1e-3).sum() > 100
+    assert (found.pace < 0.99).sum() > 10
 
 
 @pytest.mark.parametrize("name", mechanisms.names())

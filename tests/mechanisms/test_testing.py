@@ -35,7 +35,7 @@ def test_every_mechanism_passes_the_kit_by_its_program_in_cvxpy(name: str) -> No
 
 
 def test_all_but_the_mechanisms_without_a_program_have_a_solver() -> None:
-    assert set(mechanisms.names()) - set(BY_PROGRAM) == {"none", "double_auction"}
+    assert set(mechanisms.names()) - set(BY_PROGRAM) == {"none", "cost_plus", "double_auction"}
 
 
 @dataclass(frozen=True)
