@@ -202,16 +202,27 @@ def load_competence(path: str, num_topics: int) -> NDArray[np.float64]:
             and (not file.is_file() or file.stat().st_size > LARGEST_TABLE)
         ):
             raise ValueError(f"not a file of at most {LARGEST_TABLE:,} bytes")
-        table = np.asarray(json.loads(file.read_text(encoding="utf-8"))["competence"], dtype=float)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        reason = "there is no key 'competence'" if isinstance(error, KeyError) else error
-        raise ValueError(f"env.experts.competence: cannot read {file}: {reason}") from error
-    if table.shape != (num_topics, num_topics) or not np.isfinite(table).all():
+        told = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"env.experts.competence: cannot read {file}: {error}") from error
+    rows = told.get("competence") if isinstance(told, dict) else None
+    table = np.array(rows, dtype=float) if _is_table(rows, num_topics) else None
+    if table is None or not np.isfinite(table).all():
         raise ValueError(
-            f"env.experts.competence: {file} should hold a finite {num_topics} x {num_topics} "
-            f"table, it holds shape {table.shape}"
+            f'env.experts.competence: {file} should hold {{"competence": [[...], ...]}}, a table '
+            f"of {num_topics} x {num_topics} finite numbers"
         )
     return table
+
+
+def _is_table(rows: object, size: int) -> bool:
+    """Return whether JSON's values are a square table of numbers."""
+    return (
+        isinstance(rows, list)
+        and len(rows) == size
+        and all(isinstance(row, list) and len(row) == size for row in rows)
+        and all(isinstance(x, int | float) and not isinstance(x, bool) for row in rows for x in row)
+    )
 
 
 def _drawn_competence(

@@ -100,9 +100,11 @@ def evaluate(
         raise SpecError(f"policies: should be a list of policies, got {policies!r}")
     if env is not None and not isinstance(env, Mapping):
         raise SpecError(f"env: should be keys of the section env, got {env!r}")
-    if episodes is not None and (not isinstance(episodes, int) or episodes < 1):
+    if episodes is not None and (type(episodes) is not int or episodes < 1):
         raise SpecError(f"episodes: should be a number of at least 1, got {episodes!r}")
     rows = []
+    if not isinstance(run, Run):
+        raise SpecError(f"run: should be a Run, as of marl_moe.load, got {run!r}")
     for job in run.jobs():
         if env is not None:
             changed = merged(job.spec.as_dict(), {"evaluation": {"env": dict(env)}})

@@ -15,7 +15,7 @@ from marl_moe.errors import RecordError, SpecError
 from marl_moe.experiment.spec.experiment import experiment_schema
 from marl_moe.experiment.spec.reading import load_experiment
 from marl_moe.experiment.spec.yaml_loader import written_yaml
-from marl_moe.terminal.console import check_printed, complain, result, say
+from marl_moe.terminal.console import INTERRUPTED, check_printed, complain, result, say
 from marl_moe.terminal.ending import standing_streams
 from marl_moe.terminal.finish import draw_figures, finish_run
 from marl_moe.terminal.options import Trust
@@ -220,17 +220,21 @@ def evaluate(
                 say(f"video    {file}")
             return
         evaluation = evaluate_run(run, policy, episodes)
-        if out_file is not None:
-            write_rows(evaluation, run.spec.metrics, out_file)
     except (SpecError, RecordError) as error:
         complain(error, 2)
     except (OSError, *FAILURES_OF_PARTS) as error:
         complain(error, 1)
+    except KeyboardInterrupt:
+        complain("interrupted", INTERRUPTED)
     print_results(run, "evaluation", evaluation)
     if out_file is None:
         check_printed()
-    else:
-        say(f"rows     {out_file}")
+        return
+    try:
+        write_rows(evaluation, run.spec.metrics, out_file)
+    except OSError as error:
+        complain(error, 1)
+    say(f"rows     {out_file}")
 
 
 @app.command(epilog="Example: `marl-moe figures results/case_study --out figures`")

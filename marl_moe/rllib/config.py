@@ -20,6 +20,7 @@ from marl_moe.rllib.limits import check_integers, check_positive, check_shares, 
 from marl_moe.rllib.module import MaskedSacModule
 from mechanisms import make
 
+HANDED_BACK = ("model", "optimizer")
 NO_EPISODES = (
     "the env runners of sac step whole worlds, without an object for each episode, and evaluation "
     "is not RLlib's (a metric is called in every slot)"
@@ -87,8 +88,8 @@ class WorldSacConfig(SACConfig):
             ValueError: a key has no effect in our SAC.
         """
         # RLlib hands back all that a configuration is where it copies one by its dictionary.
-        changed = {key: kwargs[key] for key in kwargs if kwargs[key] != getattr(self, key, None)}
-        check_effective("training", changed)
+        same = [key for key in HANDED_BACK if kwargs.get(key, self) == getattr(self, key)]
+        check_effective("training", {key: kwargs[key] for key in kwargs if key not in same})
         super().training(**kwargs)
         if target_entropy_ratio is not NotProvided:
             self.target_entropy_ratio = target_entropy_ratio

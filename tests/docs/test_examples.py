@@ -35,10 +35,14 @@ def files(page: Path) -> dict[str, str]:
     return {title: code for _, title, code in FENCE.findall(page.read_text()) if title}
 
 
-def play(page: Path, folder: Path) -> None:
+def play(page: Path, folder: Path, *, here: bool) -> None:
     """Write the files of a page into the working folder, run its commands there, then its Python.
 
-    The command runs in this process, which has a Ray; a script in one of its own.
+    Args:
+        page: the page.
+        folder: the working folder.
+        here: whether the command runs in this process, which has a Ray; one of a page that reads
+            other files of its folder needs a Ray of that folder.
     """
     for name, text in files(page).items():
         (folder / name).write_text(text)
@@ -51,11 +55,11 @@ def play(page: Path, folder: Path) -> None:
         commands.append(["python", "example.py"])
     assert commands
     for program, *words in commands:
-        if program == "marl-moe":
+        if program == "marl-moe" and here:
             ran = CliRunner().invoke(app, words)
             assert ran.exit_code == 0, f"{words}\n{ran.output}\n{ran.exception!r}"
             continue
-        assert program == "python"
+        words = ["-m", "marl_moe", *words] if program == "marl-moe" else words
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         script = subprocess.run(
             [sys.executable, *words], env=environment, capture_output=True, text=True, timeout=300
@@ -68,7 +72,7 @@ def test_the_examples_of_a_page_run(
     page: str, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    play(docs / page, tmp_path)
+    play(docs / page, tmp_path, here=False)
 
 
 @pytest.mark.parametrize("page", EXTENDING)
@@ -77,7 +81,7 @@ def test_a_part_of_ones_own_goes_through_the_command_with_two_seeds(
 ) -> None:
     """Side by side: by default as many seeds run at once as there are cores."""
     monkeypatch.chdir(tmp_path)
-    play(docs / "extending" / page, tmp_path)
+    play(docs / "extending" / page, tmp_path, here=True)
     shown = files(docs / "extending" / page)
     experiments = [yaml.safe_load(text) for name, text in shown.items() if name.endswith(".yaml")]
     assert any("imports" in experiment for experiment in experiments)

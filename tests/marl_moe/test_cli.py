@@ -122,7 +122,7 @@ def test_a_world_that_memory_does_not_hold_is_one_line(
     def no_world(*arguments: object, **named: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("marl_moe.experiment.run.creation.World", no_world)
+    monkeypatch.setattr("marl_moe.experiment.run.checks.World", no_world)
     result = marl_moe("run", quick, "--dry-run", "--set", "env.num_users=1000000")
     assert result.exit_code == 2
     assert "env: 1,000,000 users and 6 experts are more than memory holds" in result.stderr

@@ -44,11 +44,11 @@ def check_as_begun(
     said = (
         f"{folder / 'experiment.yaml'}: {key} was {was!r} when the run was begun, and is {is_now!r}"
     )
-    option = OPTIONS.get(key)
-    remedy = "begin a new run"
-    if option:
-        much = is_now if isinstance(is_now, int) else "..."
-        remedy = f"extend it with marl-moe resume {folder} {option} {much}"
+    option, remedy = OPTIONS.get(key), "begin a new run"
+    if option == "--policies":
+        remedy = f"add to them with marl-moe resume {folder} --policies"
+    elif option and isinstance(is_now, int) and isinstance(was, int) and is_now > was:
+        remedy = f"extend it with marl-moe resume {folder} {option} {is_now}"
     raise SpecError(f"{said}: put that back, or {remedy}")
 
 

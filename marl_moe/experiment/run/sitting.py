@@ -8,7 +8,7 @@ from marl_moe.experiment.run.planning import bundles_of_jobs
 from marl_moe.experiment.run.policy_checks import check_policies
 from marl_moe.experiment.run.trained_elsewhere import copy_policies
 from marl_moe.experiment.spec.extension import AS_IT_IS, Extension
-from marl_moe.experiment.spec.input_files import with_runs_from
+from marl_moe.experiment.spec.input_files import as_written
 from marl_moe.experiment.spec.yaml_loader import written_yaml
 from marl_moe.whole_file import write_text
 
@@ -37,6 +37,6 @@ def begin_sitting(run: RunFolder, extension: Extension = AS_IT_IS) -> None:
             added = [seed for seed in seeds if seed not in told.get("seeds", [])]
             check_policies(run.points, added)
             copy_policies(run.path, run.points, added)
-            recorded = with_runs_from(run.spec.as_kept().as_dict(), run.path)
+            recorded = as_written(run.spec.as_kept().as_dict(), run.path.absolute())
             write_text(run.path / EXPERIMENT, written_yaml(recorded))
         write_environment(run.path, recorded, seeds)

@@ -137,7 +137,7 @@ class ExperimentSpec(Section):
                 raise ValueError(f"sweep.{key}: kind: {self.kind} does not read it")
             if self.algorithm is not None or "algorithm" in keys:
                 continue
-            for other, _ in flat({"env": self.evaluation.env}):
+            for other, _ in flat({"env": self.evaluation.env}) if self.evaluation.env else ():
                 if is_within(other, key) and is_within(key, "env"):
                     raise ValueError(
                         f"sweep.{key}: evaluation.{other} overrides it, and nothing is trained"

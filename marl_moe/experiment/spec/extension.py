@@ -78,9 +78,15 @@ class Extension:
 
     def _policies(self, spec: ExperimentSpec, plain: dict[str, Any]) -> list[Any]:
         """Return the policies that are compared, as plain values."""
+        if isinstance(self.policies, str):
+            raise SpecError(f"--policies: should be a list of policies, got {self.policies!r}")
         policies = list(plain["evaluation"]["policies"])
         for policy in self.policies:
             keys = policy if isinstance(policy, dict) else {"name": policy}
+            if not isinstance(keys.get("name", keys.get("run", keys.get("import"))), str):
+                raise SpecError(
+                    f"--policies: {policy!r}: should be the name of a policy, or a section with it"
+                )
             if keys.keys() & {"run", "import"}:
                 raise SpecError(
                     f"--policies: {policy!r} has files that would have to be copied: compare it "
@@ -107,7 +113,10 @@ def listed(policies: Sequence[str]) -> list[Any]:
     """
     entries = []
     for policy in policies:
-        entries += parse_yaml(f"[{policy}]", f"--policies {policy}")
+        names = parse_yaml(f"[{policy}]", f"--policies {policy}")
+        if not names:
+            raise SpecError("--policies: there is no name")
+        entries += names
     return entries
 
 
@@ -117,6 +126,8 @@ def _more(option: str, wanted: int, before: int) -> int:
     Raises:
         SpecError: it is less than before, which would throw away what is done.
     """
+    if not isinstance(wanted, int) or isinstance(wanted, bool):
+        raise SpecError(f"{option} {wanted!r}: should be a number")
     if wanted < before:
         raise SpecError(f"{option} {wanted}: the run has {before} already, should be at least that")
     return wanted

@@ -83,7 +83,12 @@ def _check_read(given: Given, section: str, raw: Mapping[str, Any]) -> None:
         raise SpecError(f"{given.shown}: algorithm is null: nothing is trained")
     evaluation = raw.get("evaluation")
     changed = evaluation.get("env") if isinstance(evaluation, Mapping) else None
-    if section == "env" and raw.get("algorithm", {}) is None and isinstance(changed, Mapping):
+    if (
+        section == "env"
+        and raw.get("algorithm", {}) is None
+        and isinstance(changed, Mapping)
+        and changed
+    ):
         for key, value in flat({"env": changed}):
             if overrides(key, [value], given.key, given.value):
                 raise SpecError(

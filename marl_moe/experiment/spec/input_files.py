@@ -88,6 +88,22 @@ def with_runs_from(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
     return changed
 
 
+def as_written(raw: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return an experiment that names runs as its file does, which `located` had them found from.
+
+    Args:
+        raw: the experiment, read in that folder.
+        folder: the folder, absolute.
+    """
+    begin = f"{folder}/"
+
+    def path(value: str, keys: tuple[str, ...]) -> str:
+        return value.removeprefix(begin) if _names_run(keys) else value
+
+    written: dict[str, Any] = _changed(raw, (), path)
+    return written
+
+
 def _changed(
     value: Any, keys: tuple[str, ...], change: Callable[[str, tuple[str, ...]], str]
 ) -> Any:

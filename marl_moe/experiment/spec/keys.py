@@ -47,6 +47,9 @@ def unknown_at(root: Any, path: Sequence[str], valid: Sequence[str]) -> str:
     meant = [other for other in elsewhere if other[-1] in names and other != list(path)]
     if not meant:
         return unknown_key(key, valid)
+    if key in map(".".join, meant):
+        nested = ": {".join(key.split(".")) + ": ..." + "}" * key.count(".")
+        return f"unknown {key!r}; sections are nested: {nested}"
     shared = {".".join(other): _shared(parents, other) for other in meant}
     best = [other for other, length in shared.items() if length == max(shared.values())]
     words = " or ".join(map(repr, best[:MOST_MEANT]))

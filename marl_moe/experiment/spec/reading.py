@@ -64,6 +64,10 @@ def load_experiment(
     if code is None:
         code = path.parent / IMPORTS if (path.parent / TRUST).is_file() else path.parent
     listed = raw.get("imports") or [] if "imports" not in changes else changes["imports"]
+    for file in imports:
+        if file.suffix != ".py":
+            raise SpecError(f"--import {file}: should be a .py file")
+    raw["imports"] = listed
     if isinstance(listed, list):
         raw["imports"] = [*listed, *(str(file.absolute()) for file in imports)]
     raw = with_imports(raw, code, where)

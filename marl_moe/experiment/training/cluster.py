@@ -57,7 +57,8 @@ def start_ray(cluster: ClusterSpec | None = None) -> None:
             **own,
         )
     except (ValueError, TypeError) as error:
-        raise SpecError(f"cluster: {str(error).splitlines()[0]}") from None
+        where = "cluster" if cluster.address or address == "local" else RAY_ADDRESS
+        raise SpecError(f"{where}: {first_line(error)}") from None
     except (OSError, RuntimeError) as error:
         if address == "local":
             raise OSError(f"Ray does not start on this machine: {first_line(error)}") from error

@@ -1,6 +1,7 @@
 """Readers of what an OpenAI-compatible server sends, which may be anything."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from marl_moe.text.backends.thoughts import without_thoughts
 PIECE = 8  # letters of a key in a row that are hidden wherever they stand
 LONGEST_REASON = 300  # letters of what a server says, in an error
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # fields that thinking comes in
+ANSWERS = ("text", "output_text", "refusal", None)  # types of parts that are no thinking
 CUT = ("length", "max_tokens", "model_length")  # reasons to finish: the limit was reached
 
 
@@ -46,8 +48,9 @@ def read_reply(response: Any) -> Reply:
     Raises:
         NonsenseError: the body is something else; the message shows it.
     """
-    if response.text.lstrip().startswith(("data:", "event:", ":")):
-        body = _of_stream(response.text)
+    begin = response.text.lstrip("\ufeff \r\n\t")
+    if begin.startswith(("data:", "event:", ":")):
+        body = _of_stream(begin)
     else:
         try:
             body = response.json()
@@ -62,6 +65,8 @@ def read_reply(response: Any) -> Reply:
     except (LookupError, TypeError, AttributeError):
         raise NonsenseError(f"a body without choices: {response.text}") from None
     text, thought = without_thoughts(_words_of(content))
+    if choice.get("finish_reason") == "content_filter":
+        text = ""  # what there is of it was broken off
     usage, model = body.get("usage"), body.get("model")
     tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
     return Reply(
@@ -93,7 +98,7 @@ def _words_of(content: Any) -> str:
 
 
 def _is_thought(part: dict[str, Any]) -> bool:
-    return part.get("type") in ("thinking", "reasoning", "thought") or part.get("thought") is True
+    return part.get("type", "text") not in ANSWERS or part.get("thought") is True
 
 
 def _has_thoughts(message: dict[str, Any], content: Any) -> bool:
@@ -148,7 +153,7 @@ def _of_stream(text: str) -> dict[str, Any]:
 
 
 def _events(text: str) -> Iterator[Any]:
-    for line in text.splitlines():
+    for line in re.split(r"\r\n|\n|\r", text):  # and no other: JSON may hold those of Unicode
         field, _, value = line.partition(":")
         if field == "data" and value.strip() != "[DONE]":
             yield json.loads(value)
