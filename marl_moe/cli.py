@@ -18,11 +18,12 @@ from marl_moe.experiment.spec.yaml_loader import written_yaml
 from marl_moe.terminal.console import INTERRUPTED, check_printed, complain, result, say
 from marl_moe.terminal.ending import standing_streams
 from marl_moe.terminal.finish import draw_figures, finish_run
+from marl_moe.terminal.once import OnceTyper
 from marl_moe.terminal.options import Trust
 from marl_moe.text.commands import app as text_app
 from mechanisms.errors import FAILURES_OF_PARTS
 
-app = typer.Typer(
+app = OnceTyper(
     help="Mixture of Experts over mobile edge networks: train, evaluate and price edge experts.\n\n"
     "Exit codes: 0 done, 1 failed on the way, 2 a mistake in what was asked for, 130 interrupted.",
     no_args_is_help=True,
@@ -56,7 +57,7 @@ def _options(
 @app.command(
     epilog="Examples: `marl-moe run case_study` · `marl-moe run my.yaml --set env.num_users=8 "
     "--seeds 5 --out results`"
-    " · `marl-moe run contention --set 'sweep.env.num_users=[8,16]' --dry-run`"
+    " · `marl-moe run contention --set 'sweep.env.num_users=[8,16]' --dry-run`",
 )
 def run(
     experiment: Annotated[
@@ -119,7 +120,7 @@ def run(
 
 @app.command(
     epilog="Examples: `marl-moe resume results/case_study` · `marl-moe resume results/cluster "
-    "--address auto` · `marl-moe resume results/case_study --seeds 5 --policies nash`"
+    "--address auto` · `marl-moe resume results/case_study --seeds 5 --policies nash`",
 )
 def resume(
     run_folder: Folder,
@@ -175,7 +176,7 @@ def resume(
 @app.command(
     epilog="Examples: `marl-moe evaluate results/quickstart --policy sac --policy nash --episodes "
     "200`"
-    " · `marl-moe evaluate results/quickstart --policy sac --video sac.gif`"
+    " · `marl-moe evaluate results/quickstart --policy sac --video sac.gif`",
 )
 def evaluate(
     run_folder: Folder,
@@ -266,7 +267,7 @@ def figures(
 
 
 @app.command(
-    epilog="Example: `marl-moe export results/contention --format csv --out contention.csv`"
+    epilog="Example: `marl-moe export results/contention --format csv --out contention.csv`",
 )
 def export(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],

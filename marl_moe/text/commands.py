@@ -25,10 +25,11 @@ from marl_moe.terminal.console import (
     shown,
     stdout,
 )
+from marl_moe.terminal.once import OnceTyper
 from marl_moe.terminal.options import Trust
 from marl_moe.text.backends.names import Backend, JudgeName
 
-app = typer.Typer()
+app = OnceTyper()
 
 
 BackendOption = Annotated[

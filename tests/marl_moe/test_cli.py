@@ -343,3 +343,22 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 
 def test_the_command_without_a_word_shows_its_help() -> None:
     assert "Usage" in marl_moe().output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "nowhere", "--seeds", "2", "--seeds", "3"),
+        ("run", "nowhere", "--out", "a", "--out", "b"),
+        ("run", "nowhere", "--size", "smoke", "--size=smoke"),
+        ("resume", "nowhere", "--seeds", "2", "--seeds", "3"),
+        ("evaluate", "nowhere", "--episodes", "2", "--episodes", "3"),
+        ("generate", "Rain", "--seed", "1", "--seed", "2"),
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_is_given_twice_is_refused_by_its_name(arguments: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 2
+    option = next(word for word in reversed(arguments) if word.startswith("--")).partition("=")[0]
+    assert f"{option} is given 2 times" in result.stderr

@@ -63,7 +63,7 @@ def load_experiment(
     changes = located(without_empty(changes or {}, ExperimentSpec, where), Path())
     if code is None:
         code = path.parent / IMPORTS if (path.parent / TRUST).is_file() else path.parent
-    listed = raw.get("imports") or [] if "imports" not in changes else changes["imports"]
+    listed = (changes if "imports" in changes else raw).get("imports", [])
     for file in imports:
         if file.suffix != ".py":
             raise SpecError(f"--import {file}: should be a .py file")

@@ -114,7 +114,7 @@ def test_tables_of_a_sweep_are_copied_and_its_points_keep_their_labels(
 ) -> None:
     swept = {TABLE: ["one.json", "other.json", "measured"]}
     source = write("one.json", sweep=swept, env={"num_experts": 3, "requests": {"num_topics": 6}})
-    with pytest.raises(SpecError, match="should hold a finite 6 x 6 table"):
+    with pytest.raises(SpecError, match="a table of 6 x 6 finite numbers"):
         create_run(load_experiment(str(source)), Path("out"))
     source = write("other.json", sweep={TABLE: ["one.json", "other.json"]})
     begun = create_run(load_experiment(str(source)), Path("out"))
