@@ -14,11 +14,18 @@ from mechanisms.arrays import FloatArray
 from mechanisms.base import register
 from mechanisms.budget import budget_of, check_amount
 from mechanisms.claims import Claims
+from mechanisms.errors import MechanismError
+from mechanisms.magnitudes import FARTHEST_ROUNDED
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
 from mechanisms.reference.budgeted_price import BudgetedPriceProgram
 from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
-from mechanisms.supply import outcome_at_prices
+from mechanisms.supply import best_response, outcome_at_prices
+
+_KEPT = 1e-10  # of a budget, by which sums may round above it
+_LEAST = float(np.finfo(np.float64).tiny)  # credits; less has fewer digits
+_LOST = 1e-3  # of a budget, by which the steps of prices may leave less paid
+_STEPS = 8  # of prices: each is off by a few at most
 
 
 @register("budgeted_price")
@@ -40,11 +47,14 @@ class BudgetedPrice:
     Convex, strictly in every x_e with demand, and never infeasible: x = 0 costs nothing. With
     `solver` cvxpy the program itself is solved (`BudgetedPriceProgram`), to what Clarabel rounds.
 
-    Guarantee: the global optimum, exact up to rounding. With mu >= 0 the multiplier of the budget,
+    Guarantee: the global optimum, exact up to rounding of prices. With mu >= 0 the multiplier of
+        the budget,
         x_e = clip((v_e - kappa_e (1 + mu)) / (slope_e (1 + 2 mu)), 0, 1), see `efforts_within`.
     Budget: charges are the payments (balance 0) and at most B, as long as edge devices answer as
         they reported. One that is cheaper than it reported answers the price with more effort,
         which nothing here foresees.
+        Where kappa is more than about 1e12 times slope x, no price in double precision spends the
+        budget to 1e-3, and the clearing is refused.
     Individual rationality: 0 effort is among the answers, so no edge device loses, whatever it
         reported.
     No trade: with budget 0 effort and price are 0, also for experts without demand. Where the
@@ -86,7 +96,8 @@ class BudgetedPrice:
         The status is "closed_form"; by CVXPY, world by world, "optimal".
 
         Raises:
-            MechanismError: by CVXPY, the solver gave no optimum.
+            MechanismError: by CVXPY, the solver gave no optimum; or prices in double precision do
+                not spend the budget.
         """
         start = perf_counter()
         budget = budget_of(market, self.budget)
@@ -96,19 +107,78 @@ class BudgetedPrice:
         # Whoever is to give nothing is offered nothing: at the reported kappa an overstated one
         # would be paid in full.
         unit_price = np.where(effort > 0, market.unit_cost + market.cost_slope * effort, 0.0)
+        unit_price = _answered(unit_price, effort, budget, market)
         return outcome_at_prices(
             market, unit_price, status="closed_form", solve_seconds=perf_counter() - start
         )
 
 
+def _answered(
+    unit_price: FloatArray, effort: FloatArray, budget: FloatArray, market: Market
+) -> FloatArray:
+    """Return prices (..., E) whose answers, as they round, are within the budget and spend it.
+
+    An edge device answers (p - kappa) / slope: where kappa is far above slope x effort, the next
+    price in double precision is a step in effort. Prices that pay too much are lowered by steps.
+
+    Args:
+        unit_price: (..., E) credits/point.
+        effort: (..., E) that they are to have.
+        budget: (...) credits/slot.
+        market: costs as reported.
+
+    Raises:
+        MechanismError: what is paid is above the budget, or less than meant by 1e-3 of it.
+    """
+
+    def paid() -> FloatArray:
+        answer = best_response(unit_price, market.unit_cost, market.cost_slope)
+        return np.asarray((unit_price * market.demand * answer).sum(axis=-1))
+
+    spent = paid()
+    most = budget * (1 + _KEPT) + _LEAST
+    partial = (effort > 0) & (effort < 1)
+    for _ in range(_STEPS):
+        above = spent > most
+        if not above.any():
+            break
+        lower = np.nextafter(unit_price, 0.0)
+        unit_price = np.where(partial & above[..., np.newaxis], lower, unit_price)
+        spent = paid()
+    # The budget, unless the best responses to the values cost less.
+    wanted = best_response(market.value, market.unit_cost, market.cost_slope)
+    price = market.unit_cost + market.cost_slope * wanted
+    meant = np.minimum((price * market.demand * wanted).sum(axis=-1), budget)
+    lost = (spent > most) | (spent < meant - _LOST * budget - _LEAST)
+    for world in np.argwhere(lost)[:1]:
+        index = tuple(world.tolist())
+        kappa, slope, demand = (
+            amounts[index][wanted[index] > 0]
+            for amounts in (market.unit_cost, market.cost_slope, market.demand)
+        )
+        with np.errstate(all="ignore"):
+            # An effort that rounds to 0 is at most what the budget buys at kappa.
+            bought = np.fmin(budget[index] / (demand * kappa), 1.0)
+            own = effort[index][wanted[index] > 0]
+            ratio = np.nanmax(kappa / (slope * np.where(own > 0, own, bought)), initial=0.0)
+        raise MechanismError(
+            f"budgeted_price, world {index}: prices pay {spent[index]:.3g} credits where "
+            f"{meant[index]:.3g} are due, with a budget of {budget[index]:.3g}: a unit cost is "
+            f"{ratio:.1g} times what effort adds to the price, cost slope x effort; up to "
+            f"{FARTHEST_ROUNDED:g} times are settled"
+        )
+    return unit_price
+
+
 def efforts_within(budget: FloatArray, market: Market) -> FloatArray:
     """Return the efforts (..., E) of `BudgetedPrice` for a budget (...), credits/slot.
 
-    In t = (1 + mu) / (1 + 2 mu), from 1/2 where mu is infinite to 1 where the budget does
-    not bind, effort is linear: x_e = clip((2 v_e - kappa_e) t / slope_e - v_e / slope_e, 0, 1). So
-    spending grows with t and is quadratic between the points at which some effort leaves 0 or
-    reaches 1. Halving finds the piece in which it reaches the budget, the quadratic formula the
-    place; the least t that spends it is taken. O(E log E) a world.
+    In t = 1 / (1 + 2 mu), from 0 where mu is infinite to 1 where the budget does not bind, effort
+    is linear: x_e = clip(((2 v_e - kappa_e) t - kappa_e) / (2 slope_e), 0, 1), which rounds by what
+    a price does, however large the value is. So spending grows with t and is quadratic between the
+    points at which some effort leaves 0 or reaches 1. Halving finds the piece in which it reaches
+    the budget, the quadratic formula the place; the least t that spends it is taken. O(E log E) a
+    world.
     """
     worlds, experts = prod(market.batch_shape), market.num_experts
     shape = (worlds, experts)
@@ -117,10 +187,12 @@ def efforts_within(budget: FloatArray, market: Market) -> FloatArray:
     limit = budget.reshape(worlds)
     least_pay, more_pay = demand * unit_cost, demand * cost_slope
     rise = 2 * value - unit_cost
-    growth, offset = rise / cost_slope, value / cost_slope
+    twice_slope = 2 * cost_slope
+    growth = rise / twice_slope
 
     def effort_at(t: FloatArray) -> FloatArray:
-        return np.minimum(np.maximum(growth * t[:, np.newaxis] - offset, 0.0), 1.0)
+        effort = (rise * t[:, np.newaxis] - unit_cost) / twice_slope
+        return np.minimum(np.maximum(effort, 0.0), 1.0)
 
     def spending(effort: FloatArray) -> FloatArray:
         return np.einsum("ne,ne->n", least_pay + more_pay * effort, effort)
@@ -129,10 +201,11 @@ def efforts_within(budget: FloatArray, market: Market) -> FloatArray:
     # there.
     bends = np.ones((2, *shape))
     with np.errstate(over="ignore"):
-        np.divide([value, value + cost_slope], rise, out=bends, where=value > unit_cost)
+        bend = [unit_cost, unit_cost + twice_slope]
+        np.divide(bend, rise, out=bends, where=value > unit_cost)
     starts, full = np.minimum(bends, 1.0, out=bends)
     ends = np.empty((worlds, 2 * experts + 2))
-    ends[:, 0], ends[:, -1] = 0.5, 1.0
+    ends[:, 0], ends[:, -1] = 0.0, 1.0
     ends[:, 1 : experts + 1], ends[:, experts + 1 : -1] = starts, full
     ends.sort(axis=-1)
 
@@ -153,7 +226,7 @@ def efforts_within(budget: FloatArray, market: Market) -> FloatArray:
     unspent = np.maximum(limit - spending(effort), 0.0)
     linear = np.einsum("ne,ne->n", least_pay + 2 * more_pay * effort, growing)
     quadratic = np.einsum("ne,ne,ne->n", more_pay, growing, growing)
-    divisor = linear + np.sqrt(linear**2 + 4 * quadratic * unspent)
+    divisor = linear + np.hypot(linear, 2 * np.sqrt(quadratic) * np.sqrt(unspent))
     # Next to no demand may put the place too far off for a float; it is cut to the piece all the
     # same.
     step = np.zeros(worlds)

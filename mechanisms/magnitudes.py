@@ -18,21 +18,25 @@ _LOST = 1e-4  # of a bid, by which the prices of what it takes may fall short of
 
 
 def check_magnitudes(bids: FloatArray, problem: str, farthest: float) -> None:
-    """Check that the greatest bid is at most `farthest` times the least; of 0 and less are none.
+    """Check that the greatest bid of a world is at most `farthest` times its least.
 
     Args:
-        bids: credits, of any shape.
+        bids: (..., pairs) credits; of 0 and less are none.
         problem: name of what is solved, for messages.
         farthest: the ratio that is allowed.
 
     Raises:
         MechanismError: it is more; the message names both, and the limit.
     """
-    greatest, least = bids.max(initial=0.0), bids.min(initial=np.inf, where=bids > 0)
-    if greatest > farthest * least:
+    greatest = bids.max(axis=-1, initial=0.0)
+    least = bids.min(axis=-1, initial=np.inf, where=bids > 0)
+    for world in np.argwhere(greatest > farthest * least)[:1]:
+        index = tuple(world.tolist())
+        where = f", world {index}" if index else ""
+        most, other = greatest[index], least[index]
         raise MechanismError(
-            f"{problem}: a bid of {greatest:.3g} credits is {greatest / least:.1g} times another "
-            f"of {least:.3g}: bids up to {farthest:g} times apart are settled"
+            f"{problem}{where}: a bid of {most:.3g} credits is {most / other:.1g} times another "
+            f"of {other:.3g}: bids up to {farthest:g} times apart are settled"
         )
 
 

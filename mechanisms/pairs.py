@@ -13,6 +13,8 @@ from mechanisms.market import Market
 # A band is kept up to this share of it, which is more than sums round by and what the solver keeps
 # a row to.
 _BAND_TOLERANCE = 1e-8
+# Of value and cost together: what decimal numbers, sum, product and difference round by.
+_BREAKS_EVEN = 4 * float(np.finfo(np.float64).eps)
 
 
 class Band(NamedTuple):
@@ -51,7 +53,7 @@ class Pairs(NamedTuple):
 
 
 def pairs_of(market: Market, mechanism: str, *, bandwidth: bool) -> Pairs:
-    """Read the pairs of a market.
+    """Read the pairs of a market. One that breaks even up to rounding has net value 0.
 
     Raises:
         MarketError: users report nothing or, with `bandwidth`, the band is not known; the message
@@ -65,7 +67,10 @@ def pairs_of(market: Market, mechanism: str, *, bandwidth: bool) -> Pairs:
     full_cost = market.unit_cost + market.cost_slope / 2
     cost = users.points * of_pairs(full_cost, users.candidates)
     net = users.value - cost
-    net *= (users.topic >= 0)[..., np.newaxis]
+    rounding = np.abs(users.value)
+    rounding += cost
+    rounding *= _BREAKS_EVEN
+    net *= (np.abs(net) > rounding) & (users.topic >= 0)[..., np.newaxis]
     return Pairs(net, cost, market.capacity, band, users.candidates)
 
 
@@ -90,7 +95,13 @@ def overruns(pairs: Pairs, expert: IntArray) -> BoolArray:
 
 
 def possible(pairs: Pairs) -> Pairs:
-    """Return the same with net value 0 for pairs that the band forbids even alone."""
+    """Return the same with net value 0 for pairs that the band forbids even alone.
+
+    So it is for those of experts without capacity.
+    """
+    has_places = pairs.capacity > 0
+    if not has_places.all():
+        pairs = pairs._replace(net=pairs.net * of_pairs(has_places, pairs.candidates))
     if pairs.band is None:
         return pairs
     fits = pairs.band.need <= of_pairs(pairs.band.fits, pairs.candidates)

@@ -8,6 +8,7 @@ import numpy as np
 
 from mechanisms.arrays import FloatArray
 from mechanisms.candidates import of_pairs
+from mechanisms.errors import MechanismError
 from mechanisms.highs import Optimum, maximise
 from mechanisms.magnitudes import FARTHEST, check_magnitudes, least_lost, unit_of
 from mechanisms.pairs import Pairs, possible
@@ -54,7 +55,10 @@ def relaxation(pairs: Pairs, *, whole: bool = False) -> Relaxation:
         check_magnitudes(net, problem, FARTHEST)
         scale = unit_of(net)
 
-    def solved(scale: float) -> Optimum:
+    # Where lists crowd the dual method takes up to 16 times as long; elsewhere a fifth to a half.
+    by_primal = pairs.candidates is not None and not whole
+
+    def solved(scale: float, from_nothing: bool) -> Optimum:
         return maximise(
             net / scale,
             row,
@@ -62,18 +66,26 @@ def relaxation(pairs: Pairs, *, whole: bool = False) -> Relaxation:
             np.concatenate(limits),
             problem,
             whole=whole,
-            # Where lists crowd the dual method takes up to 16 times as long; elsewhere a fifth to a
-            # half.
-            from_nothing=pairs.candidates is not None and not whole,
+            from_nothing=from_nothing,
         )
 
-    found = solved(scale)
+    found = solved(scale, by_primal)
     if not whole:
         lost = least_lost(net, scale * (found.dual[row] * coefficient).sum(axis=-1))
         if lost is not None:
             check_magnitudes(np.array([lost, scale]), problem, FARTHEST)
             scale = lost
-            found = solved(scale)
+            try:
+                found = solved(scale, by_primal)
+            except MechanismError:
+                try:  # The other method gives up on other programs.
+                    found = solved(scale, not by_primal)
+                except MechanismError as error:
+                    most = net.max()
+                    raise MechanismError(
+                        f"{error}; a bid of {most:.3g} credits is {most / lost:.1g} times another "
+                        f"of {lost:.3g}: most bids up to {FARTHEST:g} times apart are settled"
+                    ) from error
     share[user, column] = found.decision
     place_price = scale * found.dual[num_users : num_users + num_experts]
     if pairs.band is not None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mechanisms.assignment import admitted, outcome_at_full_effort
+from mechanisms.assignment import admitted, optimal_allocation, outcome_at_full_effort
 from mechanisms.base import register
 from mechanisms.candidates import of_pairs, of_served
 from mechanisms.claims import Claims
@@ -53,7 +53,9 @@ class ShadowPrice:
         dual, so a served user's utility, value less charge, is surplus_u >= 0, also where x is
         fractional; edge devices earn slope / 2 a point above their cost. Where x is whole, as it
         always is without bandwidth rows, the allocation is of greatest welfare and no user would
-        rather have another expert at its prices; elsewhere some welfare is lost.
+        rather have another expert at its prices; elsewhere some welfare is lost. Without bandwidth
+        rows the allocation is that of shortest augmenting paths, exact to the rounding of sums, and
+        only the prices are the solver's; with them, HiGHS settles bids to 1e-4 of each.
     Not incentive compatible: users who compete for a place set its price. Duals are not unique
         either; HiGHS gives a vertex of them, not the least one, which without bandwidth rows would
         be `vcg`. With `solver` cvxpy Clarabel gives duals between the vertices, so charges
@@ -91,12 +93,15 @@ class ShadowPrice:
 
         Raises:
             MarketError: users report nothing or, with `bandwidth`, the band is not known.
-            MechanismError: the solver gave no optimum.
+            MechanismError: the solver gave no optimum, or bids are too far apart for it.
         """
         start = perf_counter()
         pairs = pairs_of(market, self.name, bandwidth=self.bandwidth)
         find = self.program.solve if self.solver == CVXPY else relaxation
-        expert = np.full(pairs.net.shape[:-1], -1)
+        # Without bandwidth rows the assignment is known to the rounding of sums, and optimal duals
+        # sustain every optimum.
+        by_paths = self.solver != CVXPY and not self.bandwidth
+        expert = optimal_allocation(pairs) if by_paths else np.full(pairs.net.shape[:-1], -1)
         price = np.zeros_like(pairs.net)
         for index in np.ndindex(market.batch_shape):
             world = pairs.world(index)
@@ -104,7 +109,9 @@ class ShadowPrice:
                 solved = find(world)
             except MechanismError as error:
                 raise MechanismError(f"{self.name}, world {index}: {error}") from error
-            expert[index] = admitted(np.where(solved.share >= 0.5 - 1e-6, solved.share, 0.0), world)
+            if not by_paths:
+                wish = np.where(solved.share >= 0.5 - 1e-6, solved.share, 0.0)
+                expert[index] = admitted(wish, world)
             price[index] = of_pairs(solved.place_price, world.candidates)
             if world.band is not None:
                 price[index] += world.band.need * of_pairs(solved.band_price, world.candidates)

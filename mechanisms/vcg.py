@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from time import perf_counter
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ from mechanisms.errors import MechanismError
 from mechanisms.magnitudes import FARTHEST_ROUNDED, check_magnitudes
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
-from mechanisms.pairs import Pairs, pairs_of
+from mechanisms.pairs import Pairs, pairs_of, possible
 from mechanisms.reference.assignment import AssignmentProgram
 from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
 
@@ -98,8 +99,9 @@ class VCG:
                 (`mechanisms.magnitudes`).
         """
         start = perf_counter()
-        pairs = pairs_of(market, self.name, bandwidth=self.bandwidth)
-        check_magnitudes(pairs.net, self.name, FARTHEST_ROUNDED)
+        pairs = possible(pairs_of(market, self.name, bandwidth=self.bandwidth))
+        bids = pairs.net.reshape(*market.batch_shape, prod(pairs.net.shape[-2:]))
+        check_magnitudes(bids, self.name, FARTHEST_ROUNDED)
         try:
             best = self.program.allocation if self.solver == CVXPY else optimal_allocation
             expert = best(pairs)
@@ -190,7 +192,9 @@ def _loss_by_prices(pairs: Pairs, expert: IntArray) -> FloatArray:
     price = least_prices(pairs, expert)
     if not pairs.net.size:
         return np.zeros(expert.shape)
-    return np.take_along_axis(price, np.maximum(expert, 0), axis=-1)
+    # No place is dearer than it is worth to whom it serves, except by what sums round.
+    own = of_served(pairs.net, expert, pairs.candidates)
+    return np.minimum(np.take_along_axis(price, np.maximum(expert, 0), axis=-1), own)
 
 
 def _loss_by_removal(
