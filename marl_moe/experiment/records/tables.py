@@ -1,6 +1,7 @@
 """Tables of a run folder, written whole or not at all, and read as they are documented."""
 
 from collections.abc import Iterable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -88,8 +89,10 @@ def read_table(folder: Path, table: str, metrics: Sequence[str] = ()) -> pd.Data
     path = folder / f"{table}.parquet"
     if not path.exists():
         return schema(table, metric_columns(table, metrics)).empty_table().to_pandas()
+    # Of a file of ours: Arrow opens none whose path is not UTF-8.
+    content = BytesIO(path.read_bytes())
     try:
-        found = pq.read_schema(path)
+        found = pq.read_schema(content)
         expected = schema(table, metric_columns(table, metrics) | _logged(table, found))
         missing = set(expected.names) - set(found.names)
         if missing:  # Arrow would fill them with nulls
@@ -97,7 +100,7 @@ def read_table(folder: Path, table: str, metrics: Sequence[str] = ()) -> pd.Data
         foreign = set(found.names) - set(expected.names)
         if foreign:  # Arrow would leave them out
             raise ValueError(f"it has {', '.join(sorted(foreign))}")
-        frame = pq.read_table(path, schema=expected).to_pandas()
+        frame = pq.read_table(content, schema=expected).to_pandas()
     except (
         pa.ArrowException,
         OSError,
