@@ -41,7 +41,8 @@ def mean_interval(
     for key, group in frame.groupby(list(by), sort=False):
         values = group.dropna(subset=[metric])
         seed_means = values.groupby("seed")[metric].mean()
-        mean, standard_error = seed_means.mean(), seed_means.std() / np.sqrt(len(seed_means))
+        with np.errstate(invalid="ignore", over="ignore"):  # an infinite mean has no deviation
+            mean, standard_error = seed_means.mean(), seed_means.std() / np.sqrt(len(seed_means))
         margin = stdtrit(len(seed_means) - 1, (1 + confidence) / 2) * standard_error
         rows.append((*key, mean, mean - margin, mean + margin, len(seed_means), len(values)))
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "num_seeds", "num_episodes"])

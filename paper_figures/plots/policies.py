@@ -20,7 +20,7 @@ METRICS = ("utility", "gain")
 # A page holds figures of up to this height (in): IEEE's text is 9.4 in high, and the caption needs
 # some of it.
 PAGE_HEIGHT = 9.0
-LONGEST_TITLE = 100  # letters, of one pair in a row
+LONGEST_TITLES = {1: 72, 2: 48}  # letters, by the pairs in a row
 
 
 def needed(tables: Tables) -> pd.DataFrame:
@@ -71,7 +71,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     )
     pairs = grid.reshape(-1, len(METRICS))
     titles = distinct(
-        style.as_text(shortened(visible(point), LONGEST_TITLE // pairs_a_row)) for point in points
+        style.as_text(shortened(visible(point), LONGEST_TITLES[pairs_a_row])) for point in points
     )
 
     for pair, settings, title in zip(pairs, points.index, titles, strict=False):

@@ -24,7 +24,7 @@ def test_an_unseen_letter_is_shown_by_its_number(written: str, shown: str) -> No
 
 
 def test_a_long_label_keeps_its_ends_around_an_ellipsis() -> None:
-    long = "start" + "x" * 200 + "end"
+    long = "start X" + "x" * 200 + "end"
     for shown in (shortened(long), policy_style(long).label, label(Variant(long))):
         assert len(shown) == LONGEST
         assert shown.startswith("start")

@@ -46,6 +46,7 @@ def test_without_results_it_says_so() -> None:
         means({"training": pd.DataFrame()})
 
 
+@pytest.mark.filterwarnings("error")
 def test_an_infinite_mean_has_no_interval_and_the_label_says_so(contention: Tables) -> None:
     evaluation = contention["evaluation"]
     evaluation.loc[evaluation["policy"] == "random", "gain"] = np.inf
