@@ -195,6 +195,12 @@ def test_tables_are_read_by_stem(run_folder: Path, tables: Tables) -> None:
     pd.testing.assert_frame_equal(loaded["training"], tables["training"])
 
 
+def test_a_table_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path) -> None:
+    (tmp_path / "evaluation.parquet").mkdir()
+    with pytest.raises(OSError, match="Is a directory"):
+        load_tables(tmp_path)
+
+
 def colours_by_policy(ax: Axes) -> dict[str, str]:
     """Label -> colour, of labelled curves and of the rows of a dot plot."""
     curves = {str(line.get_label()): to_hex(line.get_color()) for line in ax.get_lines()}

@@ -84,13 +84,15 @@ def read_table(folder: Path, table: str, metrics: Sequence[str] = ()) -> pd.Data
         metrics: metrics of the experiment. Columns that callbacks logged are told by the file.
 
     Raises:
-        RecordError: it is no whole table of these columns.
+        RecordError: it is no whole table of these columns, or cannot be read.
     """
     path = folder / f"{table}.parquet"
     if not path.exists():
         return schema(table, metric_columns(table, metrics)).empty_table().to_pandas()
-    # Of a file of ours: Arrow opens none whose path is not UTF-8.
-    content = BytesIO(path.read_bytes())
+    try:  # by us: Arrow opens no file whose path is not UTF-8
+        content = BytesIO(path.read_bytes())
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from None
     try:
         found = pq.read_schema(content)
         expected = schema(table, metric_columns(table, metrics) | _logged(table, found))
