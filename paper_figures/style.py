@@ -132,7 +132,7 @@ def policy_style(policy: str, among: Iterable[str] = ()) -> PolicyStyle:
         policy: its name.
         among: all policies of the run, which are told apart.
     """
-    names = list(dict.fromkeys([*among, policy]))
+    names = sorted({*among, policy})  # the same numbers in every figure, whatever its order
     labels = [_label(name) for name in names]
     shown = [
         label if labels.count(label) == 1 else as_text(shortened(visible(name)))

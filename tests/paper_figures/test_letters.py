@@ -43,8 +43,10 @@ def test_a_long_label_keeps_its_ends_around_an_ellipsis() -> None:
         ["a\x1b X", r"a\x1b X"],
     ],
 )
-def test_policies_that_look_alike_have_numbers(names: list[str]) -> None:
+def test_policies_that_look_alike_have_numbers_whatever_their_order(names: list[str]) -> None:
+    names = sorted(names)
     with looks(style.PRINT):
         labels = [policy_style(name, names).label for name in names]
+        assert [policy_style(name, names[::-1]).label for name in names] == labels
         assert distinct(labels) == labels
     assert [text[-4:] for text in labels[1:]] == [f" ({n + 2})" for n in range(len(names) - 1)]

@@ -64,7 +64,7 @@ def test_a_table_in_a_folder_whose_path_is_not_utf_8_is_read(tmp_path: Path) -> 
 def test_a_table_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path) -> None:
     table = next(iter(TABLES))
     (tmp_path / f"{table}.parquet").mkdir()
-    with pytest.raises(RecordError, match="parquet: cannot be read: Is a directory$"):
+    with pytest.raises(RecordError, match="cannot be read: Is a directory"):
         read_table(tmp_path, table)
 
 
