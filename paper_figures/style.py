@@ -248,14 +248,17 @@ def policy_note(policy: str, intervals: pd.DataFrame) -> Line2D:
     return note(policy_style(policy).label, interval_label(intervals))
 
 
-def interval_key(intervals: pd.DataFrame, mark: Artist) -> list[Artist]:
+def interval_key(intervals: pd.DataFrame, mark: Artist, narrow: bool = False) -> list[Artist]:
     """Return the legend's entry for the intervals.
 
     Args:
         intervals: result of `statistics`.
         mark: stands for them beside the entry; without it where no interval is drawn.
+        narrow: whether each part has a line, as half a column of text has no room for two.
     """
     label = interval_label(intervals)
+    if narrow:
+        label = label.replace("; ", ";\n")
     if intervals["low"].isna().all():
         return [note(label)] if label else []
     mark.set_label(label)

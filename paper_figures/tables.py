@@ -78,6 +78,9 @@ def require(
     if absent:
         raise CannotDraw(f"table '{name}' has no column {_quoted(absent)}")
     _require_settings(table, name)
+    twice = [column for column in columns if isinstance(table[column], pd.DataFrame)]
+    if twice:
+        raise CannotDraw(f"table '{name}' has several columns {_quoted(twice)}")
     empty = [column for column in columns if table[column].isna().all()]
     if empty:
         raise CannotDraw(f"table '{name}' has no value in column {_quoted(empty)}")
@@ -110,11 +113,9 @@ def require_numbers(table: pd.DataFrame, name: str, columns: Sequence[str]) -> N
     Args:
         table: the table.
         name: of the table.
-        columns: each once in the table.
+        columns: of it.
     """
     for column in columns:
-        if not isinstance(table[column], pd.Series):
-            raise CannotDraw(f"table '{name}' has column '{column}' more than once")
         if not is_numeric_dtype(table[column]):
             raise CannotDraw(
                 f"table '{name}' has {table[column].iloc[0]!r} in column '{column}'; it should "

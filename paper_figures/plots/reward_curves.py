@@ -82,9 +82,7 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("Epoch")
     ax.set_ylabel(style.METRIC_LABELS["utility"])
     handles, _ = ax.get_legend_handles_labels()
-    key = style.interval_key(pd.concat(curves.values()), Patch(color="0.8"))
-    for entry in key:  # a column has no room for all of it in a line
-        entry.set_label(str(entry.get_label()).replace("; ", ";\n"))
+    key = style.interval_key(pd.concat(curves.values()), Patch(color="0.8"), narrow=True)
     ax.legend(handles=[*handles, *key], loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return ax
 

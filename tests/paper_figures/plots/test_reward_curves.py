@@ -167,16 +167,3 @@ def test_an_infinite_utility_is_refused_with_its_place(tables: Tables, table: st
     tables[table].loc[tables[table].index[3], "utility"] = np.inf
     with pytest.raises(CannotDraw, match=f"table '{table}' has inf in column 'utility' .*seed 0"):
         reward_curves.plot(tables)
-
-
-def test_the_legend_stays_on_the_page_where_one_seed_has_fewer_epochs(tables: Tables) -> None:
-    training = tables["training"]
-    short = (training["seed"] < 2) & (training["epoch"] > 100)
-    tables["training"] = training[~short]
-    with matplotlib.rc_context(reward_curves.STYLE):
-        ax = reward_curves.plot(tables)
-        figure = ax.get_figure()
-        figure.draw_without_rendering()
-        box, page = ax.get_legend().get_window_extent(), figure.bbox
-    assert any("one seed: no interval" in text for text in legend(ax))
-    assert page.x0 <= box.x0 <= box.x1 <= page.x1
