@@ -1,5 +1,6 @@
 """Record tables become figures, and figures become files to print."""
 
+import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 
 import paper_figures.plots  # noqa: F401 - registers the figures
 from paper_figures.defaults import looks
+from paper_figures.letters import LackingLetters, lacking
 from paper_figures.registry import FIGURES, FigureKind
 from paper_figures.tables import CannotDraw, Tables, load_tables
 
@@ -44,6 +46,8 @@ def render(tables: Tables | str | Path, names: Sequence[str] | None = None) -> R
     Raises:
         ValueError: a name is of no figure, or a table is damaged.
         FileNotFoundError: there is no run folder, or no table in it.
+        OSError: a table cannot be opened.
+        KeyboardInterrupt: after Ctrl-C.
     """
     chosen = list(FIGURES) if names is None else list(names)
     for name in chosen:
@@ -60,7 +64,9 @@ def render(tables: Tables | str | Path, names: Sequence[str] | None = None) -> R
             rendered.figures[name] = _drawn(FIGURES[name], tables)
         except CannotDraw as reason:
             rendered.refused[name] = str(reason)
-        except (Exception, SystemExit) as error:  # whatever code of a user's own does
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever code of a user's own does
             rendered.failed[name] = error.with_traceback(_below_drawn(error))
     return rendered
 
@@ -117,6 +123,8 @@ def _below_drawn(error: BaseException) -> TracebackType | None:
 def save(name: str, figure: Figure, file: str | Path | IO[bytes], file_format: str = "pdf") -> None:
     """Write a figure in its style; the same figure gives the same bytes.
 
+    A `LackingLetters` warning names the letters that are boxes, since no font in use has them.
+
     Args:
         name: of the figure in `FIGURES`.
         figure: what `render` drew.
@@ -127,4 +135,9 @@ def save(name: str, figure: Figure, file: str | Path | IO[bytes], file_format: s
         OSError: it cannot be written.
     """
     with looks(FIGURES[name].style):
-        figure.savefig(file, format=file_format, metadata=FORMATS[file_format])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # one by one
+            figure.savefig(file, format=file_format, metadata=FORMATS[file_format])
+        letters = lacking(figure)
+    if letters:
+        warnings.warn(f"figure {name}: the fonts lack '{letters}'", LackingLetters, stacklevel=2)

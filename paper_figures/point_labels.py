@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from paper_figures.letters import distinct
 from paper_figures.settings import TEXT, Settings, last_key, point_text, section
 from paper_figures.style import as_text
 
@@ -32,11 +33,14 @@ def parameters_label(settings: Settings) -> str:
 
 
 def told_apart(labels: Sequence[str], points: Sequence[Settings]) -> list[str]:
-    """Return labels of sweep points, the whole settings of those that would have the same."""
-    return [
+    """Return labels of sweep points, the whole settings of those that would have the same.
+
+    Those that look alike even so have a number behind them.
+    """
+    return distinct(
         label if label and labels.count(label) == 1 else as_text(point_text(settings))
         for label, settings in zip(labels, points, strict=True)
-    ]
+    )
 
 
 def _mechanism_and_parameters(settings: Settings) -> tuple[str, list[str]]:

@@ -14,6 +14,7 @@ from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
 ONE_SEED = "one seed: no interval"
+INFINITE = "infinite: no interval"
 
 
 def mean_interval(
@@ -40,7 +41,8 @@ def mean_interval(
     for key, group in frame.groupby(list(by), sort=False):
         values = group.dropna(subset=[metric])
         seed_means = values.groupby("seed")[metric].mean()
-        mean, standard_error = seed_means.mean(), seed_means.std() / np.sqrt(len(seed_means))
+        with np.errstate(invalid="ignore", over="ignore"):  # an infinite mean has no deviation
+            mean, standard_error = seed_means.mean(), seed_means.std() / np.sqrt(len(seed_means))
         margin = stdtrit(len(seed_means) - 1, (1 + confidence) / 2) * standard_error
         rows.append((*key, mean, mean - margin, mean + margin, len(seed_means), len(values)))
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "num_seeds", "num_episodes"])
@@ -53,8 +55,8 @@ def interval_label(intervals: pd.DataFrame) -> str:
         intervals: with the columns `low`, NaN where there is no interval, and `num_seeds`.
 
     Returns:
-        Such as "95% interval, 2 to 3 seeds"; `ONE_SEED`, behind it where some rows are of one seed;
-        "" where nothing has a value.
+        Such as "95% interval, 2 to 3 seeds"; behind it `ONE_SEED` where some rows are of one seed,
+        and `INFINITE` where some have a mean without bound; "" where nothing has a value.
     """
     words = []
     drawn = intervals.loc[intervals["low"].notna(), "num_seeds"]
@@ -64,6 +66,8 @@ def interval_label(intervals: pd.DataFrame) -> str:
         words.append(f"{CONFIDENCE:.0%} interval, {seeds} seeds")
     if intervals["num_seeds"].eq(1).any():
         words.append(ONE_SEED)
+    if (intervals["low"].isna() & intervals["num_seeds"].gt(1)).any():
+        words.append(INFINITE)
     return "; ".join(words)
 
 
@@ -73,7 +77,8 @@ def mean_heading(label: str) -> str:
     Args:
         label: an `interval_label`.
     """
-    drawn, _, rest = label.partition("; ") if label != ONE_SEED else ("", "", label)
+    without = label.startswith((ONE_SEED, INFINITE))
+    drawn, _, rest = ("", "", label) if without else label.partition("; ")
     return "; ".join(filter(None, [f"mean [{drawn}]" if drawn else "mean", rest]))
 
 

@@ -18,6 +18,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from paper_figures.letters import distinct, shortened, visible
 from paper_figures.statistics import interval_label
 from paper_figures.tables import LEARNED
 
@@ -125,15 +126,19 @@ def policy_style(policy: str, among: Iterable[str] = ()) -> PolicyStyle:
 
     `NAME_stochastic` is the policy NAME drawn in dots. A name unknown here gets a look that follows
     from its letters, or the next one where another name of `among` has that. Where two of them
-    would have one label, each has its name.
+    would have one label, each has its name, and a number behind it where these look alike too.
 
     Args:
         policy: its name.
         among: all policies of the run, which are told apart.
     """
-    label = _label(policy)
-    if any(other != policy and _label(other) == label for other in among):
-        label = as_text(policy)
+    names = sorted({*among, policy})  # the same numbers in every figure, whatever its order
+    labels = [_label(name) for name in names]
+    shown = [
+        label if labels.count(label) == 1 else as_text(shortened(visible(name)))
+        for name, label in zip(names, labels, strict=True)
+    ]
+    label = distinct(shown)[names.index(policy)]
     return _look(policy, among)._replace(label=label)
 
 
@@ -143,7 +148,8 @@ def _label(policy: str) -> str:
         return _POLICIES[policy].label
     if policy.endswith(_STOCHASTIC):
         return f"{_label(policy.removesuffix(_STOCHASTIC))} (stochastic)"
-    return as_text(policy.replace("_", " ").capitalize() if _WORD.fullmatch(policy) else policy)
+    label = policy.replace("_", " ").capitalize() if _WORD.fullmatch(policy) else visible(policy)
+    return as_text(shortened(label))
 
 
 def _look(policy: str, among: Iterable[str]) -> PolicyStyle:
@@ -224,11 +230,11 @@ def binary_axis(ax: Axes, numbers: Sequence[float]) -> None:
 
 
 def as_text(label: str) -> str:
-    """Return a label that matplotlib shows as it is.
+    """Return a label that matplotlib shows as it is, unseen letters by their numbers.
 
     It takes what is between dollar signs for mathematics, and lists no label that begins with "_".
     """
-    shown = label.replace("$", r"\$")
+    shown = visible(label).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown
 
 
@@ -242,14 +248,17 @@ def policy_note(policy: str, intervals: pd.DataFrame) -> Line2D:
     return note(policy_style(policy).label, interval_label(intervals))
 
 
-def interval_key(intervals: pd.DataFrame, mark: Artist) -> list[Artist]:
+def interval_key(intervals: pd.DataFrame, mark: Artist, narrow: bool = False) -> list[Artist]:
     """Return the legend's entry for the intervals.
 
     Args:
         intervals: result of `statistics`.
         mark: stands for them beside the entry; without it where no interval is drawn.
+        narrow: whether each part has a line, as half a column of text has no room for two.
     """
     label = interval_label(intervals)
+    if narrow:
+        label = label.replace("; ", ";\n")
     if intervals["low"].isna().all():
         return [note(label)] if label else []
     mark.set_label(label)

@@ -1,9 +1,12 @@
 """The record tables of a run folder, and what a figure may demand of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from paper_figures import settings
 
@@ -20,6 +23,7 @@ def load_tables(run_folder: str | Path) -> dict[str, pd.DataFrame]:
 
     Raises:
         FileNotFoundError: there is no such folder, or no table in it.
+        OSError: a table cannot be opened.
         CannotDraw: a table is damaged.
     """
     folder = Path(run_folder)
@@ -32,9 +36,17 @@ def load_tables(run_folder: str | Path) -> dict[str, pd.DataFrame]:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """Read a table. Raises CannotDraw where it is damaged."""
+    """Read a table.
+
+    Raises:
+        OSError: the file cannot be opened.
+        CannotDraw: it is damaged.
+    """
+    # A file of ours: Arrow opens none whose path is not UTF-8.
+    with path.open("rb") as file:
+        content = BytesIO(file.read())
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(content)
     except Exception as error:  # Arrow raises many kinds over bytes that are no table
         reason = str(error).partition("\n")[0]
         raise CannotDraw(
@@ -66,6 +78,9 @@ def require(
     if absent:
         raise CannotDraw(f"table '{name}' has no column {_quoted(absent)}")
     _require_settings(table, name)
+    twice = [column for column in columns if isinstance(table[column], pd.DataFrame)]
+    if twice:
+        raise CannotDraw(f"table '{name}' has several columns {_quoted(twice)}")
     empty = [column for column in columns if table[column].isna().all()]
     if empty:
         raise CannotDraw(f"table '{name}' has no value in column {_quoted(empty)}")
@@ -90,6 +105,41 @@ def _require_settings(table: pd.DataFrame, name: str) -> None:
                 f"table '{name}' has settings that cannot be read in column 'settings': {error}; "
                 "restore it, or delete it and resume the run"
             ) from None
+
+
+def require_numbers(table: pd.DataFrame, name: str, columns: Sequence[str]) -> None:
+    """Raise CannotDraw unless columns of a table hold numbers, some of them finite.
+
+    Args:
+        table: the table.
+        name: of the table.
+        columns: of it.
+    """
+    for column in columns:
+        if not is_numeric_dtype(table[column]):
+            raise CannotDraw(
+                f"table '{name}' has {table[column].iloc[0]!r} in column '{column}'; it should "
+                "hold numbers"
+            )
+        if not np.isfinite(table[column]).any():
+            raise CannotDraw(f"table '{name}' has no finite value in column '{column}'")
+
+
+def require_finite(table: pd.DataFrame, name: str, columns: Sequence[str]) -> None:
+    """Raise CannotDraw unless columns of a table hold finite numbers, beside what is missing."""
+    require_numbers(table, name, columns)
+    for column in columns:
+        infinite = table[np.isinf(table[column])]
+        if not infinite.empty:
+            row = infinite.iloc[0]
+            keys = ("policy", "algorithm", "point", "seed", "epoch", "episode")
+            where = ", ".join(
+                f"{key} {row[key]!s}" for key in keys if key in row and row[key] != ""
+            )
+            raise CannotDraw(
+                f"table '{name}' has {row[column]} in column '{column}' ({where}); this figure "
+                "needs finite values"
+            )
 
 
 def require_one_point(training: pd.DataFrame) -> None:

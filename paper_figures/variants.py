@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from paper_figures import style
+from paper_figures.letters import distinct, shortened, visible
 from paper_figures.settings import (
     TEXT,
     Settings,
-    distinct,
     identity,
     last_key,
     parameter_text,
@@ -104,7 +104,7 @@ def label(which: Variant, among: Collection[str] = ()) -> str:
             parts.append(_WORDS.get(value, value.replace("_", " ")))
         else:
             parts.append(f"{last_key(key)} {value}")
-    return style.as_text(", ".join(parts))
+    return style.as_text(shortened(visible(", ".join(parts))))
 
 
 def curves(

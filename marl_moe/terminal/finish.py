@@ -59,14 +59,18 @@ def draw_figures(folder: Path, names: list[str] | None, out_folder: Path | None)
     """
     from marl_moe.figures import draw
 
+    again = f"to draw again: marl-moe figures {folder}"
     try:
-        written, refused, failed = draw(folder, names, out_folder)
+        written, refused, failed, remarks = draw(folder, names, out_folder)
+    except KeyboardInterrupt:
+        complain(f"interrupted; {again}", INTERRUPTED)
     except (FileNotFoundError, ValueError) as error:
         complain(error, 2)
     except OSError as error:
-        complain(f"{error}; to draw again: marl-moe figures {folder}", 1)
+        complain(f"{error}; {again}", 1)
     for path in written:
         say(f"figure   {path}")
+    say(*remarks)
     for name, reason in refused.items():
         say(f"not drawn: {name}: {reason}")
     for name, line in failed.items():

@@ -158,7 +158,7 @@ def _add_legend(ax: Axes, summary: pd.DataFrame) -> None:
         )
         for quantity, marker in _MARKER.items()
     ]
-    ours += style.interval_key(summary, Line2D(**black))
+    ours += style.interval_key(summary, Line2D(**black), narrow=True)
     # Flush right, over the policies' names: centred it would be wider than the axes, and narrow
     # them.
     ax.legend(handles=ours + papers, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)

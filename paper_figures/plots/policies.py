@@ -1,6 +1,6 @@
 """Every policy of an experiment side by side: utility of a request, and gain per slot and user."""
 
-from math import ceil, isnan
+from math import ceil, isfinite, isnan, nan
 
 import pandas as pd
 from matplotlib import rcParams
@@ -10,24 +10,28 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from paper_figures import style
+from paper_figures.letters import distinct, shortened, visible
 from paper_figures.registry import register
 from paper_figures.statistics import mean_interval
-from paper_figures.tables import CannotDraw, Tables, require
+from paper_figures.tables import CannotDraw, Tables, require, require_numbers
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN
 METRICS = ("utility", "gain")
 # A page holds figures of up to this height (in): IEEE's text is 9.4 in high, and the caption needs
 # some of it.
 PAGE_HEIGHT = 9.0
+LONGEST_TITLES = {1: 72, 2: 48}  # letters, by the pairs in a row
 
 
 def needed(tables: Tables) -> pd.DataFrame:
     """Return the table "evaluation" of a run that has the figure.
 
     Raises:
-        CannotDraw: a column is missing, or two pairs in a row are too many for the page as well.
+        CannotDraw: a column is missing or holds no number, or two pairs in a row are too many for
+            the page as well.
     """
     evaluation = require(tables, "evaluation", ("seed", "point", "policy", *METRICS))
+    require_numbers(evaluation, "evaluation", METRICS)
     _fit_page(evaluation["settings"].nunique(), evaluation["policy"].nunique())
     return evaluation
 
@@ -66,11 +70,14 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         num_rows, pairs_a_row * len(METRICS), sharex="col", sharey="row", squeeze=False
     )
     pairs = grid.reshape(-1, len(METRICS))
+    titles = distinct(
+        style.as_text(shortened(visible(point), LONGEST_TITLES[pairs_a_row])) for point in points
+    )
 
-    for pair, (settings, point) in zip(pairs, points.items(), strict=False):
+    for pair, settings, title in zip(pairs, points.index, titles, strict=False):
         for ax, metric in zip(pair, METRICS, strict=True):
             _draw_panel(ax, intervals[metric][intervals[metric]["settings"] == settings], order)
-        pair[0].set_title(style.as_text(point), loc="left")
+        pair[0].set_title(title, loc="left")
     for metric, column in zip(METRICS, pairs[: len(points)].T, strict=True):
         limits = [ax.get_xlim() for ax in column]
         for ax in column:
@@ -112,15 +119,16 @@ def _draw_panel(ax: Axes, rows: pd.DataFrame, among: list[str]) -> None:
     looks = [style.policy_style(policy, among) for policy in rows["policy"]]
     means = rows[["mean", "high"]].to_numpy()
     for height, (look, (mean, high)) in enumerate(zip(looks, means, strict=True)):
-        if isnan(mean):
+        if not isfinite(mean):
             ax.text(
                 0.02,
                 height,
-                "no value",
+                "no value" if isnan(mean) else "no finite value",
                 transform=ax.get_yaxis_transform(),
                 va="center",
                 color="0.4",
             )
+            mean = high = nan  # an empty mark, which keeps the row
         ax.errorbar(
             mean, height, xerr=high - mean, elinewidth=0.9, color=look.colour, marker=look.marker
         )

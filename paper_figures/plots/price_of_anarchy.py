@@ -118,7 +118,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     ignorance.set_ylabel("Price of ignorance\n(equilibrium / policy)")
     ignorance.set_xlabel("Number of users")
     key = style.interval_key(
-        summary, Line2D([], [], color="black", marker="|", markersize=9, linestyle="")
+        summary,
+        Line2D([], [], color="black", marker="|", markersize=9, linestyle=""),
+        narrow=True,
     )
     if summary["mean"].isna().any():
         key.append(style.note("gap: a gain not surely above 0"))

@@ -12,6 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from pandas.api.types import is_numeric_dtype
 
 from paper_figures import style, variants
 from paper_figures.registry import register
@@ -22,7 +23,14 @@ from paper_figures.stratified_bootstrap import (
     probability_of_improvement,
 )
 from paper_figures.sweeps import by_task
-from paper_figures.tables import CannotDraw, Tables, leading_policy, learned_here, require
+from paper_figures.tables import (
+    CannotDraw,
+    Tables,
+    leading_policy,
+    learned_here,
+    require,
+    require_finite,
+)
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN
 SEED = 0  # of the bootstrap, so that the same tables give the same figure
@@ -36,7 +44,8 @@ def needed(tables: Tables) -> tuple[str, pd.DataFrame]:
     """Return the metric shown of a run that has the figure, and the episodes that have it, by task.
 
     Raises:
-        CannotDraw: there are not two policies, each at every task, or a column is missing.
+        CannotDraw: there are not two policies, each at every task, or a column is missing or not
+            of finite numbers.
     """
     return _scores(require(tables, "evaluation", ("seed", "point", "policy", "episode", "gain")))
 
@@ -98,7 +107,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
 def _scores(evaluation: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     """Return the metric shown, and the rows that have it, by task."""
     shares = "share_of_equilibrium"
-    metric = shares if shares in evaluation and evaluation[shares].notna().all() else "gain"
+    known = shares in evaluation and is_numeric_dtype(evaluation[shares])
+    metric = shares if known and np.isfinite(evaluation[shares]).all() else "gain"
+    require_finite(evaluation, "evaluation", (metric,))
     scores = by_task(evaluation.dropna(subset=[metric]))
     policies = scores["policy"].unique()
     if len(policies) < 2:
@@ -124,10 +135,9 @@ def _draw_rows(ax: Axes, intervals: pd.DataFrame, column: str, looks: Looks) -> 
     """
     rows = {policy: row for row, policy in enumerate(looks)}
     for policy, centre, low, high in intervals[["policy", column, "low", "high"]].to_numpy():
+        ends = [[max(centre - low, 0.0)], [max(high - centre, 0.0)]]  # equal ones but for rounding
         mark = {key: looks[policy][key] for key in ("color", "marker", "markerfacecolor")}
-        ax.errorbar(
-            centre, rows[policy], xerr=[[centre - low], [high - centre]], elinewidth=0.9, **mark
-        )
+        ax.errorbar(centre, rows[policy], xerr=ends, elinewidth=0.9, **mark)
     ax.tick_params(axis="y", length=0)
 
 

@@ -14,7 +14,13 @@ from matplotlib.patches import Patch
 from paper_figures import style
 from paper_figures.registry import register
 from paper_figures.statistics import learning_curve, mean_interval, smoothing_window
-from paper_figures.tables import Tables, require, require_epochs, require_one_point
+from paper_figures.tables import (
+    Tables,
+    require,
+    require_epochs,
+    require_finite,
+    require_one_point,
+)
 
 STYLE = style.PRINT | style.SINGLE_COLUMN
 BASELINES = ("local", "abandon", "random")
@@ -24,11 +30,13 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tables "training" and "evaluation" of a run that has the figure.
 
     Raises:
-        CannotDraw: a table, column or baseline is missing, or an algorithm was trained at several
-            sweep points or for one epoch.
+        CannotDraw: a table, column or baseline is missing, a utility is infinite, or an algorithm
+            was trained at several sweep points or for one epoch.
     """
     training = require(tables, "training", ("seed", "point", "algorithm", "epoch", "utility"))
     evaluation = require(tables, "evaluation", ("seed", "policy", "episode", "utility"), BASELINES)
+    require_finite(training, "training", ("utility",))
+    require_finite(evaluation[evaluation["policy"].isin(BASELINES)], "evaluation", ("utility",))
     require_one_point(training)
     require_epochs(training)
     return training, evaluation
@@ -74,7 +82,7 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("Epoch")
     ax.set_ylabel(style.METRIC_LABELS["utility"])
     handles, _ = ax.get_legend_handles_labels()
-    key = style.interval_key(pd.concat(curves.values()), Patch(color="0.8"))
+    key = style.interval_key(pd.concat(curves.values()), Patch(color="0.8"), narrow=True)
     ax.legend(handles=[*handles, *key], loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     return ax
 

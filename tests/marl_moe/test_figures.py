@@ -1,6 +1,9 @@
 """Figures of a run are written whole or not at all."""
 
+import os
 import shutil
+import warnings
+from asyncio import CancelledError
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +38,7 @@ def run_folder(tmp_path: Path) -> Path:
 
 
 def test_figures_are_written_as_pdf_and_png_into_the_run_folder(run_folder: Path) -> None:
-    written, refused, failed = draw(run_folder)
+    written, refused, failed, _ = draw(run_folder)
     folder = run_folder / "figures"
     names = ["policies.pdf", "policies.png", "reliability.pdf", "reliability.png"]
     assert written == [folder / name for name in names]
@@ -100,7 +103,7 @@ def broken() -> Iterator[list[str]]:
 def test_a_figure_whose_code_fails_is_a_line_and_loses_no_other(
     run_folder: Path, broken: list[str]
 ) -> None:
-    written, refused, failed = draw(run_folder, [*broken, "policies"])
+    written, refused, failed, _ = draw(run_folder, [*broken, "policies"])
     assert [path.name for path in written] == ["policies.pdf", "policies.png"]
     assert refused == {}
     assert failed["fails"].startswith("KeyError: 'nope' (test_figures.py, line ")
@@ -130,3 +133,58 @@ def test_figures_of_runs_of_one_name_go_to_folders_of_their_own(tmp_path: Path) 
     apart = folders_apart([*runs, tmp_path / "b" / ".." / "a" / "tiny"])
     assert list(apart.values()) == [Path("a/tiny"), Path("b/tiny"), Path("large")]
     assert folders_apart([tmp_path]) == {tmp_path: Path(tmp_path.name)}
+
+
+def test_a_run_folder_whose_path_is_not_utf_8_is_drawn(run_folder: Path) -> None:
+    other = Path(os.fsdecode(os.fsencode(run_folder.parent) + b"/r\xff"))
+    shutil.copytree(run_folder, other)
+    written, *_ = draw(other, ["policies"])
+    assert [path.stat().st_size > 0 for path in written] == [True, True]
+
+
+def test_letters_that_no_font_has_are_one_line_of_a_figure_and_no_warning(
+    run_folder: Path,
+) -> None:
+    table = pd.read_parquet(run_folder / "evaluation.parquet")
+    for old, new in (("sac", "策\u0378"), ("random", "\x1b[31mred\0")):
+        table["policy"] = table["policy"].replace(old, new)
+    table.to_parquet(run_folder / "evaluation.parquet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        remarks = draw(run_folder, ["policies", "reliability"]).remarks
+    assert remarks == [
+        f"figure {name}: the fonts lack '策\u0378'" for name in ("policies", "reliability")
+    ]
+
+
+@pytest.fixture
+def raising(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A figure of one's own that raises the parameter."""
+
+    @register("raising", {})
+    def plot(tables: object) -> Figure:
+        raise request.param
+
+    yield "raising"
+    del FIGURES["raising"]
+
+
+@pytest.mark.parametrize("raising", [GeneratorExit("over"), CancelledError("over")], indirect=True)
+def test_an_error_that_is_no_exception_loses_no_other_figure(
+    run_folder: Path, raising: str
+) -> None:
+    written, _, failed, _ = draw(run_folder, [raising, "policies"])
+    assert len(written) == 2
+    assert ": over (test_figures.py, line " in failed[raising]
+
+
+@pytest.mark.parametrize("raising", [KeyboardInterrupt()], indirect=True)
+def test_ctrl_c_while_drawing_ends_with_130_and_how_to_draw_again(
+    run_folder: Path, raising: str
+) -> None:
+    app = typer.Typer()
+    app.command()(figures)
+    result = CliRunner().invoke(app, [str(run_folder)])
+    assert result.exit_code == 130
+    text = " ".join(result.stderr.split())
+    assert text == f"interrupted; to draw again: marl-moe figures {run_folder}"

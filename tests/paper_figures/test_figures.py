@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from paper_figures import FIGURES, load_tables, render, save
+from paper_figures import FIGURES, load_tables, looks, render, save
 from paper_figures.figures import FORMATS
 from paper_figures.style import policy_style
 
@@ -193,6 +193,34 @@ def test_tables_are_read_by_stem(run_folder: Path, tables: Tables) -> None:
     loaded = load_tables(run_folder)
     assert set(loaded) == {"training", "evaluation"}
     pd.testing.assert_frame_equal(loaded["training"], tables["training"])
+
+
+def test_a_table_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path) -> None:
+    (tmp_path / "evaluation.parquet").mkdir()
+    with pytest.raises(OSError, match="Is a directory"):
+        load_tables(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["reward_curves", "final_rewards", "price_of_anarchy"])
+def test_the_legend_fits_a_column_where_some_intervals_are_missing(
+    tables: Tables, contention: Tables, name: str
+) -> None:
+    """Seed 0 alone has the last epochs, the policy `random`, and 8 users."""
+    training, evaluation = tables["training"], tables["evaluation"]
+    training = training[(training["seed"] == 0) | (training["epoch"] <= 100)]
+    evaluation = evaluation[(evaluation["seed"] == 0) | (evaluation["policy"] != "random")]
+    shown = {"training": training, "evaluation": evaluation}
+    if name == "price_of_anarchy":
+        rows = contention["evaluation"]
+        shown = {"evaluation": rows[(rows["seed"] == 0) | (rows["num_users"] != 8)]}
+    with looks(FIGURES[name].style):
+        figure = render(shown, [name]).figures[name]
+        figure.draw_without_rendering()
+        legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
+        boxes = [legend.get_window_extent() for legend in legends]
+    texts = [text.get_text() for legend in legends for text in legend.get_texts()]
+    assert "95% interval, 3 seeds;\none seed: no interval" in texts
+    assert all(0 <= box.x0 <= box.x1 <= figure.bbox.x1 for box in boxes)
 
 
 def colours_by_policy(ax: Axes) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pytest
 
 from paper_figures import CannotDraw
 from paper_figures.means import means
+from paper_figures.statistics import interval_label, mean_heading
 
 Tables = dict[str, pd.DataFrame]
 
@@ -43,3 +44,15 @@ def test_a_metric_that_a_policy_never_has_has_no_row(contention: Tables) -> None
 def test_without_results_it_says_so() -> None:
     with pytest.raises(CannotDraw, match="no table 'evaluation'"):
         means({"training": pd.DataFrame()})
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_infinite_mean_has_no_interval_and_the_label_says_so(contention: Tables) -> None:
+    evaluation = contention["evaluation"]
+    evaluation.loc[evaluation["policy"] == "random", "gain"] = np.inf
+    table = means(contention)
+    rows = table[(table["policy"] == "random") & (table["metric"] == "gain")]
+    assert np.isinf(rows["mean"]).all()
+    assert rows[["low", "high"]].isna().all(axis=None)
+    assert interval_label(table) == "95% interval, 3 seeds; infinite: no interval"
+    assert mean_heading(interval_label(rows)) == "mean; infinite: no interval"

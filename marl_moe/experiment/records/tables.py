@@ -1,6 +1,7 @@
 """Tables of a run folder, written whole or not at all, and read as they are documented."""
 
 from collections.abc import Iterable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -83,13 +84,17 @@ def read_table(folder: Path, table: str, metrics: Sequence[str] = ()) -> pd.Data
         metrics: metrics of the experiment. Columns that callbacks logged are told by the file.
 
     Raises:
-        RecordError: it is no whole table of these columns.
+        RecordError: it is no whole table of these columns, or cannot be read.
     """
     path = folder / f"{table}.parquet"
     if not path.exists():
         return schema(table, metric_columns(table, metrics)).empty_table().to_pandas()
+    try:  # by us: Arrow opens no file whose path is not UTF-8
+        content = BytesIO(path.read_bytes())
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        found = pq.read_schema(path)
+        found = pq.read_schema(content)
         expected = schema(table, metric_columns(table, metrics) | _logged(table, found))
         missing = set(expected.names) - set(found.names)
         if missing:  # Arrow would fill them with nulls
@@ -97,7 +102,7 @@ def read_table(folder: Path, table: str, metrics: Sequence[str] = ()) -> pd.Data
         foreign = set(found.names) - set(expected.names)
         if foreign:  # Arrow would leave them out
             raise ValueError(f"it has {', '.join(sorted(foreign))}")
-        frame = pq.read_table(path, schema=expected).to_pandas()
+        frame = pq.read_table(content, schema=expected).to_pandas()
     except (
         pa.ArrowException,
         OSError,

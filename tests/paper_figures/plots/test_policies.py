@@ -123,3 +123,39 @@ def test_it_refuses_what_no_page_can_hold(make_contention: Callable[..., Tables]
     message = r"20 policies at 6 sweep points, which take 11.3 in of height; a page has 9 in"
     with pytest.raises(CannotDraw, match=message):
         policies.plot(many_policies(make_contention(), 20))
+
+
+def test_a_policy_of_infinite_gain_keeps_its_row_and_says_so(tables: Tables) -> None:
+    tables["evaluation"].loc[lambda rows: rows["policy"] == "random", "gain"] = np.inf
+    figure = policies.plot(tables)
+    utility, gain = figure.axes
+    assert [text.get_text() for text in gain.texts] == ["no finite value"]
+    assert not utility.texts
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["95% interval, 3 seeds; infinite: no interval"]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.inf, "table 'evaluation' has no finite value in column 'gain'"),
+        ("x", "table 'evaluation' has 'x' in column 'gain'; it should hold numbers"),
+    ],
+)
+def test_values_that_have_no_place_on_an_axis_are_refused(
+    tables: Tables, value: object, message: str
+) -> None:
+    with pytest.raises(CannotDraw, match=message):
+        policies.plot({"evaluation": tables["evaluation"].assign(gain=value)})
+
+
+def test_long_names_of_policies_and_points_stay_on_the_page(tables: Tables) -> None:
+    evaluation = tables["evaluation"].replace({"policy": {"random": "x" * 300}})
+    with matplotlib.rc_context(policies.STYLE):
+        figure = policies.plot({"evaluation": evaluation.assign(point="y" * 300)})
+        figure.draw_without_rendering()
+        page = figure.bbox
+        for ax in figure.axes:
+            for text in [*ax.get_yticklabels(), ax.title, ax._left_title]:
+                box = text.get_window_extent()
+                assert page.x0 <= box.x0 <= box.x1 <= page.x1, text

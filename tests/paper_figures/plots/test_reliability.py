@@ -243,3 +243,30 @@ def test_what_is_missing_is_named(swept: Tables, tables: Tables) -> None:
 def test_it_needs_no_training_and_draws_into_the_figure_given(tables: Tables) -> None:
     figure = Figure()
     assert reliability.plot({"evaluation": tables["evaluation"]}, figure) is figure
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.inf, "has no finite value in column 'gain'"),
+        ("x", "has 'x' in column 'gain'; it should hold numbers"),
+    ],
+)
+def test_values_that_are_no_finite_numbers_are_refused(
+    swept: Tables, value: object, message: str
+) -> None:
+    evaluation = swept["evaluation"].assign(gain=value, share_of_equilibrium=np.inf)
+    with pytest.raises(CannotDraw, match=message):
+        reliability.plot({"evaluation": evaluation})
+
+
+def test_one_infinite_value_is_refused_with_its_place(swept: Tables) -> None:
+    evaluation = swept["evaluation"].drop(columns="share_of_equilibrium").reset_index(drop=True)
+    evaluation.loc[0, "gain"] = -np.inf
+    with pytest.raises(CannotDraw, match=r"-inf in column 'gain' \(policy .*, seed 0, episode 0\)"):
+        reliability.plot({"evaluation": evaluation})
+
+
+def test_equal_values_whose_mean_is_rounded_are_drawn(swept: Tables) -> None:
+    evaluation = swept["evaluation"].assign(share_of_equilibrium=0.1 + 0.2)
+    assert reliability.plot({"evaluation": evaluation}).axes

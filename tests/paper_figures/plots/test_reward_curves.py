@@ -160,3 +160,10 @@ def test_it_does_not_average_over_sweep_points(make_tables: Callable[..., Tables
 def test_one_epoch_is_no_curve(make_tables: Callable[..., Tables], name: str) -> None:
     with pytest.raises(CannotDraw, match="epoch 1 of 'sac' alone; this figure needs at least two"):
         FIGURES[name].plot(make_tables(epochs=1, episodes=2))
+
+
+@pytest.mark.parametrize("table", ["training", "evaluation"])
+def test_an_infinite_utility_is_refused_with_its_place(tables: Tables, table: str) -> None:
+    tables[table].loc[tables[table].index[3], "utility"] = np.inf
+    with pytest.raises(CannotDraw, match=f"table '{table}' has inf in column 'utility' .*seed 0"):
+        reward_curves.plot(tables)

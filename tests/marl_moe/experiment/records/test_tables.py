@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -50,6 +51,21 @@ def test_a_table_is_read_back_as_written_whatever_the_order_of_its_columns(
     rows = frame(table)
     path = write_table(tmp_path, table, rows[rows.columns[::-1]])
     pd.testing.assert_frame_equal(pd.read_parquet(path), rows, check_dtype=False)
+
+
+def test_a_table_in_a_folder_whose_path_is_not_utf_8_is_read(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/r\xff"))
+    folder.mkdir()
+    table = next(iter(TABLES))
+    write_table(folder, table, frame(table))
+    pd.testing.assert_frame_equal(read_table(folder, table), frame(table), check_dtype=False)
+
+
+def test_a_table_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path) -> None:
+    table = next(iter(TABLES))
+    (tmp_path / f"{table}.parquet").mkdir()
+    with pytest.raises(RecordError, match="cannot be read: Is a directory"):
+        read_table(tmp_path, table)
 
 
 def test_units_are_told_of_every_number_that_has_one() -> None:
