@@ -22,6 +22,7 @@ import numpy as np
 
 from mechanisms.arrays import FloatArray, IntArray
 from mechanisms.candidates import expert_of, load, of_served
+from mechanisms.magnitudes import unit_of
 from mechanisms.market import Market
 from mechanisms.outcome import Allocation, Outcome
 from mechanisms.pairs import Band, Pairs, overruns, pairs_of, possible
@@ -90,6 +91,10 @@ def _within_capacity_of_all(net: FloatArray, capacity: IntArray) -> IntArray:
 
 def _within_band(pairs: Pairs) -> IntArray:
     """Return one world's optimal allocation (U,), by the relaxation if it is whole."""
+    bids = pairs.net[pairs.net > 0]
+    if unit_of(bids) < bids.max():
+        # Beside the greatest bids a vertex is best only to what matters to the small ones.
+        return _rounded(relaxation(pairs, whole=True).share, pairs)
     share = relaxation(pairs).share
     is_whole = np.minimum(share, 1 - share).max() <= _WHOLE_TOLERANCE
     if not is_whole or overruns(pairs, _rounded(share, pairs)).any():
