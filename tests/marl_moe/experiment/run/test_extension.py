@@ -95,7 +95,7 @@ def edit(folder: Path, key: str, value: Any) -> None:
         ("algorithm.stop.training_iteration", 5, "extend it with marl-moe resume {} --epochs 5"),
         ("seeds", 3, "extend it with marl-moe resume {} --seeds 3"),
         ("evaluation.episodes", 4, "extend it with marl-moe resume {} --episodes 4"),
-        ("evaluation.policies", ["local"], "extend it with marl-moe resume {} --policies ..."),
+        ("evaluation.policies", ["local"], "add to them with marl-moe resume {} --policies"),
         ("env.num_users", 3, "begin a new run"),
         ("env.requests.num_topics", 3, "begin a new run"),
         ("mechanism.name", "none", "begin a new run"),
