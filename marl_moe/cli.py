@@ -169,7 +169,7 @@ def resume(
     except (SpecError, RecordError) as error:
         complain(error, 2)
     except OSError as error:
-        complain(error, 1)
+        complain(f"{error}; to continue: marl-moe resume {run_folder}", 1)
     finish_run(begun)
 
 
