@@ -85,7 +85,7 @@ def test_a_run_on_a_disk_full_at_one_file_after_another_ends_at_the_unbroken_tab
         "algorithm.stop.training_iteration=2",
     ]
     assert marl_moe("run", source, "--out", tmp_path, *settings).exit_code == 0
-    folder, full = enlarged_until_all_fits(tmp_path / "tiny" / "experiment.yaml", disk, 20, 8)
+    folder, full = enlarged_until_all_fits(tmp_path / "tiny" / "experiment.yaml", disk, 12, 8)
     assert set(full) >= {
         "networks.safetensors",
         "training.parquet",

@@ -46,6 +46,8 @@ def write_environment(
 ) -> None:
     """Write `environment.json` of a run that begins, or add to it that the run goes on.
 
+    Of a further sitting there is what differs from the first.
+
     Args:
         folder: the run folder.
         experiment: the experiment as plain values, as it is written beside it; None where an older
@@ -54,7 +56,11 @@ def write_environment(
     """
     here = describe_environment()
     told = read_environment(folder)
-    told = told | {RESUMED: [*told.get(RESUMED, []), here]} if told else here
+    if told:
+        differing = {key: value for key, value in here.items() if told.get(key) != value}
+        told[RESUMED] = [*told.get(RESUMED, []), differing]
+    else:
+        told = here
     told |= {"seeds": list(seeds), EXPERIMENT: experiment}
     write_text(folder / FILE, json.dumps(told, indent=2) + "\n")
 
