@@ -11,6 +11,9 @@ pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("ray_started", "one_co
 Disk = Callable[[str], Path]
 
 
+PAGE = 4096  # bytes, of which a file on such a disk takes whole ones
+
+
 @pytest.fixture(autouse=True)
 def _room_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a run begin on a disk that is known to be too small for its checkpoints."""
@@ -51,6 +54,7 @@ def enlarged_until_all_fits(
 
 def test_a_run_that_cannot_be_begun_leaves_nothing(source: Path, disk: Disk) -> None:
     folder = disk("size=4k") / "tiny"
+    (folder.parent / "takes_all").write_bytes(bytes(PAGE))
     line = complaint(marl_moe("run", source, "--out", folder.parent), 1)
     assert line == f"[Errno 28] No space left on device: '{folder / 'environment.json'}'"
     assert not folder.exists()
@@ -85,7 +89,10 @@ def test_a_run_on_a_disk_full_at_one_file_after_another_ends_at_the_unbroken_tab
         "algorithm.stop.training_iteration=2",
     ]
     assert marl_moe("run", source, "--out", tmp_path, *settings).exit_code == 0
-    folder, full = enlarged_until_all_fits(tmp_path / "tiny" / "experiment.yaml", disk, 12, 8)
+    begun_with = [tmp_path / "tiny" / name for name in ("environment.json", "experiment.yaml")]
+    pages = sum(-(-file.stat().st_size // PAGE) for file in begun_with)  # and no more to begin with
+    kilobytes = pages * PAGE // 1024
+    folder, full = enlarged_until_all_fits(begun_with[1], disk, kilobytes, 8)
     assert set(full) >= {
         "networks.safetensors",
         "training.parquet",
