@@ -37,7 +37,8 @@ class RequestAccounts:
     ) -> tuple[Float, Float, Float, Float]:
         """Book the gains of a slot.
 
-        The judge's noise about a request is added in the slot that completes it. The utility of a
+        The judge's noise about a request is added in the slot that completes it, if that transfers
+        a subtask: the gain of who has none is 0. The utility of a
         request is its credits if all its transferable subtasks were abandoned, plus its gains.
 
         Args:
@@ -50,7 +51,7 @@ class RequestAccounts:
             others), (N, U) credits each.
         """
         completing = requests.completing
-        noise = self._judge_noise(completing)
+        noise = self._judge_noise(completing & requests.subtasks.pending)
         gain, local_gain = gain + noise, local_gain + noise
         self.gained += gain
         self.gained_locally += local_gain
@@ -81,8 +82,8 @@ class RequestAccounts:
         """Go on from what `get_state` gave."""
         put(self, _STATE, state)
 
-    def _judge_noise(self, completing: Bool) -> Float | float:
+    def _judge_noise(self, judged: Bool) -> Float | float:
         spread = self.config.reward.credits_per_point * self.config.quality.judge_noise
         if not spread:
             return 0.0
-        return spread * self._rng.standard_normal(completing.shape) * completing
+        return spread * self._rng.standard_normal(judged.shape) * judged

@@ -25,9 +25,9 @@ class Clearing:
     num_slots: int
     market: Market  # the market that was cleared, but at true costs
     unit_price: NDArray[np.float64]  # (N, E), credits a point
-    effort: NDArray[np.float64]  # (N, E), in 0..1, at true costs
+    effort: NDArray[np.float64]  # (N, E), in 0..1, to the whole demand, at true costs
     participates: Bool  # (N, E)
-    points: Float  # (N, E), full-effort points served, times effort: points delivered
+    points: Float  # (N, E), delivered
     payment: Float  # (N, E)
     cost: Float  # (N, E), true cost borne
     allocation: Int | None  # (N, U), expert, -1: none; None where the mechanism only prices
@@ -62,7 +62,7 @@ class Clearing:
         """Greatest welfare that the market allows at true costs, (N,) credits a slot."""
         market = self.market
         if self.allocation is None:
-            effort = best_response(market.value, market.unit_cost, market.cost_slope)
+            effort = best_response(market.value, market.point_cost, market.point_slope)
             return self._welfare_at(effort)
         return optimal_welfare(market, bandwidth=False)
 
@@ -83,4 +83,6 @@ class Clearing:
 
     def _welfare_at(self, effort: NDArray[np.float64]) -> Float:
         market = self.market
-        return welfare(effort, market.demand, market.value, market.unit_cost, market.cost_slope)
+        costs = market.point_cost, market.point_slope
+        fixed = np.where(effort > 0, market.fixed_cost, 0.0).sum(axis=-1)
+        return welfare(effort, market.demand, market.value, *costs) - fixed

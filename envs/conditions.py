@@ -1,16 +1,19 @@
 """The conditions of a slot: everything that it begins with, before prices are set."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envs import quality
+from envs import access, quality
 from envs.arrays import Bool, Float, Int
+from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.links import Links
-from envs.channel.rates import subtask_bits
+from envs.channel.rates import db_to_linear, subtask_bits, word_survival
+from envs.compute import work_words
 from envs.config import WorldConfig
 from envs.experts import ExpertPool
 from envs.occupancy import Occupancy
@@ -32,7 +35,9 @@ class Conditions:
         links: the channels, (N, U, C) each.
         available: (N, E) experts that are up.
         occupancy: loads, backlogs, and the expert that served each user in the last slot.
+        budgets: what users may still spend in the episode.
         loss: (N, U) points that abandoning the pending subtask loses, D.
+        work: (N, U) work of the pending subtask, words.
         compute_s: (N, U) time that an expert computes on the pending subtask, s.
         transmission_alone_s: (N, U, C) time to send prompt and answer alone on each candidate's
             band, s.
@@ -48,7 +53,9 @@ class Conditions:
     links: Links
     available: Bool
     occupancy: Occupancy
+    budgets: UserBudgets
     loss: Float
+    work: Float
     compute_s: Float
     transmission_alone_s: NDArray[np.float32]
     competence: NDArray[np.float32]
@@ -65,10 +72,11 @@ class Conditions:
         links: Links,
         available: Bool,
         occupancy: Occupancy,
+        budgets: UserBudgets,
     ) -> Self:
         """Return the conditions of these parts, which are the attributes of the same names."""
         num_subtasks, speed = config.requests.num_subtasks, config.experts.words_per_second
-        words = subtasks.words
+        work = work_words(config.requests, subtasks.words, subtasks.compute)
         return cls(
             config=config,
             index=index,
@@ -79,8 +87,10 @@ class Conditions:
             links=links,
             available=available,
             occupancy=occupancy,
+            budgets=budgets,
             loss=quality.abandon_loss(config.quality, subtasks.weight, num_subtasks),
-            compute_s=np.zeros(words.shape) if speed is None else words / speed,
+            work=work,
+            compute_s=np.zeros(work.shape) if speed is None else work / speed,
             transmission_alone_s=_transmission_alone_s(config, subtasks, links),
             competence=_competence(pool, candidates, subtasks.topic),
         )
@@ -104,6 +114,33 @@ class Conditions:
     def num_candidates(self) -> int:
         """Number of experts that a user can choose, C; abandoning is the action of that number."""
         return self.candidates.count
+
+    @cached_property
+    def transfers(self) -> Bool:
+        """Users that have a subtask to transfer and may still spend, (N, U)."""
+        pending, spent = self.subtasks.pending, self.budgets.spent
+        return pending if spent is None else pending & ~spent
+
+    @cached_property
+    def reference_points(self) -> Float:
+        """Points that the cost of serving the pending subtask is counted in, w, (N, U)."""
+        return quality.reference_points(self.config, self.work)
+
+    @cached_property
+    def answer_share(self) -> Float:
+        """Share of the answer in the bits of the pending subtask, (N, U)."""
+        return access.answer_share(self.config.channel, self.subtasks.words)
+
+    @cached_property
+    def survival(self) -> Float | float:
+        """Share of words that arrive without a bit error, of every pair: (N, U, C), or one number.
+
+        It depends on the channel alone.
+        """
+        channel = self.config.channel
+        if channel.ber != "snr":
+            return word_survival(channel, np.ones(1))
+        return word_survival(channel, db_to_linear(self.links.snr_db))
 
 
 def _transmission_alone_s(

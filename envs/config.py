@@ -20,6 +20,9 @@ from envs.section import (
     Probability,
     Section,
 )
+from mechanisms import Effort
+
+MODEL = 2  # of the world; what was run under another one can be looked at, and not played
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -95,7 +98,15 @@ class ExpertConfig(Section):
         "`measured`, the table that comes with the package",
     )
     words_per_second: float | None = Field(
-        default=100.0, gt=0, description="Speed, words/s; null: no compute delay"
+        default=100.0,
+        gt=0,
+        description="Speed, words of work a second (words x compute need / its mean); null: no "
+        "compute delay",
+    )
+    service: Literal["batch", "fifo"] = Field(
+        default="batch",
+        description="Is the work of a slot done together, all answers at its end, or one after "
+        "another in an order drawn by lot?",
     )
     max_concurrent: int | None = Field(
         default=None, ge=1, description="Subtasks served a slot; the surplus is drawn by lot"
@@ -162,12 +173,24 @@ class RewardConfig(Section):
     credits_per_point: float = Field(default=5.0, gt=0, description="Credits a judge point")
     credits_per_word: float = Field(default=0.0025, ge=0, description="Cost of a word, credits")
     credits_per_joule: float = Field(default=2.0, ge=0, description="Cost of energy, credits/J")
+    credits_per_second: float = Field(
+        default=0.0, ge=0, description="Cost of a served subtask's delay, credits/s"
+    )
+    downlink_energy: Literal["user", "edge_device"] = Field(
+        default="user",
+        description="Who pays for the energy of sending the answer (the paper: user)",
+    )
 
 
 @dataclass(frozen=True, config=STRICT)
 class MarketConfig(Section):
     """Time between clearings, and the platform's view of demand and value."""
 
+    effort: Effort = Field(
+        default="bought",
+        description="Edge devices answer a price with the effort that earns them most (bought), or "
+        "give the effort that the mechanism orders, or none (enforced)",
+    )
     interval: int | None = Field(
         default=None,
         ge=1,
@@ -183,7 +206,9 @@ class MarketConfig(Section):
         default=3.8, ge=0, description="What a point is worth to the users, credits"
     )
     budget_per_user: float = Field(
-        default=0.5, ge=0, description="Budget of a mechanism, credits a slot and user"
+        default=0.5,
+        ge=0,
+        description="Budget of a mechanism, credits a slot and user; what is left over is kept",
     )
     capacity: int = Field(
         default=1,
@@ -225,9 +250,20 @@ class WorldConfig(Section):
     num_users: int = Field(default=1, ge=1, description="User devices, U")
     num_experts: int = Field(default=30, ge=1, description="Edge experts, E")
     episode_slots: int = Field(
-        default=50, ge=1, description="Slots of an episode, T; the end only truncates"
+        default=50,
+        ge=1,
+        description="Slots of an episode, T; the end truncates, or terminates where users have a "
+        "budget over the episode",
     )
     slot_s: float = Field(default=6.0, gt=0, description="Length of a slot, s")
+    energy_budget_j: float | None = Field(
+        default=None, gt=0, description="Energy that a user can spend in an episode, J; null: any"
+    )
+    credit_budget: float | None = Field(
+        default=None,
+        gt=0,
+        description="Charges that a user can pay in an episode, credits; null: any",
+    )
     allow_abandon: bool = Field(
         default=True, description="May a user drop a subtask that it could transfer?"
     )
@@ -257,6 +293,11 @@ class WorldConfig(Section):
     def num_candidates(self) -> int:
         """Number of experts that a user sees and may choose, C: all where there are no lists."""
         return self.observation.candidates or self.num_experts
+
+    @property
+    def limits_users(self) -> bool:
+        """True where users have a budget over the episode, whose last slot then terminates."""
+        return self.energy_budget_j is not None or self.credit_budget is not None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain nested dictionaries, as YAML writes them."""

@@ -1,111 +1,178 @@
-"""Delivery: delay, quality, charge and gain of the transfers of a slot."""
+"""Delivery: who is served in a slot, with what delay, quality, money and gain."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from envs import quality
+from envs import admission, quality
 from envs.arrays import Bool, Float, Int
-from envs.channel import rates
-from envs.experts import lottery
-from envs.sharing import band_share, per_expert
+from envs.effort import Answer, answer, cost
+from envs.offer import kept_share
 from envs.slot import Slot
+from envs.transfers import Carried, Transfers, carried
 
 
 class Choice(NamedTuple):
-    """The expert that each user requests in a slot, and whether it serves the user."""
+    """The expert that each user transfers in a slot."""
 
     column: Int  # (N, U), of the user's candidates; 0 where none is requested
-    expert: Int  # (N, U), the expert of that column
-    cell: Int  # (N, U), the same as a flat index into (N, E)
     requested: Bool  # (N, U), users that request an expert, as the mask allows
-    served: Bool  # (N, U), those of them that are served
-    rejected: Bool  # (N, U), users of a masked action, or that the lottery left out
-    load: Float  # (N, E), users served
+    masked: Bool  # (N, U), users of a masked action
+    walked_away: Bool  # (N, U), users that do not ask for the expert allocated to them
 
 
 class Delivery(NamedTuple):
-    """Result of each user's choice, (N, U) each; all but `requested_points` 0 if not served."""
+    """Result of each request, (N, R) each; all but the last three are 0 where it is not served."""
 
-    delay_s: Float  # backlog, both ways over the shared band, and computing
-    work_s: Float  # added to the expert's backlog: both ways over the whole band, and computing
-    energy_j: Float
-    qos: Float  # points recovered
-    requested_points: Float  # points deliverable at full effort; 0 where no expert was requested
-    points: Float  # the same where it was served
+    served: Bool
+    declined: Bool  # was admitted, and its expert declines
+    delay_s: Float  # backlogs, both ways over the shared band, and computing
+    airtime_s: Float  # added to the expert's backlog, s of the whole band
+    compute_s: Float  # added to the expert's backlog of computing
+    user_energy_j: Float  # that the user pays for
+    edge_energy_j: Float  # that the edge device pays for
+    points: Float  # delivered
+    harm: Float  # points
+    payment: Float  # credits
     charge: Float  # credits
+    edge_cost: Float  # true cost, credits
     gain: Float  # credits over abandoning
+    asked_points: Float  # of full effort as if alone, where an expert was requested
+    asked_work: Float  # reference points, where an expert was requested
+    asked_fixed: Float  # fixed cost as if alone, credits, where an expert was requested
 
 
-def choose(slot: Slot, actions: Int, rng: np.random.Generator) -> Choice:
-    """Find the experts that users request, and draw the users that experts of few places serve.
-
-    A user that was allocated its expert goes before others.
+def choose(slot: Slot, actions: Int) -> Choice:
+    """Find the experts that users request.
 
     Args:
         slot: the slot.
         actions: (N, U) checked actions (`envs.actions.checked`).
-        rng: draws the lottery for places.
     """
-    candidates, allocation = slot.conditions.candidates, slot.offer.allocation
     world, user = np.arange(slot.num_worlds)[:, None], np.arange(slot.num_users)
     allowed = slot.mask[world, user, actions]
     requested = allowed & (actions < slot.num_candidates)
-    column = np.where(requested, actions, 0)
-    expert = candidates.at(column)
-    served, places = requested, slot.config.experts.max_concurrent
-    if places is not None:
-        first = expert == allocation.expert if slot.offer.allocates else None
-        served = lottery(expert, requested, places, rng, first)
+    walked_away = np.zeros(actions.shape, bool)
+    if slot.offer.allocates:
+        allocated = slot.conditions.candidates.column(slot.offer.allocation.expert)
+        walked_away = (allocated >= 0) & (actions != allocated)
+    return Choice(np.where(requested, actions, 0), requested, ~allowed, walked_away)
+
+
+class Money(NamedTuple):
+    """Money for services at full effort, (N, R) credits; that of less effort is in proportion."""
+
+    revenue: Float  # of the edge device
+    charge: Float  # of the user
+    fixed: Float | float  # cost of serving at whatever effort
+
+
+def money(transfers: Transfers, at: Carried) -> Money:
+    """Return what the services of transfers bring and cost."""
+    offer = transfers.slot.offer
+    revenue = charge = offer.unit_price.take(transfers.cell) * at.points
+    if offer.allocates:
+        allocated, allocation = transfers.allocated(), offer.allocation
+        full = transfers.own(offer.full_points)
+        kept = kept_share(at.points, full)
+        paid = transfers.own(allocation.pair_price) * full * kept
+        revenue = np.where(allocated, paid, revenue)
+        charge = np.where(allocated, transfers.own(allocation.charge) * kept, charge)
+    return Money(revenue, charge, _fixed_cost(transfers, at))
+
+
+def _fixed_cost(transfers: Transfers, at: Carried) -> Float | float:
+    reward = transfers.slot.config.reward
+    if reward.downlink_energy == "user":
+        return 0.0
+    answers = transfers.own(transfers.slot.conditions.answer_share)
+    return reward.credits_per_joule * at.energy_j * answers
+
+
+def _answered(transfers: Transfers, revenue: Float, fixed: Float | float) -> Answer:
+    """Return the answers of edge devices to what services bring at full effort."""
+    slot, cell = transfers.slot, transfers.cell
+    pool, offer = slot.conditions.pool, slot.offer
+    ordered = offer.effort.take(cell) if offer.enforced else None
+    reference_points = transfers.own(slot.conditions.reference_points)
+    true_costs = pool.unit_cost.take(cell), pool.cost_slope.take(cell)
+    return answer(revenue, reference_points, *true_costs, fixed, ordered)
+
+
+def _admitted(transfers: Transfers, alone: Carried) -> Bool:
+    """Return the requests that experts admit, (N, R).
+
+    Args:
+        transfers: the transfers.
+        alone: how each is carried as if alone, which the account has to cover.
+    """
+    slot, account = transfers.slot, transfers.slot.account
+    places = slot.config.experts.max_concurrent
+    if places is None and account is None:
+        return transfers.requested
+    first = transfers.allocated() if slot.offer.allocates else None
+    lot = transfers.lot if first is None else transfers.lot - first
+    if account is None:
+        return admission.by_places(transfers.cell, transfers.requested, places, lot)
+    due = money(transfers, alone)
+    reserved = due.revenue * _answered(transfers, due.revenue, due.fixed).effort
     shape = slot.num_worlds, slot.num_experts
-    cell = world * slot.num_experts + expert
-    return Choice(
-        column=column,
-        expert=expert,
-        cell=cell,
-        requested=requested,
-        served=served,
-        rejected=~allowed | (requested & ~served),
-        load=per_expert(cell, served, shape),
+    taken = reserved
+    if transfers.num_imagined:
+        taken = reserved.copy()
+        taken[:, -transfers.num_imagined :] = 0.0
+    return admission.by_account(
+        transfers.cell, transfers.requested, places, lot, reserved, taken, account, shape
     )
 
 
-def deliver(slot: Slot, choice: Choice) -> Delivery:
-    """Compute delay, energy, quality, charge and gain of each transfer of a slot."""
-    conditions, offer, config = slot.conditions, slot.offer, slot.config
-    expert, cell, served = choice.expert, choice.cell, choice.served
-    words, topic = conditions.subtasks.words, conditions.subtasks.topic
-    world, user = np.arange(slot.num_worlds)[:, None], np.arange(slot.num_users)
-    bits = rates.subtask_bits(config.channel, words)
-    snr = conditions.links.snr((world, user, choice.column))
-    alone_s = rates.transmission_s(config.channel, bits, snr)
-    share = band_share(config.channel, bits, snr, cell, choice.load, served)
-    if config.channel.noise_scaling:
-        transmission_s = rates.transmission_s(config.channel, bits, snr, share)
-    else:
-        transmission_s = alone_s / share
-    compute_s = conditions.compute_s
-    delay_s = transmission_s + conditions.occupancy.backlog_s.take(cell) + compute_s
-    energy_j = config.channel.tx_power_w * transmission_s
+def deliver(transfers: Transfers) -> Delivery:
+    """Serve the requests of a slot.
 
-    loss = conditions.loss
-    timely = quality.timeliness(config.quality, delay_s) * rates.word_survival(config.channel)
-    competence = conditions.pool.competence[world, expert, topic]
-    effective = quality.effective_competence(competence * offer.effort.take(cell), timely)
-    deliverable = quality.deliverable_points(config.quality, loss, competence)
-    requested_points = deliverable * choice.requested
-    points = requested_points * served
-    charge = offer.charge(expert, cell, points)
-    gain = quality.transfer_gain(
-        config.quality, config.reward, loss, effective, words, energy_j, charge
-    )
+    Experts admit requests in the order of their lots, as far as places and the platform's account
+    reach. Each edge device then fixes its effort for every request by the load of all that were
+    admitted, and declines what does not pay. Those who stay share what the others leave: nothing
+    that is delivered is below what the effort was meant for.
+    """
+    slot, conditions, offer = transfers.slot, transfers.slot.conditions, transfers.slot.offer
+    reward, cell = slot.config.reward, transfers.cell
+    alone = carried(transfers, transfers.requested, alone=True)
+    admitted = served = _admitted(transfers, alone)
+    at = carried(transfers, admitted)
+    due = money(transfers, at)
+    effort: Float | float = 1.0
+    if not offer.free:
+        answered = _answered(transfers, due.revenue, due.fixed)
+        effort, served = answered.effort, admitted & answered.serves
+        if (served != admitted).any():
+            at = carried(transfers, served)
+            due = money(transfers, at)
+    reference_points = transfers.own(conditions.reference_points)
+    kappa, slope = conditions.pool.unit_cost.take(cell), conditions.pool.cost_slope.take(cell)
+    edge_cost = cost(effort, reference_points, kappa, slope, due.fixed)
+    edge_energy_j: Float | float = 0.0
+    if reward.downlink_energy == "edge_device":
+        edge_energy_j = at.energy_j * transfers.own(conditions.answer_share)
+    user_energy_j = at.energy_j - edge_energy_j
+    points = at.points * effort
+    harm = quality.harm(slot.config.quality, transfers.loss, transfers.competence) * effort
+    charge = due.charge * effort
+    gain = quality.transfer_gain(reward, points - harm, transfers.words, user_energy_j, at.delay_s)
     return Delivery(
-        delay_s=served * delay_s,
-        work_s=served * (alone_s + compute_s),
-        energy_j=served * energy_j,
-        qos=served * config.quality.recovered_share * loss * effective,
-        requested_points=requested_points,
-        points=points,
-        charge=charge,
-        gain=served * gain,
+        served=served,
+        declined=admitted & ~served,
+        delay_s=served * at.delay_s,
+        airtime_s=served * at.airtime_s,
+        compute_s=served * transfers.own_s,
+        user_energy_j=served * user_energy_j,
+        edge_energy_j=served * edge_energy_j,
+        points=served * points,
+        harm=served * harm,
+        payment=served * due.revenue * effort,
+        charge=served * charge,
+        edge_cost=served * edge_cost,
+        gain=served * (gain - charge),
+        asked_points=transfers.requested * alone.points,
+        asked_work=transfers.requested * reference_points,
+        asked_fixed=transfers.requested * _fixed_cost(transfers, alone),
     )

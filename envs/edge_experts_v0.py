@@ -32,8 +32,9 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
     Agents are `user_0` ... `user_{U-1}`, present from the first slot to the last. An observation is
     a `Box` (D,) float32, laid out in `envs.observation`. Actions are `Discrete(C + 1)`: c < C
     transfers the pending subtask to candidate c, C abandons it; every expert is a candidate unless
-    there are candidate lists. The reward is the gain over abandoning, credits. Nobody terminates;
-    all are truncated after `episode_slots` slots. `infos[agent]` holds `action_mask` (C + 1,) int8
+    there are candidate lists. The reward is the gain over abandoning, credits. All are
+    truncated after `episode_slots` slots, or terminate where users have a budget over the episode.
+    `infos[agent]` holds `action_mask` (C + 1,) int8
     and the user's entries of a `SlotResult`; `utility` and `local_utility` only in the slot that
     completes a request.
 
@@ -162,8 +163,8 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         return (
             dict(zip(agents, seen[0].copy(), strict=True)),
             dict(zip(agents, reward[0].tolist(), strict=True)),
-            dict.fromkeys(agents, False),
-            dict.fromkeys(agents, done),
+            dict.fromkeys(agents, done and self.world.terminates),
+            dict.fromkeys(agents, done and not self.world.terminates),
             infos,
         )
 

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
 from envs.config import RequestConfig, WorldConfig
+from envs.quality import reference_points
 from envs.requests import RequestQueue
 
 SUBTASKS = 400_000  # drawn for the mean of requests, about; it is then within 1 %
@@ -22,7 +24,19 @@ def initial_demand(config: WorldConfig) -> float:
     return points * share * config.num_users / config.num_experts
 
 
-@cache
+def initial_work(config: WorldConfig) -> float:
+    """Return the mean work asked of an expert, reference points a slot, as `initial_demand`."""
+    pace = _pace(config.requests)
+    points = reference_points(config, np.array(pace.work))
+    return float(points) * config.num_users / config.num_experts
+
+
+def mean_work(config: RequestConfig) -> float:
+    """Return the mean work of a subtask that is transferred, words; 0 where none ever is."""
+    pace = _pace(config)
+    return pace.work / pace.subtasks if pace.subtasks else 0.0
+
+
 def transferred_share(config: RequestConfig) -> float:
     """Return the weight that a user transfers a slot on average, in weights of 1/K.
 
@@ -34,14 +48,34 @@ def transferred_share(config: RequestConfig) -> float:
     It is exact where `num_transferred` fixes n, with W = n / K. Elsewhere the device's assessment
     decides, and the means are those of requests drawn from a seed of their own.
     """
-    arrival = config.arrival_probability
+    return _pace(config).weight
+
+
+class _Pace(NamedTuple):
+    """What a user transfers a slot on average."""
+
+    weight: float  # in weights of 1/K
+    subtasks: float
+    work: float  # words
+
+
+@cache
+def _pace(config: RequestConfig) -> _Pace:
+    arrival, num_subtasks = config.arrival_probability, config.num_subtasks
+    users = max(1000, SUBTASKS // num_subtasks)
+    # Topics do not matter: one spares their draws.
+    drawn = replace(config, num_topics=1, topic_persistence=0.0, arrival_probability=1.0)
+    queue = RequestQueue(drawn, 1, users, np.random.default_rng(0))
     if config.num_transferred is not None:
         weight, slots = float(config.num_transferred), float(config.num_transferred)
     else:
-        users = max(1000, SUBTASKS // config.num_subtasks)
-        # Topics do not matter: one spares their draws.
-        drawn = replace(config, num_topics=1, topic_persistence=0.0, arrival_probability=1.0)
-        queue = RequestQueue(drawn, 1, users, np.random.default_rng(0))
-        weight = config.num_subtasks * float(queue.drawn_weight.mean())
+        weight = num_subtasks * float(queue.drawn_weight.mean())
         slots = float(np.maximum(queue.drawn_count, 1).mean())
-    return arrival * weight / (1.0 + arrival * (slots - 1.0))
+    place = np.arange(queue.drawn.shape[3])
+    goes = place < queue.drawn_count[..., np.newaxis]
+    need = float((queue.drawn[..., 2] * goes).sum(axis=-1).mean()) * 2 / sum(config.compute_need)
+    subtasks = float(queue.drawn_count.mean())
+    a_slot = arrival / (1.0 + arrival * (slots - 1.0))
+    # Words are drawn apart from needs.
+    work = need * sum(config.words) / 2
+    return _Pace(a_slot * weight, a_slot * subtasks, a_slot * work)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arrays import Bool, Int
+from envs.arrays import Int
 from envs.config import ExpertConfig
 from envs.state import State, copied, taken
 
@@ -146,39 +146,6 @@ def attraction(competence: NDArray, topic_popularity: NDArray[np.float64]) -> ND
     score = competence / ATTRACTION_TEMPERATURE
     weight = np.exp(score - score.max(axis=1, keepdims=True))
     return (weight / weight.sum(axis=1, keepdims=True)) @ topic_popularity
-
-
-def lottery(
-    expert: Int,
-    requested: Bool,
-    places: int,
-    rng: np.random.Generator,
-    first: Bool | None = None,
-) -> Bool:
-    """Draw the users that experts serve, a fair draw among those that request the same expert.
-
-    Args:
-        expert: (N, U) the expert that each user requests.
-        requested: (N, U) users that request one.
-        places: users that an expert serves at most.
-        rng: generator of the draw.
-        first: (N, U) users that go before all others, if any.
-
-    Returns:
-        (N, U) users that are served.
-    """
-    ticket = rng.random(requested.shape)
-    if first is not None:
-        ticket -= first
-    counter = np.where(requested, expert, -1)  # users that request no expert queue apart
-    order = np.lexsort((ticket, counter), axis=-1)
-    queue = np.take_along_axis(counter, order, axis=-1)
-    place = np.arange(requested.shape[-1])
-    is_head = np.diff(queue, axis=-1, prepend=-2) != 0
-    head = np.maximum.accumulate(np.where(is_head, place, 0), axis=-1)
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, place - head, axis=-1)
-    return requested & (rank < places)
 
 
 def load_competence(path: str, num_topics: int) -> NDArray[np.float64]:

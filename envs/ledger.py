@@ -14,7 +14,7 @@ class Ledger:
 
     Attributes:
         num_slots: slots booked.
-        points: (N, E) points delivered: full-effort points served, times effort.
+        points: (N, E) points delivered.
         payment: (N, E) paid to each edge device.
         cost: (N, E) true cost that it bore.
         charge: (N, U) paid by each user.

@@ -1,11 +1,11 @@
 """The platform inside a world: it averages demand, clears the mechanism and keeps the books."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, is_dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envs.arrays import Float
+from envs.asked import Asked
 from envs.clearing import FAILED, Clearing
 from envs.config import MarketConfig
 from envs.experts import ExpertPool
@@ -22,9 +22,10 @@ from mechanisms import (
     Outcome,
     PartError,
     UserReports,
-    best_response,
-    cost,
+    is_free,
 )
+from mechanisms.auditing.utility import realised_effort
+from mechanisms.candidates import of_served
 from mechanisms.errors import described
 from mechanisms.outcome import fault_of
 
@@ -36,9 +37,14 @@ class Marketplace:
     a pool fails; a later failure keeps the last prices, allocates nobody and is recorded in the
     status of its clearing. An outcome that is not finite is a failure too.
 
+    Where the mechanism claims to keep a budget and only prices, the platform pays out of an
+    account, to which the budget of each slot is added; what is not spent stays there.
+
     Attributes:
         offer: prices, efforts and allocation in force.
-        demand: (N, E) smoothed demand, full-effort points a slot.
+        asked: smoothed demand, (N, E) each.
+        balance: (N,) credits in the account before this slot's budget is added; None without one.
+        income: added to the account each slot, credits.
         due: true where the market is to be cleared before the next slot.
         closed: the clearing whose interval ended in the last slot; None in other slots.
         interval: slots from one clearing to the next.
@@ -60,28 +66,46 @@ class Marketplace:
         config: MarketConfig,
         pool: ExpertPool,
         num_users: int,
-        initial_demand: float,
+        initial: tuple[float, float],
     ) -> None:
-        self.mechanism = mechanism
+        """Open the market.
+
+        Args:
+            mechanism: sets prices and payments.
+            config: of the market.
+            pool: the experts.
+            num_users: U.
+            initial: points and work that are expected to be asked of an expert a slot.
+        """
+        self.mechanism = self._clears = mechanism
         self.config = config
         self.num_users = num_users
         self.interval = config.slots_between(mechanism.allocates)
-        self.demand: NDArray[np.float64] = np.full(pool.unit_cost.shape, initial_demand)
+        self.asked = Asked.expected(pool.unit_cost.shape, *initial)
         self.closed: Clearing | None = None
+        self.income = config.budget_per_user * num_users
+        self.balance: Float | None = None
+        if mechanism.claims.within_budget and not (mechanism.allocates or is_free(mechanism)):
+            self.balance = np.zeros(len(pool.unit_cost))
+            own = getattr(mechanism, "budget", None)
+            if own is not None and is_dataclass(mechanism):
+                # It is what the account is given, and the market's budget follows from the account.
+                self.income, self._clears = float(own), replace(mechanism, budget=None)
         self._open(pool)
+
+    @property
+    def account(self) -> Float | None:
+        """Credits that the platform can pay in the coming slot, (N,); None for no limit."""
+        return None if self.balance is None else self.balance + self.income
 
     def admit(self, pool: ExpertPool) -> None:
         """Serve a pool with more experts: the interval ends, newcomers begin at mean demand.
 
         All of it stays what it was, as there are no more users.
         """
-        before, after = self.demand.shape[-1], pool.unit_cost.shape[-1]
-        count = after - before
         if self._ledger.num_slots:
             self.close()
-        self.demand = self.demand * (before / after)
-        newcomers = np.repeat(self.demand.mean(axis=-1, keepdims=True), count, axis=-1)
-        self.demand = np.concatenate([self.demand, newcomers], axis=-1)
+        self.asked = self.asked.spread_over(pool.unit_cost.shape[-1])
         self._open(pool)
 
     def clear(self, slot: int, reports: Reports | None) -> None:
@@ -96,7 +120,7 @@ class Marketplace:
             PartError: the code of the mechanism failed, in any clearing.
         """
         self._slot = slot
-        num_worlds, num_experts = self.demand.shape
+        num_worlds, num_experts = self.pool.unit_cost.shape
         self._ledger = Ledger.opened(num_worlds, self.num_users, num_experts)
         market = self.market(reports)
         self._cleared = market
@@ -114,7 +138,7 @@ class Marketplace:
         else:
             self._priced = True
             self._status, self._solve_seconds = outcome.status, outcome.solve_seconds
-            self.offer = self._offer(outcome)
+            self.offer = self._offer(outcome, reports)
         self.due = False
 
     def _decided(self, market: Market) -> Outcome:
@@ -126,7 +150,7 @@ class Marketplace:
         """
         name = self.mechanism.name
         try:
-            outcome = self.mechanism.clear(market)
+            outcome = self._clears.clear(market)
             fault = fault_of(outcome, market, self.mechanism.allocates)
         except (MarketError, MechanismError):
             raise
@@ -142,36 +166,40 @@ class Marketplace:
         Args:
             reports: reports of the users; None leaves the fields out that they fill.
         """
-        floor = self.config.demand_floor * self.demand.mean(axis=-1, keepdims=True)
-        demand = np.maximum(self.demand, floor)
-        if reports is None:
-            return self._market.with_demand(demand)
-        return replace(self._market, demand=demand, **reports._asdict())
+        told = self.asked.floored(self.config.demand_floor)
+        market = self._market.with_demand(told.points, told.work, told.fixed_cost)
+        if self.balance is not None:
+            market = replace(market, budget=self.balance / self.interval + self.income)
+        return market if reports is None else replace(market, **reports._asdict())
 
     def settle(
-        self, requested: Float, served: Float, charge: Float, gain: Float
-    ) -> tuple[Float, Float]:
+        self,
+        asked: Asked,
+        *,
+        points: Float,
+        payment: Float,
+        cost: Float,
+        charge: Float,
+        gain: Float,
+    ) -> None:
         """Book one slot; when the interval is over the next clearing is `due`.
 
         Args:
-            requested: (N, E) full-effort points requested of each expert.
-            served: (N, E) full-effort points that it served.
+            asked: of each expert in this slot, (N, E) each.
+            points: (N, E) delivered by each expert.
+            payment: (N, E) to each edge device, credits.
+            cost: (N, E) true cost that it bore, credits.
             charge: (N, U) paid by each user, credits.
             gain: (N, U) left to each user, credits.
-
-        Returns:
-            Payment and true cost of the slot, (N, E) credits each.
         """
-        delivered = served * self.offer.effort
-        payment = self.offer.unit_price * delivered
-        edge_cost = served * self.offer.cost_per_point
-        self._ledger.book(delivered, payment, edge_cost, charge, gain)
-        self.demand += self.config.demand_smoothing * (requested - self.demand)
+        self._ledger.book(points, payment, cost, charge, gain)
+        self.asked = self.asked.smoothed(asked, self.config.demand_smoothing)
+        if self.balance is not None:
+            self.balance = self.balance + self.income - payment.sum(axis=-1)
         self.closed = None
         if self._ledger.num_slots == self.interval:
             self.close()
             self.due = True
-        return payment, edge_cost
 
     def close(self) -> None:
         """End the interval under way; its clearing is then `closed`."""
@@ -180,11 +208,13 @@ class Marketplace:
     def get_state(self) -> State:
         """Return demand, the interval under way and the one that ended in the last slot."""
         return {
-            "demand": self.demand.copy(),
+            "asked": self.asked.get_state(),
+            "balance": copied(self.balance),
             "priced": self._priced,
             "under_way": asdict(self._under_way()),
-            "allocation": self.offer.allocation.expert.copy(),
-            "allocated_charge": self.offer.allocation.charge.copy(),
+            "ordered": self.offer.effort.copy(),
+            "allocation": copied(self.offer.allocation._asdict()),
+            "full_points": self.offer.full_points.copy(),
             "closed": asdict(self.closed) if self.closed is not None else None,
         }
 
@@ -192,7 +222,8 @@ class Marketplace:
         """Go on from a state of `get_state`, with the pool of that time."""
         state = copied(state)
         self._open(pool)
-        self.demand, self._priced, self.due = state["demand"], state["priced"], False
+        self.asked, self.balance = Asked.from_state(state["asked"]), state["balance"]
+        self._priced, self.due = state["priced"], False
         self.closed = None if state["closed"] is None else _clearing(state["closed"])
         under_way = _clearing(state["under_way"])
         self._cleared, self._slot = under_way.market, under_way.slot
@@ -205,14 +236,11 @@ class Marketplace:
             charge=under_way.user_charge,
             gain=under_way.user_gain,
         )
-        self.offer = Offer(
-            mechanism=self.mechanism.name,
-            allocates=self.mechanism.allocates,
-            unit_price=under_way.unit_price,
-            effort=under_way.effort,
-            cost_per_point=cost(under_way.effort, pool.unit_cost, pool.cost_slope),
-            participates=under_way.participates,
-            allocation=Allocation(state["allocation"], state["allocated_charge"]),
+        self.offer = self._offer_of(
+            under_way.unit_price,
+            state["ordered"],
+            Allocation(**state["allocation"]),
+            state["full_points"],
         )
 
     def _open(self, pool: ExpertPool) -> None:
@@ -226,27 +254,38 @@ class Marketplace:
             cost_slope=pool.report_factor * pool.cost_slope,
             demand=np.zeros(shape),
             value=np.full(shape, self.config.value),
-            budget=np.full(shape[0], self.config.budget_per_user * self.num_users),
+            budget=np.full(shape[0], self.income),
             expert_topic=pool.topic,
+            effort=self.config.effort,
         )
 
-    def _offer(self, outcome: Outcome) -> Offer:
+    def _offer(self, outcome: Outcome, reports: Reports | None) -> Offer:
         """Return the offer of an outcome: prices follow from reports, effort from true costs."""
-        kappa, slope = self.pool.unit_cost, self.pool.cost_slope
-        effort = outcome.effort
-        if self.mechanism.voluntary:
-            effort = best_response(outcome.unit_price, kappa, slope)
         allocation = outcome.allocation
-        if allocation is None:
-            allocation = nobody(len(effort), self.num_users)
+        if allocation is None or reports is None:
+            allocation = nobody(len(outcome.effort), self.num_users)
+            full_points = np.zeros(allocation.charge.shape)
+        else:
+            users = reports.users
+            full_points = of_served(users.points, allocation.expert, users.candidates)
+        effort = realised_effort(self.mechanism, self._cleared, outcome)
+        if self.config.effort == "enforced":
+            effort = outcome.effort
+        return self._offer_of(outcome.unit_price, effort, allocation, full_points)
+
+    def _offer_of(
+        self, unit_price: Float, effort: Float, allocation: Allocation, full_points: Float
+    ) -> Offer:
         return Offer(
             mechanism=self.mechanism.name,
             allocates=self.mechanism.allocates,
-            unit_price=outcome.unit_price,
+            free=is_free(self.mechanism),
+            enforced=self.config.effort == "enforced",
+            unit_price=unit_price,
             effort=effort,
-            cost_per_point=cost(effort, kappa, slope),
             participates=effort > 0,
             allocation=allocation,
+            full_points=full_points,
         )
 
     def _under_way(self) -> Clearing:
@@ -284,7 +323,7 @@ def _finite(outcome: Outcome, mechanism: str) -> Outcome:
         MechanismError: a price, an effort or a charge of it is not finite.
     """
     arrays = outcome.arrays()
-    for name in ("unit_price", "effort", "charge"):
+    for name in ("unit_price", "effort", "charge", "pair_price"):
         values = arrays.get(name)
         if values is not None and not np.isfinite(values).all():
             place = ", ".join(map(str, np.argwhere(~np.isfinite(values))[0]))

@@ -9,7 +9,7 @@ from envs.arrays import Float, Int
 from envs.state import State, copied, taken
 
 RECENT_WEIGHT = 0.3  # of the last slot in `recent_load`
-_STATE = ("load", "recent_load", "backlog_s", "last_expert")
+_STATE = ("load", "recent_load", "airtime_backlog_s", "compute_backlog_s", "last_expert")
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,34 +19,41 @@ class Occupancy:
     Attributes:
         load: (N, E) users that each expert served in the last slot.
         recent_load: (N, E) exponential average of `load` over past slots, weight `RECENT_WEIGHT`.
-        backlog_s: (N, E) work that each expert has left over, s.
+        airtime_backlog_s: (N, E) airtime that each expert has left over, s of the whole band.
+        compute_backlog_s: (N, E) computing that each expert has left over, s.
         last_expert: (N, U) the expert that served each user in the last slot, -1: none.
     """
 
     load: Float
     recent_load: Float
-    backlog_s: Float
+    airtime_backlog_s: Float
+    compute_backlog_s: Float
     last_expert: Int
 
     @classmethod
     def idle(cls, num_worlds: int, num_users: int, num_experts: int) -> Self:
         """Return the occupancy before the first slot: nobody was served."""
         nothing = np.zeros((num_worlds, num_experts))
-        return cls(nothing, nothing, nothing, np.full((num_worlds, num_users), -1))
+        nobody = np.full((num_worlds, num_users), -1)
+        return cls(nothing, nothing, nothing, nothing, nobody)
 
-    def after(self, load: Float, last_expert: Int, work_s: Float, slot_s: float) -> "Occupancy":
+    def after(
+        self, load: Float, last_expert: Int, airtime_s: Float, compute_s: Float, slot_s: float
+    ) -> "Occupancy":
         """Return the occupancy after a slot.
 
         Args:
             load: (N, E) users served.
             last_expert: (N, U) the expert that served each user, -1: none.
-            work_s: (N, E) work taken on, s.
-            slot_s: length of the slot, s; work beyond it stays as backlog.
+            airtime_s: (N, E) airtime taken on, s of the whole band.
+            compute_s: (N, E) computing taken on, s.
+            slot_s: length of the slot, s; what is beyond it stays as backlog.
         """
         return Occupancy(
             load=load,
             recent_load=self.recent_load + RECENT_WEIGHT * (load - self.recent_load),
-            backlog_s=np.maximum(self.backlog_s + work_s - slot_s, 0.0),
+            airtime_backlog_s=np.maximum(self.airtime_backlog_s + airtime_s - slot_s, 0.0),
+            compute_backlog_s=np.maximum(self.compute_backlog_s + compute_s - slot_s, 0.0),
             last_expert=last_expert,
         )
 
@@ -57,7 +64,8 @@ class Occupancy:
             self,
             load=np.pad(self.load, newcomers),
             recent_load=np.pad(self.recent_load, newcomers),
-            backlog_s=np.pad(self.backlog_s, newcomers),
+            airtime_backlog_s=np.pad(self.airtime_backlog_s, newcomers),
+            compute_backlog_s=np.pad(self.compute_backlog_s, newcomers),
         )
 
     def get_state(self) -> State:

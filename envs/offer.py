@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arrays import Bool, Float, Int
+from envs.arrays import Bool, Float
 from envs.candidates import Candidates
 from mechanisms import Allocation
 
@@ -17,59 +17,67 @@ class Offer:
     Attributes:
         mechanism: name of the mechanism that made it.
         allocates: true where that mechanism allocates experts to users.
+        free: true where edge devices serve at full effort for nothing.
+        enforced: true where edge devices give `effort` or nothing, else they give what is best for
+            them.
         unit_price: (N, E) paid to an edge device, credits a delivered point.
-        effort: (N, E) effort of each edge device, 0..1.
-        cost_per_point: (N, E) true cost at that effort of a point deliverable at full effort,
-            credits.
+        effort: (N, E) effort of each edge device, 0..1: ordered, or its best response to the whole
+            demand that the market was cleared with.
         participates: (N, E) edge devices of positive effort.
         allocation: the expert allocated to each user; none where the mechanism only prices.
+        full_points: (N, U) points of full service at that expert, as the mechanism was told.
     """
 
     mechanism: str
     allocates: bool
+    free: bool
+    enforced: bool
     unit_price: NDArray[np.float64]
     effort: NDArray[np.float64]
-    cost_per_point: NDArray[np.float64]
     participates: Bool
     allocation: Allocation
+    full_points: NDArray[np.float64]
 
-    def charge(self, expert: Int, cell: Int, points: Float) -> Float:
-        """Charge users for points that they were served.
-
-        A user pays the unit price of each delivered point, or the charge of its allocation where
-        the allocated expert served it.
+    def revenue(self, points: Float, candidates: Candidates) -> Float:
+        """Return what each candidate is paid for full effort, (..., N, U, C) credits.
 
         Args:
-            expert: (N, U) the expert that served each user.
-            cell: (N, U) the same as a flat index into (N, E).
-            points: (N, U) points served, at full effort.
-
-        Returns:
-            (N, U) charges, credits.
-        """
-        by_point = (self.unit_price * self.effort).take(cell) * points
-        if not self.allocates:
-            return by_point
-        allocated = (expert == self.allocation.expert) & (points > 0)
-        return np.where(allocated, self.allocation.charge, by_point)
-
-    def charges(self, points: Float, candidates: Candidates) -> Float:
-        """Return the charge of each user for each candidate, (..., N, U, C), credits.
-
-        Args:
-            points: (..., N, U, C) points that the candidate would serve, at full effort.
+            points: (..., N, U, C) points of full effort.
             candidates: the experts of the columns.
         """
-        charge = candidates.of(self.unit_price * self.effort) * points
+        return self._money(points, candidates, self.allocation.pair_price * self.full_points)
+
+    def charge(self, points: Float, candidates: Candidates) -> Float:
+        """Return what each user is charged for full effort, (..., N, U, C) credits.
+
+        Arguments are those of `revenue`.
+        """
+        return self._money(points, candidates, self.allocation.charge)
+
+    def _money(self, points: Float, candidates: Candidates, of_allocated: Float) -> Float:
+        """Return points at the unit price, or the part kept of what was agreed on."""
+        money = candidates.of(self.unit_price.astype(np.float32)) * points
         if self.allocates:
             column = candidates.column(self.allocation.expert)
             world, user = np.nonzero(column >= 0)
-            allocated = self.allocation.charge[world, user]
-            charge[..., world, user, column[world, user]] = allocated
-        return charge
+            own = column[world, user]
+            kept = kept_share(points[..., world, user, own], self.full_points[world, user])
+            money[..., world, user, own] = of_allocated[world, user] * kept
+        return money
+
+
+def kept_share(points: Float, full: Float) -> Float:
+    """Return the part of the service agreed on that is delivered at full effort, at most 1.
+
+    Args:
+        points: of full effort as delivered.
+        full: of full effort as agreed on; broadcasts against them.
+    """
+    kept = np.divide(points, full, out=np.zeros_like(points), where=full > 0)
+    return np.minimum(kept, 1)
 
 
 def nobody(num_worlds: int, num_users: int) -> Allocation:
     """Return the allocation of no expert to any user."""
-    shape = num_worlds, num_users
-    return Allocation(np.full(shape, -1), np.zeros(shape))
+    nothing = np.zeros((num_worlds, num_users))
+    return Allocation(np.full(nothing.shape, -1), nothing, nothing)

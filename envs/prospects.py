@@ -3,13 +3,16 @@
 The action mask is not applied.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from envs import quality
+from envs import effort, quality
 from envs.arrays import Bool, Float
-from envs.channel.rates import db_to_linear, snr_gap, spectral_efficiency, word_survival
+from envs.channel.rates import Rate, db_to_linear, spectral_efficiency
 from envs.conditions import Conditions
+from envs.expected_demand import mean_work
 from envs.experts import other_topic_mean, own_topic_mean
 from envs.offer import Offer
 
@@ -37,62 +40,125 @@ def right_type(conditions: Conditions) -> Bool:
     return conditions.subtasks.topic[..., None] == topic
 
 
-def expected_gain(conditions: Conditions, offer: Offer, load: ArrayLike = 1) -> NDArray[np.float32]:
-    """Return the gain that each user expects of each candidate at a load, credits.
+class Services(NamedTuple):
+    """Service of every pair by full effort at some load, (..., N, U, C) each."""
+
+    points: Float  # of full effort
+    harm: Float  # points
+    gain: Float  # of the transfer itself, credits: words, energy and delay, which are losses
+    fixed: Float | float  # cost of the edge device at whatever effort, credits
+
+
+def services(conditions: Conditions, competence: Float, load: ArrayLike = 1) -> Services:
+    """Return what candidates of a competence do for each user at a load.
 
     The band is shared equally among those served (under `min_delay` the shares depend on who the
-    others are, and equal shares stand for them). Where an expert is requested by more users than
-    it serves, the gain is that of being served times the chance of it.
+    others are, and equal shares stand for them); the others' work counts at its mean.
+
+    Args:
+        conditions: conditions of the slot.
+        competence: (N, U, C).
+        load: users of the candidate that it serves, this user among them, at least 1; broadcasts
+            against (N, U, C).
+    """
+    config, reward = conditions.config, conditions.config.reward
+    load = np.asarray(load, np.float32)
+    airtime_s = conditions.transmission_alone_s
+    if config.channel.access == "total_power":
+        rate, snr = Rate.of(config.channel), db_to_linear(conditions.links.snr_db)
+        alone, shared = spectral_efficiency(snr, rate), spectral_efficiency(snr * load, rate)
+        airtime_s = airtime_s * (alone / shared)
+    time_s = airtime_s * load
+    powered_s = time_s if config.channel.access == "total_power" else airtime_s
+    energy_j = np.float32(config.channel.tx_power_w) * powered_s
+    delay_s = time_s + conditions.candidates.of(
+        conditions.occupancy.airtime_backlog_s.astype(np.float32)
+    )
+    if config.experts.words_per_second is not None:
+        delay_s = delay_s + _computing_s(conditions, load)
+    timely = quality.timeliness(config.quality, delay_s) * conditions.survival
+    loss = conditions.loss[..., None].astype(np.float32)
+    fixed: Float | float = 0.0
+    if reward.downlink_energy == "edge_device":
+        answers_j = energy_j * conditions.answer_share[..., None].astype(np.float32)
+        fixed = np.float32(reward.credits_per_joule) * answers_j
+        energy_j = energy_j - answers_j
+    words = conditions.subtasks.words[..., None].astype(np.float32)
+    return Services(
+        points=quality.full_points(config.quality, loss, competence, timely),
+        harm=quality.harm(config.quality, loss, competence),
+        gain=quality.transfer_gain(reward, np.float32(0), words, energy_j, delay_s),
+        fixed=fixed,
+    )
+
+
+def _computing_s(conditions: Conditions, load: Float) -> Float:
+    """Return the time until a candidate has computed what it serves, (..., N, U, C) s."""
+    config = conditions.config
+    others = load - 1 if config.experts.service == "batch" else (load - 1) / 2
+    mean_s = np.float32(mean_work(config.requests) / config.experts.words_per_second)
+    own_s = conditions.compute_s[..., None].astype(np.float32)
+    backlog_s = conditions.occupancy.compute_backlog_s.astype(np.float32)
+    return own_s + others * mean_s + conditions.candidates.of(backlog_s)
+
+
+def answers(conditions: Conditions, offer: Offer, served: Services) -> effort.Answer:
+    """Return the effort that candidates give for each user at the offer, and whether they serve."""
+    candidates, pool = conditions.candidates, conditions.pool
+    ordered = candidates.of(offer.effort.astype(np.float32)) if offer.enforced else None
+    kappa, slope = (
+        candidates.of(costs.astype(np.float32)) for costs in (pool.unit_cost, pool.cost_slope)
+    )
+    reference_points = conditions.reference_points[..., None].astype(np.float32)
+    revenue = offer.revenue(served.points, candidates)
+    return effort.answer(revenue, reference_points, kappa, slope, served.fixed, ordered)
+
+
+def expected_gain(
+    conditions: Conditions, offer: Offer, load: ArrayLike = 1, competence: Float | None = None
+) -> NDArray[np.float32]:
+    """Return the gain that each user expects of each candidate at a load, credits.
+
+    It is that of `services`, at the effort that the candidate gives for it, and 0 where it
+    declines. Where an expert is requested by more users than it serves, the gain is that of being
+    served times the chance of it.
 
     Args:
         conditions: conditions of the slot.
         offer: offer in force, for efforts and charges.
         load: users of the candidate, this user among them, at least 1; broadcasts against
             (N, U, C).
+        competence: (N, U, C) of the candidates; None for what users expect.
 
     Returns:
         (..., N, U, C) gains over abandoning.
     """
-    competence = expected_competence(conditions)
-    points = quality.deliverable_points(
-        conditions.config.quality, conditions.loss[..., None], competence
-    )
-    effort = conditions.candidates.of(offer.effort)
-    charge = offer.charges(points, conditions.candidates)
-    return _gain(conditions, load, competence * effort, charge)
-
-
-def expected_value(conditions: Conditions, load: ArrayLike = 1) -> NDArray[np.float32]:
-    """Return the gain of `expected_gain` at full effort and before any charge, credits."""
-    return _gain(conditions, load, expected_competence(conditions), charge=0.0)
-
-
-def _gain(
-    conditions: Conditions,
-    load: ArrayLike,
-    competence: Float,
-    charge: Float | float,
-) -> NDArray[np.float32]:
-    config = conditions.config
+    if competence is None:
+        competence = expected_competence(conditions)
     load = np.asarray(load, np.float32)
-    places = config.experts.max_concurrent
-    served = load if places is None else np.minimum(load, places)
-    transmission_s = conditions.transmission_alone_s * served
-    if config.channel.noise_scaling:
-        gap = snr_gap(config.channel)
-        snr = db_to_linear(conditions.links.snr_db)
-        alone, shared = spectral_efficiency(snr, gap), spectral_efficiency(snr * served, gap)
-        transmission_s = transmission_s * alone / shared
-    backlog_s = conditions.candidates.of(conditions.occupancy.backlog_s)
-    delay_s = transmission_s + conditions.compute_s[..., None] + backlog_s
-    timely = quality.timeliness(config.quality, delay_s) * word_survival(config.channel)
-    gain = quality.transfer_gain(
-        config.quality,
-        config.reward,
-        conditions.loss[..., None],
-        quality.effective_competence(competence, timely),
-        conditions.subtasks.words[..., None],
-        config.channel.tx_power_w * transmission_s,
-        charge,
-    )
-    return (gain * (served / load)).astype(np.float32)
+    places = conditions.config.experts.max_concurrent
+    admitted = load if places is None else np.minimum(load, places)
+    served = services(conditions, competence, admitted)
+    point = np.float32(conditions.config.reward.credits_per_point)
+    if offer.free:
+        gain = point * (served.points - served.harm) + served.gain
+    else:
+        answered = answers(conditions, offer, served)
+        charge = offer.charge(served.points, conditions.candidates)
+        worth = answered.effort * (point * (served.points - served.harm) - charge)
+        gain = np.where(answered.serves, worth + served.gain, 0)
+    if places is not None:
+        gain = gain * (admitted / load)
+    return gain.astype(np.float32, copy=False)
+
+
+def expected_service(conditions: Conditions, load: ArrayLike = 1) -> tuple[Float, Services]:
+    """Return the gain at full effort before any charge, (N, U, C) credits, and the service.
+
+    Args:
+        conditions: conditions of the slot.
+        load: users of the candidate that it serves; broadcasts against (N, U, C).
+    """
+    served = services(conditions, expected_competence(conditions), load)
+    point = np.float32(conditions.config.reward.credits_per_point)
+    return point * (served.points - served.harm) + served.gain, served

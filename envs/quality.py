@@ -1,15 +1,16 @@
 """Quality of an answer in judge points, and its worth to a user: pure functions on arrays.
 
-Notation: a subtask of gating weight g out of K costs D = drop_loss K g points when it is abandoned,
-and D (1 - recovered_share a_eff) when it is transferred to an expert whose effective competence for
-it is a_eff. The constants are calibrated to Figure 5 of arXiv 2402.06942, which does not state
-them: assumptions.
+Notation: a subtask of gating weight g out of K costs D = drop_loss K g points when it is abandoned.
+An expert of competence a for it gives back q1 = recovered_share D max(a, 0) points by full effort,
+times what lateness and lost words leave; a negative competence takes recovered_share D max(-a, 0)
+more. The constants are calibrated to Figure 5 of arXiv 2402.06942, which does not state them:
+assumptions.
 """
 
 import numpy as np
 
 from envs.arrays import Float
-from envs.config import QualityConfig, RewardConfig
+from envs.config import QualityConfig, RewardConfig, WorldConfig
 
 
 def abandon_loss(config: QualityConfig, weight: Float, num_subtasks: int) -> Float:
@@ -22,56 +23,55 @@ def timeliness(config: QualityConfig, delay_s: Float) -> Float:
     return np.exp(np.minimum((config.deadline_s - delay_s) * (1 / config.lateness_s), 0))
 
 
-def effective_competence(competence: Float, timely: Float | float) -> Float:
-    """Return a_eff: competence, times `timely` where it is positive.
+def reference_points(config: WorldConfig, work: Float) -> Float:
+    """Return w = recovered_share drop_loss work / mean words, points: what costs are counted in.
 
-    An expert that harms the answer (negative competence) harms it late too.
+    They are the points that an expert of competence 1 gives back of a mean subtask with that work.
+    """
+    mean_words = sum(config.requests.words) / 2
+    return config.quality.recovered_share * config.quality.drop_loss / mean_words * work
+
+
+def full_points(config: QualityConfig, loss: Float, competence: Float, timely: Float) -> Float:
+    """Return q1 = recovered_share D max(a, 0) times what is `timely`, points of full effort.
 
     Args:
-        competence: competence at the effort bought.
+        config: configuration of the quality.
+        loss: D, points lost by abandoning the subtask.
+        competence: a, of the expert for it.
         timely: share that lateness and lost words leave, 0..1.
     """
-    return np.maximum(competence, 0) * timely + np.minimum(competence, 0)
+    return config.recovered_share * loss * np.maximum(competence, 0) * timely
 
 
-def deliverable_points(config: QualityConfig, loss: Float, competence: Float) -> Float:
-    """Return the points deliverable at full effort, recovered_share D max(a, 0).
-
-    Payments and charges are for these points, times effort, however late they are.
-    """
-    return config.recovered_share * loss * np.maximum(competence, 0)
+def harm(config: QualityConfig, loss: Float, competence: Float) -> Float:
+    """Return recovered_share D max(-a, 0), points taken by full effort, as many when it is late."""
+    return config.recovered_share * loss * np.maximum(-competence, 0)
 
 
 def transfer_gain(
-    quality: QualityConfig,
-    reward: RewardConfig,
-    loss: Float,
-    effective: Float,
-    words: Float,
-    energy_j: Float,
-    charge: Float | float,
+    reward: RewardConfig, points: Float, words: Float, energy_j: Float, delay_s: Float
 ) -> Float:
-    """Return the gain of a transferred subtask over abandoning it, credits.
+    """Return the gain of a transferred subtask over abandoning it, before charges, credits.
 
-    gain = credits_per_point recovered_share D a_eff - credits_per_word W - credits_per_joule E
-    - charge.
+    gain = credits_per_point points - credits_per_word W - credits_per_joule E
+           - credits_per_second T
 
     Args:
-        quality: configuration of the quality.
-        reward: worth of points, words and energy.
-        loss: D, points lost by abandoning the subtask.
-        effective: a_eff.
+        reward: worth of points, words, energy and time.
+        points: given back, less harm.
         words: W, words of the answer.
-        energy_j: E, energy of the transmission, J.
-        charge: paid by the user, credits.
+        energy_j: E that the user pays for, J.
+        delay_s: T, s.
     """
-    points = quality.recovered_share * loss * effective
-    return (
+    gain = (
         reward.credits_per_point * points
         - reward.credits_per_word * words
         - reward.credits_per_joule * energy_j
-        - charge
     )
+    if reward.credits_per_second:
+        gain = gain - reward.credits_per_second * delay_s
+    return gain
 
 
 def local_gain(reward: RewardConfig, loss: Float, words: Float) -> Float:

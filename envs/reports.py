@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envs import prospects, quality
+from envs import prospects
 from envs.arrays import Int
 from envs.conditions import Conditions
 from mechanisms import UserReports
@@ -26,26 +26,26 @@ def user_reports(conditions: Conditions) -> Reports:
     shares its band equally among them. An expert that is not available has no capacity. Where no
     time is left before the deadline a user needs the whole band, and its value counts the lateness.
     """
-    config, pending = conditions.config, conditions.subtasks.pending
+    config = conditions.config
     places = config.market.capacity
     if config.experts.max_concurrent is not None:
         places = min(places, config.experts.max_concurrent)
-    value = prospects.expected_value(conditions, load=min(places, conditions.num_users))
-    points = quality.deliverable_points(
-        config.quality, conditions.loss[..., None], prospects.expected_competence(conditions)
-    )
+    value, service = prospects.expected_service(conditions, min(places, conditions.num_users))
     candidates, band = conditions.candidates, config.channel.bandwidth_hz
-    shape = conditions.available.shape
-    busy_s = conditions.compute_s[..., None]
-    left_s = config.quality.deadline_s - busy_s - candidates.of(conditions.occupancy.backlog_s)
+    shape, occupancy = conditions.available.shape, conditions.occupancy
+    busy_s = conditions.compute_s[..., None] + candidates.of(occupancy.compute_backlog_s)
+    left_s = config.quality.deadline_s - busy_s - candidates.of(occupancy.airtime_backlog_s)
     alone_s = conditions.transmission_alone_s
     share = np.divide(alone_s, left_s, out=np.ones(alone_s.shape), where=left_s > 0)
-    transfers = pending[..., None]
+    transfers = conditions.transfers[..., None]
+    work = np.broadcast_to(conditions.reference_points[..., None], alone_s.shape)
     users = UserReports(
         value=np.multiply(value, transfers, dtype=np.float64),
-        points=np.multiply(points, transfers, dtype=np.float64),
+        points=np.multiply(service.points, transfers, dtype=np.float64),
+        work=work * transfers,
+        fixed_cost=np.broadcast_to(service.fixed * transfers, alone_s.shape),
         bandwidth_need=band * share * transfers,
-        topic=np.where(pending, conditions.subtasks.topic, -1),
+        topic=np.where(conditions.transfers, conditions.subtasks.topic, -1),
         candidates=candidates.expert if candidates.listed else None,
     )
     return Reports(

@@ -15,7 +15,17 @@ from envs.config import RequestConfig
 from envs.state import State, put, taken
 
 # all other attributes are derived from these
-_STATE = ("drawn", "drawn_count", "drawn_weight", "request", "position", "active", "last_topic")
+_STATE = (
+    "drawn",
+    "drawn_count",
+    "drawn_weight",
+    "drawn_refused",
+    "request",
+    "position",
+    "active",
+    "refused",
+    "last_topic",
+)
 MOST_AHEAD = 16  # requests drawn at a time for a user, at most
 # subtasks drawn at a time for all users, about: with more the draws cost more than the calls
 SUBTASKS_AHEAD = 8192
@@ -83,8 +93,10 @@ class Subtasks(NamedTuple):
 class RequestQueue:
     """Requests of N x U users: the subtask of this slot, and the requests drawn ahead.
 
-    A request with nothing to transfer is active for one slot without anything pending. Each user's
-    next requests are drawn several at a time, since a call of NumPy costs as much as many draws.
+    A request with nothing to transfer is active for one slot without anything pending. One that a
+    device without compute cannot run the private part of is refused: it is gone with its slot.
+    Each user's next requests are drawn several at a time, since a call of NumPy costs as much as
+    many draws.
 
     Attributes:
         subtasks: the pending subtask of each user, (N, U) each.
@@ -97,6 +109,8 @@ class RequestQueue:
             transferred: subtasks that are sure to stay on the device are not kept.
         drawn_count: (N, U, R) subtasks of each of these requests to transfer.
         drawn_weight: (N, U, R) their total weight.
+        drawn_refused: (N, U, R) requests that are refused.
+        refused: (N, U) users whose request of this slot is refused; they have none.
         request: (N, U) number of the user's request among the R.
         last_topic: (N U,) topic of the last subtask drawn for each user.
 
@@ -121,6 +135,7 @@ class RequestQueue:
         self.drawn = np.zeros((*self._shape, requests, most, 4))
         self.drawn_count = np.zeros((*self._shape, requests), np.int64)
         self.drawn_weight = np.zeros((*self._shape, requests))
+        self.drawn_refused = np.zeros((*self._shape, requests), bool)
         # the last of those drawn, so that the first request to arrive has them drawn anew
         self.request = np.full(self._shape, requests - 1)
         self.num_transferred = np.zeros(self._shape, np.int64)
@@ -182,8 +197,11 @@ class RequestQueue:
         self.drawn[world, user, request, 0] = weight, words, compute, topic
         self.drawn_count[world, user, request] = 1
         self.drawn_weight[world, user, request] = weight
+        self.drawn_refused[world, user, request] = False
         self.position[world, user] = 0
         self.active[world, user] = True
+        self.refused = self.refused.copy()  # results of the last slot may hold it
+        self.refused[world, user] = False
         self._select()
 
     def get_state(self) -> State:
@@ -210,6 +228,9 @@ class RequestQueue:
         spent = (self.request == self.drawn.shape[2]).ravel().nonzero()[0]
         if spent.size:
             self._draw(spent)
+        drawn = np.take_along_axis(self.drawn_refused, self.request[..., None], axis=-1)
+        self.refused = arriving & drawn[..., 0]
+        self.active &= ~self.refused
         self._select()
 
     def _draw(self, users: Int) -> None:
@@ -217,7 +238,7 @@ class RequestQueue:
         requests, most = self.drawn.shape[2:4]
         drawn = self._rng.random((len(users) * requests, most, 4))
         weight, words, compute, topic = drawn.transpose(2, 0, 1)
-        count, transferred_weight = self._assess(weight, compute)
+        count, transferred_weight, refused = self._assess(weight, compute)
         low, high = self.config.words
         words *= high - low
         words += low
@@ -227,9 +248,10 @@ class RequestQueue:
         self._of_user(self.drawn)[users] = drawn.reshape(len(users), requests, most, 4)
         self._of_user(self.drawn_count)[users] = count.reshape(len(users), requests)
         self._of_user(self.drawn_weight)[users] = transferred_weight.reshape(len(users), requests)
+        self._of_user(self.drawn_refused)[users] = refused.reshape(len(users), requests)
         self._of_user(self.request)[users] = 0
 
-    def _assess(self, weight: NDArray, compute: NDArray) -> tuple[Int, NDArray]:
+    def _assess(self, weight: NDArray, compute: NDArray) -> tuple[Int, NDArray, Bool]:
         """Turn uniform draws into weight and compute need of subtasks, those to transfer first.
 
         With equal weights the subtasks transferred are the `num_transferred` of the greatest need,
@@ -240,7 +262,8 @@ class RequestQueue:
             compute: (requests, S) uniform draws, overwritten by compute needs, units.
 
         Returns:
-            Number of the subtasks to transfer, and their total weight, (requests,) each.
+            Number of the subtasks to transfer, their total weight, and which requests are refused,
+            (requests,) each.
         """
         config, rng = self.config, self._rng
         low, high = config.compute_need
@@ -250,7 +273,7 @@ class RequestQueue:
                 rng.permuted(compute, axis=-1, out=compute)
             weight[...] = 1 / config.num_subtasks
             count = np.full(len(weight), config.num_transferred)
-            return count, count / config.num_subtasks
+            return count, count / config.num_subtasks, np.zeros(len(weight), bool)
         needs = low + (high - low) * compute
         shares = -np.log1p(-weight)  # Dirichlet(1): exponentials over their sum
         shares /= shares.sum(axis=-1, keepdims=True)
@@ -261,7 +284,9 @@ class RequestQueue:
         first = np.argsort(~transferred, axis=-1, kind="stable")
         weight[...] = np.take_along_axis(shares, first, axis=-1)
         compute[...] = np.take_along_axis(needs, first, axis=-1)
-        return transferred.sum(axis=-1), (shares * transferred).sum(axis=-1)
+        refused = private.any(axis=-1) & (config.local_compute == 0)
+        transferred &= ~refused[..., np.newaxis]
+        return transferred.sum(axis=-1), (shares * transferred).sum(axis=-1), refused
 
     def _draw_topics(self, users: Int, topic: NDArray, count: Int) -> None:
         """Turn uniform draws into topics of the subtasks to transfer, a Markov chain.

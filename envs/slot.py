@@ -26,30 +26,46 @@ class Slot:
     Attributes:
         conditions: requests, channels, availability, loads and backlogs.
         offer: prices, efforts and allocation.
-        mask: (N, U, C + 1) actions that each user may take: candidates that are available and take
-            part, and abandoning. Without a pending subtask only abandoning; with
+        effort: (N, U, C) effort that each candidate gives for each user alone, 0 where it declines;
+            (1, 1, 1) where edge devices are free.
+        mask: (N, U, C + 1) actions that each user may take: candidates that are available and do
+            not decline, and abandoning. Without a pending subtask or a budget only abandoning; with
             `allow_abandon: false` abandoning only where nothing else is allowed.
         observation: (N, U, D) observations, laid out in `envs.observation`.
+        lots: (N, U) in the order of which users are admitted, and served first in, first out.
+        account: (N,) what the platform can pay in this slot, credits; None where there is no limit.
     """
 
     conditions: Conditions
     offer: Offer
+    effort: NDArray[np.float32]
     mask: Bool
     observation: NDArray[np.float32]
+    lots: Float
+    account: Float | None
 
     @classmethod
-    def opened(cls, conditions: Conditions, offer: Offer, layout: Layout) -> Self:
+    def opened(
+        cls,
+        conditions: Conditions,
+        offer: Offer,
+        layout: Layout,
+        lots: Float,
+        account: Float | None,
+    ) -> Self:
         """Return the slot under these conditions; its mask and observation are read-only."""
-        usable = conditions.available & offer.participates
-        mask = actions.mask(
-            conditions.candidates.of(usable),
-            conditions.subtasks.pending,
-            conditions.config.allow_abandon,
-        )
-        observation = layout.write(conditions, offer)
-        mask.setflags(write=False)
-        observation.setflags(write=False)
-        return cls(conditions, offer, mask, observation)
+        usable = conditions.candidates.of(conditions.available)
+        effort = np.ones((1, 1, 1), np.float32)
+        if not offer.free:
+            alone = prospects.services(conditions, conditions.competence)
+            answered = prospects.answers(conditions, offer, alone)
+            effort = answered.effort * answered.serves
+            usable = usable & answered.serves
+        mask = actions.mask(usable, conditions.transfers, conditions.config.allow_abandon)
+        observation = layout.write(conditions, offer, effort, mask)
+        for array in (effort, mask, observation):
+            array.setflags(write=False)
+        return cls(conditions, offer, effort, mask, observation, lots, account)
 
     @property
     def config(self) -> WorldConfig:
@@ -97,6 +113,11 @@ class Slot:
         """
         return prospects.expected_gain(self.conditions, self.offer, load)
 
+    def known_gain(self, load: ArrayLike = 1) -> NDArray[np.float32]:
+        """Return what `expected_gain` would be if users knew every competence, credits."""
+        competence = self.conditions.competence
+        return prospects.expected_gain(self.conditions, self.offer, load, competence)
+
 
 class Entry(NamedTuple):
     """Description of a field of `SlotResult`: its second axis, and its meaning."""
@@ -114,14 +135,21 @@ class SlotResult(NamedTuple):
     utility: Annotated[Float, Entry("user", "of the request completed now, credits; else NaN")]
     local_utility: Annotated[Float, Entry("user", "the same had the device run all of it, credits")]
     local_qos: Annotated[Float, Entry("user", "points recovered had the device run the subtask")]
-    qos: Annotated[Float, Entry("user", "points recovered", True)]
-    delay_s: Annotated[Float, Entry("user", "backlog, transmission, computing, s; 0 if not served")]
-    energy_j: Annotated[Float, Entry("user", "energy of the transmission, J", True)]
+    qos: Annotated[Float, Entry("user", "points delivered", True)]
+    harm: Annotated[Float, Entry("user", "points that a harmful answer takes")]
+    delay_s: Annotated[Float, Entry("user", "backlogs, transmission, computing, s; 0: not served")]
+    energy_j: Annotated[Float, Entry("user", "energy of the transmission it pays for, J", True)]
     charge: Annotated[Float, Entry("user", "paid by the user, credits", True)]
     transferred: Annotated[Bool, Entry("user", "served by an expert", True)]
-    rejected: Annotated[Bool, Entry("user", "masked action, or left out by the lottery", True)]
+    rejected: Annotated[Bool, Entry("user", "masked action, or not admitted by its expert", True)]
+    declined: Annotated[Bool, Entry("user", "admitted, and its edge device declined", True)]
+    walked_away: Annotated[Bool, Entry("user", "took another action than its allocation", True)]
+    refused: Annotated[Bool, Entry("user", "its request needs a device that can compute", True)]
     pending: Annotated[Bool, Entry("user", "had a subtask to transfer")]
     load: Annotated[Float, Entry("expert", "users served")]
+    airtime_s: Annotated[Float, Entry("expert", "airtime taken on, s of the whole band")]
+    work_words: Annotated[Float, Entry("expert", "work taken on, words")]
+    edge_energy_j: Annotated[Float, Entry("expert", "energy that the edge device pays for, J")]
     payment: Annotated[Float, Entry("expert", "paid to the edge device, credits")]
     edge_cost: Annotated[Float, Entry("expert", "true cost of the edge device, credits")]
     platform_balance: Annotated[Float, Entry("world", "charges less payments, credits", True)]

@@ -22,6 +22,7 @@ from envs.channel.config import ChannelConfig
 from envs.channel.fading import FadingChannel
 from envs.channel.placement import Placement
 from envs.channel.process import Arrays, ChannelError, ChannelProcess, Shape
+from envs.channel.rates import SHANNON
 from envs.config import ObservationConfig, WorldConfig
 from envs.world import World
 
@@ -232,7 +233,7 @@ def _check_sight(world: World) -> None:
 
 def _begun(process: ChannelProcess, seed: int, shape: Shape = SHAPE) -> FadingChannel:
     placement = Placement(process, *shape, np.random.default_rng(seed))
-    return FadingChannel(placement, placement.pairs(), shape, gap=1.0, slot_s=SLOT_S)
+    return FadingChannel(placement, placement.pairs(), shape, rate=SHANNON, slot_s=SLOT_S)
 
 
 def _played(fading: FadingChannel) -> Iterator[Arrays]:

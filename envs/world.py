@@ -7,30 +7,31 @@ from numpy.typing import ArrayLike, NDArray
 
 import mechanisms
 from envs import actions as act
-from envs import quality
+from envs import books, quality
 from envs.accounts import RequestAccounts
-from envs.arrays import Bool
+from envs.arrays import Bool, Float
+from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.fading import FadingChannel
 from envs.channel.placement import Placement
-from envs.channel.rates import snr_gap
+from envs.channel.rates import Rate
 from envs.clearing import Clearing
 from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.delivery import Choice, Delivery, choose, deliver
-from envs.expected_demand import initial_demand
+from envs.expected_demand import initial_demand, initial_work
 from envs.experts import ExpertPool, attraction, draw_pool
 from envs.marketplace import Marketplace
 from envs.observation import Layout
 from envs.occupancy import Occupancy
 from envs.reports import user_reports
 from envs.requests import RequestQueue, topic_popularity
-from envs.sharing import per_expert
 from envs.slot import Slot, SlotResult
 from envs.state import OrNone, State, check, put, taken
 from envs.streams import generators
+from envs.transfers import Transfers
 
-_STATE = ("available", "fresh")
+_STATE = ("available", "fresh", "lots")
 
 
 class World:
@@ -39,7 +40,8 @@ class World:
     One step is one slot. Actions are integers (N, U): c < C transfers the pending subtask to the
     expert in column c of the user's candidates (`envs.candidates`), C abandons it. A masked action
     counts as abandoning and is marked `rejected`. Rewards (N, U) float32 are gains over abandoning,
-    credits. Episodes last `config.episode_slots` and only truncate: once `done`, call `reset`.
+    credits. Episodes last `config.episode_slots` and only truncate, but where users have a budget
+    over the episode (`terminates`): once `done`, call `reset`.
 
     Requests, channels, availability and judge noise have generators of their own and never depend
     on actions: under one seed every policy meets the same world.
@@ -64,6 +66,8 @@ class World:
     market: Marketplace
     accounts: RequestAccounts
     occupancy: Occupancy  # at the start of the slot
+    budgets: UserBudgets  # at the start of the slot
+    lots: Float  # (N, U), in the order of which users are served in this slot
     available: Bool  # (N, E), experts that are up in this slot
     fresh: bool  # no slot was played yet: the first reset begins no other episode
 
@@ -101,8 +105,13 @@ class World:
 
     @property
     def done(self) -> bool:
-        """True where the episode is truncated and `reset` is due."""
+        """True where the episode is over and `reset` is due."""
         return self._index >= self.config.episode_slots
+
+    @property
+    def terminates(self) -> bool:
+        """True where the end of an episode is an end and no cut: users have a budget over it."""
+        return self.config.limits_users
 
     @property
     def closed_clearing(self) -> Clearing | None:
@@ -144,8 +153,9 @@ class World:
             raise RuntimeError("the episode is over: call reset before the next step")
         checked = act.checked(actions, (self.num_worlds, self.num_users), self.num_candidates)
         self.fresh = False
-        choice = choose(self.slot, checked, self.rng["lottery"])
-        result = self._book(choice, deliver(self.slot, choice))
+        choice = choose(self.slot, checked)
+        transfers = Transfers.of(self.slot, choice.column, choice.requested)
+        result = self._book(choice, transfers, deliver(transfers))
         self._next_slot()
         return self.slot.observation, result.gain.astype(np.float32), result
 
@@ -196,6 +206,7 @@ class World:
         return taken(self, _STATE) | {
             "slot": self._index,
             "occupancy": self.occupancy.get_state(),
+            "budgets": self.budgets.get_state(),
             "pool": self.pool.get_state(),
             "candidates": self.candidates.get_state(),
             "channel": self.channel.get_state(),
@@ -221,6 +232,7 @@ class World:
         self.pool = ExpertPool.from_state(state["pool"])
         self.candidates = Candidates.from_state(state["candidates"], self.num_experts)
         self.occupancy = Occupancy.from_state(state["occupancy"])
+        self.budgets = UserBudgets.from_state(state["budgets"])
         self.channel.set_state(state["channel"])
         self.requests.set_state(state["requests"])
         self.accounts.set_state(state["accounts"])
@@ -253,14 +265,16 @@ class World:
         self.candidates, large_scale = Candidates.drawn(
             config, num_worlds, self.pool.topic, placement, rng["candidates"]
         )
-        gap = snr_gap(config.channel)
-        self.channel = FadingChannel(placement, large_scale, pairs, gap, config.slot_s)
+        rate = Rate.of(config.channel)
+        self.channel = FadingChannel(placement, large_scale, pairs, rate, config.slot_s)
         self.requests = RequestQueue(config.requests, num_worlds, self.num_users, rng["requests"])
         self.accounts = RequestAccounts(config, pairs[:2], rng["judge"])
         self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)
-        demand = initial_demand(config)
-        self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, demand)
+        self.budgets = UserBudgets.full(config, pairs[:2])
+        initial = initial_demand(config), initial_work(config)
+        self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, initial)
         self.available = self._availability(self.num_experts)
+        self.lots = self._lots()
         self._open_slot()
 
     def _open_slot(self) -> None:
@@ -275,51 +289,39 @@ class World:
             links=self.channel.links,
             available=self.available,
             occupancy=self.occupancy,
+            budgets=self.budgets,
         )
         if self.market.due:
             reports = user_reports(conditions) if self.mechanism.allocates else None
             self.market.clear(self._index, reports)
         if hasattr(self, "slot"):
             del self.slot  # its observation is larger than caches are: the next one reuses memory
-        self.slot = Slot.opened(conditions, self.market.offer, self._layout)
+        offer, account = self.market.offer, self.market.account
+        self.slot = Slot.opened(conditions, offer, self._layout, self.lots, account)
 
-    def _book(self, choice: Choice, delivery: Delivery) -> SlotResult:
-        """Book gains, market, loads and backlogs of a slot."""
-        conditions, served = self.slot.conditions, choice.served
-        words = conditions.subtasks.words
-        local_gain = quality.local_gain(self.config.reward, conditions.loss, words)
-        gain, local_gain, utility, local_utility = self.accounts.settle(
-            self.requests, delivery.gain, local_gain
+    def _book(self, choice: Choice, transfers: Transfers, delivery: Delivery) -> SlotResult:
+        """Book gains, market, loads, backlogs and budgets of a slot."""
+        booked = books.of_experts(transfers, delivery)
+        subtasks, loss = self.slot.conditions.subtasks, self.slot.conditions.loss
+        local_gain = quality.local_gain(self.config.reward, loss, subtasks.words)
+        gains = books.Gains(*self.accounts.settle(self.requests, delivery.gain, local_gain))
+        self.market.settle(
+            booked.asked,
+            points=booked.points,
+            payment=booked.payment,
+            cost=booked.edge_cost,
+            charge=delivery.charge,
+            gain=gains.gain,
         )
-        shape = self.num_worlds, self.num_experts
-        requested = points = per_expert(choice.cell, delivery.requested_points, shape)
-        if served is not choice.requested:
-            points = per_expert(choice.cell, delivery.points, shape)
-        payment, edge_cost = self.market.settle(requested, points, delivery.charge, gain)
         self.occupancy = self.occupancy.after(
-            load=choice.load,
-            last_expert=np.where(served, choice.expert, -1),
-            work_s=per_expert(choice.cell, delivery.work_s, shape),
+            load=booked.load,
+            last_expert=np.where(delivery.served, transfers.expert, -1),
+            airtime_s=booked.airtime_s,
+            compute_s=booked.compute_s,
             slot_s=self.config.slot_s,
         )
-        return SlotResult(
-            gain=gain,
-            local_gain=local_gain,
-            utility=utility,
-            local_utility=local_utility,
-            local_qos=conditions.loss,
-            qos=delivery.qos,
-            delay_s=delivery.delay_s,
-            energy_j=delivery.energy_j,
-            charge=delivery.charge,
-            transferred=served,
-            rejected=choice.rejected,
-            pending=conditions.subtasks.pending,
-            load=choice.load,
-            payment=payment,
-            edge_cost=edge_cost,
-            platform_balance=delivery.charge.sum(axis=-1) - payment.sum(axis=-1),
-        )
+        self.budgets = self.budgets.after(delivery.user_energy_j, delivery.charge)
+        return books.result(choice, transfers, delivery, booked, gains, self.requests.refused)
 
     def _next_slot(self) -> None:
         self._index += 1
@@ -327,9 +329,13 @@ class World:
         self.channel.advance()
         if self.config.experts.availability_probability < 1:
             self.available = self._availability(self.num_experts)
+        self.lots = self._lots()
         if self.done and self.market.closed is None:
             self.market.close()
         self._open_slot()
+
+    def _lots(self) -> Float:
+        return self.rng["lottery"].random((self.num_worlds, self.num_users))
 
     def _availability(self, num_experts: int) -> Bool:
         drawn = self.rng["availability"].random((self.num_worlds, num_experts))

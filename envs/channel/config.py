@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator, model_v
 from pydantic.dataclasses import dataclass
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from envs.channel.modulation import Modulation
 from envs.channel.process import ChannelProcess
 from envs.channel.registry import CHANNELS, clips, keys_read, make
 from envs.section import STRICT, Interval, Probability, Section
@@ -49,13 +50,17 @@ class ChannelConfig(Section):
     split: Literal["equal", "min_delay"] = Field(
         default="equal", description="How an expert's band is shared"
     )
-    noise_scaling: bool = Field(
-        default=False, description="Less band collects less noise: SNR x band / share"
+    access: Literal["spectral_density", "total_power"] = Field(
+        default="spectral_density",
+        description="What a share of the band is sent with: its share of the power, or all of it",
     )
-    ber: Literal["none", "qam"] = Field(
-        default="none", description="Shannon rates, or adaptive QAM at a bit error rate"
+    ber: Literal["none", "qam", "snr"] = Field(
+        default="none",
+        description="Shannon rates, adaptive QAM at a bit error rate, or one modulation whose bit "
+        "error rate follows the SNR",
     )
     target_ber: float = Field(default=1e-4, gt=0, lt=0.2, description="Bit error rate of ber: qam")
+    modulation: Modulation = Field(default="qpsk", description="Modulation of ber: snr")
     tx_power_w: float = Field(default=0.1, gt=0, description="Transmit power, each way, W")
     bits_per_word: float = Field(default=48.0, gt=0, description="Bits a word (assumption)")
     prompt_words: float = Field(default=30.0, ge=0, description="Words sent up with a subtask")
@@ -68,8 +73,12 @@ class ChannelConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.noise_scaling and self.split == "min_delay":
-            raise ValueError("noise_scaling: true cannot be combined with split: min_delay")
+        if self.access == "total_power":
+            for key, value in (("split", "min_delay"), ("ber", "snr")):
+                if getattr(self, key) == value:
+                    raise ValueError(f"access: total_power cannot be combined with {key}: {value}")
+        if self.ber != "snr" and self.modulation != "qpsk":
+            raise ValueError(f"modulation has no effect with ber: {self.ber}; use ber: snr")
         kind: Any = type(self)
         read = keys_read(self.process, OF_PROCESS)
         for key in OF_PROCESS:

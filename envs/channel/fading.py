@@ -15,6 +15,7 @@ from envs.channel.placement import (
     pairs_drawn,
 )
 from envs.channel.process import Arrays, Shape
+from envs.channel.rates import Rate
 from envs.state import State, copied
 
 
@@ -32,7 +33,7 @@ class FadingChannel:
         placement: the process, its users in their places, and the generator.
         pairs: of `ChannelProcess.large_scale`, (N, U, C, ...).
         shape: (N, U, C).
-        gap: SNR gap to Shannon's rate (`rates.snr_gap`).
+        rate: how the spectral efficiency follows from the SNR.
         slot_s: length of a slot, s.
 
     Raises:
@@ -46,12 +47,12 @@ class FadingChannel:
         placement: Placement,
         pairs: Arrays,
         shape: Shape,
-        gap: float,
+        rate: Rate,
         slot_s: float,
     ) -> None:
         self.process, self.rng = placement.process, placement.rng
         self._of_users = tuple(placement.users)
-        self._gap, self._slot_s, self._shape = gap, slot_s, shape
+        self._rate, self._slot_s, self._shape = rate, slot_s, shape
         self.state = placement.users | self._first_slot(shape, placement.users, pairs)
         self._measure()
 
@@ -137,7 +138,7 @@ class FadingChannel:
                 self.process,
                 f"the SNR should be finite, {low:g} to {high:g} dB, got {wrong:g}",
             )
-        self.links = Links.at(snr_db.astype(np.float32, copy=False), self._gap)
+        self.links = Links.at(snr_db.astype(np.float32, copy=False), self._rate)
 
 
 def columns_of(state: Arrays, column: Int, of_users: tuple[str, ...] = ()) -> Arrays:

@@ -1,12 +1,15 @@
-"""Rates of a channel at an SNR, and the split of an expert's band: pure functions on arrays.
+"""Rates of a channel at an SNR, and what of the words survives: pure functions on arrays.
 
 SNRs are linear here; rates are in bit/s, delays in s.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
 from envs.arrays import Float
 from envs.channel.config import ChannelConfig
+from envs.channel.modulation import bit_error_rate, bits_per_symbol
 
 
 def db_to_linear(decibel: Float) -> Float:
@@ -23,14 +26,46 @@ def snr_gap(config: ChannelConfig) -> float:
     return -np.log(5 * config.target_ber) / 1.5 if config.ber == "qam" else 1.0
 
 
-def word_survival(config: ChannelConfig) -> float:
-    """Return the share of words without a bit error, (1 - BER)^bits; 1 for Shannon rates."""
-    return (1 - config.target_ber) ** config.bits_per_word if config.ber == "qam" else 1.0
+class Rate(NamedTuple):
+    """How the spectral efficiency follows from the SNR.
+
+    Attributes:
+        gap: SNR gap to Shannon's rate, 1 for none.
+        fixed: efficiency at any SNR, bit/s/Hz; None where it follows from the SNR.
+    """
+
+    gap: float = 1.0
+    fixed: float | None = None
+
+    @classmethod
+    def of(cls, config: ChannelConfig) -> "Rate":
+        """Return the rate of a configuration."""
+        fixed = bits_per_symbol(config.modulation) if config.ber == "snr" else None
+        return cls(snr_gap(config), fixed)
 
 
-def spectral_efficiency(snr: Float, gap: float = 1.0) -> Float:
-    """Return eta = log2(1 + snr / gap), bit/s/Hz, of a linear SNR (Shannon; `snr_gap`)."""
-    return np.log1p(snr * snr.dtype.type(1 / gap)) * snr.dtype.type(1 / np.log(2))
+SHANNON = Rate()
+
+
+def word_survival(config: ChannelConfig, snr: Float) -> Float | float:
+    """Return the share of words without a bit error on both ways, (1 - BER)^(2 bits).
+
+    It is 1 for Shannon rates, the same at any SNR with `ber: qam`, and with `ber: snr` an array of
+    the shape of the linear SNR.
+    """
+    if config.ber == "none":
+        return 1.0
+    if config.ber == "qam":
+        return (1 - config.target_ber) ** (2 * config.bits_per_word)
+    wrong = bit_error_rate(config.modulation, snr)
+    return np.exp(2 * config.bits_per_word * np.log1p(-wrong))
+
+
+def spectral_efficiency(snr: Float, rate: Rate = SHANNON) -> Float:
+    """Return eta = log2(1 + snr / gap), bit/s/Hz, of a linear SNR, or what is fixed (`Rate`)."""
+    if rate.fixed is not None:
+        return np.full_like(snr, rate.fixed)
+    return np.log1p(snr * snr.dtype.type(1 / rate.gap)) * snr.dtype.type(1 / np.log(2))
 
 
 def subtask_bits(config: ChannelConfig, words: Float) -> Float:
@@ -45,20 +80,3 @@ def min_delay_weight(bits: Float, efficiency: Float) -> Float:
     sqrt(L_i / eta_i)).
     """
     return np.sqrt(bits / efficiency)
-
-
-def transmission_s(
-    config: ChannelConfig, bits: Float, snr: Float, share: Float | float = 1.0
-) -> Float:
-    """Return the time to send `bits` over a share (0..1) of an expert's band, s.
-
-    With `noise_scaling` the SNR grows as the share shrinks, gamma W / b, at fixed power.
-
-    Args:
-        config: the channel's configuration.
-        bits: bits both ways.
-        snr: linear SNR alone on the band.
-        share: share of the band.
-    """
-    efficiency = spectral_efficiency(snr / share if config.noise_scaling else snr, snr_gap(config))
-    return bits / (config.bandwidth_hz * share * efficiency)

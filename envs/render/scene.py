@@ -19,25 +19,32 @@ class Setting:
     topic: Int  # (U,), topic of that subtask
     weight: Float  # (U,), K g: its gating weight times the number of subtasks; 0 with none pending
     available: Bool  # (E,), experts that are up
-    participates: Bool  # (E,), edge devices of positive effort
+    participates: Bool  # (E,), edge devices that serve the demand as a whole, or some user
     unit_price: Float  # (E,), credits a point
     effort: Float  # (E,), in 0..1
-    backlog_s: Float  # (E,), s
+    backlog_s: Float  # (E,), airtime and computing, s
 
     @classmethod
     def of(cls, slot: Slot, index: int) -> Self:
         """Return world `index` of a batch at the beginning of a slot."""
         subtasks, offer = slot.conditions.subtasks, slot.offer
+        occupancy = slot.conditions.occupancy
+        backlog_s = occupancy.airtime_backlog_s[index] + occupancy.compute_backlog_s[index]
+        may = slot.mask[index, :, :-1]
+        listed = slot.conditions.candidates.expert
+        listed = np.broadcast_to(listed[index if len(listed) > 1 else 0], may.shape)
+        participates = offer.participates[index].copy()
+        participates[listed[may]] = True
         return cls(
             slot=slot.index,
             pending=subtasks.pending[index].copy(),
             topic=subtasks.topic[index].copy(),
             weight=subtasks.weight[index] * slot.config.requests.num_subtasks,
             available=slot.conditions.available[index].copy(),
-            participates=offer.participates[index].copy(),
+            participates=participates,
             unit_price=offer.unit_price[index].copy(),
             effort=offer.effort[index].copy(),
-            backlog_s=slot.conditions.occupancy.backlog_s[index].copy(),
+            backlog_s=backlog_s,
         )
 
     @property

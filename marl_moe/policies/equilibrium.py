@@ -10,8 +10,8 @@ import numpy as np
 
 from envs import Slot
 from marl_moe.policies.base import Actions, register
+from marl_moe.policies.delivered_game import game_of
 from marl_moe.policies.heuristics import Heuristic, best_expert, greatest_by_lot
-from marl_moe.policies.slot_game import SlotGame
 
 
 @register("better_response")
@@ -63,7 +63,8 @@ class Nash(Heuristic):
     """A pure Nash equilibrium of the slot under full information, by sequential best responses.
 
     Users move one after another until nobody gains by moving, at most `slot_game.MAX_SWEEPS`
-    rounds. Of several best responses the first is taken: any leads to an equilibrium.
+    rounds. Of several best responses the first is taken. Each knows the work of the others, the
+    lots and the answers of edge devices (`delivered_game`); there an equilibrium need not exist.
 
     Attributes:
         converged: (N,) worlds of the last slot in which that was reached.
@@ -74,7 +75,7 @@ class Nash(Heuristic):
 
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
-        game = SlotGame.of(slot)
+        game = game_of(slot)
         chosen, self.converged = game.equilibrium(game.alone())
         self.regret = game.regret(chosen)
         return allowed_actions(slot, chosen, self.rng)

@@ -7,6 +7,7 @@ from scipy.sparse import coo_array, vstack
 
 from envs import Slot
 from marl_moe.policies.base import Actions, register
+from marl_moe.policies.delivered_game import DeliveredGame, game_of
 from marl_moe.policies.equilibrium import allowed_actions
 from marl_moe.policies.heuristics import Heuristic
 from marl_moe.policies.slot_game import TIE, Payoff, SlotGame
@@ -18,16 +19,21 @@ EXACT_USERS = 8  # the program of a slot takes about 10 ms up to here
 class Optimum(Heuristic):
     """The social optimum of the slot under full information; like the equilibrium, it is myopic.
 
-    Up to `EXACT_USERS` users it is exact, by `best_assignment`; above, by `local_search` from an
-    equilibrium, it is a lower bound of the optimum and at least the equilibrium's sum. `setting`
-    names the method.
+    Up to `EXACT_USERS` users it is exact, by `best_assignment`, where payoffs depend on loads
+    alone; else, by `local_search` from an equilibrium, it is a lower bound of the optimum and at
+    least the equilibrium's sum. `setting` names the method.
     """
 
     name = "optimum"
 
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
-        game = SlotGame.of(slot)
+        game = game_of(slot)
+        if isinstance(game, DeliveredGame):
+            self.setting = "local_search"
+            start, _ = game.equilibrium(game.alone())
+            chosen, _ = game.local_search(start)
+            return allowed_actions(slot, chosen, self.rng)
         if slot.num_users <= EXACT_USERS:
             self.setting = "milp"
             games = [game.worlds(np.array([n])) for n in range(slot.num_worlds)]

@@ -1,8 +1,9 @@
 """The game that users play in a slot: the choice of an expert whose gain depends on its load.
 
-Users who pick experts and share their bands equally play a singleton congestion game with
-user-specific payoffs, which always has a pure Nash equilibrium (Milchtaich, Games and Economic
-Behavior 1996), though best responses may cycle.
+Users who pick experts that are free, compute in no time and share their bands equally play a
+singleton congestion game with user-specific payoffs, which always has a pure Nash equilibrium
+(Milchtaich, Games and Economic Behavior 1996), though best responses may cycle. All other slots are
+`marl_moe.policies.delivered_game`'s.
 """
 
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class SlotGame:
         may_abandon = mask[..., -1]
         at_load = [np.full((*mask.shape[:-1], slot.num_candidates), -np.inf, np.float32)]
         for load in range(1, slot.num_users + 1):
-            at_load.append(np.where(mask[..., :-1], slot.expected_gain(load), -np.inf))
+            at_load.append(np.where(mask[..., :-1], slot.known_gain(load), -np.inf))
             if may_abandon.all() and at_load[-1].max() < -TIE:
                 break
         abandoning = np.where(may_abandon, np.float32(0), np.float32(-np.inf))

@@ -56,3 +56,15 @@ def test_gains_of_one_request_do_not_reach_the_next() -> None:
         _, reward, result = world.step(np.full((20, 1), world.num_experts if abandon else 0))
         np.testing.assert_allclose(result.utility, 5 * (8.80 - 0.86) + reward, rtol=1e-6)
         assert (reward == 0).all() == abandon
+
+
+def test_who_has_nothing_to_transfer_gains_nothing_whatever_the_judge_says() -> None:
+    config = WorldConfig(
+        num_users=3,
+        requests=RequestConfig(local_compute=100),
+        quality=QualityConfig(judge_noise=0.16),
+    )
+    world = World(config, num_worlds=4, seed=0)
+    _, reward, result = world.step(world.slot.mask.argmax(axis=-1))
+    assert result.utility == pytest.approx(np.full((4, 3), 44.0))
+    assert (reward == 0).all()

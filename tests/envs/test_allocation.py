@@ -29,6 +29,7 @@ CONFIG = WorldConfig(
     episode_slots=8,
     requests=RequestConfig(num_transferred=1, arrival_probability=0.7),
     channel=ChannelConfig(bandwidth_hz=500.0),
+    market=MarketConfig(effort="enforced"),
 )
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
 
@@ -40,7 +41,6 @@ class Seats:
     """
 
     name = "seats"
-    voluntary = False
     allocates = True
     claims = Claims()
 
@@ -65,7 +65,11 @@ class Seats:
             welfare=np.zeros(market.batch_shape),
             status="seated",
             solve_seconds=0.0,
-            allocation=Allocation(expert, np.where(expert >= 0, np.arange(users) + 1.0, 0.0)),
+            allocation=Allocation(
+                expert,
+                np.where(expert >= 0, np.arange(users) + 1.0, 0.0),
+                np.where(expert >= 0, expert + 1.0, 0.0),
+            ),
         )
 
 
@@ -133,8 +137,8 @@ def test_who_follows_the_allocation_is_served_before_all_others() -> None:
 def test_users_see_whom_they_are_assigned_and_the_price_of_it_within_bounds() -> None:
     env = edge_experts_v0.parallel_env(config=CONFIG, mechanism=Seats())
     seen, _ = env.reset(seed=3)
-    names = column_names(5, allocates=True)
-    assert len(names) == len(set(names)) == 4 + 5 * 11
+    names = column_names(CONFIG, allocates=True)
+    assert len(names) == len(set(names)) == 4 + 5 * 12
     shown = 0
     while env.agents:
         world = env.world
@@ -158,7 +162,7 @@ def test_users_see_whom_they_are_assigned_and_the_price_of_it_within_bounds() ->
 
 def test_a_mechanism_that_only_prices_adds_no_feature() -> None:
     world = World(CONFIG, seed=0, mechanism=mechanisms.make("posted_price"))
-    assert world.slot.observation.shape[-1] == len(column_names(5)) == 4 + 5 * 10
+    assert world.slot.observation.shape[-1] == len(column_names(CONFIG)) == 4 + 5 * 11
     assert not world.slot.offer.allocates
     assert (world.slot.offer.allocation.expert == -1).all()
 

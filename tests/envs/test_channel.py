@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from envs import ChannelConfig, RequestConfig, World, WorldConfig
+from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
+from envs.access import transmission
 from envs.channel.draws import standard_normal
 from envs.channel.fading import FadingChannel
 from envs.channel.placement import Placement
 from envs.channel.rates import (
+    Rate,
     db_to_linear,
     min_delay_weight,
-    snr_gap,
     spectral_efficiency,
     subtask_bits,
-    transmission_s,
     word_survival,
 )
 
@@ -24,12 +24,12 @@ NUM_PAIRS = 20_000
 
 def fading(config: ChannelConfig, seed: int = 0, slot_s: float = 6.0) -> FadingChannel:
     placement = Placement(config.made(), *PAIRS, np.random.default_rng(seed))
-    return FadingChannel(placement, placement.pairs(), PAIRS, snr_gap(config), slot_s)
+    return FadingChannel(placement, placement.pairs(), PAIRS, Rate.of(config), slot_s)
 
 
 @pytest.mark.parametrize(("snr_db", "bit_per_s"), [(5.0, 2057), (20.0, 6658)])
 def test_shannon_rate_of_one_kilohertz(snr_db: float, bit_per_s: int) -> None:
-    seconds = transmission_s(ChannelConfig(), np.array(1.0), db_to_linear(np.array(snr_db)))
+    _, seconds, _ = transmission(ChannelConfig(), np.array(1.0), db_to_linear(np.array(snr_db)))
     assert round(1 / float(seconds)) == bit_per_s
 
 
@@ -175,15 +175,19 @@ def test_min_delay_split_is_optimal(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_users_of_one_expert_finish_as_early_in_sum_as_any_split_allows(seed: int) -> None:
-    config = WorldConfig(num_users=4, num_experts=1, channel=ChannelConfig(split="min_delay"))
+    config = WorldConfig(
+        num_users=4,
+        num_experts=1,
+        channel=ChannelConfig(split="min_delay"),
+        experts=ExpertConfig(words_per_second=None),
+    )
     world = World(config, seed=seed)
     bits = 48 * (30 + world.requests.subtasks.words[0])
     rate = 1000 * np.log2(
         1 + 10 ** (world.slot.conditions.links.snr_db[0, :, 0].astype(float) / 10)
     )
-    compute_s = world.requests.subtasks.words[0] / 100
     *_, result = world.step([[0, 0, 0, 0]])
-    total = (result.delay_s[0] - compute_s).sum()
+    total = result.delay_s[0].sum()
     # Cauchy-Schwarz, with equality
     assert total == pytest.approx(np.sqrt(bits / rate).sum() ** 2, rel=1e-9)
     for _ in range(50):
@@ -191,18 +195,26 @@ def test_users_of_one_expert_finish_as_early_in_sum_as_any_split_allows(seed: in
         assert (bits / (other * rate)).sum() >= total
 
 
-def test_less_band_collects_less_noise_where_noise_scales() -> None:
-    config = ChannelConfig(noise_scaling=True)
+def test_all_power_in_less_band_collects_less_noise() -> None:
+    config = ChannelConfig(access="total_power")
     snr, share = 10.0, 0.25
     rate = 1000 * share * np.log2(1 + snr / share)
-    assert transmission_s(config, np.array(9600.0), np.array(snr), share) == pytest.approx(
-        9600 / rate, rel=1e-12
-    )
+    airtime_s, time_s, energy_j = transmission(config, np.array(9600.0), np.array(snr), share)
+    assert time_s == pytest.approx(9600 / rate, rel=1e-12)
+    assert airtime_s == pytest.approx(share * 9600 / rate, rel=1e-12)
+    assert energy_j == pytest.approx(0.1 * 9600 / rate, rel=1e-12)
 
 
-def test_noise_scaling_with_min_delay_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"noise_scaling.*min_delay"):
-        ChannelConfig(noise_scaling=True, split="min_delay")
+@pytest.mark.parametrize("key", [{"split": "min_delay"}, {"ber": "snr"}])
+def test_total_power_is_refused_with_what_it_has_no_rule_for(key: dict[str, str]) -> None:
+    ((name, value),) = key.items()
+    with pytest.raises(ValueError, match=f"access: total_power cannot be .* {name}: {value}"):
+        ChannelConfig(access="total_power", **key)
+
+
+def test_a_modulation_that_nothing_reads_is_refused() -> None:
+    with pytest.raises(ValueError, match="modulation has no effect with ber: qam; use ber: snr"):
+        ChannelConfig(ber="qam", modulation="qam16")
 
 
 @pytest.mark.parametrize("target_ber", [1e-6, 1e-4, 1e-2])
@@ -211,7 +223,7 @@ def test_qam_rate_meets_its_bit_error_rate(target_ber: float) -> None:
     # 2^(bit/s/Hz).
     config = ChannelConfig(ber="qam", target_ber=target_ber)
     snr = np.array([3.0, 10.0, 100.0])
-    constellation = 2 ** spectral_efficiency(snr, snr_gap(config))
+    constellation = 2 ** spectral_efficiency(snr, Rate.of(config))
     np.testing.assert_allclose(
         0.2 * np.exp(-1.5 * snr / (constellation - 1)), target_ber, rtol=1e-9
     )
@@ -219,8 +231,9 @@ def test_qam_rate_meets_its_bit_error_rate(target_ber: float) -> None:
 
 def test_a_word_survives_when_all_its_bits_do() -> None:
     config = ChannelConfig(ber="qam", target_ber=0.01)
-    received = np.random.default_rng(0).random((40_000, 48)) >= 0.01
+    received = np.random.default_rng(0).random((40_000, 2 * 48)) >= 0.01  # up and down
     measured = received.all(axis=1).mean()
-    assert word_survival(config) == pytest.approx(measured, abs=4 * np.sqrt(0.25 / 40_000))
-    assert word_survival(config) == pytest.approx(0.99**48, rel=1e-12)
-    assert word_survival(ChannelConfig()) == 1
+    snr = np.array([2.0, 50.0])
+    assert word_survival(config, snr) == pytest.approx(measured, abs=4 * np.sqrt(0.25 / 40_000))
+    assert word_survival(config, snr) == pytest.approx(0.99**96, rel=1e-12)
+    assert word_survival(ChannelConfig(), snr) == 1

@@ -225,7 +225,7 @@ def test_snr_efficiency_and_delay_are_clipped_nowhere(snr_db: float) -> None:
     snr_db=st.lists(st.floats(-200, 200, width=32), min_size=1, max_size=3),
     mechanism=st.sampled_from(mechanisms.names()),
     keys=st.sampled_from(
-        [{}, {"split": "min_delay"}, {"noise_scaling": True}, {"ber": "qam", "bandwidth_hz": 1e6}]
+        [{}, {"split": "min_delay"}, {"access": "total_power"}, {"ber": "qam", "bandwidth_hz": 1e6}]
     ),
     listed=st.sampled_from([None, 4]),
     information=st.sampled_from(["known", "type"]),
@@ -264,7 +264,7 @@ def test_energy_is_seen_as_it_is_up_to_that_of_ten_deadlines(snr_db: float, is_c
         requests=RequestConfig(num_transferred=1, words=(300, 300)),
         channel=of_snr(snr_db),
     )
-    seen = dict(zip(column_names(1), World(config, seed=0).reset()[0, 0], strict=True))
+    seen = dict(zip(column_names(config), World(config, seed=0).reset()[0, 0], strict=True))
     sent_s = 48 * 330 / (1000 * np.log2(1 + 10 ** (snr_db / 10)))
     assert (sent_s > 60) == is_cut
     assert seen["expert_0.energy"] == pytest.approx(2 * 0.1 * min(sent_s, 60), rel=1e-5)
@@ -287,7 +287,7 @@ def test_a_clipped_process_passes_no_nan_either() -> None:
 
     placement = Placement(Undefined((5.0, 20.0)), 1, 1, 1, np.random.default_rng(0))
     with pytest.raises(ChannelError, match=r"channel process Undefined: the SNR .* got nan"):
-        FadingChannel(placement, {}, (1, 1, 1), gap=1.0, slot_s=6.0)
+        FadingChannel(placement, {}, (1, 1, 1), rate=SHANNON, slot_s=6.0)
 
 
 def test_a_process_is_given_the_keys_of_the_section_that_it_names() -> None:

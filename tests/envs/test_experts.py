@@ -1,8 +1,6 @@
-"""Pools of experts, the lottery for their places, and measured competence tables."""
+"""Pools of experts, and measured competence tables."""
 
 import json
-from collections import Counter
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from envs import ExpertConfig, RequestConfig, World, WorldConfig
-from envs.experts import draw_pool, load_competence, lottery, other_topic_mean
+from envs.experts import draw_pool, load_competence, other_topic_mean
 
 MEASURED = [[0.9, 0.1], [-0.2, 1.1]]
 
@@ -80,30 +78,6 @@ def test_a_new_pool_is_drawn_when_configured(resample: str, changes: bool) -> No
     assert not np.array_equal(before[0], before[1])
     world.reset()
     assert np.array_equal(world.pool.competence, before) is not changes
-
-
-def test_every_set_of_winners_of_a_lottery_is_equally_likely() -> None:
-    num_draws = 20_000
-    requested = np.tile([True, True, False, True, True, True], (num_draws, 1))
-    served = lottery(np.full(requested.shape, 3), requested, 2, np.random.default_rng(0))
-    winners = Counter(tuple(np.flatnonzero(row).tolist()) for row in served)
-    assert set(winners) == set(combinations((0, 1, 3, 4, 5), 2))
-    assert stats.chisquare(list(winners.values())).pvalue > 1e-3
-
-
-@given(num_experts=st.integers(1, 5), places=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None, derandomize=True)
-def test_a_lottery_fills_every_place_that_is_requested_and_no_more(
-    num_experts: int, places: int, seed: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    expert, requested = rng.integers(num_experts, size=(6, 9)), rng.random((6, 9)) < 0.7
-    served = lottery(expert, requested, places, rng)
-    for world in range(6):
-        for e in range(num_experts):
-            requests = sum(1 for u in range(9) if requested[world, u] and expert[world, u] == e)
-            assert served[world, expert[world] == e].sum() == min(requests, places)
-    assert not (served & ~requested).any()
 
 
 def test_a_measured_table_is_read_by_expert_topic_and_subtask_topic(tmp_path: Path) -> None:

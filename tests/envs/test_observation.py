@@ -66,8 +66,8 @@ def columns_of_user(world: World, n: int, u: int, slots: list[Served]) -> dict[s
             f"expert_{e}.delay": min((sending_s + computing_s) / config.quality.deadline_s, 10.0),
             f"expert_{e}.load": min(others / 4, 25.0),
             f"expert_{e}.mine": float(last.get((n, u)) == e),
-            f"expert_{e}.backlog": min(
-                float(world.occupancy.backlog_s[n, e]) / config.slot_s, 10.0
+            f"expert_{e}.airtime_backlog": min(
+                float(world.occupancy.airtime_backlog_s[n, e]) / config.slot_s, 10.0
             ),
             f"expert_{e}.unit_price": min(price / config.market.value, 10.0),
             f"expert_{e}.recent_load": min(recent_load(world, n, e, slots) / 4, 25.0),
@@ -111,7 +111,7 @@ def test_every_column_holds_what_its_name_says_within_its_bounds(
     rng = np.random.default_rng(seed)
     low, high = bounds(config)
     space = Box(low, high, dtype=np.float32)
-    names = column_names(world.num_experts)
+    names = column_names(world.config)
     observation = world.reset()
     slots: list[Served] = []
     while True:
@@ -148,8 +148,12 @@ def test_observations_stay_in_their_box_when_everything_is_crowded(mechanism: st
         observation, *_ = world.step(np.zeros((1, 130), int))
         assert all(space.contains(seen) for seen in observation[0])
     if mechanism == "none":
-        column = dict(zip(column_names(2), observation[0, 0], strict=True))
-        assert (column["expert_0.backlog"], column["expert_0.load"], column["expert_0.delay"]) == (
+        column = dict(zip(column_names(config), observation[0, 0], strict=True))
+        assert (
+            column["expert_0.airtime_backlog"],
+            column["expert_0.load"],
+            column["expert_0.delay"],
+        ) == (
             10,
             25,
             10,
@@ -170,7 +174,7 @@ def test_the_dearest_transfer_that_a_config_allows_is_on_the_bound_and_not_past_
     observation = World(config, seed=0).reset()[0, 0]
     low, high = bounds(config)
     assert Box(low, high, dtype=np.float32).contains(observation)
-    column = column_names(1).index("expert_0.energy")
+    column = column_names(config).index("expert_0.energy")
     assert observation[column] == pytest.approx(high[column], rel=2e-5)
 
 
@@ -182,7 +186,7 @@ def test_the_mask_is_the_available_columns_and_the_way_out(
     config, seed = data.draw(world_configs), data.draw(st.integers(0, 2**32 - 1))
     world = World(config, num_worlds=3, seed=seed, mechanism=mechanisms.make("posted_price"))
     rng = np.random.default_rng(seed)
-    available = [name.endswith(".available") for name in column_names(world.num_experts)]
+    available = [name.endswith(".available") for name in column_names(world.config)]
     while not world.done:
         mask, observation = world.slot.mask, world.slot.observation
         np.testing.assert_array_equal(mask[..., :-1], observation[..., available] == 1)
@@ -215,9 +219,9 @@ def test_what_others_do_reaches_me_a_slot_later_through_load_backlog_and_prices_
     after, other = (
         world.step(a)[0][:, 0] for world, a in zip(worlds, (crowded, empty), strict=True)
     )
-    names = np.array(column_names(5))
+    names = np.array(column_names(config))
     differs = {name.split(".")[-1] for name in names[(after != other).any(axis=0)]}
-    through, moved_by_prices = {"load", "recent_load", "backlog"}, set()
+    through, moved_by_prices = {"load", "recent_load", "airtime_backlog", "compute_backlog"}, set()
     if mechanism != "none":
         through |= {"unit_price"}
         moved_by_prices = {"competence", "available"}  # by effort and participation

@@ -40,7 +40,7 @@ def test_its_gain_and_its_request_s_utility_are_those_of_the_model() -> None:
     expert = 3
     snr = 10 ** (float(world.slot.conditions.links.snr_db[0, 0, expert]) / 10)
     competence = float(world.pool.competence[0, expert, 3])
-    backlog = float(world.occupancy.backlog_s[0, expert])
+    backlog = float(world.occupancy.airtime_backlog_s[0, expert])
     actions = np.full((2, 4), world.num_experts)
     actions[0, 0] = expert
     _, _, result = world.step(actions)

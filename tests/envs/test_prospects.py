@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
 import mechanisms
-from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
+from envs import ChannelConfig, ExpertConfig, RequestConfig, RewardConfig, World, WorldConfig
 
 ALWAYS = RequestConfig(num_transferred=1)
 
@@ -58,12 +59,20 @@ def test_users_who_know_expect_what_is() -> None:
         )
 
 
-@pytest.mark.parametrize("noise_scaling", [False, True])
+ALIKE = RequestConfig(words=(200.0, 200.0), compute_need=(1.0, 1.0))  # the others' work at its mean
+
+
+@pytest.mark.parametrize("channel", [{}, {"access": "total_power"}, {"ber": "snr"}])
+@pytest.mark.parametrize("payer", ["user", "edge_device"])
 def test_expected_gain_at_a_load_is_what_a_user_gets_who_shares_the_expert_with_as_many(
-    noise_scaling: bool,
+    channel: dict[str, Any], payer: Any
 ) -> None:
     config = WorldConfig(
-        num_users=4, num_experts=5, channel=ChannelConfig(noise_scaling=noise_scaling)
+        num_users=4,
+        num_experts=5,
+        requests=ALIKE,
+        channel=ChannelConfig(**channel),
+        reward=RewardConfig(downlink_energy=payer, credits_per_second=0.02),
     )
     world = World(config, num_worlds=30, seed=0)
     for _ in range(5):
@@ -82,14 +91,14 @@ def test_expected_gain_at_a_load_is_what_a_user_gets_who_shares_the_expert_with_
 
 
 def test_expected_gain_where_more_request_than_are_served_is_the_mean_over_the_lottery() -> None:
-    config = WorldConfig(
-        num_users=4, num_experts=5, experts=ExpertConfig(max_concurrent=2), requests=ALWAYS
-    )
+    experts = ExpertConfig(max_concurrent=2, words_per_second=None)
+    config = WorldConfig(num_users=4, num_experts=5, experts=experts, requests=ALWAYS)
     world = World(config, num_worlds=3, seed=0)
     gains = []
     for seed in range(3000):
         played = deepcopy(world)
-        played.rng["lottery"] = np.random.default_rng(seed)
+        lots = np.random.default_rng(seed).random((3, 4))
+        played.slot = replace(played.slot, lots=lots)
         *_, result = played.step(np.full((3, 4), 2))
         gains.append(result.gain)
     mean, error = np.mean(gains, axis=0), np.std(gains, axis=0) / np.sqrt(len(gains))

@@ -1,6 +1,7 @@
 """Requests of users: decomposition, resource assessment, topics and arrivals."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from envs import RequestConfig
+from envs import RequestConfig, World, WorldConfig
 from envs.requests import RequestQueue, assess, topic_popularity
 
 
@@ -233,3 +234,25 @@ def test_idle_users_complete_nothing() -> None:
     requests = queue(RequestConfig(arrival_probability=0), num_users=5)
     assert not requests.active.any()
     assert not requests.completing.any()
+
+
+def test_a_device_without_compute_refuses_requests_with_a_private_part() -> None:
+    config = RequestConfig(num_subtasks=2, local_compute=0.0, private_probability=0.3)
+    world = World(WorldConfig(num_users=50, requests=config), num_worlds=20, seed=0)
+    arrived = refused = 0
+    for _ in range(10):
+        before = world.requests.position == 0
+        pending = world.requests.subtasks.pending.copy()
+        *_, result = world.step(np.full((20, 50), world.num_experts))
+        assert not (result.refused & pending).any()
+        assert np.isnan(result.utility[result.refused]).all()
+        assert not result.gain[result.refused].any()
+        arrived += int(before.sum())
+        refused += int(result.refused.sum())
+        # all of a request that is not refused is transferred
+        assert (pending | result.refused).all()
+    share = 1 - 0.7**2
+    assert refused / arrived == pytest.approx(share, abs=4 * np.sqrt(0.25 / arrived))
+    little = replace(config, local_compute=0.01)
+    world = World(WorldConfig(num_users=50, requests=little), num_worlds=20, seed=0)
+    assert not world.requests.refused.any()

@@ -16,6 +16,7 @@ from envs import (
     MarketConfig,
     QualityConfig,
     RequestConfig,
+    RewardConfig,
     World,
     WorldConfig,
 )
@@ -36,6 +37,16 @@ SCARCE = replace(
     channel=ChannelConfig(process="gauss_markov", speed_m_s=1.0, split="min_delay"),
     experts=ExpertConfig(availability_probability=0.7, max_concurrent=1, pool_seed=3),
 )
+EVERYTHING = replace(
+    SCARCE,
+    energy_budget_j=2.0,
+    credit_budget=4.0,
+    requests=RequestConfig(local_compute=0.0, private_probability=0.05, arrival_probability=0.9),
+    channel=ChannelConfig(process="gauss_markov", speed_m_s=1.0, ber="snr", modulation="qam16"),
+    experts=ExpertConfig(max_concurrent=2, words_per_second=60.0, service="fifo"),
+    reward=RewardConfig(credits_per_second=0.01, downlink_energy="edge_device"),
+    market=MarketConfig(interval=3, effort="enforced", budget_per_user=2.0),
+)
 CORNERS = {  # config, mechanism; 3 and 5 do not divide 8 slots
     "paper": (replace(PLAIN, requests=RequestConfig(num_transferred=1)), "none"),
     "queues": (QUEUES, "none"),
@@ -43,6 +54,8 @@ CORNERS = {  # config, mechanism; 3 and 5 do not divide 8 slots
     "scarce_priced": (replace(SCARCE, market=MarketConfig(interval=5)), "posted_price"),
     "priced_each_slot": (replace(SCARCE, market=MarketConfig(interval=1)), "posted_price"),
     "allocated": (SCARCE, "vcg"),
+    "everything_within_budget": (EVERYTHING, "proportional_share"),
+    "everything_allocated": (replace(EVERYTHING, market=MarketConfig(capacity=2)), "vcg"),
 }
 
 

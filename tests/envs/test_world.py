@@ -286,7 +286,7 @@ def test_added_experts_join_a_world_that_goes_on() -> None:
     for _ in range(7):
         world.step(np.zeros((4, 3), int))
     pool, snr_db = world.pool, world.slot.conditions.links.snr_db
-    backlog_s, available = world.occupancy.backlog_s.copy(), world.available.copy()
+    before, available = world.occupancy, world.available.copy()
     words, position = world.requests.subtasks.words, world.requests.position.copy()
     last_expert = world.occupancy.last_expert.copy()
     world.add_experts(5)
@@ -296,12 +296,14 @@ def test_added_experts_join_a_world_that_goes_on() -> None:
         np.testing.assert_array_equal(getattr(world.pool, table)[:, :7], getattr(pool, table))
     np.testing.assert_allclose(world.pool.competence[:, 7:].mean(axis=(1, 2)), 0.26)
     np.testing.assert_array_equal(world.slot.conditions.links.snr_db[..., :7], snr_db)
-    np.testing.assert_array_equal(world.occupancy.backlog_s, np.pad(backlog_s, ((0, 0), (0, 5))))
+    for backlog in ("airtime_backlog_s", "compute_backlog_s"):
+        had = np.pad(getattr(before, backlog), ((0, 0), (0, 5)))
+        np.testing.assert_array_equal(getattr(world.occupancy, backlog), had)
     np.testing.assert_array_equal(world.available[:, :7], available)
     np.testing.assert_array_equal(world.requests.subtasks.words, words)
     np.testing.assert_array_equal(world.requests.position, position)
     np.testing.assert_array_equal(world.occupancy.last_expert, last_expert)
-    assert world.slot.observation.shape == (4, 3, observation_size(12))
+    assert world.slot.observation.shape == (4, 3, observation_size(world.config))
     assert world.slot.mask.shape == (4, 3, 13)
     newest_up = world.available[:, 11]
     *_, result = world.step(np.full((4, 3), 11))
@@ -317,8 +319,8 @@ def test_grown_worlds_begin_new_episodes_at_their_new_size() -> None:
     world = World(WorldConfig(num_experts=3, episode_slots=2), num_worlds=2, seed=0)
     world.add_experts(2)
     competence = world.pool.competence
-    assert world.reset().shape[-1] == observation_size(5)
+    assert world.reset().shape[-1] == observation_size(world.config)
     for _ in range(2):
         world.step([[4], [5]])
-    assert world.reset().shape[-1] == observation_size(5)
+    assert world.reset().shape[-1] == observation_size(world.config)
     np.testing.assert_array_equal(world.pool.competence, competence)

@@ -1,0 +1,99 @@
+"""The books of a slot: what each expert takes on, earns and spends, and the results of all."""
+
+from typing import NamedTuple
+
+from envs.arrays import Bool, Float
+from envs.asked import Asked
+from envs.delivery import Choice, Delivery
+from envs.per_expert import per_expert
+from envs.slot import SlotResult
+from envs.transfers import Transfers
+
+
+class Booked(NamedTuple):
+    """Sums over the requests of each expert in a slot, (N, E) each."""
+
+    asked: Asked
+    load: Float  # users served
+    airtime_s: Float  # s of the whole band
+    compute_s: Float
+    work: Float  # words
+    edge_energy_j: Float
+    points: Float  # delivered
+    payment: Float  # credits
+    edge_cost: Float  # credits
+
+
+class Gains(NamedTuple):
+    """Gains of a slot and utilities of the requests it completes, (N, U) credits each."""
+
+    gain: Float
+    local_gain: Float
+    utility: Float
+    local_utility: Float
+
+
+def of_experts(transfers: Transfers, delivery: Delivery) -> Booked:
+    """Return the sums of a slot over the requests of each expert."""
+    slot = transfers.slot
+    shape = slot.num_worlds, slot.num_experts
+
+    def summed(amount: Float) -> Float:
+        return per_expert(transfers.cell, amount, shape)
+
+    asked = delivery.asked_points, delivery.asked_work, delivery.asked_fixed
+    return Booked(
+        asked=Asked(*map(summed, asked)),
+        load=summed(delivery.served),
+        airtime_s=summed(delivery.airtime_s),
+        compute_s=summed(delivery.compute_s),
+        work=summed(delivery.served * slot.conditions.work),
+        edge_energy_j=summed(delivery.edge_energy_j),
+        points=summed(delivery.points),
+        payment=summed(delivery.payment),
+        edge_cost=summed(delivery.edge_cost),
+    )
+
+
+def result(
+    choice: Choice,
+    transfers: Transfers,
+    delivery: Delivery,
+    booked: Booked,
+    gains: Gains,
+    refused: Bool,
+) -> SlotResult:
+    """Return the results of a slot.
+
+    Args:
+        choice: of the users.
+        transfers: one request of each user.
+        delivery: of these.
+        booked: their sums by expert.
+        gains: with the judge's noise.
+        refused: (N, U) users whose request of this slot was refused.
+    """
+    conditions = transfers.slot.conditions
+    not_admitted = choice.requested & ~(delivery.served | delivery.declined)
+    return SlotResult(
+        **gains._asdict(),
+        local_qos=conditions.loss,
+        qos=delivery.points,
+        harm=delivery.harm,
+        delay_s=delivery.delay_s,
+        energy_j=delivery.user_energy_j,
+        charge=delivery.charge,
+        transferred=delivery.served,
+        rejected=choice.masked | not_admitted,
+        declined=delivery.declined,
+        walked_away=choice.walked_away,
+        refused=refused,
+        pending=conditions.subtasks.pending,
+        load=booked.load,
+        airtime_s=booked.airtime_s,
+        work_words=booked.work,
+        edge_energy_j=booked.edge_energy_j,
+        payment=booked.payment,
+        edge_cost=booked.edge_cost,
+        platform_balance=delivery.charge.sum(axis=-1) - booked.payment.sum(axis=-1),
+    )

@@ -1,0 +1,71 @@
+"""Effort of edge devices in answer to a price, and whether they serve at all.
+
+For one subtask of w reference points, paid the unit price p for Q points at full effort, an edge
+device that gives the effort x earns
+
+    profit(x) = p Q x - w (kappa x + slope x^2 / 2) - f    credits
+
+where f is what serving costs whatever the effort. Bought, it gives x = clip((p Q / w - kappa) /
+slope, 0, 1), which is best for it; enforced, what the mechanism orders. It declines where that is 0
+or loses. All arrays broadcast.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from envs.arrays import Bool, Float
+
+# Of revenue and cost together, up to which a loss is rounding.
+# Prices of just the cost come of reports in single precision.
+ROUNDING = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-6}
+
+
+class Answer(NamedTuple):
+    """Answer of edge devices to a price, for each subtask."""
+
+    effort: Float  # 0..1
+    cost: Float  # of that effort and of serving, credits
+    serves: Bool  # they do not decline
+
+
+def cost(
+    effort: Float,
+    reference_points: Float,
+    unit_cost: Float,
+    cost_slope: Float,
+    fixed: Float | float,
+) -> Float:
+    """Return w (kappa x + slope x^2 / 2) + f, credits."""
+    return reference_points * (effort * (unit_cost + cost_slope * (effort * 0.5))) + fixed
+
+
+def answer(
+    revenue: Float,
+    reference_points: Float,
+    unit_cost: Float,
+    cost_slope: Float,
+    fixed: Float | float,
+    ordered: Float | None,
+) -> Answer:
+    """Return what edge devices answer.
+
+    Args:
+        revenue: p Q, credits at full effort.
+        reference_points: w, points; 0 where there is no subtask, which is declined.
+        unit_cost: true kappa, credits a reference point.
+        cost_slope: true slope, credits a reference point.
+        fixed: f, credits.
+        ordered: effort that the mechanism orders; None where it is bought.
+    """
+    effort = ordered
+    if effort is None:
+        price = np.divide(
+            revenue, reference_points, out=np.zeros_like(revenue), where=reference_points > 0
+        )
+        effort = np.minimum(np.maximum((price - unit_cost) / cost_slope, 0), 1)
+    spent = cost(effort, reference_points, unit_cost, cost_slope, fixed)
+    earned = revenue * effort
+    rounding = ROUNDING[np.dtype(earned.dtype)] * (earned + spent)
+    serves = (effort > 0) & (earned - spent >= -rounding) & (reference_points > 0)
+    return Answer(effort, spent, serves)

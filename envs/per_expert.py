@@ -1,0 +1,21 @@
+"""Sums over the requests of each expert."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.arrays import Float, Int
+
+
+def per_expert(cell: Int, amount: NDArray, shape: tuple[int, int]) -> Float:
+    """Sum amounts over the requests of each expert.
+
+    Args:
+        cell: (N, R) the expert of each request, as a flat index into (N, E): world * E + expert.
+        amount: (N, R).
+        shape: (N, E).
+
+    Returns:
+        (N, E) sums.
+    """
+    total = np.bincount(cell.ravel(), amount.ravel(), minlength=shape[0] * shape[1])
+    return total.reshape(shape).astype(float, copy=False)

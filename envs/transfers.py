@@ -1,0 +1,140 @@
+"""Transfers of a slot: who sends what to whom, and how experts carry and compute it."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs import access, compute, quality
+from envs.arrays import Bool, Float, Int
+from envs.channel.rates import subtask_bits, word_survival
+from envs.per_expert import per_expert
+from envs.slot import Slot
+
+
+@dataclass(frozen=True, eq=False)
+class Transfers:
+    """Requests for experts in a slot, R in each world, and what of each depends on no other.
+
+    Attributes:
+        slot: the slot.
+        user: (R,) or (N, R) whose request it is; a user may have several, as in a game that asks
+            what each of its actions would bring.
+        requested: (N, R) which of them are requests at all.
+        expert: (N, R) the expert of each.
+        cell: (N, R) the same as a flat index into (N, E).
+        snr: (N, R) linear SNR alone on the band.
+        bits: (N, R) both ways.
+        words: (N, R) of the answer.
+        own_s: (N, R) time that the expert computes on each, s.
+        loss: (N, R) points lost by abandoning it, D.
+        competence: (N, R) of its expert for it.
+        survival: share of words that arrive without a bit error.
+        lot: (N, R) of the user.
+        num_imagined: the last so many of the R reserve nothing in the platform's account.
+    """
+
+    slot: Slot
+    user: Int
+    requested: Bool
+    expert: Int
+    cell: Int
+    snr: Float
+    bits: Float
+    words: Float
+    own_s: Float
+    loss: Float
+    competence: Float
+    survival: Float | float
+    lot: Float
+    num_imagined: int
+
+    @classmethod
+    def of(
+        cls,
+        slot: Slot,
+        column: Int,
+        requested: Bool,
+        user: Int | None = None,
+        num_imagined: int = 0,
+    ) -> "Transfers":
+        """Return the requests of users for the candidates in these columns.
+
+        Args:
+            slot: the slot.
+            column: (N, R) candidate.
+            requested: (N, R) which of them are requests at all.
+            user: (N, R) whose each is; None for one of each user in turn.
+            num_imagined: the last so many of the R reserve nothing in the platform's account.
+        """
+        conditions, config = slot.conditions, slot.config
+        world = np.arange(slot.num_worlds)[:, None]
+        users = np.arange(slot.num_users) if user is None else user
+
+        def own(of_users: NDArray) -> NDArray:
+            return of_users if user is None else of_users[world, user]
+
+        listed = conditions.candidates.listed
+        expert = conditions.candidates.expert[world, users, column] if listed else column
+        words, topic = own(conditions.subtasks.words), own(conditions.subtasks.topic)
+        snr = conditions.links.snr((world, users, column))
+        return cls(
+            slot=slot,
+            user=users,
+            requested=requested,
+            expert=expert,
+            cell=world * slot.num_experts + expert,
+            snr=snr,
+            bits=subtask_bits(config.channel, words),
+            words=words,
+            own_s=own(conditions.compute_s),
+            loss=own(conditions.loss),
+            competence=conditions.pool.competence[world, expert, topic],
+            survival=word_survival(config.channel, snr),
+            lot=own(slot.lots),
+            num_imagined=num_imagined,
+        )
+
+    def own(self, of_users: NDArray) -> NDArray:
+        """Return each request's entry of an array (N, U)."""
+        if self.user.ndim == 1:
+            return of_users
+        return of_users[np.arange(len(of_users))[:, None], self.user]
+
+    def allocated(self) -> Bool:
+        """Return the requests for the expert that is allocated to the user, (N, R)."""
+        return self.requested & (self.expert == self.own(self.slot.offer.allocation.expert))
+
+
+class Carried(NamedTuple):
+    """How requests are carried and computed where some of them are served, (N, R) each."""
+
+    airtime_s: Float
+    energy_j: Float  # both ways
+    delay_s: Float
+    points: Float  # of full effort
+
+
+def carried(transfers: Transfers, served: Bool, *, alone: bool = False) -> Carried:
+    """Return how the served are carried, sharing bands and computing; or each as if alone."""
+    slot, conditions = transfers.slot, transfers.slot.conditions
+    channel, experts = slot.config.channel, slot.config.experts
+    shape = slot.num_worlds, slot.num_experts
+    share: Float | float = 1.0
+    if not alone:
+        load = per_expert(transfers.cell, served, shape)
+        bits, snr = transfers.bits, transfers.snr
+        share = access.band_share(channel, bits, snr, transfers.cell, load, served)
+    airtime_s, time_s, energy_j = access.transmission(channel, transfers.bits, transfers.snr, share)
+    delay_s = time_s + conditions.occupancy.airtime_backlog_s.take(transfers.cell)
+    if experts.words_per_second is not None:
+        own_s = transfers.own_s
+        if not alone and experts.service == "batch":
+            own_s = compute.batch_s(own_s, transfers.cell, served, shape)
+        elif not alone:
+            own_s = compute.fifo_s(own_s, transfers.cell, served, transfers.lot)
+        delay_s = delay_s + own_s + conditions.occupancy.compute_backlog_s.take(transfers.cell)
+    timely = quality.timeliness(slot.config.quality, delay_s) * transfers.survival
+    points = quality.full_points(slot.config.quality, transfers.loss, transfers.competence, timely)
+    return Carried(airtime_s, energy_j, delay_s, points)
