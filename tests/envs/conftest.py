@@ -1,6 +1,9 @@
 """Configurations and mechanisms that several test files draw from."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from envs import (
     MarketConfig,
     QualityConfig,
     RequestConfig,
+    RewardConfig,
     World,
     WorldConfig,
 )
@@ -23,8 +27,8 @@ class FixedPrices:
     """Mechanism of given prices, one an expert or one for all, that keeps the markets it clears."""
 
     name = "fixed_prices"
-    voluntary = True
     allocates = False
+    claims = mechanisms.Claims()
 
     def __init__(self, unit_price: float | list[float], fails_at: tuple[int, ...] = ()) -> None:
         self.unit_price = np.asarray(unit_price, float)
@@ -73,19 +77,46 @@ def _requests(draw: DrawFn) -> RequestConfig:
 @st.composite
 def _channel(draw: DrawFn) -> ChannelConfig:
     process = draw(st.sampled_from(["iid", "gauss_markov"]))
-    split, noise_scaling = draw(
-        st.sampled_from([("equal", False), ("equal", True), ("min_delay", False)])
+    access, split, ber = draw(
+        st.sampled_from(
+            [
+                *(("spectral_density", "equal", ber) for ber in ("none", "qam", "snr")),
+                *(("spectral_density", "min_delay", ber) for ber in ("none", "qam", "snr")),
+                *(("total_power", "equal", ber) for ber in ("none", "qam")),
+            ]
+        )
     )
+    keys: dict[str, Any] = {}
+    if ber == "qam":
+        keys["target_ber"] = draw(st.sampled_from([1e-4, 1e-2]))
+    if ber == "snr":
+        keys["modulation"] = draw(st.sampled_from(["qpsk", "qam16", "qam64"]))
     return ChannelConfig(
         process=process,
         speed_m_s=1.0 if process == "gauss_markov" else None,
         snr_db=draw(st.sampled_from([(5.0, 20.0), (-3.0, 8.0)])),
         bandwidth_hz=draw(st.sampled_from([500.0, 1000.0, 4000.0])),
+        access=access,
         split=split,
-        noise_scaling=noise_scaling,
-        ber=draw(st.sampled_from(["none", "qam"])),
-        target_ber=draw(st.sampled_from([1e-4, 1e-2])),
+        ber=ber,
         prompt_words=draw(st.sampled_from([0.0, 30.0])),
+        **keys,
+    )
+
+
+@st.composite
+def _experts(draw: DrawFn) -> ExpertConfig:
+    speed = draw(st.sampled_from([None, 30.0, 100.0]))
+    keys: dict[str, Any] = {}
+    if speed is not None:
+        keys["service"] = draw(st.sampled_from(["batch", "fifo"]))
+    return ExpertConfig(
+        words_per_second=speed,
+        max_concurrent=draw(st.sampled_from([None, 1, 2])),
+        availability_probability=draw(st.sampled_from([1.0, 0.6])),
+        mean_competence=draw(st.sampled_from([0.26, -0.1])),
+        unit_cost=draw(st.sampled_from([(0.5, 3.0), (0.0, 0.4)])),
+        **keys,
     )
 
 
@@ -98,20 +129,24 @@ def _configs(draw: DrawFn) -> WorldConfig:
         slot_s=draw(st.sampled_from([6.0, 20.0])),
         allow_abandon=draw(st.booleans()),
         information=draw(st.sampled_from(["known", "type"])),
+        energy_budget_j=draw(st.sampled_from([None, 0.5])),
+        credit_budget=draw(st.sampled_from([None, 1.0])),
         requests=draw(_requests()),
         channel=draw(_channel()),
-        experts=ExpertConfig(
-            words_per_second=draw(st.sampled_from([None, 30.0, 100.0])),
-            max_concurrent=draw(st.sampled_from([None, 1, 2])),
-            availability_probability=draw(st.sampled_from([1.0, 0.6])),
-            mean_competence=draw(st.sampled_from([0.26, -0.1])),
-        ),
+        experts=draw(_experts()),
         quality=QualityConfig(deadline_s=draw(st.sampled_from([6.0, 12.0]))),
+        reward=RewardConfig(
+            credits_per_second=draw(st.sampled_from([0.0, 0.02])),
+            downlink_energy=draw(st.sampled_from(["user", "edge_device"])),
+        ),
         market=MarketConfig(
+            effort=draw(st.sampled_from(["bought", "enforced"])),
             interval=draw(st.integers(1, 5)),
             demand_smoothing=draw(st.sampled_from([0.3, 1.0])),
             demand_floor=draw(st.sampled_from([0.0, 0.05])),
             value=draw(st.sampled_from([3.8, 2.0])),
+            budget_per_user=draw(st.sampled_from([0.5, 0.05])),
+            capacity=draw(st.sampled_from([1, 2])),
         ),
     )
 
@@ -120,3 +155,26 @@ def _configs(draw: DrawFn) -> WorldConfig:
 def world_configs() -> SearchStrategy[WorldConfig]:
     """Return small worlds over the whole space of configurations, without judge noise."""
     return _configs()
+
+
+@pytest.fixture(scope="session")
+def slot_by_hand() -> dict[str, dict[str, list[float]]]:
+    """Return the numbers of the slot by hand in docs/model.md, by part and by name.
+
+    Rows of the working go by their symbol, rows of results by the name of the field. A row has one
+    number, one an expert or one a user.
+    """
+    page = (Path(__file__).parents[2] / "docs" / "model.md").read_text(encoding="utf-8")
+    section = page.split("\n## A slot by hand\n")[1].split("\n## ")[0]
+    parts: dict[str, dict[str, list[float]]] = {}
+    part = "working"
+    for line in section.splitlines():
+        if line.startswith("### "):
+            part = line.removeprefix("### ").lower()
+        row = re.match(r"\| (`\w+`|\$[^$]+\$)[^|]*\|(.+)\|$", line)
+        if row:
+            cells = [cell.strip().replace(",", "") for cell in row[2].split("|")]
+            values = [{"yes": 1.0, "no": 0.0}.get(cell) for cell in cells]
+            numbers = [float(c) if v is None else v for c, v in zip(cells, values, strict=True)]
+            parts.setdefault(part, {})[row[1].strip("`$")] = numbers
+    return parts
