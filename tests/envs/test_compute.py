@@ -1,11 +1,11 @@
 """Computing at experts against queues worked out by hand."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
+from envs import ChannelConfig, ExpertConfig, RequestConfig, Slot, World, WorldConfig
 
 # An airtime of next to nothing, so that delays are those of computing. 200 words at the middle of
 # the compute need are 200 words of work, 4 s at 50 words/s.
@@ -33,13 +33,20 @@ DELAY_S = {
 }
 
 
+def with_lots(slot: Slot, lots: np.ndarray) -> Slot:
+    """Return the slot with these lots in place of those drawn, (N, U)."""
+    if "lots" in {field.name for field in fields(slot)}:
+        return replace(slot, lots=lots)
+    return replace(slot, conditions=replace(slot.conditions, lots=lots))
+
+
 def play(world: World) -> list[tuple[list[float], list[float]]]:
     """Play the three slots, and return delays of users and what experts have left over."""
     played = []
     for subtasks, lots, choices in SLOTS:
         for user, (words, compute) in enumerate(subtasks):
             world.place_subtask(0, user, 0.125, float(words), compute, 0)
-        world.slot = replace(world.slot, lots=np.array([lots]))
+        world.slot = with_lots(world.slot, np.array([lots]))
         *_, result = world.step([choices])
         played.append((result.delay_s[0].tolist(), world.occupancy.compute_backlog_s[0].tolist()))
     return played
