@@ -34,15 +34,18 @@ from mechanisms.contract import Contract
 from mechanisms.convex import ConvexMechanism, ConvexProgram, Given
 from mechanisms.cost_plus import CostPlus
 from mechanisms.double_auction import DoubleAuction
+from mechanisms.effort import Effort
 from mechanisms.errors import MarketError, MechanismError, PartError
+from mechanisms.expert_reports import ExpertReports
 from mechanisms.fisher import Fisher
-from mechanisms.market import Market, UserReports
-from mechanisms.none import FreeExperts
+from mechanisms.market import Market
+from mechanisms.none import FreeExperts, is_free
 from mechanisms.outcome import Allocation, Outcome
 from mechanisms.posted_price import PostedPrice
 from mechanisms.proportional_share import ProportionalShare
 from mechanisms.shadow_price import ShadowPrice
 from mechanisms.supply import best_response, cost, outcome_at_prices, welfare
+from mechanisms.user_reports import UserReports
 from mechanisms.vcg import VCG
 
 __all__ = [
@@ -56,6 +59,8 @@ __all__ = [
     "ConvexProgram",
     "CostPlus",
     "DoubleAuction",
+    "Effort",
+    "ExpertReports",
     "Fisher",
     "FreeExperts",
     "Given",
@@ -74,6 +79,7 @@ __all__ = [
     "audit",
     "best_response",
     "cost",
+    "is_free",
     "make",
     "names",
     "outcome_at_prices",

@@ -27,7 +27,9 @@ from mechanisms.market import Market
 from mechanisms.outcome import Allocation, Outcome
 from mechanisms.pairs import Band, Pairs, overruns, pairs_of, possible
 from mechanisms.relaxation import relaxation
+from mechanisms.services import Services, services_of
 from mechanisms.sparse_assignment import within_capacity
+from mechanisms.supply import full_effort_price
 
 _WHOLE_TOLERANCE = 1e-6  # a share of a user's service this close to 0 or 1 is 0 or 1
 
@@ -153,48 +155,54 @@ def outcome_at_full_effort(
         status: see `Outcome.status`.
         solve_seconds: wall time of the decision.
     """
+    services = services_of(market, expert, mechanism)
     due = of_served(pairs.cost, expert, pairs.candidates) + premium
     return outcome_of(
-        market.unit_cost + market.cost_slope,
-        points_served(market, pairs, expert, mechanism),
+        walk_in_price(market),
+        services,
+        services.full_effort_price(market.effort),
         pairs,
-        Allocation(expert, np.where(expert >= 0, due, 0.0)),
+        np.where(expert >= 0, due, 0.0),
         status,
         solve_seconds,
     )
 
 
-def points_served(market: Market, pairs: Pairs, expert: IntArray, mechanism: str) -> FloatArray:
-    """Return the points that each expert delivers to those whom it serves in full, (..., E)."""
-    points = of_served(market.users_for(mechanism).points, expert, pairs.candidates)
-    return load(points, expert, market.num_experts)
+def walk_in_price(market: Market) -> FloatArray:
+    """Return the least price of full effort for a point of demand, (..., E) credits/point."""
+    return full_effort_price(
+        market.effort, market.point_cost, market.point_slope, market.fixed_point_cost
+    )
 
 
 def outcome_of(
     unit_price: FloatArray,
-    points: FloatArray,
+    services: Services,
+    paid: FloatArray,
     pairs: Pairs,
-    allocation: Allocation,
+    charge: FloatArray,
     status: str,
     solve_seconds: float,
 ) -> Outcome:
     """Return the outcome in which everybody who serves gives full effort.
 
     Args:
-        unit_price: (..., E), credits/point.
-        points: (..., E) that are delivered.
+        unit_price: (..., E) for those who come to an expert unasked, credits/point.
+        services: who serves whom.
+        paid: (..., U) to the expert for serving this user, credits.
         pairs: of the market.
-        allocation: who serves whom, and what users pay.
+        charge: (..., U) from the user, credits.
         status: see `Outcome.status`.
         solve_seconds: wall time of the decision.
     """
+    expert, num_experts = services.expert, pairs.num_experts
     return Outcome(
         unit_price=unit_price,
         effort=np.ones_like(unit_price),
-        points=points,
-        payment=unit_price * points,
-        welfare=of_served(pairs.net, allocation.expert, pairs.candidates).sum(axis=-1),
+        points=load(services.points, expert, num_experts),
+        payment=load(paid, expert, num_experts),
+        welfare=of_served(pairs.net, expert, pairs.candidates).sum(axis=-1),
         status=status,
         solve_seconds=solve_seconds,
-        allocation=allocation,
+        allocation=Allocation(expert, charge, services.per_point(paid)),
     )

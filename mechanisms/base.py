@@ -20,13 +20,6 @@ class Mechanism(Protocol):
         """Name it is made by, as in an experiment's YAML."""
 
     @property
-    def voluntary(self) -> bool:
-        """True if edge devices answer the price with their best response.
-
-        Otherwise they give the outcome's effort.
-        """
-
-    @property
     def allocates(self) -> bool:
         """True if the outcome has an allocation.
 
@@ -39,6 +32,9 @@ class Mechanism(Protocol):
 
     def clear(self, market: Market) -> Outcome:
         """Decide the market, all worlds of the batch at once.
+
+        `Market.effort` says whether edge devices answer the price with their best response, or
+        give the effort that the outcome orders; the outcome has the one that they give.
 
         Raises:
             MarketError: the market lacks what the mechanism needs.
@@ -57,10 +53,12 @@ def register(name: str) -> Callable[[_Factory], _Factory]:
     A class that says no name of its own, but inherits one, is given this one.
 
     Raises:
-        ValueError: by the decorator, where the name is taken by another.
+        ValueError: by the decorator, where the name is taken by another, or the class sets
+            `voluntary`.
     """
 
     def add(factory: _Factory) -> _Factory:
+        check_no_voluntary(factory, name)
         registered = MECHANISMS.register(name)(factory)
         if isinstance(factory, type) and "name" not in vars(factory):
             factory.name = name  # type: ignore[attr-defined]
@@ -74,10 +72,21 @@ def make(name: str, **params: object) -> Mechanism:
 
     Raises:
         UnknownNameError: there is none of that name; the message gives the nearest.
-        ValueError: it has no such parameter; the message gives the nearest valid one.
+        ValueError: it has no such parameter; the message gives the nearest valid one. Or it sets
+            `voluntary`.
     """
     mechanism = MECHANISMS.make(name, **params)
+    check_no_voluntary(mechanism, name)
     if getattr(mechanism, "name", None) != name:
         with suppress(AttributeError):  # of a property, which says what it says
             object.__setattr__(mechanism, "name", name)
     return mechanism
+
+
+def check_no_voluntary(part: object, name: str) -> None:
+    """Raise ValueError where a mechanism sets `voluntary`, which nothing would read."""
+    if hasattr(part, "voluntary"):
+        raise ValueError(
+            f"{name}: a mechanism has no voluntary; whether edge devices answer the price or give "
+            "the effort ordered is Market.effort, in a world env.market.effort: bought | enforced"
+        )

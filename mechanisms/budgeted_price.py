@@ -41,7 +41,7 @@ class BudgetedPrice:
         x            effort, 0..1; the edge device's best response to the price p_e = kappa_e +
                      slope_e x_e, and to p_e = 0 where x_e = 0
         D, v         demand, points/slot, and value, credits/point
-        kappa, slope reported unit cost and cost slope, credits/point
+        kappa, slope reported `point_cost` and `point_slope`, credits/point
         B            budget, credits/slot: `budget`, or where that is None the market's own
 
     Convex, strictly in every x_e with demand, and never infeasible: x = 0 costs nothing. With
@@ -50,13 +50,15 @@ class BudgetedPrice:
     Guarantee: the global optimum, exact up to rounding of prices. With mu >= 0 the multiplier of
         the budget,
         x_e = clip((v_e - kappa_e (1 + mu)) / (slope_e (1 + 2 mu)), 0, 1), see `efforts_within`.
+        The program leaves fixed costs aside: where there are some, an edge device that they would
+        make lose declines, its part of the budget is not spent, and no optimum is claimed.
     Budget: charges are the payments (balance 0) and at most B, as long as edge devices answer as
         they reported. One that is cheaper than it reported answers the price with more effort,
         which nothing here foresees.
         Where kappa is more than about 1e12 times slope x, no price in double precision spends the
         budget to 1e-3, and the clearing is refused.
     Individual rationality: 0 effort is among the answers, so no edge device loses, whatever it
-        reported.
+        reported. Where effort is enforced, x_e is what is ordered; who would lose declines.
     No trade: with budget 0 effort and price are 0, also for experts without demand. Where the
         budget does not bind, effort is the best response to the value. An edge device that is worth
         no more than kappa gets 0.
@@ -69,7 +71,6 @@ class BudgetedPrice:
     """
 
     name: ClassVar[str] = "budgeted_price"
-    voluntary: ClassVar[bool] = True
     allocates: ClassVar[bool] = False
     claims: ClassVar[Claims] = Claims(
         strategic=frozenset({"edge_devices"}),
@@ -106,7 +107,7 @@ class BudgetedPrice:
         effort = efforts_within(budget, market)
         # Whoever is to give nothing is offered nothing: at the reported kappa an overstated one
         # would be paid in full.
-        unit_price = np.where(effort > 0, market.unit_cost + market.cost_slope * effort, 0.0)
+        unit_price = np.where(effort > 0, market.point_cost + market.point_slope * effort, 0.0)
         unit_price = _answered(unit_price, effort, budget, market)
         return outcome_at_prices(
             market, unit_price, status="closed_form", solve_seconds=perf_counter() - start
@@ -132,7 +133,7 @@ def _answered(
     """
 
     def paid() -> FloatArray:
-        answer = best_response(unit_price, market.unit_cost, market.cost_slope)
+        answer = best_response(unit_price, market.point_cost, market.point_slope)
         return np.asarray((unit_price * market.demand * answer).sum(axis=-1))
 
     spent = paid()
@@ -146,15 +147,15 @@ def _answered(
         unit_price = np.where(partial & above[..., np.newaxis], lower, unit_price)
         spent = paid()
     # The budget, unless the best responses to the values cost less.
-    wanted = best_response(market.value, market.unit_cost, market.cost_slope)
-    price = market.unit_cost + market.cost_slope * wanted
+    wanted = best_response(market.value, market.point_cost, market.point_slope)
+    price = market.point_cost + market.point_slope * wanted
     meant = np.minimum((price * market.demand * wanted).sum(axis=-1), budget)
     lost = (spent > most) | (spent < meant - _LOST * budget - _LEAST)
     for world in np.argwhere(lost)[:1]:
         index = tuple(world.tolist())
         kappa, slope, demand = (
             amounts[index][wanted[index] > 0]
-            for amounts in (market.unit_cost, market.cost_slope, market.demand)
+            for amounts in (market.point_cost, market.point_slope, market.demand)
         )
         with np.errstate(all="ignore"):
             # An effort that rounds to 0 is at most what the budget buys at kappa.
@@ -182,7 +183,7 @@ def efforts_within(budget: FloatArray, market: Market) -> FloatArray:
     """
     worlds, experts = prod(market.batch_shape), market.num_experts
     shape = (worlds, experts)
-    unit_cost, cost_slope = market.unit_cost.reshape(shape), market.cost_slope.reshape(shape)
+    unit_cost, cost_slope = market.point_cost.reshape(shape), market.point_slope.reshape(shape)
     demand, value = market.demand.reshape(shape), market.value.reshape(shape)
     limit = budget.reshape(worlds)
     least_pay, more_pay = demand * unit_cost, demand * cost_slope

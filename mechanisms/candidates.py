@@ -64,6 +64,22 @@ def of_served(
     return own
 
 
+def of_own_expert(
+    amounts: FloatArray, allocation: IntArray, *, otherwise: float = 0.0
+) -> FloatArray:
+    """Return the entry of `amounts` (..., E) at each user's expert, (..., U).
+
+    Leading axes of `amounts` broadcast to those of the allocation. A user who is not served has
+    `otherwise`.
+    """
+    num_experts = amounts.shape[-1]
+    if not num_experts:
+        return np.full(allocation.shape, otherwise)
+    amounts = np.broadcast_to(amounts, (*allocation.shape[:-1], num_experts))
+    own = np.take_along_axis(amounts, np.maximum(allocation, 0), axis=-1)
+    return np.where(allocation >= 0, own, otherwise)
+
+
 def of_all_experts(
     amounts: FloatArray, candidates: IntArray | None, num_experts: int, *, elsewhere: float
 ) -> FloatArray:

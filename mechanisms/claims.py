@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mechanisms.effort import EFFORTS, Effort
+
 Side = Literal["edge_devices", "users"]
 
 
@@ -22,6 +24,7 @@ class Claims:
         within_budget: charges never exceed `Market.budget`.
         efficient: the outcome is of greatest welfare, at the costs and values reported.
         condition: what must hold of a market for all of this; empty where it always does.
+        regimes: the `Market.effort` under which all of this is claimed; under another nothing is.
     """
 
     strategic: frozenset[Side] = frozenset()
@@ -31,3 +34,10 @@ class Claims:
     within_budget: bool = False
     efficient: bool = False
     condition: str = ""
+    regimes: frozenset[Effort] = frozenset(EFFORTS)
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.regimes) - set(EFFORTS))
+        if unknown:
+            allowed = ", ".join(map(repr, EFFORTS))
+            raise ValueError(f"claims: regimes has {unknown[0]!r}, should be among {allowed}")

@@ -30,7 +30,8 @@ class Contract:
 
     It does not know whose is which, and screens them. Costs are believed to be of one dimension,
     multiples of the base cost z(x) = kappa_0 x + slope_0 x^2 / 2 with kappa_0 and slope_0 the
-    middles of the ranges: type theta bears z(x) / theta a point of demand. The platform's prior is
+    middles of the ranges: type theta bears z(x) / theta a unit of work, the reference points that
+    full effort for its demand takes (`Market.work`). The platform's prior is
     kappa and slope uniform and independent in the ranges `unit_cost` and `cost_slope`,
     credits/point. It splits the cost at full effort, kappa + slope / 2, into T bins of equal
     probability; the types theta_1 < ... < theta_T are those of the highest cost of each bin. An
@@ -38,7 +39,7 @@ class Contract:
     slope / 2), so it is never dearer than its type; one above all bins has no type and is offered
     nothing.
 
-    Program, one menu a world: maximise what a point of demand leaves the users on average,
+    Program, one menu a world: maximise what a unit of work leaves the users on average,
     credits/point
 
         maximise   sum_t (v x(z_t) - r_t) / T
@@ -47,11 +48,10 @@ class Contract:
                    r_t - z_t / theta_t >= 0,   0 <= z_t <= z(1)
                                                               (individual rationality)
 
-        r   reward a point of demand, credits/point; the unit price of a delivered point is
-            r_t / x(z_t)
+        r   reward a unit of work, credits/point; the unit price of a delivered point is r_t /
+            x(z_t) times the work that a point of demand takes, W_e / D_e
         z   base cost of the effort x(z) = (sqrt(kappa_0^2 + 2 slope_0 z) - kappa_0) / slope_0
-        v   value a point, credits: the mean of the world's values weighted by demand, 0 without
-            demand
+        v   value of a unit of work, credits: sum_e D_e v_e / sum_e W_e, 0 without demand
 
     Jointly convex in (r, z); with `solver` cvxpy it is solved as it stands (`ContractProgram`). All
     pairs of constraints hold exactly if z grows with t and the rewards are r_t = r_(t-1) + (z_t -
@@ -65,21 +65,26 @@ class Contract:
         them is best whatever it or others report, and it does not lose. It prefers its own contract
         to all others also where its theta lies between two types (the higher one is worth taking
         only from that type's theta on), nothing depends on other reports, and a report only chooses
-        a contract. For costs of another shape neither holds: one whose slope is small beside kappa
-        may lose up to slope_0 / (8 theta_t) a point of demand by the truth. On a grid of the
-        default prior and values of 1 to 9, the most that a lie gains is 0.11 credits a point.
+        a contract. Its work and its fixed cost are known and the same in every contract: they scale
+        what it has, and it declines where that is less than the fixed cost, so neither changes
+        which report is best.
+        For costs of another shape neither holds: one whose slope is small beside kappa would lose
+        up to slope_0 / (8 theta_t) a unit of work by the truth, and declines. On a grid of the
+        default prior and values of 1 to 9, the most that a lie gains over a contract that is kept
+        is 0.11 credits a unit.
     Budget: charges are the payments (balance 0). `Market.budget` is *ignored*.
     No trade: where v <= phi_t kappa_0, also without demand, type t gets the contract (0, 0), at
     price 0.
-    Strategic side: edge devices, who must then give the effort of their contract. The users act as
-    one.
+    Enforced only: edge devices must give the effort of their contract or decline it. Where effort
+        is bought they answer the price r_t / x(z_t) instead, no contract is kept, and nothing is
+        claimed.
+    Strategic side: edge devices. The users act as one.
     Source: screening after Mussa and Rosen (1978) and Maskin and Riley (1984); with types and all
         pairs of constraints as in Bolton and Dewatripont, Contract Theory, chapter 2. The cost
         model is this project's own.
     """
 
     name: ClassVar[str] = "contract"
-    voluntary: ClassVar[bool] = False
     allocates: ClassVar[bool] = False
     claims: ClassVar[Claims] = Claims(
         strategic=frozenset({"edge_devices"}),
@@ -88,6 +93,7 @@ class Contract:
         budget_balanced=True,
         condition="the costs of each edge device are a multiple of the base cost, the middles of "
         "the prior's ranges",
+        regimes=frozenset({"enforced"}),
     )
 
     types: int = 8
@@ -141,10 +147,10 @@ class Contract:
         return -np.diff(np.arange(self.types, 0, -1) / self.theta, append=0.0)
 
     def menu(self, value: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the contracts for a value (...) of a point, credits.
+        """Return the contracts for a value (...) of a unit of work, credits.
 
         Returns:
-            Efforts (..., T), and rewards (..., T) in credits a point of demand.
+            Efforts (..., T), and rewards (..., T) in credits a unit of work.
         """
         kappa, slope = self.base_cost
         effort = np.clip((value[..., np.newaxis] / self.virtual_cost - kappa) / slope, 0.0, 1.0)
@@ -171,7 +177,8 @@ class Contract:
         chosen = self.types - np.searchsorted(self.type_cost[::-1], reported)
         nothing = np.zeros((*market.batch_shape, 1))
         effort = np.take_along_axis(np.concatenate([nothing, effort], axis=-1), chosen, axis=-1)
-        unit_price = np.take_along_axis(np.concatenate([nothing, price], axis=-1), chosen, axis=-1)
+        price = np.take_along_axis(np.concatenate([nothing, price], axis=-1), chosen, axis=-1)
+        unit_price = price * market.work_per_point
         return outcome_at_prices(
             market, unit_price, effort, status=status, solve_seconds=perf_counter() - start
         )
@@ -195,10 +202,13 @@ def _cost_range(name: str, given: object) -> tuple[float, float]:
 
 
 def mean_value(market: Market) -> FloatArray:
-    """Return the value (...) of a point of demand, credits; 0 where there is no demand."""
-    demand = market.demand.sum(axis=-1)
+    """Return the value (...) of a unit of work, credits; 0 where there is no demand.
+
+    Work of an expert without demand brings nothing and is left out.
+    """
+    work = np.where(market.demand > 0, market.work, 0.0).sum(axis=-1)
     worth = np.einsum("...e,...e->...", market.demand, market.value)
-    return np.divide(worth, demand, out=np.zeros_like(demand), where=demand > 0)
+    return np.divide(worth, work, out=np.zeros_like(work), where=work > 0)
 
 
 def quantile_of_sum(

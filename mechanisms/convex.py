@@ -10,14 +10,14 @@ A program that posts the budgeted price of greatest welfare, complete:
             import cvxpy as cp
 
             effort = cp.Variable(given.num_experts)
-            gain = given.derived("gain", lambda m: m.demand * (m.value - m.unit_cost))
-            base = given.derived("base", lambda m: m.demand * m.unit_cost, nonneg=True)
-            rise = given.derived("rise", lambda m: m.demand * m.cost_slope, nonneg=True)
+            gain = given.derived("gain", lambda m: m.demand * (m.value - m.point_cost))
+            base = given.derived("base", lambda m: m.demand * m.point_cost, nonneg=True)
+            rise = given.derived("rise", lambda m: m.demand * m.point_slope, nonneg=True)
             more = rise @ cp.square(effort)
             return ConvexProgram(
                 cp.Maximize(gain @ effort - more / 2),
                 [base @ effort + more <= given.budget, effort >= 0, effort <= 1],
-                unit_price=given.unit_cost + cp.multiply(given.cost_slope, effort),
+                unit_price=given.point_cost + cp.multiply(given.point_slope, effort),
             )
 """
 
@@ -35,6 +35,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mechanisms.arrays import FloatArray
+from mechanisms.base import check_no_voluntary
 from mechanisms.claims import Claims
 from mechanisms.errors import MarketError, MechanismError
 from mechanisms.fields import first
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 _ROUNDING = 1e-6  # a price or an effort beyond its limit by this share of the greatest is rounding
 
+_COSTS_OF_A_POINT = ("point_cost", "point_slope", "fixed_point_cost", "full_cost")
+
 OfMarket = Callable[[Market], ArrayLike]
 
 
@@ -56,8 +59,10 @@ class Given:
     """The market inside a program: its fields, and functions of them, as parameters of CVXPY.
 
     `given.demand` is the parameter (E,) that holds `Market.demand`; so with `unit_cost`,
-    `cost_slope`, `value`, `capacity`, `bandwidth_limit` and `expert_topic`; `given.budget` is a
-    scalar. All but `value` are known to be nonnegative.
+    `cost_slope`, `value`, `work`, `fixed_cost`, `capacity`, `bandwidth_limit` and `expert_topic`,
+    and with the costs of a point of demand that a market derives, `point_cost`, `point_slope`,
+    `fixed_point_cost` and `full_cost`; `given.budget` is a scalar. All but `value` are known to be
+    nonnegative.
 
     Args:
         mechanism: its name, for messages.
@@ -79,11 +84,11 @@ class Given:
         Raises:
             AttributeError: a market has no such field; the message gives the nearest.
         """
-        fields = tuple(self._sample.arrays()) if "_sample" in vars(self) else ()
+        fields = self._fields() if "_sample" in vars(self) else ()
         if field not in fields:
             raise AttributeError(f"a market has no {field!r}; {nearest(field, fields)}")
         if field not in self._parameters:
-            nonneg = field in NONNEGATIVE
+            nonneg = field in NONNEGATIVE or field in _COSTS_OF_A_POINT
             self._add(field, lambda market: getattr(market, field), nonneg=nonneg)
         return self._parameters[field][0]
 
@@ -102,9 +107,12 @@ class Given:
         Raises:
             ValueError: the name is taken, or that of a field.
         """
-        if name in self._parameters or name in self._sample.arrays():
+        if name in self._parameters or name in self._fields():
             raise ValueError(f"{self._mechanism}: the parameter {name!r} exists already")
         return self._add(name, function, nonneg=nonneg)
+
+    def _fields(self) -> tuple[str, ...]:
+        return *self._sample.arrays(), *_COSTS_OF_A_POINT
 
     def _add(self, name: str, function: OfMarket, *, nonneg: bool) -> cp.Parameter:
         import cvxpy as cp
@@ -155,7 +163,8 @@ class ConvexProgram:
             expression; a constraint, whose dual it is, in the sign CVXPY gives the dual of an
             inequality, >= 0; or a function of the market, called after the solution, which may read
             `.value` and `.dual_value`.
-        effort: (E,) or (), 0..1, in the same forms, of a mechanism that is not voluntary.
+        effort: (E,) or (), 0..1, in the same forms: what edge devices must give where effort is
+            enforced (`Market.effort`). None for their best response.
     """
 
     objective: cp.Objective
@@ -174,23 +183,27 @@ class ConvexMechanism(ABC):
     It only prices: nobody is told whom to use, and users' reports are not read. A mechanism that
     allocates is a class that follows `Mechanism`.
     A world without experts or without demand is not solved: prices are 0.
+    Edge devices answer the price, or where effort is enforced give what the program orders; one
+    that would lose declines, see `outcome_at_prices`.
     A price or an effort that is beyond its limits by no more than the solver rounds is cut to them.
     The same market gives the same prices: no solution starts from the last one.
 
     Attributes:
-        voluntary: edge devices answer the price with their best response; False where `program`
-            gives their effort, which they must keep.
         claims: guarantees that an audit can test; by default none.
         cvxpy_solver: CVXPY's name of the solver.
         solver_options: passed on to `cvxpy.Problem.solve`, beside `mechanisms.program.DEFAULTS`.
     """
 
     name: ClassVar[str]
-    voluntary: ClassVar[bool] = True
     allocates: ClassVar[bool] = False
     claims: ClassVar[Claims] = Claims()
     cvxpy_solver: ClassVar[str] = "CLARABEL"
     solver_options: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse a class that sets `voluntary`."""
+        super().__init_subclass__(**options)
+        check_no_voluntary(cls, getattr(cls, "name", cls.__name__))
 
     @abstractmethod
     def program(self, given: Given) -> ConvexProgram:
@@ -207,7 +220,8 @@ class ConvexMechanism(ABC):
         """
         start = perf_counter()
         unit_price = np.zeros(market.demand.shape)
-        effort = None if self.voluntary else np.zeros(market.demand.shape)
+        ordered = np.zeros(market.demand.shape)
+        orders = False
         for index in np.ndindex(market.batch_shape):
             world = market.world(index)
             if not world.demand.any():
@@ -218,10 +232,15 @@ class ConvexMechanism(ABC):
             compiled.program.solve(where)
             decided = compiled.decided
             unit_price[index] = self._read("unit_price", decided.unit_price, world, where)
-            if effort is not None:
-                effort[index] = self._read("effort", decided.effort, world, where, highest=1.0)
+            if decided.effort is not None:
+                orders = True
+                ordered[index] = self._read("effort", decided.effort, world, where, highest=1.0)
         return outcome_at_prices(
-            market, unit_price, effort, status="optimal", solve_seconds=perf_counter() - start
+            market,
+            unit_price,
+            ordered if orders else None,
+            status="optimal",
+            solve_seconds=perf_counter() - start,
         )
 
     def compiled(self, num_experts: int) -> CompiledMarket:
@@ -241,8 +260,6 @@ class ConvexMechanism(ABC):
         decided = self.program(given)
         if not isinstance(decided, ConvexProgram):
             raise ValueError(f"{self.name}: program should return a ConvexProgram, got {decided!r}")
-        if (decided.effort is None) != self.voluntary:
-            raise ValueError(f"{self.name}: a program gives effort exactly where voluntary = False")
         program = Program(
             self.name,
             decided.objective,

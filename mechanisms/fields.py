@@ -24,6 +24,7 @@ class Rule(NamedTuple):
         whole: entries are integers.
         endless: an entry may be infinite, which is no limit.
         neutral: of a field that may be left out; None where it may not.
+        same_as: the field whose entries one has that is left out; "" for none.
     """
 
     axes: str
@@ -33,6 +34,7 @@ class Rule(NamedTuple):
     whole: bool = False
     endless: bool = False
     neutral: float | None = None
+    same_as: str = ""
 
     @property
     def limit(self) -> str:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from mechanisms.arrays import FloatArray
-from mechanisms.assignment import admitted, outcome_of, points_served
+from mechanisms.assignment import admitted, outcome_of, walk_in_price
 from mechanisms.base import register
 from mechanisms.budget import budget_of, check_amount
 from mechanisms.candidates import load, of_pairs, of_served
@@ -18,10 +18,12 @@ from mechanisms.claims import Claims
 from mechanisms.errors import MechanismError
 from mechanisms.fisher_equilibrium import Traded, equilibrium, price_of
 from mechanisms.market import Market
-from mechanisms.outcome import Allocation, Outcome
-from mechanisms.pairs import pairs_of
+from mechanisms.outcome import Outcome
+from mechanisms.pairs import pairs_of, payable
 from mechanisms.reference.fisher import FisherProgram
+from mechanisms.services import services_of
 from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
+from mechanisms.supply import full_effort_price
 
 _BOUGHT = 1e-3  # a smaller share of a service does not count: it may be the solver's rounding
 # Times a user's money: worth above counts as this much. It would tell only where the money buys
@@ -34,11 +36,12 @@ _COUNTED = 1e3
 class Fisher:
     """A Fisher market with satiation: users with equal budgets, who want one service each.
 
-    No expert sells at a loss: for a whole service it asks r_ue = q_ue (kappa_e + slope_e), the
-    least payment at which full effort is its best response, and what is scarce, its places and its
-    band, costs more. Each user with a topic and a pair that could trade, 0 < q_ue, need <= limit, a
-    place and V_ue >= r_ue, has the money m = budget / how many they are. It then trades where r_ue
-    <= m.
+    No expert sells at a loss: for a whole service it asks r_ue, the least payment for full effort,
+    and what is scarce, its places and its band, costs more. Where effort is bought r_ue =
+    max(work_ue (kappa_e + slope_e), cost_ue), so that full effort is its best response; where it is
+    enforced r_ue = cost_ue, with cost_ue = work_ue (kappa_e + slope_e / 2) + fixed_cost_ue. Each
+    user with a topic and a pair that could trade, 0 < q_ue, need <= limit, a place and V_ue >=
+    r_ue, has the money m = budget / how many they are. It then trades where r_ue <= m.
 
     Program, for each world, in shares s_ue of a whole service, over the pairs that trade, with w_u
     = sum_e V_ue s_ue what user u gets:
@@ -52,6 +55,7 @@ class Fisher:
 
         V            `UserReports.value`: worth of full service to the user, credits
         q            `UserReports.points`: points that full service delivers
+        work         `UserReports.work`: points; `fixed_cost`: credits
 
     f is m log(w + k) - k with the money k >= 0 that is best kept, but for a constant: Eisenberg and
     Gale's program of users who may keep their money. With pace_u = f'(w_u) = min(1, m / w_u) and
@@ -74,13 +78,13 @@ class Fisher:
 
     Whole service: by falling share s_ue, and as far as places and band are left, users are served
     who buy more than 1/1000 there, and charged min(price_ue, m). Others are charged nothing. The
-    expert is paid these charges: unit_price_e = payment_e / points_e. One that sells nothing offers
-    kappa + slope.
+    expert is paid these charges, each by the points of its user. Who comes to it unasked pays the
+    mean of them a point, and where nobody is served what a point of demand would be asked.
 
     Guarantee: charges are the payments, and within the budget. Nobody loses: a charge is at most
-        pace_u V_ue; an edge device gets at least kappa + slope a point, so that full effort is its
-        best response. Not of greatest welfare: money decides where it is short, and r_ue is more
-        than the cost q_ue (kappa_e + slope_e / 2). Dual prices need not be unique.
+        pace_u V_ue; an edge device gets at least r_ue, for which it gives full effort. So it is
+        whether effort is bought or enforced. Not of greatest welfare: money decides where it is
+        short, and r_ue is more than cost_ue where effort is bought. Dual prices need not be unique.
     Strategic side: nobody. All take prices as given; with few users, one gains by misreporting its
         values.
     No users, no experts, no budget, no place, no band, nothing worth its price: nobody is served or
@@ -103,7 +107,6 @@ class Fisher:
     solver: Solver = DIRECT
 
     name: ClassVar[str] = "fisher"
-    voluntary: ClassVar[bool] = True
     allocates: ClassVar[bool] = True
     claims: ClassVar[Claims] = Claims(
         individually_rational=frozenset({"users", "edge_devices"}),
@@ -146,14 +149,15 @@ class Fisher:
             price = np.clip(price_of(one, found), one.asked, most)
             charge[index] = money[index] * of_served(price, expert[index], one.candidates)
 
-        points = points_served(market, pairs, expert, self.name)
-        unit_price = market.unit_cost + market.cost_slope
+        services = services_of(market, expert, self.name)
+        points = load(services.points, expert, market.num_experts)
+        unit_price = walk_in_price(market)
         paid = load(charge, expert, market.num_experts)
         # Not a rounding less than the price of full effort, which charges cover.
         mean = np.divide(paid, points, out=unit_price.copy(), where=points > 0)
         unit_price = np.maximum(unit_price, mean)
         seconds = perf_counter() - start
-        return outcome_of(unit_price, points, pairs, Allocation(expert, charge), "optimal", seconds)
+        return outcome_of(unit_price, services, charge, pairs, charge, "optimal", seconds)
 
 
 def trade_in(
@@ -167,8 +171,15 @@ def trade_in(
     market.check_band(mechanism)
     users = market.users_for(mechanism)
     limit = of_pairs(market.bandwidth_limit, users.candidates)
-    asked = users.points * of_pairs(market.unit_cost + market.cost_slope, users.candidates)
+    asked = full_effort_price(
+        market.effort,
+        of_pairs(market.unit_cost, users.candidates),
+        of_pairs(market.cost_slope, users.candidates),
+        users.fixed_cost,
+        users.work,
+    )
     trades = (users.points > 0) & (users.bandwidth_need <= limit) & (users.value >= asked)
+    trades &= payable(users.points, asked)
     trades &= of_pairs(market.capacity > 0, users.candidates) & (users.topic >= 0)[..., np.newaxis]
     buyers = trades.any(axis=-1).sum(axis=-1)
     total = budget_of(market, budget)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,22 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechanisms.arrays import FloatArray, IntArray
+from mechanisms.effort import EFFORTS, Effort
 from mechanisms.errors import MarketError
+from mechanisms.expert_reports import ExpertReports
 from mechanisms.fields import (
     Leading,
     Rule,
     check_entries,
-    check_lists,
-    check_size,
     checked,
     common,
     copied,
-    first,
     frozen,
     spread,
 )
+from mechanisms.point_costs import check_work, fixed_cost_per_point, work_per_point
+from mechanisms.user_reports import OfArray, UserReports
 
-OfArray = Callable[[NDArray[Any]], NDArray[Any]]
+__all__ = ["NONNEGATIVE", "ExpertReports", "Market", "OfArray", "UserReports", "concatenated"]
 
 _RULES = {
     "unit_cost": Rule("E", "credits/point", minimum=0.0),
@@ -37,114 +38,11 @@ _RULES = {
     "capacity": Rule("E", "subtasks", minimum=0, whole=True, neutral=1),
     "bandwidth_limit": Rule("E", "Hz", minimum=0.0, endless=True, neutral=np.inf),
     "expert_topic": Rule("E", "", minimum=0, whole=True, neutral=0),
+    "work": Rule("E", "points/slot", minimum=0.0, same_as="demand"),
+    "fixed_cost": Rule("E", "credits/slot", minimum=0.0, neutral=0.0),
 }
 NONNEGATIVE = frozenset(name for name, rule in _RULES.items() if rule.minimum >= 0)
-_USER_RULES = {
-    "value": Rule("UC", "credits"),
-    "points": Rule("UC", "points", minimum=0.0),
-    "bandwidth_need": Rule("UC", "Hz", minimum=0.0, neutral=0.0),
-    "topic": Rule("U", "", minimum=-1, whole=True, neutral=0),
-    "candidates": Rule("UC", "", minimum=0, whole=True),
-}
 _LEFT_OUT: Any = None  # the default of fields that get their neutral value on construction
-
-
-@dataclass(frozen=True, eq=False)
-class UserReports:
-    """Reports of the users about the coming slot, for a mechanism that allocates.
-
-    Leading axes broadcast against each other. After construction every array is a read-only copy,
-    float64 or int64. Where each user can reach a few of many experts, `candidates` lists them, C a
-    user, and the fields of pairs have a column for each of these. Without lists C = E, and column e
-    is of expert e.
-
-    Attributes:
-        value: (..., U, C) gain of this user by full service before any charge, credits; negative
-            where it does harm.
-        points: (..., U, C) points that full service delivers to this user, >= 0.
-        bandwidth_need: (..., U, C) band this user needs at this expert, Hz, >= 0. Left out: none;
-            a mechanism that shares out the band then refuses the market.
-        topic: (..., U) topic of the pending subtask, -1 where there is none. Left out: 0.
-        candidates: (..., U, C) the expert of each column of a user, 0 <= candidate < E, none twice.
-            None: every expert is a candidate of every user.
-
-    Raises:
-        MarketError: a shape that does not fit, an entry that is not finite or outside its limits.
-    """
-
-    value: FloatArray
-    points: FloatArray
-    bandwidth_need: FloatArray = _LEFT_OUT
-    topic: IntArray = _LEFT_OUT
-    candidates: IntArray | None = None
-
-    def __post_init__(self) -> None:
-        sizes: dict[str, int] = {}
-        leading: Leading = {}
-        arrays: dict[str, NDArray[Any]] = {}
-        # Not a field: it tells of the construction, and stays with copies.
-        object.__setattr__(self, "_band_is_known", self.bandwidth_need is not None)
-        for name, rule in _USER_RULES.items():
-            given = getattr(self, name)
-            if given is not None:
-                axes = self._axes(rule)
-                arrays[name] = checked(f"users.{name}", given, rule, axes, sizes, leading)
-            elif rule.neutral is not None:
-                shape = tuple(sizes[axis] for axis in self._axes(rule))
-                arrays[name] = rule.everywhere(shape)
-                leading[f"users.{name}"] = ()
-            elif name != "candidates":
-                raise MarketError(f"users.{name} = None: must be an array of numbers")
-        if "candidates" in arrays:
-            check_lists("users.candidates", arrays["candidates"])
-        batch_shape = common(leading)
-        for name, array in arrays.items():
-            array = spread(array, leading[f"users.{name}"], batch_shape)
-            object.__setattr__(self, name, array)
-
-    @property
-    def batch_shape(self) -> tuple[int, ...]:
-        """Leading axes, () for a single market."""
-        return self.topic.shape[:-1]
-
-    @property
-    def num_users(self) -> int:
-        """Number of users, U."""
-        return self.topic.shape[-1]
-
-    @property
-    def band_is_known(self) -> bool:
-        """True unless `bandwidth_need` was left out."""
-        return bool(vars(self)["_band_is_known"])
-
-    @property
-    def num_columns(self) -> int:
-        """Number of experts that each user can reach, C."""
-        return self.value.shape[-1]
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return every array by name; `candidates` only where users list them."""
-        arrays = {name: getattr(self, name) for name in _USER_RULES}
-        return {name: array for name, array in arrays.items() if array is not None}
-
-    def map(self, function: OfArray) -> UserReports:
-        """Return the reports that `function` makes of every array; see `Market.map`."""
-        mapped = copy(self)
-        for name, array in self.arrays().items():
-            object.__setattr__(mapped, name, frozen(function(array)))
-        return mapped
-
-    def check_experts(self, num_experts: int) -> None:
-        """Raise MarketError where these reports are about other experts than `num_experts`."""
-        if self.candidates is None:
-            axes = self._axes(_USER_RULES["value"])
-            check_size("users.value", self.value, axes, "E", self.num_columns, num_experts)
-        elif self.candidates.size and self.candidates.max() >= num_experts:
-            place = first("users.candidates", self.candidates, self.candidates >= num_experts)
-            raise MarketError(f"{place}: must be < {num_experts}, the number of experts")
-
-    def _axes(self, rule: Rule) -> str:
-        return rule.axes.replace("C", "E") if self.candidates is None else rule.axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +65,17 @@ class Market:
         bandwidth_limit: (..., E) band the expert has, Hz, >= 0; inf is no limit. Left out: inf; a
             mechanism that shares out the band refuses a market in which one is infinite.
         expert_topic: (..., E) topic of the expert, >= 0. Left out: 0.
+        work: (..., E) reference points a slot that full effort for `demand` takes, points/slot, >=
+            0, and > 0 where demand is: what effort is paid for in costs. An expert of twice the
+            competence delivers twice the points with the same work. Left out: demand.
+        fixed_cost: (..., E) what edge devices bear for this demand at any effort above 0,
+            credits/slot, >= 0; the platform knows it. Left out: 0.
+        effort: how effort follows from a price. "bought": the edge device's best response at the
+            costs it reports. "enforced": what the mechanism orders. In both it gives none where it
+            would lose. One for all markets of a batch.
+
+    A copy by `dataclasses.replace` keeps the `work` that this has, also where that was left out;
+    `with_demand` does not.
 
     Raises:
         MarketError: a shape that does not fit, an entry that is not finite or outside its limits.
@@ -181,14 +90,23 @@ class Market:
     capacity: IntArray = _LEFT_OUT
     bandwidth_limit: FloatArray = _LEFT_OUT
     expert_topic: IntArray = _LEFT_OUT
+    work: FloatArray = _LEFT_OUT
+    fixed_cost: FloatArray = _LEFT_OUT
+    effort: Effort = "bought"
 
     def __post_init__(self) -> None:
+        if self.effort not in EFFORTS:
+            allowed = " or ".join(map(repr, EFFORTS))
+            raise MarketError(f"effort = {self.effort!r}: must be {allowed}")
         sizes: dict[str, int] = {}
         leading: Leading = {}
         arrays: dict[str, NDArray[Any]] = {}
         for name, rule in _RULES.items():
             given = getattr(self, name)
-            if given is None and rule.neutral is not None:
+            if given is None and rule.same_as:
+                arrays[name] = arrays[rule.same_as]
+                leading[name] = leading[rule.same_as]
+            elif given is None and rule.neutral is not None:
                 arrays[name] = rule.everywhere((sizes["E"],))
                 leading[name] = ()
             else:
@@ -202,6 +120,9 @@ class Market:
         batch_shape = common(shapes)
         for name, array in arrays.items():
             object.__setattr__(self, name, spread(array, leading[name], batch_shape))
+        if arrays["work"] is arrays["demand"]:
+            object.__setattr__(self, "work", self.demand)
+        check_work(self.work, self.demand)
         if self.users is not None and self.users.batch_shape != batch_shape:
             own = self.users.batch_shape
             users = self.users.map(lambda array: spread(array, own, batch_shape))
@@ -221,6 +142,66 @@ class Market:
     def num_users(self) -> int:
         """Number of users, U; 0 where they report nothing."""
         return 0 if self.users is None else self.users.num_users
+
+    @property
+    def work_per_point(self) -> FloatArray:
+        """Reference points of work that a point of demand takes, (..., E); 1 without demand."""
+        return work_per_point(self.work, self.demand)
+
+    @property
+    def point_cost(self) -> FloatArray:
+        """Reported cost of the first bit of effort for a point of demand, (..., E) credits/point.
+
+        It is `unit_cost` for each reference point of work that a point takes.
+        """
+        return self.unit_cost * self.work_per_point
+
+    @property
+    def point_slope(self) -> FloatArray:
+        """Growth of that cost up to full effort, (..., E) credits/point, > 0."""
+        return self.cost_slope * self.work_per_point
+
+    @property
+    def fixed_point_cost(self) -> FloatArray:
+        """Fixed cost of a point of demand at full effort, (..., E) credits/point; 0 without."""
+        return fixed_cost_per_point(self.fixed_cost, self.demand)
+
+    @property
+    def full_cost(self) -> FloatArray:
+        """Reported cost of a point at full effort, fixed cost included, (..., E) credits/point."""
+        return self.point_cost + self.point_slope / 2 + self.fixed_point_cost
+
+    @property
+    def experts(self) -> ExpertReports:
+        """Everything that edge devices report; those with capacity are available."""
+        return ExpertReports(
+            self.unit_cost,
+            self.cost_slope,
+            self.capacity,
+            self.bandwidth_limit,
+            self.expert_topic,
+            self.capacity > 0,
+        )
+
+    def with_experts(self, reports: ExpertReports) -> Market:
+        """Return this market with other reports of the edge devices.
+
+        One that is not available has capacity 0. Leading axes broadcast against the market's.
+
+        Raises:
+            MarketError: as of a new market.
+        """
+        available = np.asarray(reports.available)
+        if available.dtype != bool:
+            raise MarketError(f"available has dtype {available.dtype}: must be true or false")
+        return replace(
+            self,
+            unit_cost=reports.unit_cost,
+            cost_slope=reports.cost_slope,
+            capacity=np.where(available, reports.capacity, 0),
+            bandwidth_limit=reports.bandwidth_limit,
+            expert_topic=reports.topic,
+        )
 
     def users_for(self, mechanism: str) -> UserReports:
         """Return the users' reports, for a mechanism that allocates.
@@ -244,24 +225,42 @@ class Market:
                 "does not give"
             )
 
-    def with_demand(self, demand: FloatArray) -> Market:
+    def with_demand(
+        self,
+        demand: FloatArray,
+        work: FloatArray | None = None,
+        fixed_cost: FloatArray | None = None,
+    ) -> Market:
         """Return this market with another demand; nothing else is checked again.
 
         Args:
             demand: (..., E) points/slot, of the shape that it has now.
+            work: (..., E) points/slot; None for the demand, as in a new market.
+            fixed_cost: (..., E) credits/slot; None for 0, as in a new market.
 
         Raises:
-            MarketError: a shape that is not this market's, an entry that is not finite or negative.
+            MarketError: a shape that is not this market's, an entry that is not finite or outside
+                its limits.
         """
-        array = copied("demand", demand, _RULES["demand"])
+        market = copy(self)
+        given = {"demand": demand, "work": work, "fixed_cost": fixed_cost}
+        for name, amounts in given.items():
+            array = np.zeros_like(self.demand) if amounts is None else self._amounts(name, amounts)
+            object.__setattr__(market, name, frozen(array))
+        if work is None:
+            object.__setattr__(market, "work", market.demand)
+        check_work(market.work, market.demand)
+        return market
+
+    def _amounts(self, name: str, amounts: FloatArray) -> FloatArray:
+        """Return a copy of new entries of a field (..., E), held to its rule and to its shape."""
+        array = copied(name, amounts, _RULES[name])
         if array.shape != self.demand.shape:
             raise MarketError(
-                f"demand has shape {array.shape}: must be {self.demand.shape}, as the market's"
+                f"{name} has shape {array.shape}: must be {self.demand.shape}, as the market's"
             )
-        check_entries("demand", array, _RULES["demand"])
-        market = copy(self)
-        object.__setattr__(market, "demand", frozen(array))
-        return market
+        check_entries(name, array, _RULES[name])
+        return array
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return every array by name, those of the users not included."""
@@ -276,6 +275,8 @@ class Market:
         mapped = copy(self)
         for name, array in self.arrays().items():
             object.__setattr__(mapped, name, frozen(function(array)))
+        if self.work is self.demand:  # one array in place of two
+            object.__setattr__(mapped, "work", mapped.demand)
         if self.users is not None:
             object.__setattr__(mapped, "users", self.users.map(function))
         return mapped
@@ -295,12 +296,16 @@ def concatenated(markets: Sequence[Market]) -> Market:
 
     Raises:
         MarketError: experts or users differ in number.
-        ValueError: users report in some batches only, or list candidates in some only.
+        ValueError: users report in some batches only, or list candidates in some only; or effort is
+            bought in some and enforced in others.
     """
+    efforts = sorted({market.effort for market in markets})
+    if len(efforts) > 1:
+        raise ValueError("effort is bought in some of the markets and enforced in others")
     users = [market.users for market in markets if market.users is not None]
     if len(users) not in (0, len(markets)):
         raise ValueError("users report in some of the markets only")
-    joined = Market(**_joined([market.arrays() for market in markets]))
+    joined = Market(**_joined([market.arrays() for market in markets]), effort=efforts[0])
     if not users:
         return joined
     return replace(joined, users=UserReports(**_joined([one.arrays() for one in users])))

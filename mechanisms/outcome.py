@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechanisms.arrays import FloatArray, IntArray
+from mechanisms.candidates import of_own_expert
 from mechanisms.errors import MechanismError
 from mechanisms.market import Market, OfArray
 
@@ -20,21 +21,28 @@ class Allocation(NamedTuple):
 
     Attributes:
         expert: (..., U) the expert that serves the user, -1 for none.
-        charge: (..., U) from the user, credits/slot.
+        charge: (..., U) from the user for service at full effort, credits/slot; effort x costs it
+            the share x of that.
+        pair_price: (..., U) paid to the expert for a point delivered to this user, credits/point; 0
+            for none.
     """
 
     expert: IntArray
     charge: FloatArray
+    pair_price: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """Prices, efforts and payments decided for a market, with the market's leading axes.
 
-    Edge devices are paid by the point, so payment = unit_price . points always.
+    Edge devices are paid by the point. Where a mechanism only prices, payment = unit_price .
+    points; where it allocates, payment is the sum of pair_price . points over the users that the
+    expert serves, the points as delivered at its effort.
 
     Attributes:
-        unit_price: (..., E) paid for a delivered point, credits/point.
+        unit_price: (..., E) paid for a delivered point, credits/point; where users are allocated,
+            for the points of those who come to an expert unasked.
         effort: (..., E) of each edge device, from its reported costs, 0..1; 0 is not taking part.
         points: (..., E) delivered, points/slot: demand . effort, or where users are allocated the
             points of those whom the expert serves, times effort.
@@ -59,8 +67,11 @@ class Outcome:
     def balance(self) -> FloatArray:
         """Charges less payments (...), credits/slot: kept by the platform, or if < 0 added."""
         paid = self.payment.sum(axis=-1)
-        charged = paid if self.allocation is None else self.allocation.charge.sum(axis=-1)
-        return np.asarray(charged - paid)
+        if self.allocation is None:
+            return np.asarray(paid - paid)
+        # Who is served by nobody pays all that it is charged, if anything.
+        share = of_own_expert(self.effort, self.allocation.expert, otherwise=1.0)
+        return np.asarray((self.allocation.charge * share).sum(axis=-1) - paid)
 
     def allocation_by(self, mechanism: str) -> Allocation:
         """Return the allocation, for an outcome of a mechanism that allocates.
@@ -73,10 +84,10 @@ class Outcome:
         return self.allocation
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return every array by name, those of an allocation as `expert` and `charge`."""
+        """Return every array by name, those of an allocation by its own names."""
         arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
         if self.allocation is not None:
-            arrays["expert"], arrays["charge"] = self.allocation
+            arrays |= self.allocation._asdict()
         return arrays
 
     def map(self, function: OfArray) -> Outcome:
@@ -85,7 +96,8 @@ class Outcome:
             name: np.asarray(function(array)) for name, array in self.arrays().items()
         }
         if self.allocation is not None:
-            arrays["allocation"] = Allocation(arrays.pop("expert"), arrays.pop("charge"))
+            parts = [arrays.pop(name) for name in Allocation._fields]
+            arrays["allocation"] = Allocation(*parts)
         return replace(self, **arrays)
 
     def world(self, index: int | IntArray | tuple[int, ...]) -> Outcome:
@@ -110,7 +122,7 @@ def fault_of(outcome: object, market: Market, allocates: bool) -> str:
     shapes = dict.fromkeys(("unit_price", "effort", "points", "payment"), each)
     shapes |= {"welfare": worlds}
     if allocates:
-        shapes |= dict.fromkeys(("expert", "charge"), (*worlds, market.num_users))
+        shapes |= dict.fromkeys(Allocation._fields, (*worlds, market.num_users))
     for name, array in outcome.arrays().items():
         if array.shape != shapes[name]:
             return f"{name} has shape {array.shape}, expected {shapes[name]}"

@@ -14,6 +14,7 @@ from mechanisms.market import Market
 # a row to.
 _BAND_TOLERANCE = 1e-8
 # Of value and cost together: what decimal numbers, sum, product and difference round by.
+DEAREST = 1e300  # credits/point
 _BREAKS_EVEN = 4 * float(np.finfo(np.float64).eps)
 
 
@@ -33,7 +34,7 @@ class Pairs(NamedTuple):
     """Values, costs and limits that decide an assignment, for worlds along any leading axes."""
 
     net: FloatArray  # (..., U, C) net value, credits
-    cost: FloatArray  # (..., U, C) of serving at full effort, credits, as reported
+    cost: FloatArray  # (..., U, C) of serving at full effort, what is fixed too, as reported
     capacity: IntArray  # (..., E) subtasks
     band: Band | None = None  # None without bandwidth rows
     candidates: IntArray | None = None  # (..., U, C) as in `UserReports`
@@ -53,7 +54,10 @@ class Pairs(NamedTuple):
 
 
 def pairs_of(market: Market, mechanism: str, *, bandwidth: bool) -> Pairs:
-    """Read the pairs of a market. One that breaks even up to rounding has net value 0.
+    """Read the pairs of a market, at costs work (kappa + slope / 2) + fixed cost, credits.
+
+    A pair that breaks even up to rounding has net value 0; so has one of cost and no points, since
+    no price of a point pays for it.
 
     Raises:
         MarketError: users report nothing or, with `bandwidth`, the band is not known; the message
@@ -64,21 +68,32 @@ def pairs_of(market: Market, mechanism: str, *, bandwidth: bool) -> Pairs:
     if bandwidth:
         market.check_band(mechanism)
         band = Band(users.bandwidth_need, market.bandwidth_limit)
-    full_cost = market.unit_cost + market.cost_slope / 2
-    cost = users.points * of_pairs(full_cost, users.candidates)
+    of_work = market.unit_cost + market.cost_slope / 2
+    cost = users.work * of_pairs(of_work, users.candidates)
+    cost += users.fixed_cost
     net = users.value - cost
     rounding = np.abs(users.value)
     rounding += cost
     rounding *= _BREAKS_EVEN
     net *= (np.abs(net) > rounding) & (users.topic >= 0)[..., np.newaxis]
+    net *= payable(users.points, cost)
     return Pairs(net, cost, market.capacity, band, users.candidates)
+
+
+def payable(points: FloatArray, cost: FloatArray) -> BoolArray:
+    """Return which pairs (..., U, C) a price of a point can pay for: those of points, or no cost.
+
+    A price beyond `DEAREST` is none: so few points round to nothing.
+    """
+    with np.errstate(over="ignore"):
+        return np.asarray(cost <= DEAREST * points)
 
 
 def net_value(market: Market) -> FloatArray:
     """Return what serving a pair is worth to society, (..., U, C) credits.
 
-    It is value - points (kappa + slope / 2), the latter the reported cost of full effort; 0 for
-    users without a topic.
+    It is value - work (kappa + slope / 2) - fixed cost, what is subtracted being the reported cost
+    of full effort; 0 for users without a topic.
 
     Raises:
         MarketError: users report nothing.

@@ -35,7 +35,7 @@ class PostedPrice:
 
         p            unit price, credits/point, the same for all experts
         D, v         demand, points/slot, and value, credits/point
-        kappa, slope reported unit cost and cost slope, credits/point
+        kappa, slope reported `point_cost` and `point_slope`, credits/point
 
     With `solver` cvxpy it is solved piece by piece (`PostedPriceProgram`), to what Clarabel rounds,
     on markets of ordinary scale.
@@ -49,10 +49,13 @@ class PostedPrice:
         concave on each piece, though not as a whole. The scan visits the best price of every piece.
         It is exact up to rounding, which grows with the ratio of the largest to the smallest slope;
         profits within 1e-12 of sum_e D_e (|v_e| + min(kappa_e + slope_e, max v)) count as equal.
+        The program leaves fixed costs aside: where there are some, an edge device that they would
+        make lose declines, and no optimum is claimed.
     No trade: where no price leaves a profit, also without experts or demand, the price is 0 and
         nobody takes part; 0 is the lowest price there is and its profit is always 0.
     Individual rationality: 0 effort is among the answers, so no edge device loses, whatever it
-        reported.
+        reported. Where effort is enforced, it is ordered to give the best response to the price at
+        the costs it reported, which it declines where it would lose.
     Budget: users pay exactly the payments (balance 0); `Market.budget` is *ignored*.
     Strategic side: edge devices choose their effort, given the price. The price follows their
         *reports*, which are believed, so the mechanism is not incentive compatible. The users act
@@ -64,7 +67,6 @@ class PostedPrice:
     """
 
     name: ClassVar[str] = "posted_price"
-    voluntary: ClassVar[bool] = True
     allocates: ClassVar[bool] = False
     claims: ClassVar[Claims] = Claims(
         strategic=frozenset({"edge_devices"}),
@@ -117,13 +119,14 @@ def most_profitable_price(market: Market) -> FloatArray:
     sigma t), greatest at t = (nu - S - b sigma) / (2 sigma). All pieces of all worlds at once; O(E
     log E) a world.
     """
-    steepness = market.demand / market.cost_slope
-    full_effort_price = market.unit_cost + market.cost_slope
+    unit_cost, cost_slope = market.point_cost, market.point_slope
+    steepness = market.demand / cost_slope
+    full_effort_price = unit_cost + cost_slope
     origin = np.zeros((*market.batch_shape, 1))
 
     # Left ends of the pieces: price 0, where there is no supply, then each expert's start and end
     # of supply.
-    left = np.concatenate([origin, market.unit_cost, full_effort_price], axis=-1)
+    left = np.concatenate([origin, unit_cost, full_effort_price], axis=-1)
     bend = np.concatenate([origin, steepness, -steepness], axis=-1)
     value_steepness = steepness * market.value
     value_bend = np.concatenate([origin, value_steepness, -value_steepness], axis=-1)

@@ -25,9 +25,9 @@ from mechanisms.supply import outcome_at_prices
 class ProportionalShare:
     """Budget-feasible procurement: the cheapest sell all their points at a price they do not set.
 
-    Sellers are the edge devices with demand whose cost at full effort, u_e = kappa_e + slope_e / 2,
-    is at most their value (the reserve). In the order of u_e, ties in that of their index, sell the
-    longest prefix that a common price may pay from the budget:
+    Sellers are the edge devices with demand whose cost at full effort, u_e = kappa_e + slope_e / 2
+    and the fixed cost of a point, is at most their value (the reserve). In the order of u_e, ties
+    in that of their index, sell the longest prefix that a common price may pay from the budget:
 
         maximise   sum_(e sells) D_e
         subject to u_e <= B / sum_(i sells) D_i for all e that sell,
@@ -35,7 +35,7 @@ class ProportionalShare:
         price      p = min(B / sum_(i sells) D_i, u of the next seller);  p_e = min(p, v_e)
 
         D, v         demand, points/slot, and value, credits/point
-        kappa, slope reported unit cost and cost slope, credits/point
+        kappa, slope reported `point_cost` and `point_slope`, credits/point
         B            budget, credits/slot: `budget`, or where that is None the market's own
 
     Those that sell give effort 1 and get p_e a point; all others give 0, at price 0. With `solver`
@@ -54,8 +54,12 @@ class ProportionalShare:
     No trade: where the cheapest seller alone costs more than B / D, with budget 0 or without
         sellers, nobody sells. One seller alone gets B / D, at most its value: without the reserve
         this would know no bound.
-    Strategic side: edge devices; only kappa + slope / 2 of their report matters. They must then
-        give effort 1, which a price below kappa + slope would not be answered with.
+    Strategic side: edge devices; only kappa + slope / 2 of their report matters. Work, demand and
+        fixed cost are known to the platform, and only add to u_e and scale it, so all of this holds
+        with them.
+    Enforced only: those that sell must give effort 1, which a price below kappa + slope would not
+        be answered with. Where effort is bought they give their best response to p_e instead: then
+        a lower report may be paid more, and nothing is claimed.
     Points: at least half of what B buys of sellers paid no more than their cost, less half of the
         next seller's: of those beyond the prefix each point costs at least u of the next seller,
         more than B / (D_S + D of the next).
@@ -64,7 +68,6 @@ class ProportionalShare:
     """
 
     name: ClassVar[str] = "proportional_share"
-    voluntary: ClassVar[bool] = False
     allocates: ClassVar[bool] = False
     claims: ClassVar[Claims] = Claims(
         strategic=frozenset({"edge_devices"}),
@@ -72,6 +75,7 @@ class ProportionalShare:
         individually_rational=frozenset({"edge_devices"}),
         budget_balanced=True,
         within_budget=True,
+        regimes=frozenset({"enforced"}),
     )
 
     budget: float | None = None
@@ -120,7 +124,7 @@ class Queue(NamedTuple):
 
 def queue_of(market: Market) -> Queue:
     """Return the edge devices by cost at full effort, then index; those that cannot sell last."""
-    ask = market.unit_cost + market.cost_slope / 2
+    ask = market.full_cost
     is_seller = (market.demand > 0) & (ask <= market.value)
     order = np.argsort(np.where(is_seller, ask, np.inf), axis=-1, kind="stable")
     points_so_far = np.cumsum(np.take_along_axis(market.demand, order, axis=-1), axis=-1)

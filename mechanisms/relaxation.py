@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from mechanisms.arrays import FloatArray
-from mechanisms.candidates import of_pairs
 from mechanisms.errors import MechanismError
 from mechanisms.highs import Optimum, maximise
 from mechanisms.magnitudes import FARTHEST, check_magnitudes, least_lost, unit_of
@@ -32,7 +31,7 @@ def relaxation(pairs: Pairs, *, whole: bool = False) -> Relaxation:
     num_users, num_experts = len(pairs.net), pairs.num_experts
     share = np.zeros_like(pairs.net)
     place_price, band_price = np.zeros(num_experts), np.zeros(num_experts)
-    user, column = np.nonzero((pairs.net > 0) & of_pairs(pairs.capacity > 0, pairs.candidates))
+    user, column = np.nonzero(pairs.net > 0)
     expert = column if pairs.candidates is None else pairs.candidates[user, column]
     if not user.size:
         return Relaxation(share, place_price, band_price)

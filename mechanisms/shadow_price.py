@@ -29,7 +29,8 @@ class ShadowPrice:
 
     Program, for each world: the relaxed assignment of `mechanisms.assignment`,
 
-        maximise   sum_(u,e) w_ue x_ue,    w_ue = V_ue - q_ue (kappa_e + slope_e / 2),    credits
+        maximise   sum_(u,e) w_ue x_ue,    w_ue = V_ue - cost_ue,    credits
+                   cost_ue = work_ue (kappa_e + slope_e / 2) + f_ue
         subject to sum_e x_ue <= 1              dual: surplus_u, credits
                    sum_u x_ue <= capacity_e     dual: place_price_e, credits a subtask
                    sum_u need_ue x_ue <= limit_e, with `bandwidth` only
@@ -37,21 +38,23 @@ class ShadowPrice:
                    x >= 0
 
         V            `UserReports.value`: worth of full service to the user, credits
-        q            `UserReports.points`: points that full service delivers
+        work, f      `UserReports.work`, points, and `fixed_cost`, credits
         kappa, slope reported unit cost and cost slope, credits/point
 
     A user is served by e where x_ue >= 1/2. Half services and more are rounded up in falling order,
     and one that then finds no place or no band left is not served: every row is kept. A user served
     by e is charged
 
-        q_ue (kappa_e + slope_e / 2) + place_price_e + need_ue band_price_e   credits
+        cost_ue + place_price_e + need_ue band_price_e   credits
 
-    the cost of serving it and the price of what it takes up. Experts get kappa + slope a point, the
-    least price whose best response is full effort.
+    the cost of serving it and the price of what it takes up. Experts get the least price of full
+    effort for each user they serve, by the point: max(work_ue (kappa_e + slope_e), cost_ue) where
+    effort is bought, cost_ue where it is enforced.
 
     Guarantee: nobody loses who reports the truth. x_ue > 0 makes the row of the pair tight in the
         dual, so a served user's utility, value less charge, is surplus_u >= 0, also where x is
-        fractional; edge devices earn slope / 2 a point above their cost. Where x is whole, as it
+        fractional; edge devices get at least their cost. So it is whether effort is bought or
+        enforced, which moves what they get and nothing else. Where x is whole, as it
         always is without bandwidth rows, the allocation is of greatest welfare and no user would
         rather have another expert at its prices; elsewhere some welfare is lost. Without bandwidth
         rows the allocation is that of shortest augmenting paths, exact to the rounding of sums, and
@@ -72,7 +75,6 @@ class ShadowPrice:
     solver: Solver = DIRECT
 
     name: ClassVar[str] = "shadow_price"
-    voluntary: ClassVar[bool] = True
     allocates: ClassVar[bool] = True
     claims: ClassVar[Claims] = Claims(individually_rational=frozenset({"users", "edge_devices"}))
 

@@ -5,7 +5,8 @@
     def test_my_mechanism_is_a_mechanism():
         check_mechanism(MyMechanism())
 
-Claims are for `mechanisms.audit` to test: here it is about shapes, batches and empty markets.
+Claims are for `mechanisms.audit` to test: here it is about shapes, batches and empty markets, with
+effort bought and enforced.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ import numpy as np
 
 from mechanisms.arrays import FloatArray
 from mechanisms.base import Mechanism
-from mechanisms.candidates import load, of_served
+from mechanisms.candidates import load, of_own_expert
 from mechanisms.claims import Claims
+from mechanisms.effort import EFFORTS, Effort
 from mechanisms.errors import MarketError
-from mechanisms.market import Market, UserReports
+from mechanisms.market import Market
+from mechanisms.none import is_free
 from mechanisms.outcome import Outcome, fault_of
-from mechanisms.supply import best_response
+from mechanisms.services import services_of
+from mechanisms.supply import answer
+from mechanisms.user_reports import UserReports
 
 MARKETS, USERS, EXPERTS, LISTED = 4, 7, 5, 3
 _ROUNDING = 1e-9
@@ -41,11 +46,12 @@ def check_mechanism(
         AssertionError: a check fails; the message says which.
     """
     check_description(mechanism)
-    for seed in range(2):
-        for listed in (None, LISTED):
-            market = draw_market(seed, listed=listed)
-            check_outcome(mechanism, market)
-            check_batches(mechanism, market, rtol=rtol)
+    for effort in EFFORTS:
+        for seed in range(2):
+            for listed in (None, LISTED):
+                market = draw_market(seed, listed=listed, effort=effort)
+                check_outcome(mechanism, market)
+                check_batches(mechanism, market, rtol=rtol)
     check_empty_markets(mechanism)
     if mechanism.allocates:
         check_users_are_needed(mechanism)
@@ -56,15 +62,23 @@ def check_mechanism(
 
 
 def draw_market(
-    seed: int, *, users: int = USERS, experts: int = EXPERTS, listed: int | None = None
+    seed: int,
+    *,
+    users: int = USERS,
+    experts: int = EXPERTS,
+    listed: int | None = None,
+    effort: Effort = "bought",
 ) -> Market:
     """Draw markets in which places and bands are scarce, some users idle, some pairs worth nothing.
+
+    Work is half to twice the points, and some experts and pairs have fixed costs.
 
     Args:
         seed: of the draw.
         users: number of users, U.
         experts: number of experts, E.
         listed: number of candidates of each user; None for no lists.
+        effort: see `Market`.
     """
     rng = np.random.default_rng(seed)
     each = (MARKETS, experts)
@@ -73,7 +87,7 @@ def draw_market(
     if listed is not None:
         order = np.argsort(rng.random((MARKETS, users, experts)), axis=-1)
         candidates = order[..., :listed]
-    return Market(
+    market = Market(
         unit_cost=rng.uniform(0.5, 3.0, each),
         cost_slope=rng.uniform(0.5, 1.5, each),
         demand=rng.uniform(0.0, 1.0, each) * (rng.random(each) < 0.9),
@@ -89,14 +103,31 @@ def draw_market(
         capacity=rng.integers(0, 3, each),
         bandwidth_limit=np.full(each, 1000.0),
         expert_topic=rng.integers(0, 2, each),
+        effort=effort,
+    )
+    reports = market.users_for("a market that is drawn")
+    fixed_cost = rng.uniform(0.0, 0.3, each) * (rng.random(each) < 0.5)
+    return replace(
+        market,
+        work=market.demand * rng.uniform(0.5, 2.0, each),
+        fixed_cost=market.demand * fixed_cost,
+        users=replace(
+            reports,
+            work=reports.points * rng.uniform(0.5, 2.0, pairs),
+            fixed_cost=rng.uniform(0.0, 0.3, pairs) * (rng.random(pairs) < 0.5),
+        ),
     )
 
 
 def check_description(mechanism: Mechanism) -> None:
     """Check that a mechanism says its name, what it does and what it claims."""
     _require(isinstance(mechanism.name, str) and bool(mechanism.name), "name is no word")
-    for flag in ("voluntary", "allocates"):
-        _require(isinstance(getattr(mechanism, flag), bool), f"{flag} is neither True nor False")
+    _require(isinstance(mechanism.allocates, bool), "allocates is neither True nor False")
+    _require(
+        not hasattr(mechanism, "voluntary"),
+        "voluntary is set, which nothing reads: Market.effort, in a world env.market.effort, says "
+        "whether effort is bought or enforced",
+    )
     _require(isinstance(mechanism.claims, Claims), "claims are no Claims")
 
 
@@ -111,18 +142,32 @@ def check_outcome(mechanism: Mechanism, market: Market) -> Outcome:
         _require(np.isfinite(array).all(), f"{name} is not finite")
     effort = outcome.effort
     _require(((effort >= 0) & (effort <= 1)).all(), "effort is outside 0..1")
-    _require_close(outcome.payment, outcome.unit_price * outcome.points, "payment is not by points")
     _require(bool(outcome.status), "status is empty")
     _require(outcome.solve_seconds >= 0, "solve_seconds is negative")
     _require_same(outcome, mechanism.clear(market), 0.0, "a market cleared again")
-    if mechanism.voluntary:
-        answer = best_response(outcome.unit_price, market.unit_cost, market.cost_slope)
-        _require_close(effort, answer, "effort is voluntary and no best response")
-    if not mechanism.allocates:
-        _require_close(outcome.points, market.demand * effort, "points are not demand . effort")
+    if mechanism.allocates:
+        _check_allocation(mechanism, market, outcome)
         return outcome
+    _require_close(outcome.payment, outcome.unit_price * outcome.points, "payment is not by points")
+    _require_close(outcome.points, market.demand * effort, "points are not demand . effort")
+    if not is_free(mechanism):
+        answered = answer(
+            outcome.unit_price,
+            market.point_cost,
+            market.point_slope,
+            market.fixed_point_cost,
+            None if market.effort == "bought" else effort,
+        )
+        words = "is bought and no best response" if market.effort == "bought" else "makes one lose"
+        _require_close(effort, answered, f"effort {words}")
+    return outcome
+
+
+def _check_allocation(mechanism: Mechanism, market: Market, outcome: Outcome) -> None:
+    """Check who serves whom, and that those who serve are paid for it, and do not lose."""
+    effort = outcome.effort
     users = market.users_for(mechanism.name)
-    expert = outcome.allocation_by(mechanism.name).expert
+    expert, _, pair_price = outcome.allocation_by(mechanism.name)
     _require(expert.dtype == np.int64, "expert is no array of int64")
     _require(((expert >= -1) & (expert < market.num_experts)).all(), "expert is none of the market")
     _require((expert[users.topic < 0] == -1).all(), "an idle user is served")
@@ -131,10 +176,24 @@ def check_outcome(mechanism: Mechanism, market: Market) -> Outcome:
     if users.candidates is not None:
         listed = (users.candidates == expert[..., np.newaxis]).any(axis=-1)
         _require((listed | (expert == -1)).all(), "an expert serves a user that does not list it")
-    points = of_served(users.points, expert, users.candidates)
-    points = load(points, expert, market.num_experts) * effort
-    _require_close(outcome.points, points, "points are not those of the users served")
-    return outcome
+    services = services_of(market, expert, mechanism.name)
+    own_effort = of_own_expert(effort, expert)
+    points = services.points * own_effort
+    _require_close(
+        outcome.points,
+        load(points, expert, market.num_experts),
+        "points are not those of the users served",
+    )
+    _require_close(
+        outcome.payment,
+        load(pair_price * points, expert, market.num_experts),
+        "payment is not by the points of the users served",
+    )
+    _require(not pair_price[expert < 0].any(), "there is a price for a user who is not served")
+    if not is_free(mechanism):
+        answered = services.answer(pair_price, None if market.effort == "bought" else own_effort)
+        words = "is bought and no best response" if market.effort == "bought" else "makes one lose"
+        _require_close(own_effort, answered, f"effort for a user {words}")
 
 
 def check_batches(mechanism: Mechanism, market: Market, *, rtol: float) -> None:
@@ -158,7 +217,7 @@ def check_empty_markets(mechanism: Mechanism) -> None:
     _require(not outcome.welfare.any(), "without experts there is welfare")
     if not mechanism.allocates:
         market = draw_market(3)
-        outcome = check_outcome(mechanism, replace(market, demand=np.zeros(EXPERTS)))
+        outcome = check_outcome(mechanism, market.with_demand(np.zeros(market.demand.shape)))
         for name in ("points", "payment", "welfare"):
             _require(not getattr(outcome, name).any(), f"without demand there is {name}")
 
@@ -198,7 +257,7 @@ def check_nobody_served(mechanism: Mechanism) -> None:
             cases["empty lists"] = draw_market(5, listed=0)
         for case, one in cases.items():
             outcome = check_outcome(mechanism, one)
-            expert, charge = outcome.allocation_by(mechanism.name)
+            expert, charge, _ = outcome.allocation_by(mechanism.name)
             _require((expert == -1).all(), f"{case}, and somebody is served")
             _require(not charge.any(), f"{case}, and somebody is charged")
             _require(not outcome.payment.any(), f"{case}, and somebody is paid")
@@ -213,7 +272,7 @@ def check_lists(mechanism: Mechanism, *, rtol: float, unique_charges: bool) -> N
         users = market.users_for(mechanism.name)
         order = np.argsort(users.arrays()["candidates"], axis=-1)
         fields = {}
-        for name in ("value", "points", "bandwidth_need"):
+        for name in ("value", "points", "bandwidth_need", "work", "fixed_cost"):
             fields[name] = np.take_along_axis(getattr(users, name), order, axis=-1)
         without = UserReports(**fields, topic=users.topic)
         ours, theirs = mechanism.clear(market), mechanism.clear(replace(market, users=without))

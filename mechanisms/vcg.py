@@ -33,31 +33,40 @@ class VCG:
     Program, for each world: the assignment of `mechanisms.assignment`, of welfare W = sum of w_ue
     over the pairs formed, credits/slot, where
 
-        w_ue = V_ue - q_ue (kappa_e + slope_e / 2)
+        w_ue = V_ue - cost_ue,    cost_ue = work_ue (kappa_e + slope_e / 2) + f_ue
 
         V            `UserReports.value`: worth of full service to the user, credits
-        q            `UserReports.points`: points that full service delivers
+        work, f      `UserReports.work`, points, and `fixed_cost`, credits
         kappa, slope reported unit cost and cost slope, credits/point
 
     subject to capacity and, with `bandwidth`, to the bandwidth rows. A user u served by e is
     charged the cost of serving it and what the others lose by its presence,
 
-        charge_u = q_ue (kappa_e + slope_e / 2) + W(without u) - (W - w_ue)   credits
+        charge_u = cost_ue + W(without u) - (W - w_ue)   credits
 
-    and everybody else nothing. Experts get kappa + slope a point, the least price whose best
-    response is full effort.
+    and everybody else nothing. Experts get the least price of full effort for each user they serve,
+
+        max(work_ue (kappa_e + slope_e), cost_ue)   credits where effort is bought,
+        cost_ue                                     where it is enforced,
+
+    by the point: divided by the points q_ue of the service. A pair that costs and delivers no point
+    is not formed.
 
     Guarantee: the allocation is of greatest welfare, proven. A user's utility, value less charge,
         is W - W(without u): never negative; and as W(without u) does not depend on what u reports,
-        a user does best by reporting V truthfully, whatever others report (points and band are seen
-        in delivery, not reported). An allocation that is not proven optimal would carry none of
+        a user does best by reporting V truthfully, whatever others report (points, work and band
+        are seen in delivery, not reported). What experts get enters neither, so this holds whether
+        effort is bought or enforced. An allocation that is not proven optimal would carry none of
         this, and is refused: `MechanismError`.
     Capacity only: every W(without u) follows from one assignment, by prices instead of U more
         (`least_prices`). With bandwidth rows, or with `solver` cvxpy, it takes a program more for
         each served user: for studies, not for training.
-    Edge devices earn slope / 2 a point above their cost, at full effort. The platform pays that
-        much more than the costs which users bear, and keeps what they pay beyond: the balance has
-        either sign. `Market.budget` is ignored.
+    Edge devices: where effort is bought they earn work slope / 2 above their cost, less what is
+        fixed, and at least their cost. The platform pays that much more than the costs which users
+        bear, and keeps what they pay beyond: the balance has either sign. Where effort is enforced
+        they get their cost, and the platform keeps W(without u) - (W - w_ue) >= 0 of each served
+        user: the balance is never negative, but for rounding. It is claimed of neither, since
+        claims hold in all regimes they name. `Market.budget` is ignored.
     Strategic side: users. Edge devices are taken at their word: one could gain by reporting other
         costs.
     No users, no experts, no capacity, nothing worth serving: nobody is served or charged.
@@ -69,7 +78,6 @@ class VCG:
     solver: Solver = DIRECT
 
     name: ClassVar[str] = "vcg"
-    voluntary: ClassVar[bool] = True
     allocates: ClassVar[bool] = True
     claims: ClassVar[Claims] = Claims(
         strategic=frozenset({"users"}),

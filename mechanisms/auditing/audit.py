@@ -12,12 +12,12 @@ from mechanisms.auditing.clearings import Clearings
 from mechanisms.auditing.regret import Regrets, search_regrets
 from mechanisms.auditing.report import AuditReport, Misreport
 from mechanisms.auditing.utility import envy, realised_welfare, taking_part, utilities
-from mechanisms.base import Mechanism
+from mechanisms.base import Mechanism, check_no_voluntary
 from mechanisms.claims import Side
 from mechanisms.errors import MechanismError
 from mechanisms.fairness import jain_index
 from mechanisms.market import Market
-from mechanisms.supply import best_response, welfare
+from mechanisms.supply import answer, welfare
 
 
 def audit(
@@ -35,7 +35,8 @@ def audit(
     about unit_cost and cost_slope, users, where the mechanism allocates, about their row of
     `UserReports.value`. Markets with a misreport are cleared many at a time, at most
     `regret.CHUNK_ENTRIES` entries a field. The same seed gives the same report but for
-    `solve_seconds`, and with a larger number of misreports never a smaller regret.
+    `solve_seconds`, and with a larger number of misreports never a smaller regret. Effort is bought
+    or enforced as `market.effort` says (`auditing.utility`).
 
     Args:
         mechanism: that is measured.
@@ -47,11 +48,13 @@ def audit(
             bandwidth rows; None for as the mechanism does, which then has an attribute `bandwidth`.
 
     Raises:
-        ValueError: misreports or agents below its limit, an empty batch.
+        ValueError: misreports or agents below its limit, an empty batch, or a mechanism that sets
+            `voluntary`.
         MarketError: the market lacks what the mechanism needs.
         MechanismError: not one market could be cleared, or a mechanism that allocates gave no
             allocation.
     """
+    check_no_voluntary(mechanism, mechanism.name)
     if misreports < 0:
         raise ValueError(f"misreports = {misreports}: must be >= 0")
     if agents is not None and agents < 1:
@@ -83,6 +86,7 @@ def audit(
     budget = truth.budget if own_budget is None else own_budget
     return AuditReport(
         mechanism=mechanism.name,
+        effort=market.effort,
         markets=len(index),
         regret_mean={side: float(found.gain.mean()) for side, found in searched.items()},
         regret_max={side: float(found.gain.max()) for side, found in searched.items()},
@@ -127,8 +131,10 @@ def _optimum(mechanism: Mechanism, truth: Market, bandwidth: bool | None) -> Flo
         if bandwidth is None:
             bandwidth = bool(getattr(mechanism, "bandwidth", False))
         return optimal_welfare(truth, bandwidth=bandwidth)
-    effort = best_response(truth.value, truth.unit_cost, truth.cost_slope)
-    return welfare(effort, truth.demand, truth.value, truth.unit_cost, truth.cost_slope)
+    # At a price of all that a point is worth, whoever adds to welfare serves, and serves best.
+    costs = truth.point_cost, truth.point_slope
+    effort = answer(truth.value, *costs, truth.fixed_point_cost)
+    return welfare(effort, truth.demand, truth.value, *costs, truth.fixed_cost)
 
 
 def _ratio(reached: float, optimum: float) -> float:

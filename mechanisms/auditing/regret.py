@@ -146,4 +146,5 @@ def _with_reports(
     unit_cost = np.repeat(once.unit_cost, count, axis=1)
     cost_slope = np.repeat(once.cost_slope, count, axis=1)
     unit_cost[place], cost_slope[place] = reports[..., 0], reports[..., 1]
-    return replace(once, unit_cost=unit_cost, cost_slope=cost_slope)
+    experts = once.experts._replace(unit_cost=unit_cost, cost_slope=cost_slope)
+    return once.with_experts(experts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mechanisms.claims import Side
+from mechanisms.effort import Effort
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class AuditReport:
 
     Attributes:
         mechanism: its name.
+        effort: `Market.effort` of the markets, bought or enforced.
         markets: number of markets measured: those whose truthful reports cleared.
         regret_mean: by side: gain of an agent by the best misreport found, others truthful, mean
             over the agents searched, credits/slot. A *lower bound* of the true regret, and so are
@@ -57,7 +59,8 @@ class AuditReport:
         jain: by side: Jain's fairness of utilities, mean over markets, 0..1.
         envy_max: by side: the most that anyone would gain by changing places with another
             (`utility.envy`), credits/slot.
-        participation: share of edge devices with positive effort, share of users served, 0..1.
+        participation: share of edge devices with positive effort, where the mechanism allocates for
+            some user; share of users served, 0..1.
         solve_seconds: to clear one market at the truth, by the mechanism's own clock, seconds.
         misreports: number tried for each agent searched.
         agents: by side: agents searched, in all markets together.
@@ -67,6 +70,7 @@ class AuditReport:
     """
 
     mechanism: str
+    effort: Effort
     markets: int
     regret_mean: dict[Side, float]
     regret_max: dict[Side, float]

@@ -1,113 +1,173 @@
-"""Utility, welfare and envy of those who take part, at their true costs and values."""
+"""Utility, welfare and envy of those who take part, at their true costs and values.
+
+`Market.effort` of the truth says how effort follows from the outcome. Bought: it is the best
+response at true costs to the price. Enforced: it is what the outcome orders. In both an edge device
+declines where it would lose at its true costs, unless experts are free (`is_free`). Of users who
+are allocated an expert each service is decided alone.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from mechanisms.arrays import BoolArray, FloatArray, IntArray
 from mechanisms.base import Mechanism
-from mechanisms.candidates import load, of_served
+from mechanisms.candidates import load, of_own_expert, of_served
 from mechanisms.claims import Side
 from mechanisms.market import Market
+from mechanisms.none import is_free
 from mechanisms.outcome import Outcome
-from mechanisms.supply import best_response, cost, welfare
+from mechanisms.services import Services, services_of
+from mechanisms.supply import answer, cost, welfare
 
 
 def realised_effort(mechanism: Mechanism, truth: Market, outcome: Outcome) -> FloatArray:
-    """Return the effort (..., E), 0..1, that edge devices give.
-
-    It is the best response at true costs where effort is voluntary, else what the outcome says.
-    """
-    if mechanism.voluntary:
-        return best_response(outcome.unit_price, truth.unit_cost, truth.cost_slope)
-    return outcome.effort
-
-
-def requested_points(mechanism: Mechanism, truth: Market, outcome: Outcome) -> FloatArray:
-    """Return the points (..., E) requested of each edge device at full effort, points/slot.
-
-    These are its demand, or where the mechanism allocates the points of the users that it serves.
-    """
-    if not mechanism.allocates:
-        return truth.demand
-    expert = outcome.allocation_by(mechanism.name).expert
-    points = truth.users_for(mechanism.name).points
-    return load(_of_served(truth, points, expert), expert, truth.num_experts)
+    """Return the effort (..., E), 0..1, that edge devices give where a mechanism only prices."""
+    if is_free(mechanism):
+        return outcome.effort
+    return _answer(truth, outcome.unit_price, outcome.effort)
 
 
 def utilities(mechanism: Mechanism, truth: Market, outcome: Outcome) -> dict[Side, FloatArray]:
     """Return the utility of each agent, credits/slot; of users only where the mechanism allocates.
 
-    An edge device of which F points are requested at price p has F (p x - kappa x - slope x^2 / 2),
-    (..., E), with x its `realised_effort`. A user has the value of the expert that serves it less
-    its charge, (..., U): 0 if it is neither served nor charged.
+    An edge device of demand D at price p has D (p x - kappa x - slope x^2 / 2), costs being those
+    of a point, less what is fixed if x > 0, (..., E), with x its realised effort. Where the
+    mechanism allocates it has the sum of what it earns beyond its costs by each user that it
+    serves. A user has the share x of the value of the expert that serves it less its charge, (...,
+    U): 0 if it is neither served nor charged.
 
     Args:
         mechanism: that decided.
         truth: true costs and values; its leading axes broadcast against the outcome's.
         outcome: decided from any reports.
     """
-    effort = realised_effort(mechanism, truth, outcome)
-    margin = outcome.unit_price * effort - cost(effort, truth.unit_cost, truth.cost_slope)
-    found: dict[Side, FloatArray] = {
-        "edge_devices": requested_points(mechanism, truth, outcome) * margin
+    if not mechanism.allocates:
+        effort = realised_effort(mechanism, truth, outcome)
+        return {"edge_devices": _earned(truth, outcome.unit_price, effort)}
+    served = _served(mechanism, truth, outcome)
+    profit = served.services.profit(served.pair_price, served.effort)
+    return {
+        "edge_devices": load(profit, served.services.expert, truth.num_experts),
+        "users": served.value * served.effort - served.charge,
     }
-    if mechanism.allocates:
-        allocation = outcome.allocation_by(mechanism.name)
-        value = truth.users_for(mechanism.name).value
-        found["users"] = _of_served(truth, value, allocation.expert) - allocation.charge
-    return found
 
 
 def realised_welfare(mechanism: Mechanism, truth: Market, outcome: Outcome) -> FloatArray:
-    """Return value less true cost (...) of what is delivered, credits/slot.
-
-    Where the mechanism allocates, the served have their full value.
-    """
-    effort = realised_effort(mechanism, truth, outcome)
+    """Return value less true cost (...) of what is delivered, credits/slot."""
     if not mechanism.allocates:
-        return welfare(effort, truth.demand, truth.value, truth.unit_cost, truth.cost_slope)
-    expert = outcome.allocation_by(mechanism.name).expert
-    value = truth.users_for(mechanism.name).value
-    served = _of_served(truth, value, expert).sum(axis=-1)
-    points = requested_points(mechanism, truth, outcome)
-    borne = points * cost(effort, truth.unit_cost, truth.cost_slope)
-    return np.asarray(served - borne.sum(axis=-1))
+        return welfare(
+            realised_effort(mechanism, truth, outcome),
+            truth.demand,
+            truth.value,
+            truth.point_cost,
+            truth.point_slope,
+            truth.fixed_cost,
+        )
+    served = _served(mechanism, truth, outcome)
+    value = (served.value * served.effort).sum(axis=-1)
+    return np.asarray(value - served.services.cost(served.effort).sum(axis=-1))
 
 
 def taking_part(mechanism: Mechanism, truth: Market, outcome: Outcome, side: Side) -> BoolArray:
-    """Return which edge devices (..., E) give effort, or which users (..., U) are served."""
-    if side == "edge_devices":
+    """Return which edge devices (..., E) give effort, or which users (..., U) are served.
+
+    Where a mechanism allocates, edge devices give effort for some user.
+    """
+    if not mechanism.allocates:
         return np.asarray(realised_effort(mechanism, truth, outcome) > 0)
-    return np.asarray(outcome.allocation_by(mechanism.name).expert >= 0)
+    served = _served(mechanism, truth, outcome)
+    is_served = np.asarray(served.effort > 0)
+    if side == "users":
+        return is_served
+    number = load(is_served.astype(np.float64), served.services.expert, truth.num_experts)
+    return np.asarray(number > 0)
 
 
 def envy(mechanism: Mechanism, truth: Market, outcome: Outcome) -> dict[Side, FloatArray]:
     """Return the most that each agent would gain by changing places with another of its side.
 
-    It is in credits/slot and never negative. An edge device would have the other's price and effort
-    (its own best response where that is voluntary) for the points that are requested of itself,
-    (..., E); a user the other's expert and charge, (..., U), where an expert that is not its
-    candidate is worth nothing to it.
+    It is in credits/slot and never negative. An edge device would have the other's unit price and
+    effort (its own best response where that is bought) for what is requested of itself, (..., E); a
+    user the other's expert, effort and charge, (..., U), where an expert that is not its candidate
+    is worth nothing to it.
     """
     own = utilities(mechanism, truth, outcome)
     most = {side: np.zeros_like(had) for side, had in own.items()}
-    points = requested_points(mechanism, truth, outcome)
+    served = _served(mechanism, truth, outcome) if mechanism.allocates else None
     for other in range(truth.num_experts):
-        price, effort = outcome.unit_price[..., [other]], outcome.effort[..., [other]]
-        if mechanism.voluntary:
-            effort = best_response(price, truth.unit_cost, truth.cost_slope)
-        would_have = points * (price * effort - cost(effort, truth.unit_cost, truth.cost_slope))
+        price = np.broadcast_to(outcome.unit_price[..., [other]], outcome.unit_price.shape)
+        ordered = np.broadcast_to(outcome.effort[..., [other]], outcome.effort.shape)
+        if served is None:
+            would_have = _earned(truth, price, _answer(truth, price, ordered))
+        else:
+            would_have = _earned_by_users(truth, served.services, price, ordered)
         most["edge_devices"] = np.maximum(most["edge_devices"], would_have - own["edge_devices"])
-    if mechanism.allocates:
+    if served is not None:
         users = truth.users_for(mechanism.name)
-        allocation = outcome.allocation_by(mechanism.name)
+        expert = served.services.expert
         for other in range(users.num_users):
-            expert = np.broadcast_to(allocation.expert[..., [other]], own["users"].shape)
-            value = of_served(users.value, expert, users.candidates)
-            would_have = value - allocation.charge[..., [other]]
+            others_expert = np.broadcast_to(expert[..., [other]], expert.shape)
+            value = _of_served(truth, users.value, others_expert)
+            would_have = value * served.effort[..., [other]] - served.charge[..., [other]]
             most["users"] = np.maximum(most["users"], would_have - own["users"])
     return most
+
+
+class _Served(NamedTuple):
+    """What comes of an allocation at true costs, (..., U) each."""
+
+    services: Services
+    pair_price: FloatArray
+    effort: FloatArray
+    value: FloatArray  # of full effort, credits
+    charge: FloatArray  # at this effort, credits
+
+
+def _served(mechanism: Mechanism, truth: Market, outcome: Outcome) -> _Served:
+    allocation = outcome.allocation_by(mechanism.name)
+    services = services_of(truth, allocation.expert, mechanism.name)
+    ordered = of_own_expert(outcome.effort, allocation.expert)
+    if is_free(mechanism):
+        effort = ordered
+    else:
+        effort = services.answer(
+            allocation.pair_price, ordered if truth.effort == "enforced" else None
+        )
+    value = _of_served(truth, truth.users_for(mechanism.name).value, allocation.expert)
+    # Who is served by nobody pays what it is charged, if anything.
+    share = np.where(allocation.expert >= 0, effort, 1.0)
+    return _Served(services, allocation.pair_price, effort, value, allocation.charge * share)
+
+
+def _answer(truth: Market, unit_price: FloatArray, ordered: FloatArray) -> FloatArray:
+    """Return the effort (..., E) that edge devices of true costs give for a point of demand."""
+    return answer(
+        unit_price,
+        truth.point_cost,
+        truth.point_slope,
+        truth.fixed_point_cost,
+        ordered if truth.effort == "enforced" else None,
+    )
+
+
+def _earned(truth: Market, unit_price: FloatArray, effort: FloatArray) -> FloatArray:
+    """Return what edge devices (..., E) earn beyond their true costs, credits/slot."""
+    margin = unit_price * effort - cost(effort, truth.point_cost, truth.point_slope)
+    return truth.demand * margin - np.where(truth.demand * effort > 0, truth.fixed_cost, 0.0)
+
+
+def _earned_by_users(
+    truth: Market, services: Services, unit_price: FloatArray, ordered: FloatArray
+) -> FloatArray:
+    """Return the same of those who serve users, each at the price and effort (..., E) given."""
+    price = of_own_expert(unit_price, services.expert)
+    own_order = of_own_expert(ordered, services.expert)
+    effort = services.answer(price, own_order if truth.effort == "enforced" else None)
+    profit = services.profit(price, effort)
+    return load(profit, services.expert, truth.num_experts)
 
 
 def _of_served(truth: Market, amounts: FloatArray, expert: IntArray) -> FloatArray:

@@ -12,7 +12,9 @@ def violations(report: AuditReport, claims: Claims, tolerance: float = 1e-6) -> 
     """Return each claimed property that the report contradicts, in words with the number.
 
     The list is empty where none is. A claim on a side that was not measured counts as contradicted:
-    nothing supports it. Whether the markets met `claims.condition` is for the caller to see to.
+    nothing supports it. Where effort was bought or enforced as the claims do not cover
+    (`claims.regimes`), nothing was claimed and nothing is contradicted. Whether the markets met
+    `claims.condition` is for the caller to see to.
 
     Args:
         report: from `audit`.
@@ -20,6 +22,8 @@ def violations(report: AuditReport, claims: Claims, tolerance: float = 1e-6) -> 
         tolerance: credits/slot, and share of the optimal welfare, up to which a difference is
             rounding.
     """
+    if report.effort not in claims.regimes:
+        return []
     found: list[tuple[bool, str]] = []
     for side in sorted(claims.incentive_compatible):
         regret = report.regret_max.get(side, np.nan)

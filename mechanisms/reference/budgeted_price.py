@@ -29,17 +29,17 @@ class BudgetedPriceProgram(ConvexMechanism):
         import cvxpy as cp
 
         effort = cp.Variable(given.num_experts, name="effort")
-        gain = given.derived("gain", lambda m: m.demand * (m.value - m.unit_cost))
-        pay = given.derived("pay", lambda m: m.demand * m.unit_cost, nonneg=True)
-        more_pay = given.derived("more_pay", lambda m: m.demand * m.cost_slope, nonneg=True)
+        gain = given.derived("gain", lambda m: m.demand * (m.value - m.point_cost))
+        pay = given.derived("pay", lambda m: m.demand * m.point_cost, nonneg=True)
+        more_pay = given.derived("more_pay", lambda m: m.demand * m.point_slope, nonneg=True)
         rise = more_pay @ cp.square(effort)
 
         within_budget = pay @ effort + rise <= given.budget
 
         def unit_price(market: Market) -> FloatArray:
             dearer = 1.0 + max(0.0, float(within_budget.dual_value))
-            growth = market.cost_slope * (2 * dearer - 1)
-            best = np.clip((market.value - market.unit_cost * dearer) / growth, 0.0, 1.0)
+            growth = market.point_slope * (2 * dearer - 1)
+            best = np.clip((market.value - market.point_cost * dearer) / growth, 0.0, 1.0)
             off = (np.abs(effort.value - best) > _SETTLED) & (market.demand > 0)
             if off.any():
                 raise MechanismError(
@@ -47,7 +47,7 @@ class BudgetedPriceProgram(ConvexMechanism):
                     "beside the other experts' for Clarabel to settle; solver: direct does"
                 )
             bought = effort.value > _NOTHING
-            price = market.unit_cost + market.cost_slope * effort.value
+            price = market.point_cost + market.point_slope * effort.value
             return np.where(bought, price, 0.0)
 
         return ConvexProgram(

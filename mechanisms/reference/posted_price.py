@@ -45,15 +45,15 @@ class PostedPriceProgram:
         return price
 
     def _best(self, market: Market) -> float:
-        slope = market.cost_slope[market.demand > 0]
+        slope = market.point_slope[market.demand > 0]
         if slope.size and slope.max() > FARTHEST * slope.min():
             raise MechanismError(
                 f"posted_price: a cost_slope is {slope.max() / slope.min():.1g} times another: "
                 f"Clarabel settles up to {FARTHEST:g}; solver: direct does beyond"
             )
         best_price, best_profit = 0.0, 0.0
-        full_effort_price = market.unit_cost + market.cost_slope
-        breakpoints = np.unique(np.concatenate([market.unit_cost, full_effort_price]))
+        full_effort_price = market.point_cost + market.point_slope
+        breakpoints = np.unique(np.concatenate([market.point_cost, full_effort_price]))
         for lower, upper in pairwise(breakpoints.tolist()):
             if not (_grows(market, lower, upper) & (market.demand > 0)).any():
                 continue  # a higher price buys no more: the piece before holds the best price
@@ -64,14 +64,14 @@ class PostedPriceProgram:
 
     def _best_on(self, market: Market, lower: float, upper: float) -> tuple[float, float]:
         grows = _grows(market, lower, upper)
-        full = lower >= market.unit_cost + market.cost_slope
+        full = lower >= market.point_cost + market.point_slope
         found = self.compiled(market.num_experts).solve(
             f" on the piece [{lower}, {upper}]",
-            margin=market.demand * (market.value - market.unit_cost) * grows,
-            curvature=market.demand * market.cost_slope * grows,
+            margin=market.demand * (market.value - market.point_cost) * grows,
+            curvature=market.demand * market.point_slope * grows,
             grows=grows,
-            start=market.unit_cost * grows,
-            slope=market.cost_slope,
+            start=market.point_cost * grows,
+            slope=market.point_slope,
             full_points=(market.demand * full).sum(),
             lower=lower,
             upper=upper,
@@ -82,7 +82,8 @@ class PostedPriceProgram:
 
 def _grows(market: Market, lower: float, upper: float) -> BoolArray:
     """Return the experts (E,) whose effort grows on a piece between neighbouring breakpoints."""
-    return np.asarray((lower >= market.unit_cost) & (upper <= market.unit_cost + market.cost_slope))
+    start = market.point_cost
+    return np.asarray((lower >= start) & (upper <= start + market.point_slope))
 
 
 def _program(num_experts: int) -> Program:

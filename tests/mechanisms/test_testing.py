@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import mechanisms
-from mechanisms import Allocation, Claims, Market, Mechanism, MechanismError, Outcome
+from mechanisms import Claims, Market, Mechanism, MechanismError, Outcome
 from mechanisms.testing import check_mechanism
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in mechanisms.names()]
@@ -48,10 +48,6 @@ class Faulty:
     name: str = "faulty"
 
     @property
-    def voluntary(self) -> bool:
-        return self.inner.voluntary
-
-    @property
     def allocates(self) -> bool:
         return self.inner.allocates
 
@@ -75,10 +71,10 @@ class Faulty:
             return replace(outcome, allocation=None)
         if self.fault == "charge" and outcome.allocation is not None:
             charge = outcome.allocation.charge + 1.0
-            return replace(outcome, allocation=Allocation(outcome.allocation.expert, charge))
+            return replace(outcome, allocation=outcome.allocation._replace(charge=charge))
         if self.fault == "idle" and outcome.allocation is not None and market.num_experts:
             expert = np.maximum(outcome.allocation.expert, 0)
-            return replace(outcome, allocation=Allocation(expert, outcome.allocation.charge))
+            return replace(outcome, allocation=outcome.allocation._replace(expert=expert))
         return outcome
 
 
