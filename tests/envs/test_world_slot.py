@@ -268,7 +268,10 @@ def may_choose(world: World, n: int, u: int, action: int) -> bool:
 
 
 def admitted(world: World, n: int, actions: np.ndarray) -> list[int]:
-    """Return the users that places and the account of the world admit, in the order of the lots."""
+    """Return the users that places and the account of the world admit.
+
+    They come in the order of the lots, those who take their allocated expert before all others.
+    """
     places = world.config.experts.max_concurrent or world.num_users
     free = [places] * world.num_experts
     credits = inf
@@ -276,7 +279,13 @@ def admitted(world: World, n: int, actions: np.ndarray) -> list[int]:
         income = np.broadcast_to(world.market.income, (world.num_worlds,))[n]
         credits = float(world.market.balance[n]) + float(income)
     found = []
-    for u in sorted(range(world.num_users), key=lambda u: float(world.slot.lots[n, u])):
+
+    def place_in_line(u: int) -> tuple[bool, float]:
+        allocates = world.mechanism.allocates
+        takes_own = allocates and actions[n, u] == world.slot.offer.allocation.expert[n, u]
+        return not takes_own, float(world.slot.lots[n, u])
+
+    for u in sorted(range(world.num_users), key=place_in_line):
         e = int(actions[n, u])
         if e == world.num_experts or not may_choose(world, n, u, e):
             continue
