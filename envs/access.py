@@ -21,7 +21,11 @@ from envs.per_expert import per_expert
 
 
 def transmission(
-    config: ChannelConfig, bits: Float, snr: Float, share: Float | float = 1.0
+    config: ChannelConfig,
+    bits: Float,
+    snr: Float,
+    share: Float | float = 1.0,
+    alone_s: Float | None = None,
 ) -> tuple[Float, Float, Float]:
     """Return airtime, s of the whole band, the time to send, s, and the energy, J.
 
@@ -30,13 +34,19 @@ def transmission(
         bits: bits to send.
         snr: linear SNR alone on the band.
         share: share of the band, above 0 and at most 1.
+        alone_s: airtime alone on the band where that is known, which it is whatever the share under
+            `spectral_density`, s.
     """
-    if config.access == "total_power":
-        snr = snr / share
-    airtime_s = bits / (config.bandwidth_hz * spectral_efficiency(snr, Rate.of(config)))
+    if config.access == "spectral_density":
+        airtime_s = _airtime_s(config, bits, snr) if alone_s is None else alone_s
+        return airtime_s, airtime_s / share, config.tx_power_w * airtime_s
+    airtime_s = _airtime_s(config, bits, snr / share)
     time_s = airtime_s / share
-    powered_s = time_s if config.access == "total_power" else airtime_s
-    return airtime_s, time_s, config.tx_power_w * powered_s
+    return airtime_s, time_s, config.tx_power_w * time_s
+
+
+def _airtime_s(config: ChannelConfig, bits: Float, snr: Float) -> Float:
+    return bits / (config.bandwidth_hz * spectral_efficiency(snr, Rate.of(config)))
 
 
 def answer_share(config: ChannelConfig, words: Float) -> Float:

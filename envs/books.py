@@ -5,7 +5,7 @@ from typing import NamedTuple
 from envs.arrays import Bool, Float
 from envs.asked import Asked
 from envs.delivery import Choice, Delivery
-from envs.per_expert import per_expert
+from envs.per_expert import each_per_expert
 from envs.slot import SlotResult
 from envs.transfers import Transfers
 
@@ -13,10 +13,9 @@ from envs.transfers import Transfers
 class Booked(NamedTuple):
     """Sums over the requests of each expert in a slot, (N, E) each."""
 
-    asked: Asked
+    asked: Asked | None  # None where experts are free, and nothing is told
     load: Float  # users served
     airtime_s: Float  # s of the whole band
-    compute_s: Float
     work: Float  # words
     edge_energy_j: Float
     points: Float  # delivered
@@ -36,23 +35,21 @@ class Gains(NamedTuple):
 def of_experts(transfers: Transfers, delivery: Delivery) -> Booked:
     """Return the sums of a slot over the requests of each expert."""
     slot = transfers.slot
+    amounts = [
+        delivery.served,
+        delivery.airtime_s,
+        delivery.served * slot.conditions.work,
+        delivery.edge_energy_j,
+        delivery.points,
+        delivery.payment,
+        delivery.edge_cost,
+    ]
+    if not slot.offer.free:
+        amounts += [delivery.asked_points, delivery.asked_work, delivery.asked_fixed]
     shape = slot.num_worlds, slot.num_experts
-
-    def summed(amount: Float) -> Float:
-        return per_expert(transfers.cell, amount, shape)
-
-    asked = delivery.asked_points, delivery.asked_work, delivery.asked_fixed
-    return Booked(
-        asked=Asked(*map(summed, asked)),
-        load=summed(delivery.served),
-        airtime_s=summed(delivery.airtime_s),
-        compute_s=summed(delivery.compute_s),
-        work=summed(delivery.served * slot.conditions.work),
-        edge_energy_j=summed(delivery.edge_energy_j),
-        points=summed(delivery.points),
-        payment=summed(delivery.payment),
-        edge_cost=summed(delivery.edge_cost),
-    )
+    sums = each_per_expert(transfers.cell, amounts, shape)
+    asked = None if slot.offer.free else Asked(*sums[7:])
+    return Booked(asked, *sums[:7])
 
 
 def result(

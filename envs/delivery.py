@@ -6,7 +6,7 @@ import numpy as np
 
 from envs import admission, quality
 from envs.arrays import Bool, Float, Int
-from envs.effort import Answer, answer, cost
+from envs.effort import Answer, answer
 from envs.offer import kept_share
 from envs.slot import Slot
 from envs.transfers import Carried, Transfers, carried
@@ -28,7 +28,6 @@ class Delivery(NamedTuple):
     declined: Bool  # was admitted, and its expert declines
     delay_s: Float  # backlogs, both ways over the shared band, and computing
     airtime_s: Float  # added to the expert's backlog, s of the whole band
-    compute_s: Float  # added to the expert's backlog of computing
     user_energy_j: Float  # that the user pays for
     edge_energy_j: Float  # that the edge device pays for
     points: Float  # delivered
@@ -38,8 +37,8 @@ class Delivery(NamedTuple):
     edge_cost: Float  # true cost, credits
     gain: Float  # credits over abandoning
     asked_points: Float  # of full effort as if alone, where an expert was requested
-    asked_work: Float  # reference points, where an expert was requested
-    asked_fixed: Float  # fixed cost as if alone, credits, where an expert was requested
+    asked_work: Float  # reference points, likewise
+    asked_fixed: Float  # fixed cost, likewise, credits
 
 
 def choose(slot: Slot, actions: Int) -> Choice:
@@ -49,8 +48,8 @@ def choose(slot: Slot, actions: Int) -> Choice:
         slot: the slot.
         actions: (N, U) checked actions (`envs.actions.checked`).
     """
-    world, user = np.arange(slot.num_worlds)[:, None], np.arange(slot.num_users)
-    allowed = slot.mask[world, user, actions]
+    row = np.arange(actions.size).reshape(actions.shape)
+    allowed = slot.mask.reshape(-1).take(row * slot.mask.shape[-1] + actions)
     requested = allowed & (actions < slot.num_candidates)
     walked_away = np.zeros(actions.shape, bool)
     if slot.offer.allocates:
@@ -70,6 +69,9 @@ class Money(NamedTuple):
 def money(transfers: Transfers, at: Carried) -> Money:
     """Return what the services of transfers bring and cost."""
     offer = transfers.slot.offer
+    if offer.free:
+        nothing = np.zeros(at.points.shape)
+        return Money(nothing, nothing, _fixed_cost(transfers, at))
     revenue = charge = offer.unit_price.take(transfers.cell) * at.points
     if offer.allocates:
         allocated, allocation = transfers.allocated(), offer.allocation
@@ -99,12 +101,13 @@ def _answered(transfers: Transfers, revenue: Float, fixed: Float | float) -> Ans
     return answer(revenue, reference_points, *true_costs, fixed, ordered)
 
 
-def _admitted(transfers: Transfers, alone: Carried) -> Bool:
+def _admitted(transfers: Transfers, alone: Carried | None) -> Bool:
     """Return the requests that experts admit, (N, R).
 
     Args:
         transfers: the transfers.
-        alone: how each is carried as if alone, which the account has to cover.
+        alone: how each is carried as if alone, which the account has to cover; None where experts
+            are free.
     """
     slot, account = transfers.slot, transfers.slot.account
     places = slot.config.experts.max_concurrent
@@ -112,7 +115,7 @@ def _admitted(transfers: Transfers, alone: Carried) -> Bool:
         return transfers.requested
     first = transfers.allocated() if slot.offer.allocates else None
     lot = transfers.lot if first is None else transfers.lot - first
-    if account is None:
+    if account is None or alone is None:
         return admission.by_places(transfers.cell, transfers.requested, places, lot)
     due = money(transfers, alone)
     reserved = due.revenue * _answered(transfers, due.revenue, due.fixed).effort
@@ -136,20 +139,22 @@ def deliver(transfers: Transfers) -> Delivery:
     """
     slot, conditions, offer = transfers.slot, transfers.slot.conditions, transfers.slot.offer
     reward, cell = slot.config.reward, transfers.cell
-    alone = carried(transfers, transfers.requested, alone=True)
+    alone = None if offer.free else carried(transfers, transfers.requested, alone=True)
     admitted = served = _admitted(transfers, alone)
     at = carried(transfers, admitted)
+    asked = at if alone is None else alone  # where experts are free nobody is told
     due = money(transfers, at)
-    effort: Float | float = 1.0
-    if not offer.free:
+    reference_points = transfers.own(conditions.reference_points)
+    if offer.free:
+        effort: Float | float = 1.0
+        effort_cost = conditions.pool.full_effort_cost.take(cell) * reference_points
+    else:
         answered = _answered(transfers, due.revenue, due.fixed)
-        effort, served = answered.effort, admitted & answered.serves
+        effort, effort_cost = answered.effort, answered.cost
+        served = admitted & answered.serves
         if (served != admitted).any():
             at = carried(transfers, served)
             due = money(transfers, at)
-    reference_points = transfers.own(conditions.reference_points)
-    kappa, slope = conditions.pool.unit_cost.take(cell), conditions.pool.cost_slope.take(cell)
-    edge_cost = cost(effort, reference_points, kappa, slope, due.fixed)
     edge_energy_j: Float | float = 0.0
     if reward.downlink_energy == "edge_device":
         edge_energy_j = at.energy_j * transfers.own(conditions.answer_share)
@@ -163,16 +168,15 @@ def deliver(transfers: Transfers) -> Delivery:
         declined=admitted & ~served,
         delay_s=served * at.delay_s,
         airtime_s=served * at.airtime_s,
-        compute_s=served * transfers.own_s,
         user_energy_j=served * user_energy_j,
         edge_energy_j=served * edge_energy_j,
         points=served * points,
         harm=served * harm,
         payment=served * due.revenue * effort,
         charge=served * charge,
-        edge_cost=served * edge_cost,
+        edge_cost=served * (effort_cost + due.fixed),
         gain=served * (gain - charge),
-        asked_points=transfers.requested * alone.points,
+        asked_points=transfers.requested * asked.points,
         asked_work=transfers.requested * reference_points,
-        asked_fixed=transfers.requested * _fixed_cost(transfers, alone),
+        asked_fixed=transfers.requested * _fixed_cost(transfers, asked),
     )

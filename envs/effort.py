@@ -25,19 +25,8 @@ class Answer(NamedTuple):
     """Answer of edge devices to a price, for each subtask."""
 
     effort: Float  # 0..1
-    cost: Float  # of that effort and of serving, credits
+    cost: Float  # of that effort, without what serving costs whatever it is, credits
     serves: Bool  # they do not decline
-
-
-def cost(
-    effort: Float,
-    reference_points: Float,
-    unit_cost: Float,
-    cost_slope: Float,
-    fixed: Float | float,
-) -> Float:
-    """Return w (kappa x + slope x^2 / 2) + f, credits."""
-    return reference_points * (effort * (unit_cost + cost_slope * (effort * 0.5))) + fixed
 
 
 def answer(
@@ -64,8 +53,8 @@ def answer(
             revenue, reference_points, out=np.zeros_like(revenue), where=reference_points > 0
         )
         effort = np.minimum(np.maximum((price - unit_cost) / cost_slope, 0), 1)
-    spent = cost(effort, reference_points, unit_cost, cost_slope, fixed)
-    earned = revenue * effort
-    rounding = ROUNDING[np.dtype(earned.dtype)] * (earned + spent)
-    serves = (effort > 0) & (earned - spent >= -rounding) & (reference_points > 0)
-    return Answer(effort, spent, serves)
+    cost = reference_points * (effort * (unit_cost + cost_slope * (effort * 0.5)))
+    earned, spent = revenue * effort, cost + fixed
+    rounding = ROUNDING[np.dtype(earned.dtype)]
+    serves = (effort > 0) & (earned * (1 + rounding) >= spent * (1 - rounding))
+    return Answer(effort, cost, serves)

@@ -36,6 +36,16 @@ class ExpertPool:
         return np.ascontiguousarray(self.competence.transpose(0, 2, 1), np.float32)
 
     @cached_property
+    def by_cell(self) -> NDArray[np.float64]:
+        """Competence as a flat array, of which `cell * M + topic` is an expert's for a topic."""
+        return np.ascontiguousarray(self.competence).reshape(-1)
+
+    @cached_property
+    def full_effort_cost(self) -> NDArray[np.float64]:
+        """Cost of a reference point at full effort, kappa + slope / 2, (N, E) credits."""
+        return self.unit_cost + self.cost_slope / 2
+
+    @cached_property
     def type_means(self) -> tuple[float, float]:
         """Mean competence on the own topic, and on others (NaN where there is one topic only)."""
         own = self.topic[:, None] == np.arange(self.competence.shape[-1])

@@ -122,6 +122,9 @@ class Marketplace:
         self._slot = slot
         num_worlds, num_experts = self.pool.unit_cost.shape
         self._ledger = Ledger.opened(num_worlds, self.num_users, num_experts)
+        if is_free(self.mechanism) and self._priced:
+            self.due = False  # whatever is asked, nothing is decided
+            return
         market = self.market(reports)
         self._cleared = market
         if not self._truthful:
@@ -174,7 +177,7 @@ class Marketplace:
 
     def settle(
         self,
-        asked: Asked,
+        asked: Asked | None,
         *,
         points: Float,
         payment: Float,
@@ -185,7 +188,8 @@ class Marketplace:
         """Book one slot; when the interval is over the next clearing is `due`.
 
         Args:
-            asked: of each expert in this slot, (N, E) each.
+            asked: of each expert in this slot, (N, E) each; None where experts are free, and
+                nothing is told.
             points: (N, E) delivered by each expert.
             payment: (N, E) to each edge device, credits.
             cost: (N, E) true cost that it bore, credits.
@@ -193,7 +197,8 @@ class Marketplace:
             gain: (N, U) left to each user, credits.
         """
         self._ledger.book(points, payment, cost, charge, gain)
-        self.asked = self.asked.smoothed(asked, self.config.demand_smoothing)
+        if asked is not None:
+            self.asked = self.asked.smoothed(asked, self.config.demand_smoothing)
         if self.balance is not None:
             self.balance = self.balance + self.income - payment.sum(axis=-1)
         self.closed = None

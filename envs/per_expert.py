@@ -1,5 +1,7 @@
 """Sums over the requests of each expert."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,3 +21,11 @@ def per_expert(cell: Int, amount: NDArray, shape: tuple[int, int]) -> Float:
     """
     total = np.bincount(cell.ravel(), amount.ravel(), minlength=shape[0] * shape[1])
     return total.reshape(shape).astype(float, copy=False)
+
+
+def each_per_expert(cell: Int, amounts: Sequence[NDArray], shape: tuple[int, int]) -> Float:
+    """Return what `per_expert` returns of several amounts (N, R), at once: (len(amounts), N, E)."""
+    experts = shape[0] * shape[1]
+    cells = np.arange(len(amounts))[:, None] * experts + cell.ravel()
+    weights = np.stack(amounts).ravel()
+    return np.bincount(cells.ravel(), weights, len(amounts) * experts).reshape(-1, *shape)

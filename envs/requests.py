@@ -200,7 +200,6 @@ class RequestQueue:
         self.drawn_refused[world, user, request] = False
         self.position[world, user] = 0
         self.active[world, user] = True
-        self.refused = self.refused.copy()  # results of the last slot may hold it
         self.refused[world, user] = False
         self._select()
 
@@ -228,9 +227,11 @@ class RequestQueue:
         spent = (self.request == self.drawn.shape[2]).ravel().nonzero()[0]
         if spent.size:
             self._draw(spent)
-        drawn = np.take_along_axis(self.drawn_refused, self.request[..., None], axis=-1)
-        self.refused = arriving & drawn[..., 0]
-        self.active &= ~self.refused
+        self.refused = np.zeros(self._shape, bool)
+        if self.config.local_compute == 0 and self.config.private_probability > 0:
+            drawn = np.take_along_axis(self.drawn_refused, self.request[..., None], axis=-1)
+            self.refused = arriving & drawn[..., 0]
+            self.active &= ~self.refused
         self._select()
 
     def _draw(self, users: Int) -> None:

@@ -26,6 +26,7 @@ class Transfers:
         cell: (N, R) the same as a flat index into (N, E).
         snr: (N, R) linear SNR alone on the band.
         bits: (N, R) both ways.
+        alone_s: (N, R) airtime alone on the band, s.
         words: (N, R) of the answer.
         own_s: (N, R) time that the expert computes on each, s.
         loss: (N, R) points lost by abandoning it, D.
@@ -42,6 +43,7 @@ class Transfers:
     cell: Int
     snr: Float
     bits: Float
+    alone_s: Float
     words: Float
     own_s: Float
     loss: Float
@@ -73,24 +75,30 @@ class Transfers:
         users = np.arange(slot.num_users) if user is None else user
 
         def own(of_users: NDArray) -> NDArray:
-            return of_users if user is None else of_users[world, user]
+            return of_users if user is None else of_users.reshape(-1).take(row)
 
+        row = world * slot.num_users + users
+        pair = row * slot.num_candidates + column
         listed = conditions.candidates.listed
-        expert = conditions.candidates.expert[world, users, column] if listed else column
+        expert = conditions.candidates.expert.reshape(-1).take(pair) if listed else column
+        cell = world * slot.num_experts + expert
         words, topic = own(conditions.subtasks.words), own(conditions.subtasks.topic)
-        snr = conditions.links.snr((world, users, column))
+        bits = subtask_bits(config.channel, words)
+        snr = conditions.links.snr(pair)
+        alone_s, *_ = access.transmission(config.channel, bits, snr)
         return cls(
             slot=slot,
             user=users,
             requested=requested,
             expert=expert,
-            cell=world * slot.num_experts + expert,
+            cell=cell,
             snr=snr,
-            bits=subtask_bits(config.channel, words),
+            bits=bits,
+            alone_s=alone_s,
             words=words,
             own_s=own(conditions.compute_s),
             loss=own(conditions.loss),
-            competence=conditions.pool.competence[world, expert, topic],
+            competence=conditions.pool.by_cell.take(cell * config.requests.num_topics + topic),
             survival=word_survival(config.channel, snr),
             lot=own(slot.lots),
             num_imagined=num_imagined,
@@ -126,7 +134,9 @@ def carried(transfers: Transfers, served: Bool, *, alone: bool = False) -> Carri
         load = per_expert(transfers.cell, served, shape)
         bits, snr = transfers.bits, transfers.snr
         share = access.band_share(channel, bits, snr, transfers.cell, load, served)
-    airtime_s, time_s, energy_j = access.transmission(channel, transfers.bits, transfers.snr, share)
+    airtime_s, time_s, energy_j = access.transmission(
+        channel, transfers.bits, transfers.snr, share, transfers.alone_s
+    )
     delay_s = time_s + conditions.occupancy.airtime_backlog_s.take(transfers.cell)
     if experts.words_per_second is not None:
         own_s = transfers.own_s

@@ -313,11 +313,13 @@ class World:
             charge=delivery.charge,
             gain=gains.gain,
         )
+        speed = self.config.experts.words_per_second
+        compute_s = np.zeros_like(booked.work) if speed is None else booked.work / speed
         self.occupancy = self.occupancy.after(
             load=booked.load,
             last_expert=np.where(delivery.served, transfers.expert, -1),
             airtime_s=booked.airtime_s,
-            compute_s=booked.compute_s,
+            compute_s=compute_s,
             slot_s=self.config.slot_s,
         )
         self.budgets = self.budgets.after(delivery.user_energy_j, delivery.charge)

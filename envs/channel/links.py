@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arrays import Float
+from envs.arrays import Float, Int
 from envs.channel.rates import Rate, db_to_linear
 
 # SNR of any process, dB: beyond these, rates and delays are no numbers of single precision.
@@ -35,6 +35,6 @@ class Links(NamedTuple):
         efficiency *= np.float32(1 / log(2))
         return cls(snr_db, efficiency)
 
-    def snr(self, cell: tuple[NDArray, NDArray, NDArray]) -> Float:
-        """Return the linear SNR at the cells (world, user, column), in double precision."""
-        return db_to_linear(self.snr_db[cell].astype(float))
+    def snr(self, pair: Int) -> Float:
+        """Return the linear SNR of pairs, flat indices into (N, U, C), in double precision."""
+        return db_to_linear(self.snr_db.reshape(-1).take(pair).astype(float))
