@@ -18,13 +18,13 @@ FIGURE_5 = [
     ("abandon", "type", 39.70),
     ("random", "type", 39.57),
 ]
-# Mean gain of a slot and user, credits, at 1, 8, 16 and 32 users; 384 worlds, standard errors up to
-# 0.03.
+# Mean gain of a slot and user, credits, at 1, 8, 16 and 32 users, by a program of 50 lines that shares
+# nothing with this one; 1,500 worlds of one user, else 384; standard errors up to 0.015.
 CONTENTION = {
-    "random": (-0.16, -0.35, -0.59, -1.14),
-    "topic_match": (2.64, -0.71, -2.72, -5.49),
-    "max_snr": (0.07, 0.03, -0.05, -0.28),
-    "greedy": (2.83, 2.40, 1.74, -0.08),
+    "random": (-0.15, -0.21, -0.30, -0.54),
+    "topic_match": (2.63, 0.26, -0.53, -0.98),
+    "max_snr": (0.10, 0.11, 0.11, 0.06),
+    "greedy": (2.83, 2.65, 2.27, 1.31),
 }
 
 
@@ -68,5 +68,5 @@ def test_gain_of_a_policy_under_contention(
     while not world.done:
         *_, result = world.step(act(world.slot))
         gain += result.gain.mean(axis=1) / config.episode_slots
-    standard_error = np.hypot(gain.std(ddof=1) / np.sqrt(num_worlds), 0.03)
+    standard_error = np.hypot(gain.std(ddof=1) / np.sqrt(num_worlds), 0.015)
     assert gain.mean() == pytest.approx(CONTENTION[policy][column], abs=3 * standard_error)
