@@ -11,6 +11,7 @@ from envs import channel, edge_experts_v0, prospects
 from envs.channel.config import ChannelConfig
 from envs.clearing import Clearing
 from envs.config import (
+    MODEL,
     ExpertConfig,
     MarketConfig,
     ObservationConfig,
@@ -23,6 +24,7 @@ from envs.slot import Slot, SlotResult
 from envs.world import World
 
 __all__ = [
+    "MODEL",
     "ChannelConfig",
     "Clearing",
     "ExpertConfig",

@@ -21,6 +21,10 @@ from envs.section import (
     Section,
 )
 
+# The model of the world; another number gives other results for the same keys. Runs record it, and
+# those of another model are read and not played.
+MODEL = 2
+
 
 @dataclass(frozen=True, config=STRICT)
 class RequestConfig(Section):

@@ -80,10 +80,7 @@ def deliver(slot: Slot, choice: Choice) -> Delivery:
     snr = conditions.links.snr((world, user, choice.column))
     alone_s = rates.transmission_s(config.channel, bits, snr)
     share = band_share(config.channel, bits, snr, cell, choice.load, served)
-    if config.channel.noise_scaling:
-        transmission_s = rates.transmission_s(config.channel, bits, snr, share)
-    else:
-        transmission_s = alone_s / share
+    transmission_s = alone_s / share
     compute_s = conditions.compute_s
     delay_s = transmission_s + conditions.occupancy.backlog_s.take(cell) + compute_s
     energy_j = config.channel.tx_power_w * transmission_s

@@ -156,14 +156,14 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
             entry["action_mask"] = allowed
             if isnan(entry["utility"]):
                 del entry["utility"], entry["local_utility"]
-        done = self.world.done
+        done, terminates = self.world.done, self.world.terminates
         if done:
             self.agents = []
         return (
             dict(zip(agents, seen[0].copy(), strict=True)),
             dict(zip(agents, reward[0].tolist(), strict=True)),
-            dict.fromkeys(agents, False),
-            dict.fromkeys(agents, done),
+            dict.fromkeys(agents, done and terminates),
+            dict.fromkeys(agents, done and not terminates),
             infos,
         )
 

@@ -196,9 +196,13 @@ ALLOCATION_FEATURES = (
         ),
     ),
 )
-NUM_USER_FEATURES, NUM_EXPERT_FEATURES = len(USER_FEATURES), len(EXPERT_FEATURES)
 
 
-def expert_features(allocates: bool) -> tuple[Feature, ...]:
+def user_features(config: WorldConfig) -> tuple[Feature, ...]:
+    """Return the columns of the user in worlds of a configuration."""
+    return USER_FEATURES
+
+
+def expert_features(config: WorldConfig, allocates: bool) -> tuple[Feature, ...]:
     """Return the columns of an expert, for a mechanism that allocates or does not."""
     return EXPERT_FEATURES + ALLOCATION_FEATURES if allocates else EXPERT_FEATURES

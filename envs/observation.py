@@ -15,10 +15,9 @@ from envs.features import (
     LARGEST,
     LARGEST_LOAD,
     LOAD_UNIT,
-    NUM_EXPERT_FEATURES,
-    NUM_USER_FEATURES,
     USER_FEATURES,
     expert_features,
+    user_features,
     value_of_point,
 )
 from envs.offer import Offer
@@ -28,23 +27,24 @@ from envs.quality import deliverable_points
 _ROUNDING = 1 + 1e-5  # single precision may round a feature just past its bound
 _PLACE = {feature.name: place for place, feature in enumerate(EXPERT_FEATURES)}
 _OF_PAIRS = tuple(_PLACE[name] for name in ("competence", "energy", "delay"))
-_ALIKE = tuple(place for place in range(NUM_EXPERT_FEATURES) if place not in _OF_PAIRS)
+_ALIKE = tuple(place for place in range(len(EXPERT_FEATURES)) if place not in _OF_PAIRS)
 _CUTS = np.array([feature.cut for feature in EXPERT_FEATURES], np.float32)
 
 
-def observation_size(num_candidates: int, allocates: bool = False) -> int:
+def observation_size(config: WorldConfig, allocates: bool = False) -> int:
     """Return the length D of an observation."""
-    return NUM_USER_FEATURES + num_candidates * len(expert_features(allocates))
+    experts = config.num_candidates * len(expert_features(config, allocates))
+    return len(user_features(config)) + experts
 
 
-def column_names(num_candidates: int, allocates: bool = False) -> list[str]:
+def column_names(config: WorldConfig, allocates: bool = False) -> list[str]:
     """Return the name of each column, such as `words` or `expert_3.energy`.
 
     With candidate lists `expert_3` is the fourth expert on the list.
     """
-    names = [feature.name for feature in USER_FEATURES]
-    for candidate in range(num_candidates):
-        for feature in expert_features(allocates):
+    names = [feature.name for feature in user_features(config)]
+    for candidate in range(config.num_candidates):
+        for feature in expert_features(config, allocates):
             names.append(f"expert_{candidate}.{feature.name}")
     return names
 
@@ -53,7 +53,8 @@ def bounds(
     config: WorldConfig, allocates: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the least and the greatest value of each column, (D,) each."""
-    features = [*USER_FEATURES, *expert_features(allocates) * config.num_candidates]
+    experts = expert_features(config, allocates) * config.num_candidates
+    features = [*user_features(config), *experts]
     low = np.array([feature.low for feature in features])
     highest = {
         feature.name: feature.high(config) if np.isinf(feature.cut) else feature.cut
@@ -75,10 +76,10 @@ class Layout:
     """
 
     def __init__(self, config: WorldConfig, allocates: bool) -> None:
-        self._features = expert_features(allocates)
+        self._features = expert_features(config, allocates)
         self._scales = [np.float32(feature.scale(config)) for feature in self._features]
-        self._alike_scales = np.array(self._scales[:NUM_EXPERT_FEATURES])
-        self.size = observation_size(config.num_candidates, allocates)
+        self._alike_scales = np.array(self._scales[: len(EXPERT_FEATURES)])
+        self.size = observation_size(config, allocates)
 
     def write(self, conditions: Conditions, offer: Offer) -> NDArray[np.float32]:
         """Write the observations of a slot, (N, U, D)."""
@@ -86,14 +87,14 @@ class Layout:
         observation = np.empty((num_worlds, num_users, self.size), np.float32)
         for place, feature in enumerate(USER_FEATURES):
             observation[..., place] = feature.read(conditions, offer)
-        block = observation[..., NUM_USER_FEATURES:]
+        block = observation[..., len(USER_FEATURES) :]
         block = block.reshape(num_worlds, num_users, -1, len(self._features))
         self._write_alike(conditions, offer, block)
         for place in _OF_PAIRS:
             self._write_pairs(conditions, offer, place, block)
         self._write_own_expert(conditions, observation)
         if offer.allocates:
-            for place in range(NUM_EXPERT_FEATURES, len(self._features)):
+            for place in range(len(EXPERT_FEATURES), len(self._features)):
                 self._write_pairs(conditions, offer, place, block)
             _write_own_price(conditions, offer, block)
         return observation
@@ -107,16 +108,16 @@ class Layout:
         `EXPERT_FEATURES` become 0.
         """
         candidates, pending = conditions.candidates, conditions.subtasks.pending
-        alike = np.zeros((*conditions.available.shape, NUM_EXPERT_FEATURES), np.float32)
+        alike = np.zeros((*conditions.available.shape, len(EXPERT_FEATURES)), np.float32)
         for place in _ALIKE:
             alike[..., place] = EXPERT_FEATURES[place].read(conditions, offer)
         alike *= self._alike_scales
         np.minimum(alike, _CUTS, out=alike)
         if candidates.listed:
-            alike = alike.reshape(-1, NUM_EXPERT_FEATURES).take(candidates.cell, axis=0)
+            alike = alike.reshape(-1, len(EXPERT_FEATURES)).take(candidates.cell, axis=0)
         else:
             alike = alike[:, None]
-        block[..., :NUM_EXPERT_FEATURES] = alike
+        block[..., : len(EXPERT_FEATURES)] = alike
         if not pending.all():
             block[~pending, :, _PLACE["available"]] = 0.0
 
@@ -139,7 +140,7 @@ class Layout:
         expert = conditions.occupancy.last_expert.take(row)
         cell = row // num_users * conditions.num_experts + expert
         others = conditions.occupancy.load.take(cell) - 1
-        begin = row * self.size + NUM_USER_FEATURES + mine.take(row) * len(self._features)
+        begin = row * self.size + len(USER_FEATURES) + mine.take(row) * len(self._features)
         flat = observation.reshape(-1)
         flat[begin + _PLACE["load"]] = np.minimum(others * (1 / LOAD_UNIT), LARGEST_LOAD)
         flat[begin + _PLACE["mine"]] = 1.0

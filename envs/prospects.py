@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from envs import quality
 from envs.arrays import Bool, Float
-from envs.channel.rates import db_to_linear, snr_gap, spectral_efficiency, word_survival
+from envs.channel.rates import word_survival
 from envs.conditions import Conditions
 from envs.experts import other_topic_mean, own_topic_mean
 from envs.offer import Offer
@@ -78,11 +78,6 @@ def _gain(
     places = config.experts.max_concurrent
     served = load if places is None else np.minimum(load, places)
     transmission_s = conditions.transmission_alone_s * served
-    if config.channel.noise_scaling:
-        gap = snr_gap(config.channel)
-        snr = db_to_linear(conditions.links.snr_db)
-        alone, shared = spectral_efficiency(snr, gap), spectral_efficiency(snr * served, gap)
-        transmission_s = transmission_s * alone / shared
     backlog_s = conditions.candidates.of(conditions.occupancy.backlog_s)
     delay_s = transmission_s + conditions.compute_s[..., None] + backlog_s
     timely = quality.timeliness(config.quality, delay_s) * word_survival(config.channel)

@@ -86,6 +86,12 @@ class Slot:
         """Competence that each user expects of each candidate for its topic, (N, U, C)."""
         return prospects.expected_competence(self.conditions)
 
+    @cached_property
+    def effort(self) -> NDArray[np.float32]:
+        """Effort with which each candidate would serve each user alone, (N, U, C)."""
+        effort = self.conditions.candidates.of(self.offer.effort).astype(np.float32)
+        return np.broadcast_to(effort, self.mask[..., :-1].shape)
+
     def expected_gain(self, load: ArrayLike = 1) -> NDArray[np.float32]:
         """Return the gain that each user expects of each candidate, see `prospects.expected_gain`.
 
@@ -120,6 +126,9 @@ class SlotResult(NamedTuple):
     charge: Annotated[Float, Entry("user", "paid by the user, credits", True)]
     transferred: Annotated[Bool, Entry("user", "served by an expert", True)]
     rejected: Annotated[Bool, Entry("user", "masked action, or left out by the lottery", True)]
+    declined: Annotated[Bool, Entry("user", "the expert that was requested declined")]
+    walked_away: Annotated[Bool, Entry("user", "allocated an expert, and chose otherwise")]
+    refused: Annotated[Bool, Entry("user", "a request that arrived was refused")]
     pending: Annotated[Bool, Entry("user", "had a subtask to transfer")]
     load: Annotated[Float, Entry("expert", "users served")]
     payment: Annotated[Float, Entry("expert", "paid to the edge device, credits")]

@@ -105,6 +105,11 @@ class World:
         return self._index >= self.config.episode_slots
 
     @property
+    def terminates(self) -> bool:
+        """True where the end of an episode is a termination: no value follows it."""
+        return False
+
+    @property
     def closed_clearing(self) -> Clearing | None:
         """Clearing whose interval ended in the last slot, with its books; None in other slots."""
         return self.market.closed
@@ -314,6 +319,9 @@ class World:
             charge=delivery.charge,
             transferred=served,
             rejected=choice.rejected,
+            declined=np.zeros_like(choice.rejected),
+            walked_away=np.zeros_like(choice.rejected),
+            refused=np.zeros_like(choice.rejected),
             pending=conditions.subtasks.pending,
             load=choice.load,
             payment=payment,

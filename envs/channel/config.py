@@ -49,9 +49,6 @@ class ChannelConfig(Section):
     split: Literal["equal", "min_delay"] = Field(
         default="equal", description="How an expert's band is shared"
     )
-    noise_scaling: bool = Field(
-        default=False, description="Less band collects less noise: SNR x band / share"
-    )
     ber: Literal["none", "qam"] = Field(
         default="none", description="Shannon rates, or adaptive QAM at a bit error rate"
     )
@@ -68,8 +65,6 @@ class ChannelConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.noise_scaling and self.split == "min_delay":
-            raise ValueError("noise_scaling: true cannot be combined with split: min_delay")
         kind: Any = type(self)
         read = keys_read(self.process, OF_PROCESS)
         for key in OF_PROCESS:

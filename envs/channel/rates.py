@@ -52,13 +52,11 @@ def transmission_s(
 ) -> Float:
     """Return the time to send `bits` over a share (0..1) of an expert's band, s.
 
-    With `noise_scaling` the SNR grows as the share shrinks, gamma W / b, at fixed power.
-
     Args:
         config: the channel's configuration.
         bits: bits both ways.
         snr: linear SNR alone on the band.
         share: share of the band.
     """
-    efficiency = spectral_efficiency(snr / share if config.noise_scaling else snr, snr_gap(config))
+    efficiency = spectral_efficiency(snr, snr_gap(config))
     return bits / (config.bandwidth_hz * share * efficiency)
