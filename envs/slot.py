@@ -26,8 +26,7 @@ class Slot:
     Attributes:
         conditions: requests, channels, availability, loads and backlogs.
         offer: prices, efforts and allocation.
-        effort: (N, U, C) effort that each candidate gives for each user alone, 0 where it declines;
-            (1, 1, 1) where edge devices are free.
+        effort: (N, U, C) effort that each candidate gives for each user alone, 0 where it declines.
         mask: (N, U, C + 1) actions that each user may take: candidates that are available and do
             not decline, and abandoning. Without a pending subtask or a budget only abandoning; with
             `allow_abandon: false` abandoning only where nothing else is allowed.
@@ -62,8 +61,9 @@ class Slot:
             effort = answered.effort * answered.serves
             usable = usable & answered.serves
         mask = actions.mask(usable, conditions.transfers, conditions.config.allow_abandon)
+        effort = np.broadcast_to(effort, mask[..., :-1].shape)  # which cannot be written to
         observation = layout.write(conditions, offer, effort, mask)
-        for array in (effort, mask, observation):
+        for array in (mask, observation):
             array.setflags(write=False)
         return cls(conditions, offer, effort, mask, observation, lots, account)
 

@@ -63,6 +63,9 @@ def run(
 def load(folder: str | Path, *, trust: bool = False) -> Run:
     """Return the run of a folder; the code that was copied into it is imported.
 
+    Of a run that an older model of the world made there are tables and figures; it has no policies
+    that play here, and is not resumed.
+
     Args:
         folder: the run folder.
         trust: whether to import code that comes from elsewhere, or was changed.
@@ -70,7 +73,7 @@ def load(folder: str | Path, *, trust: bool = False) -> Run:
     Raises:
         SpecError: there is no whole experiment, or one with code from elsewhere.
     """
-    return Run(RunFolder.read(Path(folder), trust=trust), trust)
+    return Run(RunFolder.read(Path(folder), trust=trust, to_play=False), trust)
 
 
 def evaluate(

@@ -24,6 +24,9 @@ METRICS = (  # columns of "evaluation", in its units
     "platform_balance",
     "transferred",
     "rejected",
+    "declined",
+    "walked_away",
+    "refused",
     "converged",
     "regret",
 )

@@ -14,6 +14,7 @@ from typing import Any
 DOCS = Path(__file__).parents[1]
 SCHEMA = DOCS.parent / "experiments" / "schema.json"
 _MARKER = re.compile(r"<!-- generated: ([a-z ]+) -->")
+BUDGETS = ("energy_budget_j", "credit_budget")  # keys of `env`
 _LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 
@@ -52,22 +53,25 @@ def records() -> str:
 
 
 def features() -> str:
-    """Return the features that a user observes."""
-    from envs.features import ALLOCATION_FEATURES, EXPERT_FEATURES, USER_FEATURES
+    """Return the features that a user observes, and of those not seen everywhere, where."""
+    from envs import WorldConfig
+    from envs.features import Feature, expert_features, user_features
+    from marl_moe.experiment.spec.section import fields_of
 
-    parts = {
-        "of the user": USER_FEATURES,
-        "of each expert": EXPERT_FEATURES,
-        "of each expert, where a mechanism allocates": ALLOCATION_FEATURES,
-    }
-    return _table(
-        ("feature", "", "what it says"),
-        (
-            (f"`{feature.name}`", where, feature.doc)
-            for where, part in parts.items()
-            for feature in part
-        ),
+    plain, computing = WorldConfig(experts={"words_per_second": None}), WorldConfig()
+    limited = WorldConfig(**{key: 1.0 for key in BUDGETS if key in fields_of(WorldConfig)})
+    parts: tuple[tuple[str, tuple[Feature, ...]], ...] = (
+        ("of the user", user_features(plain)),
+        ("of the user, with a budget over the episode", user_features(limited)),
+        ("of each expert", expert_features(plain, allocates=False)),
+        ("of each expert, where it takes time to compute", expert_features(computing, False)),
+        ("of each expert, where a mechanism allocates", expert_features(plain, allocates=True)),
     )
+    rows: dict[str, tuple[str, str, str]] = {}
+    for where, part in parts:
+        for feature in part:
+            rows.setdefault(feature.name, (f"`{feature.name}`", where, feature.doc))
+    return _table(("feature", "", "what it says"), rows.values())
 
 
 def policies() -> str:

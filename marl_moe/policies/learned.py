@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from envs import Slot
-from envs.features import expert_features
-from marl_moe.errors import RecordError
+from envs import MODEL, Slot
+from marl_moe.errors import RecordError, other_model
 from marl_moe.policies.base import ARCHITECTURE, STOCHASTIC, WEIGHTS
+from marl_moe.policies.columns import ColumnNames, columns_of, difference
 from marl_moe.policies.networks import (
     NetworkConfig,
     action_mask,
@@ -24,6 +24,7 @@ from marl_moe.policies.networks import (
 from marl_moe.policies.weights import Weights, read_weights, write_weights
 from marl_moe.whole_file import write_text
 
+FIRST = 1  # the model of the world of policies that name none
 _USERS = TypeAdapter(dict[str, list[NonNegativeInt]])
 
 
@@ -64,7 +65,8 @@ class LearnedPolicy:
         """Return actions, (N, U).
 
         Raises:
-            ValueError: the networks cannot act in a world of that size or under that mechanism.
+            ValueError: the networks cannot act in a world of that size, or in one whose
+                observations have other columns than they were trained on.
         """
         anywhere = all(
             getattr(actor, "any_number_of_experts", False) for actor in self.actors.values()
@@ -75,21 +77,35 @@ class LearnedPolicy:
                 f"{self.network.num_experts} experts cannot act among {slot.num_candidates}; one "
                 "that takes any number of experts could, as a pointer network"
             )
-        if self.network.num_expert_features != len(expert_features(slot.offer.allocates)):
-            raise ValueError(
-                f"{self.name}: trained with {self.network.num_expert_features} features an expert, "
-                f"it cannot act under the mechanism {slot.offer.mechanism!r}: one that allocates "
-                "shows one feature more than others"
-            )
+        check_columns(self.name, self.network.columns, slot)
 
         def choose(module_id: str, batch: Tensor) -> NDArray[np.int64]:
-            mask = action_mask(batch, slot.config.allow_abandon, self.network.num_expert_features)
+            mask = action_mask(batch, slot.config.allow_abandon, self.network.columns)
             score = masked_logits(self.actors[module_id], batch, mask).numpy()
             if self.rng is not None:
                 score = score + self.rng.gumbel(size=score.shape)
             return score.argmax(axis=-1)
 
         return act_by_module(self.name, slot, self.module_users, choose)
+
+
+def check_columns(name: str, trained: ColumnNames, slot: Slot) -> None:
+    """Check that observations have the columns that a policy was trained on.
+
+    Args:
+        name: of the policy.
+        trained: the columns.
+        slot: the slot that is acted in.
+
+    Raises:
+        ValueError: they have others; the message names them.
+    """
+    differs = difference(trained, columns_of(slot.config, slot.offer.allocates))
+    if differs:
+        raise ValueError(
+            f"{name}: it cannot act under the mechanism {slot.offer.mechanism!r} in this world, "
+            f"whose observations {differs}"
+        )
 
 
 def act_by_module(
@@ -173,9 +189,10 @@ def _loaded(network: NetworkConfig, weights: Mapping[str, Tensor]) -> nn.Module:
 
 
 def write_policy(folder: Path, weights: Weights, architecture: Mapping[str, Any]) -> None:
-    """Write weights as safetensors and what they belong to as JSON."""
+    """Write weights as safetensors, and as JSON the model of the world and what they belong to."""
     write_weights(folder / WEIGHTS, weights)
-    write_text(folder / ARCHITECTURE, json.dumps(architecture, indent=2) + "\n")
+    described = {"model": MODEL, **architecture}
+    write_text(folder / ARCHITECTURE, json.dumps(described, indent=2) + "\n")
 
 
 def read_policy(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
@@ -187,7 +204,7 @@ def read_policy(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tenso
 
     Raises:
         FileNotFoundError: there is none.
-        RecordError: it is damaged.
+        RecordError: it is damaged, or was trained with another model of the world.
     """
     path = folder / ARCHITECTURE
     try:
@@ -195,4 +212,7 @@ def read_policy(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Tenso
         _USERS.validate_python(architecture["module_users"], strict=True)
     except (ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(f"{path}: not a policy ({str(error).splitlines()[0]})") from None
+    model = architecture.get("model", FIRST)
+    if model != MODEL:
+        raise RecordError(other_model(f"{path}: a policy", model))
     return architecture, read_weights(folder / WEIGHTS)

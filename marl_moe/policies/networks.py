@@ -11,7 +11,7 @@ was trained among one number of experts begins among another.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from inspect import signature
 from typing import Any, ClassVar
 
@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from envs.features import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
+from envs.config import WorldConfig
+from marl_moe.policies.columns import ColumnNames, columns_of
 from mechanisms.registry import Registry, nearest
 
 NEVER = -1e9  # a logit whose probability is exactly zero in single precision
@@ -29,6 +30,8 @@ NEVER = -1e9  # a logit whose probability is exactly zero in single precision
 NETWORKS: Registry[nn.Module] = Registry("network")
 register = NETWORKS.register
 OURS = ("copies", "config")  # parameters that every network takes
+# ColumnNames of a world with every default, under a mechanism that allocates nobody.
+PLAIN = columns_of(WorldConfig(), allocates=False)
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class NetworkConfig:
         allow_abandon: whether users may abandon although they have candidates.
         network: name of a network that is registered.
         hidden: width of the hidden layers.
-        num_expert_features: length of an expert's block in an observation, one more where the
-            mechanism allocates.
+        user_features: names of the user's columns of an observation, which stand first.
+        expert_features: names of the columns in each expert's block.
         parameters: the network's own.
     """
 
@@ -49,10 +52,16 @@ class NetworkConfig:
     allow_abandon: bool = True
     network: str = "pointer"
     hidden: int = 64
-    num_expert_features: int = NUM_EXPERT_FEATURES
+    user_features: tuple[str, ...] = PLAIN.user
+    expert_features: tuple[str, ...] = PLAIN.expert
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for key in ("user_features", "expert_features"):
+            names = getattr(self, key)
+            if not isinstance(names, list | tuple) or not all(type(name) is str for name in names):
+                raise ValueError(f"{key} should be names of columns, got {names!r}")
+            object.__setattr__(self, key, tuple(names))  # JSON has lists
         own = [key for key in signature(NETWORKS[self.network]).parameters if key not in OURS]
         if not isinstance(self.parameters, dict):
             raise ValueError(f"parameters should be a section, got {self.parameters!r}")
@@ -64,6 +73,44 @@ class NetworkConfig:
         if not isinstance(self.hidden, int) or self.hidden < 1:
             raise ValueError(f"hidden should be an integer of at least 1, got {self.hidden!r}")
 
+    @classmethod
+    def of(cls, world: WorldConfig, allocates: bool, **keys: Any) -> "NetworkConfig":
+        """Return the configuration of a network for a world.
+
+        Args:
+            world: the world.
+            allocates: whether its mechanism allocates experts to users.
+            keys: those that the world does not set (`OF_WORLD`).
+        """
+        columns = columns_of(world, allocates)
+        return cls(
+            num_experts=world.num_candidates,
+            allow_abandon=world.allow_abandon,
+            user_features=columns.user,
+            expert_features=columns.expert,
+            **keys,
+        )
+
+    @property
+    def columns(self) -> ColumnNames:
+        """ColumnNames of an observation."""
+        return ColumnNames(self.user_features, self.expert_features)
+
+    @property
+    def num_user_features(self) -> int:
+        """Number of the user's columns."""
+        return len(self.user_features)
+
+    @property
+    def num_expert_features(self) -> int:
+        """Length of an expert's block in an observation."""
+        return len(self.expert_features)
+
+    @property
+    def observation_size(self) -> int:
+        """Length D of an observation."""
+        return self.columns.size(self.num_experts)
+
     def build(self, copies: int) -> nn.Module:
         """Build a network of `copies` independent copies."""
         return NETWORKS.make(self.network, copies=copies, config=self, **self.parameters)
@@ -73,6 +120,11 @@ class NetworkConfig:
         return asdict(self)
 
 
+# Keys of the network that the world decides, and those that an experiment may give.
+OF_WORLD = ("num_experts", "allow_abandon", "user_features", "expert_features")
+GIVEN = tuple(key.name for key in fields(NetworkConfig) if key.name not in OF_WORLD)
+
+
 def check_network(config: NetworkConfig) -> None:
     """Check that a network scores every action, without taking memory for its parameters.
 
@@ -80,7 +132,7 @@ def check_network(config: NetworkConfig) -> None:
         ValueError: it cannot be built, or its scores are not (copies, B, C + 1).
     """
     copies, batch = 2, 3
-    size = NUM_USER_FEATURES + config.num_experts * config.num_expert_features
+    size = config.observation_size
     expected = (copies, batch, config.num_experts + 1)
     with torch.device("meta"), torch.no_grad():
         try:
@@ -170,9 +222,11 @@ class PointerNetwork(nn.Module):
 
     def __init__(self, copies: int, config: NetworkConfig) -> None:
         super().__init__()
-        hidden, self.num_expert_features = config.hidden, config.num_expert_features
+        hidden = config.hidden
+        self.num_user_features = config.num_user_features
+        self.num_expert_features = config.num_expert_features
         self.expert_in = CopiedLinear(
-            copies, self.num_expert_features + NUM_USER_FEATURES + 1, hidden, bias=False
+            copies, self.num_expert_features + self.num_user_features + 1, hidden, bias=False
         )
         self.expert_hidden = CopiedLinear(copies, hidden, hidden, bias=False)
         self.context_hidden = CopiedLinear(copies, hidden, hidden)
@@ -183,8 +237,10 @@ class PointerNetwork(nn.Module):
     def forward(self, observation: Tensor) -> Tensor:
         """Return scores of all actions, (B, D) -> (copies, B, E + 1)."""
         batch = observation.shape[0]
-        user = observation[:, :NUM_USER_FEATURES]
-        experts = observation[:, NUM_USER_FEATURES:].reshape(batch, -1, self.num_expert_features)
+        user = observation[:, : self.num_user_features]
+        experts = observation[:, self.num_user_features :].reshape(
+            batch, -1, self.num_expert_features
+        )
         num_experts = experts.shape[1]
         seen = torch.cat(
             [
@@ -212,8 +268,7 @@ class MlpNetwork(nn.Module):
     def __init__(self, copies: int, config: NetworkConfig) -> None:
         super().__init__()
         num_experts, hidden = config.num_experts, config.hidden
-        size = NUM_USER_FEATURES + num_experts * config.num_expert_features
-        self.first = CopiedLinear(copies, size, hidden)
+        self.first = CopiedLinear(copies, config.observation_size, hidden)
         self.second = CopiedLinear(copies, hidden, hidden)
         self.out = CopiedLinear(copies, hidden, num_experts + 1)
 
@@ -280,11 +335,15 @@ def carried_over(network: str, name: str, trained: Tensor, fresh: Tensor) -> Ten
     return value
 
 
-def action_mask(
-    observation: Tensor, allow_abandon: bool, num_expert_features: int = NUM_EXPERT_FEATURES
-) -> Tensor:
-    """Return the action mask that an observation carries, (B, D) -> (B, E + 1) bool."""
-    usable = observation[:, NUM_USER_FEATURES::num_expert_features] > 0.5
+def action_mask(observation: Tensor, allow_abandon: bool, columns: ColumnNames = PLAIN) -> Tensor:
+    """Return the action mask that an observation carries, (B, D) -> (B, E + 1) bool.
+
+    Args:
+        observation: the observations.
+        allow_abandon: whether users may abandon although they have candidates.
+        columns: of the observations.
+    """
+    usable = observation[:, len(columns.user) :: len(columns.expert)] > 0.5
     abandon = torch.ones_like(usable[:, :1]) if allow_abandon else ~usable.any(dim=-1, keepdim=True)
     return torch.cat([usable, abandon], dim=-1)
 

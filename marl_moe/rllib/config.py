@@ -10,7 +10,6 @@ from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from envs import WorldConfig
-from envs.features import expert_features
 from marl_moe.policies.networks import NetworkConfig, check_network
 from marl_moe.rllib.callbacks import CALLED, prepared
 from marl_moe.rllib.effective_keys import check_effective
@@ -160,12 +159,7 @@ class WorldSacConfig(SACConfig):
                 "metrics": list(metrics),
             },
         )
-        model = NetworkConfig(
-            num_experts=config.num_candidates,
-            allow_abandon=config.allow_abandon,
-            num_expert_features=len(expert_features(make(**mechanism).allocates)),
-            **network,
-        )
+        model = NetworkConfig.of(config, make(**mechanism).allocates, **network)
         check_network(model)
         spec = RLModuleSpec(module_class=MaskedSacModule, model_config=model.as_dict())
         self.multi_agent(policies=set(module_users), policy_mapping_fn=_no_mapping)

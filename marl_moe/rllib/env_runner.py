@@ -132,6 +132,7 @@ class WorldRunner(EnvRunner, Checkpointable):
         observations[slots] = self._seen
         self._log(sums, utility_sum, num_requests, world.num_worlds if world.done else 0, slots)
         self._measured.log(self.metrics)
+        terminated = world.done and world.terminates
         if world.done:
             with self._failures_told():
                 self._seen = world.reset()
@@ -142,6 +143,7 @@ class WorldRunner(EnvRunner, Checkpointable):
             starts=np.arange(slots + 1) < slots,
             runner=self.worker_index or 0,
             continues=continues,
+            terminated=terminated,
         )
         self._call("on_sample_end", samples=fragment)
         return fragment

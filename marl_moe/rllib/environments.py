@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 import mechanisms
 from envs import WorldConfig, edge_experts_v0
+from envs.section import GONE_KEY
 from marl_moe.errors import unknown_key
 from marl_moe.extras import check_training
 
@@ -75,6 +76,8 @@ def _world(keys: dict[str, Any]) -> WorldConfig:
         if mistake["type"] == "unexpected_keyword_argument":
             valid = _keys(sections) if sections else [*_keys([]), *OWN_KEYS]
             raise ValueError(f"{key}: {unknown_key(last, valid)}") from None
+        if mistake["type"] == GONE_KEY:
+            raise ValueError(f"{key}: {mistake['msg']}") from None
         message = mistake["msg"].removeprefix("Value error, ")
         raise ValueError(f"{key}: {message}, got {mistake['input']!r}") from None
 

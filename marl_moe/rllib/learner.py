@@ -21,7 +21,8 @@ from marl_moe.rllib.module import (
     Q_VALUES,
 )
 
-DISCOUNTS = "discounts"  # gamma^m of each transition, m the steps to the bootstrapped observation
+# gamma^m of each transition, m the steps to the bootstrapped observation; 0 where none follows
+DISCOUNTS = "discounts"
 LOG_ALPHA = "log_alpha"
 
 
@@ -34,7 +35,8 @@ class MaskedSacLearner(SACTorchLearner):
     - actor: mean sum_a pi(a|s) [alpha log pi(a|s) - min_i Q_i(s, a)],
     - temperature: mean log alpha (H(pi(.|s)) - target_entropy_ratio log |allowed actions of s|).
 
-    Episodes only truncate, so V(s') is always bootstrapped. The losses touch disjoint parameters:
+    Where an episode is truncated V(s') is bootstrapped; where it terminated the discount is 0 in
+    place of gamma^m. The losses touch disjoint parameters:
     the gradients of their sum are the gradients of each.
 
     Several learners train on equal shares of a batch: the mean of their gradients is the gradient

@@ -55,9 +55,7 @@ class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
         return masked_logits(self.actor, observation, self._mask(observation))
 
     def _mask(self, observation: Tensor) -> Tensor:
-        return action_mask(
-            observation, self.network.allow_abandon, self.network.num_expert_features
-        )
+        return action_mask(observation, self.network.allow_abandon, self.network.columns)
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Tensor]:
         return {Columns.ACTION_DIST_INPUTS: self.logits(batch[Columns.OBS])}

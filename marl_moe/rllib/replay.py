@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-COLUMNS = ("observation", "action", "reward", "starts")
+COLUMNS = ("observation", "action", "reward", "starts", "ends")
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Fragment:
         runner: index of the env runner that collected it.
         continues: whether the first row is the last row of the fragment that the runner collected
             before.
+        terminated: whether an episode terminated in its last row, so that no value follows; an
+            episode that is truncated there goes on in what is bootstrapped.
     """
 
     observation: NDArray[np.float32]  # (rows, N, U, D)
@@ -33,6 +35,7 @@ class Fragment:
     starts: NDArray[np.bool_]  # (rows,)
     runner: int
     continues: bool
+    terminated: bool = False
 
 
 class ReplayRing:
@@ -40,7 +43,8 @@ class ReplayRing:
 
     Sampling returns n-step transitions: the discounted sum of up to `n_step` rewards, and the
     observation and discount to bootstrap from. Where the episode (or what one runner sent at a
-    time) ends earlier, fewer steps are summed.
+    time) ends earlier, fewer steps are summed. Where an episode terminated, nothing follows: the
+    discount of what is bootstrapped from is 0.
 
     Args:
         capacity: agent transitions to hold; rounded down to whole rows, at least those of two
@@ -79,6 +83,8 @@ class ReplayRing:
         self._action[rows] = fragment.action
         self._reward[rows] = fragment.reward
         self._starts[rows] = fragment.starts
+        self._ends[rows] = False
+        self._ends[rows[-1]] = fragment.terminated
         self._filled = max(self._filled, int(rows.max()) + 1)
         self._cursor = int(rows[-1] + 1) % self._num_rows
         self._last_runner = fragment.runner
@@ -101,7 +107,8 @@ class ReplayRing:
 
         Returns:
             Observations (size, D), actions (size,), n-step returns (size,), observations to
-            bootstrap from (size, D) and their discounts gamma^m (size,).
+            bootstrap from (size, D) and their discounts gamma^m (size,), 0 past the end of an
+            episode that terminated.
         """
         row = rng.choice(np.flatnonzero(self._starts), size)
         world = rng.integers(self._observation.shape[1], size=size)
@@ -114,6 +121,7 @@ class ReplayRing:
             discount = np.where(alive, discount * np.float32(self.gamma), discount)
             end = np.where(alive, (end + 1) % self._num_rows, end)
             alive &= self._starts[end]
+        discount[self._ends[end]] = 0.0
         return (
             self._observation[row, world, user],
             self._action[row, world, user],
@@ -174,3 +182,4 @@ class ReplayRing:
         self._action = np.zeros((num_rows, worlds, users), np.int64)
         self._reward = np.zeros((num_rows, worlds, users), np.float32)
         self._starts = np.zeros(num_rows, bool)
+        self._ends = np.zeros(num_rows, bool)

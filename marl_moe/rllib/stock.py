@@ -29,18 +29,24 @@ from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 from ray.rllib.core.rl_module.rl_module import RLModule, RLModuleSpec
 
 from envs import WorldConfig
-from envs.features import NUM_USER_FEATURES, expert_features
+from marl_moe.policies.columns import columns_of
+from marl_moe.policies.networks import GIVEN
 from marl_moe.rllib.callbacks import CALLED, OF_EPISODES, prepared
 from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
 from marl_moe.rllib.stock_env import EdgeExpertsEnv
 from marl_moe.rllib.stock_metrics import WorldMetrics
-from marl_moe.rllib.stock_modules import MaskedDqnModule, MaskedPpoModule, MaskedRllibSacModule
+from marl_moe.rllib.stock_modules import (
+    COLUMNS,
+    MaskedDqnModule,
+    MaskedPpoModule,
+    MaskedRllibSacModule,
+    columns_in,
+)
 from marl_moe.rllib.stock_replay import NUM_ENVS, UNIFORM, check_replay, size_replay
 from mechanisms import make
 
 TARGET_ENTROPY_RATIO = 0.1  # as our SAC's default
 NO_EVALUATION = "evaluation and checkpoints are not RLlib's"  # so it calls no hooks of these
-OUR_NETWORK_KEYS = ("network", "hidden", "parameters")  # of NetworkConfig
 
 Config = TypeVar("Config", bound="StockConfig")
 
@@ -146,7 +152,7 @@ class StockConfig(AlgorithmConfig):
     @classmethod
     def build_module(cls, num_candidates: int, model_config: dict[str, Any]) -> RLModule:
         """Build a module that acts among so many candidates, without what only learning needs."""
-        size = NUM_USER_FEATURES + num_candidates * model_config["num_expert_features"]
+        size = columns_in(model_config).size(num_candidates)
         return cls.module_class(
             observation_space=gym.spaces.Box(-np.inf, np.inf, (size,), np.float32),
             action_space=gym.spaces.Discrete(num_candidates + 1),
@@ -166,9 +172,10 @@ class StockConfig(AlgorithmConfig):
     @property
     def _model_config_auto_includes(self) -> dict[str, Any]:
         allocates = make(**self.env_config["mechanism"]).allocates
+        columns = columns_of(self.world_config, allocates)
         return super()._model_config_auto_includes | {
             "allow_abandon": self.env_config["world"]["allow_abandon"],
-            "num_expert_features": len(expert_features(allocates)),
+            **dict(zip(COLUMNS, map(list, columns), strict=True)),
         }
 
     def _size_by(self, world: WorldConfig) -> None:
@@ -242,7 +249,7 @@ class StockSacConfig(StockConfig, SACConfig):
     """
 
     module_class = MaskedRllibSacModule
-    model_keys = (*StockConfig.model_keys, *OUR_NETWORK_KEYS)
+    model_keys = (*StockConfig.model_keys, *GIVEN)
     target_entropy: float | str | None
 
     def __init__(self, algo_class: type | None = None) -> None:
@@ -255,9 +262,7 @@ class StockSacConfig(StockConfig, SACConfig):
     def validate(self) -> None:
         """Check as `StockConfig.validate` does, and the keys of this algorithm."""
         given = set(self._model_config)
-        if given & set(OUR_NETWORK_KEYS) and (
-            "network" not in given or given - set(OUR_NETWORK_KEYS)
-        ):
+        if given & set(GIVEN) and ("network" not in given or given - set(GIVEN)):
             raise ValueError(
                 "rl_module.model_config should hold network (and hidden, parameters), or else "
                 f"RLlib's own keys, got {', '.join(sorted(given))}"

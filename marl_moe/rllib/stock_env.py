@@ -105,6 +105,9 @@ class EdgeExpertsEnv(ParallelAdapter):
     `env_config` holds `world` (WorldConfig), `mechanism` (name and parameters), `metrics` (names)
     and `seed` (of the run); RLlib adds the index of the runner.
 
+    Where users have a budget over the episode (`World.terminates`), its end is a termination, and
+    RLlib bootstraps nothing; elsewhere it truncates.
+
     Where code of a part fails, the episode is truncated as it stands and `failure` says what
     failed: RLlib would restart a remote env runner that raises, and go on for ever.
 

@@ -1,9 +1,9 @@
 """Default modules of RLlib's PPO, DQN and SAC, masked by the mask that an observation carries.
 
 All three are masked in full, in collecting, learning and acting; networks and losses are RLlib's.
-`model_config` is RLlib's, with `allow_abandon` and `num_expert_features` of the world beside its
-keys. SAC's may be that of our networks, `{network: pointer, hidden: 64}`: then these stand where
-RLlib's own would, which tells apart what network and engine give.
+`model_config` is RLlib's, with `allow_abandon`, `user_features` and `expert_features` of the world
+(names of columns) beside its keys. SAC's may be that of our networks, `{network: pointer, hidden:
+64}`: then these stand where RLlib's own would, which tells apart what network and engine give.
 """
 
 from typing import Any
@@ -26,16 +26,27 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.core.models.base import ENCODER_OUT
 from torch import Tensor, nn
 
-from marl_moe.policies.networks import NEVER, NetworkConfig, action_mask, check_network
+from marl_moe.policies.columns import ColumnNames
+from marl_moe.policies.networks import (
+    GIVEN,
+    NEVER,
+    NetworkConfig,
+    action_mask,
+    check_network,
+)
 
+COLUMNS = ("user_features", "expert_features")  # keys of `model_config`, and of NetworkConfig
 Batch = dict[str, Any]
+
+
+def columns_in(model_config: Batch) -> ColumnNames:
+    """Return the columns of observations that a `model_config` names."""
+    return ColumnNames(*(tuple(model_config[key]) for key in COLUMNS))
 
 
 def mask_of(observation: Tensor, model_config: Batch) -> Tensor:
     """Return the action mask that observations carry, (B, D) -> (B, E + 1) bool."""
-    return action_mask(
-        observation, model_config["allow_abandon"], model_config["num_expert_features"]
-    )
+    return action_mask(observation, model_config["allow_abandon"], columns_in(model_config))
 
 
 class MaskedPpoModule(DefaultPPOTorchRLModule):
@@ -126,7 +137,7 @@ class ScorerCatalog(SACCatalog):
         return self._scores()
 
     def _scores(self) -> nn.Module:
-        keys = ("network", "hidden", "parameters", "num_expert_features")
+        keys = (*GIVEN, *COLUMNS)
         given = {
             key: self._model_config_dict[key] for key in keys if key in self._model_config_dict
         }

@@ -14,13 +14,16 @@ from torch import Tensor
 from envs import Slot
 from marl_moe.errors import RecordError
 from marl_moe.policies.base import ARCHITECTURE, STOCHASTIC, WEIGHTS
+from marl_moe.policies.columns import ColumnNames
 from marl_moe.policies.learned import (
     act_by_module,
+    check_columns,
     read_policy,
     write_policy,
 )
 from marl_moe.rllib.limits import check_plain
 from marl_moe.rllib.stock import STOCK
+from marl_moe.rllib.stock_modules import columns_in
 
 
 class StockPolicy:
@@ -36,6 +39,7 @@ class StockPolicy:
         module_users: users that each module acts for; a single module acts for all users of any
             world.
         num_experts: candidates a user that the modules were built for.
+        columns: of the observations that they were trained on.
         env_steps: of the whole training, where DQN's schedule of epsilon is read.
         rng: seeds the draws of actions; None acts deterministically.
     """
@@ -46,6 +50,7 @@ class StockPolicy:
         modules: Mapping[str, RLModule],
         module_users: Mapping[str, list[int]],
         num_experts: int,
+        columns: ColumnNames,
         env_steps: int,
         rng: np.random.Generator | None = None,
     ) -> None:
@@ -53,6 +58,7 @@ class StockPolicy:
         self.modules = dict(modules)
         self.module_users = dict(module_users)
         self.num_experts = num_experts
+        self.columns = columns
         self.env_steps = env_steps
         self.rng = rng
 
@@ -60,20 +66,28 @@ class StockPolicy:
         """Return a policy of the same modules that draws its actions, named apart."""
         name = f"{self.name}{STOCHASTIC}"
         return StockPolicy(
-            name, self.modules, self.module_users, self.num_experts, self.env_steps, rng
+            name,
+            self.modules,
+            self.module_users,
+            self.num_experts,
+            self.columns,
+            self.env_steps,
+            rng,
         )
 
     def act(self, slot: Slot) -> NDArray[np.int64]:
         """Return actions, (N, U).
 
         Raises:
-            ValueError: the world is of a size that the modules cannot act in.
+            ValueError: the world is of a size that the modules cannot act in, or its observations
+                have other columns than they were trained on.
         """
         if slot.num_candidates != self.num_experts:
             raise ValueError(
                 f"{self.name}: trained with {self.num_experts} experts, it cannot act among "
                 f"{slot.num_candidates}"
             )
+        check_columns(self.name, self.columns, slot)
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             if self.rng is not None:
                 torch.manual_seed(int(self.rng.integers(2**63)))
@@ -146,6 +160,7 @@ def load_stock_policy(folder: Path, name: str) -> StockPolicy:
         num_experts, env_steps = int(architecture["num_experts"]), int(architecture["env_steps"])
         check_plain("model_config", architecture["model_config"])
         config_class = STOCK[architecture["algorithm"]]
+        columns = columns_in(architecture["model_config"])
         modules = {}
         for module_id in users:
             module = config_class.build_module(num_experts, architecture["model_config"])
@@ -155,4 +170,4 @@ def load_stock_policy(folder: Path, name: str) -> StockPolicy:
         raise RecordError(
             f"{folder / ARCHITECTURE}: not what {WEIGHTS} are the weights of ({error})"
         ) from None
-    return StockPolicy(name, modules, users, num_experts, env_steps)
+    return StockPolicy(name, modules, users, num_experts, columns, env_steps)

@@ -24,7 +24,7 @@ class Transfer:
         users: load of the expert in this slot, this user included.
         competence: of the world's expert for this topic.
         unit_price: credits a point.
-        effort: that the price buys, in 0..1.
+        effort: that the expert would serve this subtask with alone, in 0..1.
         charge: credits that the user pays.
         delay_s: until the answer is there.
         late_s: part of the delay that is past the deadline.
@@ -80,14 +80,11 @@ class UserOfWorld:
         column = int(actions[0, 0])
         asked = column < world.num_candidates
         expert = int(world.candidates.at(actions)[0, 0]) if asked else -1
-        snr_db, competence = (
-            float(pairs[0, 0, column]) if asked else np.nan
-            for pairs in (slot.conditions.links.snr_db, slot.conditions.competence)
+        seen = slot.conditions.links.snr_db, slot.conditions.competence, slot.effort
+        snr_db, competence, effort = (
+            float(pairs[0, 0, column]) if asked else np.nan for pairs in seen
         )
-        price, effort = (
-            float(table[0, expert]) if asked else np.nan
-            for table in (slot.offer.unit_price, slot.offer.effort)
-        )
+        price = float(slot.offer.unit_price[0, expert]) if asked else np.nan
         _, _, result = world.step(actions)
         told = {
             name: float(getattr(result, name)[0, 0]) if asked else np.nan

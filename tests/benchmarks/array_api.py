@@ -15,7 +15,7 @@ from report import Measurement, Told, say_nothing, single
 from two_processes import two_processes
 from world_speed import NUM_EXPERTS, SLOTS, episode
 
-from envs import World
+from envs import World, WorldConfig
 from envs.observation import observation_size
 
 SIZES = ((1, 8), (64, 8), (1024, 8), (1024, 16))  # worlds, users
@@ -80,7 +80,12 @@ def bytes_moved(num_worlds: int, num_users: int, num_experts: int) -> int:
     competence of its topic read (single precision); it has about 20 numbers of its own in double
     precision, an expert 6, read or written.
     """
-    user = 4 * observation_size(num_experts) + (num_experts + 1) + 4 * 4 * num_experts + 8 * 20
+    user = (
+        4 * observation_size(WorldConfig(num_experts=num_experts))
+        + (num_experts + 1)
+        + 4 * 4 * num_experts
+        + 8 * 20
+    )
     return num_worlds * (num_users * user + num_experts * 8 * 6)
 
 

@@ -239,15 +239,16 @@ class ArrayWorld:
         alone = xp.astype(bits / config.channel.bandwidth_hz, xp.float32)[:, None]  # s bit/s/Hz
         alone_s = xp.reshape(alone / (xp.log1p(snr) * (1 / log(2))), allowed.shape)
 
-        features = layout.NUM_EXPERT_FEATURES
-        size = layout.NUM_USER_FEATURES + experts * features
+        own = len(layout.user_features(config))
+        features = len(layout.expert_features(config, allocates=False))
+        size = own + experts * features
         single = {"dtype": xp.float32, "device": self._device}
         observation = xp.empty((self.num_rows, size), **single)
         observation[:, 0] = self.pending
         observation[:, 1] = self.weight * config.requests.num_subtasks
         observation[:, 2] = self.words / config.requests.words[1]
         observation[:, 3] = compute / config.requests.compute_need[1]
-        block = xp.reshape(observation[:, layout.NUM_USER_FEATURES :], (*allowed.shape, features))
+        block = xp.reshape(observation[:, own:], (*allowed.shape, features))
         alike = xp.zeros((self.num_worlds, 1, experts, features), **single)
         seen = self.load, self.backlog_s, self.recent_load, self.attraction
         for feature, value, scale, most in zip(
@@ -271,7 +272,7 @@ class ArrayWorld:
         last = xp.clip(self.last_expert, 0, None)
         others = xp.take(self.load, self._world * experts + last) - served
         crowd = xp.clip(others * (1 / layout.LOAD_UNIT), None, layout.LARGEST_LOAD)
-        at = self._row * size + layout.NUM_USER_FEATURES + last * features
+        at = self._row * size + own + last * features
         flat = xp.reshape(observation, (-1,))
         # Where no expert served, this is the value that expert 0 has already.
         flat[at + 4] = xp.astype(crowd, xp.float32)

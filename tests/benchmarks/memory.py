@@ -48,7 +48,7 @@ def measure(
             single("memory", f"{engine}, replay of {capacity:,}", "peak", "MiB", peak / MEBIBYTE),
         ]
         if engine == "ours":
-            both = peak + capacity * observation_size(contention_world().num_experts) * 4
+            both = peak + capacity * observation_size(contention_world()) * 4
             variant = f"{engine}, next observations stored too (computed)"
             rows.append(single("memory", variant, "peak", "MiB", both / MEBIBYTE))
     return rows

@@ -73,7 +73,7 @@ def transitions(world_config: WorldConfig, size: int) -> Batches:
 
 
 def expert_features(world: World) -> int:
-    return (world.slot.observation.shape[-1] - features.NUM_USER_FEATURES) // world.num_experts
+    return len(features.expert_features(world.config, world.mechanism.allocates))
 
 
 def learn(group: Any, batches: Batches, share: int) -> None:

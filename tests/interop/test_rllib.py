@@ -21,7 +21,7 @@ from ray.rllib.env.wrappers.pettingzoo_env import ParallelPettingZooEnv
 from ray.tune import register_env
 
 from envs import WorldConfig, edge_experts_v0
-from envs.features import NUM_EXPERT_FEATURES
+from marl_moe.policies.columns import columns_of
 from marl_moe.rllib.stock_env import ParallelAdapter
 from marl_moe.rllib.stock_modules import MaskedDqnModule, MaskedPpoModule
 
@@ -73,7 +73,9 @@ def algorithm(name: str, world: WorldConfig, masked: bool, played: Played) -> It
     config.multi_agent(policies={"shared"}, policy_mapping_fn=lambda *args, **kwargs: "shared")
     config.reporting(min_time_s_per_iteration=0, min_sample_timesteps_per_iteration=slots)
     if masked:
-        model |= {"allow_abandon": world.allow_abandon, "num_expert_features": NUM_EXPERT_FEATURES}
+        columns = columns_of(world, allocates=False)
+        model |= {"allow_abandon": world.allow_abandon}
+        model |= {"user_features": columns.user, "expert_features": columns.expert}
         config.rl_module(
             rl_module_spec=RLModuleSpec(module_class=MODULES[name], model_config=model)
         )

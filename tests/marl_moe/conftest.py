@@ -47,6 +47,12 @@ def write_experiment(tmp_path: Path) -> Callable[[Yaml | str], Path]:
 
 
 @pytest.fixture
+def quick(tiny_experiment: Yaml, write_experiment: Callable[[Yaml | str], Path]) -> Path:
+    """Return the tiny experiment without training."""
+    return write_experiment(tiny_experiment | {"algorithm": None, "seeds": 1})
+
+
+@pytest.fixture
 def metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     """Register the metrics of `metrics_of_mine` for a test."""
     monkeypatch.setattr(METRICS, "_factories", dict(METRICS._factories))

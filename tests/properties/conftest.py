@@ -235,8 +235,6 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
         )
     elif channel["process"] == "gauss_markov":
         channel["correlation"] = None
-    if channel["noise_scaling"]:
-        channel["split"] = "equal"
     if experts["pool_seed"] is not None:
         experts["resample"] = "never"
     if experts["competence"] is not None and draw(st.booleans()):

@@ -135,7 +135,6 @@ CONTRADICTIONS: dict[str, Yaml] = {
         "env": {"requests": {"num_transferred": 1, "private_probability": 0.5}}
     },
     "num_transferred": {"env": {"requests": {"num_transferred": 9, "num_subtasks": 8}}},
-    "noise_scaling": {"env": {"channel": {"noise_scaling": True, "split": "min_delay"}}},
     "speed_m_s": {
         "env": {"channel": {"process": "gauss_markov", "correlation": 0.5, "speed_m_s": 1.0}}
     },

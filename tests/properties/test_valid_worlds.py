@@ -88,14 +88,15 @@ def check_sight(world: World) -> None:
     seen, mask = world.slot.observation, world.slot.mask
     low, high = observation.bounds(world.config, world.mechanism.allocates)
     outside = (seen < low) | (seen > high) | ~np.isfinite(seen)
-    columns = observation.column_names(world.num_candidates, world.mechanism.allocates)
+    columns = observation.column_names(world.config, world.mechanism.allocates)
     assert not outside.any(), [
         (columns[c], seen[..., c].min(), seen[..., c].max())
         for c in np.unique(np.argwhere(outside)[:, -1])
     ]
     assert mask.any(axis=-1).all()
-    width = len(features.expert_features(world.mechanism.allocates))
-    assert (seen[..., features.NUM_USER_FEATURES :: width] == mask[..., :-1]).all()
+    width = len(features.expert_features(world.config, world.mechanism.allocates))
+    first = len(features.user_features(world.config))
+    assert (seen[..., first::width] == mask[..., :-1]).all()
 
 
 def play(world: World, twin: World, rng: np.random.Generator, slots: int = LONG) -> None:

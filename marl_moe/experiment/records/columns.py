@@ -49,7 +49,7 @@ TRAINING = POINT | {
         "gain over nash's in 32 worlds apart; NaN unless nash is to be evaluated",
     ),
     "utility": (pa.float64(), "mean utility of the requests completed in the epoch, credits"),
-    "qos": (pa.float64(), "mean quality points recovered per slot and user"),
+    "qos": (pa.float64(), "mean points delivered per slot and user"),
     "charge": (pa.float64(), "mean charge, credits per slot and user"),
     "energy_j": (pa.float64(), "mean energy, J per slot and user"),
     "transferred": (pa.float64(), "share of slots and users with a transfer"),
@@ -83,7 +83,7 @@ EVALUATION = POINT | {
     "episode": (pa.int64(), "episode, from 0; the same world for every policy of a seed"),
     "utility": (pa.float64(), "mean utility of the requests completed, credits; NaN if none was"),
     "gain": (pa.float64(), "mean gain over abandoning, credits per slot and user"),
-    "qos": (pa.float64(), "mean quality points recovered per slot and user"),
+    "qos": (pa.float64(), "mean points delivered per slot and user"),
     "delay_s": (pa.float64(), "mean delay of transferred subtasks, s; NaN if none was"),
     "energy_j": (pa.float64(), "mean energy, J per slot and user"),
     "charge": (pa.float64(), "mean charge, credits per slot and user"),
@@ -93,6 +93,15 @@ EVALUATION = POINT | {
         "delivered",
     ),
     "rejected": (pa.float64(), "share of slots and users with a rejected action"),
+    "declined": (pa.float64(), "share of slots and users whose expert declined"),
+    "walked_away": (
+        pa.float64(),
+        "share of slots and users who were allocated an expert and chose otherwise",
+    ),
+    "refused": (
+        pa.float64(),
+        "share of slots and users with a request that arrived and was refused",
+    ),
     "transferred": (pa.float64(), "share of slots and users with a transfer"),
     "requests": (pa.int64(), "requests completed"),
     "edge_utility": (
@@ -225,6 +234,9 @@ TABLES = {
     "evaluation": EVALUATION,
     "audit": AUDIT,
 }
+
+# Columns that runs of an older model of the world lack; theirs are NaN.
+LATER = {"evaluation": ("declined", "walked_away", "refused")}
 
 # Names that no metric and no callback may take: columns, and what TensorBoard shows beside them.
 OF_TENSORBOARD = ("return", "agent_steps_per_second", "updates_per_second")

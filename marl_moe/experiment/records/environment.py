@@ -10,14 +10,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from envs import MODEL
 from marl_moe.errors import RecordError
 from marl_moe.experiment.records.secrets import redacted
 from marl_moe.whole_file import write_text
 
 FILE = "environment.json"
 EXPERIMENT, RESUMED = "experiment", "resumed"  # keys: what is run; sittings after the first
+WORLD_MODEL = "model"
+OURS = "marl-moe"
 PACKAGES = (
-    "marl-moe",
+    OURS,
     "numpy",
     "torch",
     "ray",
@@ -30,8 +33,9 @@ PACKAGES = (
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return versions (null of what is not installed), machine, commit and command line."""
+    """Return model of the world, versions (null of what is not there), machine, commit, command."""
     return {
+        WORLD_MODEL: MODEL,
         "python": platform.python_version(),
         "packages": {package: version_of(package) for package in PACKAGES},
         "platform": platform.platform(),
@@ -81,6 +85,34 @@ def read_environment(folder: Path) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise RecordError(f"{path}: not whole (no object); restore it, or delete it")
     return told
+
+
+def recorded_model(folder: Path, first: int) -> int | None:
+    """Return the model of the world that a run was made with, None without `environment.json`.
+
+    Args:
+        folder: the run folder.
+        first: the model of those that recorded none.
+
+    Raises:
+        RecordError: it is not whole.
+    """
+    told = read_environment(folder)
+    model = told.get(WORLD_MODEL, first)
+    if type(model) is not int:
+        raise RecordError(f"{folder / FILE}: {WORLD_MODEL} should be a number, got {model!r}")
+    return model if told else None
+
+
+def made_by(folder: Path) -> str:
+    """Return the version and the commit that made a run, as far as `environment.json` knows."""
+    told = read_environment(folder)
+    packages, commit = told.get("packages"), told.get("commit")
+    ours = packages.get(OURS) if isinstance(packages, dict) else None
+    words = [f"{OURS} {ours}"] if ours else []
+    if commit:
+        words.append(f"at commit {commit}" if words else f"commit {commit} of {OURS}")
+    return " ".join(words)
 
 
 def version_of(package: str) -> str | None:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from marl_moe.errors import RecordError
 from marl_moe.experiment.records.columns import (
+    LATER,
     LOGGED,
     TABLES,
     Columns,
@@ -78,6 +79,8 @@ def write_table(
 def read_table(folder: Path, table: str, metrics: Sequence[str] = ()) -> pd.DataFrame:
     """Read `<table>.parquet`; no rows where it was not written yet.
 
+    Columns that runs of an older model of the world lack are NaN in theirs.
+
     Args:
         folder: where it is.
         table: name of the table.
@@ -97,7 +100,7 @@ def read_table(folder: Path, table: str, metrics: Sequence[str] = ()) -> pd.Data
         found = pq.read_schema(content)
         expected = schema(table, metric_columns(table, metrics) | _logged(table, found))
         missing = set(expected.names) - set(found.names)
-        if missing:  # Arrow would fill them with nulls
+        if missing and missing != set(LATER.get(table, ())):  # Arrow fills them with nulls
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
         foreign = set(found.names) - set(expected.names)
         if foreign:  # Arrow would leave them out

@@ -1,5 +1,6 @@
 """The experiment that a run was begun with, as `environment.json` has it, and edits since."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ FREE = ("cluster", "figures", "sizes")
 
 
 def check_as_begun(
-    folder: Path, spec: ExperimentSpec, extension: Extension = AS_IT_IS
+    folder: Path,
+    spec: ExperimentSpec,
+    extension: Extension = AS_IT_IS,
+    read: Callable[[dict[str, Any]], dict[str, Any]] = dict,
 ) -> ExperimentSpec:
     """Check that an experiment is that of its run's tables, and return it extended.
 
@@ -25,6 +29,7 @@ def check_as_begun(
         folder: the run folder.
         spec: the experiment as its file has it now.
         extension: what it is to have more of.
+        read: makes of what was recorded what is compared.
 
     Raises:
         SpecError: a key has another value than when the run was begun.
@@ -35,7 +40,7 @@ def check_as_begun(
     if recorded is None:
         return extended
     where = str(folder / "environment.json")
-    begun = extension.of(parse_experiment(recorded, where, inputs=spec.inputs))
+    begun = extension.of(parse_experiment(read(recorded), where, inputs=spec.inputs))
     # An extension that was interrupted may stand in one of the two files alone.
     changed = first_difference(_compared(begun), _compared(extended))
     if changed is None:

@@ -52,11 +52,13 @@ def continue_run(run: RunFolder, progress: Progress | None = None) -> Run:
 
     Raises:
         UnderWayError: another process is at it.
+        OtherModelError: it was begun with another model of the world.
         RecordError: a table or a checkpoint was damaged.
         SpecError: every setting of its search diverged, or has no value of the metric.
         MissingExtraError: before anything is written, RLlib or PyTorch is not installed, and a job
             that is left trains.
     """
+    run.check_model()
     run.use_code()
     progress = progress or Progress()
     run = continue_search(run, progress)

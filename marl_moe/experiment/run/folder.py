@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from envs import MODEL
 from marl_moe.errors import SpecError
 from marl_moe.experiment.records.columns import TABLES
 from marl_moe.experiment.records.tables import read_table
 from marl_moe.experiment.run.as_begun import check_as_begun
 from marl_moe.experiment.run.input_copies import check_inputs
 from marl_moe.experiment.run.job import Job, Tables
+from marl_moe.experiment.run.model import check_model, model_of, without_gone
 from marl_moe.experiment.run.planning import jobs_of
 from marl_moe.experiment.run.training_job import TrainingJob
 from marl_moe.experiment.run.trust import check_imports, check_named, sign
@@ -58,6 +60,7 @@ class RunFolder:
         *,
         trust: bool = False,
         extension: Extension = AS_IT_IS,
+        to_play: bool = True,
     ) -> "RunFolder":
         """Read the experiment of a run folder, and import the code that was copied into it.
 
@@ -67,13 +70,16 @@ class RunFolder:
                 machine.
             trust: whether to count code as one's own that comes from elsewhere, or was changed.
             extension: what the run is to have more of.
+            to_play: whether anything of it may be played or trained; of a run that an older model
+                of the world made the tables alone can be read.
 
         Raises:
             SpecError: there is no experiment, or not a whole one, or one that was edited since the
                 run began, or with code from elsewhere; or it cannot be extended so.
+            OtherModelError: it is of another model of the world.
             RecordError: `environment.json` is damaged.
         """
-        spec = read_experiment(path, trust=trust, extension=extension).at(address)
+        spec = read_experiment(path, trust=trust, extension=extension, to_play=to_play).at(address)
         return cls(path, spec, tuple(sweep_points(spec)), FINDER.found.digests())
 
     def use_code(self) -> None:
@@ -142,7 +148,9 @@ class RunFolder:
         Raises:
             SpecError: it is a market study, in which no policy is compared, or its search is not
                 done.
+            OtherModelError: it is of another model of the world.
         """
+        self.check_model()
         if self.spec.search is not None:
             raise SpecError(
                 f"{self.path}: its search is not done; to continue: marl-moe resume {self.path}"
@@ -153,6 +161,15 @@ class RunFolder:
                 f"{self.path}: a market study compares no policies; its table is audit.parquet"
             )
         return jobs
+
+    def check_model(self) -> None:
+        """Check that the run was made with the present model of the world.
+
+        Raises:
+            OtherModelError: it was not, and nothing of it can be played.
+            RecordError: `environment.json` is damaged.
+        """
+        check_model(self.path, read_sections(self.path / EXPERIMENT))
 
     def check_trusted(self, *, trust: bool) -> None:
         """Check that going on runs no code from elsewhere, such as callbacks.
@@ -178,7 +195,11 @@ def code_of(points: Sequence[Point]) -> list[str]:
 
 
 def read_experiment(
-    path: Path, *, trust: bool = False, extension: Extension = AS_IT_IS
+    path: Path,
+    *,
+    trust: bool = False,
+    extension: Extension = AS_IT_IS,
+    to_play: bool = True,
 ) -> ExperimentSpec:
     """Read the experiment of a run folder, without the points of its sweep; import its code.
 
@@ -188,20 +209,34 @@ def read_experiment(
         path: the folder.
         trust: whether to count code as one's own that comes from elsewhere, or was changed.
         extension: what it is to have more of.
+        to_play: whether anything of it may be played or trained. Else one of an older model of the
+            world is read without the keys that went.
 
     Raises:
         SpecError: there is none, or not a whole one, or one that was edited since the run began,
             or with code from elsewhere; or it cannot be extended so.
+        OtherModelError: it is of another model of the world.
         RecordError: `environment.json` is damaged.
     """
     file = path / EXPERIMENT
     if not file.is_file():
         raise SpecError(f"{path}: no run folder, there is no {EXPERIMENT} in it")
+    raw = read_sections(file)
+    model = model_of(path, raw)
+    if to_play or model > MODEL:
+        check_model(path, raw)
     use_code(path, trust=trust)
     if (path / CHOSEN).is_file() and read_sections(file).get("search"):
         file = path / CHOSEN
         use_code(path, trust=trust, file=file)
-    spec = load_experiment(str(file), code=path / IMPORTS)
+    as_read = dict if model == MODEL else without_gone
+
+    def load(file: Path) -> ExperimentSpec:
+        return load_experiment(
+            str(file), code=path / IMPORTS, read=lambda file: as_read(read_sections(file))
+        )
+
+    spec = load(file)
     check_inputs(spec, path)
     if file.name == CHOSEN:
         if extension:
@@ -209,9 +244,9 @@ def read_experiment(
                 f"{path}: a run with a search cannot be extended: {CHOSEN} in it is an experiment "
                 "of its own"
             )
-        check_as_begun(path, load_experiment(str(path / EXPERIMENT), code=path / IMPORTS))
+        check_as_begun(path, load(path / EXPERIMENT), read=as_read)
         return spec
-    return check_as_begun(path, spec, extension)
+    return check_as_begun(path, spec, extension, read=as_read)
 
 
 def use_code(path: Path, *, trust: bool = False, file: Path | None = None) -> Found:

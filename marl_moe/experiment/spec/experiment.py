@@ -20,7 +20,7 @@ from marl_moe.experiment.spec.algorithm import AlgorithmSpec
 from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.spec.evaluation import AuditSpec, EvaluationSpec
 from marl_moe.experiment.spec.input_files import Inputs, replaced
-from marl_moe.experiment.spec.keys import unknown_at
+from marl_moe.experiment.spec.keys import no_such_key
 from marl_moe.experiment.spec.policies import check_named_apart
 from marl_moe.experiment.spec.search import SearchSpec
 from marl_moe.experiment.spec.section import (
@@ -30,10 +30,10 @@ from marl_moe.experiment.spec.section import (
     check_metrics,
     listed_seeds,
     merged,
-    valid_keys,
 )
 from marl_moe.experiment.spec.swept_keys import check_swept, flat, is_within, settings_of
 from marl_moe.experiment.spec.yaml_loader import written_yaml
+from marl_moe.policies.columns import columns_of, difference
 from mechanisms.errors import described
 
 
@@ -148,15 +148,26 @@ class ExperimentSpec(Section):
             raise ValueError("kind: market_study has no algorithm; leave that section out")
         check_named_apart(self.evaluation.policies, algorithm.learned)
         algorithm.module_users(self.env.num_users)
+        what = "evaluation.env: what learns in env cannot act in its worlds"
+        self._check_seen(what, self.env, self.evaluated_env())
         if algorithm.pretraining is None:
             return
         pretrained = self.pretrained_env()
+        what = "algorithm.pretraining.env: what learns there cannot go on in env"
+        self._check_seen(what, pretrained, self.env)
         if algorithm.policies == "independent" and pretrained.num_users != self.env.num_users:
             raise ValueError(
                 "algorithm.pretraining.env.num_users: independent policies of "
                 f"{pretrained.num_users} users cannot go on as those of {self.env.num_users}"
             )
         algorithm.module_users(pretrained.num_users)
+
+    def _check_seen(self, what: str, trained: WorldConfig, here: WorldConfig) -> None:
+        """Raise ValueError unless worlds have the columns of observations that are trained on."""
+        allocates = mechanisms.make(**self.mechanism.parameters()).allocates
+        differs = difference(columns_of(trained, allocates), columns_of(here, allocates))
+        if differs:
+            raise ValueError(f"{what}, whose observations {differs}")
 
     def evaluated_env(self) -> WorldConfig:
         """Return the worlds of the evaluation.
@@ -204,10 +215,9 @@ class ExperimentSpec(Section):
             path = [str(part) for part in first["loc"]]
             key = ".".join((section, *path))
             if first["type"] == "unexpected_keyword_argument":
-                valid = valid_keys(WorldConfig, path[:-1])
-                unknown = unknown_at(type(self), ["env", *path], valid)
-                unknown = unknown.replace("'env.", f"'{section}.")
-                raise ValueError(f"{key}: {unknown} (unknown key)") from None
+                message = no_such_key(type(self), ["env", *path])
+                message = message.replace("'env.", f"'{section}.")
+                raise ValueError(f"{key}: {message}") from None
             raise ValueError(
                 f"{key}: {first['msg'].removeprefix('Value error, ')}, got {first['input']!r}"
             ) from None

@@ -1,4 +1,4 @@
-"""All keys of an experiment, and the nearest of them to one that there is not."""
+"""All keys of an experiment, the nearest of them to one that there is not, and those that went."""
 
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher, get_close_matches
@@ -6,8 +6,9 @@ from functools import cache
 from itertools import takewhile
 from typing import Any
 
+from envs.section import GONE
 from marl_moe.errors import unknown_key
-from marl_moe.experiment.spec.section import fields_of, section_in
+from marl_moe.experiment.spec.section import fields_of, section_at, section_in, valid_keys
 from marl_moe.rllib.effective_keys import EFFECTIVE
 from mechanisms.registry import MOST_LISTED
 
@@ -27,6 +28,20 @@ class UnknownKeyError(ValueError):
         super().__init__(key)
         self.key = key
         self.advice = advice
+
+
+def no_such_key(root: Any, path: Sequence[str]) -> str:
+    """Return the message for a key that its section does not take.
+
+    It names what took the place of one that went, and else the nearest key that there is.
+
+    Args:
+        root: the class of the whole experiment.
+        path: sections that the key was looked for in, and the key.
+    """
+    parents = path[:-1]
+    went = GONE.get(section_at(root, parents).__name__, {}).get(path[-1])
+    return went or unknown_at(root, path, valid_keys(root, parents)) + " (unknown key)"
 
 
 def unknown_at(root: Any, path: Sequence[str], valid: Sequence[str]) -> str:

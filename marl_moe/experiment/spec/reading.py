@@ -1,7 +1,7 @@
 """Experiments read from YAML, overridden by key, and answered with a line for each mistake."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from marl_moe.experiment.spec.imports import (
     imports_of,
 )
 from marl_moe.experiment.spec.input_files import Inputs, located, named, replaced
-from marl_moe.experiment.spec.keys import UnknownKeyError, unknown_at
+from marl_moe.experiment.spec.keys import UnknownKeyError, no_such_key, unknown_at
 from marl_moe.experiment.spec.section import merged, valid_keys
 from marl_moe.experiment.spec.swept_keys import with_sweep
 from marl_moe.experiment.spec.yaml_loader import parse_yaml, read_yaml
@@ -39,6 +39,7 @@ def load_experiment(
     changes: Mapping[str, Any] | None = None,
     code: Path | None = None,
     options: Mapping[str, str] | None = None,
+    read: Callable[[Path], dict[str, Any]] | None = None,
 ) -> ExperimentSpec:
     """Read an experiment from a file, or by the name of one that is shipped; import its code.
 
@@ -53,13 +54,16 @@ def load_experiment(
         code: folder of the files that the experiment names; None: that of the file, or in a run
             folder `imports`.
         options: further overrides, by the option that each was given as, such as `--seeds 3`.
+        read: reads the sections of the file; None: `read_sections`.
 
     Raises:
         SpecError: a line for each thing wrong.
     """
     path = find_experiment(source)
     where = str(path)
-    raw = located(read_sections(path), path.parent if code is None else path.parent.absolute())
+    raw = located(
+        (read or read_sections)(path), path.parent if code is None else path.parent.absolute()
+    )
     changes = located(without_empty(changes or {}, ExperimentSpec, where), Path())
     if code is None:
         code = path.parent / IMPORTS if (path.parent / TRUST).is_file() else path.parent
@@ -265,8 +269,7 @@ def _lines(error: ValidationError, where: str, folder: Path | None) -> list[str]
         ]
         key = ".".join(path) or "experiment"
         if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            valid = valid_keys(ExperimentSpec, path[:-1])
-            message = unknown_at(ExperimentSpec, path, valid) + " (unknown key)"
+            message = no_such_key(ExperimentSpec, path)
         else:
             given = mistake["input"]
             shown = "" if isinstance(given, dict) else f", got {given!r}"

@@ -131,11 +131,16 @@ def first_difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, An
     return None
 
 
-def valid_keys(section: Any, path: Sequence[str]) -> list[str]:
-    """Return the keys of the section at `path` below another, models or dataclasses of pydantic."""
+def section_at(section: Any, path: Sequence[str]) -> Any:
+    """Return the section at `path` below another, models or dataclasses of pydantic."""
     for part in path:
         section = section_in(fields_of(section)[part].annotation)
-    return list(fields_of(section))
+    return section
+
+
+def valid_keys(section: Any, path: Sequence[str]) -> list[str]:
+    """Return the keys of the section at `path` below another, models or dataclasses of pydantic."""
+    return list(fields_of(section_at(section, path)))
 
 
 def section_in(annotation: Any) -> Any:

@@ -22,6 +22,8 @@ WORLDS_AT_ONCE = 250
 USERS_AT_ONCE = 8000  # in all of these worlds
 
 
+# Columns of evaluation alone that are shares of slots and users.
+SHARES = ("declined", "walked_away", "refused")
 # Columns that are means over slots.
 SLOT_MEANS = ("edge_utility", "platform_balance")
 # Columns of a clearing that have a value for each expert.
@@ -178,7 +180,7 @@ class _Scores:
             columns["utility"] = sums["utility"] / sums["requests"]
             columns["delay_s"] = sums["delay_s"] / sums["transferred"]
             columns["unit_price"] = payment / points
-        for name in RECORDED_OF_USERS:
+        for name in (*RECORDED_OF_USERS, *SHARES):
             columns[name] = sums[name] / agent_slots
         for name in SLOT_MEANS:
             columns[name] = sums[name] / self.slots
@@ -213,15 +215,10 @@ def _play(policy: Policy, world: World, metrics: MetricSums) -> _Scores:
         scores.add(
             utility=result.utility,
             requests=~np.isnan(result.utility),
-            gain=result.gain,
-            qos=result.qos,
             delay_s=result.delay_s,
-            energy_j=result.energy_j,
-            charge=result.charge,
-            rejected=result.rejected,
-            transferred=result.transferred,
             edge_utility=result.payment - result.edge_cost,
             platform_balance=result.platform_balance,
+            **{name: getattr(result, name) for name in (*RECORDED_OF_USERS, *SHARES)},
         )
         if isinstance(policy, Nash):
             scores.add(converged=policy.converged)

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from envs import MODEL
 from marl_moe.experiment.progress import Row
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.section import first_difference
 from marl_moe.experiment.training.checkpoint import read_checkpoint, refusal, write_checkpoint
 
-LAYOUT = 4  # raised with every change to what a state holds
+LAYOUT = 5  # raised with every change to what a state holds
 # Transitions trained on between two checkpoints, per transition that the replay holds.
 TRAINED_PER_HELD = 3
 LEAST_TRANSITIONS = 30_000  # trained on between two checkpoints
@@ -106,7 +107,7 @@ class Resumption:
 
 
 def _versions() -> str:
-    return f"layout {LAYOUT} with " + ", ".join(
+    return f"model {MODEL} of the world, layout {LAYOUT} with " + ", ".join(
         f"{name} {version(name)}" for name in ("ray", "torch", "numpy")
     )
 

@@ -1,7 +1,6 @@
 """Our SAC on RLlib as an engine."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 NETWORKS = "networks.safetensors"  # critics and all, with which another training may begin
 ACTOR = "actor."  # begins the names of an actor's parameters
-# Keys of the network that the world decides.
-OF_WORLD = ("num_experts", "allow_abandon", "num_expert_features")
 
 
 class SacEngine:
@@ -34,12 +31,11 @@ class SacEngine:
 
     def config(self, spec: ExperimentSpec, model_config: Any) -> Any:
         """See `Engine`."""
-        from marl_moe.policies.networks import NetworkConfig
+        from marl_moe.policies.networks import GIVEN
         from marl_moe.rllib.algorithm import WorldSac
 
         assert spec.algorithm is not None
-        keys = [field.name for field in fields(NetworkConfig) if field.name not in OF_WORLD]
-        check_model_config(model_config, keys)
+        check_model_config(model_config, GIVEN)
         users = spec.algorithm.module_users(spec.env.num_users)
         mechanism = spec.mechanism.parameters()
         try:

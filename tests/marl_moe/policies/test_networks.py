@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 import mechanisms
 from envs import World, WorldConfig
-from envs.features import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
 from marl_moe.policies.networks import (
+    PLAIN,
     NetworkConfig,
     PointerNetwork,
     action_mask,
@@ -21,15 +21,15 @@ from marl_moe.policies.networks import (
 
 
 def observations(num_experts: int, batch: int = 4, seed: int = 0) -> Tensor:
-    size = NUM_USER_FEATURES + num_experts * NUM_EXPERT_FEATURES
-    return torch.randn(batch, size, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(
+        batch, PLAIN.size(num_experts), generator=torch.Generator().manual_seed(seed)
+    )
 
 
 def blocks(observation: Tensor) -> tuple[Tensor, list[Tensor]]:
     """Return one user's features, and those of each expert."""
-    return observation[:NUM_USER_FEATURES], list(
-        observation[NUM_USER_FEATURES:].split(NUM_EXPERT_FEATURES)
-    )
+    own = len(PLAIN.user)
+    return observation[:own], list(observation[own:].split(len(PLAIN.expert)))
 
 
 def by_hand(network: PointerNetwork, observation: Tensor) -> list[float]:
@@ -166,7 +166,7 @@ def test_networks_carried_over_to_more_experts_score_those_they_know_as_before(
     }
     many.load_state_dict(grown)
     seen = observations(5)
-    wider = torch.cat([seen, torch.zeros(len(seen), 4 * NUM_EXPERT_FEATURES)], dim=-1)
+    wider = torch.cat([seen, torch.zeros(len(seen), 4 * len(PLAIN.expert))], dim=-1)
     if network == "mlp":
         scores = many(wider)
         torch.testing.assert_close(scores[..., [0, 1, 2, 3, 4, 9]], few(seen))

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from envs import World, WorldConfig
-from envs.features import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
 from marl_moe.cli import app
 from marl_moe.errors import RecordError
 from marl_moe.policies.learned import LearnedPolicy, load_policy, save_policy
@@ -36,12 +35,13 @@ class Linear(nn.Module):
 
     def __init__(self, copies: int, config: NetworkConfig, slope: float = 1.0) -> None:
         super().__init__()
-        self.features, self.slope = config.num_expert_features, slope
+        self.of_user, self.slope = config.num_user_features, slope
+        self.features = config.num_expert_features
         self.expert = CopiedLinear(copies, self.features, 1)
         self.abandon = nn.Parameter(torch.zeros(copies, 1, 1))
 
     def forward(self, observation: Tensor) -> Tensor:
-        experts = observation[:, NUM_USER_FEATURES:].unflatten(1, (-1, self.features))
+        experts = observation[:, self.of_user :].unflatten(1, (-1, self.features))
         scores = self.expert(experts.flatten(0, 1)[None]).unflatten(1, experts.shape[:2])
         abandon = self.abandon.expand(-1, len(observation), -1)
         return torch.cat([self.slope * scores.squeeze(-1), abandon], dim=-1)
@@ -228,9 +228,10 @@ def test_an_experiment_trains_it_and_plays_what_was_learned(
 
 
 def test_the_features_of_an_observation_are_those_of_ours() -> None:
-    seen = torch.randn(4, NUM_USER_FEATURES + 3 * NUM_EXPERT_FEATURES)
-    network = NetworkConfig(3, network="linear").build(copies=2)
+    config = NetworkConfig(3, network="linear")
+    seen, width = torch.randn(4, config.observation_size), config.num_expert_features
+    network = config.build(copies=2)
     scores = network(seen)
-    block = seen[:, NUM_USER_FEATURES + NUM_EXPERT_FEATURES :][:, :NUM_EXPERT_FEATURES]
+    block = seen[:, config.num_user_features + width :][:, :width]
     expected = block @ network.expert.weight[1] + network.expert.bias[1]
     torch.testing.assert_close(scores[1, :, 1:2], expected)

@@ -12,7 +12,7 @@ from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 from torch import Tensor
 
 from envs import WorldConfig
-from envs.features import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
+from marl_moe.policies.networks import PLAIN
 
 Batch = dict[str, Tensor]
 Make = Callable[..., Any]
@@ -46,7 +46,7 @@ def batch(patchy_world: WorldConfig, transitions: Make) -> Batch:
 
 def allowed(observation: Tensor, allow_abandon: bool) -> list[int]:
     """Return the actions that an observation allows."""
-    experts = observation[NUM_USER_FEATURES:].reshape(-1, NUM_EXPERT_FEATURES)
+    experts = observation[len(PLAIN.user) :].reshape(-1, len(PLAIN.expert))
     usable = [e for e, features in enumerate(experts) if features[0] == 1]
     return [*usable, len(experts)] if allow_abandon or not usable else usable
 

@@ -232,7 +232,7 @@ def test_a_ring_continues_from_the_state_of_another_bit_for_bit(fragments: int) 
     state = deepcopy(one.get_state())
     assert (
         sum(column.nbytes for column in state["columns"].values())
-        <= (4 + 8 + 4) * 14 * WORLDS * USERS + 14
+        <= (4 + 8 + 4) * 14 * WORLDS * USERS + 2 * 14
     )
     assert len(state["columns"].get("starts", [])) == min(
         14, 4 * fragments + (2 * fragments + 1) // 3

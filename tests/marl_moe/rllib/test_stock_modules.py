@@ -11,14 +11,14 @@ from safetensors.torch import load_file
 
 import mechanisms
 from envs import World, WorldConfig
-from envs.features import NUM_EXPERT_FEATURES, NUM_USER_FEATURES
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.experiment.training.engines import ENGINES
 from marl_moe.experiment.training.loop import train
 from marl_moe.policies.learned import LearnedPolicy
-from marl_moe.policies.networks import NEVER, NetworkConfig, action_mask
+from marl_moe.policies.networks import NEVER, PLAIN, NetworkConfig, action_mask
 from marl_moe.rllib.stock import STOCK
+from marl_moe.rllib.stock_modules import columns_in
 from marl_moe.rllib.stock_policy import StockPolicy
 
 pytestmark = pytest.mark.usefixtures("ray_started")
@@ -37,7 +37,8 @@ def test_masked_actions_are_never_drawn_though_the_networks_favour_them(
         {
             "fcnet_hiddens": [4],
             "allow_abandon": True,
-            "num_expert_features": NUM_EXPERT_FEATURES,
+            "user_features": PLAIN.user,
+            "expert_features": PLAIN.expert,
             **extras,
         },
     )
@@ -46,7 +47,7 @@ def test_masked_actions_are_never_drawn_though_the_networks_favour_them(
         for parameter in head.parameters():
             parameter *= 50
     policy = StockPolicy(
-        name, {"shared": module}, {"shared": [0, 1, 2]}, 5, 0, np.random.default_rng(0)
+        name, {"shared": module}, {"shared": [0, 1, 2]}, 5, PLAIN, 0, np.random.default_rng(0)
     )
     world = World(patchy_world, num_worlds=100, seed=0)
     chosen = set()
@@ -67,7 +68,8 @@ def test_sacs_losses_stay_finite_though_probabilities_round_to_zero(
         for parameter in module.pi.parameters():
             parameter *= 1e4
     seen = torch.zeros(8, module.observation_space.shape[0])
-    seen[4:, NUM_USER_FEATURES::NUM_EXPERT_FEATURES] = (
+    columns = columns_in(module.model_config)
+    seen[4:, len(columns.user) :: len(columns.expert)] = (
         1  # all experts may be chosen in half of the rows
     )
     seen.requires_grad_()
@@ -77,7 +79,7 @@ def test_sacs_losses_stay_finite_though_probabilities_round_to_zero(
             output[f"action_probs{suffix}"],
             output[f"action_log_probs{suffix}"],
         )
-        assert (probabilities[~action_mask(seen, allow_abandon=True)] == 0).all()
+        assert (probabilities[~action_mask(seen, True, columns)] == 0).all()
         assert (probabilities == 0).sum() > 4 * 6
         (probabilities * logarithms).sum().backward(retain_graph=True)
         assert logarithms.min() >= 2 * NEVER

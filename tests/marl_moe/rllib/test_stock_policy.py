@@ -10,7 +10,7 @@ import torch
 
 import mechanisms
 from envs import World, WorldConfig
-from envs.features import NUM_EXPERT_FEATURES
+from marl_moe.policies.networks import PLAIN
 from marl_moe.rllib.stock import STOCK
 from marl_moe.rllib.stock_policy import StockPolicy
 
@@ -48,14 +48,15 @@ def test_stochastic_dqn_explores_as_at_the_end_of_its_training(patchy_world: Wor
     model = {
         "fcnet_hiddens": [4],
         "allow_abandon": True,
-        "num_expert_features": NUM_EXPERT_FEATURES,
+        "user_features": PLAIN.user,
+        "expert_features": PLAIN.expert,
     }
     model |= {"dueling": False, "double_q": True, "num_atoms": 1}
     module = STOCK["dqn"].build_module(5, model | {"epsilon": [[0, 1.0], [100, 0.2]]})
     world = World(patchy_world, num_worlds=4000, seed=0)
     allowed = world.slot.mask.sum(axis=-1)
     for env_steps, epsilon in ((0, 1.0), (50, 0.6), (1000, 0.2)):
-        policy = StockPolicy("dqn", {"shared": module}, {"shared": [0, 1, 2]}, 5, env_steps)
+        policy = StockPolicy("dqn", {"shared": module}, {"shared": [0, 1, 2]}, 5, PLAIN, env_steps)
         differs = policy.stochastic(np.random.default_rng(1)).act(world.slot) != policy.act(
             world.slot
         )

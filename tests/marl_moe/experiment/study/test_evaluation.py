@@ -14,6 +14,7 @@ from marl_moe.experiment.study.evaluation import evaluate, make_heuristic
 from marl_moe.seeds import evaluation_seed
 
 SEED = 6
+SUMMED = ("gain", "qos", "energy_j", "charge", "rejected", *evaluation.SHARES)
 
 
 class Anything:
@@ -81,7 +82,7 @@ def by_hand(
                     if not np.isnan(result.utility[n, u]):
                         add("utility", result.utility[n, u])
                         add("requests", 1)
-                    for name in ("gain", "qos", "energy_j", "charge", "rejected", "transferred"):
+                    for name in (*SUMMED, "transferred"):
                         add(name, getattr(result, name)[n, u])
                     if result.transferred[n, u]:
                         add("delay_s", result.delay_s[n, u])
@@ -89,7 +90,7 @@ def by_hand(
                     add("edge_utility", result.payment[n, e] - result.edge_cost[n, e])
                 add("platform_balance", result.platform_balance[n])
         for total in totals:
-            for name in ("gain", "qos", "energy_j", "charge", "rejected"):
+            for name in SUMMED:
                 total[name] /= slots * world.num_users
             for name in ("edge_utility", "platform_balance"):
                 total[name] /= slots
@@ -113,6 +114,33 @@ def test_rows_are_the_means_over_slots_users_and_requests(
     assert set(rows["policy"]) == {"anything"}
     for row, values in zip(rows.to_dict("records"), expected, strict=True):
         assert {name: row[name] for name in values} == pytest.approx(values, rel=1e-9, abs=1e-12)
+
+
+def test_outcomes_are_shares_of_slots_and_users(
+    market_world: WorldConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each marked for some users of some slots: which, the slot and the user say."""
+    step = World.step
+
+    def marked(world: World, actions: np.ndarray) -> Any:
+        slot, users = world.slot.index, np.arange(world.num_users)
+        seen, reward, result = step(world, actions)
+        marks = {
+            "declined": (users == 0) & (slot % 2 == 0),  # 1 of 3 users, 6 of 12 slots
+            "walked_away": users < 2,
+            "refused": (users == 2) & (slot == 0),
+        }
+        shape = result.gain.shape
+        given = {name: np.broadcast_to(mark, shape) for name, mark in marks.items()}
+        return seen, reward, result._replace(**given)
+
+    monkeypatch.setattr(World, "step", marked)
+    for name in ("random", "local"):
+        policy = make_heuristic(name, SEED)
+        rows = evaluate(policy, market_world, mechanisms.make("none"), SEED, episodes=2).evaluation
+        assert rows["declined"].tolist() == pytest.approx([1 / 6] * 2)
+        assert rows["walked_away"].tolist() == pytest.approx([2 / 3] * 2)
+        assert rows["refused"].tolist() == pytest.approx([1 / 36] * 2)
 
 
 def test_every_policy_meets_the_same_worlds_under_a_seed_and_others_under_another(

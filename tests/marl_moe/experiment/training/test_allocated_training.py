@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 import mechanisms
 from envs import RequestConfig, World, WorldConfig
-from envs.features import expert_features
 from marl_moe.cli import app
 from marl_moe.policies import POLICIES
+from marl_moe.policies.columns import columns_of
 from marl_moe.policies.learned import load_policy
 
 EXPERIMENT: dict[str, Any] = {
@@ -63,11 +63,16 @@ def test_sac_sees_its_assignment_and_every_clearing_is_on_record(
     assert (followed[["charge", "utility"]] == 0).all(axis=None)
     policy = folder / "checkpoints" / "seed_0"
     weights = load_file(policy / "policy.safetensors")
-    assert (
-        weights["shared/expert_in.weight"].shape[1] == len(expert_features(allocates=True)) + 4 + 1
-    )
     config = WorldConfig(num_users=4, num_experts=5, requests=RequestConfig(num_transferred=1))
-    with pytest.raises(ValueError, match="cannot act under the mechanism 'posted_price'"):
+    columns = columns_of(config, allocates=True)
+    assert (
+        weights["shared/expert_in.weight"].shape[1] == len(columns.expert) + len(columns.user) + 1
+    )
+    lacks = (
+        "sac: it cannot act under the mechanism 'posted_price' in this world, whose observations "
+        "lack assigned of each expert, which it was trained on"
+    )
+    with pytest.raises(ValueError, match=lacks):
         load_policy(policy, "sac").act(
             World(config, mechanism=mechanisms.make("posted_price")).slot
         )
