@@ -125,7 +125,14 @@ def _admitted(transfers: Transfers, alone: Carried | None) -> Bool:
         taken = reserved.copy()
         taken[:, -transfers.num_imagined :] = 0.0
     return admission.by_account(
-        transfers.cell, transfers.requested, places, lot, reserved, taken, account, shape
+        transfers.cell,
+        transfers.requested,
+        places,
+        lot,
+        reserved,
+        taken,
+        account[transfers.world[:, 0]],
+        shape,
     )
 
 

@@ -19,6 +19,7 @@ class Transfers:
 
     Attributes:
         slot: the slot.
+        world: (N, 1) number of the world of each row.
         user: (R,) or (N, R) whose request it is; a user may have several, as in a game that asks
             what each of its actions would bring.
         requested: (N, R) which of them are requests at all.
@@ -37,6 +38,7 @@ class Transfers:
     """
 
     slot: Slot
+    world: Int
     user: Int
     requested: Bool
     expert: Int
@@ -60,6 +62,7 @@ class Transfers:
         requested: Bool,
         user: Int | None = None,
         num_imagined: int = 0,
+        world: Int | None = None,
     ) -> "Transfers":
         """Return the requests of users for the candidates in these columns.
 
@@ -69,9 +72,10 @@ class Transfers:
             requested: (N, R) which of them are requests at all.
             user: (N, R) whose each is; None for one of each user in turn.
             num_imagined: the last so many of the R reserve nothing in the platform's account.
+            world: worlds of the rows, with `user`; None for all. N is then their number.
         """
         conditions, config = slot.conditions, slot.config
-        world = np.arange(slot.num_worlds)[:, None]
+        world = (np.arange(slot.num_worlds) if world is None else world)[:, None]
         users = np.arange(slot.num_users) if user is None else user
 
         def own(of_users: NDArray) -> NDArray:
@@ -88,6 +92,7 @@ class Transfers:
         alone_s, *_ = access.transmission(config.channel, bits, snr)
         return cls(
             slot=slot,
+            world=world,
             user=users,
             requested=requested,
             expert=expert,
@@ -108,7 +113,7 @@ class Transfers:
         """Return each request's entry of an array (N, U)."""
         if self.user.ndim == 1:
             return of_users
-        return of_users[np.arange(len(of_users))[:, None], self.user]
+        return of_users[self.world, self.user]
 
     def allocated(self) -> Bool:
         """Return the requests for the expert that is allocated to the user, (N, R)."""

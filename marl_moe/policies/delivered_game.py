@@ -16,9 +16,12 @@ from envs import Slot
 from envs.delivery import Delivery, deliver
 from envs.per_expert import per_expert
 from envs.transfers import Transfers
-from marl_moe.policies.slot_game import MAX_SWEEPS, TIE, SlotGame
+from marl_moe.policies.slot_game import TIE, SlotGame
 
 Actions = NDArray[np.int64]
+Worlds = NDArray[np.int64]
+Gains = NDArray[np.float64]
+MAX_SWEEPS = 30  # where there is no equilibrium, more only go round
 
 
 def depends_on_load_alone(slot: Slot) -> bool:
@@ -47,25 +50,30 @@ class DeliveredGame:
 
     slot: Slot
 
-    def gains(self, user: int, chosen: Actions) -> NDArray[np.float64]:
+    def gains(self, user: int, chosen: Actions, worlds: Worlds | None = None) -> Gains:
         """Return the gain of a user by each action, (N, C + 1) credits; -inf where it is masked.
 
         Args:
             user: number of the user.
             chosen: (N, U) actions; its own does not matter.
+            worlds: (N,) worlds of the rows; None for all.
         """
-        return self._of_actions(user, self._delivered(user, chosen)[0].gain[:, self._others :])
+        worlds = self._all if worlds is None else worlds
+        delivery = deliver(self._transfers(user, chosen, worlds, candidates=True))
+        return self._of_actions(user, delivery.gain[:, self._others :], worlds)
 
-    def social_gains(self, user: int, chosen: Actions) -> NDArray[np.float64]:
-        """Return what each action of a user adds to the sum of all gains, (N, C + 1) credits."""
-        with_user, transfers = self._delivered(user, chosen)
-        others = slice(self._others)
-        without = deliver(self._transfers(user, chosen, candidates=False))
+    def social_gains(self, user: int, chosen: Actions, worlds: Worlds | None = None) -> Gains:
+        """Return what each action of a user adds to the sum of all gains, (N, C + 1) credits.
+
+        Arguments are those of `gains`.
+        """
+        worlds = self._all if worlds is None else worlds
+        transfers = self._transfers(user, chosen, worlds, candidates=True)
+        without = self._transfers(user, chosen, worlds, candidates=False)
         shape = self.slot.num_worlds, self.slot.num_experts
-        total = per_expert(transfers.cell, with_user.gain, shape)
-        before = per_expert(transfers.cell[:, others], without.gain, shape)
-        added = (total - before).take(transfers.cell[:, self._others :])
-        return self._of_actions(user, added)
+        total = per_expert(transfers.cell, deliver(transfers).gain, shape)
+        total -= per_expert(without.cell, deliver(without).gain, shape)
+        return self._of_actions(user, total.take(transfers.cell[:, self._others :]), worlds)
 
     def alone(self) -> Actions:
         """Return the action that each user would gain most by were it alone, (N, U)."""
@@ -103,25 +111,35 @@ class DeliveredGame:
     def _others(self) -> int:
         return self.slot.num_users - 1
 
-    def _climbed(
-        self, start: Actions, worth: Callable[[int, Actions], NDArray[np.float64]]
-    ) -> tuple[Actions, NDArray[np.bool_]]:
-        """Let users move to the action that is worth most, until none does."""
-        chosen, worlds = start.copy(), np.arange(len(start))
-        moved = np.ones(len(start), bool)
-        for _ in range(MAX_SWEEPS):
-            moved = np.zeros(len(start), bool)
-            for user in range(self.slot.num_users):
-                gain = worth(user, chosen)
-                best = gain.argmax(axis=-1)
-                better = gain[worlds, best] > gain[worlds, chosen[:, user]] + TIE
-                chosen[:, user] = np.where(better, best, chosen[:, user])
-                moved |= better
-            if not moved.any():
-                break
-        return chosen, ~moved
+    @property
+    def _all(self) -> Worlds:
+        return np.arange(self.slot.num_worlds)
 
-    def _transfers(self, user: int, chosen: Actions, *, candidates: bool) -> Transfers:
+    def _climbed(
+        self, start: Actions, worth: Callable[[int, Actions, Worlds], Gains]
+    ) -> tuple[Actions, NDArray[np.bool_]]:
+        """Let users move to the action that is worth most, until none does, world by world."""
+        chosen, moving = start.copy(), self._all
+        for _ in range(MAX_SWEEPS):
+            now, rows = chosen[moving], np.arange(len(moving))
+            moved = np.zeros(len(moving), bool)
+            for user in range(self.slot.num_users):
+                gain = worth(user, now, moving)
+                best = gain.argmax(axis=-1)
+                better = gain[rows, best] > gain[rows, now[:, user]] + TIE
+                now[:, user] = np.where(better, best, now[:, user])
+                moved |= better
+            chosen[moving] = now
+            moving = moving[moved]
+            if not moving.size:
+                break
+        converged = np.ones(len(start), bool)
+        converged[moving] = False
+        return chosen, converged
+
+    def _transfers(
+        self, user: int, chosen: Actions, worlds: Worlds, *, candidates: bool
+    ) -> Transfers:
         """Return the requests of all others, then one of the user for each of its candidates."""
         slot = self.slot
         users = np.delete(np.arange(slot.num_users), user)
@@ -130,19 +148,15 @@ class DeliveredGame:
         columns = np.where(requested, columns, 0)
         if candidates:
             count = slot.num_candidates
-            own = np.broadcast_to(np.arange(count), (slot.num_worlds, count))
+            own = np.broadcast_to(np.arange(count), (len(worlds), count))
             users = np.concatenate([users, np.full(count, user)])
             columns = np.concatenate([columns, own], axis=1)
-            requested = np.concatenate([requested, slot.mask[:, user, :count]], axis=1)
+            requested = np.concatenate([requested, slot.mask[worlds, user, :count]], axis=1)
         whose = np.broadcast_to(users, columns.shape)
         imagined = columns.shape[1] - self._others
-        return Transfers.of(slot, columns, requested, whose, num_imagined=imagined)
+        return Transfers.of(slot, columns, requested, whose, imagined, worlds)
 
-    def _delivered(self, user: int, chosen: Actions) -> tuple[Delivery, Transfers]:
-        transfers = self._transfers(user, chosen, candidates=True)
-        return deliver(transfers), transfers
-
-    def _of_actions(self, user: int, of_candidates: NDArray[np.float64]) -> NDArray[np.float64]:
-        mask = self.slot.mask[:, user]
+    def _of_actions(self, user: int, of_candidates: Gains, worlds: Worlds) -> Gains:
         nothing = np.zeros((len(of_candidates), 1))
-        return np.where(mask, np.concatenate([of_candidates, nothing], axis=1), -np.inf)
+        gains = np.concatenate([of_candidates, nothing], axis=1)
+        return np.where(self.slot.mask[worlds, user], gains, -np.inf)
