@@ -244,7 +244,7 @@ def test_a_free_edge_device_costs_nothing_at_first_and_shares_the_budget() -> No
 def test_next_to_no_demand_neither_overflows_nor_moves_the_price() -> None:
     wanted = Market([1.0, 2.0], [1.0, 0.25], [1.0, 5e-324], [3.0, 2.125], 1.5 / 2)
     assert clear(wanted).effort[0] == pytest.approx(0.5, abs=1e-9)
-    hardly = dataclasses.replace(wanted, demand=np.full(2, 5e-324))
+    hardly = wanted.with_demand(np.full(2, 5e-324))
     np.testing.assert_allclose(clear(hardly).effort, [1.0, 0.5])
 
 

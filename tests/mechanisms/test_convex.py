@@ -3,7 +3,7 @@
 import copy
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import cvxpy as cp
@@ -62,22 +62,19 @@ class AskedEffort(ConvexMechanism):
     """Half the effort of all, by order, at its cost."""
 
     name = "asked_effort"
-    voluntary = False
     claims = Claims(budget_balanced=True)
 
     def program(self, given: Given) -> ConvexProgram:
         effort = cp.Variable(given.num_experts)
-        price = given.unit_cost + cp.multiply(given.cost_slope, effort) / 2
+        price = given.point_cost + cp.multiply(given.point_slope, effort) / 2
         return ConvexProgram(
             cp.Minimize(cp.sum_squares(effort - 0.5)), [effort >= 0], price, effort=effort
         )
 
 
-def by(
-    program: Callable[[Given], ConvexProgram], voluntary: bool = True, **attributes: Any
-) -> ConvexMechanism:
+def by(program: Callable[[Given], ConvexProgram], **attributes: Any) -> ConvexMechanism:
     """Return a mechanism of that program."""
-    body = {"name": "tried", "voluntary": voluntary, "program": lambda self, given: program(given)}
+    body = {"name": "tried", "program": lambda self, given: program(given)}
     return type("Tried", (ConvexMechanism,), body | attributes)()
 
 
@@ -137,13 +134,33 @@ def test_a_convex_mechanism_passes_the_kit(mechanism: ConvexMechanism) -> None:
 def test_ordered_effort_is_given_and_paid_and_does_not_answer_the_price(
     draw_market: DrawMarket,
 ) -> None:
-    market = draw_market(2, num_worlds=2, num_experts=4, demand=np.ones((2, 4)))
+    market = draw_market(2, num_worlds=2, num_experts=4, demand=np.ones((2, 4)), effort="enforced")
     outcome = AskedEffort().clear(market)
     np.testing.assert_allclose(outcome.effort, 0.5, atol=1e-4)
     np.testing.assert_allclose(outcome.points, 0.5, atol=1e-4)
     np.testing.assert_allclose(
         outcome.unit_price, market.unit_cost + market.cost_slope / 4, atol=1e-4
     )
+    bought = AskedEffort().clear(replace(market, effort="bought"))
+    np.testing.assert_allclose(bought.unit_price, outcome.unit_price)
+    np.testing.assert_allclose(bought.effort, 0.25, atol=1e-4)
+
+
+def test_costs_of_a_point_are_parameters_that_each_market_fills(draw_market: DrawMarket) -> None:
+    names = ("point_cost", "point_slope", "fixed_point_cost", "full_cost", "work", "fixed_cost")
+
+    def program(given: Given) -> ConvexProgram:
+        price = cp.Variable(given.num_experts)
+        costs = sum(getattr(given, name) for name in names)
+        return ConvexProgram(cp.Minimize(cp.sum_squares(price - costs)), [], price)
+
+    rng = np.random.default_rng(0)
+    market = draw_market(0, num_worlds=2, num_experts=3, demand=np.full((2, 3), 0.4))
+    market = market.with_demand(market.demand, *rng.uniform(0.1, 1.0, (2, 2, 3)))
+    costs = sum(getattr(market, name) for name in names)
+    np.testing.assert_allclose(by(program).clear(market).unit_price, costs, rtol=1e-6)
+    with pytest.raises(ValueError, match="tried: the parameter 'full_cost' exists already"):
+        by(lambda given: priced(given.derived("full_cost", lambda m: m.demand))).compiled(2)
 
 
 def test_it_is_audited_as_any_other(draw_market: DrawMarket) -> None:
@@ -228,7 +245,7 @@ def concave_cost(given: Given) -> ConvexProgram:
         (
             lambda given: priced(cp.Variable()),
             {"voluntary": False},
-            "tried: a program gives effort exactly where voluntary = False",
+            "tried: a mechanism has no voluntary; .* Market.effort, in a world env.market.effort",
         ),
         (
             lambda given: priced(cp.Variable()),
