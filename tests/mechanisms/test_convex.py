@@ -146,23 +146,6 @@ def test_ordered_effort_is_given_and_paid_and_does_not_answer_the_price(
     np.testing.assert_allclose(bought.effort, 0.25, atol=1e-4)
 
 
-def test_costs_of_a_point_are_parameters_that_each_market_fills(draw_market: DrawMarket) -> None:
-    names = ("point_cost", "point_slope", "fixed_point_cost", "full_cost", "work", "fixed_cost")
-
-    def program(given: Given) -> ConvexProgram:
-        price = cp.Variable(given.num_experts)
-        costs = sum(getattr(given, name) for name in names)
-        return ConvexProgram(cp.Minimize(cp.sum_squares(price - costs)), [], price)
-
-    rng = np.random.default_rng(0)
-    market = draw_market(0, num_worlds=2, num_experts=3, demand=np.full((2, 3), 0.4))
-    market = market.with_demand(market.demand, *rng.uniform(0.1, 1.0, (2, 2, 3)))
-    costs = sum(getattr(market, name) for name in names)
-    np.testing.assert_allclose(by(program).clear(market).unit_price, costs, rtol=1e-6)
-    with pytest.raises(ValueError, match="tried: the parameter 'full_cost' exists already"):
-        by(lambda given: priced(given.derived("full_cost", lambda m: m.demand))).compiled(2)
-
-
 def test_it_is_audited_as_any_other(draw_market: DrawMarket) -> None:
     class Budgeted(mechanisms.reference.budgeted_price.BudgetedPriceProgram):
         claims = Claims(
