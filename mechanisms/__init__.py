@@ -19,6 +19,10 @@ may carry leading axes, one entry a world:
     >>> outcome.effort
     array([1. , 0.5, 0. ])
 
+`Market.effort` says whether edge devices answer the price with their best response, as here
+("bought"), or give what the mechanism orders ("enforced"). Costs are those of `Market.work`, which
+is the demand where it is left out.
+
 `names()` lists the mechanisms. A new one is a class that follows `Mechanism`, decorated with
 `@register(name)` and imported here; its docstring states its program, its guarantee and the
 condition on it, who is strategic, and its source.

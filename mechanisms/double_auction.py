@@ -107,7 +107,8 @@ class DoubleAuction:
         sold = users.topic[..., np.newaxis] == of_pairs(market.expert_topic, users.candidates)
         sold &= of_pairs(is_seller, users.candidates)
         in_reach = sold & payable(users.points, users.work)
-        if users.candidates is not None:
+        all_in_reach = users.candidates is None and bool((in_reach == sold).all())
+        if not all_in_reach:
             is_seller = greatest(in_reach, users.candidates, market.num_experts) > 0
         worth = np.einsum("...ue,...ue->...u", users.value, in_reach)
         work = np.einsum("...ue,...ue->...u", users.work, in_reach)
@@ -120,7 +121,7 @@ class DoubleAuction:
         bids = np.where((users.topic == topics) & (bid > 0), bid, -np.inf)
         asks = np.where((market.expert_topic == topics) & is_seller, ask, np.inf)
         trade = mcafee(bids, asks)
-        if users.candidates is None and (in_reach == sold).all():
+        if all_in_reach:
             expert = _in_order_of_index(trade.buys, trade.sells).max(axis=0, initial=-1)
         else:
             buys, sells = np.asarray(trade.buys.any(axis=0)), np.asarray(trade.sells.any(axis=0))

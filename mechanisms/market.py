@@ -55,8 +55,10 @@ class Market:
     A market takes memory for E experts and U x C pairs of `users`, never for U x E.
 
     Attributes:
-        unit_cost: (..., E) reported cost kappa of the first bit of effort, credits/point, >= 0.
-        cost_slope: (..., E) reported growth of that cost up to full effort, credits/point, > 0.
+        unit_cost: (..., E) reported cost kappa of the first bit of effort, credits/point of work,
+            >= 0.
+        cost_slope: (..., E) reported growth of that cost up to full effort, credits/point of work,
+            > 0.
         demand: (..., E) points deliverable a slot at full effort, >= 0.
         value: (..., E) worth of a delivered point to the users, credits/point.
         budget: (...) credits that the users can spend together, credits/slot, >= 0.
@@ -65,11 +67,11 @@ class Market:
         bandwidth_limit: (..., E) band the expert has, Hz, >= 0; inf is no limit. Left out: inf; a
             mechanism that shares out the band refuses a market in which one is infinite.
         expert_topic: (..., E) topic of the expert, >= 0. Left out: 0.
-        work: (..., E) reference points a slot that full effort for `demand` takes, points/slot, >=
-            0, and > 0 where demand is: what effort is paid for in costs. An expert of twice the
-            competence delivers twice the points with the same work. Left out: demand.
-        fixed_cost: (..., E) what edge devices bear for this demand at any effort above 0,
-            credits/slot, >= 0; the platform knows it. Left out: 0.
+        work: (..., E) reference points that full effort for `demand` takes, points/slot, >= 0, and
+            > 0 where demand is. An expert of twice the competence delivers twice the points with
+            the same work. Left out: demand.
+        fixed_cost: (..., E) what this demand costs an edge device at any effort above 0,
+            credits/slot, >= 0. The platform knows it. Left out: 0.
         effort: how effort follows from a price. "bought": the edge device's best response at the
             costs it reports. "enforced": what the mechanism orders. In both it gives none where it
             would lose. One for all markets of a batch.

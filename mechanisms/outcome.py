@@ -43,7 +43,8 @@ class Outcome:
     Attributes:
         unit_price: (..., E) paid for a delivered point, credits/point; where users are allocated,
             for the points of those who come to an expert unasked.
-        effort: (..., E) of each edge device, from its reported costs, 0..1; 0 is not taking part.
+        effort: (..., E) of each edge device, 0..1: its best response at reported costs where effort
+            is bought, what is ordered where it is enforced (`Market.effort`); 0 is not taking part.
         points: (..., E) delivered, points/slot: demand . effort, or where users are allocated the
             points of those whom the expert serves, times effort.
         payment: (..., E) to the expert, credits/slot.

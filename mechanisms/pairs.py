@@ -13,8 +13,8 @@ from mechanisms.market import Market
 # A band is kept up to this share of it, which is more than sums round by and what the solver keeps
 # a row to.
 _BAND_TOLERANCE = 1e-8
+DEAREST = 1e300  # credits/point, that a price may be
 # Of value and cost together: what decimal numbers, sum, product and difference round by.
-DEAREST = 1e300  # credits/point
 _BREAKS_EVEN = 4 * float(np.finfo(np.float64).eps)
 
 
@@ -70,13 +70,16 @@ def pairs_of(market: Market, mechanism: str, *, bandwidth: bool) -> Pairs:
         band = Band(users.bandwidth_need, market.bandwidth_limit)
     of_work = market.unit_cost + market.cost_slope / 2
     cost = users.work * of_pairs(of_work, users.candidates)
-    cost += users.fixed_cost
+    has_fixed_costs = bool(users.fixed_cost.any())
+    if has_fixed_costs:
+        cost += users.fixed_cost
     net = users.value - cost
     rounding = np.abs(users.value)
     rounding += cost
     rounding *= _BREAKS_EVEN
     net *= (np.abs(net) > rounding) & (users.topic >= 0)[..., np.newaxis]
-    net *= payable(users.points, cost)
+    if has_fixed_costs or users.work is not users.points:
+        net *= payable(users.points, cost)
     return Pairs(net, cost, market.capacity, band, users.candidates)
 
 

@@ -61,12 +61,12 @@ class VCG:
     Capacity only: every W(without u) follows from one assignment, by prices instead of U more
         (`least_prices`). With bandwidth rows, or with `solver` cvxpy, it takes a program more for
         each served user: for studies, not for training.
-    Edge devices: where effort is bought they earn work slope / 2 above their cost, less what is
-        fixed, and at least their cost. The platform pays that much more than the costs which users
-        bear, and keeps what they pay beyond: the balance has either sign. Where effort is enforced
-        they get their cost, and the platform keeps W(without u) - (W - w_ue) >= 0 of each served
-        user: the balance is never negative, but for rounding. It is claimed of neither, since
-        claims hold in all regimes they name. `Market.budget` is ignored.
+    Edge devices and balance: where effort is bought they earn max(work_ue slope_e / 2 - f_ue, 0) by
+        a user. The platform pays that much more than the costs which users bear, and keeps what
+        they pay beyond: the balance has either sign. Where effort is enforced they get their cost,
+        and the platform keeps W(without u) - (W - w_ue) >= 0 of each served user: the balance is
+        never negative, but for rounding. No balance is claimed, since claims hold in every regime
+        that they name. `Market.budget` is ignored.
     Strategic side: users. Edge devices are taken at their word: one could gain by reporting other
         costs.
     No users, no experts, no capacity, nothing worth serving: nobody is served or charged.

@@ -53,8 +53,8 @@ def with_false_costs() -> Callable[[Market, int, int], Market]:
                 np.arange(count) % 2, anew, true[:, np.newaxis] * factor
             )
             reported[name] = costs
-        others = {name: getattr(market, name) for name in ("demand", "value", "budget")}
-        return Market(**reported, **others)
+        same = ("demand", "value", "budget", "work", "fixed_cost", "effort")
+        return Market(**reported, **{name: getattr(market, name) for name in same})
 
     return report
 

@@ -17,6 +17,7 @@ from mechanisms import (
     Outcome,
     UserReports,
 )
+from mechanisms.effort import EFFORTS
 from mechanisms.fairness import jain_index
 
 
@@ -25,7 +26,6 @@ class Decreed:
     """Decides the same whatever is reported."""
 
     outcome: dict[str, Any]
-    voluntary: bool = True
     allocates: bool = False
     budget: float | None = None
     name: str = "decreed"
@@ -38,7 +38,7 @@ class Decreed:
             everywhere[name] = np.broadcast_to(part, market.batch_shape + part.shape)
         if self.allocates:
             everywhere["allocation"] = Allocation(
-                everywhere.pop("expert"), everywhere.pop("charge")
+                *(everywhere.pop(name) for name in Allocation._fields)
             )
         return Outcome(
             **everywhere, welfare=np.zeros(market.batch_shape), status="decreed", solve_seconds=0.5
@@ -88,6 +88,7 @@ TWO_SERVED = Decreed(
         "payment": [2.0, 1.0],
         "charge": [3.0, 1.0, 0.0],
         "expert": [0, 1, -1],
+        "pair_price": [2.0, 1.0, 0.0],
     },
     allocates=True,
 )
@@ -147,15 +148,64 @@ def test_welfare_is_compared_with_the_optimum_that_keeps_the_band_if_asked_to(
     assert report.welfare_ratio == pytest.approx(ratio)
 
 
-def test_an_edge_device_that_cannot_refuse_bears_the_cost_of_the_effort_it_is_told() -> None:
-    report = audit(mechanisms.make("none"), prices_market())
-    assert report.min_utility == {"edge_devices": -2 * 1.5}
-    assert report.participation == {"edge_devices": 1.0}
-    idle = replace(TWO_PRICES, voluntary=False, outcome=TWO_PRICES.outcome | {"effort": [1, 0]})
-    assert audit(idle, prices_market()).participation == {"edge_devices": 0.5}
+def test_a_free_edge_device_bears_the_cost_of_the_effort_it_is_told() -> None:
+    for effort in EFFORTS:
+        report = audit(mechanisms.make("none"), prices_market(effort=effort))
+        assert report.min_utility == {"edge_devices": -2 * 1.5}
+        assert report.participation == {"edge_devices": 1.0}
 
 
-def test_a_voluntary_edge_device_answers_with_its_true_costs() -> None:
+def test_where_effort_is_enforced_an_edge_device_gives_what_is_ordered_or_declines() -> None:
+    idle = replace(TWO_PRICES, outcome=TWO_PRICES.outcome | {"effort": [1, 0]})
+    market = prices_market(effort="enforced")
+    assert audit(idle, market).participation == {"edge_devices": 0.5}
+    # Full effort costs 1.5 a point, which is the second's price: it earns nothing by it and serves.
+    told = replace(TWO_PRICES, outcome=TWO_PRICES.outcome | {"effort": [0.5, 1]})
+    report = audit(told, market)
+    assert report.min_utility == {"edge_devices": 0.0}
+    assert report.welfare == pytest.approx(2 * (1.5 - 0.625) + (3 - 1.5))
+    # At a true cost a little above, it declines.
+    dearer = audit(told, prices_market(effort="enforced", unit_cost=[1, 1.01]))
+    assert dearer.min_utility == {"edge_devices": 0.0}
+    assert dearer.participation == {"edge_devices": 0.5}
+
+
+def test_an_edge_device_that_its_fixed_cost_would_make_lose_declines() -> None:
+    # The first earns 2 (2 - 1.5) = 1 by its points, the second 0.125.
+    for effort in EFFORTS:
+        report = audit(TWO_PRICES, prices_market(fixed_cost=[0.5, 0.2], effort=effort))
+        assert report.participation == {"edge_devices": 0.5}
+        assert report.min_utility == {"edge_devices": 0.0}
+        assert report.welfare == pytest.approx(2 * (3 - 1.5) - 0.5)
+        # The optimum counts fixed costs too: both serve in full.
+        assert report.welfare_ratio == pytest.approx(2.5 / (2.5 + 1.5 - 0.2))
+
+
+def test_costs_are_counted_by_work() -> None:
+    # With twice the points for the same work a point costs half: both give full effort.
+    market = prices_market(work=[1, 0.5])
+    report = audit(TWO_PRICES, market)
+    assert report.welfare == pytest.approx(3 * (3 - 0.75))
+    assert report.min_utility == {"edge_devices": pytest.approx(1 * (1.5 - 0.75))}
+
+
+def test_a_user_whose_edge_device_declines_gets_nothing_and_pays_nothing() -> None:
+    # The second edge device is paid 1, and bears 0.5 and what is fixed.
+    fixed = {"fixed_cost": [[0, 0], [0, 0.6], [0, 0]]}
+    for effort in EFFORTS:
+        report = audit(TWO_SERVED, allocation_market(users=fixed, effort=effort), misreports=0)
+        assert report.participation == {"edge_devices": 0.5, "users": pytest.approx(1 / 3)}
+        assert report.min_utility == {"edge_devices": 0.0, "users": 0.0}
+        assert report.welfare == pytest.approx(5 - 1.5)
+
+
+def test_a_service_of_less_work_costs_less() -> None:
+    report = audit(TWO_SERVED, allocation_market(users={"work": np.full((3, 2), 0.5)}))
+    assert report.min_utility["edge_devices"] == pytest.approx(1 - 0.25)
+    assert report.welfare == pytest.approx(5 + 3 - 0.75 - 0.25)
+
+
+def test_where_effort_is_bought_an_edge_device_answers_with_its_true_costs() -> None:
     # Told to give effort 0.5, both answer their prices 2 and 1.5 as they like best: with 1 and 0.5.
     report = audit(
         replace(TWO_PRICES, outcome=TWO_PRICES.outcome | {"effort": [0.5, 1]}), prices_market()
@@ -210,17 +260,15 @@ def test_jain_index_of_known_shares(utility: list[float], fairness: float) -> No
 
 
 @pytest.mark.parametrize(
-    ("demand", "voluntary", "ratio"), [(0.0, True, 1.0), (1.0, True, 1.0), (1.0, False, -np.inf)]
+    ("demand", "price", "ratio"), [(0.0, 0.0, 1.0), (1.0, 0.0, 1.0), (1.0, 2.0, -np.inf)]
 )
 def test_where_nothing_is_worth_serving_only_no_welfare_is_all_of_the_optimum(
-    demand: float, voluntary: bool, ratio: float
+    demand: float, price: float, ratio: float
 ) -> None:
     market = prices_market(demand=[demand, demand], value=[0, 0])
-    free = Decreed(
-        {name: [0, 0] for name in ("unit_price", "points", "payment")} | {"effort": [1, 1]},
-        voluntary,
-    )
-    assert audit(free, market, misreports=0).welfare_ratio == ratio
+    amounts = {name: [demand * price] * 2 for name in ("points", "payment")}
+    paid = Decreed({"unit_price": [price, price], "effort": [1, 1]} | amounts)
+    assert audit(paid, market, misreports=0).welfare_ratio == ratio
 
 
 def test_a_side_without_agents_is_left_out() -> None:

@@ -78,7 +78,6 @@ class Assigning:
     Edge devices neither earn nor bear anything.
     """
 
-    voluntary: ClassVar[bool] = True
     allocates: ClassVar[bool] = True
     claims: ClassVar[Claims] = Claims(
         strategic=frozenset({"users"}),
@@ -95,7 +94,7 @@ class Assigning:
         expert, charge = (part.reshape(*market.batch_shape, -1) for part in self.decide(value))
         nothing = np.zeros(market.unit_cost.shape)
         served = of_own(reported, expert).sum(axis=-1)
-        allocation = Allocation(expert, charge)
+        allocation = Allocation(expert, charge, np.zeros_like(charge))
         return Outcome(nothing, nothing, nothing, nothing, served, "known", 0.0, allocation)
 
 

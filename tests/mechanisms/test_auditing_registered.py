@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import mechanisms
-from mechanisms import Market, Side, UserReports
+from mechanisms import Effort, Market, Side, UserReports
+from mechanisms.effort import EFFORTS
 
 
 def sellers(
@@ -133,22 +134,28 @@ TRIALS = [
 
 
 @pytest.mark.parametrize(
-    "trial",
-    [trial for trial in TRIALS if trial.name in mechanisms.names()],
-    ids=lambda trial: trial.name,
+    ("trial", "effort"),
+    [
+        pytest.param(trial, effort, id=f"{trial.name}-{effort}")
+        for trial in TRIALS
+        for effort in EFFORTS
+        if effort in mechanisms.make(trial.name).claims.regimes
+    ],
 )
 def test_a_mechanism_keeps_what_it_claims_and_shows_the_regret_it_does_not_deny(
-    trial: Trial,
+    trial: Trial, effort: Effort
 ) -> None:
     mechanism = mechanisms.make(trial.name, **trial.params)
     fields = trial.fields(np.random.default_rng(0))
     users = UserReports(**fields.pop("users")) if "users" in fields else None
-    market = Market(**fields, users=users)
+    claims = mechanism.claims
+    market = Market(**fields, users=users, effort=effort)
     rng = np.random.default_rng(1)
     report = mechanisms.audit(
         mechanism, market, rng=rng, misreports=trial.misreports, agents=trial.agents
     )
-    assert mechanisms.violations(report, mechanism.claims) == []
+    assert report.effort == effort
+    assert mechanisms.violations(report, claims) == []
     assert report.failed_clearings == 0
     assert report.participation["edge_devices"] > 0.1
     assert (report.payments > 0) == (trial.name != "none")

@@ -27,10 +27,6 @@ class Watched:
         return self.inner.name
 
     @property
-    def voluntary(self) -> bool:
-        return self.inner.voluntary
-
-    @property
     def allocates(self) -> bool:
         return self.inner.allocates
 

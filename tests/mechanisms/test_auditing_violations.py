@@ -23,6 +23,7 @@ def spotless() -> AuditReport:
     nobody = Misreport(0, 0, (0.0,), 0.0)
     return AuditReport(
         mechanism="saint",
+        effort="bought",
         markets=1,
         regret_mean={"edge_devices": 0.0, "users": 0.0},
         regret_max={"edge_devices": 0.0, "users": 0.0},
@@ -86,6 +87,18 @@ def test_each_claim_that_is_contradicted_is_told_with_the_number(
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(found[0])
     assert found[0].startswith("saint claims ")
+
+
+def test_where_effort_is_bought_nothing_contradicts_claims_of_enforced_effort() -> None:
+    claims = replace(EVERYTHING, regimes=frozenset({"enforced"}))
+    bad = replace(spotless(), welfare_ratio=0.5, budget_balance_min=-1.0)
+    assert mechanisms.violations(bad, claims) == []
+    assert len(mechanisms.violations(replace(bad, effort="enforced"), claims)) == 2
+
+
+def test_claims_of_a_regime_that_there_is_not_are_refused() -> None:
+    with pytest.raises(ValueError, match="regimes has 'forced', should be among 'bought', 'enfor"):
+        Claims(regimes=frozenset({"forced"}))
 
 
 def test_a_difference_within_the_tolerance_is_rounding() -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import mechanisms
-from mechanisms import Market, MechanismError, Outcome, UserReports, base
+from mechanisms import Effort, Market, MechanismError, Outcome, UserReports, base
 from mechanisms.posted_price import PostedPrice
+from mechanisms.testing import check_mechanism
 
 # Those that no solver decides.
 CLOSED_FORM = (
@@ -32,7 +33,6 @@ def surcharge(monkeypatch: pytest.MonkeyPatch) -> type:
     @mechanisms.register("surcharge")
     class Surcharge:
         name = "surcharge"
-        voluntary = True
         allocates = False
 
         def __init__(self, rate: float = 0.0, floor: float = 0.0) -> None:
@@ -57,11 +57,10 @@ def test_every_mechanism_is_called_what_it_is_made_by(name: str) -> None:
     assert mechanisms.make(name).name == name
 
 
-@pytest.mark.parametrize("name", mechanisms.names())
-def test_a_mechanism_is_voluntary_exactly_if_edge_devices_best_respond(name: str) -> None:
+def drawn_market(effort: Effort) -> Market:
     rng = np.random.default_rng(0)
     shape = (4, 12)
-    market = Market(
+    return Market(
         unit_cost=rng.uniform(0.5, 3.0, shape),
         cost_slope=rng.uniform(0.5, 1.5, shape),
         demand=rng.uniform(0.0, 1.0, shape),
@@ -76,11 +75,64 @@ def test_a_mechanism_is_voluntary_exactly_if_edge_devices_best_respond(name: str
             bandwidth_need=rng.uniform(300.0, 900.0, (4, 8, 12)),
             topic=rng.integers(0, 2, (4, 8)),
         ),
+        effort=effort,
     )
-    mechanism = mechanisms.make(name)
+
+
+@pytest.mark.parametrize("name", mechanisms.names())
+def test_effort_is_the_best_response_to_the_price_where_it_is_bought_unless_experts_are_free(
+    name: str,
+) -> None:
+    market, mechanism = drawn_market("bought"), mechanisms.make(name)
     outcome = mechanism.clear(market)
     answer = mechanisms.best_response(outcome.unit_price, market.unit_cost, market.cost_slope)
-    assert np.allclose(outcome.effort, answer, atol=1e-3) == mechanism.voluntary
+    same = np.isclose(outcome.effort, answer, atol=1e-3)
+    if name == "double_auction":
+        same |= outcome.effort == 0  # Who does not trade gives none.
+    assert same.all() == (not mechanisms.is_free(mechanism))
+
+
+@pytest.mark.parametrize("name", mechanisms.names())
+def test_effort_is_what_is_ordered_where_it_is_enforced(name: str) -> None:
+    market, mechanism = drawn_market("enforced"), mechanisms.make(name)
+    outcome = mechanism.clear(market)
+    answer = mechanisms.best_response(outcome.unit_price, market.unit_cost, market.cost_slope)
+    answers = name in ("posted_price", "budgeted_price")
+    assert np.allclose(outcome.effort, answer, atol=1e-3) == answers
+    if not answers and name != "contract":
+        assert set(np.unique(outcome.effort)) <= {0.0, 1.0}
+
+
+def test_only_the_absence_of_a_mechanism_leaves_edge_devices_unpaid_for_what_they_give() -> None:
+    free = {name for name in mechanisms.names() if mechanisms.is_free(mechanisms.make(name))}
+    assert free == {"none"}
+
+
+def test_a_mechanism_that_sets_voluntary_is_told_where_effort_is_decided() -> None:
+    class Old(PostedPrice):
+        voluntary = True
+
+    words = "old: a mechanism has no voluntary; .* Market.effort, in a world env.market.effort"
+    with pytest.raises(ValueError, match=words):
+        mechanisms.register("old")(Old)
+    assert "old" not in mechanisms.names()
+    market = Market([1.0], [1.0], [1.0], [3.0], 1.0)
+    with pytest.raises(ValueError, match=words.replace("old", "posted_price")):
+        mechanisms.audit(Old(), market, rng=np.random.default_rng(0))
+    with pytest.raises(AssertionError, match="voluntary is set"):
+        check_mechanism(Old())
+
+
+def test_a_function_that_makes_a_mechanism_that_sets_voluntary_is_told_too() -> None:
+    class Old(PostedPrice):
+        voluntary = False
+
+    try:
+        mechanisms.register("made_old")(lambda: Old())
+        with pytest.raises(ValueError, match="made_old: a mechanism has no voluntary"):
+            mechanisms.make("made_old")
+    finally:
+        del base.MECHANISMS["made_old"]
 
 
 def test_a_mechanism_from_outside_is_made_with_its_parameters(surcharge: type) -> None:

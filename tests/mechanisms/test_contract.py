@@ -33,14 +33,18 @@ def program() -> Contract:
 
 
 def clear(market: Market, **prior: Any) -> Outcome:
-    return mechanisms.make("contract", **prior).clear(market)
+    return mechanisms.make("contract", **prior).clear(enforced(market))
+
+
+def enforced(market: Market) -> Market:
+    """Return the market in which edge devices give the effort of their contract, or decline it."""
+    return dataclasses.replace(market, effort="enforced")
 
 
 def edge_utility(market: Market, outcome: Outcome) -> FloatArray:
     """Return the utility of edge devices that give the outcome's effort, credits/slot."""
-    return outcome.payment - market.demand * cost(
-        outcome.effort, market.unit_cost, market.cost_slope
-    )
+    borne = market.work * cost(outcome.effort, market.unit_cost, market.cost_slope)
+    return outcome.payment - borne - np.where(outcome.effort > 0, market.fixed_cost, 0.0)
 
 
 def multiples_of_the_base_cost(
@@ -76,7 +80,7 @@ def test_closed_form_and_program_with_all_pairs_of_constraints_agree(prior: str)
 def test_program_and_closed_form_clear_markets_alike(
     draw_market: DrawMarket, program: Contract
 ) -> None:
-    market = draw_market(0, num_worlds=6)
+    market = enforced(draw_market(0, num_worlds=6))
     exact, reference = clear(market), program.clear(market)
     np.testing.assert_allclose(exact.effort, reference.effort, atol=1e-3)
     np.testing.assert_allclose(exact.payment, reference.payment, atol=1e-3)
@@ -164,15 +168,24 @@ def test_nobody_loses_where_costs_are_multiples_of_the_base_cost(draw_market: Dr
     assert (utility > 1e-3).mean() > 0.3
 
 
-def test_where_costs_grow_less_with_effort_than_the_base_cost_lying_pays() -> None:
+def test_a_contract_that_would_make_a_device_lose_by_the_truth_is_declined() -> None:
     mechanism = Contract()
-    market = Market(
-        [2.93], [0.5], [1.0], [5.05], 0.0
-    )  # hardly cheaper than the second type at full effort
-    (loss,) = -edge_utility(market, mechanism.clear(market))
+    # Hardly cheaper than the second type at full effort; its costs grow less than the base cost.
+    market = Market([2.93], [0.5], [1.0], [5.05], 0.0, effort="enforced")
+    effort, reward = mechanism.menu(np.array(5.05))
+    loss = cost(effort[1], 2.93, 0.5) - reward[1]
     assert 0.1 < loss < mechanism.base_cost[1] / (8 * mechanism.theta[1])
-    reported = mechanism.clear(dataclasses.replace(market, unit_cost=np.array([9.0])))
-    assert edge_utility(market, reported)[0] == 0.0
+    outcome = mechanism.clear(market)
+    assert outcome.unit_price[0] == reward[1] / effort[1]
+    assert (outcome.effort[0], outcome.payment[0]) == (0.0, 0.0)
+
+
+def test_where_costs_grow_less_with_effort_than_the_base_cost_lying_pays() -> None:
+    market = Market([2.94], [0.5], [1.0], [7.7], 0.0, effort="enforced")
+    (honest,) = edge_utility(market, clear(market))
+    cheaper = np.array([Contract().type_cost[1] - 0.25])
+    (lying,) = edge_utility(market, clear(dataclasses.replace(market, unit_cost=cheaper)))
+    assert 0.11 < lying - honest < 0.12
 
 
 def test_a_report_moves_nobody_else(
@@ -197,9 +210,9 @@ def test_a_known_cost_is_paid_without_rent_and_effort_is_that_of_the_optimum() -
 def test_only_those_dearer_than_every_type_are_offered_nothing() -> None:
     mechanism = Contract()
     dearest = 3.0 + 1.5 / 2
-    market = Market([3.0, 3.0, 0.0], [1.5, 1.5 + 1e-9, 0.1], np.ones(3), np.full(3, 9.0), 0.0)
+    market = Market([2.5, 2.5, 0.0], [2.5, 2.5 + 1e-9, 0.1], np.ones(3), np.full(3, 9.0), 0.0)
     assert mechanism.type_cost[0] == dearest
-    outcome = mechanism.clear(market)
+    outcome = mechanism.clear(enforced(market))
     effort, reward = mechanism.menu(np.array(9.0))
     np.testing.assert_allclose(outcome.effort, [effort[0], 0.0, effort[-1]])
     np.testing.assert_allclose(outcome.payment, [reward[0], 0.0, reward[-1]])
@@ -207,7 +220,7 @@ def test_only_those_dearer_than_every_type_are_offered_nothing() -> None:
 
 
 def test_one_menu_a_world_is_that_of_its_value_weighted_by_demand() -> None:
-    market = Market([2.0] * 3, [1.0] * 3, [3.0, 1.0, 0.0], [2.0, 6.0, 100.0], 0.0)
+    market = Market([1.925] * 3, [1.1] * 3, [3.0, 1.0, 0.0], [2.0, 6.0, 100.0], 0.0)
     same = dataclasses.replace(market, value=np.full(3, 3.0))
     assert 0.0 < clear(same).effort[0] < 1.0
     np.testing.assert_allclose(clear(market).effort, clear(same).effort, rtol=1e-12)

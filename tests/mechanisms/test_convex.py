@@ -3,7 +3,7 @@
 import copy
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import cvxpy as cp
@@ -62,22 +62,19 @@ class AskedEffort(ConvexMechanism):
     """Half the effort of all, by order, at its cost."""
 
     name = "asked_effort"
-    voluntary = False
     claims = Claims(budget_balanced=True)
 
     def program(self, given: Given) -> ConvexProgram:
         effort = cp.Variable(given.num_experts)
-        price = given.unit_cost + cp.multiply(given.cost_slope, effort) / 2
+        price = given.point_cost + cp.multiply(given.point_slope, effort) / 2
         return ConvexProgram(
             cp.Minimize(cp.sum_squares(effort - 0.5)), [effort >= 0], price, effort=effort
         )
 
 
-def by(
-    program: Callable[[Given], ConvexProgram], voluntary: bool = True, **attributes: Any
-) -> ConvexMechanism:
+def by(program: Callable[[Given], ConvexProgram], **attributes: Any) -> ConvexMechanism:
     """Return a mechanism of that program."""
-    body = {"name": "tried", "voluntary": voluntary, "program": lambda self, given: program(given)}
+    body = {"name": "tried", "program": lambda self, given: program(given)}
     return type("Tried", (ConvexMechanism,), body | attributes)()
 
 
@@ -137,13 +134,16 @@ def test_a_convex_mechanism_passes_the_kit(mechanism: ConvexMechanism) -> None:
 def test_ordered_effort_is_given_and_paid_and_does_not_answer_the_price(
     draw_market: DrawMarket,
 ) -> None:
-    market = draw_market(2, num_worlds=2, num_experts=4, demand=np.ones((2, 4)))
+    market = draw_market(2, num_worlds=2, num_experts=4, demand=np.ones((2, 4)), effort="enforced")
     outcome = AskedEffort().clear(market)
     np.testing.assert_allclose(outcome.effort, 0.5, atol=1e-4)
     np.testing.assert_allclose(outcome.points, 0.5, atol=1e-4)
     np.testing.assert_allclose(
         outcome.unit_price, market.unit_cost + market.cost_slope / 4, atol=1e-4
     )
+    bought = AskedEffort().clear(replace(market, effort="bought"))
+    np.testing.assert_allclose(bought.unit_price, outcome.unit_price)
+    np.testing.assert_allclose(bought.effort, 0.25, atol=1e-4)
 
 
 def test_it_is_audited_as_any_other(draw_market: DrawMarket) -> None:
@@ -228,7 +228,7 @@ def concave_cost(given: Given) -> ConvexProgram:
         (
             lambda given: priced(cp.Variable()),
             {"voluntary": False},
-            "tried: a program gives effort exactly where voluntary = False",
+            "tried: a mechanism has no voluntary; .* Market.effort, in a world env.market.effort",
         ),
         (
             lambda given: priced(cp.Variable()),

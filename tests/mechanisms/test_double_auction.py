@@ -18,7 +18,7 @@ DrawMarket = Callable[..., Market]
 
 
 def clear(market: Market) -> Outcome:
-    return mechanisms.make("double_auction").clear(market)
+    return mechanisms.make("double_auction").clear(dataclasses.replace(market, effort="enforced"))
 
 
 def asks_of(market: Market) -> FloatArray:

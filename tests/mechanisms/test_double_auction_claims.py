@@ -17,7 +17,7 @@ DrawMarket = Callable[..., Market]
 
 
 def clear(market: Market) -> Outcome:
-    return mechanisms.make("double_auction").clear(market)
+    return mechanisms.make("double_auction").clear(dataclasses.replace(market, effort="enforced"))
 
 
 def user_utility(market: Market, outcome: Outcome) -> FloatArray:

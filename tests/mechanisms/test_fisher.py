@@ -94,7 +94,7 @@ def test_nobody_loses_and_the_users_pay_the_payments_within_the_budget(seed: int
     assert (utility(market, outcome) >= -1e-7).all()
     assert (utility(market, outcome) > 0.1).any()
     np.testing.assert_allclose(outcome.balance, 0.0, atol=1e-12)
-    np.testing.assert_array_equal(outcome.payment, outcome.unit_price * outcome.points)
+    np.testing.assert_allclose(outcome.payment, outcome.unit_price * outcome.points, rtol=1e-12)
     assert (outcome.allocation.charge.sum(axis=-1) <= market.budget).all()
     least = market.unit_cost + market.cost_slope
     assert (outcome.unit_price >= least * (1 - 1e-9)).all()

@@ -65,7 +65,7 @@ def test_vcg_with_bands_serves_as_is_best_whatever_one_bids(
     for seed in range(2):
         one = market(seed, giants, ratio)
         pairs = pairs_of(one, "vcg", bandwidth=True)
-        expert, charge = mechanism.clear(one).allocation_by("vcg")
+        expert, charge, _ = mechanism.clear(one).allocation_by("vcg")
         assert float(greatest(pairs) - welfare(pairs, tuple(expert))) < 1e-6
         # Clarke's payment of each honest user, as exactly
         for user in np.flatnonzero(expert >= 0):
@@ -179,7 +179,7 @@ def test_a_lie_of_any_size_gains_a_user_of_vcg_nothing(factor: float) -> None:
                     value=value, points=users.points, bandwidth_need=users.bandwidth_need
                 )
                 told = Market(**truth.arrays(), users=reports)
-                expert, charge = mechanism.clear(told).allocation_by("vcg")
+                expert, charge, _ = mechanism.clear(told).allocation_by("vcg")
                 served = expert[user] >= 0
                 gains.append((users.value[user, expert[user]] - charge[user]) * served)
             assert gains[1] <= gains[0] + 1e-6
@@ -257,7 +257,7 @@ def test_vcg_charges_nobody_more_than_its_bid_beside_a_far_greater_one() -> None
     value = np.array([[0.5, 3.5], [5e8, 25e8], [0.5, 3.5], [0.5, 2.5]])
     costs = {"unit_cost": np.full(2, 0.01), "cost_slope": np.full(2, 0.02)}
     one = without_bands(value, np.ones((4, 2)), [2, 0], **costs)
-    expert, charge = mechanisms.make("vcg").clear(one).allocation_by("vcg")
+    expert, charge, _ = mechanisms.make("vcg").clear(one).allocation_by("vcg")
     assert (charge[expert >= 0] <= value[expert >= 0, expert[expert >= 0]]).all()
 
 

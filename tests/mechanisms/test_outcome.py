@@ -12,7 +12,8 @@ def outcome(payment: list[float], charge: list[float] | None) -> Outcome:
     zeros = np.zeros(len(payment))
     allocation = None
     if charge is not None:
-        allocation = Allocation(np.full(len(charge), -1), np.array(charge))
+        nobody = np.full(len(charge), -1)
+        allocation = Allocation(nobody, np.array(charge), np.zeros(len(charge)))
     return Outcome(
         unit_price=zeros,
         effort=zeros,
@@ -37,9 +38,14 @@ def test_the_balance_has_one_entry_a_world() -> None:
     batch = dataclasses.replace(
         one,
         payment=np.array([[1.0, 1.0], [2.0, 3.0]]),
-        allocation=Allocation(np.zeros((2, 1), dtype=int), np.array([[2.5], [4]])),
+        effort=np.ones((2, 2)),
+        allocation=Allocation(
+            np.zeros((2, 1), dtype=int), np.array([[2.5], [4]]), np.zeros((2, 1))
+        ),
     )
     assert batch.balance.tolist() == [0.5, -1.0]
+    half = dataclasses.replace(batch, effort=np.array([[1.0, 0.0], [0.5, 0.0]]))
+    assert half.balance.tolist() == [0.5, -3.0]  # a charge is that of full effort
 
 
 def test_the_outcome_of_one_market_has_that_markets_entries() -> None:
@@ -57,4 +63,5 @@ def test_the_outcome_of_one_market_has_that_markets_entries() -> None:
         "welfare",
         "expert",
         "charge",
+        "pair_price",
     }

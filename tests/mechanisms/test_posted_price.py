@@ -173,7 +173,7 @@ def test_the_price_is_no_higher_than_it_takes_to_buy_everything(market: Market) 
 @pytest.mark.parametrize("factor", [1e-3, 7.0, 1e4])
 def test_scaling_demand_leaves_the_price(factor: float) -> None:
     market = random_market(4)
-    scaled = clear(dataclasses.replace(market, demand=market.demand * factor))
+    scaled = clear(market.with_demand(market.demand * factor))
     np.testing.assert_allclose(scaled.unit_price, clear(market).unit_price, rtol=1e-9)
 
 
@@ -195,7 +195,7 @@ def test_counting_money_in_another_unit_scales_the_price(factor: float) -> None:
 def test_permuting_the_experts_permutes_the_outcome() -> None:
     market = random_market(6)
     order = np.random.default_rng(6).permutation(market.num_experts)
-    names = ("unit_cost", "cost_slope", "demand", "value")
+    names = ("unit_cost", "cost_slope", "demand", "value", "work", "fixed_cost")
     permuted = clear(
         dataclasses.replace(market, **{name: getattr(market, name)[:, order] for name in names})
     )
@@ -264,9 +264,7 @@ def test_of_equally_profitable_prices_the_lowest_is_posted() -> None:
     grid = profit(market, np.linspace(0.0, 3.0, 3001))
     assert grid.max() == pytest.approx(1.0)
     assert clear(market).unit_price.tolist() == [1.0, 1.0]
-    slightly_better = dataclasses.replace(
-        market, demand=market.demand * np.array([1.0, 1.0 + 1e-9])
-    )
+    slightly_better = market.with_demand(market.demand * np.array([1.0, 1.0 + 1e-9]))
     assert clear(slightly_better).unit_price.tolist() == [2.0, 2.0]
 
 

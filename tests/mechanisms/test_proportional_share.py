@@ -28,7 +28,12 @@ def program() -> ProportionalShare:
 
 
 def clear(market: Market, budget: float | None = None) -> Outcome:
-    return mechanisms.make("proportional_share", budget=budget).clear(market)
+    return mechanisms.make("proportional_share", budget=budget).clear(enforced(market))
+
+
+def enforced(market: Market) -> Market:
+    """Return the market in which those that sell give full effort."""
+    return dataclasses.replace(market, effort="enforced")
 
 
 def with_asks(asks: list[float], demand: list[float], budget: float, value: float = 10.0) -> Market:
@@ -40,9 +45,8 @@ def with_asks(asks: list[float], demand: list[float], budget: float, value: floa
 
 def edge_utility(market: Market, outcome: Outcome) -> FloatArray:
     """Return the utility of edge devices that give the outcome's effort, credits/slot."""
-    return outcome.payment - market.demand * cost(
-        outcome.effort, market.unit_cost, market.cost_slope
-    )
+    borne = market.work * cost(outcome.effort, market.unit_cost, market.cost_slope)
+    return outcome.payment - borne - np.where(outcome.effort > 0, market.fixed_cost, 0.0)
 
 
 @st.composite
@@ -72,7 +76,7 @@ def markets(draw: st.DrawFn) -> Market:
 def test_scan_and_mixed_integer_program_agree(
     seed: int, draw_market: DrawMarket, program: ProportionalShare
 ) -> None:
-    market = draw_market(seed, num_worlds=12, num_experts=EXPERTS)
+    market = enforced(draw_market(seed, num_worlds=12, num_experts=EXPERTS))
     scan, reference = clear(market), program.clear(market)
     np.testing.assert_array_equal(scan.effort, reference.effort)
     np.testing.assert_allclose(scan.points.sum(axis=-1), reference.points.sum(axis=-1), rtol=1e-6)
@@ -121,7 +125,7 @@ def test_a_single_seller_is_paid_its_value_at_most_however_large_the_budget() ->
 def test_who_is_worth_less_than_it_costs_or_is_not_wanted_neither_sells_nor_sets_a_price() -> None:
     market = with_asks([1.0, 2.0, 3.0], [1.0, 1.0, 1.0], 4.0)
     worthless = dataclasses.replace(market, value=np.array([10.0, 1.9, 10.0]))
-    unwanted = dataclasses.replace(market, demand=np.array([1.0, 0.0, 1.0]))
+    unwanted = market.with_demand(np.array([1.0, 0.0, 1.0]))
     for same in (worthless, unwanted):
         np.testing.assert_allclose(clear(same).unit_price, [3.0, 0.0, 0.0])
 

@@ -1,14 +1,14 @@
 """Every mechanism that has a program decides by it what it decides by its own method."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import mechanisms
-from mechanisms import Market, Outcome
+from mechanisms import Effort, Market, Outcome
 from mechanisms.assignment import optimal_welfare
+from mechanisms.effort import EFFORTS
 from mechanisms.testing import draw_market
 
 BY_PROGRAM = [name for name in mechanisms.names() if hasattr(mechanisms.make(name), "solver")]
@@ -17,16 +17,20 @@ BY_PROGRAM = [name for name in mechanisms.names() if hasattr(mechanisms.make(nam
 def objective(name: str, market: Market, outcome: Outcome) -> np.ndarray:
     """Return what the program of a mechanism maximises, or welfare where a rule follows it."""
     if name == "posted_price":
-        return (market.value * outcome.points - outcome.payment).sum(axis=-1)
+        # The program leaves aside who declines because of fixed costs.
+        effort = mechanisms.best_response(outcome.unit_price, market.point_cost, market.point_slope)
+        return (market.demand * (market.value - outcome.unit_price) * effort).sum(axis=-1)
     if name == "proportional_share":
         return outcome.points.sum(axis=-1)
     return outcome.welfare
 
 
+@pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize("name", BY_PROGRAM)
-def test_the_program_decides_as_the_direct_path(name: str) -> None:
-    market = draw_market(11)
-    market = replace(market, demand=market.demand + 0.1)  # without it a price is of no consequence
+def test_the_program_decides_as_the_direct_path(name: str, effort: Effort) -> None:
+    market = draw_market(11, effort=effort)
+    # Without demand a price is of no consequence.
+    market = market.with_demand(market.demand + 0.1, market.work + 0.1, market.fixed_cost)
     direct = mechanisms.make(name).clear(market)
     program = mechanisms.make(name, solver="cvxpy").clear(market)
     assert program.status == "optimal"
@@ -47,11 +51,14 @@ def test_the_program_of_vcg_reaches_the_optimum_within_bandwidth() -> None:
     np.testing.assert_allclose(outcome.welfare, optimal_welfare(market, True), rtol=1e-6)
 
 
+@pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize("name", BY_PROGRAM)
-def test_a_program_is_audited_and_keeps_what_its_mechanism_claims(name: str) -> None:
+def test_a_program_is_audited_and_keeps_what_its_mechanism_claims(
+    name: str, effort: Effort
+) -> None:
     # On markets that meet no condition, so what is claimed under one is left out. To 1e-4: what a
     # solver rounds is a regret of that size.
-    market = draw_market(13).world(slice(2))
+    market = draw_market(13, effort=effort).world(slice(2))
     mechanism = mechanisms.make(name, solver="cvxpy")
     claims = mechanism.claims
     if claims.condition:
@@ -96,7 +103,7 @@ def test_a_given_price_is_not_solved_for() -> None:
 def test_programs_are_compiled_once_for_each_size(name: str) -> None:
     mechanism: Any = mechanisms.make(name, solver="cvxpy")
     for experts in (4, 5, 4):
-        mechanism.clear(draw_market(14, experts=experts).world(slice(2)))
+        mechanism.clear(draw_market(15, experts=experts).world(slice(2)))
     compiled = mechanism.program.compiled
     if name == "contract":  # a menu knows no experts
         assert len(compiled) == 1
