@@ -226,7 +226,7 @@ def _check_sight(world: World) -> None:
     """Require that observations lie in their space."""
     seen = world.slot.observation
     low, high = observation.bounds(world.config)
-    names = np.array(observation.column_names(world.num_candidates))
+    names = np.array(observation.column_names(world.config))
     outside = names[((seen < low) | (seen > high) | ~np.isfinite(seen)).any(axis=(0, 1))]
     _require(not outside.size, f"observations out of bounds: {', '.join(outside[:3])}")
 
