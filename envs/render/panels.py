@@ -200,7 +200,7 @@ class Choices:
     """Lines from each user to the expert that it chose.
 
     A line is green, and the thicker and deeper the more the user gained; red after a loss, a late
-    answer or a rejection.
+    answer, a rejection or where the edge device declined.
 
     Attributes:
         choosers: the users that chose an expert.
@@ -225,7 +225,7 @@ class Choices:
                 Line2D([], [], color=GREENS(1.0), linewidth=4.0, label="large gain"),
                 Line2D([], [], color=BAD, linewidth=2.0, label="loss"),
                 Line2D([], [], color=BAD, linewidth=2.0, linestyle=LATE, label="late"),
-                Line2D([], [], color=BAD, linewidth=2.0, linestyle=REJECTED, label="rejected"),
+                Line2D([], [], color=BAD, linewidth=2.0, linestyle=REJECTED, label="rejected, declined"),
                 Line2D(
                     [],
                     [],
@@ -256,7 +256,8 @@ class Choices:
             list(np.stack([np.broadcast_to(_ALONG, height.shape), height], axis=-1))
         )
         strength = np.clip(gain / self._full_gain, 0, 1)
-        wrong = play.rejected[users] | play.late[users] | (gain < 0)
+        turned_down = play.rejected[users] | play.declined[users]
+        wrong = turned_down | play.late[users] | (gain < 0)
         self.lines.set_color(
             np.where(wrong[:, None], to_rgba(BAD), GREENS(0.15 + 0.85 * strength)).tolist()
         )
@@ -266,7 +267,7 @@ class Choices:
 
 
 def _line_style(play: Play, u: int) -> LineStyle:
-    if play.rejected[u]:
+    if play.rejected[u] or play.declined[u]:
         return REJECTED
     return LATE if play.late[u] else "solid"
 
@@ -277,6 +278,8 @@ def _outcome(setting: Setting, play: Play | None, u: int) -> tuple[str, str]:
         return ("", MUTED) if setting.pending[u] else ("idle", MUTED)
     if play.rejected[u]:
         return "rejected", BAD
+    if play.declined[u]:
+        return "declined", BAD
     if play.transferred[u]:
         return signed(play.gain[u]), GOOD if play.gain[u] >= 0 else BAD
     return ("drops it" if setting.pending[u] else "idle"), MUTED

@@ -60,7 +60,8 @@ class Play:
     expert: Int  # (U,), expert that each chose, -1: none
     gain: Float  # (U,), credits
     transferred: Bool  # (U,), served by that expert
-    rejected: Bool  # (U,), users of a masked action, or that the lottery left out
+    rejected: Bool  # (U,), users of a masked action, or not admitted by their expert
+    declined: Bool  # (U,), users whom the edge device declined
     late: Bool  # (U,), served past the deadline
     load: Int  # (E,), users served
     payment: float  # to all experts, credits
@@ -86,6 +87,7 @@ class Play:
             gain=result.gain[index],
             transferred=served,
             rejected=result.rejected[index],
+            declined=result.declined[index],
             late=served & (result.delay_s[index] > slot.config.quality.deadline_s),
             load=result.load[index].astype(np.int64),
             payment=float(result.payment[index].sum()),

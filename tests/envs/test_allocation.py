@@ -1,8 +1,8 @@
-"""Mechanisms that allocate: reports of users, allocations, charges, and their observations."""
+"""Mechanisms that allocate: allocations, charges, payments, and their observations."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
-from inspect import signature
 
 import numpy as np
 import pytest
@@ -12,15 +12,15 @@ from envs import (
     ChannelConfig,
     ExpertConfig,
     MarketConfig,
+    QualityConfig,
     RequestConfig,
     World,
     WorldConfig,
     edge_experts_v0,
 )
-from envs.conditions import Conditions
 from envs.observation import column_names
 from envs.reports import user_reports
-from mechanisms import Allocation, Claims, Market, MechanismError, Outcome
+from mechanisms import Allocation, Claims, Effort, Market, MechanismError, Outcome
 
 Actions = Callable[[World, np.random.Generator], np.ndarray]
 CONFIG = WorldConfig(
@@ -79,29 +79,68 @@ def seated(world: World) -> np.ndarray:
     return world.slot.offer.allocation.expert
 
 
-def test_a_user_that_takes_its_expert_pays_its_charge_and_any_other_the_unit_price(
+def points_after(world: World, n: int, u: int, e: int, delay_s: float) -> float:
+    """Return r D max(a, 0) late(T), the points of full effort for a user after a delay."""
+    subtasks = world.slot.conditions.subtasks
+    competence = max(float(world.pool.competence[n, e, subtasks.topic[n, u]]), 0)
+    loss = 0.86 * 8 * float(subtasks.weight[n, u])
+    return 0.85 * loss * competence * float(np.exp(-max(delay_s - 6, 0) / 3))
+
+
+def full_service(world: World, n: int, u: int, e: int) -> float:
+    """Return the points of full effort for a user that has the expert to itself."""
+    conditions = world.slot.conditions
+    words, compute = conditions.subtasks.words[n, u], conditions.subtasks.compute[n, u]
+    rate = world.config.channel.bandwidth_hz * np.log2(
+        1 + 10 ** (float(conditions.links.snr_db[n, u, e]) / 10)
+    )
+    backlog_s = (
+        conditions.occupancy.airtime_backlog_s[n, e] + conditions.occupancy.compute_backlog_s[n, e]
+    )
+    return points_after(
+        world, n, u, e, backlog_s + 48 * (30 + words) / rate + words * compute / 100
+    )
+
+
+def test_a_user_that_takes_its_expert_pays_the_part_kept_of_its_charge_others_the_unit_price(
     any_actions: Actions,
 ) -> None:
-    world = World(CONFIG, num_worlds=40, seed=0, mechanism=Seats())
+    config = replace(
+        CONFIG,
+        channel=ChannelConfig(bandwidth_hz=2000.0),
+        experts=ExpertConfig(unit_cost=(0.0, 0.4)),
+    )
+    world = World(config, num_worlds=100, seed=0, mechanism=Seats())
     rng = np.random.default_rng(0)
-    paid_charge = paid_price = 0
+    paid_charge = paid_part = paid_price = 0
     while not world.done:
         actions, expert = any_actions(world, rng), seated(world)
         follows = rng.random(expert.shape) < 0.5
         actions = np.where(follows & (expert >= 0), expert, actions)
-        pending = world.requests.subtasks.pending.copy()
-        competence = world.slot.conditions.competence.astype(float)
+        before, full_points = deepcopy(world), world.slot.offer.full_points
         *_, result = world.step(actions)
+        payment = np.zeros((100, 5))
         for n, u in np.ndindex(actions.shape):
             e = int(actions[n, u])
-            points = 0.0 if e == 5 else 0.85 * 0.86 * max(competence[n, u, e], 0)
-            expected = u + 1.0 if e == expert[n, u] else (e + 1) * points
-            if not pending[n, u] or e == 5 or points == 0:
+            if expert[n, u] >= 0:
+                plan = full_service(before, n, u, int(expert[n, u]))
+                assert full_points[n, u] == pytest.approx(plan, rel=2e-5, abs=1e-12)
+            assert result.walked_away[n, u] == (e != expert[n, u] >= 0)
+            if not result.transferred[n, u]:
                 assert result.charge[n, u] == 0
                 continue
-            assert result.charge[n, u] == pytest.approx(expected, rel=1e-6)
+            points = points_after(before, n, u, e, result.delay_s[n, u])
+            assert result.qos[n, u] == pytest.approx(points, rel=1e-9)
+            charge = paid = (e + 1) * points
+            if e == expert[n, u]:
+                kept = min(points / full_points[n, u], 1)
+                charge, paid = (u + 1) * kept, (e + 1) * full_points[n, u] * kept
+                paid_part += kept < 1 - 1e-4
+            assert result.charge[n, u] == pytest.approx(charge, rel=1e-6)
+            payment[n, e] += paid
             paid_charge += e == expert[n, u]
             paid_price += e != expert[n, u]
+        np.testing.assert_allclose(result.payment, payment, rtol=1e-6)
         balance = result.charge.sum(axis=1) - result.payment.sum(axis=1)
         np.testing.assert_allclose(result.platform_balance, balance, **EXACT)
         clearing = world.closed_clearing
@@ -112,6 +151,7 @@ def test_a_user_that_takes_its_expert_pays_its_charge_and_any_other_the_unit_pri
         np.testing.assert_allclose(clearing.balance, balance, **EXACT)
         np.testing.assert_array_equal(clearing.allocation, expert)
     assert paid_charge > 100
+    assert paid_part > 20
     assert paid_price > 100
 
 
@@ -119,7 +159,16 @@ def test_who_follows_the_allocation_is_served_before_all_others() -> None:
     config = replace(
         CONFIG,
         requests=RequestConfig(num_transferred=1),
-        experts=ExpertConfig(max_concurrent=1),
+        # of every topic, and for next to nothing, so that none declines
+        experts=ExpertConfig(
+            max_concurrent=1,
+            own_competence=(1, 1),
+            other_competence=(1, 1),
+            mean_competence=1.0,
+            unit_cost=(0.0, 0.0),
+            cost_slope=(0.01, 0.01),
+        ),
+        quality=QualityConfig(deadline_s=60.0),
         num_experts=3,
     )
     world = World(config, num_worlds=200, seed=0, mechanism=Seats())
@@ -143,7 +192,6 @@ def test_users_see_whom_they_are_assigned_and_the_price_of_it_within_bounds() ->
     while env.agents:
         world = env.world
         expert = seated(world)[0]
-        points = 0.85 * 0.86 * np.maximum(world.slot.conditions.competence[0], 0)
         for u, agent in enumerate(env.agents):
             assert env.observation_space(agent).contains(seen[agent])
             row = dict(zip(names, seen[agent].tolist(), strict=True))
@@ -151,7 +199,8 @@ def test_users_see_whom_they_are_assigned_and_the_price_of_it_within_bounds() ->
                 assert row[f"expert_{e}.assigned"] == (expert[u] == e)
                 price = e + 1.0
                 if expert[u] == e:
-                    price = (u + 1) / points[u, e] if points[u, e] else np.inf
+                    points = full_service(world, 0, u, e)
+                    price = (u + 1) / points if points else np.inf
                     shown += 1
                 assert row[f"expert_{e}.unit_price"] == pytest.approx(
                     min(price / 3.8, 10), rel=1e-5
@@ -177,73 +226,15 @@ def test_an_allocation_is_cleared_every_slot_and_no_other_interval_is_accepted()
         World(replace(CONFIG, market=MarketConfig(interval=5)), mechanism=Seats())
 
 
-def test_reported_values_are_what_a_user_alone_then_gains_before_its_charge() -> None:
-    world = World(replace(CONFIG, num_users=1), num_worlds=300, seed=0, mechanism=Seats())
-    while not world.done:
-        reports = user_reports(world.slot.conditions)
-        pending = world.requests.subtasks.pending[:, 0].copy()
-        actions = np.full((300, 1), world.slot.index % 5)
-        *_, result = world.step(actions)
-        gross = (result.gain + result.charge)[:, 0]
-        np.testing.assert_allclose(
-            reports.users.value[:, 0, (world.slot.index - 1) % 5], gross, rtol=1e-4, atol=1e-4
-        )
-        assert (reports.users.topic[~pending] == -1).all()
-        assert not reports.users.value[~pending].any()
-
-
-PARTS = tuple(name for name in signature(Conditions.begin).parameters)
-
-
-@pytest.mark.parametrize("information", ["known", "type"])
-def test_users_report_no_more_than_they_know(information: str) -> None:
-    worlds = [
-        World(replace(CONFIG, information=information), seed=0, mechanism=Seats()) for _ in range(2)
-    ]
-    hidden = worlds[1].pool
-    other = replace(hidden, competence=np.roll(hidden.competence, 1, axis=-1))
-    conditions = [world.slot.conditions for world in worlds]
-    parts = {name: getattr(conditions[1], name) for name in PARTS}
-    conditions[1] = Conditions.begin(**parts | {"pool": other})
-    values = [user_reports(of_one).users.value for of_one in conditions]
-    assert np.array_equal(*values) == (information == "type")
-
-
-def test_on_the_band_that_a_user_needs_its_answer_comes_at_the_deadline() -> None:
-    world = World(CONFIG, num_worlds=50, seed=0, mechanism=Seats())
-    for _ in range(4):
-        reports, pending = user_reports(world.slot.conditions), world.requests.subtasks.pending
-        bits = 48 * (30 + world.requests.subtasks.words)
-        efficiency = np.log2(1 + 10 ** (world.slot.conditions.links.snr_db / 10))
-        with np.errstate(divide="ignore"):
-            transmission_s = bits[..., None] / (reports.users.bandwidth_need * efficiency)
-        delay_s = (
-            transmission_s
-            + world.occupancy.backlog_s[:, None]
-            + world.requests.subtasks.words[..., None] / 100
-        )
-        in_time = pending[..., None] & (
-            world.occupancy.backlog_s[:, None] + world.requests.subtasks.words[..., None] / 100 < 6
-        )
-        np.testing.assert_allclose(delay_s[in_time], 6.0, rtol=1e-4)
-        assert in_time.mean() > 0.3
-        world.step(np.zeros((50, 6), int))
-
-
-def test_an_expert_that_is_down_has_no_capacity_and_none_has_more_than_its_places() -> None:
-    experts = ExpertConfig(availability_probability=0.5, max_concurrent=2)
-    for capacity, places in [(1, 1), (2, 2), (4, 2)]:
-        config = replace(CONFIG, experts=experts, market=MarketConfig(capacity=capacity))
-        world = World(config, num_worlds=30, seed=0, mechanism=Seats())
-        np.testing.assert_array_equal(
-            user_reports(world.slot.conditions).capacity, places * world.available
-        )
-        assert 0 < world.available.mean() < 1
-
-
-def test_vcg_in_a_world_reaches_the_optimum_of_each_slot_and_nobody_who_follows_loses() -> None:
+@pytest.mark.parametrize("effort", ["bought", "enforced"])
+def test_vcg_in_a_world_reaches_the_optimum_of_each_slot_and_nobody_who_follows_loses(
+    effort: Effort,
+) -> None:
     config = replace(
-        CONFIG, experts=ExpertConfig(max_concurrent=1), requests=RequestConfig(num_transferred=1)
+        CONFIG,
+        experts=ExpertConfig(max_concurrent=1),
+        requests=RequestConfig(num_transferred=1),
+        market=MarketConfig(effort=effort),
     )
     world = World(config, num_worlds=30, seed=2, mechanism=mechanisms.make("vcg"))
     while not world.done:
@@ -261,7 +252,13 @@ def test_vcg_in_a_world_reaches_the_optimum_of_each_slot_and_nobody_who_follows_
             + (result.payment - result.edge_cost).sum(axis=1)
         )
         np.testing.assert_allclose(realised, clearing.welfare, rtol=1e-5, atol=1e-5)
-        assert ((result.payment - result.edge_cost) >= -1e-9).all()
+        earned = result.payment - result.edge_cost
+        if effort == "bought":
+            assert (earned >= -1e-9).all()  # full effort is bought at a rent
+        else:
+            # pairs are paid just what they cost, by reports in single precision
+            assert (np.abs(earned) <= 1e-6 * result.edge_cost).all()
+        np.testing.assert_array_equal(result.transferred, expert >= 0)
 
 
 def test_when_a_clearing_fails_prices_stand_and_nobody_is_allocated() -> None:
@@ -286,9 +283,10 @@ def test_welfare_is_that_of_the_allocation_at_true_costs_and_never_above_the_opt
         reports, pool = user_reports(world.slot.conditions), world.pool
         worth = (
             reports.users.value
-            - reports.users.points * (pool.unit_cost + pool.cost_slope / 2)[:, None]
+            - reports.users.work * (pool.unit_cost + pool.cost_slope / 2)[:, None]
         )
         expert = seated(world)
+        worth *= reports.users.points > 0  # no price of a point pays for none: that is declined
         expected = [
             sum(worth[n, u, e] for u, e in enumerate(expert[n]) if e >= 0) for n in range(20)
         ]

@@ -3,9 +3,13 @@
 import tracemalloc
 from collections import Counter
 from dataclasses import replace
+from inspect import signature
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DataObject, SearchStrategy
 
 import mechanisms
 from envs import (
@@ -17,7 +21,16 @@ from envs import (
     WorldConfig,
     candidates,
 )
-from envs.candidates import best_of_each_topic
+from envs.candidates import Candidates, best_of_each_topic
+from envs.channel.links import Links
+from envs.channel.rates import Rate
+from envs.conditions import Conditions
+from envs.delivery import choose, deliver
+from envs.features import expert_features
+from envs.observation import Layout, observation_size
+from envs.reports import user_reports
+from envs.slot import Slot
+from envs.transfers import Transfers
 
 FADING = ChannelConfig(process="gauss_markov", correlation=0.9)
 LISTED = WorldConfig(
@@ -104,13 +117,76 @@ def test_a_slot_pays_what_the_formulas_say_of_the_experts_in_the_columns_chosen(
         with_me = sum(expert[n, v, actions[n, v]] == chosen for v in range(7))
         rate = 1000 / with_me * np.log2(1 + 10 ** (snr_db[n, u, actions[n, u]] / 10))
         delay_s = 48 * (30 + words[n, u]) / rate
+        energy_j = 0.1 * delay_s / with_me  # power goes with the share of the band
         late = np.exp(-max(delay_s - 6, 0) / 3)
         competence = pool.competence[n, chosen, topic[n, u]]
         effective = competence * late if competence > 0 else competence
-        gain = 5 * 0.85 * 0.86 * effective - 0.0025 * words[n, u] - 2 * 0.1 * delay_s
+        gain = 5 * 0.85 * 0.86 * effective - 0.0025 * words[n, u] - 2 * energy_j
         assert result.delay_s[n, u] == pytest.approx(delay_s, rel=1e-5)
         assert result.gain[n, u] == pytest.approx(gain, rel=1e-4, abs=1e-5)
         assert result.load[n, chosen] == with_me
+
+
+def without_lists(slot: Slot, rng: np.random.Generator) -> Slot:
+    """Return the slot in which users may choose every expert, over channels that are the same."""
+    conditions, allocates = slot.conditions, slot.offer.allocates
+    config = replace(slot.config, observation=ObservationConfig())
+    everybody = Candidates.everybody(slot.num_experts)
+    shape = slot.num_worlds, slot.num_users, slot.num_experts
+    snr_db = rng.uniform(*config.channel.snr_db, shape).astype(np.float32)
+    np.put_along_axis(snr_db, conditions.candidates.expert, conditions.links.snr_db, axis=-1)
+    links = Links.at(snr_db, Rate.of(config.channel))
+    parts = {name: getattr(conditions, name) for name in signature(Conditions.begin).parameters}
+    whole = Conditions.begin(**parts | {"config": config, "candidates": everybody, "links": links})
+    return Slot.opened(whole, slot.offer, Layout(config, allocates), slot.lots, slot.account)
+
+
+@given(data=st.data())
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_a_slot_with_lists_is_the_slot_without_for_the_listed_pairs(
+    world_configs: SearchStrategy[WorldConfig], data: DataObject
+) -> None:
+    config, seed = data.draw(world_configs), data.draw(st.integers(0, 2**32 - 1))
+    count = data.draw(st.integers(1, config.num_experts))
+    name = data.draw(st.sampled_from(["none", "posted_price", "budgeted_price", "vcg"]))
+    mechanism, market = mechanisms.make(name), config.market
+    if mechanism.allocates:
+        market = replace(market, interval=None)
+    config = replace(config, market=market, observation=ObservationConfig(candidates=count))
+    world, rng = World(config, 2, seed, mechanism), np.random.default_rng(seed)
+    columns = len(expert_features(config, mechanism.allocates))
+    while not world.done:
+        slot, expert = world.slot, world.candidates.expert
+        whole = without_lists(slot, rng)
+
+        def listed(pairs: np.ndarray, expert: np.ndarray = expert) -> np.ndarray:
+            pairs = np.broadcast_to(pairs, (*expert.shape[:2], *pairs.shape[2:]))
+            place = expert.reshape(*expert.shape, *(1,) * (pairs.ndim - 3))
+            return np.take_along_axis(pairs, place, axis=2)
+
+        def by_expert(seen: np.ndarray) -> np.ndarray:
+            return seen[..., seen.shape[-1] % columns :].reshape(*seen.shape[:2], -1, columns)
+
+        np.testing.assert_array_equal(slot.mask[..., :-1], listed(whole.mask))
+        np.testing.assert_array_equal(
+            by_expert(slot.observation), listed(by_expert(whole.observation))
+        )
+        for load in (1, 2, 3):
+            gain, of_all = slot.expected_gain(load), whole.expected_gain(load)
+            np.testing.assert_array_equal(gain, listed(of_all))
+        reports, of_all = (user_reports(one.conditions).users for one in (slot, whole))
+        for told in ("value", "points", "work", "fixed_cost", "bandwidth_need"):
+            np.testing.assert_array_equal(getattr(reports, told), listed(getattr(of_all, told)))
+        actions = rng.integers(count + 1, size=(2, config.num_users))
+        chosen = np.take_along_axis(expert, np.minimum(actions, count - 1)[..., None], axis=-1)
+        chosen = np.where(actions < count, chosen[..., 0], config.num_experts)
+        here, there = (
+            deliver(Transfers.of(one, choice.column, choice.requested))
+            for one, choice in ((slot, choose(slot, actions)), (whole, choose(whole, chosen)))
+        )
+        for field in here._fields:
+            np.testing.assert_array_equal(getattr(here, field), getattr(there, field))
+        world.step(actions)
 
 
 def test_lots_put_every_expert_of_a_topic_on_lists_alike() -> None:
@@ -152,7 +228,7 @@ def test_newcomers_take_the_places_that_the_rule_gives_them_and_channels_go_on(
                 stayed += 1
     assert 0 < stayed < 2 * 7 * 9 * 0.6  # 60 of 100 are new
     seen, *_ = world.step(rng.integers(10, size=(2, 7)))
-    assert seen.shape == (2, 7, 4 + 9 * 10)
+    assert seen.shape == (2, 7, observation_size(world.config)) == (2, 7, 4 + 9 * 11)
 
 
 def test_a_listed_world_goes_on_from_its_state_bit_for_bit() -> None:

@@ -17,6 +17,7 @@ from envs.candidates import best_of_each_topic
 from envs.channel import Arrays, ChannelError, ChannelProcess, ClippedProcess, register
 from envs.channel.fading import FadingChannel
 from envs.channel.placement import Placement
+from envs.channel.rates import SHANNON
 from envs.observation import bounds, column_names
 
 FREE_SPACE = 2.0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mechanisms
-from envs import ExpertConfig, World, WorldConfig
+from envs import ExpertConfig, QualityConfig, RequestConfig, World, WorldConfig
 
 SCALED = ExpertConfig(cost_report="scaled", report_factor=(1.2, 2.0))
 CONFIG = WorldConfig(num_users=3, num_experts=8, episode_slots=6, experts=SCALED)
@@ -35,10 +35,37 @@ def test_prices_follow_the_reports_and_effort_the_true_costs() -> None:
     )
     outcome = mechanisms.make("budgeted_price", budget=3.0).clear(market)
     np.testing.assert_array_equal(world.slot.offer.unit_price, outcome.unit_price)
-    answer = np.clip((outcome.unit_price - world.pool.unit_cost) / world.pool.cost_slope, 0, 1)
+    # a point of demand takes work / demand reference points, which costs are counted in
+    worth = outcome.unit_price * market.demand / market.work
+    answer = np.clip((worth - world.pool.unit_cost) / world.pool.cost_slope, 0, 1)
     np.testing.assert_allclose(world.slot.offer.effort, answer, atol=1e-12)
     # a price for high reported costs buys more effort at the lower true costs
     assert (answer > outcome.effort + 0.1).any()
+
+
+def test_who_is_served_gets_the_effort_that_answers_the_price_at_true_costs() -> None:
+    config = WorldConfig(
+        num_experts=8,
+        requests=RequestConfig(num_transferred=1),
+        experts=SCALED,
+        quality=QualityConfig(deadline_s=60.0),
+    )
+    world = World(config, num_worlds=200, seed=0, mechanism=mechanisms.make("cost_plus"))
+    subtasks, pool = world.requests.subtasks, world.pool
+    price, actions = world.slot.offer.unit_price, world.slot.mask.argmax(axis=-1)
+    *_, result = world.step(actions)
+    partial = 0
+    for n in np.flatnonzero(result.transferred[:, 0]):
+        e = actions[n, 0]
+        points = 0.85 * 0.86 * pool.competence[n, e, subtasks.topic[n, 0]]  # nobody is late
+        work = 0.85 * 0.86 * subtasks.words[n, 0] * subtasks.compute[n, 0] / 200
+        kappa, slope = pool.unit_cost[n, e], pool.cost_slope[n, e]
+        effort = min(max((price[n, e] * points / work - kappa) / slope, 0), 1)
+        assert result.qos[n, 0] == pytest.approx(effort * points, rel=1e-9)
+        cost = work * (kappa * effort + slope * effort**2 / 2)
+        assert result.edge_cost[n, e] == pytest.approx(cost, rel=1e-9)
+        partial += effort < 1
+    assert partial > 20
 
 
 def test_newcomers_report_by_factors_of_their_own_and_a_state_keeps_all() -> None:

@@ -45,6 +45,8 @@ def test_a_world_of_one_is_the_same_step_for_step(
     world, env = World(config, 1, seed, mechanism), edge_experts_v0.parallel_env(config, mechanism)
     rng = np.random.default_rng(seed)
     agents = [f"user_{u}" for u in range(config.num_users)]
+    # budgets over the episode end with it, so its end is one; without any it is a cut
+    terminates = config.energy_budget_j is not None or config.credit_budget is not None
     seen = world.reset()
     observations, infos = env.reset(seed=seed)
     while True:
@@ -63,10 +65,13 @@ def test_a_world_of_one_is_the_same_step_for_step(
             dict(zip(agents, actions, strict=True))
         )
         assert list(rewards.values()) == reward[0].tolist()
-        assert terminated == dict.fromkeys(agents, False)
-        assert truncated == dict.fromkeys(agents, world.done)
+        assert terminated == dict.fromkeys(agents, world.done and terminates)
+        assert truncated == dict.fromkeys(agents, world.done and not terminates)
         for u, agent in enumerate(agents):
-            for key in ("gain", "utility", "delay_s", "energy_j", "charge", "rejected"):
+            for key in (
+                *("gain", "utility", "qos", "harm", "delay_s", "energy_j", "charge"),
+                *("rejected", "declined", "walked_away", "refused"),
+            ):
                 np.testing.assert_equal(infos[agent].get(key, np.nan), getattr(result, key)[0, u])
     assert env.agents == []
 

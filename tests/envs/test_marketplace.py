@@ -1,7 +1,6 @@
-"""Money: identities, the books of every clearing, demand, and failures of mechanisms."""
+"""Money: identities, the books of every clearing, efforts, and failures of mechanisms."""
 
 from collections.abc import Callable
-from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -10,40 +9,69 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
 import mechanisms
-from envs import Clearing, ExpertConfig, MarketConfig, RequestConfig, World, WorldConfig
-from envs.expected_demand import transferred_share
-from envs.requests import RequestQueue
-from mechanisms import MechanismError, Outcome
+from envs import (
+    Clearing,
+    ExpertConfig,
+    MarketConfig,
+    QualityConfig,
+    RequestConfig,
+    RewardConfig,
+    SlotResult,
+    World,
+    WorldConfig,
+)
+from envs.requests import Subtasks
+from mechanisms import Effort, MechanismError, Outcome
 
 Actions = Callable[[World, np.random.Generator], np.ndarray]
 Prices = Callable[..., mechanisms.Mechanism]
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
 
 
-def full_effort_points(
-    world: World, requests: RequestQueue, actions: np.ndarray, counted: np.ndarray
+def at_experts(result: SlotResult, actions: np.ndarray, amount: np.ndarray) -> np.ndarray:
+    """Return the sums (N, E) of an amount of users over those whom each expert served."""
+    total = np.zeros(result.load.shape)
+    for n, u in np.argwhere(result.transferred):
+        total[n, actions[n, u]] += amount[n, u]
+    return total
+
+
+def reference_points(world: World, subtasks: Subtasks) -> np.ndarray:
+    """Return r Delta W c / (mean W mean c), the points that costs are counted in, (N, U)."""
+    words, needs = world.config.requests.words, world.config.requests.compute_need
+    work = subtasks.words * subtasks.compute
+    return 0.85 * 0.86 * work / (sum(words) / 2 * sum(needs) / 2)
+
+
+def true_cost(
+    world: World, subtasks: Subtasks, actions: np.ndarray, result: SlotResult
 ) -> np.ndarray:
-    """Return the points that experts could deliver at full effort, 0.85 D max(a, 0), (N, E).
+    """Return w (kappa x + slope x^2 / 2) of each user served, (N, U) credits.
 
-    Args:
-        world: gives competence and configuration.
-        requests: the requests of the slot.
-        actions: (N, U) actions in the slot.
-        counted: (N, U) users to count.
+    The effort x is what was delivered over r D a late(T) s, the points of full effort.
     """
-    points = np.zeros((world.num_worlds, world.num_experts))
-    for n, u in np.argwhere(counted & (actions < world.num_experts)):
+    config, channel = world.config, world.config.channel
+    arrives = 1.0 if channel.ber == "none" else (1 - channel.target_ber) ** (2 * 48)
+    cost = np.zeros(actions.shape)
+    for n, u in np.argwhere(result.transferred):
         e = int(actions[n, u])
-        loss = 0.86 * world.config.requests.num_subtasks * requests.subtasks.weight[n, u]
-        points[n, e] += (
-            0.85 * loss * max(world.pool.competence[n, e, requests.subtasks.topic[n, u]], 0)
+        late = np.exp(-max(result.delay_s[n, u] - config.quality.deadline_s, 0) / 3)
+        loss = 0.86 * config.requests.num_subtasks * subtasks.weight[n, u]
+        competence = world.pool.competence[n, e, subtasks.topic[n, u]]
+        effort = result.qos[n, u] / (0.85 * loss * competence * late * arrives)
+        assert 0 < effort <= 1 + 1e-9
+        of_a_point = world.pool.unit_cost[n, e] * effort + world.pool.cost_slope[n, e] * (
+            effort**2 / 2
         )
-    return points
+        cost[n, u] = reference_points(world, subtasks)[n, u] * of_a_point
+    return cost
 
 
-def effort_at(world: World, unit_price: np.ndarray) -> np.ndarray:
-    """Return the best response to a price at true costs."""
-    return np.minimum(np.maximum(unit_price - world.pool.unit_cost, 0) / world.pool.cost_slope, 1)
+def answer_to_demand(clearing: Clearing) -> np.ndarray:
+    """Return the best response to the prices of a clearing, for all of its demand, (N, E)."""
+    market = clearing.market
+    worth = clearing.unit_price * market.demand / market.work  # of a reference point
+    return np.clip((worth - market.unit_cost) / market.cost_slope, 0, 1)
 
 
 @given(data=st.data())
@@ -56,6 +84,7 @@ def test_money_is_conserved_and_every_slot_is_in_the_books(
     world = World(
         data.draw(world_configs), num_worlds=4, seed=seed, mechanism=mechanisms.make("posted_price")
     )
+    config = world.config
     world.reset()
     charges, payments, costs, points = [], [], [], []
     clearings: list[Clearing] = []
@@ -63,21 +92,24 @@ def test_money_is_conserved_and_every_slot_is_in_the_books(
     while not world.done:
         actions, price = any_actions(world, rng), world.slot.offer.unit_price
         allowed = np.take_along_axis(world.slot.mask, actions[..., None], axis=-1)[..., 0]
-        effort, requests = effort_at(world, price), deepcopy(world.requests)
+        subtasks = world.requests.subtasks
         *_, result = world.step(actions)
         assert not (result.transferred & ~allowed).any()
-        served = full_effort_points(world, requests, actions, result.transferred)
-        np.testing.assert_allclose(result.payment, price * effort * served, **EXACT)
-        cost = served * (world.pool.unit_cost * effort + world.pool.cost_slope * effort**2 / 2)
-        np.testing.assert_allclose(result.edge_cost, cost, **EXACT)
+        delivered = at_experts(result, actions, result.qos)
+        np.testing.assert_allclose(result.payment, price * delivered, **EXACT)
+        if config.channel.ber != "snr":
+            cost = at_experts(result, actions, true_cost(world, subtasks, actions, result))
+            cost += config.reward.credits_per_joule * result.edge_energy_j
+            np.testing.assert_allclose(result.edge_cost, cost, **EXACT)
         total = result.payment.sum(axis=1) + result.platform_balance
         np.testing.assert_allclose(result.charge.sum(axis=1), total, **EXACT)
         # users pay per delivered point
+        np.testing.assert_allclose(at_experts(result, actions, result.charge), result.payment)
         np.testing.assert_allclose(result.platform_balance, 0, atol=1e-9)
         charges.append(result.charge.sum(axis=1))
         payments.append(result.payment)
-        costs.append(cost)
-        points.append(effort * served)
+        costs.append(result.edge_cost)
+        points.append(delivered)
         prices.append(world.slot.offer.unit_price)
         if world.closed_clearing is not None:
             clearings.append(world.closed_clearing)
@@ -95,77 +127,50 @@ def test_money_is_conserved_and_every_slot_is_in_the_books(
         np.testing.assert_allclose(
             clearing.balance, clearing.charge - clearing.payment.sum(axis=1), **EXACT
         )
-        assert (clearing.edge_utility >= -1e-9).all()  # best responses at true costs lose nothing
-        np.testing.assert_array_equal(
-            clearing.participates, effort_at(world, clearing.unit_price) > 0
-        )
+        assert (clearing.edge_utility >= -1e-9).all()  # no edge device loses in any slot
+        if (clearing.market.demand > 0).all() and not clearing.market.fixed_cost.any():
+            answers = answer_to_demand(clearing)
+            np.testing.assert_array_equal(clearing.participates, answers > 0)
+            np.testing.assert_allclose(clearing.effort, answers, rtol=1e-9, atol=1e-9)
 
 
-def test_edge_devices_without_effort_are_masked_and_users_see_competence_times_effort(
+def test_edge_devices_that_would_decline_a_user_alone_are_masked_and_effort_is_its_own_for_each(
     fixed_prices: Prices,
-) -> None:
-    config = WorldConfig(num_users=2, num_experts=4, requests=RequestConfig(num_transferred=1))
-    world = World(config, num_worlds=30, seed=0, mechanism=fixed_prices(1.5))
-    effort = effort_at(world, np.full((30, 4), 1.5))
-    assert {0.0, 1.0} < {*effort.ravel().tolist()}
-    np.testing.assert_array_equal(
-        world.slot.mask[..., :4], np.repeat(effort[:, None] > 0, 2, axis=1)
-    )
-    assert world.slot.mask[..., 4].all()
-    seen = world.slot.observation[..., 4:].reshape(30, 2, 4, -1)[..., 1]
-    for n, u, e in np.ndindex(seen.shape):
-        a = world.pool.competence[n, e, world.requests.subtasks.topic[n, u]]
-        assert seen[n, u, e] == pytest.approx(a * effort[n, e], rel=1e-6, abs=1e-7)
-    *_, result = world.step(np.zeros((30, 2), int))
-    np.testing.assert_array_equal(result.rejected, np.repeat(effort[:, :1] == 0, 2, axis=1))
-
-
-def test_participation_at_a_price_is_the_share_of_edge_devices_with_a_lower_unit_cost(
-    fixed_prices: Prices,
-) -> None:
-    world = World(WorldConfig(), num_worlds=500, seed=0, mechanism=fixed_prices(2.3))
-    expected = (2.3 - 0.5) / 2.5  # unit costs are uniform over 0.5..3
-    tolerance = 4 * np.sqrt(expected * (1 - expected) / world.slot.offer.participates.size)
-    assert world.slot.offer.participates.mean() == pytest.approx(expected, abs=tolerance)
-
-
-@pytest.mark.parametrize("interval", [1, 3])
-@pytest.mark.parametrize("smoothing", [0.3, 1.0])
-def test_demand_is_the_exponential_average_of_requested_points_with_a_floor(
-    interval: int, smoothing: float, any_actions: Actions, fixed_prices: Prices
 ) -> None:
     config = WorldConfig(
-        num_users=6,
-        num_experts=8,
-        episode_slots=12,
-        experts=ExpertConfig(max_concurrent=1),
-        market=MarketConfig(
-            interval=interval, demand_smoothing=smoothing, value=3.1, budget_per_user=0.7
-        ),
+        num_users=2,
+        num_experts=4,
+        requests=RequestConfig(num_transferred=1),
+        quality=QualityConfig(deadline_s=60.0),  # nobody is late
     )
-    mechanism = fixed_prices(1.5)
-    world = World(config, num_worlds=3, seed=0, mechanism=mechanism)
-    rng = np.random.default_rng(0)
-    # as if every user requested an expert, uniformly, for an average subtask
-    demand = np.full((3, 8), 0.85 * 0.86 * 6 / 8 * transferred_share(config.requests))
-    demands = [demand]
-    for slot in range(12):
-        actions = np.minimum(any_actions(world, rng), 3)  # nobody ever requests the experts 4 to 7
-        allowed = np.take_along_axis(world.slot.mask, actions[..., None], axis=-1)[..., 0]
-        # Served or turned away all count, but nothing that the mask excludes.
-        requested = full_effort_points(world, world.requests, actions, allowed)
-        demand = (1 - smoothing) * demand + smoothing * requested
-        if (slot + 1) % interval == 0:
-            demands.append(np.maximum(demand, 0.05 * demand.mean(axis=1, keepdims=True)))
-        world.step(actions)
-    markets = mechanism.markets  # type: ignore[attr-defined]
-    assert len(markets) == len(demands) == 12 // interval + 1
-    for market, expected in zip(markets, demands, strict=True):
-        np.testing.assert_allclose(market.demand, expected, rtol=1e-9)
-        np.testing.assert_array_equal(market.unit_cost, world.pool.unit_cost)
-        np.testing.assert_array_equal(market.cost_slope, world.pool.cost_slope)
-        assert (market.value == 3.1).all()
-        assert market.budget == pytest.approx(np.full(3, 4.2))
+    world = World(config, num_worlds=30, seed=0, mechanism=fixed_prices(3.0))
+    pool, subtasks = world.pool, world.requests.subtasks
+    seen = world.slot.observation[..., 4:].reshape(30, 2, 4, -1)[..., 1]
+    effort = np.zeros((30, 2, 4))
+    for n, u, e in np.ndindex(effort.shape):
+        competence = pool.competence[n, e, subtasks.topic[n, u]]
+        points = 0.85 * 0.86 * max(competence, 0)
+        worth = 3.0 * points / reference_points(world, subtasks)[n, u]
+        effort[n, u, e] = min(max((worth - pool.unit_cost[n, e]) / pool.cost_slope[n, e], 0), 1)
+        assert seen[n, u, e] == pytest.approx(competence * effort[n, u, e], rel=1e-5, abs=1e-5)
+    assert {0.0, 1.0} < {*effort.ravel().tolist()}
+    np.testing.assert_array_equal(world.slot.mask[..., :4], effort > 0)
+    assert ((effort[:, 0] > 0) != (effort[:, 1] > 0)).any()  # a device that takes one user alone
+    assert world.slot.mask[..., 4].all()
+    *_, result = world.step(np.zeros((30, 2), int))
+    np.testing.assert_array_equal(result.rejected, effort[..., 0] == 0)
+
+
+def test_participation_at_a_price_is_the_share_of_edge_devices_with_a_lower_cost_of_a_point(
+    fixed_prices: Prices,
+) -> None:
+    config = WorldConfig(requests=RequestConfig(num_transferred=1))
+    world = World(config, num_worlds=500, seed=0, mechanism=fixed_prices(2.3))
+    # The subtask of the greatest of 8 needs goes out, Beta(8, 1) over 0.5..1.5: with 0.5 + 8 / 9 of
+    # the mean work, which its points do not grow with. Unit costs are uniform over 0.5..3.
+    expected = (2.3 / (0.5 + 8 / 9) - 0.5) / 2.5
+    tolerance = 4 * np.sqrt(expected * (1 - expected) / world.slot.offer.participates.size)
+    assert world.slot.offer.participates.mean() == pytest.approx(expected, abs=tolerance)
 
 
 def test_a_mechanism_that_only_prices_is_told_the_topic_of_every_expert(
@@ -238,38 +243,61 @@ def test_without_a_mechanism_nobody_pays_and_all_effort_is_given(any_actions: Ac
 
 
 class HalfEffort:
-    """Mechanism that orders half effort at any cost."""
+    """Mechanism that orders half effort at any cost, for 3 credits a point."""
 
     name = "half_effort"
-    voluntary = False
     allocates = False
+    claims = mechanisms.Claims()
 
     def clear(self, market: mechanisms.Market) -> Outcome:
         half = np.full(market.demand.shape, 0.5)
         nothing = np.zeros(market.demand.shape[:-1])
         return Outcome(
-            2 * half, half, half, half, welfare=nothing, status="ordered", solve_seconds=0.0
+            6 * half, half, half, half, welfare=nothing, status="ordered", solve_seconds=0.0
         )
 
 
-def test_a_mechanism_that_is_not_voluntary_gets_the_effort_it_orders() -> None:
-    config = WorldConfig(num_users=1, num_experts=2, requests=RequestConfig(num_transferred=1))
-    world = World(config, num_worlds=10, seed=0, mechanism=HalfEffort())
-    requests = deepcopy(world.requests)
-    actions = np.zeros((10, 1), int)
-    *_, result = world.step(actions)
-    points = full_effort_points(world, requests, actions, result.transferred)
-    assert points.sum() > 0
-    np.testing.assert_allclose(result.payment, 1.0 * 0.5 * points, **EXACT)
-    kappa, slope = world.pool.unit_cost, world.pool.cost_slope
-    np.testing.assert_allclose(result.edge_cost, points * (kappa / 2 + slope / 8), **EXACT)
+@pytest.mark.parametrize("effort", ["bought", "enforced"])
+def test_an_edge_device_gives_the_effort_that_is_ordered_or_declines_only_where_it_is_enforced(
+    effort: Effort,
+) -> None:
+    config = WorldConfig(
+        num_users=1,
+        num_experts=2,
+        requests=RequestConfig(num_transferred=1),
+        quality=QualityConfig(deadline_s=60.0),
+        market=MarketConfig(effort=effort),
+    )
+    world = World(config, num_worlds=200, seed=0, mechanism=HalfEffort())
+    subtasks, mask = world.requests.subtasks, world.slot.mask[:, 0, 0]
+    *_, result = world.step(np.zeros((200, 1), int))
+    topic = subtasks.topic[:, 0]
+    points = 0.85 * 0.86 * np.maximum(world.pool.competence[np.arange(200), 0, topic], 0)
+    kappa, slope = world.pool.unit_cost[:, 0], world.pool.cost_slope[:, 0]
+    work = reference_points(world, subtasks)[:, 0]
+    given = np.full(200, 0.5)
+    if effort == "bought":
+        given = np.clip((3 * points / work - kappa) / slope, 0, 1)
+    cost = work * (kappa * given + slope * given**2 / 2)
+    serves = (3 * points * given >= cost) & (given > 0)
+    assert 20 < serves.sum() < 180
+    np.testing.assert_array_equal(mask, serves)
+    np.testing.assert_array_equal(result.transferred[:, 0], serves)
+    np.testing.assert_allclose(result.payment[:, 0], serves * 3 * given * points, **EXACT)
+    np.testing.assert_allclose(result.edge_cost[:, 0], serves * cost, **EXACT)
 
 
 def test_adding_experts_closes_the_books_and_opens_new_ones(
     any_actions: Actions, fixed_prices: Prices
 ) -> None:
     config = WorldConfig(
-        num_users=4, num_experts=5, episode_slots=10, market=MarketConfig(interval=4)
+        num_users=4,
+        num_experts=5,
+        episode_slots=10,
+        requests=RequestConfig(num_transferred=1),
+        experts=ExpertConfig(unit_cost=(0.0, 0.4)),
+        reward=RewardConfig(downlink_energy="edge_device"),
+        market=MarketConfig(interval=4),
     )
     mechanism = fixed_prices(2.0)
     world = World(config, num_worlds=3, seed=0, mechanism=mechanism)
@@ -277,17 +305,21 @@ def test_adding_experts_closes_the_books_and_opens_new_ones(
     clearings, paid = [], []
     while not world.done:
         if world.slot.index == 6:
-            demand = world.market.demand * (5 / 7)  # there are no more users than before
+            asked = world.market.asked
             world.add_experts(2)
             assert world.closed_clearing is not None
             clearings.append(world.closed_clearing)
-            cleared = mechanism.markets[-1].demand  # type: ignore[attr-defined]
-            np.testing.assert_allclose(
-                cleared[:, :5], np.maximum(demand, 0.05 * demand.mean(axis=1, keepdims=True))
-            )
-            np.testing.assert_allclose(
-                cleared[:, 5:], np.repeat(demand.mean(axis=1, keepdims=True), 2, axis=1)
-            )
+            cleared = mechanism.markets[-1]  # type: ignore[attr-defined]
+            for told, before in (
+                (cleared.demand, asked.points),
+                (cleared.work, asked.work),
+                (cleared.fixed_cost, asked.fixed_cost),
+            ):
+                expected = before * (5 / 7)  # there are no more users than before
+                mean = expected.mean(axis=1, keepdims=True)
+                assert (mean > 0).all()
+                np.testing.assert_allclose(told[:, :5], np.maximum(expected, 0.05 * mean))
+                np.testing.assert_allclose(told[:, 5:], np.repeat(mean, 2, axis=1))
         *_, result = world.step(any_actions(world, rng))
         paid.append(result.payment.sum(axis=1))
         np.testing.assert_allclose(result.charge.sum(axis=1), paid[-1], **EXACT)

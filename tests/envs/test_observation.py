@@ -1,7 +1,9 @@
 """Observations: every column from its definition, bounds, and what no user may see."""
 
 from collections.abc import Callable
-from math import exp, log, log2
+from dataclasses import dataclass
+from math import erfc, exp, log, log2, sqrt
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -11,7 +13,15 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
 import mechanisms
-from envs import ChannelConfig, ExpertConfig, MarketConfig, RequestConfig, World, WorldConfig
+from envs import (
+    ChannelConfig,
+    ExpertConfig,
+    MarketConfig,
+    QualityConfig,
+    RequestConfig,
+    World,
+    WorldConfig,
+)
 from envs.observation import bounds, column_names, observation_size
 
 Actions = Callable[[World, np.random.Generator], np.ndarray]
@@ -20,59 +30,140 @@ Actions = Callable[[World, np.random.Generator], np.ndarray]
 Served = dict[tuple[int, int], int]  # (world, user): the expert that served it in a slot
 
 
-def columns_of_user(world: World, n: int, u: int, slots: list[Served]) -> dict[str, float]:
-    """Return all columns of user u of world n by name, from their definitions.
+@dataclass
+class Past:
+    """What was played so far: the experts that served users, by slot, and what each user spent."""
 
-    Args:
-        world: the world.
-        n: number of the world in the batch.
-        u: number of the user.
-        slots: the experts that served users, for each slot so far.
-    """
-    last = slots[-1] if slots else {}
+    served: list[Served]
+    energy_j: np.ndarray  # (N, U)
+    charge: np.ndarray  # (N, U)
+
+
+def survival(channel: ChannelConfig, snr: float) -> float:
+    """Return the share of words that arrive both ways, by the bit error rates of Cho and Yoon."""
+    if channel.ber == "none":
+        return 1.0
+    rate = channel.target_ber
+    if channel.ber == "snr":
+        spread = {"qpsk": 1.0, "qam16": 5.0, "qam64": 21.0}[channel.modulation]
+        terms = {
+            "qpsk": {1: 1.0},
+            "qam16": {1: 3 / 4, 3: 2 / 4, 5: -1 / 4},
+            "qam64": {1: 7 / 12, 3: 6 / 12, 5: -1 / 12, 9: 1 / 12, 13: -1 / 12},
+        }[channel.modulation]
+        rate = sum(
+            weight * 0.5 * erfc(times * sqrt(snr / spread) / sqrt(2))
+            for times, weight in terms.items()
+        )
+    return (1 - rate) ** (2 * channel.bits_per_word)
+
+
+class Pair(NamedTuple):
+    """An expert for one user alone, who has a subtask."""
+
+    sending_s: float
+    computing_s: float
+    prompt_share: float  # of the bits
+    effort: float  # 0 where the edge device declines
+
+
+def alone(world: World, n: int, u: int, e: int) -> Pair:
+    """Return what expert e would do for user u of world n alone."""
+    config, channel, subtasks = world.config, world.config.channel, world.requests.subtasks
+    quality, reward = config.quality, config.reward
+    snr = 10 ** (float(world.slot.conditions.links.snr_db[n, u, e]) / 10)
+    words = float(subtasks.words[n, u])
+    gap = -log(5 * channel.target_ber) / 1.5 if channel.ber == "qam" else 1.0
+    efficiency = log2(1 + snr / gap)
+    if channel.ber == "snr":
+        efficiency = {"qpsk": 2, "qam16": 4, "qam64": 6}[channel.modulation]
+    total = channel.prompt_words + words
+    sending_s = channel.bits_per_word * total / (channel.bandwidth_hz * efficiency)
+    work = words * float(subtasks.compute[n, u]) / (sum(config.requests.compute_need) / 2)
+    speed = config.experts.words_per_second
+    computing_s = 0.0 if speed is None else work / speed
+    prompt_share = channel.prompt_words / total
+    if world.mechanism.name == "none":
+        return Pair(sending_s, computing_s, prompt_share, 1.0)
+    occupancy = world.occupancy
+    delay_s = sending_s + float(occupancy.airtime_backlog_s[n, e])
+    if speed is not None:
+        delay_s += computing_s + float(occupancy.compute_backlog_s[n, e])
+    late = min(1.0, exp(-(delay_s - quality.deadline_s) / quality.lateness_s))
+    recovered = quality.recovered_share * quality.drop_loss
+    competence = max(float(world.pool.competence[n, e, subtasks.topic[n, u]]), 0.0)
+    loss = config.requests.num_subtasks * float(subtasks.weight[n, u])
+    points = recovered * loss * competence * late * survival(channel, snr)
+    unit = recovered * work / (sum(config.requests.words) / 2)  # reference points
+    kappa, slope = float(world.pool.unit_cost[n, e]), float(world.pool.cost_slope[n, e])
+    revenue = float(world.slot.offer.unit_price[n, e]) * points
+    effort = min(max((revenue - kappa * unit) / (slope * unit), 0.0), 1.0)
+    if config.market.effort == "enforced":
+        effort = float(world.slot.offer.effort[n, e])
+    spent = unit * (kappa * effort + slope * effort**2 / 2)
+    if reward.downlink_energy == "edge_device":
+        spent += reward.credits_per_joule * channel.tx_power_w * sending_s * (1 - prompt_share)
+    return Pair(sending_s, computing_s, prompt_share, effort if revenue * effort >= spent else 0.0)
+
+
+def has_spent(config: WorldConfig, past: Past, n: int, u: int) -> bool:
+    """Return whether a budget of the user's episode is spent."""
+    spent = (past.energy_j[n, u], config.energy_budget_j), (past.charge[n, u], config.credit_budget)
+    return any(budget is not None and amount >= budget for amount, budget in spent)
+
+
+def columns_of_user(world: World, n: int, u: int, past: Past) -> dict[str, float]:
+    """Return all columns of user u of world n by name, from their definitions."""
+    last = past.served[-1] if past.served else {}
     config, requests = world.config, world.requests
     pending = bool(requests.subtasks.pending[n, u])
-    words = float(requests.subtasks.words[n, u])
     seen = {
         "pending": float(pending),
         "weight": config.requests.num_subtasks * float(requests.subtasks.weight[n, u]),
-        "words": words / config.requests.words[1],
+        "words": float(requests.subtasks.words[n, u]) / config.requests.words[1],
         "compute_need": float(requests.subtasks.compute[n, u]) / config.requests.compute_need[1],
     }
-    gap = -log(5 * config.channel.target_ber) / 1.5 if config.channel.ber == "qam" else 1.0
-    speed = config.experts.words_per_second
+    joules, credits = config.energy_budget_j, config.credit_budget
+    if joules is not None or credits is not None:
+        left = [
+            0.0 if budget is None else max(1 - spent[n, u] / budget, 0.0)
+            for spent, budget in ((past.energy_j, joules), (past.charge, credits))
+        ]
+        seen |= {"energy_left": left[0], "credits_left": left[1]}
+        seen["episode_left"] = 1 - len(past.served) / config.episode_slots
+    may_transfer = pending and not has_spent(config, past, n, u)
     for e in range(world.num_experts):
-        snr = 10 ** (float(world.slot.conditions.links.snr_db[n, u, e]) / 10)
-        bits = (
-            config.channel.bits_per_word * (config.channel.prompt_words + words) if pending else 0.0
-        )
-        sending_s = bits / (config.channel.bandwidth_hz * log2(1 + snr / gap))
-        computing_s = 0.0 if speed is None else words / speed
-        price, effort = float(world.slot.offer.unit_price[n, e]), 1.0
-        if world.mechanism.name != "none":
-            effort = min(
-                max((price - world.pool.unit_cost[n, e]) / world.pool.cost_slope[n, e], 0.0), 1.0
-            )
+        free = world.mechanism.name == "none"
+        pair = alone(world, n, u, e) if pending else Pair(0.0, 0.0, 0.0, float(free))
+        paid_share = pair.prompt_share if config.reward.downlink_energy == "edge_device" else 1.0
         topic = int(requests.subtasks.topic[n, u])
         matches = float(e % config.requests.num_topics == topic)
         competence = (
             float(world.pool.competence[n, e, topic]) if config.information == "known" else matches
         )
         others = sum(last.get((n, other)) == e for other in range(world.num_users) if other != u)
-        seen |= {
-            f"expert_{e}.available": float(pending and world.available[n, e] and effort > 0),
-            f"expert_{e}.competence": max(min(competence * effort, 2.0), -2.0),
-            f"expert_{e}.energy": 2.0 * 0.1 * sending_s,
-            f"expert_{e}.delay": min((sending_s + computing_s) / config.quality.deadline_s, 10.0),
-            f"expert_{e}.load": min(others / 4, 25.0),
-            f"expert_{e}.mine": float(last.get((n, u)) == e),
-            f"expert_{e}.airtime_backlog": min(
-                float(world.occupancy.airtime_backlog_s[n, e]) / config.slot_s, 10.0
-            ),
-            f"expert_{e}.unit_price": min(price / config.market.value, 10.0),
-            f"expert_{e}.recent_load": min(recent_load(world, n, e, slots) / 4, 25.0),
-            f"expert_{e}.attraction": min(attraction_of(world, n, e) * world.num_experts, 10.0),
+        backlogs = {
+            "airtime_backlog": float(world.occupancy.airtime_backlog_s[n, e]),
+            "compute_backlog": float(world.occupancy.compute_backlog_s[n, e]),
         }
+        backlogs = {name: min(left_s / config.slot_s, 10.0) for name, left_s in backlogs.items()}
+        price = float(world.slot.offer.unit_price[n, e])
+        delay = (pair.sending_s + pair.computing_s) / config.quality.deadline_s
+        block = {
+            "available": float(may_transfer and world.available[n, e] and pair.effort > 0),
+            "competence": max(min(competence * pair.effort, 2.0), -2.0),
+            "energy": 2.0 * 0.1 * pair.sending_s * paid_share,
+            "delay": min(delay, 10.0),
+            "load": min(others / 4, 25.0),
+            "mine": float(last.get((n, u)) == e),
+            "airtime_backlog": backlogs["airtime_backlog"],
+            "unit_price": min(price / config.market.value, 10.0),
+            "recent_load": min(recent_load(world, n, e, past.served) / 4, 25.0),
+            "attraction": min(attraction_of(world, n, e) * world.num_experts, 10.0),
+        }
+        if config.experts.words_per_second is not None:
+            block["compute_backlog"] = backlogs["compute_backlog"]
+        seen |= {f"expert_{e}.{name}": value for name, value in block.items()}
     return seen
 
 
@@ -112,25 +203,31 @@ def test_every_column_holds_what_its_name_says_within_its_bounds(
     low, high = bounds(config)
     space = Box(low, high, dtype=np.float32)
     names = column_names(world.config)
+    # effort is found in single precision, and small where the price just covers the cost
+    rounding = [1e-6] * len(names)
+    if mechanism.name != "none":
+        rounding = [2e-5 if name.endswith("competence") else 1e-6 for name in names]
     observation = world.reset()
-    slots: list[Served] = []
+    past = Past([], np.zeros((2, config.num_users)), np.zeros((2, config.num_users)))
     while True:
         assert observation.dtype == np.float32
         assert observation.shape == (2, world.num_users, len(names))
         for n, u in np.ndindex(2, world.num_users):
             assert space.contains(observation[n, u])
-            expected = columns_of_user(world, n, u, slots)
+            expected = columns_of_user(world, n, u, past)
             assert list(expected) == names
-            np.testing.assert_allclose(
-                observation[n, u], list(expected.values()), rtol=3e-6, atol=1e-6
-            )
+            values = np.array(list(expected.values()))
+            wrong = np.abs(observation[n, u] - values) > 3e-6 * np.abs(values) + rounding
+            assert not wrong.any(), np.array(names)[wrong]
         if world.done:
             return
         actions = any_actions(world, rng)
         observation, _, result = world.step(actions)
-        slots.append(
+        past.served.append(
             {(int(n), int(u)): int(actions[n, u]) for n, u in np.argwhere(result.transferred)}
         )
+        past.energy_j += result.energy_j
+        past.charge += result.charge
 
 
 @pytest.mark.parametrize("mechanism", ["none", "posted_price"])
@@ -149,15 +246,9 @@ def test_observations_stay_in_their_box_when_everything_is_crowded(mechanism: st
         assert all(space.contains(seen) for seen in observation[0])
     if mechanism == "none":
         column = dict(zip(column_names(config), observation[0, 0], strict=True))
-        assert (
-            column["expert_0.airtime_backlog"],
-            column["expert_0.load"],
-            column["expert_0.delay"],
-        ) == (
-            10,
-            25,
-            10,
-        )
+        assert column["expert_0.load"] == 25
+        for name in ("airtime_backlog", "compute_backlog", "delay"):
+            assert column[f"expert_0.{name}"] == 10
 
 
 @pytest.mark.parametrize("snr_db", np.linspace(-10, 25, 36).tolist())
@@ -187,25 +278,36 @@ def test_the_mask_is_the_available_columns_and_the_way_out(
     world = World(config, num_worlds=3, seed=seed, mechanism=mechanisms.make("posted_price"))
     rng = np.random.default_rng(seed)
     available = [name.endswith(".available") for name in column_names(world.config)]
+    past = Past([], np.zeros((3, config.num_users)), np.zeros((3, config.num_users)))
     while not world.done:
         mask, observation = world.slot.mask, world.slot.observation
         np.testing.assert_array_equal(mask[..., :-1], observation[..., available] == 1)
         for n, u in np.ndindex(mask.shape[:2]):
-            usable = world.available[n] & (world.slot.offer.unit_price[n] > world.pool.unit_cost[n])
-            can_transfer = world.requests.subtasks.pending[n, u] and usable.any()
-            assert mask[n, u, :-1].tolist() == [
-                bool(world.requests.subtasks.pending[n, u] and x) for x in usable
+            may = world.requests.subtasks.pending[n, u] and not has_spent(config, past, n, u)
+            usable = [
+                bool(may and world.available[n, e] and alone(world, n, u, e).effort > 0)
+                for e in range(world.num_experts)
             ]
-            assert mask[n, u, -1] == (config.allow_abandon or not can_transfer)
+            assert mask[n, u, :-1].tolist() == usable
+            assert mask[n, u, -1] == (config.allow_abandon or not any(usable))
         assert mask.any(axis=-1).all()
-        world.step(any_actions(world, rng))
+        *_, result = world.step(any_actions(world, rng))
+        past.energy_j += result.energy_j
+        past.charge += result.charge
 
 
 @pytest.mark.parametrize("mechanism", ["none", "posted_price"])
 def test_what_others_do_reaches_me_a_slot_later_through_load_backlog_and_prices_alone(
     mechanism: str,
 ) -> None:
-    config = WorldConfig(num_users=4, num_experts=5, market=MarketConfig(interval=1))
+    config = WorldConfig(
+        num_users=4,
+        num_experts=5,
+        requests=RequestConfig(num_transferred=1),
+        experts=ExpertConfig(unit_cost=(0.2, 1.2)),
+        quality=QualityConfig(deadline_s=30.0),  # else who is late is declined, and leaves nothing
+        market=MarketConfig(interval=1),
+    )
     worlds = [
         World(config, num_worlds=6, seed=0, mechanism=mechanisms.make(mechanism)) for _ in range(2)
     ]
@@ -221,15 +323,29 @@ def test_what_others_do_reaches_me_a_slot_later_through_load_backlog_and_prices_
     )
     names = np.array(column_names(config))
     differs = {name.split(".")[-1] for name in names[(after != other).any(axis=0)]}
-    through, moved_by_prices = {"load", "recent_load", "airtime_backlog", "compute_backlog"}, set()
+    through, moved = {"load", "recent_load", "airtime_backlog", "compute_backlog"}, set()
     if mechanism != "none":
         through |= {"unit_price"}
-        moved_by_prices = {"competence", "available"}  # by effort and participation
-    assert through <= differs <= through | moved_by_prices
+        moved = {"competence", "available"}  # by effort, which answers prices and backlogs
+    assert through <= differs <= through | moved
 
 
-def test_columns_are_named_once_and_count_to_the_size() -> None:
-    names = column_names(3)
-    assert len(names) == len(set(names)) == observation_size(3) == 4 + 3 * 10
-    assert names[4].endswith("available")
-    assert names[4 + 10].endswith("available")
+@pytest.mark.parametrize("computes", [False, True])
+@pytest.mark.parametrize("allocates", [False, True])
+@pytest.mark.parametrize("budgets", [{}, {"energy_budget_j": 1.0}, {"credit_budget": 2.0}])
+def test_columns_are_named_once_and_count_to_the_size(
+    computes: bool, allocates: bool, budgets: dict[str, float]
+) -> None:
+    experts = ExpertConfig(words_per_second=100.0 if computes else None)
+    config = WorldConfig(num_experts=3, experts=experts, **budgets)
+    names = column_names(config, allocates)
+    of_user, of_expert = 4 + 3 * bool(budgets), 10 + computes + allocates
+    size = of_user + 3 * of_expert
+    assert len(names) == len(set(names)) == observation_size(config, allocates) == size
+    low, high = bounds(config, allocates)
+    assert len(low) == len(high) == size
+    firsts = names[of_user::of_expert]
+    assert firsts == [f"expert_{e}.available" for e in range(3)]
+    assert ("expert_0.compute_backlog" in names) == computes
+    assert ("expert_0.assigned" in names) == allocates
+    assert ("episode_left" in names) == bool(budgets)

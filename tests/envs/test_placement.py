@@ -40,12 +40,13 @@ def test_its_gain_and_its_request_s_utility_are_those_of_the_model() -> None:
     expert = 3
     snr = 10 ** (float(world.slot.conditions.links.snr_db[0, 0, expert]) / 10)
     competence = float(world.pool.competence[0, expert, 3])
-    backlog = float(world.occupancy.airtime_backlog_s[0, expert])
+    occupancy = world.occupancy
+    backlog = float(occupancy.airtime_backlog_s[0, expert] + occupancy.compute_backlog_s[0, expert])
     actions = np.full((2, 4), world.num_experts)
     actions[0, 0] = expert
     _, _, result = world.step(actions)
     sent = 48 * (30 + 150) / (1000 * np.log2(1 + snr))
-    delay = backlog + sent + 150 / 100
+    delay = backlog + sent + 150 * 0.75 / 100  # needs are 1 on average
     late = min(1.0, np.exp(-(delay - 6) / 3))
     loss = 0.86 * 8 * 0.2
     gain = (

@@ -68,8 +68,11 @@ def test_the_drawn_data_are_the_worlds(
         pending = world.requests.subtasks.pending[1].copy()
         topic = world.requests.subtasks.topic[1].copy()
         weight = world.requests.subtasks.weight[1] * 8
-        available = world.available[1] & world.slot.offer.participates[1]
-        backlog_s = world.occupancy.backlog_s[1]
+        # one that serves the demand as a whole, or some user
+        serves = world.slot.offer.participates[1] | world.slot.mask[1, :, :-1].any(axis=0)
+        available = world.available[1] & serves
+        occupancy = world.occupancy
+        backlog_s = occupancy.airtime_backlog_s[1] + occupancy.compute_backlog_s[1]
         unit_price = world.slot.offer.unit_price[1]
         effort = world.slot.offer.effort[1]
         _, _, result = world.step(actions)
@@ -117,22 +120,27 @@ def test_experts_of_a_topic_stand_together_and_in_its_colour() -> None:
         assert same_color(colour, TOPICS[e % 6])
 
 
-def test_lines_are_red_where_a_choice_went_wrong_and_thicker_the_more_it_gained() -> None:
+@pytest.mark.parametrize("price", [None, 3.5])
+def test_lines_are_red_where_a_choice_went_wrong_and_thicker_the_more_it_gained(
+    price: float | None, fixed_prices: Callable[..., mechanisms.Mechanism]
+) -> None:
     config = WorldConfig(
         num_users=40,
         requests=RequestConfig(num_transferred=1),
-        experts=ExpertConfig(max_concurrent=4),
+        experts=ExpertConfig(max_concurrent=4, words_per_second=400.0),
     )
-    world = World(config, seed=0)
+    mechanism = None if price is None else fixed_prices(price)
+    world = World(config, seed=0, mechanism=mechanism)
     renderer, seen = WorldRenderer(world.slot), set()
     rng = np.random.default_rng(0)
     for _ in range(5):
         actions = rng.integers(12, size=(1, 40))
         _, _, result = world.step(actions)
         renderer.show(actions, result, world.slot)
-        gain, rejected = result.gain[0], result.rejected[0]
+        gain, declined = result.gain[0], result.declined[0]
+        turned_down = result.rejected[0] | declined
         late = result.transferred[0] & (result.delay_s[0] > config.quality.deadline_s)
-        wrong = rejected | late | (gain < 0)
+        wrong = turned_down | late | (gain < 0)
         lines = renderer.choices.lines
         red = [same_color(colour, BAD) for colour in lines.get_color()]
         assert red == wrong.tolist()
@@ -140,14 +148,18 @@ def test_lines_are_red_where_a_choice_went_wrong_and_thicker_the_more_it_gained(
         width = np.asarray(lines.get_linewidth())[well]
         assert (np.diff(width[np.argsort(gain[well])]) >= 0).all()
         styles = [dashes is not None for _, dashes in lines.get_linestyle()]
-        assert styles == (rejected | late).tolist()
+        assert styles == (turned_down | late).tolist()
+        told = [text.get_text() for text in renderer.users.outcomes]
+        assert [text == "declined" for text in told] == declined.tolist()
         seen |= {
-            ("rejected", rejected.any()),
+            ("rejected", result.rejected.any()),
+            ("declined", declined.any()),
             ("late", late.any()),
             ("loss", (gain < 0).any()),
             ("well", well.size > 0),
         }
-    assert {name for name, happened in seen if happened} == {"rejected", "late", "loss", "well"}
+    expected = {"rejected", "late", "loss", "well"} | ({"declined"} if price else set())
+    assert {name for name, happened in seen if happened} == expected
 
 
 def test_the_slot_the_gains_and_the_books_are_told_in_figures() -> None:

@@ -93,7 +93,7 @@ def test_worlds_of_a_batch_differ() -> None:
     )
 
 
-def test_every_policy_meets_the_same_requests_channels_availability_pool_and_noise(
+def test_every_policy_meets_the_same_requests_channels_availability_lots_pool_and_noise(
     any_actions: Actions,
 ) -> None:
     def exogenous(policy: Callable[[World], np.ndarray]) -> list[np.ndarray]:
@@ -114,6 +114,7 @@ def test_every_policy_meets_the_same_requests_channels_availability_pool_and_noi
                 seen += [
                     world.slot.conditions.links.snr_db,
                     world.available,
+                    world.lots,
                     world.pool.competence,
                     result.local_utility,
                 ]
@@ -126,29 +127,44 @@ def test_every_policy_meets_the_same_requests_channels_availability_pool_and_noi
     assert same(abandoning, exogenous(lambda world: any_actions(world, rng)))
 
 
+@pytest.mark.parametrize("price", [None, 5.0])
 @pytest.mark.parametrize("places", [1, 3])
 def test_experts_serve_no_more_than_their_places_and_the_surplus_pays_nothing(
-    places: int, any_actions: Actions, fixed_prices: Callable[..., mechanisms.Mechanism]
+    places: int,
+    price: float | None,
+    any_actions: Actions,
+    fixed_prices: Callable[..., mechanisms.Mechanism],
 ) -> None:
     config = WorldConfig(
         num_users=12,
         num_experts=2,
         requests=RequestConfig(num_transferred=1),
-        experts=ExpertConfig(max_concurrent=places),
+        channel=ChannelConfig(bandwidth_hz=2000.0),
+        experts=ExpertConfig(max_concurrent=places, words_per_second=400.0),
     )
-    world = World(config, num_worlds=20, seed=0, mechanism=fixed_prices(5.0))
+    mechanism = None if price is None else fixed_prices(price)
+    world = World(config, num_worlds=20, seed=0, mechanism=mechanism)
     rng = np.random.default_rng(0)
+    declined = 0
     for _ in range(10):
         actions = any_actions(world, rng)
-        requested = np.stack([(actions == e).sum(axis=1) for e in (0, 1)], axis=1)
+        allowed = np.take_along_axis(world.slot.mask, actions[..., None], axis=-1)[..., 0]
+
+        def at_experts(users: np.ndarray, chosen: np.ndarray = actions) -> np.ndarray:
+            return np.stack([(users & (chosen == e)).sum(axis=1) for e in (0, 1)], axis=1)
+
         *_, result = world.step(actions)
-        np.testing.assert_array_equal(result.load, np.minimum(requested, places))
+        # who is declined had a place, which nobody else is given
+        places_taken = result.load + at_experts(result.declined)
+        np.testing.assert_array_equal(places_taken, np.minimum(at_experts(allowed), places))
         surplus = (actions < 2) & ~result.transferred
-        assert surplus.any()
-        np.testing.assert_array_equal(result.rejected, surplus)
+        assert (surplus & allowed & ~result.declined).any()
+        np.testing.assert_array_equal(result.rejected, surplus & ~result.declined)
         assert (result.utility[surplus] == 5 * (8.80 - 0.86)).all()
-        for what in ("charge", "energy_j", "gain", "delay_s", "qos"):
+        for what in ("charge", "energy_j", "gain", "delay_s", "qos", "harm"):
             assert (getattr(result, what)[surplus] == 0).all()
+        declined += int(result.declined.sum())
+    assert (declined > 0) == (price is not None and places > 1)
 
 
 def test_the_lottery_for_places_is_fair_to_every_user() -> None:
