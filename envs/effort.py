@@ -16,7 +16,8 @@ import numpy as np
 
 from envs.arrays import Bool, Float
 
-# Of revenue and cost together, up to which a loss is rounding.
+LEAST_POINTS = 1e-30  # of a subtask; less is none
+# Of revenue and cost each, up to which a loss is rounding.
 # Prices of just the cost come of reports in single precision.
 ROUNDING = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-6}
 
@@ -41,7 +42,7 @@ def answer(
 
     Args:
         revenue: p Q, credits at full effort.
-        reference_points: w, points; 0 where there is no subtask, which is declined.
+        reference_points: w, points; 0 where there is no subtask.
         unit_cost: true kappa, credits a reference point.
         cost_slope: true slope, credits a reference point.
         fixed: f, credits.
@@ -49,12 +50,15 @@ def answer(
     """
     effort = ordered
     if effort is None:
-        price = np.divide(
-            revenue, reference_points, out=np.zeros_like(revenue), where=reference_points > 0
-        )
-        effort = np.minimum(np.maximum((price - unit_cost) / cost_slope, 0), 1)
-    cost = reference_points * (effort * (unit_cost + cost_slope * (effort * 0.5)))
-    earned, spent = revenue * effort, cost + fixed
-    rounding = ROUNDING[np.dtype(earned.dtype)]
-    serves = (effort > 0) & (earned * (1 + rounding) >= spent * (1 - rounding))
+        price = revenue * (1 / np.maximum(reference_points, LEAST_POINTS))
+        price -= unit_cost
+        price /= cost_slope
+        effort = np.minimum(np.maximum(price, 0, out=price), 1, out=price)
+    cost = cost_slope * (effort * 0.5)
+    cost += unit_cost
+    cost = cost * effort
+    cost = cost * reference_points
+    rounding = ROUNDING[np.dtype(revenue.dtype)]
+    serves = revenue * effort * (1 + 2 * rounding) >= cost + fixed
+    serves &= effort > 0
     return Answer(effort, cost, serves)

@@ -72,7 +72,8 @@ class Layout:
     def __init__(self, config: WorldConfig, allocates: bool) -> None:
         self._of_user = user_features(config)
         self._of_expert = expert_features(config, allocates)
-        self._scales = [np.float32(feature.scale(config)) for feature in self._of_expert]
+        scales = [feature.scale(config) for feature in self._of_expert]
+        self._scales = np.array(scales, np.float32)
         self._cuts = np.array([feature.cut for feature in self._of_expert], np.float32)
         self._place = {feature.name: place for place, feature in enumerate(self._of_expert)}
         self._of_pairs = [place for name, place in self._place.items() if name in OF_PAIRS]
