@@ -225,7 +225,9 @@ class Choices:
                 Line2D([], [], color=GREENS(1.0), linewidth=4.0, label="large gain"),
                 Line2D([], [], color=BAD, linewidth=2.0, label="loss"),
                 Line2D([], [], color=BAD, linewidth=2.0, linestyle=LATE, label="late"),
-                Line2D([], [], color=BAD, linewidth=2.0, linestyle=REJECTED, label="rejected, declined"),
+                Line2D(
+                    [], [], color=BAD, linewidth=2.0, linestyle=REJECTED, label="rejected, declined"
+                ),
                 Line2D(
                     [],
                     [],
