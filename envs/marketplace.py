@@ -1,11 +1,12 @@
 """The platform inside a world: it averages demand, clears the mechanism and keeps the books."""
 
 from dataclasses import asdict, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from envs.arrays import Float
-from envs.asked import Asked
+from envs.asked import Asked, Doubles
 from envs.clearing import FAILED, Clearing
 from envs.config import MarketConfig
 from envs.experts import ExpertPool
@@ -88,9 +89,9 @@ class Marketplace:
         if mechanism.claims.within_budget and not (mechanism.allocates or is_free(mechanism)):
             self.balance = np.zeros(len(pool.unit_cost))
             own = getattr(mechanism, "budget", None)
-            if own is not None and is_dataclass(mechanism):
+            if own is not None:
                 # It is what the account is given, and the market's budget follows from the account.
-                self.income, self._clears = float(own), replace(mechanism, budget=None)
+                self.income, self._clears = float(own), _without_budget(mechanism)
         self._open(pool)
 
     @property
@@ -279,7 +280,7 @@ class Marketplace:
         return self._offer_of(outcome.unit_price, effort, allocation, full_points)
 
     def _offer_of(
-        self, unit_price: Float, effort: Float, allocation: Allocation, full_points: Float
+        self, unit_price: Doubles, effort: Doubles, allocation: Allocation, full_points: Doubles
     ) -> Offer:
         return Offer(
             mechanism=self.mechanism.name,
@@ -311,6 +312,13 @@ class Marketplace:
             status=self._status,
             solve_seconds=float(self._solve_seconds),
         )
+
+
+def _without_budget(mechanism: Any) -> Mechanism:
+    """Return the mechanism with `Market.budget` in place of its own, where it is a dataclass."""
+    if is_dataclass(mechanism) and not isinstance(mechanism, type):
+        mechanism = replace(mechanism, budget=None)
+    return mechanism  # type: ignore[no-any-return]  # it is what was given
 
 
 def _clearing(state: State) -> Clearing:

@@ -50,7 +50,7 @@ def harm(config: QualityConfig, loss: Float, competence: Float) -> Float:
 
 
 def transfer_gain(
-    reward: RewardConfig, points: Float, words: Float, energy_j: Float, delay_s: Float
+    reward: RewardConfig, points: Float | float, words: Float, energy_j: Float, delay_s: Float
 ) -> Float:
     """Return the gain of a transferred subtask over abandoning it, before charges, credits.
 

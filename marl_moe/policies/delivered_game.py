@@ -20,7 +20,7 @@ from marl_moe.policies.slot_game import TIE, SlotGame
 
 Actions = NDArray[np.int64]
 Worlds = NDArray[np.int64]
-Gains = NDArray[np.float64]
+Gains = NDArray[np.floating]
 MAX_SWEEPS = 30  # where there is no equilibrium, more only go round
 
 

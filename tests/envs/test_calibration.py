@@ -18,8 +18,8 @@ FIGURE_5 = [
     ("abandon", "type", 39.70),
     ("random", "type", 39.57),
 ]
-# Mean gain of a slot and user, credits, at 1, 8, 16 and 32 users, by a program of 50 lines that shares
-# nothing with this one; 1,500 worlds of one user, else 384; standard errors up to 0.015.
+# Mean gain of a slot and user, credits, at 1, 8, 16 and 32 users, by a program of 50 lines that
+# shares nothing with this one; 1,500 worlds of one user, else 384; standard errors up to 0.015.
 CONTENTION = {
     "random": (-0.15, -0.21, -0.30, -0.54),
     "topic_match": (2.63, 0.26, -0.53, -0.98),

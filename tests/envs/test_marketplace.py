@@ -1,4 +1,4 @@
-"""Money: identities, the books of every clearing, efforts, and failures of mechanisms."""
+"""Money: identities, the books of every clearing, and failures of mechanisms."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,6 @@ from envs import (
     Clearing,
     ExpertConfig,
     MarketConfig,
-    QualityConfig,
     RequestConfig,
     RewardConfig,
     SlotResult,
@@ -21,7 +20,7 @@ from envs import (
     WorldConfig,
 )
 from envs.requests import Subtasks
-from mechanisms import Effort, MechanismError, Outcome
+from mechanisms import MechanismError
 
 Actions = Callable[[World, np.random.Generator], np.ndarray]
 Prices = Callable[..., mechanisms.Mechanism]
@@ -134,45 +133,6 @@ def test_money_is_conserved_and_every_slot_is_in_the_books(
             np.testing.assert_allclose(clearing.effort, answers, rtol=1e-9, atol=1e-9)
 
 
-def test_edge_devices_that_would_decline_a_user_alone_are_masked_and_effort_is_its_own_for_each(
-    fixed_prices: Prices,
-) -> None:
-    config = WorldConfig(
-        num_users=2,
-        num_experts=4,
-        requests=RequestConfig(num_transferred=1),
-        quality=QualityConfig(deadline_s=60.0),  # nobody is late
-    )
-    world = World(config, num_worlds=30, seed=0, mechanism=fixed_prices(3.0))
-    pool, subtasks = world.pool, world.requests.subtasks
-    seen = world.slot.observation[..., 4:].reshape(30, 2, 4, -1)[..., 1]
-    effort = np.zeros((30, 2, 4))
-    for n, u, e in np.ndindex(effort.shape):
-        competence = pool.competence[n, e, subtasks.topic[n, u]]
-        points = 0.85 * 0.86 * max(competence, 0)
-        worth = 3.0 * points / reference_points(world, subtasks)[n, u]
-        effort[n, u, e] = min(max((worth - pool.unit_cost[n, e]) / pool.cost_slope[n, e], 0), 1)
-        assert seen[n, u, e] == pytest.approx(competence * effort[n, u, e], rel=1e-5, abs=1e-5)
-    assert {0.0, 1.0} < {*effort.ravel().tolist()}
-    np.testing.assert_array_equal(world.slot.mask[..., :4], effort > 0)
-    assert ((effort[:, 0] > 0) != (effort[:, 1] > 0)).any()  # a device that takes one user alone
-    assert world.slot.mask[..., 4].all()
-    *_, result = world.step(np.zeros((30, 2), int))
-    np.testing.assert_array_equal(result.rejected, effort[..., 0] == 0)
-
-
-def test_participation_at_a_price_is_the_share_of_edge_devices_with_a_lower_cost_of_a_point(
-    fixed_prices: Prices,
-) -> None:
-    config = WorldConfig(requests=RequestConfig(num_transferred=1))
-    world = World(config, num_worlds=500, seed=0, mechanism=fixed_prices(2.3))
-    # The subtask of the greatest of 8 needs goes out, Beta(8, 1) over 0.5..1.5: with 0.5 + 8 / 9 of
-    # the mean work, which its points do not grow with. Unit costs are uniform over 0.5..3.
-    expected = (2.3 / (0.5 + 8 / 9) - 0.5) / 2.5
-    tolerance = 4 * np.sqrt(expected * (1 - expected) / world.slot.offer.participates.size)
-    assert world.slot.offer.participates.mean() == pytest.approx(expected, abs=tolerance)
-
-
 def test_a_mechanism_that_only_prices_is_told_the_topic_of_every_expert(
     fixed_prices: Prices,
 ) -> None:
@@ -240,51 +200,6 @@ def test_without_a_mechanism_nobody_pays_and_all_effort_is_given(any_actions: Ac
     assert world.closed_clearing is not None
     assert (world.closed_clearing.effort == 1).all()
     assert world.closed_clearing.status == "free"
-
-
-class HalfEffort:
-    """Mechanism that orders half effort at any cost, for 3 credits a point."""
-
-    name = "half_effort"
-    allocates = False
-    claims = mechanisms.Claims()
-
-    def clear(self, market: mechanisms.Market) -> Outcome:
-        half = np.full(market.demand.shape, 0.5)
-        nothing = np.zeros(market.demand.shape[:-1])
-        return Outcome(
-            6 * half, half, half, half, welfare=nothing, status="ordered", solve_seconds=0.0
-        )
-
-
-@pytest.mark.parametrize("effort", ["bought", "enforced"])
-def test_an_edge_device_gives_the_effort_that_is_ordered_or_declines_only_where_it_is_enforced(
-    effort: Effort,
-) -> None:
-    config = WorldConfig(
-        num_users=1,
-        num_experts=2,
-        requests=RequestConfig(num_transferred=1),
-        quality=QualityConfig(deadline_s=60.0),
-        market=MarketConfig(effort=effort),
-    )
-    world = World(config, num_worlds=200, seed=0, mechanism=HalfEffort())
-    subtasks, mask = world.requests.subtasks, world.slot.mask[:, 0, 0]
-    *_, result = world.step(np.zeros((200, 1), int))
-    topic = subtasks.topic[:, 0]
-    points = 0.85 * 0.86 * np.maximum(world.pool.competence[np.arange(200), 0, topic], 0)
-    kappa, slope = world.pool.unit_cost[:, 0], world.pool.cost_slope[:, 0]
-    work = reference_points(world, subtasks)[:, 0]
-    given = np.full(200, 0.5)
-    if effort == "bought":
-        given = np.clip((3 * points / work - kappa) / slope, 0, 1)
-    cost = work * (kappa * given + slope * given**2 / 2)
-    serves = (3 * points * given >= cost) & (given > 0)
-    assert 20 < serves.sum() < 180
-    np.testing.assert_array_equal(mask, serves)
-    np.testing.assert_array_equal(result.transferred[:, 0], serves)
-    np.testing.assert_allclose(result.payment[:, 0], serves * 3 * given * points, **EXACT)
-    np.testing.assert_allclose(result.edge_cost[:, 0], serves * cost, **EXACT)
 
 
 def test_adding_experts_closes_the_books_and_opens_new_ones(

@@ -127,63 +127,6 @@ def test_every_policy_meets_the_same_requests_channels_availability_lots_pool_an
     assert same(abandoning, exogenous(lambda world: any_actions(world, rng)))
 
 
-@pytest.mark.parametrize("price", [None, 5.0])
-@pytest.mark.parametrize("places", [1, 3])
-def test_experts_serve_no_more_than_their_places_and_the_surplus_pays_nothing(
-    places: int,
-    price: float | None,
-    any_actions: Actions,
-    fixed_prices: Callable[..., mechanisms.Mechanism],
-) -> None:
-    config = WorldConfig(
-        num_users=12,
-        num_experts=2,
-        requests=RequestConfig(num_transferred=1),
-        channel=ChannelConfig(bandwidth_hz=2000.0),
-        experts=ExpertConfig(max_concurrent=places, words_per_second=400.0),
-    )
-    mechanism = None if price is None else fixed_prices(price)
-    world = World(config, num_worlds=20, seed=0, mechanism=mechanism)
-    rng = np.random.default_rng(0)
-    declined = 0
-    for _ in range(10):
-        actions = any_actions(world, rng)
-        allowed = np.take_along_axis(world.slot.mask, actions[..., None], axis=-1)[..., 0]
-
-        def at_experts(users: np.ndarray, chosen: np.ndarray = actions) -> np.ndarray:
-            return np.stack([(users & (chosen == e)).sum(axis=1) for e in (0, 1)], axis=1)
-
-        *_, result = world.step(actions)
-        # who is declined had a place, which nobody else is given
-        places_taken = result.load + at_experts(result.declined)
-        np.testing.assert_array_equal(places_taken, np.minimum(at_experts(allowed), places))
-        surplus = (actions < 2) & ~result.transferred
-        assert (surplus & allowed & ~result.declined).any()
-        np.testing.assert_array_equal(result.rejected, surplus & ~result.declined)
-        assert (result.utility[surplus] == 5 * (8.80 - 0.86)).all()
-        for what in ("charge", "energy_j", "gain", "delay_s", "qos", "harm"):
-            assert (getattr(result, what)[surplus] == 0).all()
-        declined += int(result.declined.sum())
-    assert (declined > 0) == (price is not None and places > 1)
-
-
-def test_the_lottery_for_places_is_fair_to_every_user() -> None:
-    config = WorldConfig(
-        num_users=6,
-        num_experts=1,
-        requests=RequestConfig(num_transferred=1),
-        experts=ExpertConfig(max_concurrent=2),
-        episode_slots=20,
-    )
-    world = World(config, num_worlds=300, seed=0)
-    served = np.zeros(6)
-    for _ in range(20):
-        *_, result = world.step(np.zeros((300, 6), int))
-        served += result.transferred.sum(axis=0)
-    assert served.sum() == 2 * 300 * 20
-    assert stats.chisquare(served).pvalue > 1e-3
-
-
 def test_experts_are_up_with_their_probability_and_refuse_everybody_when_down() -> None:
     config = WorldConfig(
         num_experts=10,

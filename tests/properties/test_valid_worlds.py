@@ -72,15 +72,28 @@ def check_step(world: World, mask: np.ndarray, actions: np.ndarray, result: tupl
     assert result.rejected[~allowed].all()
     assert not result.transferred[~allowed].any()
     asks = allowed & (actions < mask.shape[-1] - 1)
-    assert (result.rejected ^ result.transferred)[asks].all()
-    lost_the_lottery = result.rejected & allowed
-    if world.config.experts.max_concurrent is None:
-        assert not lost_the_lottery.any()
-    else:
-        assert (lost_the_lottery <= asks).all()
-        assert (result.load <= world.config.experts.max_concurrent).all()
-    if not world.mechanism.allocates and world.mechanism.name == "none":
+    # who asks is served, turned away or declined, and nobody else is any of these
+    ends = result.transferred.astype(int) + result.rejected + result.declined
+    assert (ends[asks] == 1).all()
+    assert not (result.transferred | result.declined)[~asks].any()
+    turned_away = result.rejected & allowed
+    assert (turned_away <= asks).all()
+    places = world.config.experts.max_concurrent
+    if places is None and world.market.balance is None:
+        assert not turned_away.any()
+    if places is not None:
+        assert (result.load <= places).all()
+    if world.market.balance is not None:  # what budgets to date leave after all payments
+        budgets = world.market.income * world.slot.index
+        assert (world.market.balance >= -EXACT * budgets).all()
+    assert not (result.refused & result.pending).any()
+    if mechanisms.is_free(world.mechanism):
         assert not payment.any()
+        assert not result.declined.any()
+    else:
+        earned, borne = result.payment, result.edge_cost
+        assert (earned - borne >= -1e-6 * (earned + borne)).all()  # no edge device loses
+        assert not result.harm.any()
 
 
 def check_sight(world: World) -> None:
@@ -95,8 +108,13 @@ def check_sight(world: World) -> None:
     ]
     assert mask.any(axis=-1).all()
     width = len(features.expert_features(world.config, world.mechanism.allocates))
+<<<<<<< HEAD
     first = len(features.user_features(world.config))
     assert (seen[..., first::width] == mask[..., :-1]).all()
+=======
+    of_user = len(features.user_features(world.config))
+    assert (seen[..., of_user::width] == mask[..., :-1]).all()
+>>>>>>> tests19
 
 
 def play(world: World, twin: World, rng: np.random.Generator, slots: int = LONG) -> None:
