@@ -318,7 +318,7 @@ def _without_budget(mechanism: Any) -> Mechanism:
     """Return the mechanism with `Market.budget` in place of its own, where it is a dataclass."""
     if is_dataclass(mechanism) and not isinstance(mechanism, type):
         mechanism = replace(mechanism, budget=None)
-    return mechanism  # type: ignore[no-any-return]  # it is what was given
+    return mechanism
 
 
 def _clearing(state: State) -> Clearing:

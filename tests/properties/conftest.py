@@ -235,8 +235,6 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
         )
     elif channel["process"] == "gauss_markov":
         channel["correlation"] = None
-<<<<<<< HEAD
-=======
     if channel["access"] == "total_power":
         channel["split"] = "equal"
         channel["ber"] = draw(st.sampled_from(["none", "qam"]))
@@ -244,7 +242,6 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
         channel["modulation"] = draw(st.sampled_from(["qpsk", "qam16", "qam64"]))
     else:
         channel["modulation"] = ChannelConfig().modulation
->>>>>>> tests19
     if experts["pool_seed"] is not None:
         experts["resample"] = "never"
     if experts["competence"] is not None and draw(st.booleans()):

@@ -135,13 +135,10 @@ CONTRADICTIONS: dict[str, Yaml] = {
         "env": {"requests": {"num_transferred": 1, "private_probability": 0.5}}
     },
     "num_transferred": {"env": {"requests": {"num_transferred": 9, "num_subtasks": 8}}},
-<<<<<<< HEAD
-=======
     "access": {"env": {"channel": {"access": "total_power", "split": "min_delay"}}},
     "ber: snr": {"env": {"channel": {"access": "total_power", "ber": "snr"}}},
     "modulation": {"env": {"channel": {"modulation": "qam16", "ber": "qam"}}},
     "noise_scaling": {"env": {"channel": {"noise_scaling": True}}},
->>>>>>> tests19
     "speed_m_s": {
         "env": {"channel": {"process": "gauss_markov", "correlation": 0.5, "speed_m_s": 1.0}}
     },

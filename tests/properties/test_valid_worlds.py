@@ -108,13 +108,8 @@ def check_sight(world: World) -> None:
     ]
     assert mask.any(axis=-1).all()
     width = len(features.expert_features(world.config, world.mechanism.allocates))
-<<<<<<< HEAD
-    first = len(features.user_features(world.config))
-    assert (seen[..., first::width] == mask[..., :-1]).all()
-=======
     of_user = len(features.user_features(world.config))
     assert (seen[..., of_user::width] == mask[..., :-1]).all()
->>>>>>> tests19
 
 
 def play(world: World, twin: World, rng: np.random.Generator, slots: int = LONG) -> None:
