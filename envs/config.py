@@ -22,8 +22,6 @@ from envs.section import (
 )
 from mechanisms import Effort
 
-MODEL = 2  # of the world; what was run under another one can be looked at, and not played
-
 # The model of the world; another number gives other results for the same keys. Runs record it, and
 # those of another model are read and not played.
 MODEL = 2

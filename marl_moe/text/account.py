@@ -110,7 +110,9 @@ def _transfers(result: Result, topics: Sequence[str], policy: str, mechanism: st
             outcome, cells = "abandoned by the policy: 0 credits", ["-"] * len(TRANSFERRED)
             table.rows.append([str(number + 1), "none", outcome, *cells])
             continue
-        outcome = "rejected" if not transfer.served else "served"
+        outcome = "served" if transfer.served else "rejected"
+        if transfer.declined:
+            outcome = "declined"
         if transfer.late_s > 0:
             outcome = f"served, {transfer.late_s:.1f} s late"
         cells = [

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from envs import World, WorldConfig
+from envs import Slot, SlotResult, World, WorldConfig, quality
 from marl_moe.policies.base import Policy, acted
 from marl_moe.text.decomposition import Subtask
 from mechanisms import Mechanism
@@ -19,12 +19,13 @@ class Transfer:
     Attributes:
         slot: number of the slot.
         expert: chosen expert; None where the subtask was abandoned.
-        served: false where it was abandoned or rejected.
+        served: false where it was abandoned, rejected or declined.
+        declined: whether the edge device declined it.
         snr_db: of the user's channel to the expert.
         users: load of the expert in this slot, this user included.
         competence: of the world's expert for this topic.
         unit_price: credits a point.
-        effort: that the expert would serve this subtask with alone, in 0..1.
+        effort: that the expert gives, in 0..1; 0 where it serves it not.
         charge: credits that the user pays.
         delay_s: until the answer is there.
         late_s: part of the delay that is past the deadline.
@@ -35,6 +36,7 @@ class Transfer:
     slot: int
     expert: int | None
     served: bool
+    declined: bool
     snr_db: float
     users: int
     competence: float
@@ -80,10 +82,8 @@ class UserOfWorld:
         column = int(actions[0, 0])
         asked = column < world.num_candidates
         expert = int(world.candidates.at(actions)[0, 0]) if asked else -1
-        seen = slot.conditions.links.snr_db, slot.conditions.competence, slot.effort
-        snr_db, competence, effort = (
-            float(pairs[0, 0, column]) if asked else np.nan for pairs in seen
-        )
+        seen = slot.conditions.links.snr_db, slot.conditions.competence
+        snr_db, competence = (float(pairs[0, 0, column]) if asked else np.nan for pairs in seen)
         price = float(slot.offer.unit_price[0, expert]) if asked else np.nan
         _, _, result = world.step(actions)
         told = {
@@ -94,11 +94,26 @@ class UserOfWorld:
             slot=slot.index,
             expert=expert if asked else None,
             served=bool(result.transferred[0, 0]),
+            declined=bool(result.declined[0, 0]),
             snr_db=snr_db,
             users=int(result.load[0, expert]) if asked else 0,
             competence=competence,
             unit_price=price,
-            effort=effort,
+            effort=_effort(slot, column, result) if asked else np.nan,
             late_s=max(0.0, told["delay_s"] - world.config.quality.deadline_s) if asked else np.nan,
             **told,
         )
+
+
+def _effort(slot: Slot, column: int, result: SlotResult) -> float:
+    """Return the effort that the first user's expert gave: what was delivered of all it could."""
+    if not result.transferred[0, 0]:
+        return 0.0
+    if slot.offer.free:
+        return 1.0
+    conditions, config = slot.conditions, slot.config.quality
+    survival = np.broadcast_to(conditions.survival, conditions.competence.shape)[0, 0, column]
+    timely = quality.timeliness(config, result.delay_s[0, 0]) * survival
+    competence = conditions.competence[0, 0, column]
+    full = quality.full_points(config, conditions.loss[0, 0], competence, timely)
+    return float(result.qos[0, 0] / full)

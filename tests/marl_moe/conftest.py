@@ -30,7 +30,7 @@ def patchy_world() -> WorldConfig:
         episode_slots=12,
         requests=RequestConfig(arrival_probability=0.6),
         channel=ChannelConfig(process="gauss_markov", correlation=0.9),
-        experts=ExpertConfig(availability_probability=0.5, max_concurrent=2),
+        experts=ExpertConfig(availability_probability=0.5, max_concurrent=2, unit_cost=(0.0, 0.5)),
     )
 
 

@@ -24,9 +24,9 @@ def register_metrics() -> None:
     def utilisation(slot: Any, result: Any) -> NDArray[Any]:
         return result.load > 0
 
-    @register("backlog", unit="s", doc="longest backlog at the start of a slot")
+    @register("backlog", unit="s", doc="longest backlog of airtime at the start of a slot")
     def backlog(slot: Any, result: Any) -> NDArray[Any]:
-        return slot.conditions.occupancy.backlog_s.max(axis=-1)
+        return slot.conditions.occupancy.airtime_backlog_s.max(axis=-1)
 
     @register("of_one_world", unit="points", doc="a value a user, without an axis of worlds")
     def of_one_world(slot: Any, result: Any) -> NDArray[Any]:

@@ -54,7 +54,7 @@ def test_an_episodes_mean_is_that_of_its_values_in_the_same_world_stepped_by_han
             served = result.transferred[n].nonzero()[0]
             delays[n] += [float(result.delay_s[n, user]) for user in served]
             used[n] += (result.load[n] > 0).tolist()
-            backlogs[n].append(float(slot.conditions.occupancy.backlog_s[n].max()))
+            backlogs[n].append(float(slot.conditions.occupancy.airtime_backlog_s[n].max()))
     for n in range(episodes):
         late = sum(delay > 6 for delay in delays[n]) / len(delays[n])
         assert scores["late"][n] == pytest.approx(late, rel=1e-12)

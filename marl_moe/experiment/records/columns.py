@@ -17,6 +17,18 @@ def _by_side(name: str, kind: pa.DataType, doc: str) -> Columns:
     }
 
 
+SHARES: Columns = {
+    "declined": (pa.float64(), "share of slots and users whose expert declined"),
+    "walked_away": (
+        pa.float64(),
+        "share of slots and users who were allocated an expert and chose otherwise",
+    ),
+    "refused": (
+        pa.float64(),
+        "share of slots and users with a request that arrived and was refused",
+    ),
+}
+
 POINT: Columns = {
     "seed": (pa.int64(), "seed of the training run"),
     "point": (pa.string(), "label of the sweep point, empty without a sweep"),
@@ -54,6 +66,7 @@ TRAINING = POINT | {
     "energy_j": (pa.float64(), "mean energy, J per slot and user"),
     "transferred": (pa.float64(), "share of slots and users with a transfer"),
     "rejected": (pa.float64(), "share of slots and users with a rejected action"),
+    **SHARES,
     "unit_price": (pa.float64(), "mean unit price over experts, credits per point"),
     "participation": (pa.float64(), "share of experts that participate"),
     "platform_balance": (pa.float64(), "charges less payments, credits per slot and user"),
@@ -93,15 +106,7 @@ EVALUATION = POINT | {
         "delivered",
     ),
     "rejected": (pa.float64(), "share of slots and users with a rejected action"),
-    "declined": (pa.float64(), "share of slots and users whose expert declined"),
-    "walked_away": (
-        pa.float64(),
-        "share of slots and users who were allocated an expert and chose otherwise",
-    ),
-    "refused": (
-        pa.float64(),
-        "share of slots and users with a request that arrived and was refused",
-    ),
+    **SHARES,
     "transferred": (pa.float64(), "share of slots and users with a transfer"),
     "requests": (pa.int64(), "requests completed"),
     "edge_utility": (
@@ -236,7 +241,7 @@ TABLES = {
 }
 
 # Columns that runs of an older model of the world lack; theirs are NaN.
-LATER = {"evaluation": ("declined", "walked_away", "refused")}
+LATER = {"training": tuple(SHARES), "evaluation": tuple(SHARES)}
 
 # Names that no metric and no callback may take: columns, and what TensorBoard shows beside them.
 OF_TENSORBOARD = ("return", "agent_steps_per_second", "updates_per_second")

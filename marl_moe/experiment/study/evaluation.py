@@ -21,9 +21,6 @@ from mechanisms.fairness import jain_index
 WORLDS_AT_ONCE = 250
 USERS_AT_ONCE = 8000  # in all of these worlds
 
-
-# Columns of evaluation alone that are shares of slots and users.
-SHARES = ("declined", "walked_away", "refused")
 # Columns that are means over slots.
 SLOT_MEANS = ("edge_utility", "platform_balance")
 # Columns of a clearing that have a value for each expert.
@@ -180,7 +177,7 @@ class _Scores:
             columns["utility"] = sums["utility"] / sums["requests"]
             columns["delay_s"] = sums["delay_s"] / sums["transferred"]
             columns["unit_price"] = payment / points
-        for name in (*RECORDED_OF_USERS, *SHARES):
+        for name in RECORDED_OF_USERS:
             columns[name] = sums[name] / agent_slots
         for name in SLOT_MEANS:
             columns[name] = sums[name] / self.slots
@@ -218,7 +215,7 @@ def _play(policy: Policy, world: World, metrics: MetricSums) -> _Scores:
             delay_s=result.delay_s,
             edge_utility=result.payment - result.edge_cost,
             platform_balance=result.platform_balance,
-            **{name: getattr(result, name) for name in (*RECORDED_OF_USERS, *SHARES)},
+            **{name: getattr(result, name) for name in RECORDED_OF_USERS},
         )
         if isinstance(policy, Nash):
             scores.add(converged=policy.converged)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy import stats
 
-from envs import ExpertConfig, World, WorldConfig
+from envs import World, WorldConfig
 from marl_moe.policies.learned import LearnedPolicy, load_policy, save_policy
 from marl_moe.policies.networks import NetworkConfig
 
@@ -22,8 +22,8 @@ GROUPS = {"near": [0, 2], "far": [1]}
 def make_policy(
     world: WorldConfig, users: dict[str, list[int]] | None = None, **network: Any
 ) -> LearnedPolicy:
-    torch.manual_seed(1)
-    config = NetworkConfig(num_experts=world.num_experts, hidden=8, **network)
+    torch.manual_seed(2)
+    config = NetworkConfig.of(world, allocates=False, hidden=8, **network)
     users = users or {"shared": list(range(world.num_users))}
     actors = {module: config.build(copies=1).requires_grad_(False) for module in users}
     for actor in actors.values():
@@ -133,7 +133,10 @@ print(json.dumps(load_policy(Path({str(tmp_path)!r}), "sac").act(world.slot).tol
 def test_a_shared_policy_serves_worlds_of_other_sizes(small_world: WorldConfig) -> None:
     policy = make_policy(small_world)
     other = replace(
-        small_world, num_users=4, num_experts=9, experts=ExpertConfig(availability_probability=0.7)
+        small_world,
+        num_users=4,
+        num_experts=9,
+        experts=replace(small_world.experts, availability_probability=0.7),
     )
     world = World(other, num_worlds=3, seed=0)
     actions = policy.act(world.slot)

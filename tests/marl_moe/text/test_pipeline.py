@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import mechanisms
-from envs import ExpertConfig, RequestConfig, Slot, WorldConfig
+from envs import ChannelConfig, ExpertConfig, RequestConfig, Slot, WorldConfig
 from marl_moe.experiment.study.evaluation import make_heuristic
 from marl_moe.text.backends.embedding_judge import EmbeddingJudge
 from marl_moe.text.backends.experts import Answer, ExpertError
@@ -133,15 +133,27 @@ def test_the_device_has_three_quarters_of_a_unit_a_subtask_unless_told(
 def test_an_edge_device_writes_as_much_as_the_effort_that_was_bought(
     make: Callable[..., Pipeline], banks: tuple[Bank, ...]
 ) -> None:
-    """At a price halfway between kappa and kappa + slope its effort is half."""
-    world = replace(WORLD, experts=ExpertConfig(unit_cost=(1.0, 1.0), cost_slope=(1.0, 1.0)))
+    """On a wide band, in no time, effort is that at which a point's price is its marginal cost.
+
+    A subtask of weight g of 6 is worth 6 g a price, its work costs (0.1 + x) W c / 200.
+    """
+    world = replace(
+        WORLD,
+        channel=ChannelConfig(bandwidth_hz=1e6),
+        experts=ExpertConfig(unit_cost=(0.1, 0.1), cost_slope=(1.0, 1.0), words_per_second=None),
+    )
     edge = [Telling("edge", bank.topic) for bank in banks]
-    pipeline = make(world=world, mechanism=mechanisms.make("posted_price", price=1.5), edge=edge)
+    pipeline = make(world=world, mechanism=mechanisms.make("posted_price", price=0.25), edge=edge)
     result = pipeline.run(PROMPT, local_compute=0)
     for subtask, transfer in zip(result.request.subtasks, result.transfers, strict=True):
         assert transfer is not None
-        assert transfer.effort == pytest.approx(0.5)
-        assert (subtask.clause, round(0.5 * subtask.words)) in edge[subtask.topic].requested
+        revenue = 0.25 * 6 * subtask.weight * transfer.competence
+        effort = revenue / (subtask.words * subtask.compute_need / 200) - 0.1
+        assert 0 < effort < 1
+        assert transfer.effort == pytest.approx(effort, rel=1e-5)
+        assert (subtask.clause, max(1, round(effort * subtask.words))) in edge[
+            subtask.topic
+        ].requested
 
 
 def test_an_edge_expert_that_fails_costs_its_subtask_and_not_the_request(

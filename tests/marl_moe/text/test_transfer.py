@@ -1,5 +1,7 @@
 """A real subtask in a slot of a world, against the model's equations and a world played by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ CONFIG = WorldConfig(
     requests=RequestConfig(num_transferred=1),
     channel=ChannelConfig(process="gauss_markov", correlation=0.9),
 )
+FAST = ExpertConfig(words_per_second=250)
 SUBTASK = Subtask("rain on the roof", topic=2, weight=0.3, compute_need=0.75, words=150)
 
 
@@ -41,17 +44,23 @@ def test_its_delay_energy_and_gain_are_those_of_the_model_with_the_k_of_its_own_
 
     K is the prompt's 3 subtasks and not the world's 8.
     """
-    here = user(Always(2))
+    channel = replace(CONFIG.channel, bandwidth_hz=2000)
+    here = user(Always(2), replace(CONFIG, channel=channel, experts=FAST))
     world = here.world
     backlog, snr = (
-        float(world.occupancy.backlog_s[0, 2]),
+        float(world.occupancy.airtime_backlog_s[0, 2]),
         10 ** (float(world.slot.conditions.links.snr_db[0, 0, 2]) / 10),
     )
+    computing = float(world.occupancy.compute_backlog_s[0, 2])
+    assert min(backlog, computing) > 0
+    of_all = world.slot.conditions.subtasks
+    work = float((of_all.words[0, 1:] * of_all.compute[0, 1:]).sum()) + 150 * 0.75
+    computing += work / 250  # all answers are ready together
     transfer = here.transfer(SUBTASK, num_subtasks=3)
-    sent = 6 * 48 * (30 + 150) / (1000 * np.log2(1 + snr))  # all six share the band
-    delay = backlog + sent + 150 / 100
+    airtime = 48 * (30 + 150) / (2000 * np.log2(1 + snr))
+    delay = backlog + 6 * airtime + computing  # all six share the band
     late = min(1.0, np.exp(-(delay - 6) / 3))
-    gain = 5 * 0.85 * 0.86 * 3 * 0.3 * transfer.competence * late - 0.0025 * 150 - 2 * 0.1 * sent
+    gain = 5 * 0.85 * 0.86 * 3 * 0.3 * transfer.competence * late - 0.0025 * 150 - 2 * 0.1 * airtime
     assert (transfer.slot, transfer.expert, transfer.served, transfer.users) == (
         WARM_UP,
         2,
@@ -62,7 +71,7 @@ def test_its_delay_energy_and_gain_are_those_of_the_model_with_the_k_of_its_own_
     assert transfer.snr_db == pytest.approx(10 * np.log10(snr))
     assert transfer.delay_s == pytest.approx(delay, rel=1e-5)
     assert transfer.late_s == pytest.approx(max(0.0, delay - 6), rel=1e-5)
-    assert transfer.energy_j == pytest.approx(0.1 * sent, rel=1e-5)
+    assert transfer.energy_j == pytest.approx(0.1 * airtime, rel=1e-5)
     assert transfer.gain == pytest.approx(gain, rel=1e-5)
     assert (transfer.charge, transfer.effort) == (0.0, 1.0)
 

@@ -14,7 +14,8 @@ from marl_moe.experiment.study.evaluation import evaluate, make_heuristic
 from marl_moe.seeds import evaluation_seed
 
 SEED = 6
-SUMMED = ("gain", "qos", "energy_j", "charge", "rejected", *evaluation.SHARES)
+SHARES = ("declined", "walked_away", "refused")
+SUMMED = ("gain", "qos", "energy_j", "charge", "rejected", *SHARES)
 
 
 class Anything:
