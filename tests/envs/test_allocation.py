@@ -102,17 +102,19 @@ def full_service(world: World, n: int, u: int, e: int) -> float:
     )
 
 
+@pytest.mark.parametrize("capacity", [1, 2])
 def test_a_user_that_takes_its_expert_pays_the_part_kept_of_its_charge_others_the_unit_price(
-    any_actions: Actions,
+    capacity: int, any_actions: Actions
 ) -> None:
     config = replace(
         CONFIG,
         channel=ChannelConfig(bandwidth_hz=2000.0),
         experts=ExpertConfig(unit_cost=(0.0, 0.4)),
+        market=MarketConfig(effort="enforced", capacity=capacity),
     )
     world = World(config, num_worlds=100, seed=0, mechanism=Seats())
     rng = np.random.default_rng(0)
-    paid_charge = paid_part = paid_price = 0
+    paid_charge = paid_part = paid_price = capped = 0
     while not world.done:
         actions, expert = any_actions(world, rng), seated(world)
         follows = rng.random(expert.shape) < 0.5
@@ -122,7 +124,7 @@ def test_a_user_that_takes_its_expert_pays_the_part_kept_of_its_charge_others_th
         payment = np.zeros((100, 5))
         for n, u in np.ndindex(actions.shape):
             e = int(actions[n, u])
-            if expert[n, u] >= 0:
+            if expert[n, u] >= 0 and capacity == 1:
                 plan = full_service(before, n, u, int(expert[n, u]))
                 assert full_points[n, u] == pytest.approx(plan, rel=2e-5, abs=1e-12)
             assert result.walked_away[n, u] == (e != expert[n, u] >= 0)
@@ -136,6 +138,7 @@ def test_a_user_that_takes_its_expert_pays_the_part_kept_of_its_charge_others_th
                 kept = min(points / full_points[n, u], 1)
                 charge, paid = (u + 1) * kept, (e + 1) * full_points[n, u] * kept
                 paid_part += kept < 1 - 1e-4
+                capped += points > full_points[n, u] * (1 + 1e-4)
             assert result.charge[n, u] == pytest.approx(charge, rel=1e-6)
             payment[n, e] += paid
             paid_charge += e == expert[n, u]
@@ -151,7 +154,9 @@ def test_a_user_that_takes_its_expert_pays_the_part_kept_of_its_charge_others_th
         np.testing.assert_allclose(clearing.balance, balance, **EXACT)
         np.testing.assert_array_equal(clearing.allocation, expert)
     assert paid_charge > 100
-    assert paid_part > 20
+    assert paid_part > (20 if capacity == 1 else 0)
+    # who is told of a place beside another and has the expert to itself pays no more for it
+    assert (capped > 20) == (capacity == 2)
     assert paid_price > 100
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
 
 import mechanisms
 from envs import (
+    ChannelConfig,
     ExpertConfig,
     MarketConfig,
     QualityConfig,
@@ -36,6 +38,8 @@ def requested(world: World, actions: np.ndarray) -> Asked:
     """Return what users request of each expert in the slot, each as if alone, by the formulas."""
     subtasks, occupancy = world.requests.subtasks, world.occupancy
     snr_db, deadline_s = world.slot.conditions.links.snr_db, world.config.quality.deadline_s
+    speed = world.config.experts.words_per_second
+    assert speed is not None
     asked = Asked(*(np.zeros((world.num_worlds, world.num_experts)) for _ in range(3)))
     for n, u in np.ndindex(actions.shape):
         e = int(actions[n, u])
@@ -43,10 +47,10 @@ def requested(world: World, actions: np.ndarray) -> Asked:
             continue
         words = subtasks.words[n, u]
         work = words * subtasks.compute[n, u]
-        rate = 1000 * np.log2(1 + 10 ** (float(snr_db[n, u, e]) / 10))
+        rate = world.config.channel.bandwidth_hz * np.log2(1 + 10 ** (float(snr_db[n, u, e]) / 10))
         airtime_s = 48 * (30 + words) / rate
         backlog_s = occupancy.airtime_backlog_s[n, e] + occupancy.compute_backlog_s[n, e]
-        delay_s = backlog_s + airtime_s + work / 100
+        delay_s = backlog_s + airtime_s + work / speed
         late = np.exp(-max(delay_s - deadline_s, 0) / 3)
         competence = world.pool.competence[n, e, subtasks.topic[n, u]]
         asked.points[n, e] += POINTS * competence * late
@@ -60,14 +64,26 @@ def told(market: mechanisms.Market) -> Asked:
     return Asked(market.demand, market.work, market.fixed_cost)
 
 
-@pytest.mark.parametrize("interval", [1, 3])
-@pytest.mark.parametrize("smoothing", [0.3, 1.0])
+@pytest.mark.parametrize(
+    ("interval", "smoothing", "access"),
+    [
+        (1, 0.3, "spectral_density"),
+        (3, 0.3, "total_power"),
+        (1, 1.0, "total_power"),
+        (3, 1.0, "spectral_density"),
+    ],
+)
 def test_what_is_told_are_exponential_averages_of_what_is_requested_each_with_a_floor(
-    interval: int, smoothing: float, any_actions: Actions, fixed_prices: Prices
+    interval: int,
+    smoothing: float,
+    access: Literal["spectral_density", "total_power"],
+    any_actions: Actions,
+    fixed_prices: Prices,
 ) -> None:
     config = replace(
         CONFIG,
-        experts=replace(CONFIG.experts, max_concurrent=1),
+        channel=ChannelConfig(access=access, bandwidth_hz=4000.0),
+        experts=replace(CONFIG.experts, max_concurrent=2, words_per_second=400.0),
         market=MarketConfig(
             interval=interval, demand_smoothing=smoothing, value=3.1, budget_per_user=0.7
         ),
@@ -82,7 +98,7 @@ def test_what_is_told_are_exponential_averages_of_what_is_requested_each_with_a_
     np.testing.assert_allclose(first.work, POINTS * 6 / 8 * (0.5 + 8 / 9), rtol=2e-3)
     assert (first.fixed_cost == 0).all()
     average, expected = told(first), [told(first)]
-    turned_away = 0
+    turned_away = crowded = 0
     for slot in range(12):
         actions = np.minimum(any_actions(world, rng), 3)  # nobody ever requests the experts 4 to 7
         # served, turned away or declined all count, but nothing that the mask excludes
@@ -93,8 +109,10 @@ def test_what_is_told_are_exponential_averages_of_what_is_requested_each_with_a_
             expected.append(Asked(*map(np.maximum, average, floors)))
         allowed = np.take_along_axis(world.slot.mask, actions[..., None], axis=-1)[..., 0]
         *_, result = world.step(actions)
-        turned_away += int((allowed & ~result.transferred).sum())
-    assert turned_away > 20
+        turned_away += int(((allowed & (actions < 8)) & ~result.transferred).sum())
+        crowded += int((result.load > 1).sum())
+    assert turned_away > 5
+    assert crowded > 20
     markets = mechanism.markets  # type: ignore[attr-defined]
     assert len(markets) == len(expected) == 12 // interval + 1
     for market, right in zip(markets, expected, strict=True):
