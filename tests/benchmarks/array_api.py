@@ -81,7 +81,7 @@ def bytes_moved(num_worlds: int, num_users: int, num_experts: int) -> int:
     precision, an expert 6, read or written.
     """
     user = (
-        4 * observation_size(WorldConfig(num_experts=num_experts))
+        4 * observation_size(contention_world(num_experts=num_experts))
         + (num_experts + 1)
         + 4 * 4 * num_experts
         + 8 * 20

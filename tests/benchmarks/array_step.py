@@ -6,8 +6,8 @@ episodes. All users lie in one row (N U,) and so do all experts (N E,), as the s
 one index. Two things are not in the standard: sums by expert (`_by_expert`) and writes at integer
 indices. Bounds are `clip`, as compat's `minimum` of a number does not compile.
 
-It covers what the default and the contention world need: free edge devices that are always up and
-serve whoever asks. It neither checks the range of actions nor keeps books of payments, which is in
+It covers what the default and the contention world need: free edge devices that are always up,
+serve whoever asks, share the band equally (`spectral_density`) and compute in batches. It neither checks the range of actions nor keeps books of payments, which is in
 its favour.
 """
 
@@ -29,8 +29,9 @@ from envs.requests import MOST_AHEAD, SUBTASKS_AHEAD, topic_popularity
 
 Array = Any  # of either library
 NATS_PER_DB = log(10) / 10
-# Features that all users of a world see alike: load, backlog, recent load, attraction.
-OF_THE_EXPERT = (4, 6, 8, 9)
+# Features that all users of a world see alike: load, backlog of airtime, recent load, attraction,
+# backlog of computing, which is shown where experts take time to compute.
+OF_THE_EXPERT = (4, 6, 8, 9, 10)
 
 
 class ArrayWorld:
@@ -64,8 +65,12 @@ class ArrayWorld:
         self._row, self._world = self._array(rows), self._array(rows // config.num_users)
         self._cumulative_popularity = self._array(np.cumsum(popularity)[:-1])
         per_load, per_second = 1 / layout.LOAD_UNIT, 1 / config.slot_s
-        self._scales = per_load, per_second, per_load, config.num_experts
-        self._largest = layout.LARGEST_LOAD, layout.LARGEST, layout.LARGEST_LOAD, layout.LARGEST
+        self._scales = per_load, per_second, per_load, config.num_experts, per_second
+        self._largest = (
+            *(layout.LARGEST_LOAD, layout.LARGEST, layout.LARGEST_LOAD),
+            *(layout.LARGEST, layout.LARGEST),
+        )
+        self._computes = config.experts.words_per_second is not None
         self.usable = self._array(np.ones((num_worlds, 1, config.num_experts), bool))
         self._play, self._go_on = self._played, self._gone_on
         if compiled:
@@ -103,7 +108,8 @@ class ArrayWorld:
         self.gained_locally = self._array(np.zeros(rows))
         self.load = self._array(np.zeros(experts))
         self.recent_load = self._array(np.zeros(experts))
-        self.backlog_s = self._array(np.zeros(experts))
+        self.airtime_backlog_s = self._array(np.zeros(experts))
+        self.compute_backlog_s = self._array(np.zeros(experts))
         self.last_expert = self._array(np.full(rows, -1))
         self.last_topic = self._popular(self._draws.uniform_double(rows))
         self._draw_requests()
@@ -140,24 +146,30 @@ class ArrayWorld:
         efficiency = xp.log1p(xp.exp(xp.astype(snr_db, xp.float64) * NATS_PER_DB)) * (1 / log(2))
         alone_s = bits / (channel.bandwidth_hz * efficiency)
         transmission_s = alone_s * xp.clip(xp.take(load, cell), 1.0, None)
-        delay_s = transmission_s + xp.take(self.backlog_s, cell) + self.compute_s
-        energy_j = channel.tx_power_w * transmission_s
+        airtime_s = self._by_expert(cell, served * alone_s)
+        computing_s = self._by_expert(cell, served * self.compute_s)
+        computed_s = xp.take(self.compute_backlog_s + computing_s, cell)
+        delay_s = xp.take(self.airtime_backlog_s, cell) + transmission_s + computed_s
+        energy_j = channel.tx_power_w * alone_s
         points = quality.drop_loss * config.requests.num_subtasks  # lost by abandoning all subtasks
         timely = xp.exp(
             xp.clip((quality.deadline_s - delay_s) * (1 / quality.lateness_s), None, 0.0)
         )
         competence = xp.take(self.competence, cell * config.requests.num_topics + self.topic)
-        effective = xp.clip(competence, 0.0, None) * timely + xp.clip(competence, None, 0.0)
         loss, words_cost = points * self.weight, reward.credits_per_word * self.words
-        qos = quality.recovered_share * loss * effective
-        energy_cost = reward.credits_per_joule * energy_j
-        gain = served * (reward.credits_per_point * qos - words_cost - energy_cost)
+        qos = quality.recovered_share * loss * xp.clip(competence, 0.0, None) * timely
+        harm = quality.recovered_share * loss * -xp.clip(competence, None, 0.0)
+        costs = words_cost + reward.credits_per_joule * energy_j
+        gain = served * (reward.credits_per_point * (qos - harm) - costs)
         local_gain = reward.credits_per_point * loss - words_cost
         info = {
             "gain": gain,
             "local_gain": local_gain,
             "local_qos": loss,
             "qos": served * qos,
+            "harm": served * harm,
+            "airtime_s": airtime_s,
+            "work_words": self._by_expert(cell, served * self.work),
             "load": load,
             "delay_s": served * delay_s,
             "energy_j": served * energy_j,
@@ -173,8 +185,12 @@ class ArrayWorld:
         info["local_utility"] = xp.where(completing, base + gained_locally, xp.nan)
         self.gained = xp.where(completing, 0.0, gained)
         self.gained_locally = xp.where(completing, 0.0, gained_locally)
-        work_s = self._by_expert(cell, served * (alone_s + self.compute_s))
-        self.backlog_s = xp.clip(self.backlog_s + work_s - config.slot_s, 0.0, None)
+        self.airtime_backlog_s = xp.clip(
+            self.airtime_backlog_s + airtime_s - config.slot_s, 0.0, None
+        )
+        self.compute_backlog_s = xp.clip(
+            self.compute_backlog_s + computing_s - config.slot_s, 0.0, None
+        )
         self.recent_load = self.recent_load + RECENT_WEIGHT * (load - self.recent_load)
         self.load, self.last_expert = load, xp.where(served, expert, -1)
         self.position = xp.where(completing, 0, self.position + self.pending)
@@ -227,7 +243,8 @@ class ArrayWorld:
         subtask = request * most + xp.clip(self.position, None, most - 1)
         drawn = xp.take(xp.reshape(self.drawn, (-1, 4)), subtask, axis=0)
         self.weight, self.words, compute = (drawn[:, column] * self.pending for column in range(3))
-        self.compute_s = self.words / (config.experts.words_per_second or inf)
+        self.work = self.words * compute * (2 / sum(config.requests.compute_need))
+        self.compute_s = self.work / (config.experts.words_per_second or inf)
         self.topic = xp.astype(drawn[:, 3], xp.int64)
         allowed = self.usable & xp.reshape(self.pending, (self.num_worlds, -1, 1))  # (N, U, E)
         self.mask = xp.concat(
@@ -250,9 +267,12 @@ class ArrayWorld:
         observation[:, 3] = compute / config.requests.compute_need[1]
         block = xp.reshape(observation[:, own:], (*allowed.shape, features))
         alike = xp.zeros((self.num_worlds, 1, experts, features), **single)
-        seen = self.load, self.backlog_s, self.recent_load, self.attraction
+        seen = (
+            *(self.load, self.airtime_backlog_s, self.recent_load, self.attraction),
+            *([self.compute_backlog_s] * self._computes),
+        )
         for feature, value, scale, most in zip(
-            OF_THE_EXPERT, seen, self._scales, self._largest, strict=True
+            OF_THE_EXPERT, seen, self._scales, self._largest, strict=False
         ):
             alike[:, 0, :, feature] = xp.reshape(xp.clip(value * scale, None, most), (-1, experts))
         block[...] = alike
