@@ -76,7 +76,7 @@ def tiny_experiment() -> dict[str, Any]:
           num_users: 2
           num_experts: 6
           episode_slots: 10
-          requests: {num_topics: 2}
+          requests: {num_topics: 2, num_transferred: 1}
           experts: {unit_cost: [0.0, 0.5]}  # so low that edge devices serve at most prices
         mechanism: {name: posted_price}
         algorithm:

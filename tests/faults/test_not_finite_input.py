@@ -45,7 +45,7 @@ def test_an_action_that_is_not_finite_is_refused_and_the_world_stays_as_it_was(
 class Broken:
     """A posted price that goes wrong in its last expert from the clearing of that number on."""
 
-    name, allocates, voluntary = "broken", False, True
+    name, allocates = "broken", False
 
     def __init__(self, value: float, clearing: int) -> None:
         self.inner, self.value, self.left = mechanisms.make("posted_price"), value, clearing

@@ -157,8 +157,12 @@ CLEARING = POINT | {
 MARKET = CLEARING | {
     "expert": (pa.int64(), "edge device"),
     "unit_price": (pa.float64(), "credits per point"),
-    "effort": (pa.float64(), "effort of the edge device at this price, 0..1"),
-    "participates": (pa.bool_(), "whether it serves at all"),
+    "effort": (
+        pa.float64(),
+        "effort of the edge device at this price for a point of the demand told, 0..1; where "
+        "effort is bought it answers each subtask by the work of that",
+    ),
+    "participates": (pa.bool_(), "whether it has effort for the demand told"),
     "demand": (pa.float64(), "full-effort points a slot that the mechanism was told"),
     "points": (pa.float64(), "points delivered"),
     "payment": (pa.float64(), "payment to the edge device, credits"),
@@ -188,6 +192,10 @@ MARKET_USERS = CLEARING | {
 AUDIT = POINT | {
     "mechanism": (pa.string(), "mechanism audited"),
     "strategic": (pa.string(), "sides whose reports it expects to be chosen in their own interest"),
+    "effort": (
+        pa.string(),
+        "bought or enforced, as market.effort of the markets says; claims are those made for it",
+    ),
     "claims_incentive_compatible": (
         pa.string(),
         "sides for which it claims that the truth is best",
@@ -241,7 +249,7 @@ TABLES = {
 }
 
 # Columns that runs of an older model of the world lack; theirs are NaN.
-LATER = {"training": tuple(SHARES), "evaluation": tuple(SHARES)}
+LATER = {"training": tuple(SHARES), "evaluation": tuple(SHARES), "audit": ("effort",)}
 
 # Names that no metric and no callback may take: columns, and what TensorBoard shows beside them.
 OF_TENSORBOARD = ("return", "agent_steps_per_second", "updates_per_second")

@@ -14,7 +14,7 @@ from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.study.evaluation import make_heuristic, worlds_at_once
 from marl_moe.policies.base import Policy, acted
 from marl_moe.seeds import audit_generator, evaluation_seed
-from mechanisms import AuditReport, Market, Mechanism, Side, violations
+from mechanisms import AuditReport, Claims, Market, Mechanism, Side, violations
 from mechanisms.market import concatenated
 
 SETTLING_SLOTS = 10  # until demand forgets that it started uniform: 0.7^10 = 3 %
@@ -86,8 +86,13 @@ def study(spec: ExperimentSpec, seed: int) -> pd.DataFrame:
 
 
 def _row(mechanism: Mechanism, report: AuditReport) -> dict[str, object]:
-    """Return a report as a row: a column a side where it is told by side, beside the claims."""
+    """Return a report as a row: a column a side where it is told by side, beside the claims.
+
+    Where effort was bought or enforced as the claims do not cover, nothing is claimed.
+    """
     claims = mechanism.claims
+    if report.effort not in claims.regimes:
+        claims = Claims(strategic=claims.strategic)
     row: dict[str, object] = {
         "claims_incentive_compatible": " ".join(sorted(claims.incentive_compatible)),
         "claims_individually_rational": " ".join(sorted(claims.individually_rational)),

@@ -25,7 +25,7 @@ from mechanisms.supply import outcome_at_prices
 
 @mechanisms.register("own_flat")
 class Flat:
-    name, voluntary, allocates, claims = "own_flat", True, False, mechanisms.Claims()
+    name, allocates, claims = "own_flat", False, mechanisms.Claims()
 
     def clear(self, market):
         price = np.full(market.demand.shape, PRICE)

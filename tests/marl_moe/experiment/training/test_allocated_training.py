@@ -24,6 +24,7 @@ EXPERIMENT: dict[str, Any] = {
         "num_experts": 5,
         "episode_slots": 10,
         "requests": {"num_transferred": 1},
+        "experts": {"unit_cost": [0.0, 1.0]},
     },
     "mechanism": {"name": "vcg"},
     "algorithm": {
