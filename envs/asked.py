@@ -4,16 +4,16 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from envs.arrays import Float
 from envs.state import State, copied
+from mechanisms.arrays import FloatArray
 
 
 class Asked(NamedTuple):
     """What users ask of the experts of N worlds in a slot, or on average, (N, E) each."""
 
-    points: Float  # of full effort, each as if alone
-    work: Float  # reference points
-    fixed_cost: Float  # of serving at whatever effort, each as if alone, credits
+    points: FloatArray  # of full effort, each as if alone
+    work: FloatArray  # reference points
+    fixed_cost: FloatArray  # of serving at whatever effort, each as if alone, credits
 
     @classmethod
     def expected(cls, shape: tuple[int, ...], points: float, work: float) -> Self:
@@ -38,7 +38,7 @@ class Asked(NamedTuple):
     def spread_over(self, num_experts: int) -> "Asked":
         """Return the same in all over more experts, of which the new ones have the mean."""
 
-        def spread(one: Float) -> Float:
+        def spread(one: FloatArray) -> FloatArray:
             one = one * (one.shape[-1] / num_experts)
             count = num_experts - one.shape[-1]
             newcomers = np.repeat(one.mean(axis=-1, keepdims=True), count, axis=-1)

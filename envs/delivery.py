@@ -111,11 +111,12 @@ def _admitted(transfers: Transfers, alone: Carried | None) -> Bool:
     """
     slot, account = transfers.slot, transfers.slot.account
     places = slot.config.experts.max_concurrent
-    if places is None and account is None:
+    if places is None and (account is None or alone is None):
         return transfers.requested
     first = transfers.allocated() if slot.offer.allocates else None
     lot = transfers.lot if first is None else transfers.lot - first
     if account is None or alone is None:
+        assert places is not None
         return admission.by_places(transfers.cell, transfers.requested, places, lot)
     due = money(transfers, alone)
     reserved = due.revenue * _answered(transfers, due.revenue, due.fixed).effort
@@ -175,7 +176,7 @@ def deliver(transfers: Transfers) -> Delivery:
         payment=served * due.revenue * effort,
         charge=served * charge,
         edge_cost=served * (effort_cost + due.fixed),
-        gain=served * (gain - charge),
+        gain=(gain - charge) * served,
         asked_points=transfers.requested * asked.points,
         asked_work=transfers.requested * reference_points,
         asked_fixed=transfers.requested * _fixed_cost(transfers, asked),

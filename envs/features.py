@@ -269,7 +269,7 @@ def expert_features(config: WorldConfig, allocates: bool) -> tuple[Feature, ...]
         config: of the world: one column more where experts take time to compute.
         allocates: whether the mechanism allocates: one column more.
     """
-    features = EXPERT_FEATURES
+    features: tuple[Feature, ...] = EXPERT_FEATURES
     if config.experts.words_per_second is not None:
         features += COMPUTE_FEATURES
     return features + ALLOCATION_FEATURES if allocates else features

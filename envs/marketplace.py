@@ -1,6 +1,7 @@
 """The platform inside a world: it averages demand, clears the mechanism and keeps the books."""
 
 from dataclasses import asdict, is_dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from mechanisms import (
     UserReports,
     is_free,
 )
+from mechanisms.arrays import FloatArray
 from mechanisms.auditing.utility import realised_effort
 from mechanisms.candidates import of_served
 from mechanisms.errors import described
@@ -88,9 +90,9 @@ class Marketplace:
         if mechanism.claims.within_budget and not (mechanism.allocates or is_free(mechanism)):
             self.balance = np.zeros(len(pool.unit_cost))
             own = getattr(mechanism, "budget", None)
-            if own is not None and is_dataclass(mechanism):
+            if own is not None and is_dataclass(cast(Any, mechanism)):
                 # It is what the account is given, and the market's budget follows from the account.
-                self.income, self._clears = float(own), replace(mechanism, budget=None)
+                self.income, self._clears = float(own), replace(cast(Any, mechanism), budget=None)
         self._open(pool)
 
     @property
@@ -279,7 +281,11 @@ class Marketplace:
         return self._offer_of(outcome.unit_price, effort, allocation, full_points)
 
     def _offer_of(
-        self, unit_price: Float, effort: Float, allocation: Allocation, full_points: Float
+        self,
+        unit_price: FloatArray,
+        effort: FloatArray,
+        allocation: Allocation,
+        full_points: FloatArray,
     ) -> Offer:
         return Offer(
             mechanism=self.mechanism.name,

@@ -28,4 +28,5 @@ def each_per_expert(cell: Int, amounts: Sequence[NDArray], shape: tuple[int, int
     experts = shape[0] * shape[1]
     cells = np.arange(len(amounts))[:, None] * experts + cell.ravel()
     weights = np.stack(amounts).ravel()
-    return np.bincount(cells.ravel(), weights, len(amounts) * experts).reshape(-1, *shape)
+    total = np.bincount(cells.ravel(), weights, len(amounts) * experts)
+    return total.reshape(-1, *shape).astype(float, copy=False)

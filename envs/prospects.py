@@ -63,7 +63,7 @@ def services(conditions: Conditions, competence: Float, load: ArrayLike = 1) -> 
     """
     config, reward = conditions.config, conditions.config.reward
     load = np.asarray(load, np.float32)
-    airtime_s = conditions.transmission_alone_s
+    airtime_s: Float = conditions.transmission_alone_s
     if config.channel.access == "total_power":
         rate, snr = Rate.of(config.channel), db_to_linear(conditions.links.snr_db)
         alone, shared = spectral_efficiency(snr, rate), spectral_efficiency(snr * load, rate)
@@ -74,8 +74,9 @@ def services(conditions: Conditions, competence: Float, load: ArrayLike = 1) -> 
     delay_s = time_s + conditions.candidates.of(
         conditions.occupancy.airtime_backlog_s.astype(np.float32)
     )
-    if config.experts.words_per_second is not None:
-        delay_s = delay_s + _computing_s(conditions, load)
+    speed = config.experts.words_per_second
+    if speed is not None:
+        delay_s = delay_s + _computing_s(conditions, load, speed)
     timely = quality.timeliness(config.quality, delay_s) * conditions.survival
     loss = conditions.loss[..., None].astype(np.float32)
     fixed: Float | float = 0.0
@@ -87,16 +88,16 @@ def services(conditions: Conditions, competence: Float, load: ArrayLike = 1) -> 
     return Services(
         points=quality.full_points(config.quality, loss, competence, timely),
         harm=quality.harm(config.quality, loss, competence),
-        gain=quality.transfer_gain(reward, np.float32(0), words, energy_j, delay_s),
+        gain=quality.transfer_gain(reward, np.zeros(1, np.float32), words, energy_j, delay_s),
         fixed=fixed,
     )
 
 
-def _computing_s(conditions: Conditions, load: Float) -> Float:
+def _computing_s(conditions: Conditions, load: Float, words_per_second: float) -> Float:
     """Return the time until a candidate has computed what it serves, (..., N, U, C) s."""
     config = conditions.config
     others = load - 1 if config.experts.service == "batch" else (load - 1) / 2
-    mean_s = np.float32(mean_work(config.requests) / config.experts.words_per_second)
+    mean_s = np.float32(mean_work(config.requests) / words_per_second)
     own_s = conditions.compute_s[..., None].astype(np.float32)
     backlog_s = conditions.occupancy.compute_backlog_s.astype(np.float32)
     return own_s + others * mean_s + conditions.candidates.of(backlog_s)

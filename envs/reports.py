@@ -42,7 +42,7 @@ def user_reports(conditions: Conditions) -> Reports:
     users = UserReports(
         value=np.multiply(value, transfers, dtype=np.float64),
         points=np.multiply(service.points, transfers, dtype=np.float64),
-        work=work * transfers,
+        work=np.multiply(work, transfers, dtype=np.float64),
         fixed_cost=np.broadcast_to(service.fixed * transfers, alone_s.shape),
         bandwidth_need=band * share * transfers,
         topic=np.where(conditions.transfers, conditions.subtasks.topic, -1),

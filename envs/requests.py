@@ -285,7 +285,7 @@ class RequestQueue:
         first = np.argsort(~transferred, axis=-1, kind="stable")
         weight[...] = np.take_along_axis(shares, first, axis=-1)
         compute[...] = np.take_along_axis(needs, first, axis=-1)
-        refused = private.any(axis=-1) & (config.local_compute == 0)
+        refused = np.logical_or.reduce(private, axis=-1) & (config.local_compute == 0)
         transferred &= ~refused[..., np.newaxis]
         return transferred.sum(axis=-1), (shares * transferred).sum(axis=-1), refused
 

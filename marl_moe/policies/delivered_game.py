@@ -142,7 +142,7 @@ class DeliveredGame:
         transfers = self._transfers(user, chosen, candidates=True)
         return deliver(transfers), transfers
 
-    def _of_actions(self, user: int, of_candidates: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _of_actions(self, user: int, of_candidates: NDArray[np.floating]) -> NDArray[np.float64]:
         mask = self.slot.mask[:, user]
         nothing = np.zeros((len(of_candidates), 1))
         return np.where(mask, np.concatenate([of_candidates, nothing], axis=1), -np.inf)

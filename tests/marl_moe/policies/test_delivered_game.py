@@ -1,4 +1,4 @@
-"""Equilibrium and optimum of slots in which more than loads matters, against every profile played."""
+"""Equilibrium and optimum of slots in which more than loads matters, against profiles played."""
 
 from copy import deepcopy
 from dataclasses import replace
