@@ -84,7 +84,11 @@ def tiny_experiment() -> dict[str, Any]:
           stop: {training_iteration: 2}
           env_runners: {num_envs_per_env_runner: 2, rollout_fragment_length: 5}
           rl_module: {model_config: {network: pointer, hidden: 8}}
-          training: {train_batch_size_per_learner: 16, num_steps_sampled_before_learning_starts: 20}
+          training:  # a policy that transfers, after few updates
+            train_batch_size_per_learner: 16
+            num_steps_sampled_before_learning_starts: 20
+            actor_lr: 0.03
+            critic_lr: 0.03
         evaluation: {episodes: 3, policies: [local, random, abandon]}
         figures: [policies]
         """

@@ -15,7 +15,7 @@ from report import Measurement, Told, say_nothing, single
 from two_processes import two_processes
 from world_speed import NUM_EXPERTS, SLOTS, episode
 
-from envs import World, WorldConfig
+from envs import World
 from envs.observation import observation_size
 
 SIZES = ((1, 8), (64, 8), (1024, 8), (1024, 16))  # worlds, users

@@ -7,8 +7,8 @@ one index. Two things are not in the standard: sums by expert (`_by_expert`) and
 indices. Bounds are `clip`, as compat's `minimum` of a number does not compile.
 
 It covers what the default and the contention world need: free edge devices that are always up,
-serve whoever asks, share the band equally (`spectral_density`) and compute in batches. It neither checks the range of actions nor keeps books of payments, which is in
-its favour.
+serve whoever asks, share the band equally (`spectral_density`) and compute in batches. It neither
+checks the range of actions nor keeps books of payments, which is in its favour.
 """
 
 from math import inf, log, sqrt

@@ -21,6 +21,7 @@ from marl_moe.experiment.study.evaluation import mean_gain
 from marl_moe.experiment.training.cluster import start_ray
 from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.policies.base import Policy
+from marl_moe.policies.columns import columns_of
 from marl_moe.policies.equilibrium import Nash
 from marl_moe.policies.learned import LearnedPolicy
 from marl_moe.seeds import evaluation_seed
@@ -193,8 +194,10 @@ class LearningCurve:
             return LearnedPolicy("sac", {"shared": module.actor}, module.network, users)
         from marl_moe.rllib.stock_policy import StockPolicy
 
+        world = self.spec.env
+        columns = columns_of(world, allocates=False)
         return StockPolicy(
-            "rllib_sac", {"shared": module}, users, self.spec.env.num_experts, env_steps=0
+            "rllib_sac", {"shared": module}, users, world.num_experts, columns, env_steps=0
         )
 
     def _gain(self, policy: Policy) -> float:

@@ -63,7 +63,7 @@ class BareLoop:
     def __init__(
         self, network: NetworkConfig, config: Any, replay: ReplayRing, num_users: int
     ) -> None:
-        self.allow_abandon = network.allow_abandon
+        self.seen_as = network.allow_abandon, network.columns
         self.actor, self.critic = network.build(copies=1), network.build(copies=2)
         self.target_critic = deepcopy(self.critic).requires_grad_(False)
         self.log_alpha = torch.tensor(float(np.log(config.initial_alpha)), requires_grad=True)
@@ -104,7 +104,7 @@ class BareLoop:
         """Return the sum of the losses of critics, actor and temperature."""
         alpha = self.log_alpha.detach().exp()
         with torch.no_grad():
-            mask_next = action_mask(seen_next, self.allow_abandon)
+            mask_next = action_mask(seen_next, *self.seen_as)
             log_next = torch.log_softmax(masked_logits(self.actor, seen_next, mask_next), dim=-1)
             q_next = self.target_critic(seen_next).amin(dim=0)
             target = reward + discount * (log_next.exp() * (q_next - alpha * log_next)).sum(dim=-1)
@@ -112,7 +112,7 @@ class BareLoop:
         q_taken = q_values.gather(-1, action.long()[None, :, None].expand(2, -1, 1)).squeeze(-1)
         critic_loss = (q_taken - target).square().mean(dim=-1).sum()
 
-        mask = action_mask(seen, self.allow_abandon)
+        mask = action_mask(seen, *self.seen_as)
         log_pi = torch.log_softmax(masked_logits(self.actor, seen, mask), dim=-1)
         q_least = q_values.detach().amin(dim=0)
         actor_loss = (log_pi.exp() * (alpha * log_pi - q_least)).sum(dim=-1).mean()

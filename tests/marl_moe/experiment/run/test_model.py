@@ -20,7 +20,7 @@ from marl_moe.experiment.run.continuation import continue_run
 from marl_moe.experiment.run.creation import create_run
 from marl_moe.experiment.run.folder import RunFolder, read_experiment
 from marl_moe.experiment.run.model import without_gone
-from marl_moe.experiment.spec.reading import parse_experiment
+from marl_moe.experiment.spec.reading import load_experiment, parse_experiment
 from marl_moe.policies.learned import load_policy
 
 GALLERY = Path(__file__).parents[4] / "paper_figures" / "gallery"
@@ -44,8 +44,10 @@ def edited(file: Path, change: Callable[[Yaml], None]) -> None:
 def present(
     tiny_experiment: Yaml, tmp_path_factory: pytest.TempPathFactory, ray_started: None
 ) -> Path:
-    plain = tiny_experiment | {"seeds": 1, "figures": []}
-    begun = create_run(parse_experiment(plain, "tiny"), tmp_path_factory.mktemp("runs"))
+    source = tmp_path_factory.mktemp("source") / "tiny.yaml"
+    source.write_text(yaml.safe_dump(tiny_experiment | {"seeds": 1, "figures": []}))
+    # as a command does, which forgets what others imported
+    begun = create_run(load_experiment(str(source)), tmp_path_factory.mktemp("runs"))
     return continue_run(begun).folder
 
 
