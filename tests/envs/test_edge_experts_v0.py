@@ -1,5 +1,6 @@
 """The PettingZoo view: PettingZoo's own tests, and the same world underneath."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,17 @@ from hypothesis.strategies import DataObject, SearchStrategy
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
 import mechanisms
-from envs import ExpertConfig, RequestConfig, World, WorldConfig, edge_experts_v0
+from envs import (
+    ChannelConfig,
+    ExpertConfig,
+    MarketConfig,
+    QualityConfig,
+    RequestConfig,
+    RewardConfig,
+    World,
+    WorldConfig,
+    edge_experts_v0,
+)
 
 PAID = WorldConfig(
     num_users=3,
@@ -21,18 +32,55 @@ PAID = WorldConfig(
 )
 
 
-@pytest.mark.parametrize("config", [WorldConfig(), PAID])
+EVERYTHING = replace(
+    PAID,
+    energy_budget_j=2.0,
+    credit_budget=4.0,
+    requests=RequestConfig(local_compute=0.0, private_probability=0.05, arrival_probability=0.9),
+    channel=ChannelConfig(process="gauss_markov", correlation=0.9, ber="snr", modulation="qam16"),
+    experts=ExpertConfig(
+        max_concurrent=2, words_per_second=60.0, service="fifo", unit_cost=(0.0, 0.4)
+    ),
+    reward=RewardConfig(credits_per_second=0.01, downlink_energy="edge_device"),
+    quality=QualityConfig(judge_noise=0.1),
+    market=MarketConfig(interval=3, effort="enforced", budget_per_user=2.0),
+)
+
+
+@pytest.mark.parametrize("config", [WorldConfig(), PAID, EVERYTHING])
 def test_pettingzoos_api_test_passes(config: WorldConfig) -> None:
     parallel_api_test(
         edge_experts_v0.parallel_env(config, mechanisms.make("posted_price")), num_cycles=60
     )
 
 
-@pytest.mark.parametrize("config", [WorldConfig(num_users=2, num_experts=4), PAID])
+@pytest.mark.parametrize("config", [WorldConfig(num_users=2, num_experts=4), PAID, EVERYTHING])
 def test_pettingzoos_seed_test_passes(config: WorldConfig) -> None:
     parallel_seed_test(
         lambda: edge_experts_v0.parallel_env(config, mechanisms.make("posted_price")), num_cycles=40
     )
+
+
+@pytest.mark.parametrize("mechanism", ["proportional_share", "vcg"])
+def test_with_everything_on_a_seed_fixes_whole_episodes(mechanism: str) -> None:
+    config = EVERYTHING
+    if mechanism == "vcg":
+        config = replace(config, market=MarketConfig(capacity=2, effort="enforced"))
+
+    def played() -> list[Any]:
+        env = edge_experts_v0.parallel_env(config, mechanisms.make(mechanism))
+        rng, seen = np.random.default_rng(1), [env.reset(seed=3)]
+        while env.agents:
+            allocated = env.world.slot.offer.allocation.expert[0]
+            drawn = np.where(allocated >= 0, allocated, rng.integers(6, size=3))
+            seen.append(env.step(dict(zip(env.agents, drawn.tolist(), strict=True))))
+        return seen
+
+    first, second = played(), played()
+    assert len(first) == 16
+    np.testing.assert_equal(first, second)
+    served = [info["transferred"] for step in first[1:] for info in step[-1].values()]
+    assert any(served)
 
 
 @given(data=st.data())
