@@ -123,10 +123,12 @@ class ExpertConfig(Section):
         default=None, ge=0, description="Draw one pool from this seed, shared by all worlds"
     )
     unit_cost: NonNegativeInterval = Field(
-        default=(0.5, 3.0), description="Private cost kappa, credits a point, uniform"
+        default=(0.5, 3.0),
+        description="Private cost kappa, credits a reference point (work), uniform",
     )
     cost_slope: PositiveInterval = Field(
-        default=(0.5, 1.5), description="Private cost slope, credits a point, uniform"
+        default=(0.5, 1.5),
+        description="Private cost slope, credits a reference point (work), uniform",
     )
     cost_report: Literal["truthful", "scaled"] = Field(
         default="truthful",

@@ -26,8 +26,8 @@ class ExpertPool:
 
     topic: Int  # (E,)
     competence: NDArray[np.float64]  # (N, E, M), 1 recovers recovered_share of the loss
-    unit_cost: NDArray[np.float64]  # (N, E), kappa, credits a point
-    cost_slope: NDArray[np.float64]  # (N, E), credits a point
+    unit_cost: NDArray[np.float64]  # (N, E), kappa, credits a reference point
+    cost_slope: NDArray[np.float64]  # (N, E), credits a reference point
     report_factor: NDArray[np.float64]  # (N, E), reported costs / true costs
 
     @cached_property

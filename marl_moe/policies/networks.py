@@ -335,7 +335,7 @@ def carried_over(network: str, name: str, trained: Tensor, fresh: Tensor) -> Ten
     return value
 
 
-def action_mask(observation: Tensor, allow_abandon: bool, columns: ColumnNames = PLAIN) -> Tensor:
+def action_mask(observation: Tensor, allow_abandon: bool, columns: ColumnNames) -> Tensor:
     """Return the action mask that an observation carries, (B, D) -> (B, E + 1) bool.
 
     Args:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import mechanisms
 from envs import World, WorldConfig
+from marl_moe.policies.columns import columns_of
 from marl_moe.policies.networks import (
     PLAIN,
     NetworkConfig,
@@ -107,7 +108,7 @@ def test_the_mask_read_from_an_observation_is_the_worlds(
     kinds = set()
     while not world.done:
         seen = torch.from_numpy(world.slot.observation).flatten(0, 1)
-        mask = action_mask(seen, allow_abandon).numpy()
+        mask = action_mask(seen, allow_abandon, columns_of(config, allocates=False)).numpy()
         np.testing.assert_array_equal(mask.reshape(8, 3, 6), world.slot.mask)
         kinds |= set(map(tuple, mask.tolist()))
         world.step(rng.integers(6, size=(8, 3)))
