@@ -42,7 +42,7 @@ def answer(
 
     Args:
         revenue: p Q, credits at full effort.
-        reference_points: w, points; 0 where there is no subtask.
+        reference_points: w, points; 0 where there is no subtask, which is declined.
         unit_cost: true kappa, credits a reference point.
         cost_slope: true slope, credits a reference point.
         fixed: f, credits.
@@ -60,5 +60,5 @@ def answer(
     cost = cost * reference_points
     rounding = ROUNDING[np.dtype(revenue.dtype)]
     serves = revenue * effort * (1 + 2 * rounding) >= cost + fixed
-    serves &= effort > 0
+    serves &= (effort > 0) & (reference_points > 0)
     return Answer(effort, cost, serves)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import mechanisms
 from envs import MarketConfig, QualityConfig, RequestConfig, World, WorldConfig
-from envs.effort import answer, cost
+from envs.effort import answer
 from envs.requests import Subtasks
 from mechanisms import Effort, Outcome
 
@@ -46,9 +46,9 @@ def test_effort_that_is_bought_earns_most_and_is_declined_where_even_that_loses(
     answered = answer(*(np.array([x]) for x in (revenue, work, kappa, slope)), fixed, None)
     every = np.linspace(0, 1, 1001)
     profit = revenue * every - work * (kappa * every + slope * every**2 / 2) - fixed
-    best = revenue * answered.effort[0] - answered.cost[0]
+    best = revenue * answered.effort[0] - answered.cost[0] - fixed
     assert best >= profit.max() - 1e-12
-    if abs(best) > 1e-5 * (revenue + answered.cost[0]):
+    if abs(best) > 1e-5 * (revenue + answered.cost[0] + fixed):
         assert answered.serves[0] == (best > 0 and answered.effort[0] > 0)
 
 
@@ -56,10 +56,10 @@ def test_effort_that_is_ordered_is_given_or_declined_and_breaking_even_is_no_los
     # half effort for 2 points of work costs 2 (1 x 0.5 + 2 x 0.125) + 0.3 = 1.8 credits
     work, kappa, slope = np.full(5, 2.0), np.ones(5), np.full(5, 2.0)
     ordered = np.array([0.5, 0.5, 0.5, 0.5, 0.0])
-    np.testing.assert_allclose(cost(ordered, work, kappa, slope, 0.3)[:4], 1.8)
     revenue = np.array([4.0, 3.6, 3.6 * (1 - 1e-7), 3.5, 100.0])
     answered = answer(revenue, work, kappa, slope, 0.3, ordered)
     np.testing.assert_array_equal(answered.effort, ordered)
+    np.testing.assert_allclose(answered.cost[:4] + 0.3, 1.8)
     assert answered.serves.tolist() == [True, True, True, False, False]
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +94,10 @@ def differing(first: Any, second: Any, name: str = "world") -> list[str]:
         return differing(first.bit_generator.state, second.bit_generator.state, name)
     if isinstance(first, list | tuple):
         first, second = dict(enumerate(first)), dict(enumerate(second))
-    elif not isinstance(first, dict) and (
-        type(first).__module__.startswith("envs.") or is_dataclass(first)
-    ):
+    elif is_dataclass(first):  # its fields; what it caches follows from them, when it is asked for
+        names = [field.name for field in fields(first)]
+        first, second = ({one: getattr(whole, one) for one in names} for whole in (first, second))
+    elif not isinstance(first, dict) and type(first).__module__.startswith("envs."):
         first, second = vars(first), vars(second)
     if isinstance(first, dict) and isinstance(second, dict):
         if first.keys() != second.keys():

@@ -1,7 +1,7 @@
 """Metrics of a researcher's own: registered, checked, and their means against a world by hand."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ def test_an_episodes_mean_is_that_of_its_values_in_the_same_world_stepped_by_han
     small_world: WorldConfig, metrics: None, episodes: int
 ) -> None:
     posted = mechanisms.make("posted_price")
+    narrow = replace(small_world.channel, bandwidth_hz=400.0)  # so that some answers are late
+    small_world = replace(small_world, channel=narrow)
     names = ["late", "utilisation", "backlog"]
     scores = evaluate(
         make_heuristic("greedy", 0), small_world, posted, 0, episodes, metrics=names

@@ -169,7 +169,8 @@ class RunFolder:
             OtherModelError: it was not, and nothing of it can be played.
             RecordError: `environment.json` is damaged.
         """
-        check_model(self.path, read_sections(self.path / EXPERIMENT))
+        if (self.path / EXPERIMENT).exists():  # else the run is not begun
+            check_model(self.path, read_sections(self.path / EXPERIMENT))
 
     def check_trusted(self, *, trust: bool) -> None:
         """Check that going on runs no code from elsewhere, such as callbacks.

@@ -83,7 +83,8 @@ def test_a_seed_repeats_rows_and_weights_and_another_does_not(
 
 
 def test_metrics_are_the_sums_of_what_the_runner_collected(build_stock: Callable[..., Any]) -> None:
-    algorithm = build_stock("ppo", env={"episode_slots": 5})
+    costs = {"unit_cost": [0.5, 3.0]}  # at which some do not take part
+    algorithm = build_stock("ppo", env={"episode_slots": 5, "experts": costs})
     runner = algorithm.env_runner
     episodes = runner.sample() + runner.sample()
     metrics = {
