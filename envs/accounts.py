@@ -1,5 +1,7 @@
 """The accounts of requests under way: gains so far, and utilities of complete requests."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from envs import quality
@@ -9,6 +11,18 @@ from envs.requests import RequestQueue
 from envs.state import State, put, taken
 
 _STATE = ("gained", "gained_locally")
+
+
+class Gains(NamedTuple):
+    """Gains of a slot with the judge's noise, and utilities of the requests it completes, (N, U).
+
+    Credits each; utilities of other users are NaN.
+    """
+
+    gain: Float  # as played
+    local_gain: Float  # had the user's device run the subtask
+    utility: Float
+    local_utility: Float
 
 
 class RequestAccounts:
@@ -32,9 +46,7 @@ class RequestAccounts:
         self.gained = np.zeros(shape)
         self.gained_locally = np.zeros(shape)
 
-    def settle(
-        self, requests: RequestQueue, gain: Float, local_gain: Float
-    ) -> tuple[Float, Float, Float, Float]:
+    def settle(self, requests: RequestQueue, gain: Float, local_gain: Float) -> Gains:
         """Book the gains of a slot.
 
         The judge's noise about a request is added in the slot that completes it, if that transfers
@@ -45,10 +57,6 @@ class RequestAccounts:
             requests: the requests of the slot.
             gain: (N, U) gains as played, credits.
             local_gain: (N, U) gains had the user's device run the subtask, credits.
-
-        Returns:
-            Both gains with the noise, and both utilities of the requests completed (NaN for
-            others), (N, U) credits each.
         """
         completing = requests.completing
         noise = self._judge_noise(completing & requests.subtasks.pending)
@@ -60,7 +68,7 @@ class RequestAccounts:
         local_utility = np.where(completing, base + self.gained_locally, np.nan)
         self.gained[completing] = 0.0
         self.gained_locally[completing] = 0.0
-        return gain, local_gain, utility, local_utility
+        return Gains(gain, local_gain, utility, local_utility)
 
     def reopen(self, world: int, user: int) -> None:
         """Begin a user's account anew, for another request."""

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from envs.accounts import Gains
 from envs.arrays import Bool, Float
 from envs.asked import Asked
 from envs.delivery import Choice, Delivery
@@ -21,15 +22,6 @@ class Booked(NamedTuple):
     points: Float  # delivered
     payment: Float  # credits
     edge_cost: Float  # credits
-
-
-class Gains(NamedTuple):
-    """Gains of a slot and utilities of the requests it completes, (N, U) credits each."""
-
-    gain: Float
-    local_gain: Float
-    utility: Float
-    local_utility: Float
 
 
 def of_experts(transfers: Transfers, delivery: Delivery) -> Booked:

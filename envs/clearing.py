@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.arrays import Bool, Float, Int
-from mechanisms import Market, best_response, welfare
+from mechanisms import Market
 from mechanisms.assignment import optimal_welfare
 from mechanisms.candidates import of_served
 from mechanisms.pairs import pairs_of
+from mechanisms.supply import greatest_welfare, welfare_at
 
 FAILED = "failed: "  # begins the status of a clearing that the mechanism gave no answer to
 
@@ -53,18 +54,16 @@ class Clearing:
         An allocation counts at full effort.
         """
         if self.allocation is None:
-            return self._welfare_at(self.effort)
+            return welfare_at(self.market, self.effort)
         pairs = pairs_of(self.market, "the welfare of an allocation", bandwidth=False)
         return of_served(pairs.net, self.allocation, pairs.candidates).sum(axis=-1)
 
     @property
     def welfare_optimum(self) -> Float:
         """Greatest welfare that the market allows at true costs, (N,) credits a slot."""
-        market = self.market
         if self.allocation is None:
-            effort = best_response(market.value, market.point_cost, market.point_slope)
-            return self._welfare_at(effort)
-        return optimal_welfare(market, bandwidth=False)
+            return greatest_welfare(self.market)
+        return optimal_welfare(self.market, bandwidth=False)
 
     @property
     def edge_utility(self) -> Float:
@@ -80,9 +79,3 @@ class Clearing:
     def balance(self) -> Float:
         """Charges less payments, (N,): kept by the platform, or added by it where negative."""
         return self.charge - self.payment.sum(axis=-1)
-
-    def _welfare_at(self, effort: NDArray[np.float64]) -> Float:
-        market = self.market
-        costs = market.point_cost, market.point_slope
-        fixed = np.where(effort > 0, market.fixed_cost, 0.0).sum(axis=-1)
-        return welfare(effort, market.demand, market.value, *costs) - fixed

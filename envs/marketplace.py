@@ -289,7 +289,6 @@ class Marketplace:
             enforced=self.config.effort == "enforced",
             unit_price=unit_price,
             effort=effort,
-            participates=effort > 0,
             allocation=allocation,
             full_points=full_points,
         )

@@ -23,7 +23,6 @@ class Offer:
         unit_price: (N, E) paid to an edge device, credits a delivered point.
         effort: (N, E) effort of each edge device, 0..1: ordered, or its best response to the whole
             demand that the market was cleared with.
-        participates: (N, E) edge devices of positive effort.
         allocation: the expert allocated to each user; none where the mechanism only prices.
         full_points: (N, U) points of full service at that expert, as the mechanism was told.
     """
@@ -34,9 +33,13 @@ class Offer:
     enforced: bool
     unit_price: NDArray[np.float64]
     effort: NDArray[np.float64]
-    participates: Bool
     allocation: Allocation
     full_points: NDArray[np.float64]
+
+    @property
+    def participates(self) -> Bool:
+        """Edge devices of positive `effort`, (N, E)."""
+        return self.effort > 0
 
     def revenue(self, points: Float, candidates: Candidates) -> Float:
         """Return what each candidate is paid for full effort, (..., N, U, C) credits.

@@ -304,7 +304,7 @@ class World:
         booked = books.of_experts(transfers, delivery)
         subtasks, loss = self.slot.conditions.subtasks, self.slot.conditions.loss
         local_gain = quality.local_gain(self.config.reward, loss, subtasks.words)
-        gains = books.Gains(*self.accounts.settle(self.requests, delivery.gain, local_gain))
+        gains = self.accounts.settle(self.requests, delivery.gain, local_gain)
         self.market.settle(
             booked.asked,
             points=booked.points,

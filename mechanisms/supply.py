@@ -113,6 +113,21 @@ def welfare(
     return np.asarray(gain - borne)
 
 
+def welfare_at(market: Market, effort: FloatArray) -> FloatArray:
+    """Return `welfare` (...) of a market at efforts (..., E), credits/slot."""
+    costs = market.point_cost, market.point_slope, market.fixed_cost
+    return welfare(effort, market.demand, market.value, *costs)
+
+
+def greatest_welfare(market: Market) -> FloatArray:
+    """Return the greatest welfare (...) of a market by any prices, credits/slot.
+
+    At a price of all that a point is worth, whoever adds to welfare serves, and serves best.
+    """
+    costs = market.point_cost, market.point_slope, market.fixed_point_cost
+    return welfare_at(market, answer(market.value, *costs))
+
+
 def outcome_at_prices(
     market: Market,
     unit_price: FloatArray,
@@ -158,14 +173,7 @@ def outcome_of_efforts(
         effort=effort,
         points=points,
         payment=unit_price * points,
-        welfare=welfare(
-            effort,
-            market.demand,
-            market.value,
-            market.point_cost,
-            market.point_slope,
-            market.fixed_cost,
-        ),
+        welfare=welfare_at(market, effort),
         status=status,
         solve_seconds=solve_seconds,
     )

@@ -17,7 +17,7 @@ from mechanisms.claims import Side
 from mechanisms.errors import MechanismError
 from mechanisms.fairness import jain_index
 from mechanisms.market import Market
-from mechanisms.supply import answer, welfare
+from mechanisms.supply import greatest_welfare
 
 
 def audit(
@@ -131,10 +131,7 @@ def _optimum(mechanism: Mechanism, truth: Market, bandwidth: bool | None) -> Flo
         if bandwidth is None:
             bandwidth = bool(getattr(mechanism, "bandwidth", False))
         return optimal_welfare(truth, bandwidth=bandwidth)
-    # At a price of all that a point is worth, whoever adds to welfare serves, and serves best.
-    costs = truth.point_cost, truth.point_slope
-    effort = answer(truth.value, *costs, truth.fixed_point_cost)
-    return welfare(effort, truth.demand, truth.value, *costs, truth.fixed_cost)
+    return greatest_welfare(truth)
 
 
 def _ratio(reached: float, optimum: float) -> float:

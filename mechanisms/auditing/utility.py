@@ -20,7 +20,7 @@ from mechanisms.market import Market
 from mechanisms.none import is_free
 from mechanisms.outcome import Outcome
 from mechanisms.services import Services, services_of
-from mechanisms.supply import answer, cost, welfare
+from mechanisms.supply import answer, cost, welfare_at
 
 
 def realised_effort(mechanism: Mechanism, truth: Market, outcome: Outcome) -> FloatArray:
@@ -58,14 +58,7 @@ def utilities(mechanism: Mechanism, truth: Market, outcome: Outcome) -> dict[Sid
 def realised_welfare(mechanism: Mechanism, truth: Market, outcome: Outcome) -> FloatArray:
     """Return value less true cost (...) of what is delivered, credits/slot."""
     if not mechanism.allocates:
-        return welfare(
-            realised_effort(mechanism, truth, outcome),
-            truth.demand,
-            truth.value,
-            truth.point_cost,
-            truth.point_slope,
-            truth.fixed_cost,
-        )
+        return welfare_at(truth, realised_effort(mechanism, truth, outcome))
     served = _served(mechanism, truth, outcome)
     value = (served.value * served.effort).sum(axis=-1)
     return np.asarray(value - served.services.cost(served.effort).sum(axis=-1))
