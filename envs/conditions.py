@@ -127,6 +127,11 @@ class Conditions:
         return quality.reference_points(self.config, self.work)
 
     @cached_property
+    def effort_points(self) -> Float:
+        """`reference_points`, but at least 1e-30, so that the effort for no work is defined."""
+        return np.maximum(self.reference_points, 1e-30)
+
+    @cached_property
     def answer_share(self) -> Float:
         """Share of the answer in the bits of the pending subtask, (N, U)."""
         return access.answer_share(self.config.channel, self.subtasks.words)

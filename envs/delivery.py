@@ -6,10 +6,14 @@ import numpy as np
 
 from envs import admission, quality
 from envs.arrays import Bool, Float, Int
-from envs.effort import Answer, answer
 from envs.offer import kept_share
 from envs.slot import Slot
 from envs.transfers import Carried, Transfers, carried
+from mechanisms.supply import answer, cost
+
+# Of revenue and cost each, up to which a loss is rounding: prices of just the cost come of reports
+# in single precision.
+_ROUNDING = 1e-6
 
 
 class Choice(NamedTuple):
@@ -91,14 +95,19 @@ def _fixed_cost(transfers: Transfers, at: Carried) -> Float | float:
     return reward.credits_per_joule * at.energy_j * answers
 
 
-def _answered(transfers: Transfers, revenue: Float, fixed: Float | float) -> Answer:
-    """Return the answers of edge devices to what services bring at full effort."""
-    slot, cell = transfers.slot, transfers.cell
-    pool, offer = slot.conditions.pool, slot.offer
-    ordered = offer.effort.take(cell) if offer.enforced else None
-    reference_points = transfers.own(slot.conditions.reference_points)
-    true_costs = pool.unit_cost.take(cell), pool.cost_slope.take(cell)
-    return answer(revenue, reference_points, *true_costs, fixed, ordered)
+def _costs(transfers: Transfers) -> tuple[Float, Float]:
+    """Return the true cost and slope of effort for each request, (N, R) credits."""
+    conditions, cell = transfers.slot.conditions, transfers.cell
+    work = transfers.own(conditions.effort_points)
+    pool = conditions.pool
+    return pool.unit_cost.take(cell) * work, pool.cost_slope.take(cell) * work
+
+
+def _effort(transfers: Transfers, costs: tuple[Float, Float], due: Money) -> Float:
+    """Return the effort of edge devices for what services bring, (N, R), 0 where they decline."""
+    offer = transfers.slot.offer
+    ordered = offer.effort.take(transfers.cell) if offer.enforced else None
+    return answer(due.revenue, *costs, due.fixed, ordered, _ROUNDING)
 
 
 def _admitted(transfers: Transfers, alone: Carried | None) -> Bool:
@@ -118,7 +127,7 @@ def _admitted(transfers: Transfers, alone: Carried | None) -> Bool:
             return transfers.requested
         return admission.by_places(transfers.cell, transfers.requested, places, lot)
     due = money(transfers, alone)
-    reserved = due.revenue * _answered(transfers, due.revenue, due.fixed).effort
+    reserved = due.revenue * _effort(transfers, _costs(transfers), due)
     shape = slot.num_worlds, slot.num_experts
     taken = reserved
     if transfers.num_imagined:
@@ -147,18 +156,19 @@ def deliver(transfers: Transfers) -> Delivery:
     slot, conditions, offer = transfers.slot, transfers.slot.conditions, transfers.slot.offer
     reward, cell = slot.config.reward, transfers.cell
     alone = None if offer.free else carried(transfers, transfers.requested, alone=True)
+    reference_points = transfers.own(conditions.reference_points)
     admitted = served = _admitted(transfers, alone)
     at = carried(transfers, admitted)
     asked = at if alone is None else alone  # where experts are free nobody is told
     due = money(transfers, at)
-    reference_points = transfers.own(conditions.reference_points)
     if offer.free:
         effort: Float | float = 1.0
         effort_cost = conditions.pool.full_effort_cost.take(cell) * reference_points
     else:
-        answered = _answered(transfers, due.revenue, due.fixed)
-        effort, effort_cost = answered.effort, answered.cost
-        served = admitted & answered.serves
+        costs = _costs(transfers)
+        effort = _effort(transfers, costs, due)
+        effort_cost = cost(effort, *costs)
+        served = admitted & (effort > 0)
         if (served != admitted).any():
             at = carried(transfers, served)
             due = money(transfers, at)

@@ -8,13 +8,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from envs import effort, quality
+from envs import quality
 from envs.arrays import Bool, Float
 from envs.channel.rates import Rate, db_to_linear, spectral_efficiency
 from envs.conditions import Conditions
 from envs.expected_demand import mean_work
 from envs.experts import other_topic_mean, own_topic_mean
 from envs.offer import Offer
+from mechanisms.supply import answer
+
+# Of revenue and cost each, up to which a loss is rounding of single precision.
+_ROUNDING = 1e-5
 
 
 def expected_competence(conditions: Conditions) -> NDArray[np.float32]:
@@ -102,16 +106,16 @@ def _computing_s(conditions: Conditions, load: Float, words_per_second: float) -
     return own_s + others * mean_s + conditions.candidates.of(backlog_s)
 
 
-def answers(conditions: Conditions, offer: Offer, served: Services) -> effort.Answer:
-    """Return the effort that candidates give for each user at the offer, and whether they serve."""
+def effort(conditions: Conditions, offer: Offer, served: Services) -> Float:
+    """Return the effort that candidates give for each user at the offer, 0 where they decline."""
     candidates, pool = conditions.candidates, conditions.pool
     ordered = candidates.of(offer.effort.astype(np.float32)) if offer.enforced else None
     kappa, slope = (
         candidates.of(costs.astype(np.float32)) for costs in (pool.unit_cost, pool.cost_slope)
     )
-    reference_points = conditions.reference_points[..., None].astype(np.float32)
+    work = conditions.effort_points[..., None].astype(np.float32)
     revenue = offer.revenue(served.points, candidates)
-    return effort.answer(revenue, reference_points, kappa, slope, served.fixed, ordered)
+    return answer(revenue, kappa * work, slope * work, served.fixed, ordered, _ROUNDING)
 
 
 def expected_gain(
@@ -143,10 +147,10 @@ def expected_gain(
     if offer.free:
         gain = point * (served.points - served.harm) + served.gain
     else:
-        answered = answers(conditions, offer, served)
+        given = effort(conditions, offer, served)
         charge = offer.charge(served.points, conditions.candidates)
-        worth = answered.effort * (point * (served.points - served.harm) - charge)
-        gain = np.where(answered.serves, worth + served.gain, 0)
+        worth = given * (point * (served.points - served.harm) - charge)
+        gain = np.where(given > 0, worth + served.gain, 0)
     if places is not None:
         gain = gain * (admitted / load)
     return gain.astype(np.float32, copy=False)

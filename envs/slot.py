@@ -57,9 +57,8 @@ class Slot:
         effort = np.ones((1, 1, 1), np.float32)
         if not offer.free:
             alone = prospects.services(conditions, conditions.competence)
-            answered = prospects.answers(conditions, offer, alone)
-            effort = answered.effort * answered.serves
-            usable = usable & answered.serves
+            effort = prospects.effort(conditions, offer, alone)
+            usable = usable & (effort > 0)
         mask = actions.mask(usable, conditions.transfers, conditions.config.allow_abandon)
         effort = np.broadcast_to(effort, mask[..., :-1].shape)  # which cannot be written to
         observation = layout.write(conditions, offer, effort, mask)

@@ -9,19 +9,22 @@ strictly convex so that the answer is unique; it is taken from no paper. Arrays 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mechanisms.arrays import FloatArray
+from mechanisms.arrays import FloatArray, Precision
 from mechanisms.effort import Effort
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
 
-# Of what is earned and borne together: a loss up to this share is what both round by.
+# A loss up to this share of what is earned and borne together is what both round by.
 _ROUNDING = 1e-12
 
 
 def best_response(
-    unit_price: FloatArray | float, unit_cost: FloatArray | float, cost_slope: FloatArray | float
-) -> FloatArray:
+    unit_price: NDArray[Precision] | float,
+    unit_cost: NDArray[Precision] | float,
+    cost_slope: NDArray[Precision] | float,
+) -> NDArray[Precision]:
     """Return the effort, 0..1, that earns the edge device most, what is fixed left aside.
 
     x(p) = clip((p - kappa) / slope, 0, 1) maximises p x - kappa x - slope x^2 / 2 over 0 <= x <= 1.
@@ -32,19 +35,22 @@ def best_response(
 
 
 def cost(
-    effort: FloatArray | float, unit_cost: FloatArray | float, cost_slope: FloatArray | float
-) -> FloatArray:
+    effort: NDArray[Precision] | float,
+    unit_cost: NDArray[Precision] | float,
+    cost_slope: NDArray[Precision] | float,
+) -> NDArray[Precision]:
     """Return the cost of effort per point of demand, credits/point: kappa x + slope x^2 / 2."""
     return np.asarray(effort * (unit_cost + cost_slope * np.multiply(0.5, effort)))
 
 
 def answer(
-    price: FloatArray,
-    unit_cost: FloatArray,
-    cost_slope: FloatArray,
-    fixed_cost: FloatArray | float = 0.0,
-    ordered: FloatArray | None = None,
-) -> FloatArray:
+    price: NDArray[Precision],
+    unit_cost: NDArray[Precision],
+    cost_slope: NDArray[Precision],
+    fixed_cost: NDArray[Precision] | float = 0.0,
+    ordered: NDArray[Precision] | None = None,
+    rounding: float = _ROUNDING,
+) -> NDArray[Precision]:
     """Return the effort, 0..1, that edge devices give for a price: 0 where they would lose.
 
     Args:
@@ -53,12 +59,12 @@ def answer(
         cost_slope: > 0.
         fixed_cost: borne at any effort above 0.
         ordered: effort that they must give or decline; None for their best response.
+        rounding: share of what is earned and borne together, up to which a loss is none.
     """
     effort = best_response(price, unit_cost, cost_slope) if ordered is None else ordered
-    income = price * effort
     borne = cost(effort, unit_cost, cost_slope) + fixed_cost
-    declines = income - borne < -_ROUNDING * (income + borne)
-    return np.where(declines, 0.0, effort)
+    serves = price * effort * (1 + 2 * rounding) >= borne
+    return np.where(serves, effort, 0.0)
 
 
 def full_effort_price(

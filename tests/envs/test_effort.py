@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import mechanisms
 from envs import MarketConfig, QualityConfig, RequestConfig, World, WorldConfig
-from envs.effort import answer
 from envs.requests import Subtasks
 from mechanisms import Effort, Outcome
+from mechanisms.supply import answer, cost
 
 Prices = Callable[..., mechanisms.Mechanism]
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
@@ -19,17 +19,16 @@ EXACT = {"rtol": 1e-9, "atol": 1e-9}
 
 def test_the_answers_of_the_slot_by_hand(slot_by_hand: dict[str, dict[str, list[float]]]) -> None:
     by_hand = slot_by_hand["working"]
-    price = np.array([2.0, 2.0, 0.8])
-    revenue = price * by_hand[r"q_1"]
-    answered = answer(revenue, np.array(by_hand["w"]), np.full(3, 0.5), np.ones(3), 0.0, None)
-    np.testing.assert_allclose(answered.effort, by_hand["x"], atol=2e-4)
-    assert answered.serves.all()
-    profit = revenue * answered.effort - answered.cost
+    revenue = np.array([2.0, 2.0, 0.8]) * by_hand[r"q_1"]
+    work = np.array(by_hand["w"])
+    effort = answer(revenue, 0.5 * work, work)
+    np.testing.assert_allclose(effort, by_hand["x"], atol=2e-4)
+    profit = revenue * effort - cost(effort, 0.5 * work, work)
     np.testing.assert_allclose(profit, by_hand[r"\mathrm{profit}"], atol=2e-4)
     # with the energy of the answers to pay, user 1 is declined
     fixed = np.array([0.135, 0.21, 0.22])
-    answered = answer(revenue, np.array(by_hand["w"]), np.full(3, 0.5), np.ones(3), fixed, None)
-    assert answered.serves.tolist() == [True, False, True]
+    effort = answer(revenue, 0.5 * work, work, fixed)
+    assert (effort > 0).tolist() == [True, False, True]
 
 
 @given(
@@ -38,29 +37,33 @@ def test_the_answers_of_the_slot_by_hand(slot_by_hand: dict[str, dict[str, list[
     kappa=st.floats(0, 3),
     slope=st.floats(0.1, 3),
     fixed=st.floats(0, 2),
+    rounding=st.sampled_from([1e-12, 1e-6, 1e-5]),
 )
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_effort_that_is_bought_earns_most_and_is_declined_where_even_that_loses(
-    revenue: float, work: float, kappa: float, slope: float, fixed: float
+    revenue: float, work: float, kappa: float, slope: float, fixed: float, rounding: float
 ) -> None:
-    answered = answer(*(np.array([x]) for x in (revenue, work, kappa, slope)), fixed, None)
+    costs = np.array([work * kappa]), np.array([work * slope])
+    effort = answer(np.array([revenue]), *costs, fixed, rounding=rounding)[0]
     every = np.linspace(0, 1, 1001)
     profit = revenue * every - work * (kappa * every + slope * every**2 / 2) - fixed
-    best = revenue * answered.effort[0] - answered.cost[0] - fixed
-    assert best >= profit.max() - 1e-12
-    if abs(best) > 1e-5 * (revenue + answered.cost[0] + fixed):
-        assert answered.serves[0] == (best > 0 and answered.effort[0] > 0)
+    best = min(max((revenue - work * kappa) / (work * slope), 0), 1)
+    most = revenue * best - work * (kappa * best + slope * best**2 / 2) - fixed
+    assert most >= profit.max() - 1e-12
+    if abs(most) > 3 * rounding * (revenue + work * (kappa + slope) + fixed):
+        assert effort == pytest.approx(best if most > 0 else 0, abs=1e-12)
 
 
 def test_effort_that_is_ordered_is_given_or_declined_and_breaking_even_is_no_loss() -> None:
     # half effort for 2 points of work costs 2 (1 x 0.5 + 2 x 0.125) + 0.3 = 1.8 credits
-    work, kappa, slope = np.full(5, 2.0), np.ones(5), np.full(5, 2.0)
     ordered = np.array([0.5, 0.5, 0.5, 0.5, 0.0])
     revenue = np.array([4.0, 3.6, 3.6 * (1 - 1e-7), 3.5, 100.0])
-    answered = answer(revenue, work, kappa, slope, 0.3, ordered)
-    np.testing.assert_array_equal(answered.effort, ordered)
-    np.testing.assert_allclose(answered.cost[:4] + 0.3, 1.8)
-    assert answered.serves.tolist() == [True, True, True, False, False]
+    costs = np.full(5, 2.0), np.full(5, 4.0)
+    np.testing.assert_allclose(cost(ordered, *costs)[:4] + 0.3, 1.8)
+    effort = answer(revenue, *costs, 0.3, ordered, rounding=1e-6)
+    np.testing.assert_array_equal(effort, [0.5, 0.5, 0.5, 0.0, 0.0])
+    effort = answer(revenue, *costs, 0.3, ordered)
+    np.testing.assert_array_equal(effort, [0.5, 0.5, 0.0, 0.0, 0.0])
 
 
 def reference_points(world: World, subtasks: Subtasks) -> np.ndarray:
