@@ -37,7 +37,7 @@ faults: $(ALL) ## Test kills, full disks and other faults, for real (minutes)
 	$(UNSHARED) $(BIN)/pytest -m faults
 
 nightly: $(ALL) ## Test 10,000 configurations and fuzzed inputs a property (hours)
-	$(BIN)/pytest tests/properties tests/fuzz --hypothesis-profile nightly --numprocesses 2 --dist worksteal
+	$(BIN)/pytest tests/properties tests/fuzz tests/envs/test_books.py --hypothesis-profile nightly --numprocesses 2 --dist worksteal
 
 fuzz: $(ALL) ## Fuzz each reader of foreign bytes for FUZZ_SECONDS, guided by coverage
 	$(INSTALL) --editable '.[fuzz]'

@@ -68,6 +68,7 @@ def result(
         **gains._asdict(),
         local_qos=conditions.loss,
         qos=delivery.points,
+        effort=delivery.effort,
         harm=delivery.harm,
         delay_s=delivery.delay_s,
         energy_j=delivery.user_energy_j,

@@ -34,6 +34,7 @@ class Delivery(NamedTuple):
     airtime_s: Float  # added to the expert's backlog, s of the whole band
     user_energy_j: Float  # that the user pays for
     edge_energy_j: Float  # that the edge device pays for
+    effort: Float  # given, in 0..1
     points: Float  # delivered
     harm: Float  # points
     payment: Float  # credits
@@ -188,6 +189,7 @@ def deliver(transfers: Transfers) -> Delivery:
         airtime_s=kept * at.airtime_s,
         user_energy_j=kept * user_energy_j,
         edge_energy_j=kept * edge_energy_j,
+        effort=kept * effort,
         points=kept * points,
         harm=kept * harm,
         payment=kept * due.revenue * effort,

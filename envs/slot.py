@@ -135,6 +135,7 @@ class SlotResult(NamedTuple):
     local_utility: Annotated[Float, Entry("user", "the same had the device run all of it, credits")]
     local_qos: Annotated[Float, Entry("user", "points recovered had the device run the subtask")]
     qos: Annotated[Float, Entry("user", "points delivered", True)]
+    effort: Annotated[Float, Entry("user", "effort of its edge device, 0..1; 0: not served")]
     harm: Annotated[Float, Entry("user", "points that a harmful answer takes")]
     delay_s: Annotated[Float, Entry("user", "backlogs, transmission, computing, s; 0: not served")]
     energy_j: Annotated[Float, Entry("user", "energy of the transmission it pays for, J", True)]

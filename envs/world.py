@@ -30,6 +30,7 @@ from envs.slot import Slot, SlotResult
 from envs.state import OrNone, State, check, put, taken
 from envs.streams import generators
 from envs.transfers import Transfers
+from mechanisms.base import check_complete
 
 _STATE = ("available", "fresh", "lots")
 
@@ -83,6 +84,7 @@ class World:
         self.config = config if config is not None else WorldConfig()
         self.num_worlds = num_worlds
         self.mechanism = mechanism if mechanism is not None else mechanisms.make("none")
+        check_complete(self.mechanism, type(self.mechanism).__name__)
         self._layout = Layout(self.config, self.mechanism.allocates)
         self._seed(seed)
         self._begin_episode()

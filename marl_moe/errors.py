@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from envs import MODEL
 from mechanisms.errors import PartError
 from mechanisms.registry import nearest
 
@@ -53,21 +52,6 @@ class MetricError(PartError):
 
 class DivergedError(TrainingError):
     """A weight or a loss is not finite: the same settings lead there again."""
-
-
-def other_model(what: str, model: int, made_by: str = "") -> str:
-    """Return the message for what was made with another model of the world and would be played.
-
-    Args:
-        what: file or folder, and what it is.
-        model: the model that it was made with.
-        made_by: the version that made it, empty where nobody knows.
-    """
-    version = made_by or "the version of marl-moe"
-    return (
-        f"{what} of model {model} of the world, and worlds are played by model {MODEL}: train it "
-        f"anew, or use {version}, which made it"
-    )
 
 
 def unknown_key(key: str, valid: Iterable[str]) -> str:

@@ -73,14 +73,27 @@ def make(name: str, **params: object) -> Mechanism:
     Raises:
         UnknownNameError: there is none of that name; the message gives the nearest.
         ValueError: it has no such parameter; the message gives the nearest valid one. Or it sets
-            `voluntary`.
+            `voluntary`, or lacks what every mechanism has.
     """
     mechanism = MECHANISMS.make(name, **params)
     check_no_voluntary(mechanism, name)
     if getattr(mechanism, "name", None) != name:
         with suppress(AttributeError):  # of a property, which says what it says
             object.__setattr__(mechanism, "name", name)
+    check_complete(mechanism, name)
     return mechanism
+
+
+def check_complete(part: object, name: str) -> None:
+    """Raise ValueError where a mechanism lacks a member of `Mechanism`, such as its claims."""
+    members = ("name", "allocates", "claims", "clear")
+    lacking = [member for member in members if not hasattr(part, member)]
+    if lacking:
+        raise ValueError(
+            f"mechanism {name} has no {' and no '.join(lacking)}; a mechanism has "
+            f"{', '.join(members)}, see mechanisms.Mechanism, and "
+            "mechanisms.testing.check_mechanism tells more of what is wrong with one"
+        )
 
 
 def check_no_voluntary(part: object, name: str) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -43,6 +44,14 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_heard() -> Iterator[None]:
+    """Hear Ctrl-C, here and in processes begun here: a shell's background jobs ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

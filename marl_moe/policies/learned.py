@@ -12,7 +12,7 @@ from pydantic import NonNegativeInt, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from envs import MODEL, Slot
-from marl_moe.errors import RecordError, other_model
+from marl_moe.errors import RecordError
 from marl_moe.policies.base import ARCHITECTURE, STOCHASTIC, WEIGHTS
 from marl_moe.policies.columns import ColumnNames, columns_of, difference
 from marl_moe.policies.networks import (
@@ -23,8 +23,8 @@ from marl_moe.policies.networks import (
 )
 from marl_moe.policies.weights import Weights, read_weights, write_weights
 from marl_moe.whole_file import write_text
+from marl_moe.world_model import FIRST, other_model
 
-FIRST = 1  # the model of the world of policies that name none
 _USERS = TypeAdapter(dict[str, list[NonNegativeInt]])
 
 

@@ -30,8 +30,11 @@ NEVER = -1e9  # a logit whose probability is exactly zero in single precision
 NETWORKS: Registry[nn.Module] = Registry("network")
 register = NETWORKS.register
 OURS = ("copies", "config")  # parameters that every network takes
-# ColumnNames of a world with every default, under a mechanism that allocates nobody.
-PLAIN = columns_of(WorldConfig(), allocates=False)
+
+
+def _plain() -> ColumnNames:
+    """Return the columns of a world with every default, whose mechanism allocates nobody."""
+    return columns_of(WorldConfig(), allocates=False)
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ class NetworkConfig:
     allow_abandon: bool = True
     network: str = "pointer"
     hidden: int = 64
-    user_features: tuple[str, ...] = PLAIN.user
-    expert_features: tuple[str, ...] = PLAIN.expert
+    user_features: tuple[str, ...] = field(default_factory=lambda: _plain().user)
+    expert_features: tuple[str, ...] = field(default_factory=lambda: _plain().expert)
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

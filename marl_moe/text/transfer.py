@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from envs import Slot, SlotResult, World, WorldConfig, quality
+from envs import World, WorldConfig
+from envs.offer import Offer
 from marl_moe.policies.base import Policy, acted
 from marl_moe.text.decomposition import Subtask
 from mechanisms import Mechanism
@@ -24,7 +25,7 @@ class Transfer:
         snr_db: of the user's channel to the expert.
         users: load of the expert in this slot, this user included.
         competence: of the world's expert for this topic.
-        unit_price: credits a point.
+        unit_price: that the expert is paid for it, credits a point.
         effort: that the expert gives, in 0..1; 0 where it serves it not.
         charge: credits that the user pays.
         delay_s: until the answer is there.
@@ -84,11 +85,10 @@ class UserOfWorld:
         expert = int(world.candidates.at(actions)[0, 0]) if asked else -1
         seen = slot.conditions.links.snr_db, slot.conditions.competence
         snr_db, competence = (float(pairs[0, 0, column]) if asked else np.nan for pairs in seen)
-        price = float(slot.offer.unit_price[0, expert]) if asked else np.nan
         _, _, result = world.step(actions)
         told = {
             name: float(getattr(result, name)[0, 0]) if asked else np.nan
-            for name in ("charge", "delay_s", "energy_j", "gain")
+            for name in ("effort", "charge", "delay_s", "energy_j", "gain")
         }
         return Transfer(
             slot=slot.index,
@@ -98,22 +98,14 @@ class UserOfWorld:
             snr_db=snr_db,
             users=int(result.load[0, expert]) if asked else 0,
             competence=competence,
-            unit_price=price,
-            effort=_effort(slot, column, result) if asked else np.nan,
+            unit_price=_unit_price(slot.offer, expert) if asked else np.nan,
             late_s=max(0.0, told["delay_s"] - world.config.quality.deadline_s) if asked else np.nan,
             **told,
         )
 
 
-def _effort(slot: Slot, column: int, result: SlotResult) -> float:
-    """Return the effort that the first user's expert gave: what was delivered of all it could."""
-    if not result.transferred[0, 0]:
-        return 0.0
-    if slot.offer.free:
-        return 1.0
-    conditions, config = slot.conditions, slot.config.quality
-    survival = np.broadcast_to(conditions.survival, conditions.competence.shape)[0, 0, column]
-    timely = quality.timeliness(config, result.delay_s[0, 0]) * survival
-    competence = conditions.competence[0, 0, column]
-    full = quality.full_points(config, conditions.loss[0, 0], competence, timely)
-    return float(result.qos[0, 0] / full)
+def _unit_price(offer: Offer, expert: int) -> float:
+    """Return what an expert is paid a point of the first user, credits."""
+    if offer.allocates and offer.allocation.expert[0, 0] == expert:
+        return float(offer.allocation.pair_price[0, 0])
+    return float(offer.unit_price[0, expert])

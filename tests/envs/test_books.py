@@ -15,6 +15,7 @@ from envs import ExpertConfig, MarketConfig, RequestConfig, World, WorldConfig
 
 Actions = Callable[[World, np.random.Generator], np.ndarray]
 Prices = Callable[..., mechanisms.Mechanism]
+EXAMPLES = max(80, settings().max_examples // 4)  # a property, of worlds
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
 NAMES = ("none", "posted_price", "budgeted_price", "cost_plus", "proportional_share", "vcg")
 
@@ -61,7 +62,7 @@ def at_experts(played: Played, amount: np.ndarray) -> np.ndarray:
 
 
 @given(data=st.data())
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES)
 def test_band_and_compute_are_booked_once_and_what_is_left_over_waits(
     world_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
 ) -> None:
@@ -92,7 +93,7 @@ def test_band_and_compute_are_booked_once_and_what_is_left_over_waits(
 
 
 @given(data=st.data())
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES)
 def test_every_joule_that_is_sent_is_paid_for_by_one_side(
     world_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
 ) -> None:
@@ -126,7 +127,7 @@ def test_every_joule_that_is_sent_is_paid_for_by_one_side(
 
 
 @given(data=st.data())
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES)
 def test_credits_are_booked_once_and_no_edge_device_loses(
     world_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
 ) -> None:
@@ -180,7 +181,7 @@ def test_credits_are_booked_once_and_no_edge_device_loses(
 
 
 @given(data=st.data())
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES)
 def test_payments_to_date_are_within_budgets_to_date(
     world_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
 ) -> None:
@@ -223,7 +224,7 @@ def test_an_account_binds_where_users_request_more_than_it_holds(fixed_prices: P
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES)
 def test_who_has_spent_an_episode_budget_may_only_abandon(
     world_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
 ) -> None:

@@ -34,6 +34,7 @@ def surcharge(monkeypatch: pytest.MonkeyPatch) -> type:
     class Surcharge:
         name = "surcharge"
         allocates = False
+        claims = mechanisms.Claims()
 
         def __init__(self, rate: float = 0.0, floor: float = 0.0) -> None:
             self.rate, self.floor = rate, floor
@@ -222,3 +223,18 @@ def test_a_mechanism_is_called_by_the_name_that_it_is_registered_under(kind: str
         assert mechanisms.make("posted_price").name == PostedPrice.name == "posted_price"
     finally:
         del base.MECHANISMS["cheap"]
+
+
+def test_a_mechanism_that_is_not_whole_is_told_what_it_lacks() -> None:
+    class Priced:
+        name, allocates = "unclaimed", False
+
+        def clear(self, market: Market) -> object: ...
+
+    words = "mechanism unclaimed has no claims; a mechanism has name, allocates, claims, clear"
+    mechanisms.register("unclaimed")(Priced)
+    try:
+        with pytest.raises(ValueError, match=words):
+            mechanisms.make("unclaimed")
+    finally:
+        del base.MECHANISMS["unclaimed"]

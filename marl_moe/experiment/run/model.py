@@ -6,11 +6,10 @@ from typing import Any
 
 from envs import MODEL, WorldConfig
 from envs.section import GONE
-from marl_moe.errors import OtherModelError, other_model
+from marl_moe.errors import OtherModelError
 from marl_moe.experiment.records.environment import made_by, recorded_model
 from marl_moe.experiment.spec.section import fields_of, section_in
-
-FIRST = 1  # which no run recorded
+from marl_moe.world_model import FIRST, other_model
 
 
 def model_of(folder: Path, raw: Mapping[str, Any]) -> int:

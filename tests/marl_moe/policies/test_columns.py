@@ -133,6 +133,10 @@ def test_worlds_of_other_columns_are_refused_before_anything_is_trained(
 
 
 def test_networks_begin_with_the_columns_of_a_plain_world() -> None:
-    assert columns_of(WorldConfig(), allocates=False) == networks.PLAIN
+    network = networks.NetworkConfig(num_experts=3)
+    assert columns_of(WorldConfig(), allocates=False) == (
+        network.user_features,
+        network.expert_features,
+    )
     expected = tuple(feature.name for feature in expert_features(WorldConfig(), False))
     assert NetworkConfig(3).expert_features == expected

@@ -12,13 +12,14 @@ import mechanisms
 from envs import World, WorldConfig
 from marl_moe.policies.columns import columns_of
 from marl_moe.policies.networks import (
-    PLAIN,
     NetworkConfig,
     PointerNetwork,
     action_mask,
     carried_over,
     masked_logits,
 )
+
+PLAIN = columns_of(WorldConfig(), allocates=False)
 
 
 def observations(num_experts: int, batch: int = 4, seed: int = 0) -> Tensor:

@@ -12,7 +12,9 @@ from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 from torch import Tensor
 
 from envs import WorldConfig
-from marl_moe.policies.networks import PLAIN
+from marl_moe.policies.columns import columns_of
+
+PLAIN = columns_of(WorldConfig(), allocates=False)
 
 Batch = dict[str, Tensor]
 Make = Callable[..., Any]

@@ -10,9 +10,11 @@ import torch
 
 import mechanisms
 from envs import World, WorldConfig
-from marl_moe.policies.networks import PLAIN
+from marl_moe.policies.columns import columns_of
 from marl_moe.rllib.stock import STOCK
 from marl_moe.rllib.stock_policy import StockPolicy
+
+PLAIN = columns_of(WorldConfig(), allocates=False)
 
 pytestmark = pytest.mark.usefixtures("ray_started")
 GROUPS = {"late": [1], "early": [0]}
