@@ -8,7 +8,7 @@ prices unspecified: the defaults of those are assumptions, calibrated to its Fig
 from dataclasses import asdict
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 from pydantic.dataclasses import dataclass
 
 from envs.channel.config import ChannelConfig
@@ -25,6 +25,7 @@ from mechanisms import Effort
 # The model of the world; another number gives other results for the same keys. Runs record it, and
 # those of another model are read and not played.
 MODEL = 2
+_ROUNDING = 1e-6  # of shares that sum to 1
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -130,19 +131,38 @@ class ExpertConfig(Section):
         default=(0.5, 1.5),
         description="Private cost slope, credits a reference point (work), uniform",
     )
-    cost_report: Literal["truthful", "scaled"] = Field(
+    cost_report: Literal["truthful", "scaled", "strategic"] = Field(
         default="truthful",
-        description="Do edge devices report their costs, or the costs times a factor of their own?",
+        description="Do edge devices report their costs, the costs times a factor of their own, or "
+        "times one of those that they end up reporting to this mechanism?",
     )
     report_factor: PositiveInterval = Field(
         default=(1.0, 1.5),
         description="That factor with cost_report: scaled, uniform, one a device",
+    )
+    report_mix: tuple[tuple[PositiveFloat, NonNegativeFloat], ...] | None = Field(
+        default=None,
+        description="Those factors with cost_report: strategic, [factor, share] each, one drawn a "
+        "device; null: `marl-moe run` finds them (`mechanisms.report_equilibrium`)",
     )
 
     @model_validator(mode="after")
     def _one_pool(self) -> Self:
         if self.pool_seed is not None and self.resample == "episode":
             raise ValueError("pool_seed fixes the pool, so resample must be 'never' beside it")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_of_all(self) -> Self:
+        if self.report_mix is None:
+            return self
+        if self.cost_report != "strategic":
+            raise ValueError(
+                f"report_mix is of cost_report: strategic, and cost_report is {self.cost_report}"
+            )
+        total = sum(share for _, share in self.report_mix)
+        if not abs(total - 1) <= _ROUNDING:
+            raise ValueError(f"report_mix: its shares should sum to 1, and sum to {total:g}")
         return self
 
 

@@ -114,6 +114,8 @@ def draw_pool(
     report_factor = np.ones((drawn_worlds, num_experts))
     if config.cost_report == "scaled":
         report_factor = rng.uniform(*config.report_factor, (drawn_worlds, num_experts))
+    elif config.cost_report == "strategic":
+        report_factor = _drawn_factors(config, (drawn_worlds, num_experts), rng)
     return ExpertPool(
         topic,
         np.broadcast_to(competence, (num_worlds, num_experts, num_topics)),
@@ -121,6 +123,19 @@ def draw_pool(
         np.broadcast_to(cost_slope, (num_worlds, num_experts)),
         np.broadcast_to(report_factor, (num_worlds, num_experts)),
     )
+
+
+def _drawn_factors(
+    config: ExpertConfig, shape: tuple[int, int], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    if config.report_mix is None:
+        raise ValueError(
+            "experts.report_mix: a world of cost_report: strategic needs the factors that edge "
+            "devices end up reporting; marl-moe run finds them, as does "
+            "mechanisms.report_equilibrium"
+        )
+    factors, shares = np.array(config.report_mix).T
+    return rng.choice(factors, size=shape, p=shares / shares.sum())
 
 
 def other_topic_mean(config: ExpertConfig, num_topics: int) -> float:

@@ -11,6 +11,7 @@ _EVALUATION = 0xE7A1
 _POLICY = 0xAC7
 _LEARNED_POLICY = 0x570C
 _AUDIT = 0xA0D17
+_PLAY = 0x91A7
 _TUNING = 0x707E
 _REPLAY = 0xDA7A
 _SEARCH = 0x5EA2C4
@@ -34,6 +35,11 @@ def stochastic_policy_generator(seed: int) -> np.random.Generator:
 def audit_generator(seed: int) -> np.random.Generator:
     """Return the generator of the misreports that an audit tries."""
     return _generator(seed, _AUDIT)
+
+
+def play_generator(seed: int) -> np.random.Generator:
+    """Return the generator with which edge devices learn what to report."""
+    return _generator(seed, _PLAY)
 
 
 def tuning_seeds(seed: int) -> tuple[int, int]:

@@ -29,7 +29,7 @@ condition on it, who is strategic, and its source.
 """
 
 from mechanisms.auditing.audit import audit
-from mechanisms.auditing.report import AuditReport, Misreport
+from mechanisms.auditing.report import AuditReport, FieldRegret, Misreport
 from mechanisms.auditing.violations import violations
 from mechanisms.base import Mechanism, make, names, register
 from mechanisms.budgeted_price import BudgetedPrice
@@ -48,6 +48,7 @@ from mechanisms.outcome import Allocation, Outcome
 from mechanisms.posted_price import PostedPrice
 from mechanisms.proportional_share import ProportionalShare
 from mechanisms.shadow_price import ShadowPrice
+from mechanisms.strategic.equilibrium import ReportEquilibrium, report_equilibrium
 from mechanisms.supply import best_response, cost, outcome_at_prices, welfare
 from mechanisms.user_reports import UserReports
 from mechanisms.vcg import VCG
@@ -65,6 +66,7 @@ __all__ = [
     "DoubleAuction",
     "Effort",
     "ExpertReports",
+    "FieldRegret",
     "Fisher",
     "FreeExperts",
     "Given",
@@ -77,6 +79,7 @@ __all__ = [
     "PartError",
     "PostedPrice",
     "ProportionalShare",
+    "ReportEquilibrium",
     "ShadowPrice",
     "Side",
     "UserReports",
@@ -88,6 +91,7 @@ __all__ = [
     "names",
     "outcome_at_prices",
     "register",
+    "report_equilibrium",
     "violations",
     "welfare",
 ]

@@ -67,7 +67,8 @@ class Contract:
         only from that type's theta on), nothing depends on other reports, and a report only chooses
         a contract. Its work and its fixed cost are known and the same in every contract: they scale
         what it has, and it declines where that is less than the fixed cost, so neither changes
-        which report is best.
+        which report is best. Costs, and whether it is available, are all of its report that a menu
+        depends on, and both are claimed.
         For costs of another shape neither holds: one whose slope is small beside kappa would lose
         up to slope_0 / (8 theta_t) a unit of work by the truth, and declines. On a grid of the
         default prior and values of 1 to 9, the most that a lie gains over a contract that is kept
@@ -88,7 +89,7 @@ class Contract:
     allocates: ClassVar[bool] = False
     claims: ClassVar[Claims] = Claims(
         strategic=frozenset({"edge_devices"}),
-        incentive_compatible=frozenset({"edge_devices"}),
+        incentive_compatible=frozenset({"edge_devices.costs", "edge_devices.available"}),
         individually_rational=frozenset({"edge_devices"}),
         budget_balanced=True,
         condition="the costs of each edge device are a multiple of the base cost, the middles of "

@@ -69,6 +69,14 @@ class DoubleAuction:
         change, and one that only trades by a lie, at a price below its true ask, never exceeds.
         Lists are nobody's report, and what meets by them depends on who trades alone: nothing of
         this changes.
+    Fields: claimed are costs, capacity and availability of edge devices, and values of users and
+        whether they are pending. Of a capacity only matters whether there is one: who has none and
+        says so not would sell what it cannot serve, and earn nothing; who hides it only forgoes its
+        trade. Not claimed are topics, since a seller gains where prices of another topic are
+        higher, and a user where experts of another topic are worth something to it; nor points and
+        work. A user that says of partners that they deliver no points puts them out of reach, and
+        may so trade with another; with work told too low, most of all in one proportion with
+        points, it is charged for less work than its service takes. Band is not read.
     Budget: each pair's charge is at least its payment, in every market; the platform keeps the
         difference. `Market.budget` is ignored.
     Welfare: at most one trade a topic, the least profitable one, is lost against the efficient k;
@@ -87,7 +95,15 @@ class DoubleAuction:
     allocates: ClassVar[bool] = True
     claims: ClassVar[Claims] = Claims(
         strategic=frozenset({"edge_devices", "users"}),
-        incentive_compatible=frozenset({"edge_devices", "users"}),
+        incentive_compatible=frozenset(
+            {
+                "edge_devices.costs",
+                "edge_devices.capacity",
+                "edge_devices.available",
+                "users.value",
+                "users.pending",
+            }
+        ),
         individually_rational=frozenset({"edge_devices", "users"}),
         budget_balanced=True,
         condition="a unit of work is worth the same to a user at all experts of its topic that "

@@ -54,9 +54,10 @@ class ProportionalShare:
     No trade: where the cheapest seller alone costs more than B / D, with budget 0 or without
         sellers, nobody sells. One seller alone gets B / D, at most its value: without the reserve
         this would know no bound.
-    Strategic side: edge devices; only kappa + slope / 2 of their report matters. Work, demand and
-        fixed cost are known to the platform, and only add to u_e and scale it, so all of this holds
-        with them.
+    Strategic side: edge devices; only kappa + slope / 2 of their report matters, and whether they
+        are available: both are claimed, and no field is left by which a lie could pay. Work, demand
+        and fixed cost are known to the platform, and only add to u_e and scale it, so all of this
+        holds with them.
     Enforced only: those that sell must give effort 1, which a price below kappa + slope would not
         be answered with. Where effort is bought they give their best response to p_e instead: then
         a lower report may be paid more, and nothing is claimed.
@@ -71,7 +72,7 @@ class ProportionalShare:
     allocates: ClassVar[bool] = False
     claims: ClassVar[Claims] = Claims(
         strategic=frozenset({"edge_devices"}),
-        incentive_compatible=frozenset({"edge_devices"}),
+        incentive_compatible=frozenset({"edge_devices.costs", "edge_devices.available"}),
         individually_rational=frozenset({"edge_devices"}),
         budget_balanced=True,
         within_budget=True,

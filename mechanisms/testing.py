@@ -5,53 +5,72 @@
     def test_my_mechanism_is_a_mechanism():
         check_mechanism(MyMechanism())
 
-Claims are for `mechanisms.audit` to test: here it is about shapes, batches and empty markets, with
-effort bought and enforced.
+It is about shapes, batches and empty markets, with effort bought and enforced, and about claims,
+which an audit tries to contradict. Those that need a condition are audited on markets that meet it:
+
+    check_mechanism(MyMechanism(), markets=[my_markets])
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from mechanisms.arrays import FloatArray
+from mechanisms.auditing.kept import check_claims
 from mechanisms.base import Mechanism
 from mechanisms.candidates import load, of_own_expert
 from mechanisms.claims import Claims
-from mechanisms.effort import EFFORTS, Effort
+from mechanisms.effort import EFFORTS
 from mechanisms.errors import MarketError
 from mechanisms.market import Market
 from mechanisms.none import is_free
 from mechanisms.outcome import Outcome, fault_of
+from mechanisms.random_market import EXPERTS, LISTED, USERS, draw_market
 from mechanisms.services import services_of
 from mechanisms.supply import answer
 from mechanisms.user_reports import UserReports
 
-MARKETS, USERS, EXPERTS, LISTED = 4, 7, 5, 3
+__all__ = ["check_mechanism", "draw_market"]
+
 _ROUNDING = 1e-9
 
 
 def check_mechanism(
-    mechanism: Mechanism, *, rtol: float = 1e-7, unique_charges: bool = True
+    mechanism: Mechanism,
+    *,
+    rtol: float = 1e-7,
+    unique_charges: bool = True,
+    markets: Sequence[Market] = (),
+    misreports: int = 30,
 ) -> None:
-    """Check a mechanism on small random markets.
+    """Check a mechanism on small random markets, and its claims on these and on `markets`.
 
     Args:
         mechanism: to be checked.
         rtol: relative tolerance, and absolute in credits, up to which decisions count as equal.
         unique_charges: False where several charges are right, so that an order of lists may matter.
+        markets: batches on which claims are audited. Claims that have a `condition` are audited on
+            these alone, which must meet it.
+        misreports: number that the audit's search tries for each agent and field that is claimed,
+            beyond the known ones; 0 leaves out incentives, which take long where each market is
+            solved by a program.
 
     Raises:
         AssertionError: a check fails; the message says which.
     """
     check_description(mechanism)
-    for effort in EFFORTS:
-        for seed in range(2):
-            for listed in (None, LISTED):
-                market = draw_market(seed, listed=listed, effort=effort)
-                check_outcome(mechanism, market)
-                check_batches(mechanism, market, rtol=rtol)
+    drawn = [
+        draw_market(seed, listed=listed, effort=effort)
+        for effort in EFFORTS
+        for seed in range(2)
+        for listed in (None, LISTED)
+    ]
+    for market in drawn:
+        check_outcome(mechanism, market)
+        check_batches(mechanism, market, rtol=rtol)
     check_empty_markets(mechanism)
     if mechanism.allocates:
         check_users_are_needed(mechanism)
@@ -59,64 +78,10 @@ def check_mechanism(
         check_lists(mechanism, rtol=rtol, unique_charges=unique_charges)
     else:
         check_users_are_ignored(mechanism)
-
-
-def draw_market(
-    seed: int,
-    *,
-    users: int = USERS,
-    experts: int = EXPERTS,
-    listed: int | None = None,
-    effort: Effort = "bought",
-) -> Market:
-    """Draw markets in which places and bands are scarce, some users idle, some pairs worth nothing.
-
-    Work is half to twice the points, and some experts and pairs have fixed costs.
-
-    Args:
-        seed: of the draw.
-        users: number of users, U.
-        experts: number of experts, E.
-        listed: number of candidates of each user; None for no lists.
-        effort: see `Market`.
-    """
-    rng = np.random.default_rng(seed)
-    each = (MARKETS, experts)
-    pairs = (MARKETS, users, experts if listed is None else listed)
-    candidates = None
-    if listed is not None:
-        order = np.argsort(rng.random((MARKETS, users, experts)), axis=-1)
-        candidates = order[..., :listed]
-    market = Market(
-        unit_cost=rng.uniform(0.5, 3.0, each),
-        cost_slope=rng.uniform(0.5, 1.5, each),
-        demand=rng.uniform(0.0, 1.0, each) * (rng.random(each) < 0.9),
-        value=rng.uniform(2.0, 5.0, each),
-        budget=rng.uniform(0.2, 4.0, MARKETS) * max(users, 1),
-        users=UserReports(
-            value=rng.uniform(-1.0, 8.0, pairs),
-            points=rng.uniform(0.2, 1.0, pairs),
-            bandwidth_need=rng.uniform(200.0, 700.0, pairs),
-            topic=rng.integers(-1, 2, (MARKETS, users)),
-            candidates=candidates,
-        ),
-        capacity=rng.integers(0, 3, each),
-        bandwidth_limit=np.full(each, 1000.0),
-        expert_topic=rng.integers(0, 2, each),
-        effort=effort,
-    )
-    reports = market.users_for("a market that is drawn")
-    fixed_cost = rng.uniform(0.0, 0.3, each) * (rng.random(each) < 0.5)
-    return replace(
-        market,
-        work=market.demand * rng.uniform(0.5, 2.0, each),
-        fixed_cost=market.demand * fixed_cost,
-        users=replace(
-            reports,
-            work=reports.points * rng.uniform(0.5, 2.0, pairs),
-            fixed_cost=rng.uniform(0.0, 0.3, pairs) * (rng.random(pairs) < 0.5),
-        ),
-    )
+    audited = list(markets)
+    if not mechanism.claims.condition:
+        audited += [draw_market(0, listed=n, effort=one) for one in EFFORTS for n in (None, LISTED)]
+    check_claims(mechanism, audited, misreports=misreports, agents=1)
 
 
 def check_description(mechanism: Mechanism) -> None:

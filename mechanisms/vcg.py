@@ -24,6 +24,8 @@ from mechanisms.pairs import Pairs, pairs_of, possible
 from mechanisms.reference.assignment import AssignmentProgram
 from mechanisms.solver import CVXPY, DIRECT, Solver, check_solver
 
+_IN_VALUES = frozenset({"users.value", "users.points", "users.topic", "users.pending"})
+
 
 @register("vcg")
 @dataclass(frozen=True)
@@ -54,10 +56,24 @@ class VCG:
 
     Guarantee: the allocation is of greatest welfare, proven. A user's utility, value less charge,
         is W - W(without u): never negative; and as W(without u) does not depend on what u reports,
-        a user does best by reporting V truthfully, whatever others report (points, work and band
-        are seen in delivery, not reported). What experts get enters neither, so this holds whether
-        effort is bought or enforced. An allocation that is not proven optimal would carry none of
-        this, and is refused: `MechanismError`.
+        a user does best by reporting V truthfully, whatever others report. What experts get enters
+        neither, so this holds whether effort is bought or enforced. An allocation that is not
+        proven optimal would carry none of this, and is refused: `MechanismError`.
+    Fields that users report: beside values it is best to tell the truth about points, topic and
+        whether one is pending. Points only divide what the expert gets: told too high, it is paid
+        too little and gives less effort or none, and told too low no more than full effort; the
+        charge stays, and is due for the effort given. Of a topic only matters whether there is one.
+        Work is claimed where effort is enforced: told too low, its expert declines, and told too
+        high it is a value told too low. Where effort is bought work told a little too low pays, as
+        the price of full effort leaves the expert a margin. In both regimes points and work told
+        too low in one proportion pay: the price of a point stays what the service takes, and the
+        charge falls. With bandwidth rows a need of band told too low may pay: an expert that has
+        not the band for all who are assigned to it may leave out another.
+    Fields that edge devices report: none is claimed. A capacity or a band that is overstated pays
+        where effort is bought, as an expert may choose among more users by whom it earns. Costs pay
+        in both regimes: where effort is bought, kappa = 0 and slope + 2 kappa cost the same at full
+        effort, so that the assignment stays, and raise the price by kappa a unit of work, which
+        never loses.
     Capacity only: every W(without u) follows from one assignment, by prices instead of U more
         (`least_prices`). With bandwidth rows, or with `solver` cvxpy, it takes a program more for
         each served user: for studies, not for training.
@@ -67,8 +83,7 @@ class VCG:
         and the platform keeps W(without u) - (W - w_ue) >= 0 of each served user: the balance is
         never negative, but for rounding. No balance is claimed, since claims hold in every regime
         that they name. `Market.budget` is ignored.
-    Strategic side: users. Edge devices are taken at their word: one could gain by reporting other
-        costs.
+    Strategic side: users. Edge devices are taken at their word.
     No users, no experts, no capacity, nothing worth serving: nobody is served or charged.
     Source: Vickrey 1961, Clarke 1971, Groves 1973; least prices as Clarke payments: Leonard 1983,
         Demange, Gale and Sotomayor 1986.
@@ -81,9 +96,16 @@ class VCG:
     allocates: ClassVar[bool] = True
     claims: ClassVar[Claims] = Claims(
         strategic=frozenset({"users"}),
-        incentive_compatible=frozenset({"users"}),
+        incentive_compatible=_IN_VALUES,
         individually_rational=frozenset({"users", "edge_devices"}),
         efficient=True,
+        where_enforced=Claims(
+            strategic=frozenset({"users"}),
+            incentive_compatible=_IN_VALUES | {"users.work"},
+            individually_rational=frozenset({"users", "edge_devices"}),
+            budget_balanced=True,
+            efficient=True,
+        ),
     )
 
     def __post_init__(self) -> None:

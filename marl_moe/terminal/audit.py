@@ -1,4 +1,6 @@
-"""The table printed at the end of a market study: properties claimed beside those measured."""
+"""The tables printed at the end of a market study: properties claimed beside those measured."""
+
+from collections.abc import Collection
 
 import pandas as pd
 from rich.text import Text
@@ -15,6 +17,9 @@ HEADINGS = (
     "above budget at most",
     "payments",
     "welfare of optimum",
+    "cost factor reported",
+    "welfare as played",
+    "budget kept as played",
     "Jain edge / user",
     "envy edge / user",
     "taking part edge / user",
@@ -30,19 +35,19 @@ def audit_table(title: str, audits: pd.DataFrame) -> FittedTable:
     property is claimed, ✓, and found to be broken, ✗, then what was measured. Claims that ask
     something of a market bear a star: markets sampled from a world need not grant it.
     """
-    first = audits.iloc[0]
     agents = audits[["agents_edge_devices", "agents_users"]].max().max()
     table = FittedTable(
-        f"{title}: {audits['markets'].max():,} markets, {audits['seed'].nunique()} seed(s), "
-        f"up to {agents:,.0f} agents a side searched with {first['misreports']} misreports each; "
-        "credits per slot",
+        f"{title}: {_span(audits['markets'])} markets, {audits['seed'].nunique()} seed(s), up to "
+        f"{agents:,.0f} agents a side searched; credits per slot",
         [
             Column("mechanism", folded=True, stays=True),
             *(Column(heading, stays=at == 0) for at, heading in enumerate(HEADINGS)),
         ],
         notes=[
             "✓ claimed, ✗ claimed and broken, – not claimed; * under a condition, told below. "
-            "Regret is a lower bound."
+            "Regret is a lower bound: that of the best lie found in any field, fields one by one "
+            "below. As played: what comes of the factors on their costs that edge devices end up "
+            "reporting; in brackets the share of play at the largest factor there is."
         ],
     )
     for _, rows in audits.groupby("point", sort=False):
@@ -72,11 +77,12 @@ def _cells(rows: pd.DataFrame) -> list[str | Text]:
         return (BROKEN if broken else HOLDS) + star if claimed else UNCLAIMED
 
     def incentive(side: str) -> str:
-        claimed = side in row["claims_incentive_compatible"]
         mean, most = worst[f"regret_mean_{side}"], worst[f"regret_max_{side}"]
-        if pd.isna(most):
-            return ""
-        return f"{judged(claimed, most > TOLERANCE)} {_number(mean)} / {_number(most)}"
+        return "" if pd.isna(most) else f"{_number(mean)} / {_number(most)}"
+
+    def played(name: str, form: str) -> str:
+        value = rows[name].mean()
+        return "" if pd.isna(value) else form.format(value)
 
     def rational(side: str) -> str:
         utility = least[f"min_utility_{side}"]
@@ -103,13 +109,76 @@ def _cells(rows: pd.DataFrame) -> list[str | Text]:
         f"{judged(row['claims_within_budget'], excess > TOLERANCE)} {_number(max(excess, 0.0))}",
         f"{rows['payments'].mean():.2f}",
         f"{judged(row['claims_efficient'], abs(ratio - 1) > TOLERANCE)} {ratio:.4f}",
+        played("report_factor", "{:.2f}") + played("report_most", " [{:.0%}]"),
+        played("played_welfare_ratio", "{:.4f}"),
+        played("played_budget_kept", "{:.0%}"),
         both("jain"),
         both("envy_max"),
         both("participation"),
         f"{1000 * rows['solve_seconds'].mean():.3f}",
     )
-    name = row["point"].removeprefix("mechanism=") or row["mechanism"]
-    return [name, *map(_coloured, cells)]
+    return [_name(row), *map(_coloured, cells)]
+
+
+def regret_table(regret: pd.DataFrame, conditional: Collection[str]) -> FittedTable:
+    """Return a row for each field in which the truth is claimed to be best, or a lie pays.
+
+    All other fields are counted in a note.
+
+    Args:
+        regret: rows of `regret.parquet`.
+        conditional: points whose claims ask something of a market.
+    """
+    table = FittedTable(
+        "Regret in each field, all else being told truly; credits per slot",
+        [
+            Column("field", folded=True, stays=True),
+            Column("mean", stays=True),
+            Column("max", stays=True),
+            Column("misreports tried"),
+            Column("found of a grid's"),
+        ],
+        notes=[
+            "found of a grid's: regret found over that of 720 pairs of unit cost and slope, or of "
+            "120 factors of another field, by the agents of the first markets."
+        ],
+    )
+    silent = 0
+    for point, rows in regret.groupby("point", sort=False):
+        table.rows.append([_name(rows.iloc[0])])
+        for _, each in rows.groupby(["side", "field"], sort=False):
+            row, most = each.iloc[0], each["regret_max"].max()
+            if not row["claimed"] and most <= TOLERANCE:
+                silent += 1
+                continue
+            mark = (BROKEN if most > TOLERANCE else HOLDS) if row["claimed"] else UNCLAIMED
+            star = "*" if row["claimed"] and point in conditional else ""
+            share = each["grid_share"].mean()
+            table.rows.append(
+                [
+                    _coloured(f"{mark}{star} {row['side'].replace('_', ' ')}: {row['field']}"),
+                    _number(each["regret_mean"].max()),
+                    _number(most),
+                    _span(each["misreports"]),
+                    "" if pd.isna(share) else f"{share:.3f}",
+                ]
+            )
+    if silent:
+        table.notes.append(f"{silent} fields more, of which nothing is claimed and no lie pays.")
+    return table
+
+
+def _name(row: pd.Series) -> str:
+    """Return what a point is called: without how it was audited, and with the regime of effort."""
+    unsaid = ("audit.", "env.market.effort=")
+    words = [word for word in row["point"].split(" ") if not word.startswith(unsaid)]
+    name = " ".join(words).removeprefix("mechanism=") or row["mechanism"]
+    return f"{name}, {row['effort']}" if row["effort"] else str(name)
+
+
+def _span(values: pd.Series) -> str:
+    low, high = values.min(), values.max()
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _coloured(cell: str) -> Text:

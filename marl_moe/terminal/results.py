@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from marl_moe.experiment.records.tables import read_table
-from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.study.remarks import remarks
 from marl_moe.metrics import named
-from marl_moe.terminal.audit import audit_table, conditions
+from marl_moe.terminal.audit import audit_table, conditions, regret_table
 from marl_moe.terminal.console import say, show
 from marl_moe.terminal.summary import lost_line, summary_table
 
@@ -16,17 +15,21 @@ if TYPE_CHECKING:
     from marl_moe.experiment.run.folder import RunFolder
 
 
-def print_evaluation(spec: ExperimentSpec, evaluation: pd.DataFrame) -> None:
+def print_evaluation(run: "RunFolder", evaluation: pd.DataFrame) -> None:
     """Print the policies of a run, with means and 95 % intervals."""
+    spec = run.spec
     show(summary_table(spec.name, evaluation))
     if spec.metrics:
         headings = {metric.name: f"{metric.name}, {metric.unit}" for metric in named(spec.metrics)}
         show(summary_table(f"{spec.name}, its metrics", evaluation, headings))
 
 
-def print_audit(spec: ExperimentSpec, audits: pd.DataFrame) -> None:
-    """Print the mechanisms of a market study, and the conditions of what they claim."""
-    show(audit_table(spec.name, audits))
+def print_audit(run: "RunFolder", audits: pd.DataFrame) -> None:
+    """Print the mechanisms of a market study, regret by field, and conditions of claims."""
+    show(audit_table(run.spec.name, audits))
+    regret = read_table(run.path, "regret")
+    if len(regret):
+        show(regret_table(regret, set(audits.loc[audits["condition"] != "", "point"])))
     say(*conditions(audits))
 
 
@@ -41,7 +44,7 @@ def print_results(run: "RunFolder", table: str, results: pd.DataFrame) -> None:
         table: name of the table of results.
         results: its rows, or of policies that were played again.
     """
-    PRINTERS[table](run.spec, results)
+    PRINTERS[table](run, results)
     training, none = read_table(run.path, "training", run.spec.metrics), results.iloc[:0]
     lost = lost_line(training)
     if lost is not None:

@@ -82,7 +82,7 @@ def network_of(
             f"{', '.join(filter(None, labels)) or 'none'}"
         )
     job = next(job for job in jobs if point in (None, job.label))
-    world = job.spec.env
+    world = job.played.env
     if num_topics < world.requests.num_topics:
         raise SpecError(
             f"the world has {world.requests.num_topics} topics (env.requests.num_topics), there "

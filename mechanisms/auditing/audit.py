@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy as np
 from mechanisms.arrays import FloatArray, IntArray
 from mechanisms.assignment import optimal_welfare
 from mechanisms.auditing.clearings import Clearings
-from mechanisms.auditing.regret import Regrets, search_regrets
-from mechanisms.auditing.report import AuditReport, Misreport
-from mechanisms.auditing.utility import envy, realised_welfare, taking_part, utilities
+from mechanisms.auditing.exhaustive import grid_regrets
+from mechanisms.auditing.lies import LIES
+from mechanisms.auditing.regret import Agents, Regrets, search_regrets
+from mechanisms.auditing.report import AuditReport, FieldRegret, Misreport
+from mechanisms.auditing.utility import envy, keeps, realised_welfare, taking_part, utilities
 from mechanisms.base import Mechanism, check_no_voluntary
 from mechanisms.claims import Side
 from mechanisms.errors import MechanismError
@@ -19,21 +22,26 @@ from mechanisms.fairness import jain_index
 from mechanisms.market import Market
 from mechanisms.supply import greatest_welfare
 
+# Credits a slot, of all agents of a grid together: less is what sums round.
+_NO_REGRET = 1e-9
+
 
 def audit(
     mechanism: Mechanism,
     market: Market,
     *,
     rng: np.random.Generator,
-    misreports: int = 200,
+    misreports: int = 100,
     agents: int | None = None,
     bandwidth: bool | None = None,
+    grid_markets: int = 0,
+    fields: Collection[str] | None = None,
 ) -> AuditReport:
     """Measure a mechanism on markets whose costs and values are taken for the truth.
 
-    All is exact but regret, which is searched (`misreports.most_profitable`): edge devices lie
-    about unit_cost and cost_slope, users, where the mechanism allocates, about their row of
-    `UserReports.value`. Markets with a misreport are cleared many at a time, at most
+    All is exact but regret, which is searched in every field that is reported, one by one
+    (`auditing.lies.LIES`): lies of a known kind first, then a search (`misreports.most_profitable`)
+    from the best of them. Markets with a misreport are cleared many at a time, at most
     `regret.CHUNK_ENTRIES` entries a field. The same seed gives the same report but for
     `solve_seconds`, and with a larger number of misreports never a smaller regret. Effort is bought
     or enforced as `market.effort` says (`auditing.utility`).
@@ -42,21 +50,27 @@ def audit(
         mechanism: that is measured.
         market: true costs and values, with any leading axes.
         rng: draws agents and misreports.
-        misreports: number tried for each agent searched, >= 0.
+        misreports: number that the search tries for each agent and field of numbers, beyond the
+            lies tried first, >= 0.
         agents: searched on each side of each market, drawn at random, >= 1; None searches all.
         bandwidth: True if the optimum that an allocation's welfare is compared with keeps the
             bandwidth rows; None for as the mechanism does, which then has an attribute `bandwidth`.
+        grid_markets: of the markets, the first in which the agents also try an exhaustive grid
+            (`auditing.exhaustive`), which tells how strong the search is; 0 for none.
+        fields: that are searched, or whole sides, as in `Claims.incentive_compatible`; None for
+            all. A side none of whose fields is searched has no regret in the report.
 
     Raises:
-        ValueError: misreports or agents below its limit, an empty batch, or a mechanism that sets
-            `voluntary`.
+        ValueError: misreports, agents or grid_markets below its limit, an empty batch, or a
+            mechanism that sets `voluntary`.
         MarketError: the market lacks what the mechanism needs.
         MechanismError: not one market could be cleared, or a mechanism that allocates gave no
             allocation.
     """
     check_no_voluntary(mechanism, mechanism.name)
-    if misreports < 0:
-        raise ValueError(f"misreports = {misreports}: must be >= 0")
+    for name, number in (("misreports", misreports), ("grid_markets", grid_markets)):
+        if number < 0:
+            raise ValueError(f"{name} = {number}: must be >= 0")
     if agents is not None and agents < 1:
         raise ValueError(f"agents = {agents}: must be >= 1, or None for all")
     if not market.budget.size:
@@ -75,22 +89,36 @@ def audit(
 
     utility = {side: had for side, had in utilities(mechanism, truth, outcome).items() if had.size}
     envies = envy(mechanism, truth, outcome)
-    searched: dict[Side, Regrets] = {}
-    for side, had in utility.items():
-        searched[side] = search_regrets(
-            clearings, truth, side, had, misreports=misreports, agents=agents, rng=rng
+    searched = {side: Agents.drawn(had, agents, rng.spawn(1)[0]) for side, had in utility.items()}
+    streams = rng.spawn(len(LIES))
+    found: dict[str, Regrets] = {}
+    grid: dict[str, Regrets] = {}
+    on_grid = Clearings(mechanism)
+    for lie, stream in zip(LIES, streams, strict=True):
+        asked = fields is None or lie.name in fields or lie.side in fields
+        if not asked or lie.side not in utility or not lie.can_be_told(truth):
+            continue
+        if not all(keeps(mechanism, truth, outcome, limit) for limit in lie.binds):
+            continue
+        found[lie.name] = search_regrets(
+            clearings, truth, lie, searched[lie.side], misreports=misreports, rng=stream
         )
+        first = searched[lie.side].in_first(grid_markets)
+        if len(first):
+            grid[lie.name] = grid_regrets(on_grid, truth, lie, first)
     reached = realised_welfare(mechanism, truth, outcome)
     charges = outcome.balance + outcome.payment.sum(axis=-1)
     own_budget = getattr(mechanism, "budget", None)
     budget = truth.budget if own_budget is None else own_budget
+    searched_sides = [side for side in utility if any(name.startswith(side) for name in found)]
+    most = {side: _most(side, found) for side in searched_sides}
     return AuditReport(
         mechanism=mechanism.name,
         effort=market.effort,
         markets=len(index),
-        regret_mean={side: float(found.gain.mean()) for side, found in searched.items()},
-        regret_max={side: float(found.gain.max()) for side, found in searched.items()},
-        worst_misreport={side: _worst(found, index) for side, found in searched.items()},
+        fields={name: _field(name, one, grid.get(name), index) for name, one in found.items()},
+        regret_mean={side: float(gain.mean()) for side, gain in most.items()},
+        regret_max={side: float(gain.max()) for side, gain in most.items()},
         min_utility={side: float(had.min()) for side, had in utility.items()},
         budget_balance=float(outcome.balance.mean()),
         budget_balance_min=float(outcome.balance.min()),
@@ -104,22 +132,48 @@ def audit(
             side: float(taking_part(mechanism, truth, outcome, side).mean()) for side in utility
         },
         solve_seconds=outcome.solve_seconds / len(index),
-        misreports=misreports,
-        agents={side: len(found.agent) for side, found in searched.items()},
+        misreports={
+            side: sum(one.misreports for name, one in found.items() if name.startswith(side))
+            for side in utility
+        },
+        agents={side: len(agents) for side, agents in searched.items()},
         clearings=clearings.total,
         failed_clearings=clearings.failed,
     )
 
 
-def _worst(found: Regrets, index: IntArray) -> Misreport:
-    """Return the misreport that gains most; `index` is the place of each market in the batch."""
+def _most(side: Side, found: dict[str, Regrets]) -> FloatArray:
+    """Return what each agent of a side gains by its best lie in any field, (J,)."""
+    gains = [one.gain for name, one in found.items() if name.startswith(side)]
+    return np.max(gains, axis=0)
+
+
+def _field(name: str, found: Regrets, grid: Regrets | None, index: IntArray) -> FieldRegret:
+    """Return the regret in a field; `index` is the place of each market in the batch."""
     worst = int(found.gain.argmax())
-    return Misreport(
-        market=int(index[found.market[worst]]),
-        agent=int(found.agent[worst]),
-        report=tuple(found.report[worst].tolist()),
-        gain=float(found.gain[worst]),
+    agents = found.agents
+    share = np.nan
+    if grid is not None:
+        ours = found.gain[: len(grid.gain)].sum()
+        share = _ratio_of_grid(float(ours), float(grid.gain.sum()))
+    return FieldRegret(
+        mean=float(found.gain.mean()),
+        max=float(found.gain[worst]),
+        misreports=found.misreports,
+        grid_share=share,
+        worst=Misreport(
+            field=name,
+            market=int(index[agents.market[worst]]),
+            agent=int(agents.agent[worst]),
+            report=tuple(found.report[worst].tolist()),
+            gain=float(found.gain[worst]),
+        ),
     )
+
+
+def _ratio_of_grid(ours: float, grid: float) -> float:
+    """Return the share of a grid's regret that was found; 1 where there is none but rounding."""
+    return ours / grid if grid > _NO_REGRET else 1.0
 
 
 def _optimum(mechanism: Mechanism, truth: Market, bandwidth: bool | None) -> FloatArray:

@@ -1,13 +1,13 @@
 """Search for the misreport that pays most, without a gradient, for many agents at once.
 
-A report is a vector of D entries: (unit_cost, cost_slope) of an edge device, the row of
-`UserReports.value` of a user.
+A report is a vector of D entries, see `auditing.lies`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -31,21 +31,32 @@ class ReportSpace:
     """Reports that each of J agents may make.
 
     Attributes:
-        truth: (J, D) the true report, credits/point or credits.
+        truth: (J, D) the true report.
+        first: (J, S, D) misreports tried before the search.
         low, high: (J, D) the market's own spread of such reports, from which redraws come.
         corner: (J, D) the report next to nothing: no cost, no value.
         least: (J, D) the least report tried; -inf where there is no limit.
         scale: (J,) size of an ordinary report, > 0: what steps are measured in.
         matters: (J, D) bool, entries worth singling out.
+        searched: False where `first` is all that can be reported.
     """
 
     truth: FloatArray
+    first: FloatArray
     low: FloatArray
     high: FloatArray
     corner: FloatArray
     least: FloatArray
     scale: FloatArray
     matters: BoolArray
+    searched: bool = True
+
+    @classmethod
+    def of_few(cls, truth: FloatArray, first: FloatArray) -> Self:
+        """Return the space of the reports `first`, and no others."""
+        nothing = np.zeros(truth.shape)
+        scale, matters = np.ones(len(truth)), np.ones(truth.shape, dtype=bool)
+        return cls(truth, first, nothing, nothing, nothing, nothing, scale, matters, searched=False)
 
 
 def most_profitable(
@@ -56,7 +67,8 @@ def most_profitable(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the best report found for each agent, (J, D), and its gain over the truth, (J,), >= 0.
 
-    A misreport starts from the truth or from the best report so far, which makes it a step of a
+    First come those of `space.first`, then, where it is searched, `budget` others. Of these a
+    misreport starts from the truth or from the best report so far, which makes it a step of a
     local search from the worst case found. One entry, drawn at random, is moved in one way and all
     others in another: left as they are, redrawn from the market's spread, scaled up or down by a
     factor, shifted, each moved by noise of its own, or set to the corner. So all entries together,
@@ -69,18 +81,23 @@ def most_profitable(
         gain: from (J, R, D) reports to the (J, R) utilities they bring, less that of the truth;
             -inf where unknown.
         space: what the agents may report.
-        budget: misreports tried for each agent.
+        budget: misreports that the search tries for each agent.
         rng: draws the misreports.
     """
     best, best_gain = space.truth.copy(), np.zeros(len(space.truth))
     agents = np.arange(len(space.truth))
-    for tried in range(0, budget, ROUND):
-        reports = _misreports(space, best, rng)[:, : budget - tried]
+
+    def take(reports: FloatArray) -> None:
         gains = gain(reports)
         favourite = gains.argmax(axis=1)
         better = gains[agents, favourite] > best_gain
         best[better] = reports[agents, favourite][better]
         best_gain[better] = gains[agents, favourite][better]
+
+    for tried in range(0, space.first.shape[1], ROUND):
+        take(space.first[:, tried : tried + ROUND])
+    for tried in range(0, budget if space.searched else 0, ROUND):
+        take(_misreports(space, best, rng)[:, : budget - tried])
     return best, best_gain
 
 

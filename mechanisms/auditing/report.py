@@ -10,20 +10,44 @@ from mechanisms.effort import Effort
 
 @dataclass(frozen=True)
 class Misreport:
-    """The misreport that pays most on one side: evidence that can be cleared again.
+    """The misreport that pays most: evidence that can be cleared again.
 
     Attributes:
+        field: side and field, such as "users.points".
         market: index of the market in the batch, its leading axes flattened.
         agent: index of the edge device or user.
-        report: (unit_cost, cost_slope), credits/point, or the row of `UserReports.value`, credits,
-            by column.
+        report: what it tells, in the unit of the field: (unit_cost, cost_slope), credits/point; a
+            row of a field of users by column, of several fields factors of the truth; a whole
+            number. 0 in "available" and "pending" is withdrawing.
         gain: over the truth, credits/slot.
     """
 
+    field: str
     market: int
     agent: int
     report: tuple[float, ...]
     gain: float
+
+
+@dataclass(frozen=True)
+class FieldRegret:
+    """Regret in one field, everything else being told truly. It is a *lower bound*.
+
+    Attributes:
+        mean: gain of an agent by the best misreport found, others truthful, mean over the agents
+            searched, credits/slot.
+        max: the same for the agent that gains most, credits/slot.
+        misreports: tried for each agent.
+        grid_share: regret found over that of an exhaustive grid, both summed over the agents of
+            the grid; above 1 the search found more. NaN where no grid was tried.
+        worst: how the agent that gains most does it.
+    """
+
+    mean: float
+    max: float
+    misreports: int
+    grid_share: float
+    worst: Misreport
 
 
 @dataclass(frozen=True)
@@ -38,11 +62,11 @@ class AuditReport:
         mechanism: its name.
         effort: `Market.effort` of the markets, bought or enforced.
         markets: number of markets measured: those whose truthful reports cleared.
-        regret_mean: by side: gain of an agent by the best misreport found, others truthful, mean
-            over the agents searched, credits/slot. A *lower bound* of the true regret, and so are
-            the next two.
+        fields: by side and field ("users.points"): regret in that field.
+        regret_mean: by side: gain of an agent by its best misreport in any field, others truthful,
+            mean over the agents searched, credits/slot. A *lower bound* of the true regret, and so
+            is the next.
         regret_max: by side: the same for the agent that gains most, credits/slot.
-        worst_misreport: by side: how that agent does it.
         min_utility: by side: least ex-post utility, credits/slot; negative is a loss by taking
             part.
         budget_balance: charges less payments, mean over markets, credits/slot; negative is a
@@ -62,7 +86,7 @@ class AuditReport:
         participation: share of edge devices with positive effort, where the mechanism allocates for
             some user; share of users served, 0..1.
         solve_seconds: to clear one market at the truth, by the mechanism's own clock, seconds.
-        misreports: number tried for each agent searched.
+        misreports: by side: number tried for each agent searched, in all fields.
         agents: by side: agents searched, in all markets together.
         clearings: markets cleared in all.
         failed_clearings: of these, those in which the solver gave no answer. A market that fails at
@@ -72,9 +96,9 @@ class AuditReport:
     mechanism: str
     effort: Effort
     markets: int
+    fields: dict[str, FieldRegret]
     regret_mean: dict[Side, float]
     regret_max: dict[Side, float]
-    worst_misreport: dict[Side, Misreport]
     min_utility: dict[Side, float]
     budget_balance: float
     budget_balance_min: float
@@ -86,7 +110,12 @@ class AuditReport:
     envy_max: dict[Side, float]
     participation: dict[Side, float]
     solve_seconds: float
-    misreports: int
+    misreports: dict[Side, int]
     agents: dict[Side, int]
     clearings: int
     failed_clearings: int
+
+    def worst_misreport(self, side: Side) -> Misreport:
+        """Return the misreport of a side that pays most, in any field."""
+        of_side = [one.worst for name, one in self.fields.items() if name.startswith(side)]
+        return max(of_side, key=lambda misreport: misreport.gain)

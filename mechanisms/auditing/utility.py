@@ -14,13 +14,15 @@ import numpy as np
 
 from mechanisms.arrays import BoolArray, FloatArray, IntArray
 from mechanisms.base import Mechanism
-from mechanisms.candidates import load, of_own_expert, of_served
+from mechanisms.candidates import cells, load, of_own_expert, of_served
 from mechanisms.claims import Side
 from mechanisms.market import Market
 from mechanisms.none import is_free
 from mechanisms.outcome import Outcome
 from mechanisms.services import Services, services_of
 from mechanisms.supply import answer, cost, welfare_at
+
+_ROUNDING = 1e-9  # share of a limit, up to which it is not exceeded
 
 
 def realised_effort(mechanism: Mechanism, truth: Market, outcome: Outcome) -> FloatArray:
@@ -30,7 +32,12 @@ def realised_effort(mechanism: Mechanism, truth: Market, outcome: Outcome) -> Fl
     return _answer(truth, outcome.unit_price, outcome.effort)
 
 
-def utilities(mechanism: Mechanism, truth: Market, outcome: Outcome) -> dict[Side, FloatArray]:
+def utilities(
+    mechanism: Mechanism,
+    truth: Market,
+    outcome: Outcome,
+    binds: frozenset[str] = frozenset(),
+) -> dict[Side, FloatArray]:
     """Return the utility of each agent, credits/slot; of users only where the mechanism allocates.
 
     An edge device of demand D at price p has D (p x - kappa x - slope x^2 / 2), costs being those
@@ -43,11 +50,13 @@ def utilities(mechanism: Mechanism, truth: Market, outcome: Outcome) -> dict[Sid
         mechanism: that decided.
         truth: true costs and values; its leading axes broadcast against the outcome's.
         outcome: decided from any reports.
+        binds: limits of experts, "capacity" or "band", that were lied about: where more is
+            allocated to an expert than it has, it serves those it earns most by.
     """
     if not mechanism.allocates:
         effort = realised_effort(mechanism, truth, outcome)
         return {"edge_devices": _earned(truth, outcome.unit_price, effort)}
-    served = _served(mechanism, truth, outcome)
+    served = _served(mechanism, truth, outcome, binds)
     profit = served.services.profit(served.pair_price, served.effort)
     return {
         "edge_devices": load(profit, served.services.expert, truth.num_experts),
@@ -119,7 +128,12 @@ class _Served(NamedTuple):
     charge: FloatArray  # at this effort, credits
 
 
-def _served(mechanism: Mechanism, truth: Market, outcome: Outcome) -> _Served:
+def _served(
+    mechanism: Mechanism,
+    truth: Market,
+    outcome: Outcome,
+    binds: frozenset[str] = frozenset(),
+) -> _Served:
     allocation = outcome.allocation_by(mechanism.name)
     services = services_of(truth, allocation.expert, mechanism.name)
     ordered = of_own_expert(outcome.effort, allocation.expert)
@@ -129,10 +143,54 @@ def _served(mechanism: Mechanism, truth: Market, outcome: Outcome) -> _Served:
         effort = services.answer(
             allocation.pair_price, ordered if truth.effort == "enforced" else None
         )
-    value = _of_served(truth, truth.users_for(mechanism.name).value, allocation.expert)
+    if binds:
+        profit = services.profit(allocation.pair_price, effort)
+        effort = np.where(_fits(truth, allocation.expert, effort, profit, binds), effort, 0.0)
+    users = truth.users_for(mechanism.name)
+    # Whoever has no pending subtask has no use for an answer.
+    value = np.where(users.topic >= 0, _of_served(truth, users.value, allocation.expert), 0.0)
     # Who is served by nobody pays what it is charged, if anything.
     share = np.where(allocation.expert >= 0, effort, 1.0)
     return _Served(services, allocation.pair_price, effort, value, allocation.charge * share)
+
+
+def keeps(mechanism: Mechanism, truth: Market, outcome: Outcome, limit: str) -> bool:
+    """Return whether nothing is allocated beyond a limit of experts, "capacity" or "band".
+
+    A mechanism that goes beyond it has not asked for it, and nothing depends on what is told of it.
+    """
+    expert = outcome.allocation_by(mechanism.name).expert
+    users = truth.users_for(mechanism.name)
+    if limit == "capacity":
+        return bool(
+            (load(np.ones(expert.shape), expert, truth.num_experts) <= truth.capacity).all()
+        )
+    need = load(_of_served(truth, users.bandwidth_need, expert), expert, truth.num_experts)
+    return bool((need <= truth.bandwidth_limit * (1 + _ROUNDING)).all())
+
+
+def _fits(
+    truth: Market, expert: IntArray, effort: FloatArray, profit: FloatArray, binds: frozenset[str]
+) -> BoolArray:
+    """Return the users (..., U) whom experts can serve, in the order of what they earn by them."""
+    users = truth.users_for("an audit of limits")
+    cell = cells(expert[..., np.newaxis], truth.num_experts)[..., 0]
+    serves = np.flatnonzero((expert >= 0) & (effort > 0))
+    order = serves[np.lexsort((-profit.ravel()[serves], cell.ravel()[serves]))]
+    fits = np.zeros(expert.size, dtype=bool)
+    fits[order] = True
+    limits: dict[str, tuple[FloatArray, FloatArray]] = {
+        "capacity": (np.ones(expert.shape), truth.capacity.astype(np.float64)),
+        "band": (_of_served(truth, users.bandwidth_need, expert), truth.bandwidth_limit),
+    }
+    first = np.diff(cell.ravel()[order], prepend=-1) != 0
+    for name in binds:
+        need, limit = limits[name]
+        taken = need.ravel()[order].cumsum()
+        before = np.where(first, taken - need.ravel()[order], 0.0)
+        taken = taken - np.maximum.accumulate(before)
+        fits[order] &= taken <= of_own_expert(limit, expert).ravel()[order] * (1 + _ROUNDING)
+    return fits.reshape(expert.shape)
 
 
 def _answer(truth: Market, unit_price: FloatArray, ordered: FloatArray) -> FloatArray:

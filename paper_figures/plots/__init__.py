@@ -13,4 +13,5 @@ import paper_figures.plots.pricing
 import paper_figures.plots.price_response
 import paper_figures.plots.price_paths
 import paper_figures.plots.budgets
+import paper_figures.plots.manipulation
 import paper_figures.plots.sensitivity

@@ -1,6 +1,7 @@
 """Misreports of costs: prices follow the reports, effort and cost the truth."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,3 +85,39 @@ def test_newcomers_report_by_factors_of_their_own_and_a_state_keeps_all() -> Non
     )
     other.set_state(world.get_state())
     np.testing.assert_array_equal(other.pool.report_factor, world.pool.report_factor)
+
+
+MIX = ((1.0, 0.25), (1.5, 0.0), (2.5, 0.75))
+STRATEGIC = ExpertConfig(cost_report="strategic", report_mix=MIX)
+
+
+def test_strategic_devices_report_by_factors_of_the_mix_in_their_shares() -> None:
+    world = World(replace(CONFIG, experts=STRATEGIC), num_worlds=400, seed=0)
+    truthful = World(replace(CONFIG, experts=ExpertConfig()), num_worlds=400, seed=0)
+    factor = world.pool.report_factor
+    assert set(np.unique(factor)) == {1.0, 2.5}
+    four_sigma = 4 * np.sqrt(0.25 * 0.75 / factor.size)
+    assert (factor == 2.5).mean() == pytest.approx(0.75, abs=four_sigma)
+    for name in ("competence", "unit_cost", "cost_slope"):
+        np.testing.assert_array_equal(getattr(world.pool, name), getattr(truthful.pool, name))
+
+
+def test_a_strategic_world_without_a_mix_says_who_finds_it() -> None:
+    with pytest.raises(ValueError, match=r"experts\.report_mix: .* marl-moe run finds them"):
+        World(replace(CONFIG, experts=ExpertConfig(cost_report="strategic")))
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"cost_report": "strategic", "report_mix": ((1.0, 0.5),)}, "sum to 1, and sum to 0.5"),
+        ({"cost_report": "strategic", "report_mix": ()}, "sum to 1, and sum to 0"),
+        ({"cost_report": "strategic", "report_mix": ((0.0, 1.0),)}, "greater than 0"),
+        ({"cost_report": "strategic", "report_mix": ((1.0, -1.0), (2.0, 2.0))}, "greater than or"),
+        ({"cost_report": "scaled", "report_mix": MIX}, "and cost_report is scaled"),
+        ({"report_mix": MIX}, "and cost_report is truthful"),
+    ],
+)
+def test_a_mix_that_cannot_be_drawn_from_is_refused(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ExpertConfig(**keys)

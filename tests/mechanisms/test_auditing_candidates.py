@@ -105,7 +105,7 @@ def test_a_misreport_is_told_by_column_and_gains_what_is_told(draw_lists: DrawMa
     report = mechanisms.audit(
         mechanism, market, rng=np.random.default_rng(3), misreports=40, agents=2
     )
-    found = report.worst_misreport["users"]
+    found = report.fields["users.value"].worst
     truth = market.world(found.market)
     lie = truth.users.value.copy()
     assert len(found.report) == lie.shape[-1] == 3
@@ -134,16 +134,17 @@ def test_as_many_markets_are_cleared_at_a_time_as_pairs_allow(
     mechanisms.audit(
         mechanisms.make("vcg"), market, rng=np.random.default_rng(0), misreports=5, agents=5
     )
-    assert sizes[1:] == [10 * 5 * 9 * 3] * 4  # five of either side in each of four markets
+    assert set(sizes[1:]) <= {10 * reports * 9 * 3 for reports in range(1, 6)}
+    assert max(sizes[1:]) == 10 * 5 * 9 * 3
 
 
 @pytest.mark.parametrize("name", ["vcg", "fisher"])
 def test_what_is_measured_at_the_truth_is_what_the_market_of_all_experts_shows(
     name: str, draw_lists: DrawMarket, with_all_experts: Callable[[Market], Market]
 ) -> None:
-    market, mechanism = shared_bands(draw_lists), mechanisms.make(name)
+    market, mechanism = shared_bands(draw_lists, (3,)), mechanisms.make(name)
     ours, theirs = (
-        mechanisms.audit(mechanism, asked, rng=np.random.default_rng(0), misreports=0)
+        mechanisms.audit(mechanism, asked, rng=np.random.default_rng(0), misreports=0, agents=1)
         for asked in (market, with_all_experts(market))
     )
     for field in ("min_utility", "jain", "envy_max", "participation"):

@@ -175,8 +175,15 @@ def sold(value: FloatArray, rank: int) -> tuple[IntArray, FloatArray]:
 def audited(
     mechanism: Mechanism, market: Market, *, misreports: int = 200, agents: int | None = None
 ) -> AuditReport:
-    rng = np.random.default_rng(1)
-    return mechanisms.audit(mechanism, market, rng=rng, misreports=misreports, agents=agents)
+    """Audit what is told to these mechanisms: values where they allocate, else costs."""
+    return mechanisms.audit(
+        mechanism,
+        market,
+        rng=np.random.default_rng(1),
+        misreports=misreports,
+        agents=agents,
+        fields=["users.value" if mechanism.allocates else "edge_devices.costs"],
+    )
 
 
 def one_sale(*bids: float) -> Market:
@@ -227,7 +234,7 @@ def test_users_regret_never_falls_as_the_budget_grows_and_the_same_users_are_dra
     ]
     means = [report.regret_mean["users"] for report in reports]
     assert means == sorted(means)
-    assert means[0] == 0 < means[3] < means[-1]
+    assert 0 < means[0] < means[-1]  # lies that are tried first find most of it
 
 
 @pytest.mark.parametrize("mechanism", [OptimalClarke(), SecondPrice()])
@@ -252,8 +259,8 @@ def test_the_best_bid_at_a_first_price_is_the_next_bid(
 ) -> None:
     report = audited(FirstPrice(), one_sale(*bids))
     assert 0.95 * gain <= report.regret_max["users"] <= gain
-    assert report.worst_misreport["users"].agent == 0
-    assert report.worst_misreport["users"].report[0] == pytest.approx(
+    assert report.worst_misreport("users").agent == 0
+    assert report.worst_misreport("users").report[0] == pytest.approx(
         bids[0] - report.regret_max["users"]
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import mechanisms
-from mechanisms import AuditReport, Claims, Misreport
+from mechanisms import AuditReport, Claims, FieldRegret, Misreport
 
 EVERYTHING = Claims(
     strategic=frozenset({"edge_devices", "users"}),
@@ -19,15 +19,23 @@ EVERYTHING = Claims(
 )
 
 
+def regret(**fields: float) -> dict[str, FieldRegret]:
+    """Return the greatest regret by side and field, "users__value" for "users.value"."""
+    found = {}
+    for name, most in fields.items():
+        field = name.replace("__", ".")
+        found[field] = FieldRegret(most, most, 1, np.nan, Misreport(field, 0, 0, (0.0,), most))
+    return found
+
+
 def spotless() -> AuditReport:
-    nobody = Misreport(0, 0, (0.0,), 0.0)
     return AuditReport(
         mechanism="saint",
         effort="bought",
         markets=1,
+        fields=regret(edge_devices__costs=0.0, users__value=0.0, users__points=0.0),
         regret_mean={"edge_devices": 0.0, "users": 0.0},
         regret_max={"edge_devices": 0.0, "users": 0.0},
-        worst_misreport={"edge_devices": nobody, "users": nobody},
         min_utility={"edge_devices": 0.0, "users": 0.0},
         budget_balance=0.0,
         budget_balance_min=0.0,
@@ -39,7 +47,7 @@ def spotless() -> AuditReport:
         envy_max={"edge_devices": 0.0, "users": 0.0},
         participation={"edge_devices": 1.0, "users": 1.0},
         solve_seconds=0.0,
-        misreports=1,
+        misreports={"edge_devices": 1, "users": 2},
         agents={"edge_devices": 1, "users": 1},
         clearings=1,
         failed_clearings=0,
@@ -56,12 +64,12 @@ def test_a_spotless_report_contradicts_nothing_and_a_bad_one_nothing_that_is_not
     ("measured", "words"),
     [
         (
-            {"regret_max": {"edge_devices": 0.25, "users": 0.0}},
-            "incentive compatibility of edge_devices.* 0.25 credits",
+            {"fields": regret(edge_devices__costs=0.25, users__value=0.0)},
+            "compatibility of edge_devices, .* 0.25 credits.* misreport of edge_devices.costs",
         ),
         (
-            {"regret_max": {"edge_devices": 0.0, "users": 0.5}},
-            "incentive compatibility of users.* 0.5 credits",
+            {"fields": regret(edge_devices__costs=0.0, users__value=0.25, users__points=0.5)},
+            "compatibility of users, .* 0.5 credits.* misreport of users.points",
         ),
         (
             {"min_utility": {"edge_devices": -0.125, "users": 0.0}},
@@ -76,7 +84,10 @@ def test_a_spotless_report_contradicts_nothing_and_a_bad_one_nothing_that_is_not
         ({"welfare_ratio": 0.875}, "efficiency.* 0.875 of the optimum"),
         ({"welfare_ratio": 1.125}, "efficiency.* 1.125 of the optimum"),
         ({"welfare_ratio": np.nan}, "efficiency.* nan of the optimum"),
-        ({"regret_max": {"edge_devices": 0.0}}, "incentive compatibility of users.* nan credits"),
+        (
+            {"fields": regret(edge_devices__costs=0.0), "agents": {"edge_devices": 1}},
+            "compatibility of users, .* nan credits",
+        ),
     ],
 )
 def test_each_claim_that_is_contradicted_is_told_with_the_number(
@@ -103,7 +114,38 @@ def test_claims_of_a_regime_that_there_is_not_are_refused() -> None:
 
 def test_a_difference_within_the_tolerance_is_rounding() -> None:
     report = replace(
-        spotless(), regret_max={"edge_devices": 1e-4, "users": 0.0}, welfare_ratio=1 - 1e-4
+        spotless(),
+        fields=regret(edge_devices__costs=1e-4, users__value=0.0),
+        welfare_ratio=1 - 1e-4,
     )
     assert len(mechanisms.violations(report, EVERYTHING)) == 2
     assert mechanisms.violations(report, EVERYTHING, tolerance=1e-3) == []
+
+
+def test_a_field_that_is_claimed_is_contradicted_by_its_own_lies_alone() -> None:
+    claims = Claims(incentive_compatible=frozenset({"users.value"}))
+    points = replace(spotless(), fields=regret(users__value=0.0, users__points=2.0))
+    assert mechanisms.violations(points, claims) == []
+    value = replace(spotless(), fields=regret(users__value=2.0, users__points=0.0))
+    assert len(mechanisms.violations(value, claims)) == 1
+
+
+def test_a_field_that_nobody_has_to_report_contradicts_nothing() -> None:
+    claims = Claims(incentive_compatible=frozenset({"users.bandwidth_need"}))
+    assert mechanisms.violations(spotless(), claims) == []
+
+
+def test_where_effort_is_enforced_other_claims_may_take_their_place() -> None:
+    more = Claims(incentive_compatible=frozenset({"users.points"}))
+    claims = Claims(where_enforced=more)
+    bad = replace(spotless(), fields=regret(users__points=2.0))
+    assert mechanisms.violations(bad, claims) == []
+    assert len(mechanisms.violations(replace(bad, effort="enforced"), claims)) == 1
+    assert claims.under("bought") is claims
+    assert claims.under("enforced") is more
+
+
+@pytest.mark.parametrize("claimed", ["users.valu", "experts", "costs"])
+def test_a_field_that_nobody_reports_cannot_be_claimed(claimed: str) -> None:
+    with pytest.raises(ValueError, match=f"incentive_compatible has '{claimed}'"):
+        Claims(incentive_compatible=frozenset({claimed}))

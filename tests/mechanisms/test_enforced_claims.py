@@ -73,13 +73,18 @@ def test_only_these_claim_nothing_where_effort_is_bought(name: str) -> None:
         assert mechanisms.make(other).claims.regimes == set(EFFORTS)
 
 
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", CLAIMED)
-def test_the_truth_is_best_and_nobody_loses(name: str) -> None:
+def test_the_truth_is_best_in_every_field_that_is_claimed_and_nobody_loses(
+    name: str, seed: int
+) -> None:
     mechanism = mechanisms.make(name)
-    market = CLAIMED[name](0)
+    market = CLAIMED[name](seed)
     rng = np.random.default_rng(1)
     report = mechanisms.audit(mechanism, market, rng=rng, misreports=150)
     assert mechanisms.violations(report, mechanism.claims, tolerance=1e-9) == []
+    for field in mechanism.claims.incentive_compatible:
+        assert report.fields[field].max <= 1e-9
     assert 0.1 < report.participation["edge_devices"] < 0.9
     assert report.payments > 0
 
@@ -128,13 +133,47 @@ def test_a_seller_that_lies_itself_into_a_trade_declines_it() -> None:
 
 
 @pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize("listed", [None, 3])
+def test_under_vcg_the_truth_is_best_for_users_in_the_fields_that_are_claimed(
+    listed: int | None, effort: Effort
+) -> None:
+    vcg = mechanisms.make("vcg")
+    for seed in range(3):
+        market = draw_market(seed, users=8, experts=6, listed=listed, effort=effort)
+        report = mechanisms.audit(vcg, market, rng=np.random.default_rng(seed), misreports=100)
+        claims = vcg.claims.under(effort)
+        assert mechanisms.violations(report, claims, tolerance=1e-9) == []
+        for field in claims.incentive_compatible:
+            assert report.fields[field].max <= 1e-9
+        # What is not claimed does pay.
+        assert report.fields["users.points_and_work"].max > 0.1
+        assert report.fields["edge_devices.costs"].max > 0.1
+
+
+def test_under_double_auction_lies_about_services_and_topics_pay() -> None:
+    double_auction = mechanisms.make("double_auction")
+    most: dict[str, float] = {}
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        report = mechanisms.audit(double_auction, traders(seed), rng=rng, misreports=20)
+        for name, field in report.fields.items():
+            most[name] = max(field.max, most.get(name, 0.0))
+    pays = {name for name, gain in most.items() if gain > 0.1}
+    services = {"users.points", "users.work", "users.points_and_work"}
+    assert pays == services | {"users.topic", "edge_devices.topic"}
+
+
+@pytest.mark.parametrize("effort", EFFORTS)
 @pytest.mark.parametrize("name", [name for name in mechanisms.names() if name not in CLAIMED])
 def test_all_others_keep_their_claims_in_both_regimes(name: str, effort: Effort) -> None:
     mechanism = mechanisms.make(name)
     for listed in (None, 3):
         market = draw_market(5, users=8, experts=5, listed=listed, effort=effort)
         rng = np.random.default_rng(0)
-        report = mechanisms.audit(mechanism, market, rng=rng, misreports=20, agents=2)
+        fields = mechanism.claims.under(effort).incentive_compatible
+        report = mechanisms.audit(
+            mechanism, market, rng=rng, misreports=20, agents=2, fields=fields
+        )
         assert mechanisms.violations(report, mechanism.claims) == []
         if name != "none":
             assert report.min_utility["edge_devices"] >= -1e-9

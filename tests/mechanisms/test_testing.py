@@ -8,7 +8,7 @@ import pytest
 
 import mechanisms
 from mechanisms import Claims, Market, Mechanism, MechanismError, Outcome
-from mechanisms.testing import check_mechanism
+from mechanisms.testing import check_mechanism, draw_market
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in mechanisms.names()]
 VARIANTS += [("vcg", {"bandwidth": True}), ("shadow_price", {"bandwidth": False})]
@@ -31,7 +31,7 @@ def test_every_mechanism_passes_the_kit_by_its_program_in_cvxpy(name: str) -> No
     # Each market is solved from nothing, so that what is the same is so to the bit; a charge that
     # does not move with the order of lists is found to what the solver rounds.
     mechanism = mechanisms.make(name, solver="cvxpy")
-    check_mechanism(mechanism, rtol=1e-9, unique_charges=name != "shadow_price")
+    check_mechanism(mechanism, rtol=1e-9, unique_charges=name != "shadow_price", misreports=0)
 
 
 def test_all_but_the_mechanisms_without_a_program_have_a_solver() -> None:
@@ -98,6 +98,69 @@ def test_the_kit_finds_a_fault_and_says_which(inner: str, fault: str, words: str
     faulty = Faulty(mechanisms.make(inner), fault, name=name)
     with pytest.raises(AssertionError, match=words):
         check_mechanism(faulty)
+
+
+@dataclass(frozen=True)
+class Boasting:
+    """Another mechanism, which claims more than that."""
+
+    inner: Mechanism
+    claims: Claims
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def allocates(self) -> bool:
+        return self.inner.allocates
+
+    def clear(self, market: Market) -> Outcome:
+        return self.inner.clear(market)
+
+
+@pytest.mark.parametrize(
+    ("inner", "claims", "words"),
+    [
+        (
+            "posted_price",
+            Claims(incentive_compatible=frozenset({"edge_devices.costs"})),
+            r"posted_price claims incentive compatibility of edge_devices.costs, and one gains "
+            r"[\d.]+ credits/slot by a misreport of edge_devices.costs, where effort is bought",
+        ),
+        (
+            "vcg",
+            Claims(incentive_compatible=frozenset({"users"}), regimes=frozenset({"enforced"})),
+            r"compatibility of users, and one gains [\d.]+ .* misreport of users.points_and_work, "
+            "where effort is enforced",
+        ),
+        ("vcg", Claims(budget_balanced=True), r"the platform keeps -[\d.]+ .* effort is bought"),
+        ("posted_price", Claims(efficient=True), r"its welfare is 0[\d.]+ of the optimum"),
+    ],
+)
+def test_the_kit_finds_a_false_claim_and_tells_of_which_field_and_how_much(
+    inner: str, claims: Claims, words: str
+) -> None:
+    with pytest.raises(AssertionError, match=words):
+        check_mechanism(Boasting(mechanisms.make(inner), claims))
+
+
+def test_claims_that_have_a_condition_are_audited_on_markets_that_meet_it() -> None:
+    claims = Claims(efficient=True, condition="there is nothing to deliver")
+    boaster = Boasting(mechanisms.make("posted_price"), claims)
+    market = draw_market(0)
+    check_mechanism(boaster)
+    check_mechanism(boaster, markets=[market.with_demand(np.zeros(market.demand.shape))])
+    with pytest.raises(AssertionError, match="posted_price claims efficiency"):
+        check_mechanism(boaster, markets=[market])
+
+
+def test_claims_of_enforced_effort_are_not_audited_where_it_is_bought() -> None:
+    claims = Claims(efficient=True, regimes=frozenset({"enforced"}), condition="none of these")
+    boaster = Boasting(mechanisms.make("posted_price"), claims)
+    check_mechanism(boaster, markets=[draw_market(0, effort="bought")])
+    with pytest.raises(AssertionError, match=r"claims efficiency.* effort is enforced"):
+        check_mechanism(boaster, markets=[draw_market(0, effort="enforced")])
 
 
 def test_an_outcome_without_allocation_is_refused_by_the_name_of_its_mechanism() -> None:

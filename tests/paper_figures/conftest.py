@@ -249,6 +249,50 @@ def pricing_tables(make_pricing: Callable[..., Tables]) -> Tables:
     return make_pricing()
 
 
+# Sweep point: welfare promised and played, factor on costs reported, whether it claims to keep the
+# budget, and the share of markets in which it does.
+AUDITED = {
+    "env.market.effort=bought mechanism=fisher": (0.2, 0.15, 1.1, True, 1.0),
+    "env.market.effort=enforced mechanism=contract": (0.8, 0.75, 1.0, False, 1.0),
+    "env.market.effort=bought mechanism=budgeted_price": (0.5, 0.7, 1.55, True, 0.0),
+    "env.market.effort=bought mechanism=none": (0.95, 0.95, 1.0, False, 1.0),
+    "env.market.effort=enforced mechanism=budgeted_price": (0.5, 0.45, 1.2, True, 1.0),
+    "env.market.effort=bought mechanism=posted_price": (0.75, 0.9, 3.1, False, 0.0),
+}
+Audited = dict[str, tuple[float, float, float, bool, float]]
+
+
+@pytest.fixture(scope="session")
+def make_audits() -> Callable[..., Tables]:
+    """A sweep over mechanisms and regimes; a seed promises 0.01 more than the one before.
+
+    It plays 0.02 less, and the mean over seeds is that of the sweep point.
+    """
+
+    def make(seeds: int = 3, audited: Audited = AUDITED) -> Tables:
+        audit = []
+        for (point, numbers), seed in product(audited.items(), range(seeds)):
+            promised, played, factor, claims, kept = numbers
+            shift = 0.01 * (seed - (seeds - 1) / 2)
+            settings = settings_of(point)
+            audit.append(
+                {
+                    "seed": seed,
+                    "point": point,
+                    "mechanism": settings["mechanism"]["name"],
+                    "effort": settings["env.market.effort"],
+                    "promised_welfare_ratio": promised + shift,
+                    "played_welfare_ratio": played - 2 * shift,
+                    "played_budget_kept": kept,
+                    "report_factor": factor + shift,
+                    "claims_within_budget": claims,
+                }
+            )
+        return add_settings({"audit": pd.DataFrame(audit)})
+
+    return make
+
+
 # Sweep point -> agent steps and seconds of an epoch, and the share of the equilibrium's gain it
 # comes to.
 TRAININGS = {

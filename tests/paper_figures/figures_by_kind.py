@@ -7,6 +7,7 @@ OF_TRAINING = {"reward_curves", "sample_efficiency", "final_rewards"}
 OF_SWEEPS = {"contention", "price_of_anarchy", "sensitivity", "upgrade", "fairness"}
 OF_USERS = OF_SWEEPS - {"upgrade"}  # of a sweep over the number of users
 OF_MARKETS = {"pricing", "price_response", "price_paths", "budgets"}
+OF_AUDITS = {"manipulation"}
 
 
 def with_budgets(tables: Tables) -> Tables:

@@ -12,6 +12,7 @@ from paper_figures import FIGURES, load_tables, render, save
 from paper_figures.figures import FORMATS
 
 from .figures_by_kind import (
+    OF_AUDITS,
     OF_MARKETS,
     OF_SWEEPS,
     OF_TRAINING,
@@ -21,7 +22,9 @@ from .figures_by_kind import (
     with_joined_experts,
 )
 
-WIDTHS = dict.fromkeys(("reward_curves", "final_rewards", "price_of_anarchy"), 3.5) | dict.fromkeys(
+WIDTHS = dict.fromkeys(
+    ("reward_curves", "final_rewards", "price_of_anarchy", "manipulation"), 3.5
+) | dict.fromkeys(
     (
         *("sample_efficiency", "policies", "reliability", "contention"),
         *(
@@ -54,6 +57,8 @@ def folder_of(name: str, folder: Path) -> Path:
     """The run that has a figure."""
     if name in ("budgets", "upgrade"):
         return folder / name
+    if name in OF_AUDITS:
+        return folder / "audits"
     return folder / (
         "contention" if name in OF_SWEEPS else "pricing" if name in OF_MARKETS else "case_study"
     )
@@ -75,14 +80,16 @@ def runs(
     make_tables: Callable[..., Tables],
     make_contention: Callable[..., Tables],
     make_pricing: Callable[..., Tables],
+    make_audits: Callable[..., Tables],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """A run at one point, and sweeps over users, mechanisms and budgets, which have all figures."""
+    """A run at one point, sweeps over users, mechanisms and budgets, and audits: all figures."""
     folder = tmp_path_factory.mktemp("runs")
     for name, make in {
         "case_study": make_tables,
         "contention": make_contention,
         "pricing": make_pricing,
+        "audits": make_audits,
     }.items():
         write(make(), folder / name)
     write(with_budgets(make_pricing()), folder / "budgets")
@@ -106,13 +113,13 @@ def test_every_figure_is_written_as_pdf_and_png(written: list[Path]) -> None:
 
 
 def test_a_run_without_a_sweep_or_a_market_refuses_their_figures_alone(run_folder: Path) -> None:
-    assert set(render(run_folder)[1]) == OF_SWEEPS | OF_MARKETS
+    assert set(render(run_folder)[1]) == OF_SWEEPS | OF_MARKETS | OF_AUDITS
 
 
 def test_a_sweep_over_users_has_its_figures_and_those_of_any_evaluation(runs: Path) -> None:
     drawn, refused, failed = render(runs / "contention")
     assert set(drawn) == OF_USERS | {"policies", "reliability"}
-    assert set(refused) == OF_TRAINING | OF_MARKETS | {"upgrade"}
+    assert set(refused) == OF_TRAINING | OF_MARKETS | OF_AUDITS | {"upgrade"}
     assert failed == {}
 
 
@@ -151,7 +158,7 @@ def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(
     folder = write({"evaluation": tables["evaluation"]}, tmp_path)
     drawn, refused, _ = render(folder)
     assert set(drawn) == {"policies", "reliability"}
-    assert set(refused) == OF_TRAINING | OF_SWEEPS | OF_MARKETS
+    assert set(refused) == OF_TRAINING | OF_SWEEPS | OF_MARKETS | OF_AUDITS
     assert "no table 'training'" in refused["reward_curves"]
 
 

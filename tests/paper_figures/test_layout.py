@@ -1,6 +1,7 @@
 """Every figure as it is laid out: texts, legends, colours and intervals."""
 
 from collections.abc import Callable
+from functools import partial
 
 import matplotlib
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.text import Text
 from paper_figures import FIGURES, looks, render
 from paper_figures.style import policy_style
 
-from .figures_by_kind import CHANGED, OF_MARKETS, OF_SWEEPS, Tables
+from .figures_by_kind import CHANGED, OF_AUDITS, OF_MARKETS, OF_SWEEPS, Tables
 
 
 @pytest.mark.parametrize("name", ["reward_curves", "final_rewards", "price_of_anarchy"])
@@ -55,7 +56,7 @@ def colours_by_policy(ax: Axes) -> dict[str, str]:
 
 def test_a_policy_has_the_same_colour_in_every_figure(tables: Tables, contention: Tables) -> None:
     for name, kind in FIGURES.items():
-        if name in OF_MARKETS | {"price_of_anarchy", "sample_efficiency"}:
+        if name in OF_MARKETS | OF_AUDITS | {"price_of_anarchy", "sample_efficiency"}:
             continue  # of some policies alone
         shown = CHANGED.get(name, dict)(contention if name in OF_SWEEPS else tables)
         colours = colours_by_policy(kind.plot(shown).get_figure(root=True).axes[0])
@@ -71,6 +72,7 @@ def test_no_text_overlaps_another_or_leaves_the_page(
     make_tables: Callable[..., Tables],
     contention: Tables,
     pricing_tables: Tables,
+    make_audits: Callable[..., Tables],
     with_settings: Callable[[Tables], Tables],
     name: str,
     sweep: bool,
@@ -79,6 +81,8 @@ def test_no_text_overlaps_another_or_leaves_the_page(
     tables = contention if sweep else make_tables(seeds=1, algorithms=["sac", "ppo"], episodes=30)
     if name in OF_MARKETS:
         tables = pricing_tables
+    elif name in OF_AUDITS:
+        tables = make_audits()
     elif not sweep:
         tables["training"]["point"] = "algorithm=" + tables["training"]["algorithm"]
         tables = with_settings(tables)
@@ -118,18 +122,19 @@ def test_one_seed_is_drawn_without_an_interval_and_the_legend_says_so(
     make_tables: Callable[..., Tables],
     make_contention: Callable[..., Tables],
     make_pricing: Callable[..., Tables],
+    make_audits: Callable[..., Tables],
     name: str,
 ) -> None:
-    make = (
-        make_contention
-        if name in OF_SWEEPS
-        else make_pricing
-        if name in OF_MARKETS
-        else make_tables
-    )
+    make: Callable[..., Tables] = partial(make_tables, episodes=8)
+    if name in OF_SWEEPS:
+        make = partial(make_contention, episodes=8)
+    elif name in OF_MARKETS:
+        make = partial(make_pricing, episodes=8)
+    elif name in OF_AUDITS:
+        make = make_audits
     texts: dict[int, list[str]] = {}
     for seeds in (1, 2):
-        tables = make(seeds=seeds, episodes=8)
+        tables = make(seeds=seeds)
         figure = FIGURES[name].plot(CHANGED.get(name, dict)(tables)).get_figure(root=True)
         legends = [*figure.legends, *(ax.get_legend() for ax in figure.axes if ax.get_legend())]
         texts[seeds] = [text.get_text() for legend in legends for text in legend.get_texts()]

@@ -79,7 +79,7 @@ def write_table(
 def read_table(folder: Path, table: str, metrics: Sequence[str] = ()) -> pd.DataFrame:
     """Read `<table>.parquet`; no rows where it was not written yet.
 
-    Columns that runs of an older model of the world lack are NaN in theirs.
+    Columns that older runs lack are NaN in theirs.
 
     Args:
         folder: where it is.
@@ -100,7 +100,7 @@ def read_table(folder: Path, table: str, metrics: Sequence[str] = ()) -> pd.Data
         found = pq.read_schema(content)
         expected = schema(table, metric_columns(table, metrics) | _logged(table, found))
         missing = set(expected.names) - set(found.names)
-        if missing and missing != set(LATER.get(table, ())):  # Arrow fills them with nulls
+        if missing - set(LATER.get(table, ())):  # Arrow fills them with nulls
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
         foreign = set(found.names) - set(expected.names)
         if foreign:  # Arrow would leave them out

@@ -8,6 +8,7 @@ from marl_moe.errors import MissingExtraError, SpecError, unknown_key
 from marl_moe.experiment.run.planned_tables import planned_tables
 from marl_moe.experiment.run.policy_checks import check_policies
 from marl_moe.experiment.run.search import check_metric
+from marl_moe.experiment.run.strategic import MARKETS, TRUTH, asks_for_mix, filled
 from marl_moe.experiment.run.training_job import policy_names
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.imports import OF_ONES_OWN
@@ -100,12 +101,20 @@ def _check_results(points: Sequence[Point]) -> None:
     for point in points:
         spec = point.spec
         where = f"sweep {point.label}: " if point.label else ""
-        if spec.kind == "market_study":
+        is_study = spec.kind == "market_study"
+        if is_study and spec.env.experts.cost_report != "truthful":
+            raise SpecError(
+                f"{where}env.experts.cost_report: a market study takes reports for the truth and "
+                f"tries others: should be truthful, got {spec.env.experts.cost_report}"
+            )
+        if is_study or asks_for_mix(spec):
             try:
-                sampled_slots(spec.env, spec.audit.markets)
+                sampled_slots(spec.env, spec.audit.markets if is_study else MARKETS)
             except ValueError as error:
                 raise SpecError(f"{where}{error}") from None
-        elif not policy_names(spec):
+        if is_study:
+            continue
+        if not policy_names(spec):
             raise SpecError(
                 f"{where}evaluation.policies: nothing is trained, so it should name a policy"
             )
@@ -151,11 +160,12 @@ def _check_worlds(points: Sequence[Point]) -> None:
             its first slot.
     """
     for point in points:
-        for env in (point.spec.env, point.spec.evaluated_env()):
-            mechanism = mechanisms.make(**point.spec.mechanism.parameters())
+        spec = filled(point.spec, TRUTH)
+        for env in (spec.env, spec.evaluated_env()):
+            mechanism = mechanisms.make(**spec.mechanism.parameters())
             try:
                 World(env, mechanism=mechanism)
-                check_metrics(point.spec.metrics, env, mechanism)
+                check_metrics(spec.metrics, env, mechanism)
             except (ValueError, MechanismError, PartError) as error:
                 raise SpecError(str(error)) from None
             except MemoryError:

@@ -19,7 +19,7 @@ class MarketStudyJob(Job):
     @property
     def tables(self) -> tuple[str, ...]:
         """See `Job`."""
-        return ("audit",)
+        return ("audit", "regret")
 
     @property
     def steps(self) -> int:
@@ -37,9 +37,9 @@ class MarketStudyJob(Job):
 
     def run(self, progress: Progress) -> Tables:
         """See `Job`."""
-        audit = self.identified(study(self.spec, self.seed))
+        tables = study(self.spec, self.seed)._asdict()
         progress.on_audit(self.seed, self.spec.mechanism.name)
-        return {"audit": audit}
+        return {name: self.identified(frame) for name, frame in tables.items()}
 
     def clean_up(self) -> None:
         """See `Job`: an audit leaves nothing on the way."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from marl_moe.experiment.records.columns import TABLES
+from marl_moe.experiment.records.columns import PLAY, TABLES
 from marl_moe.experiment.run.planning import jobs_of
 from marl_moe.experiment.run.training_job import policy_names
 from marl_moe.experiment.spec.experiment import ExperimentSpec
@@ -45,6 +45,8 @@ def _rows(table: str, spec: ExperimentSpec) -> Iterator[dict[str, Any]]:
         for column, policy in _OF_POLICIES.items()
         if column in values and policy not in policy_names(spec)
     }
+    if table == "audit" and spec.audit.play is None:
+        values |= dict.fromkeys(PLAY, float("nan"))
     if "mechanism" in values:
         values["mechanism"] = spec.mechanism.name
     if table == "training":

@@ -9,6 +9,7 @@ from envs import World
 from marl_moe.errors import RecordError, SpecError
 from marl_moe.experiment.run.compared_policies import imported_policy
 from marl_moe.experiment.run.policy_copies import trained_policy
+from marl_moe.experiment.run.strategic import TRUTH, filled
 from marl_moe.experiment.run.trained_elsewhere import origin_of
 from marl_moe.experiment.spec.policies import (
     ImportedPolicy,
@@ -42,7 +43,9 @@ def check_policies(points: Sequence[Point], seeds: Sequence[int]) -> None:
         if not tried or point.spec.kind != "train":
             continue
         mechanism = mechanisms.make(**point.spec.mechanism.parameters())
-        world = World(point.spec.evaluated_env(), WORLDS, seed=0, mechanism=mechanism)
+        world = World(
+            filled(point.spec, TRUTH).evaluated_env(), WORLDS, seed=0, mechanism=mechanism
+        )
         for entry in tried:
             for seed in seeds if isinstance(entry, PolicyOfRun) else seeds[:1]:
                 try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.run.compared_policies import compared_policy
 from marl_moe.experiment.run.job import Job, Tables
 from marl_moe.experiment.run.policy_copies import trained_policy
+from marl_moe.experiment.run.strategic import with_mix
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.labels import folder_of
 from marl_moe.experiment.spec.policies import RegisteredPolicy
@@ -64,6 +66,11 @@ class TrainingJob(Job):
         episodes = len(policy_names(self.spec)) * self.spec.evaluation.episodes
         return {"epochs of training": self.steps, "episodes of evaluation": episodes}
 
+    @cached_property
+    def played(self) -> ExperimentSpec:
+        """The experiment as it is played: with what strategic edge devices end up reporting."""
+        return with_mix(self.spec, self.label, self.folder)
+
     def bundles(self) -> Bundles:
         """See `Job`."""
         if self.spec.algorithm is None:
@@ -76,7 +83,7 @@ class TrainingJob(Job):
         if training is None:
             training = pd.DataFrame()
             if self.spec.algorithm is not None:
-                training = pd.DataFrame(train(self.spec, self.seed, self.checkpoint, progress))
+                training = pd.DataFrame(train(self.played, self.seed, self.checkpoint, progress))
         policies = [self.policy(name) for name in policy_names(self.spec)]
         tables = self.evaluate(policies, self.spec.evaluation.episodes, progress)
         tables["training"] = self.identified(training)
@@ -134,7 +141,7 @@ class TrainingJob(Job):
                 names = sorted({*policy_names(self.spec), *POLICIES})
                 raise SpecError(f"policy: {unknown_key(name, names)}")
             entry = RegisteredPolicy.of(name)
-        return compared_policy(entry, self.spec, self.label, self.seed, self.folder)
+        return compared_policy(entry, self.played, self.label, self.seed, self.folder)
 
     def evaluate(
         self, policies: Sequence[Policy], episodes: int, progress: Progress | None = None
@@ -150,7 +157,7 @@ class TrainingJob(Job):
             evaluations.append(
                 evaluate(
                     policy,
-                    self.spec.evaluated_env(),
+                    self.played.evaluated_env(),
                     mechanism,
                     self.seed,
                     episodes,

@@ -2,10 +2,11 @@
 
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from marl_moe.experiment.spec.policies import PolicyEntry, RegisteredPolicy, check_named_apart
 from marl_moe.experiment.spec.section import Section, check_policies
+from mechanisms.strategic.equilibrium import GRID, checked_grid
 
 # Policies that are compared where an experiment names none.
 COMPARED = ("local", "greedy", "topic_match", "max_snr", "random", "abandon")
@@ -42,6 +43,31 @@ class EvaluationSpec(Section):
         return next((entry for entry in self.policies if entry.shown_as == name), None)
 
 
+class PlaySpec(Section):
+    """What edge devices end up reporting: see `mechanisms.report_equilibrium`."""
+
+    rounds: int = Field(300, ge=2, description="Rounds in which they learn; more let it settle")
+    markets: int = Field(1, ge=1, description="Markets drawn in each round, of those sampled")
+    deviators: int | None = Field(
+        None,
+        ge=1,
+        description="Edge devices a market that try all factors, drawn by lot; null: all",
+    )
+    measured: int = Field(
+        100, ge=1, description="Markets in which results of play stand beside those of the truth"
+    )
+    factors: list[float] = Field(
+        default=list(GRID),
+        description="What true costs may be multiplied by: > 0, ascending, 1 among them",
+    )
+
+    @field_validator("factors")
+    @classmethod
+    def _grid(cls, factors: list[float]) -> list[float]:
+        checked_grid(factors, "factors")
+        return factors
+
+
 class AuditSpec(Section):
     """Markets sampled from the world, and how hard to look for profitable lies in them."""
 
@@ -55,7 +81,21 @@ class AuditSpec(Section):
         description="Agents a market and side whose misreports are tried, drawn by lot; null: all",
     )
     misreports: int = Field(
-        24, ge=1, description="Misreports tried an agent: the search budget of the regret"
+        50,
+        ge=0,
+        description="Misreports that a search tries, an agent and field, beyond those of a known "
+        "kind",
+    )
+    grid_markets: int = Field(
+        5,
+        ge=0,
+        description="Of the markets, the first in which agents also try an exhaustive grid of "
+        "misreports, which tells how much of it the search finds",
+    )
+    play: PlaySpec | None = Field(
+        default=PlaySpec(),
+        description="What edge devices end up reporting, and what then comes of the mechanism; "
+        "null: not asked",
     )
 
     @model_validator(mode="after")

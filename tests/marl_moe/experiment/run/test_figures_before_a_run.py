@@ -60,7 +60,9 @@ def refusal(tiny: dict[str, Any], name: str, *changes: dict[str, Any]) -> str | 
         ("upgrade", [JOINED], "no value in column 'share_of_equilibrium'"),
         ("fairness", [BAND, {"env": {"num_users": 1}}], "num_users 1 alone"),
         ("reliability", [{"evaluation": {"policies": ["random"]}}], "'random' alone"),
-        ("policies", [STUDY], "no table 'evaluation'; the tables are: audit"),
+        ("policies", [STUDY], "no table 'evaluation'; the tables are: audit, regret"),
+        ("manipulation", [], "no table 'audit'"),
+        ("manipulation", [STUDY, {"audit": {"play": None}}], "no value in column 'promised_"),
     ],
 )
 def test_a_run_that_a_figure_was_not_made_for_is_refused_before_it(
@@ -83,6 +85,7 @@ def test_a_run_that_a_figure_was_not_made_for_is_refused_before_it(
         ("pricing", [BUDGETS]),
         ("price_response", [PRICES]),
         ("upgrade", [JOINED, ALL]),
+        ("manipulation", [STUDY]),
     ],
 )
 def test_a_run_that_a_figure_was_made_for_is_not(
