@@ -22,7 +22,10 @@ from paper_figures.tables import Tables, require, require_finite
 
 STYLE = style.PRINT | style.SINGLE_COLUMN
 PROMISED, PLAYED = "promised", "played"  # the quantities of `summarise`
-EFFORT = "env.market.effort"  # key of the settings that the column `effort` tells as well
+# Keys of the settings that tell no mechanism from another: what the column `effort` tells as well,
+# and how the study was done.
+UNSHOWN = ("env.market.effort", "audit.")
+SETTLED = 0.1  # of a device's utility: where more is left to gain, play is no equilibrium
 # Headings of the regimes, downwards; one that is not here comes last, by its name.
 REGIMES = {"bought": "Effort bought", "enforced": "Effort enforced"}
 _COLOUR, _BROKEN_COLOUR = "#004488", "#BB5566"
@@ -58,6 +61,7 @@ def needed(tables: Tables) -> pd.DataFrame:
         "played_welfare_ratio",
         "played_budget_kept",
         "report_factor",
+        "exploitability_share",
     )
     columns = ("seed", "point", "mechanism", "effort", "claims_within_budget", *numbers)
     audit = require(tables, "audit", columns)
@@ -72,7 +76,8 @@ def summarise(tables: Tables) -> pd.DataFrame:
         The rows of `statistics.mean_interval` by effort, mechanism, settings and quantity
         (`PROMISED` or `PLAYED`): welfare as a share of the greatest possible. Columns added:
         report_factor, mean factor on costs that devices report; over_budget, share of markets in
-        which charges exceed the budget in play, NaN where the mechanism does not claim to keep it.
+        which charges exceed the budget in play, NaN where the mechanism does not claim to keep it;
+        left_to_gain, share of its utility that a device would gain by the best fixed factor.
         Regimes stand in the order of `REGIMES`, mechanisms in them by falling played welfare.
 
     Raises:
@@ -91,6 +96,7 @@ def summarise(tables: Tables) -> pd.DataFrame:
     added = pd.DataFrame(
         {
             "report_factor": points["report_factor"].mean(),
+            "left_to_gain": points["exploitability_share"].mean(),
             "over_budget": (1 - points["played_budget_kept"].mean()).where(claimed),
             "played": summary[summary["quantity"] == PLAYED].set_index(key)["mean"],
         }
@@ -111,7 +117,8 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     to in their own interest, both as shares of the greatest possible and with 95 % intervals over
     seeds (`summarise`). At the right stand the mean factor on costs that they report, and the share
     of markets in which charges then exceed the budget: 0 % where it is kept, a red cross where it
-    is not, nothing for mechanisms that do not claim to keep one.
+    is not, nothing for mechanisms that do not claim to keep one. A factor with a star is of play in
+    which devices have more than `SETTLED` left to gain, which is no equilibrium.
 
     Args:
         tables: of a run, "audit" among them.
@@ -148,7 +155,10 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    ax.set_xlabel("Welfare (share of the greatest possible)")
+    label = "Welfare (share of the greatest possible)"
+    if (played["left_to_gain"] > SETTLED).any():
+        label += f"\n* no equilibrium: over {SETTLED:.0%} left to gain"
+    ax.set_xlabel(label)
     _add_legend(ax, summary)
     return ax
 
@@ -178,8 +188,8 @@ def _labels(played: pd.DataFrame) -> Iterator[str]:
 
 
 def _named(settings: Settings, mechanism: str) -> Settings:
-    """Return settings that name the mechanism, as not every sweep does, without the effort."""
-    kept = {key: value for key, value in settings.items() if key != EFFORT}
+    """Return settings that name the mechanism, as not every sweep does, without `UNSHOWN`."""
+    kept = {key: value for key, value in settings.items() if not key.startswith(UNSHOWN)}
     return kept if "mechanism" in kept else {"mechanism.name": mechanism} | kept
 
 
@@ -192,8 +202,11 @@ def _draw_mean(ax: Axes, place: float, mean: float, high: float, **look: Any) ->
 def _write_columns(ax: Axes, places: list[float], played: pd.DataFrame) -> None:
     """Write the factors reported, and how often budgets are exceeded, right of the axes."""
     _write(ax, None, _FACTOR_PT, "Costs\nreported")
-    for place, factor in zip(places, played["report_factor"], strict=True):
-        if not np.isnan(factor):
+    factors = played[["report_factor", "left_to_gain"]].to_numpy()
+    for place, (factor, left) in zip(places, factors, strict=True):
+        if left > SETTLED:
+            _write(ax, place, _FACTOR_PT, f"×{factor:.2f}*", color="0.5")
+        elif not np.isnan(factor):
             _write(ax, place, _FACTOR_PT, f"×{factor:.2f}")
     if played["over_budget"].isna().all():
         return

@@ -285,6 +285,7 @@ def make_audits() -> Callable[..., Tables]:
                     "played_welfare_ratio": played - 2 * shift,
                     "played_budget_kept": kept,
                     "report_factor": factor + shift,
+                    "exploitability_share": 0.02,
                     "claims_within_budget": claims,
                 }
             )

@@ -1,5 +1,6 @@
 """The figure of manipulation draws what mechanisms promise beside what is played under them."""
 
+import json
 from collections.abc import Callable
 
 import numpy as np
@@ -167,7 +168,7 @@ def test_rows_in_which_no_equilibrium_was_asked_for_are_left_out(tables: Tables)
     audit = tables["audit"]
     without = audit["mechanism"] == "budgeted_price"
     unasked = ["promised_welfare_ratio", "played_welfare_ratio"]
-    unasked += ["played_budget_kept", "report_factor"]
+    unasked += ["played_budget_kept", "report_factor", "exploitability_share"]
     audit.loc[without, unasked] = np.nan
     shown = list(rows(manipulation.plot({"audit": audit})).values())
     kept = ["Free edge devices", "Posted price", "Fisher"]
@@ -214,3 +215,29 @@ def test_twenty_rows_fit_a_column_and_no_text_overlaps_another(make_audits: Make
         assert page.x0 <= box.x0 <= box.x1 <= page.x1, texts[index]
         assert page.y0 <= box.y0 <= box.y1 <= page.y1, texts[index]
         assert not any(box.overlaps(other) for other in boxes[index + 1 :]), texts[index]
+
+
+def test_a_factor_of_play_that_is_no_equilibrium_has_a_star(
+    make_audits: Callable[..., Tables],
+) -> None:
+    tables = make_audits()
+    audit = tables["audit"].copy()
+    first = audit["point"] == audit["point"].iloc[0]
+    audit.loc[first, "exploitability_share"] = 0.3
+    ax = manipulation.plot({"audit": audit})
+    starred = [text.get_text() for text in ax.texts if text.get_text().endswith("*")]
+    assert starred == [f"×{audit.loc[first, 'report_factor'].mean():.2f}*"]
+    assert "over 10% left to gain" in ax.get_xlabel()
+    assert "left to gain" not in manipulation.plot(tables).get_xlabel()
+
+
+def test_how_a_study_was_done_tells_no_mechanism_from_another(
+    make_audits: Callable[..., Tables],
+) -> None:
+    tables = make_audits()
+    audit = tables["audit"].copy()
+    before = [label.get_text() for label in manipulation.plot(tables).get_yticklabels()]
+    settings = [json.loads(text) | {"audit.play.rounds": 1200} for text in audit["settings"]]
+    audit["settings"] = [json.dumps(one) for one in settings]
+    after = [label.get_text() for label in manipulation.plot({"audit": audit}).get_yticklabels()]
+    assert after == before
