@@ -42,6 +42,11 @@ def play_generator(seed: int) -> np.random.Generator:
     return _generator(seed, _PLAY)
 
 
+def play_seed(seed: int) -> int:
+    """Return the seed of the worlds from whose markets strategic edge devices of a run learn."""
+    return _word(seed, _PLAY, 1)
+
+
 def tuning_seeds(seed: int) -> tuple[int, int]:
     """Return the seeds of tuning: of its worlds, and of the policies played in them."""
     worlds, policies = np.random.SeedSequence(seed, spawn_key=(_TUNING,)).generate_state(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,16 @@ FIELDS: dict[Side, tuple[str, ...]] = {
         "pending",
     ),
 }
+
+
+def check_fields(what: str, names: Collection[str]) -> None:
+    """Raise ValueError, beginning with `what`, unless all names are of sides or of their fields."""
+    if isinstance(names, str):
+        raise ValueError(f"{what} should be a set of names, got {names!r}")
+    known = [*FIELDS, *(f"{side}.{field}" for side in FIELDS for field in FIELDS[side])]
+    for name in sorted(names):
+        if name not in known:
+            raise ValueError(f"{what} has {name!r}; {nearest(name, known)}")
 
 
 @dataclass(frozen=True)
@@ -60,11 +71,11 @@ class Claims:
         if unknown:
             allowed = ", ".join(map(repr, EFFORTS))
             raise ValueError(f"claims: regimes has {unknown[0]!r}, should be among {allowed}")
-        known = [*FIELDS, *(f"{side}.{field}" for side in FIELDS for field in FIELDS[side])]
-        for claimed in sorted(self.incentive_compatible):
-            if claimed not in known:
-                words = nearest(claimed, known)
-                raise ValueError(f"claims: incentive_compatible has {claimed!r}; {words}")
+        check_fields("claims: incentive_compatible", self.incentive_compatible)
+        for key in ("strategic", "individually_rational"):
+            for side in sorted(getattr(self, key)):
+                if side not in FIELDS:
+                    raise ValueError(f"claims: {key} has {side!r}; {nearest(side, FIELDS)}")
 
     def under(self, effort: Effort) -> Claims:
         """Return what is claimed where effort is bought or enforced; of a regime not named none."""

@@ -31,8 +31,9 @@ TOLERANCE = 1e-6  # credits: what solvers leave
 def audit_table(title: str, audits: pd.DataFrame) -> FittedTable:
     """Return a row for each mechanism, in the order of the experiment.
 
-    Over several seeds a row shows the worst of each measurement. A cell says first whether the
-    property is claimed, ✓, and found to be broken, ✗, then what was measured. Claims that ask
+    Over several seeds a row shows the worst of each measurement. A cell of
+    another property than regret, of which `regret_table` tells more, says first whether it is
+    claimed, ✓, and found to be broken, ✗, then what was measured. Claims that ask
     something of a market bear a star: markets sampled from a world need not grant it.
     """
     agents = audits[["agents_edge_devices", "agents_users"]].max().max()

@@ -16,7 +16,7 @@ from mechanisms.auditing.regret import Agents, Regrets, search_regrets
 from mechanisms.auditing.report import AuditReport, FieldRegret, Misreport
 from mechanisms.auditing.utility import envy, keeps, realised_welfare, taking_part, utilities
 from mechanisms.base import Mechanism, check_no_voluntary
-from mechanisms.claims import Side
+from mechanisms.claims import Side, check_fields
 from mechanisms.errors import MechanismError
 from mechanisms.fairness import jain_index
 from mechanisms.market import Market
@@ -61,8 +61,8 @@ def audit(
             all. A side none of whose fields is searched has no regret in the report.
 
     Raises:
-        ValueError: misreports, agents or grid_markets below its limit, an empty batch, or a
-            mechanism that sets `voluntary`.
+        ValueError: misreports, agents or grid_markets below its limit, a field that there is not,
+            an empty batch, or a mechanism that sets `voluntary`.
         MarketError: the market lacks what the mechanism needs.
         MechanismError: not one market could be cleared, or a mechanism that allocates gave no
             allocation.
@@ -73,6 +73,8 @@ def audit(
             raise ValueError(f"{name} = {number}: must be >= 0")
     if agents is not None and agents < 1:
         raise ValueError(f"agents = {agents}: must be >= 1, or None for all")
+    if fields is not None:
+        check_fields("fields", fields)
     if not market.budget.size:
         raise ValueError(f"the batch {market.batch_shape} holds no market to audit")
     given = market.reshaped(market.budget.size)
@@ -94,11 +96,14 @@ def audit(
     found: dict[str, Regrets] = {}
     grid: dict[str, Regrets] = {}
     on_grid = Clearings(mechanism)
+    unsearched = set()
     for lie, stream in zip(LIES, streams, strict=True):
-        asked = fields is None or lie.name in fields or lie.side in fields
-        if not asked or lie.side not in utility or not lie.can_be_told(truth):
+        if lie.side not in utility or not lie.can_be_told(truth):
             continue
         if not all(keeps(mechanism, truth, outcome, limit) for limit in lie.binds):
+            continue
+        if fields is not None and not {lie.name, lie.side} & set(fields):
+            unsearched.add(lie.name)
             continue
         found[lie.name] = search_regrets(
             clearings, truth, lie, searched[lie.side], misreports=misreports, rng=stream
@@ -117,6 +122,7 @@ def audit(
         effort=market.effort,
         markets=len(index),
         fields={name: _field(name, one, grid.get(name), index) for name, one in found.items()},
+        unsearched=frozenset(unsearched),
         regret_mean={side: float(gain.mean()) for side, gain in most.items()},
         regret_max={side: float(gain.max()) for side, gain in most.items()},
         min_utility={side: float(had.min()) for side, had in utility.items()},
@@ -172,8 +178,10 @@ def _field(name: str, found: Regrets, grid: Regrets | None, index: IntArray) -> 
 
 
 def _ratio_of_grid(ours: float, grid: float) -> float:
-    """Return the share of a grid's regret that was found; 1 where there is none but rounding."""
-    return ours / grid if grid > _NO_REGRET else 1.0
+    """Return the share of a grid's regret that was found; 1 where neither found any."""
+    if grid > _NO_REGRET:
+        return ours / grid
+    return 1.0 if ours <= _NO_REGRET else np.nan
 
 
 def _optimum(mechanism: Mechanism, truth: Market, bandwidth: bool | None) -> FloatArray:

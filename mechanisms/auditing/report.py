@@ -39,7 +39,8 @@ class FieldRegret:
         max: the same for the agent that gains most, credits/slot.
         misreports: tried for each agent.
         grid_share: regret found over that of an exhaustive grid, both summed over the agents of
-            the grid; above 1 the search found more. NaN where no grid was tried.
+            the grid; above 1 the search found more. NaN where no grid was tried, or only the
+            search found any.
         worst: how the agent that gains most does it.
     """
 
@@ -63,6 +64,7 @@ class AuditReport:
         effort: `Market.effort` of the markets, bought or enforced.
         markets: number of markets measured: those whose truthful reports cleared.
         fields: by side and field ("users.points"): regret in that field.
+        unsearched: fields that agents have to report here and that `audit` was not asked to search.
         regret_mean: by side: gain of an agent by its best misreport in any field, others truthful,
             mean over the agents searched, credits/slot. A *lower bound* of the true regret, and so
             is the next.
@@ -97,6 +99,7 @@ class AuditReport:
     effort: Effort
     markets: int
     fields: dict[str, FieldRegret]
+    unsearched: frozenset[str]
     regret_mean: dict[Side, float]
     regret_max: dict[Side, float]
     min_utility: dict[Side, float]

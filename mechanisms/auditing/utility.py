@@ -172,7 +172,10 @@ def keeps(mechanism: Mechanism, truth: Market, outcome: Outcome, limit: str) -> 
 def _fits(
     truth: Market, expert: IntArray, effort: FloatArray, profit: FloatArray, binds: frozenset[str]
 ) -> BoolArray:
-    """Return the users (..., U) whom experts can serve, in the order of what they earn by them."""
+    """Return the users (..., U) whom experts serve: those they earn most by, while they fit.
+
+    It ends at the first that does not, so that what a lie about a limit gains is not overstated.
+    """
     users = truth.users_for("an audit of limits")
     cell = cells(expert[..., np.newaxis], truth.num_experts)[..., 0]
     serves = np.flatnonzero((expert >= 0) & (effort > 0))

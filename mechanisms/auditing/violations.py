@@ -12,7 +12,8 @@ def violations(report: AuditReport, claims: Claims, tolerance: float = 1e-6) -> 
     """Return each claimed property that the report contradicts, in words with the number.
 
     The list is empty where none is. A claim on a side that was not measured counts as contradicted:
-    nothing supports it. Where effort was bought or enforced as the claims do not cover
+    nothing supports it; so does one on a field that was not searched, unless these markets have
+    nothing of it to report. Where effort was bought or enforced as the claims do not cover
     (`claims.regimes`), nothing was claimed and nothing is contradicted. Whether the markets met
     `claims.condition` is for the caller to see to.
 
@@ -31,6 +32,10 @@ def violations(report: AuditReport, claims: Claims, tolerance: float = 1e-6) -> 
             for name, field in report.fields.items()
             if claimed in (name, name.partition(".")[0])
         ]
+        for name in sorted(report.unsearched):
+            if claimed in (name, name.partition(".")[0]):
+                says = f"claims incentive compatibility of {claimed}, and {name} was not searched"
+                found.append((False, says))
         if not measured and side in report.agents:
             continue  # in these markets nobody has it to report
         name, most = max(

@@ -43,8 +43,9 @@ class ReportEquilibrium:
         exploitability_share: the same over the size of the mean utility of a device at play; 0
             where both are 0.
         truth_regret: gain of a device by the best fixed factor over the factor 1.0, others playing
-            as they do; mean over devices, credits/slot. Where it is 0 the truth is a best reply to
-            play, and what else is played ties with it.
+            as they do; mean over devices, credits/slot. Where it is 0 no factor of the grid is a
+            better reply to play than the truth, and what else is played ties with it. The audit
+            tries other lies.
         promised: what comes of truthful reports.
         played: what comes of play, in the same markets.
         rounds: played and learned from; the second half of them is averaged.
@@ -99,13 +100,12 @@ def report_equilibrium(
     same do not lead away from it.
 
     The second half of the rounds is averaged: the first carries the way from the truth. For a half
-    alone the theory bounds no regret, so what is left is measured: `exploitability`. On fresh
-    markets, each of which is played by the mixes of one averaged round,
-    drawn at random, so that the correlation of play is kept, results of play stand beside those of
-    the truth.
+    alone the theory bounds no regret, so what is left is measured: `exploitability`. On markets
+    that are drawn anew, each played by the mixes of one averaged round, drawn at random, which
+    keeps the correlation of play, results of play stand beside those of the truth.
 
-    It clears (rounds x markets + measured) x deviators x K markets, and a few more, in calls of at
-    most `regret.CHUNK_ENTRIES` entries a field. The same seed gives the same report.
+    It clears (rounds x markets + measured) x deviators x K markets, in calls of at most
+    `regret.CHUNK_ENTRIES` entries a field, and a few more. The same seed gives the same report.
 
     Args:
         mechanism: that clears.
@@ -242,6 +242,8 @@ def checked_grid(grid: Sequence[float] | FloatArray, name: str = "grid") -> Floa
         raise ValueError(f"{name} = {grid}: must be a list of numbers > 0")
     if (np.diff(factors) <= 0).any():
         raise ValueError(f"{name} = {grid}: must ascend")
+    if len(factors) == 1:
+        raise ValueError(f"{name} = {grid}: must hold a factor beside the truth, 1.0")
     if 1.0 not in factors:
         raise ValueError(f"{name} = {grid}: must contain 1.0, the truth")
     factors.flags.writeable = False

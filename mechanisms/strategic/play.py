@@ -142,7 +142,7 @@ def alternatives(
 ) -> Alternatives:
     """Clear every market with each factor of each device that deviates.
 
-    Devices whose own draw could not be cleared are left out.
+    Devices whose own draw, or whose truth, could not be cleared are left out.
 
     Args:
         clearings: clears, and keeps count.
@@ -169,7 +169,7 @@ def alternatives(
             utility = utilities(clearings.mechanism, true, outcome)["edge_devices"]
             obtained[part] = np.where(succeeded, utility[each, :, device[part]], np.nan)
     had = obtained[np.arange(len(device)), drawn[market, device]]
-    cleared = np.isfinite(had)
+    cleared = np.isfinite(had) & np.isfinite(obtained[:, grid == 1.0]).all(axis=1)
     utility = np.where(np.isnan(obtained), had[:, np.newaxis], obtained)
     return Alternatives(market[cleared], device[cleared], utility[cleared])
 

@@ -155,10 +155,9 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    label = "Welfare (share of the greatest possible)"
-    if (played["left_to_gain"] > SETTLED).any():
-        label += f"\n* no equilibrium: over {SETTLED:.0%} left to gain"
-    ax.set_xlabel(label)
+    unsettled = (played["left_to_gain"] > SETTLED).any()
+    note = f"\n* no equilibrium: over {SETTLED:.0%} left to gain" if unsettled else ""
+    ax.set_xlabel(f"Welfare (share of the greatest possible){note}")
     _add_legend(ax, summary)
     return ax
 

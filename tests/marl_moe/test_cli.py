@@ -176,7 +176,10 @@ def test_list_names_every_shipped_experiment_and_its_file() -> None:
     ("setting", "said"),
     [
         ("evaluation.policies=[]", "evaluation.policies: nothing is trained"),
-        ("kind=market_study", "env.episode_slots should be above 10 in a market study, got 10"),
+        (
+            "kind=market_study",
+            "env.episode_slots should be above 10 where markets are sampled, got 10",
+        ),
         ("sweep={kind: [train, market_study]}", "sweep.kind: all points of a run are of one kind"),
         ("sweep={evaluation: {policies: [[random], []]}}", "evaluation.policies: nothing is"),
     ],

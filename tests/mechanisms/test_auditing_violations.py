@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import mechanisms
+import mechanisms.testing
 from mechanisms import AuditReport, Claims, FieldRegret, Misreport
 
 EVERYTHING = Claims(
@@ -32,6 +33,7 @@ def spotless() -> AuditReport:
     return AuditReport(
         mechanism="saint",
         effort="bought",
+        unsearched=frozenset(),
         markets=1,
         fields=regret(edge_devices__costs=0.0, users__value=0.0, users__points=0.0),
         regret_mean={"edge_devices": 0.0, "users": 0.0},
@@ -149,3 +151,31 @@ def test_where_effort_is_enforced_other_claims_may_take_their_place() -> None:
 def test_a_field_that_nobody_reports_cannot_be_claimed(claimed: str) -> None:
     with pytest.raises(ValueError, match=f"incentive_compatible has '{claimed}'"):
         Claims(incentive_compatible=frozenset({claimed}))
+
+
+def test_a_claim_on_a_field_that_was_not_searched_is_not_supported() -> None:
+    market = mechanisms.testing.draw_market(1, effort="enforced")
+    claims = Claims(incentive_compatible=frozenset({"edge_devices.costs"}))
+
+    def says(*fields: str) -> list[str]:
+        rng = np.random.default_rng(0)
+        cost_plus = mechanisms.make("cost_plus")
+        report = mechanisms.audit(cost_plus, market, rng=rng, misreports=5, fields=fields)
+        return mechanisms.violations(report, claims)
+
+    assert "one gains" in says("edge_devices.costs")[0]
+    assert says("edge_devices.topic") == [
+        "cost_plus claims incentive compatibility of edge_devices.costs, and edge_devices.costs "
+        "was not searched"
+    ]
+    with pytest.raises(ValueError, match=r"fields has 'edge_devices\.cost'; did you mean"):
+        says("edge_devices.cost")
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="fields should be a set of names, got 'users'"):
+        mechanisms.audit(mechanisms.make("cost_plus"), market, rng=rng, fields="users")
+
+
+@pytest.mark.parametrize("key", ["strategic", "individually_rational"])
+def test_a_side_that_there_is_not_is_answered_with_the_nearest(key: str) -> None:
+    with pytest.raises(ValueError, match=f"claims: {key} has 'user'; did you mean 'users'"):
+        Claims(**{key: frozenset({"user"})})

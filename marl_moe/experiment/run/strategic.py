@@ -3,32 +3,46 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 import mechanisms
 from envs import WorldConfig
-from marl_moe.errors import RecordError
+from marl_moe.errors import RecordError, SpecError
 from marl_moe.experiment.spec.evaluation import PlaySpec
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.labels import folder_of
 from marl_moe.experiment.spec.section import merged
 from marl_moe.experiment.study.evaluation import make_heuristic
 from marl_moe.experiment.study.market_study import mix_of, play, sample_markets
-from marl_moe.seeds import evaluation_seed
+from marl_moe.seeds import play_seed
 from marl_moe.whole_file import write_text
 
 FOLDER = "report_mix"  # in a run folder, a file for each sweep point
-SEED = 0  # whatever the seed of a job: all seeds of a point meet the same devices
+SEED = 0  # whatever the seed of a job: devices of all seeds of a point draw from the same mix
 POLICY = "greedy"
 MARKETS = 200  # sampled from the worlds; play draws from these
 
 DEVIATORS = 8  # edge devices a market that learn, where each clearing is an allocation
+# Rounds of play, the next where more than SETTLED of a device's utility is left to gain. Where each
+# clearing is an allocation the first are dear enough.
+ROUNDS, SETTLED = (600, 2400), 0.05
 Mix = list[tuple[float, float]]  # factors, and their shares of play
 TRUTH: Mix = [(1.0, 1.0)]
 
-_MIX = TypeAdapter(Mix)
+
+class Found(NamedTuple):
+    """What edge devices end up reporting, and how settled it is (`ReportEquilibrium`)."""
+
+    mix: Mix
+    rounds: int
+    exploitability_share: float
+    truth_regret: float
+    failed_clearings: int
+
+
+_FOUND = TypeAdapter(Found)
 
 
 def asks_for_mix(spec: ExperimentSpec) -> bool:
@@ -67,6 +81,7 @@ def with_mix(spec: ExperimentSpec, label: str, folder: Path) -> ExperimentSpec:
 
     Raises:
         RecordError: what was written is damaged; the message names the file.
+        SpecError: episodes are too short for markets to be sampled.
         MechanismError: the mechanism cannot clear markets of these worlds.
     """
     if not asks_for_mix(spec):
@@ -74,9 +89,9 @@ def with_mix(spec: ExperimentSpec, label: str, folder: Path) -> ExperimentSpec:
     path = folder / FOLDER / f"{folder_of(label)}.json"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(_found(spec), indent=1) + "\n")
+        write_text(path, json.dumps(_found(spec)._asdict(), indent=1) + "\n")
     try:
-        return filled(spec, _MIX.validate_json(path.read_text(encoding="utf-8")))
+        return filled(spec, _FOUND.validate_json(path.read_text(encoding="utf-8")).mix)
     except (ValidationError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise RecordError(
@@ -103,12 +118,24 @@ def _with_mix(changes: dict[str, Any], world: WorldConfig, mix: Mix) -> dict[str
     return merged(changes, {"experts": {"report_mix": told}})
 
 
-def _found(spec: ExperimentSpec) -> Mix:
+def _found(spec: ExperimentSpec) -> Found:
     """Return factors and their shares."""
     experts = replace(spec.env.experts, cost_report="truthful", report_mix=None)
     truthful = replace(spec.env, experts=experts)
-    policy = make_heuristic(POLICY, SEED)
-    markets = sample_markets(truthful, policy, MARKETS, evaluation_seed(SEED, batch=0))
+    try:
+        markets = sample_markets(truthful, make_heuristic(POLICY, SEED), MARKETS, play_seed(SEED))
+    except ValueError as error:
+        raise SpecError(f"cost_report: strategic: {error}") from None
     mechanism = mechanisms.make(**spec.mechanism.parameters())
-    learning = PlaySpec(deviators=DEVIATORS if mechanism.allocates else None)
-    return mix_of(play(mechanism, markets, learning, SEED))
+    deviators = DEVIATORS if mechanism.allocates else None
+    for rounds in ROUNDS[:1] if mechanism.allocates else ROUNDS:
+        found = play(mechanism, markets, PlaySpec(rounds=rounds, deviators=deviators), SEED)
+        if found.exploitability_share <= SETTLED:
+            break
+    return Found(
+        mix_of(found),
+        found.rounds,
+        found.exploitability_share,
+        found.truth_regret,
+        found.failed_clearings,
+    )

@@ -40,7 +40,7 @@ def sampled_slots(config: WorldConfig, count: int) -> NDArray[np.int64]:
     """
     if config.episode_slots <= SETTLING_SLOTS:
         raise ValueError(
-            f"env.episode_slots should be above {SETTLING_SLOTS} in a market study, got "
+            f"env.episode_slots should be above {SETTLING_SLOTS} where markets are sampled, got "
             f"{config.episode_slots}"
         )
     num_worlds = min(count, worlds_at_once(config))
@@ -151,8 +151,8 @@ def _row(claims: Claims, report: AuditReport) -> dict[str, object]:
     }
     for field in fields(AuditReport):
         name, value = field.name, getattr(report, field.name)
-        if name == "fields":
-            continue  # rows of a table of their own
+        if name in ("fields", "unsearched"):
+            continue  # the first are rows of a table of their own, and all are searched
         if isinstance(value, dict):
             name = "tried" if name == "misreports" else name
             row |= {f"{name}_{side}": value.get(side, np.nan) for side in get_args(Side)}

@@ -44,7 +44,9 @@ def test_what_devices_end_up_reporting_is_found_once_and_kept_in_the_run(
     result = CliRunner().invoke(app, ["run", str(source), "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     (file,) = (tmp_path / "tiny" / "report_mix").iterdir()
-    mix = json.loads(file.read_text())
+    found = json.loads(file.read_text())
+    assert found["rounds"] >= 600
+    mix = found["mix"]
     assert sum(share for _, share in mix) == pytest.approx(1)
     assert sum(factor * share for factor, share in mix) > 1.01  # they overstate their costs
     rows = pd.read_parquet(tmp_path / "tiny" / "evaluation.parquet")
@@ -52,7 +54,7 @@ def test_what_devices_end_up_reporting_is_found_once_and_kept_in_the_run(
     # It is what is played by: read again it gives the same, and with true reports something else.
     job = RunFolder.read(tmp_path / "tiny").training_jobs()[0]
     assert greedy_gain(job) == pytest.approx(rows.loc[rows["seed"] == 0, "gain"].tolist())
-    file.write_text("[[1.0, 1.0]]")
+    file.write_text(json.dumps(found | {"mix": [[1.0, 1.0]]}))
     assert greedy_gain(job_of_again(job)) != pytest.approx(greedy_gain(job))
 
 
@@ -93,7 +95,9 @@ def test_a_damaged_mix_is_named(strategic: dict[str, Any], tmp_path: Path) -> No
     assert asks_for_mix(job.spec)
     assert not asks_for_mix(job.played)
     (file,) = (job.folder / "report_mix").iterdir()
-    for content in ("[[1.0, 0.2]]", "[[-1.0, 1.0]]", "{", "[1, 2]"):
+    found = json.loads(file.read_text())
+    damaged = [found | {"mix": mix} for mix in ([[1.0, 0.2]], [[-1.0, 1.0]], [1, 2])]
+    for content in ["{", "[]", *map(json.dumps, damaged)]:
         file.write_text(content)
         with pytest.raises(RecordError, match=f"{file.name}: not what edge devices .* delete it"):
             _ = job_of_again(job).played
