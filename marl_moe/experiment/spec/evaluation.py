@@ -87,13 +87,13 @@ class AuditSpec(Section):
         "kind",
     )
     grid_markets: int = Field(
-        5,
+        0,
         ge=0,
         description="Of the markets, the first in which agents also try an exhaustive grid of "
         "misreports, which tells how much of it the search finds",
     )
     play: PlaySpec | None = Field(
-        default=PlaySpec(),
+        default=None,
         description="What edge devices end up reporting, and what then comes of the mechanism; "
         "null: not asked",
     )

@@ -62,7 +62,7 @@ def refusal(tiny: dict[str, Any], name: str, *changes: dict[str, Any]) -> str | 
         ("reliability", [{"evaluation": {"policies": ["random"]}}], "'random' alone"),
         ("policies", [STUDY], "no table 'evaluation'; the tables are: audit, regret"),
         ("manipulation", [], "no table 'audit'"),
-        ("manipulation", [STUDY, {"audit": {"play": None}}], "no value in column 'promised_"),
+        ("manipulation", [STUDY], "no value in column 'promised_"),
     ],
 )
 def test_a_run_that_a_figure_was_not_made_for_is_refused_before_it(
@@ -85,7 +85,7 @@ def test_a_run_that_a_figure_was_not_made_for_is_refused_before_it(
         ("pricing", [BUDGETS]),
         ("price_response", [PRICES]),
         ("upgrade", [JOINED, ALL]),
-        ("manipulation", [STUDY]),
+        ("manipulation", [STUDY, {"audit": {"play": {}}}]),
     ],
 )
 def test_a_run_that_a_figure_was_made_for_is_not(
