@@ -73,14 +73,13 @@ def make(name: str, **params: object) -> Mechanism:
     Raises:
         UnknownNameError: there is none of that name; the message gives the nearest.
         ValueError: it has no such parameter; the message gives the nearest valid one. Or it sets
-            `voluntary`, or lacks what every mechanism has.
+            `voluntary`.
     """
     mechanism = MECHANISMS.make(name, **params)
     check_no_voluntary(mechanism, name)
     if getattr(mechanism, "name", None) != name:
         with suppress(AttributeError):  # of a property, which says what it says
             object.__setattr__(mechanism, "name", name)
-    check_complete(mechanism, name)
     return mechanism
 
 

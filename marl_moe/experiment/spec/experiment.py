@@ -34,6 +34,7 @@ from marl_moe.experiment.spec.section import (
 from marl_moe.experiment.spec.swept_keys import check_swept, flat, is_within, settings_of
 from marl_moe.experiment.spec.yaml_loader import written_yaml
 from marl_moe.policies.columns import columns_of, difference
+from mechanisms.base import check_complete
 from mechanisms.errors import described
 
 
@@ -45,7 +46,7 @@ class MechanismSpec(OpenSection):
     @model_validator(mode="after")
     def _makes_one(self) -> Self:
         try:
-            mechanisms.make(**self.parameters())
+            check_complete(mechanisms.make(**self.parameters()), self.name)
         except (ValueError, TypeError):
             raise
         except Exception as error:  # of whatever a mechanism of a user's own does
