@@ -146,6 +146,8 @@ def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
         return st.sampled_from(["iid", "gauss_markov", EXTREME])
     if name == "parameters":
         return st.just({})  # see `_make_consistent`
+    if name == "report_mix":
+        return st.none()  # see `_make_consistent`
     alternatives = _alternatives(leaf.schema)
     values = st.one_of(
         _values(schema, leaf.default, name, leaf.is_taken, wild) for schema in alternatives
@@ -217,6 +219,10 @@ def _numbers(
 
 def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) -> None:
     """Put right what each of two fields allows and both together do not."""
+    if env["experts"]["cost_report"] == "strategic":
+        shares = draw(st.sampled_from([(1.0,), (0.5, 0.5), (0.0, 1.0)]))
+        factors = draw(st.lists(st.floats(0.1, 10.0), min_size=len(shares), max_size=len(shares)))
+        env["experts"]["report_mix"] = [list(pair) for pair in zip(factors, shares, strict=True)]
     requests, channel, experts = env["requests"], env["channel"], env["experts"]
     if requests["num_transferred"] is not None:
         requests["num_transferred"] = min(requests["num_transferred"], requests["num_subtasks"])
