@@ -82,16 +82,21 @@ def services_of(market: Market, expert: IntArray, mechanism: str) -> Services:
         MarketError: users report nothing.
     """
     users = market.users_for(mechanism)
-
-    def of_pair(amounts: FloatArray) -> FloatArray:
-        amounts = np.broadcast_to(amounts, (*expert.shape, amounts.shape[-1]))
-        return of_served(amounts, expert, users.candidates)
-
     return Services(
         expert,
-        of_pair(users.points),
-        of_pair(users.work),
-        of_pair(users.fixed_cost),
+        of_pairs_served(market, users.points, expert),
+        of_pairs_served(market, users.work, expert),
+        of_pairs_served(market, users.fixed_cost, expert),
         of_own_expert(market.unit_cost, expert),
         of_own_expert(market.cost_slope, expert),
     )
+
+
+def of_pairs_served(market: Market, amounts: FloatArray, expert: IntArray) -> FloatArray:
+    """Return the entry of amounts (..., U, C) at each user's expert (..., U), or 0.
+
+    Leading axes of the amounts broadcast to those of the allocation.
+    """
+    candidates = None if market.users is None else market.users.candidates
+    amounts = np.broadcast_to(amounts, (*expert.shape, amounts.shape[-1]))
+    return of_served(amounts, expert, candidates)

@@ -7,20 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from mechanisms.arrays import FloatArray, IntArray
-from mechanisms.assignment import optimal_welfare
+from mechanisms.arrays import IntArray
 from mechanisms.auditing.clearings import Clearings
 from mechanisms.auditing.exhaustive import grid_regrets
 from mechanisms.auditing.lies import LIES
+from mechanisms.auditing.limits import keeps
+from mechanisms.auditing.optimum import optimum, share_reached
 from mechanisms.auditing.regret import Agents, Regrets, search_regrets
 from mechanisms.auditing.report import AuditReport, FieldRegret, Misreport
-from mechanisms.auditing.utility import envy, keeps, realised_welfare, taking_part, utilities
+from mechanisms.auditing.utility import envy, realised_welfare, taking_part, utilities
 from mechanisms.base import Mechanism, check_no_voluntary
-from mechanisms.claims import Side, check_fields
+from mechanisms.budget import budget_of
+from mechanisms.claims import check_fields
 from mechanisms.errors import MechanismError
 from mechanisms.fairness import jain_index
 from mechanisms.market import Market
-from mechanisms.supply import greatest_welfare
 
 # Credits a slot, of all agents of a grid together: less is what sums round.
 _NO_REGRET = 1e-9
@@ -42,7 +43,7 @@ def audit(
     All is exact but regret, which is searched in every field that is reported, one by one
     (`auditing.lies.LIES`): lies of a known kind first, then a search (`misreports.most_profitable`)
     from the best of them. Markets with a misreport are cleared many at a time, at most
-    `regret.CHUNK_ENTRIES` entries a field. The same seed gives the same report but for
+    `clearings.CHUNK_ENTRIES` entries a field. The same seed gives the same report but for
     `solve_seconds`, and with a larger number of misreports never a smaller regret. Effort is bought
     or enforced as `market.effort` says (`auditing.utility`).
 
@@ -100,7 +101,7 @@ def audit(
     for lie, stream in zip(LIES, streams, strict=True):
         if lie.side not in utility or not lie.can_be_told(truth):
             continue
-        if not all(keeps(mechanism, truth, outcome, limit) for limit in lie.binds):
+        if not all(keeps(mechanism.name, truth, outcome, limit) for limit in lie.binds):
             continue
         if fields is not None and not {lie.name, lie.side} & set(fields):
             unsearched.add(lie.name)
@@ -113,10 +114,16 @@ def audit(
             grid[lie.name] = grid_regrets(on_grid, truth, lie, first)
     reached = realised_welfare(mechanism, truth, outcome)
     charges = outcome.balance + outcome.payment.sum(axis=-1)
-    own_budget = getattr(mechanism, "budget", None)
-    budget = truth.budget if own_budget is None else own_budget
-    searched_sides = [side for side in utility if any(name.startswith(side) for name in found)]
-    most = {side: _most(side, found) for side in searched_sides}
+    budget = budget_of(truth, getattr(mechanism, "budget", None))
+    of_sides = {
+        side: [found[lie.name] for lie in LIES if lie.side == side and lie.name in found]
+        for side in utility
+    }
+    most = {
+        side: np.max([one.gain for one in of_side], axis=0)
+        for side, of_side in of_sides.items()
+        if of_side
+    }
     return AuditReport(
         mechanism=mechanism.name,
         effort=market.effort,
@@ -131,7 +138,7 @@ def audit(
         budget_excess_max=float((charges - budget).max()),
         payments=float(outcome.payment.sum(axis=-1).mean()),
         welfare=float(reached.mean()),
-        welfare_ratio=_ratio(reached.sum(), _optimum(mechanism, truth, bandwidth).sum()),
+        welfare_ratio=share_reached(reached, optimum(mechanism, truth, bandwidth)),
         jain={side: float(jain_index(had).mean()) for side, had in utility.items()},
         envy_max={side: float(envies[side].max()) for side in utility},
         participation={
@@ -139,19 +146,12 @@ def audit(
         },
         solve_seconds=outcome.solve_seconds / len(index),
         misreports={
-            side: sum(one.misreports for name, one in found.items() if name.startswith(side))
-            for side in utility
+            side: sum(one.misreports for one in of_side) for side, of_side in of_sides.items()
         },
         agents={side: len(agents) for side, agents in searched.items()},
         clearings=clearings.total,
         failed_clearings=clearings.failed,
     )
-
-
-def _most(side: Side, found: dict[str, Regrets]) -> FloatArray:
-    """Return what each agent of a side gains by its best lie in any field, (J,)."""
-    gains = [one.gain for name, one in found.items() if name.startswith(side)]
-    return np.max(gains, axis=0)
 
 
 def _field(name: str, found: Regrets, grid: Regrets | None, index: IntArray) -> FieldRegret:
@@ -182,22 +182,3 @@ def _ratio_of_grid(ours: float, grid: float) -> float:
     if grid > _NO_REGRET:
         return ours / grid
     return 1.0 if ours <= _NO_REGRET else np.nan
-
-
-def _optimum(mechanism: Mechanism, truth: Market, bandwidth: bool | None) -> FloatArray:
-    """Return the greatest welfare (...), credits/slot.
-
-    It is that of any allocation where the mechanism allocates, else of any prices.
-    """
-    if mechanism.allocates:
-        if bandwidth is None:
-            bandwidth = bool(getattr(mechanism, "bandwidth", False))
-        return optimal_welfare(truth, bandwidth=bandwidth)
-    return greatest_welfare(truth)
-
-
-def _ratio(reached: float, optimum: float) -> float:
-    """Return the share of the optimum reached; of an optimum of 0 only 0 is a finite share."""
-    if optimum > 0:
-        return float(reached / optimum)
-    return 1.0 if reached == 0 else -np.inf

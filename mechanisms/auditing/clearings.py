@@ -14,6 +14,9 @@ from mechanisms.errors import MechanismError
 from mechanisms.market import Market
 from mechanisms.outcome import Outcome
 
+# Entries a field, at most, of the markets that are cleared in one call: 8 MB of float64.
+CHUNK_ENTRIES = 2**20
+
 
 @dataclass
 class Clearings:
@@ -64,3 +67,9 @@ def _assembled(outcomes: dict[tuple[int, ...], Outcome], batch_shape: tuple[int,
         for name, array in outcome.arrays().items():
             batch.arrays()[name][index] = array
     return replace(batch, solve_seconds=sum(one.solve_seconds for one in outcomes.values()))
+
+
+def markets_at_once(market: Market, copies: int) -> int:
+    """Return how many markets of a batch are cleared in one call, with so many copies of each."""
+    pairs = 0 if market.users is None else market.num_users * market.users.num_columns
+    return max(1, CHUNK_ENTRIES // (copies * max(market.num_experts, pairs, 1)))

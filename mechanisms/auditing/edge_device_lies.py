@@ -11,16 +11,15 @@ from mechanisms.arrays import FloatArray, IntArray
 from mechanisms.auditing.lie import (
     Lie,
     Place,
+    Report,
     allocates,
     always,
     has_limits,
     num_topics,
-    put_nothing,
     repeated,
     scaled,
     told,
     whole,
-    withdrawing,
 )
 from mechanisms.auditing.misreports import ReportSpace
 from mechanisms.market import Market
@@ -124,14 +123,19 @@ def _put_bandwidth_limit(once: Market, place: Place, reports: FloatArray) -> Mar
 
 
 EDGE_DEVICE_LIES: tuple[Lie, ...] = (
-    Lie("edge_devices", "costs", "unit_cost and cost_slope together", always, _costs, _put_costs),
+    Lie(
+        "edge_devices",
+        "costs",
+        "unit_cost and cost_slope together",
+        always,
+        Report(_costs, _put_costs),
+    ),
     Lie(
         "edge_devices",
         "capacity",
         "of those allocated above the true one, it serves those it earns most by",
         allocates,
-        _capacity,
-        _put_capacity,
+        Report(_capacity, _put_capacity),
         frozenset({"capacity"}),
     ),
     Lie(
@@ -139,18 +143,15 @@ EDGE_DEVICE_LIES: tuple[Lie, ...] = (
         "bandwidth_limit",
         "of those allocated above the true one, it serves those it earns most by",
         has_limits,
-        _bandwidth_limit,
-        _put_bandwidth_limit,
+        Report(_bandwidth_limit, _put_bandwidth_limit),
         frozenset({"band"}),
     ),
-    Lie("edge_devices", "topic", "another of the market", always, _expert_topic, _put_expert_topic),
     Lie(
         "edge_devices",
-        "available",
-        "it withdraws",
+        "topic",
+        "another of the market",
         always,
-        withdrawing,
-        put_nothing,
-        without_clearing=True,
+        Report(_expert_topic, _put_expert_topic),
     ),
+    Lie("edge_devices", "available", "it withdraws", always, None),
 )

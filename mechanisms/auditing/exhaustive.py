@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +10,8 @@ from mechanisms.arrays import FloatArray
 from mechanisms.auditing.clearings import Clearings
 from mechanisms.auditing.edge_device_lies import LEAST_SLOPE
 from mechanisms.auditing.lie import Lie
-from mechanisms.auditing.misreports import ReportSpace, most_profitable
-from mechanisms.auditing.regret import Agents, Regrets, regrets_by, search_regrets
+from mechanisms.auditing.misreports import ReportSpace
+from mechanisms.auditing.regret import Agents, Regrets, search_regrets
 from mechanisms.market import Market
 
 COSTS, SLOPES = 24, 30  # 720 pairs of unit cost and cost slope
@@ -35,25 +34,26 @@ def grid_regrets(clearings: Clearings, truth: Market, lie: Lie, agents: Agents) 
         lie: the field.
         agents: of its side.
     """
-    nothing_drawn = np.random.default_rng(0)
-    if lie.without_clearing:
-        return search_regrets(clearings, truth, lie, agents, misreports=0, rng=nothing_drawn)
-
-    def search(
-        gain: Callable[[FloatArray], FloatArray], space: ReportSpace, _: np.random.Generator
-    ) -> tuple[FloatArray, FloatArray]:
-        if space.searched:
-            space = replace(space, first=_grid(lie, space), searched=False)
-        return most_profitable(gain, space, 0, nothing_drawn)
-
-    return regrets_by(search, clearings, truth, lie, agents, nothing_drawn)
+    rng = np.random.default_rng(0)  # from which nothing is drawn
+    return search_regrets(clearings, truth, lie, agents, misreports=0, rng=rng, instead=_grid)
 
 
-def _grid(lie: Lie, space: ReportSpace) -> FloatArray:
-    """Return the reports of the grid (J, S, D)."""
-    if lie.field != "costs":
-        factors = np.linspace(0.0, _MOST, FACTORS)
-        return space.truth[:, np.newaxis] * factors[:, np.newaxis]
+def _grid(lie: Lie, space: ReportSpace) -> ReportSpace:
+    """Return the space of the reports of the grid alone."""
+    if not space.searched:
+        return space
+    first = _of_costs(space) if lie.field == "costs" else _of_factors(space)
+    return replace(space, first=first, searched=False)
+
+
+def _of_factors(space: ReportSpace) -> FloatArray:
+    """Return all factors of a report (J, S, D)."""
+    factors = np.linspace(0.0, _MOST, FACTORS)
+    return space.truth[:, np.newaxis] * factors[:, np.newaxis]
+
+
+def _of_costs(space: ReportSpace) -> FloatArray:
+    """Return all pairs of unit cost and slope (J, S, 2)."""
     own, dearest = space.truth, space.first.sum(axis=2).max(axis=1, keepdims=True)
     kappa = dearest * np.linspace(0.0, 1.0, COSTS) ** 2
     lowest, highest = LEAST_SLOPE * own[:, 1], _MOST * own.sum(axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,18 @@ _FACTORS = (
 )
 
 
+class Report(NamedTuple):
+    """How a field is reported.
+
+    Attributes:
+        space: what agent j of market j may report, of markets (J,) and agents (J,).
+        put: markets (J, R) in which the agents at a place report vectors (J, R, D).
+    """
+
+    space: Callable[[Market, IntArray], ReportSpace]
+    put: Callable[[Market, Place, FloatArray], Market]
+
+
 @dataclass(frozen=True)
 class Lie:
     """A field that agents of one side report.
@@ -31,21 +43,18 @@ class Lie:
         field: what it is called in claims: "users.points" by side and field.
         doc: what a lie about it is.
         can_be_told: whether these markets have such a report, and a mechanism is given it.
-        space: what agent j of market j may report, of markets (J,) and agents (J,).
-        put: markets (J, R) in which the agents at a place report vectors (J, R, D).
+        report: how it is told; None where the lie is to withdraw: who does has nothing, which
+            takes no clearing to know.
         binds: limits of an expert that bind when it delivers, whatever it was believed to have:
             "capacity", "band".
-        without_clearing: the agent withdraws and has nothing, which takes no clearing to know.
     """
 
     side: Side
     field: str
     doc: str
     can_be_told: Callable[[Market], bool]
-    space: Callable[[Market, IntArray], ReportSpace]
-    put: Callable[[Market, Place, FloatArray], Market]
+    report: Report | None
     binds: frozenset[str] = frozenset()
-    without_clearing: bool = False
 
     @property
     def name(self) -> str:
@@ -87,16 +96,6 @@ def num_topics(truth: Market) -> int:
     return int(max(truth.expert_topic.max(initial=0), of_users)) + 1
 
 
-def withdrawing(truth: Market, agent: IntArray) -> ReportSpace:
-    """Return the space of the one report that it is to withdraw."""
-    return whole(np.ones(len(agent)), np.zeros(1))
-
-
-def put_nothing(once: Market, place: Place, reports: FloatArray) -> Market:
-    """Raise: who withdraws has nothing, and no market is cleared."""
-    raise NotImplementedError("who withdraws has nothing, and no market is cleared")
-
-
 def repeated(array: NDArray[_Number], reports: FloatArray) -> NDArray[_Number]:
     """Return a field (J, 1, ...) once for each of the R misreports (J, R, D)."""
     return np.repeat(array, reports.shape[1], axis=1)
@@ -121,8 +120,5 @@ def allocates(truth: Market) -> bool:
 
 def has_limits(truth: Market) -> bool:
     """Return whether users need band, and every expert has a limit of it."""
-    return _has_band(truth) and bool(np.isfinite(truth.bandwidth_limit).all())
-
-
-def _has_band(truth: Market) -> bool:
-    return truth.users is not None and truth.users.band_is_known
+    needed = truth.users is not None and truth.users.band_is_known
+    return needed and bool(np.isfinite(truth.bandwidth_limit).all())

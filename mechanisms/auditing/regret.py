@@ -8,15 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mechanisms.arrays import FloatArray, IntArray
-from mechanisms.auditing.clearings import Clearings
-from mechanisms.auditing.lie import Lie
+from mechanisms.auditing.clearings import Clearings, markets_at_once
+from mechanisms.auditing.lie import Lie, Report
 from mechanisms.auditing.misreports import ROUND, ReportSpace, most_profitable
 from mechanisms.auditing.utility import utilities
 from mechanisms.market import Market
-
-# Markets with a misreport are cleared in calls of at most this many entries a field: 8 MB of
-# float64.
-CHUNK_ENTRIES = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +72,6 @@ class Regrets:
     misreports: int
 
 
-Search = Callable[
-    [Callable[[FloatArray], FloatArray], ReportSpace, np.random.Generator],
-    tuple[FloatArray, FloatArray],
-]
-
-
 def search_regrets(
     clearings: Clearings,
     truth: Market,
@@ -90,8 +80,9 @@ def search_regrets(
     *,
     misreports: int,
     rng: np.random.Generator,
+    instead: Callable[[Lie, ReportSpace], ReportSpace] = lambda lie, space: space,
 ) -> Regrets:
-    """Search the lies of agents of all markets at once in one field.
+    """Search the lies of agents of all markets in one field, a chunk of agents at a time.
 
     Args:
         clearings: clears the markets with a misreport.
@@ -100,55 +91,34 @@ def search_regrets(
         agents: of its side.
         misreports: number that the search tries for each agent, beyond those tried first.
         rng: draws misreports.
+        instead: makes another space of that of a field, as one of a grid.
     """
-    if lie.without_clearing:
+    if lie.report is None:
         gain = np.maximum(-agents.utility, 0.0)
         return Regrets(agents, gain, np.zeros((len(agents), 1)), 1)
-
-    def search(
-        gain: Callable[[FloatArray], FloatArray], space: ReportSpace, own: np.random.Generator
-    ) -> tuple[FloatArray, FloatArray]:
-        return most_profitable(gain, space, misreports, own)
-
-    return regrets_by(search, clearings, truth, lie, agents, rng)
-
-
-def regrets_by(
-    search: Search,
-    clearings: Clearings,
-    truth: Market,
-    lie: Lie,
-    agents: Agents,
-    rng: np.random.Generator,
-) -> Regrets:
-    """Return what a search finds for agents of all markets, a chunk of them at a time."""
-    chunk = max(1, CHUNK_ENTRIES // (ROUND * _most_entries(truth)))
+    chunk = markets_at_once(truth, ROUND)
     gains, reports, tried = [np.zeros(0)], [], 0
     for start in range(0, len(agents), chunk):
         part = agents.part(slice(start, start + chunk))
         own = truth.world(part.market)
-        gain = _GainIn(clearings, own, lie, part)
+        gain_of = _GainOf(clearings, own, lie, lie.report, part)
+        space = instead(lie, lie.report.space(own, part.agent))
         # A chunk has a stream of its own, which does not depend on the number of misreports.
-        report, found = search(gain, lie.space(own, part.agent), rng.spawn(1)[0])
+        report, found = most_profitable(gain_of, space, misreports, rng.spawn(1)[0])
         gains.append(found)
         reports.append(report)
-        tried = gain.tried
+        tried = gain_of.tried
     report = np.concatenate(reports) if reports else np.zeros((0, 1))
     return Regrets(agents, np.concatenate(gains), report, tried)
 
 
-def _most_entries(market: Market) -> int:
-    """Return the number of entries of the largest field, in one market of a batch."""
-    if market.users is None:
-        return market.num_experts
-    return max(market.num_users, 1) * market.users.num_columns
-
-
-class _GainIn:
+class _GainOf:
     """Gain (J, R) of agent j of market j by each of its R misreports (J, R, D)."""
 
-    def __init__(self, clearings: Clearings, truth: Market, lie: Lie, agents: Agents) -> None:
-        self.clearings, self.lie, self.agents = clearings, lie, agents
+    def __init__(
+        self, clearings: Clearings, truth: Market, lie: Lie, report: Report, agents: Agents
+    ) -> None:
+        self.clearings, self.lie, self.put, self.agents = clearings, lie, report.put, agents
         self.once = truth.map(lambda array: array[:, np.newaxis])
         self.tried = 0
 
@@ -156,7 +126,7 @@ class _GainIn:
         self.tried += reports.shape[1]
         each = np.arange(len(self.agents))[:, np.newaxis]
         place = each, np.arange(reports.shape[1]), self.agents.agent[:, np.newaxis]
-        outcome, succeeded = self.clearings.clear(self.lie.put(self.once, place, reports))
+        outcome, succeeded = self.clearings.clear(self.put(self.once, place, reports))
         if outcome is None:
             return np.full(succeeded.shape, -np.inf)
         mechanism, side = self.clearings.mechanism, self.lie.side

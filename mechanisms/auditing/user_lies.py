@@ -12,15 +12,14 @@ from mechanisms.arrays import FloatArray, IntArray
 from mechanisms.auditing.lie import (
     Lie,
     Place,
+    Report,
     allocates,
     by_factors,
     has_limits,
     num_topics,
-    put_nothing,
     scaled,
     told,
     whole,
-    withdrawing,
 )
 from mechanisms.auditing.misreports import ReportSpace
 from mechanisms.market import Market
@@ -81,6 +80,10 @@ def _put_pairs(*names: str) -> Callable[[Market, Place, FloatArray], Market]:
     return put
 
 
+def _pairs(*names: str) -> Report:
+    return Report(_of_pairs(*names), _put_pairs(*names))
+
+
 def _topic(truth: Market, agent: IntArray) -> ReportSpace:
     own = truth.users_for("an audit of users").topic[np.arange(len(agent)), agent]
     return whole(own, np.arange(num_topics(truth)))
@@ -98,43 +101,25 @@ USER_LIES: tuple[Lie, ...] = (
         "value",
         "of all candidates; below 0 leaves a candidate out",
         allocates,
-        _value,
-        _put_pairs("value"),
+        Report(_value, _put_pairs("value")),
     ),
-    Lie(
-        "users",
-        "points",
-        "of all candidates",
-        allocates,
-        _of_pairs("points"),
-        _put_pairs("points"),
-    ),
-    Lie("users", "work", "of all candidates", allocates, _of_pairs("work"), _put_pairs("work")),
+    Lie("users", "points", "of all candidates", allocates, _pairs("points")),
+    Lie("users", "work", "of all candidates", allocates, _pairs("work")),
     Lie(
         "users",
         "points_and_work",
         "both by the same factors",
         allocates,
-        _of_pairs("points", "work"),
-        _put_pairs("points", "work"),
+        _pairs("points", "work"),
     ),
     Lie(
         "users",
         "bandwidth_need",
         "an expert whose band it does not fit into serves those it earns most by",
         has_limits,
-        _of_pairs("bandwidth_need"),
-        _put_pairs("bandwidth_need"),
+        _pairs("bandwidth_need"),
         frozenset({"band"}),
     ),
-    Lie("users", "topic", "another of the market", allocates, _topic, _put_topic),
-    Lie(
-        "users",
-        "pending",
-        "it withdraws",
-        allocates,
-        withdrawing,
-        put_nothing,
-        without_clearing=True,
-    ),
+    Lie("users", "topic", "another of the market", allocates, Report(_topic, _put_topic)),
+    Lie("users", "pending", "it withdraws", allocates, None),
 )

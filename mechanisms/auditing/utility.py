@@ -13,16 +13,15 @@ from typing import NamedTuple
 import numpy as np
 
 from mechanisms.arrays import BoolArray, FloatArray, IntArray
+from mechanisms.auditing.limits import fits
 from mechanisms.base import Mechanism
-from mechanisms.candidates import cells, load, of_own_expert, of_served
+from mechanisms.candidates import load, of_own_expert
 from mechanisms.claims import Side
 from mechanisms.market import Market
 from mechanisms.none import is_free
 from mechanisms.outcome import Outcome
-from mechanisms.services import Services, services_of
+from mechanisms.services import Services, of_pairs_served, services_of
 from mechanisms.supply import answer, cost, welfare_at
-
-_ROUNDING = 1e-9  # share of a limit, up to which it is not exceeded
 
 
 def realised_effort(mechanism: Mechanism, truth: Market, outcome: Outcome) -> FloatArray:
@@ -56,7 +55,7 @@ def utilities(
     if not mechanism.allocates:
         effort = realised_effort(mechanism, truth, outcome)
         return {"edge_devices": _earned(truth, outcome.unit_price, effort)}
-    served = _served(mechanism, truth, outcome, binds)
+    served = serve(mechanism, truth, outcome, binds)
     profit = served.services.profit(served.pair_price, served.effort)
     return {
         "edge_devices": load(profit, served.services.expert, truth.num_experts),
@@ -68,7 +67,7 @@ def realised_welfare(mechanism: Mechanism, truth: Market, outcome: Outcome) -> F
     """Return value less true cost (...) of what is delivered, credits/slot."""
     if not mechanism.allocates:
         return welfare_at(truth, realised_effort(mechanism, truth, outcome))
-    served = _served(mechanism, truth, outcome)
+    served = serve(mechanism, truth, outcome)
     value = (served.value * served.effort).sum(axis=-1)
     return np.asarray(value - served.services.cost(served.effort).sum(axis=-1))
 
@@ -80,7 +79,7 @@ def taking_part(mechanism: Mechanism, truth: Market, outcome: Outcome, side: Sid
     """
     if not mechanism.allocates:
         return np.asarray(realised_effort(mechanism, truth, outcome) > 0)
-    served = _served(mechanism, truth, outcome)
+    served = serve(mechanism, truth, outcome)
     is_served = np.asarray(served.effort > 0)
     if side == "users":
         return is_served
@@ -98,7 +97,7 @@ def envy(mechanism: Mechanism, truth: Market, outcome: Outcome) -> dict[Side, Fl
     """
     own = utilities(mechanism, truth, outcome)
     most = {side: np.zeros_like(had) for side, had in own.items()}
-    served = _served(mechanism, truth, outcome) if mechanism.allocates else None
+    served = serve(mechanism, truth, outcome) if mechanism.allocates else None
     for other in range(truth.num_experts):
         price = np.broadcast_to(outcome.unit_price[..., [other]], outcome.unit_price.shape)
         ordered = np.broadcast_to(outcome.effort[..., [other]], outcome.effort.shape)
@@ -108,17 +107,16 @@ def envy(mechanism: Mechanism, truth: Market, outcome: Outcome) -> dict[Side, Fl
             would_have = _earned_by_users(truth, served.services, price, ordered)
         most["edge_devices"] = np.maximum(most["edge_devices"], would_have - own["edge_devices"])
     if served is not None:
-        users = truth.users_for(mechanism.name)
         expert = served.services.expert
-        for other in range(users.num_users):
+        for other in range(truth.num_users):
             others_expert = np.broadcast_to(expert[..., [other]], expert.shape)
-            value = _of_served(truth, users.value, others_expert)
+            value = _value(truth, others_expert)
             would_have = value * served.effort[..., [other]] - served.charge[..., [other]]
             most["users"] = np.maximum(most["users"], would_have - own["users"])
     return most
 
 
-class _Served(NamedTuple):
+class Served(NamedTuple):
     """What comes of an allocation at true costs, (..., U) each."""
 
     services: Services
@@ -127,13 +125,19 @@ class _Served(NamedTuple):
     value: FloatArray  # of full effort, credits
     charge: FloatArray  # at this effort, credits
 
+    @property
+    def payment(self) -> FloatArray:
+        """Paid to the expert at this effort, (..., U) credits."""
+        return self.pair_price * self.services.points * self.effort
 
-def _served(
+
+def serve(
     mechanism: Mechanism,
     truth: Market,
     outcome: Outcome,
     binds: frozenset[str] = frozenset(),
-) -> _Served:
+) -> Served:
+    """Return what comes of the allocation of an outcome; see `utilities`."""
     allocation = outcome.allocation_by(mechanism.name)
     services = services_of(truth, allocation.expert, mechanism.name)
     ordered = of_own_expert(outcome.effort, allocation.expert)
@@ -145,55 +149,11 @@ def _served(
         )
     if binds:
         profit = services.profit(allocation.pair_price, effort)
-        effort = np.where(_fits(truth, allocation.expert, effort, profit, binds), effort, 0.0)
-    users = truth.users_for(mechanism.name)
-    # Whoever has no pending subtask has no use for an answer.
-    value = np.where(users.topic >= 0, _of_served(truth, users.value, allocation.expert), 0.0)
+        effort = np.where(fits(truth, allocation.expert, effort, profit, binds), effort, 0.0)
+    value = _value(truth, allocation.expert)
     # Who is served by nobody pays what it is charged, if anything.
     share = np.where(allocation.expert >= 0, effort, 1.0)
-    return _Served(services, allocation.pair_price, effort, value, allocation.charge * share)
-
-
-def keeps(mechanism: Mechanism, truth: Market, outcome: Outcome, limit: str) -> bool:
-    """Return whether nothing is allocated beyond a limit of experts, "capacity" or "band".
-
-    A mechanism that goes beyond it has not asked for it, and nothing depends on what is told of it.
-    """
-    expert = outcome.allocation_by(mechanism.name).expert
-    users = truth.users_for(mechanism.name)
-    if limit == "capacity":
-        return bool(
-            (load(np.ones(expert.shape), expert, truth.num_experts) <= truth.capacity).all()
-        )
-    need = load(_of_served(truth, users.bandwidth_need, expert), expert, truth.num_experts)
-    return bool((need <= truth.bandwidth_limit * (1 + _ROUNDING)).all())
-
-
-def _fits(
-    truth: Market, expert: IntArray, effort: FloatArray, profit: FloatArray, binds: frozenset[str]
-) -> BoolArray:
-    """Return the users (..., U) whom experts serve: those they earn most by, while they fit.
-
-    It ends at the first that does not, so that what a lie about a limit gains is not overstated.
-    """
-    users = truth.users_for("an audit of limits")
-    cell = cells(expert[..., np.newaxis], truth.num_experts)[..., 0]
-    serves = np.flatnonzero((expert >= 0) & (effort > 0))
-    order = serves[np.lexsort((-profit.ravel()[serves], cell.ravel()[serves]))]
-    fits = np.zeros(expert.size, dtype=bool)
-    fits[order] = True
-    limits: dict[str, tuple[FloatArray, FloatArray]] = {
-        "capacity": (np.ones(expert.shape), truth.capacity.astype(np.float64)),
-        "band": (_of_served(truth, users.bandwidth_need, expert), truth.bandwidth_limit),
-    }
-    first = np.diff(cell.ravel()[order], prepend=-1) != 0
-    for name in binds:
-        need, limit = limits[name]
-        taken = need.ravel()[order].cumsum()
-        before = np.where(first, taken - need.ravel()[order], 0.0)
-        taken = taken - np.maximum.accumulate(before)
-        fits[order] &= taken <= of_own_expert(limit, expert).ravel()[order] * (1 + _ROUNDING)
-    return fits.reshape(expert.shape)
+    return Served(services, allocation.pair_price, effort, value, allocation.charge * share)
 
 
 def _answer(truth: Market, unit_price: FloatArray, ordered: FloatArray) -> FloatArray:
@@ -224,8 +184,10 @@ def _earned_by_users(
     return load(profit, services.expert, truth.num_experts)
 
 
-def _of_served(truth: Market, amounts: FloatArray, expert: IntArray) -> FloatArray:
-    """Return `of_served` where leading axes of `amounts` broadcast to those of the allocation."""
-    candidates = None if truth.users is None else truth.users.candidates
-    amounts = np.broadcast_to(amounts, (*expert.shape, amounts.shape[-1]))
-    return of_served(amounts, expert, candidates)
+def _value(truth: Market, expert: IntArray) -> FloatArray:
+    """Return what full service by the expert (..., U) is worth to each user, credits.
+
+    It is nothing to who has no pending subtask.
+    """
+    users = truth.users_for("the utility of users")
+    return np.where(users.topic >= 0, of_pairs_served(truth, users.value, expert), 0.0)

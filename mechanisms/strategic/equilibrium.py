@@ -105,7 +105,7 @@ def report_equilibrium(
     keeps the correlation of play, results of play stand beside those of the truth.
 
     It clears (rounds x markets + measured) x deviators x K markets, in calls of at most
-    `regret.CHUNK_ENTRIES` entries a field, and a few more. The same seed gives the same report.
+    `clearings.CHUNK_ENTRIES` entries a field, and a few more. The same seed gives the same report.
 
     Args:
         mechanism: that clears.

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mechanisms.arrays import BoolArray, FloatArray, IntArray
-from mechanisms.auditing.clearings import Clearings
-from mechanisms.auditing.regret import CHUNK_ENTRIES
+from mechanisms.auditing.clearings import Clearings, markets_at_once
 from mechanisms.auditing.utility import utilities
 from mechanisms.market import Market
 
@@ -155,7 +154,7 @@ def alternatives(
     device = rng.random(drawn.shape).argsort(axis=1)[:, :deviators]
     market = np.repeat(np.arange(len(device)), device.shape[1])
     device = device.reshape(-1)
-    chunk = max(1, CHUNK_ENTRIES // (len(grid) * _most_entries(truth)))
+    chunk = markets_at_once(truth, len(grid))
     obtained = np.full((len(device), len(grid)), np.nan)
     for start in range(0, len(device), chunk):
         part = slice(start, start + chunk)
@@ -172,10 +171,3 @@ def alternatives(
     cleared = np.isfinite(had) & np.isfinite(obtained[:, grid == 1.0]).all(axis=1)
     utility = np.where(np.isnan(obtained), had[:, np.newaxis], obtained)
     return Alternatives(market[cleared], device[cleared], utility[cleared])
-
-
-def _most_entries(market: Market) -> int:
-    """Return the number of entries of the largest field, in one market of a batch."""
-    if market.users is None:
-        return max(market.num_experts, 1)
-    return max(market.num_experts, market.num_users * market.users.num_columns, 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -20,12 +20,10 @@ import numpy as np
 
 import mechanisms
 from mechanisms import Effort, Market, Side
-from mechanisms.arrays import FloatArray
 from mechanisms.auditing.clearings import Clearings
 from mechanisms.auditing.exhaustive import grid_regrets
 from mechanisms.auditing.lies import LIES, Lie
-from mechanisms.auditing.misreports import ReportSpace, most_profitable
-from mechanisms.auditing.regret import Agents, regrets_by, search_regrets
+from mechanisms.auditing.regret import Agents, search_regrets
 from mechanisms.auditing.utility import utilities
 from mechanisms.effort import EFFORTS
 from mechanisms.market import concatenated
@@ -68,20 +66,19 @@ class Study:
 
     def of_random(self, lie: Lie) -> float:
         """Return the regret that random misreports find, credits/slot; NaN where none are drawn."""
-        if lie.without_clearing:
+        anybody = np.zeros(self.truth.budget.size, dtype=np.int64)
+        if lie.report is None or not lie.report.space(self.truth, anybody).searched:
             return np.nan
-        searched = []
-
-        def search(
-            gain: Callable[[FloatArray], FloatArray], space: ReportSpace, rng: np.random.Generator
-        ) -> tuple[FloatArray, FloatArray]:
-            searched.append(space.searched)
-            return most_profitable(gain, replace(space, first=space.first[:, :0]), BEFORE, rng)
-
-        rng = np.random.default_rng(1)
-        agents = self.agents[lie.side]
-        found = regrets_by(search, self.clearings, self.truth, lie, agents, rng)
-        return float(found.gain.sum()) if all(searched) else np.nan
+        found = search_regrets(
+            self.clearings,
+            self.truth,
+            lie,
+            self.agents[lie.side],
+            misreports=BEFORE,
+            rng=np.random.default_rng(1),
+            instead=lambda lie, space: replace(space, first=space.first[:, :0]),
+        )
+        return float(found.gain.sum())
 
 
 def study(name: str, effort: Effort) -> Study:

@@ -10,7 +10,7 @@ import pytest
 
 import mechanisms
 from mechanisms import Market, Side
-from mechanisms.auditing import regret
+from mechanisms.auditing import clearings
 from mechanisms.auditing.utility import utilities
 
 DrawMarket = Callable[..., Market]
@@ -130,7 +130,8 @@ def test_as_many_markets_are_cleared_at_a_time_as_pairs_allow(
         return clear(self, asked)
 
     monkeypatch.setattr(mechanisms.VCG, "clear", watched)
-    monkeypatch.setattr(regret, "CHUNK_ENTRIES", 10 * 5 * 9 * 3)  # ten agents, a round of five each
+    # ten agents, a round of five each
+    monkeypatch.setattr(clearings, "CHUNK_ENTRIES", 10 * 5 * 9 * 3)
     mechanisms.audit(
         mechanisms.make("vcg"), market, rng=np.random.default_rng(0), misreports=5, agents=5
     )

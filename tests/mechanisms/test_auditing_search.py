@@ -9,8 +9,9 @@ import pytest
 
 import mechanisms
 from mechanisms import AuditReport, Claims, Market, Mechanism, MechanismError, Outcome, UserReports
-from mechanisms.auditing import regret
+from mechanisms.auditing import clearings
 from mechanisms.auditing.clearings import Clearings
+from mechanisms.auditing.misreports import ROUND
 from mechanisms.auditing.utility import utilities
 
 
@@ -221,14 +222,14 @@ def test_deviating_markets_are_cleared_many_at_a_time_within_the_bound(
 ) -> None:
     market = random_market(7, 50)
     sizes = []
-    for bound in (100, regret.CHUNK_ENTRIES):
-        monkeypatch.setattr(regret, "CHUNK_ENTRIES", bound)
+    for bound in (100, clearings.CHUNK_ENTRIES):
+        monkeypatch.setattr(clearings, "CHUNK_ENTRIES", bound)
         watched = Watched(mechanisms.make("posted_price"))
         report = audit(watched, market, misreports=10)
         assert report.clearings == 50 + 200 * (report.misreports["edge_devices"] - 1)
         sizes.append(max(asked.unit_cost.size for asked in watched.asked[1:]))
     assert 0 < sizes[0] <= 100
-    assert sizes[1] == 200 * regret.ROUND * 4
+    assert sizes[1] == 200 * ROUND * 4
 
 
 def test_failed_clearings_are_counted_and_a_market_that_fails_at_the_truth_is_left_out() -> None:

@@ -13,10 +13,10 @@ from marl_moe.experiment.records.columns import (
     LATER,
     LOGGED,
     TABLES,
-    Columns,
     logged_columns,
     metric_columns,
 )
+from marl_moe.experiment.records.point_columns import Columns
 from marl_moe.whole_file import whole_file
 
 

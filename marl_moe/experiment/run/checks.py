@@ -107,10 +107,6 @@ def _check_results(points: Sequence[Point]) -> None:
                 f"{where}env.experts.cost_report: a market study takes reports for the truth and "
                 f"tries others: should be truthful, got {spec.env.experts.cost_report}"
             )
-        if asks_for_mix(spec) and spec.mechanism.name == "none":
-            raise SpecError(
-                f"{where}cost_report: strategic: under mechanism none nothing depends on reports"
-            )
         if is_study or asks_for_mix(spec):
             try:
                 sampled_slots(spec.env, spec.audit.markets if is_study else MARKETS)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from marl_moe.experiment.records.columns import PLAY, TABLES
+from marl_moe.experiment.records.columns import TABLES
+from marl_moe.experiment.records.study_columns import PLAY
 from marl_moe.experiment.run.planning import jobs_of
 from marl_moe.experiment.run.training_job import policy_names
 from marl_moe.experiment.spec.experiment import ExperimentSpec

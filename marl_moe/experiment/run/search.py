@@ -15,7 +15,8 @@ import pandas as pd
 import pyarrow as pa
 
 from marl_moe.errors import SpecError, unknown_key
-from marl_moe.experiment.records.columns import POINT, TABLES
+from marl_moe.experiment.records.columns import TABLES
+from marl_moe.experiment.records.point_columns import POINT
 from marl_moe.experiment.records.tables import read_table
 from marl_moe.experiment.run.folder import CHOSEN, EXPERIMENT, SEARCH, RunFolder
 from marl_moe.experiment.run.training_job import policy_names

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import mechanisms
 from envs import World, WorldConfig
 from envs.reports import user_reports
-from marl_moe.experiment.records.columns import PLAY
+from marl_moe.experiment.records.study_columns import PLAY
 from marl_moe.experiment.spec.evaluation import PlaySpec
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.study.evaluation import make_heuristic, worlds_at_once
