@@ -9,6 +9,7 @@ from envs.arrays import Float
 from envs.asked import Asked, Doubles
 from envs.clearing import FAILED, Clearing
 from envs.config import MarketConfig
+from envs.decision import decided
 from envs.experts import ExpertPool
 from envs.ledger import Ledger
 from envs.offer import Offer, nobody
@@ -17,18 +18,14 @@ from envs.state import State, copied
 from mechanisms import (
     Allocation,
     Market,
-    MarketError,
     Mechanism,
     MechanismError,
     Outcome,
-    PartError,
     UserReports,
     is_free,
 )
 from mechanisms.auditing.utility import realised_effort
 from mechanisms.candidates import of_served
-from mechanisms.errors import described
-from mechanisms.outcome import fault_of
 
 
 class Marketplace:
@@ -132,7 +129,7 @@ class Marketplace:
             kappa, slope = self.pool.unit_cost, self.pool.cost_slope
             self._cleared = replace(market, unit_cost=kappa, cost_slope=slope)
         try:
-            outcome = self._decided(market)
+            outcome = decided(self._clears, market)
         except MechanismError as error:
             if not self._priced:
                 raise
@@ -144,25 +141,6 @@ class Marketplace:
             self._status, self._solve_seconds = outcome.status, outcome.solve_seconds
             self.offer = self._offer(outcome, reports)
         self.due = False
-
-    def _decided(self, market: Market) -> Outcome:
-        """Return what the mechanism decides.
-
-        Raises:
-            MechanismError: it gave no answer, or one that is not finite.
-            PartError: its code failed.
-        """
-        name = self.mechanism.name
-        try:
-            outcome = self._clears.clear(market)
-            fault = fault_of(outcome, market, self.mechanism.allocates)
-        except (MarketError, MechanismError):
-            raise
-        except Exception as error:  # of whatever a mechanism does
-            raise PartError(f"mechanism {name}: {described(error)}") from error
-        if fault:
-            raise PartError(f"mechanism {name}: {fault}")
-        return _finite(outcome, name)
 
     def market(self, reports: Reports | None) -> Market:
         """Return the market as the platform knows it now.
@@ -326,18 +304,3 @@ def _clearing(state: State) -> Clearing:
     if market["users"] is not None:
         market["users"] = UserReports(**market["users"])
     return Clearing(**state | {"market": Market(**market)})
-
-
-def _finite(outcome: Outcome, mechanism: str) -> Outcome:
-    """Return the outcome.
-
-    Raises:
-        MechanismError: a price, an effort or a charge of it is not finite.
-    """
-    arrays = outcome.arrays()
-    for name in ("unit_price", "effort", "charge", "pair_price"):
-        values = arrays.get(name)
-        if values is not None and not np.isfinite(values).all():
-            place = ", ".join(map(str, np.argwhere(~np.isfinite(values))[0]))
-            raise MechanismError(f"{mechanism}: {name}[{place}] is not finite")
-    return outcome

@@ -23,8 +23,6 @@ from envs.config import WorldConfig
 from marl_moe.policies.columns import ColumnNames, columns_of
 from mechanisms.registry import Registry, nearest
 
-NEVER = -1e9  # a logit whose probability is exactly zero in single precision
-
 # What `rl_module.model_config.network` may name: (B, D) -> (copies, B, C + 1) by
 # `NETWORKS.make(name, copies=copies, config=config)`.
 NETWORKS: Registry[nn.Module] = Registry("network")
@@ -336,21 +334,3 @@ def carried_over(network: str, name: str, trained: Tensor, fresh: Tensor) -> Ten
     if value.shape != fresh.shape:
         raise ValueError(f"{refused}: carry_over gives {tuple(value.shape)}")
     return value
-
-
-def action_mask(observation: Tensor, allow_abandon: bool, columns: ColumnNames) -> Tensor:
-    """Return the action mask that an observation carries, (B, D) -> (B, E + 1) bool.
-
-    Args:
-        observation: the observations.
-        allow_abandon: whether users may abandon although they have candidates.
-        columns: of the observations.
-    """
-    usable = observation[:, len(columns.user) :: len(columns.expert)] > 0.5
-    abandon = torch.ones_like(usable[:, :1]) if allow_abandon else ~usable.any(dim=-1, keepdim=True)
-    return torch.cat([usable, abandon], dim=-1)
-
-
-def masked_logits(actor: nn.Module, observation: Tensor, mask: Tensor) -> Tensor:
-    """Return logits of the policy, `NEVER` where the mask excludes an action, (B, E + 1)."""
-    return actor(observation)[0].masked_fill(~mask, NEVER)

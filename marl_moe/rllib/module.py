@@ -9,7 +9,8 @@ from ray.rllib.core.rl_module.apis import InferenceOnlyAPI, TargetNetworkAPI
 from ray.rllib.core.rl_module.torch.torch_rl_module import TorchRLModule
 from torch import Tensor, nn
 
-from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
+from marl_moe.policies.masks import action_mask, masked_logits
+from marl_moe.policies.networks import NetworkConfig
 
 MASK = "action_mask"
 LOG_PROBABILITIES, LOG_PROBABILITIES_NEXT = "log_probabilities", "log_probabilities_next"

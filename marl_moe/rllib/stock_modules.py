@@ -27,13 +27,8 @@ from ray.rllib.core.models.base import ENCODER_OUT
 from torch import Tensor, nn
 
 from marl_moe.policies.columns import ColumnNames
-from marl_moe.policies.networks import (
-    GIVEN,
-    NEVER,
-    NetworkConfig,
-    action_mask,
-    check_network,
-)
+from marl_moe.policies.masks import NEVER, action_mask
+from marl_moe.policies.networks import GIVEN, NetworkConfig, check_network
 
 COLUMNS = ("user_features", "expert_features")  # keys of `model_config`, and of NetworkConfig
 Batch = dict[str, Any]

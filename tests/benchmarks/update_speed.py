@@ -23,7 +23,8 @@ from report import Measurement, Told, say_nothing, single
 
 from marl_moe.experiment.training.cluster import start_ray
 from marl_moe.experiment.training.configuration import algorithm_config
-from marl_moe.policies.networks import NetworkConfig, action_mask, masked_logits
+from marl_moe.policies.masks import action_mask, masked_logits
+from marl_moe.policies.networks import NetworkConfig
 from marl_moe.rllib.replay import ReplayRing
 from paper_figures import style
 

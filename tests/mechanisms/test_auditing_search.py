@@ -8,32 +8,20 @@ import numpy as np
 import pytest
 
 import mechanisms
-from mechanisms import AuditReport, Claims, Market, Mechanism, MechanismError, Outcome, UserReports
+from mechanisms import AuditReport, Market, Mechanism, MechanismError, Outcome, UserReports
 from mechanisms.auditing import clearings
 from mechanisms.auditing.clearings import Clearings
 from mechanisms.auditing.misreports import ROUND
 from mechanisms.auditing.utility import utilities
+from tests.mechanisms.wrapped import Wrapped
 
 
 @dataclass(frozen=True)
-class Watched:
+class Watched(Wrapped):
     """A mechanism that keeps the markets it is given, and fails where `fails` says so."""
 
-    inner: Mechanism
     asked: list[Market] = field(default_factory=list)
     fails: Callable[[Market], np.ndarray] = lambda market: np.zeros(market.batch_shape, dtype=bool)
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def allocates(self) -> bool:
-        return self.inner.allocates
-
-    @property
-    def claims(self) -> Claims:
-        return self.inner.claims
 
     def clear(self, market: Market) -> Outcome:
         self.asked.append(market)

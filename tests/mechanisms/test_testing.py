@@ -9,6 +9,7 @@ import pytest
 import mechanisms
 from mechanisms import Claims, Market, Mechanism, MechanismError, Outcome
 from mechanisms.testing import check_mechanism, draw_market
+from tests.mechanisms.wrapped import Wrapped
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in mechanisms.names()]
 VARIANTS += [("vcg", {"bandwidth": True}), ("shadow_price", {"bandwidth": False})]
@@ -101,22 +102,10 @@ def test_the_kit_finds_a_fault_and_says_which(inner: str, fault: str, words: str
 
 
 @dataclass(frozen=True)
-class Boasting:
+class Boasting(Wrapped):
     """Another mechanism, which claims more than that."""
 
-    inner: Mechanism
     claims: Claims
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def allocates(self) -> bool:
-        return self.inner.allocates
-
-    def clear(self, market: Market) -> Outcome:
-        return self.inner.clear(market)
 
 
 @pytest.mark.parametrize(

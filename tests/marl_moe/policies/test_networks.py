@@ -11,13 +11,8 @@ from torch import Tensor, nn
 import mechanisms
 from envs import World, WorldConfig
 from marl_moe.policies.columns import columns_of
-from marl_moe.policies.networks import (
-    NetworkConfig,
-    PointerNetwork,
-    action_mask,
-    carried_over,
-    masked_logits,
-)
+from marl_moe.policies.masks import action_mask, masked_logits
+from marl_moe.policies.networks import NetworkConfig, PointerNetwork, carried_over
 
 PLAIN = columns_of(WorldConfig(), allocates=False)
 

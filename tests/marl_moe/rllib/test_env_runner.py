@@ -13,7 +13,7 @@ import torch
 import mechanisms
 from envs import WorldConfig, edge_experts_v0
 from marl_moe.policies.columns import columns_of
-from marl_moe.policies.networks import action_mask
+from marl_moe.policies.masks import action_mask
 from marl_moe.rllib.env_runner import WorldRunner
 from marl_moe.rllib.replay import Fragment
 

@@ -17,7 +17,8 @@ from marl_moe.experiment.training.engines import ENGINES
 from marl_moe.experiment.training.loop import train
 from marl_moe.policies.columns import columns_of
 from marl_moe.policies.learned import LearnedPolicy
-from marl_moe.policies.networks import NEVER, NetworkConfig, action_mask
+from marl_moe.policies.masks import NEVER, action_mask
+from marl_moe.policies.networks import NetworkConfig
 from marl_moe.rllib.stock import STOCK
 from marl_moe.rllib.stock_modules import columns_in
 from marl_moe.rllib.stock_policy import StockPolicy
