@@ -81,7 +81,7 @@ class Assigning:
     allocates: ClassVar[bool] = True
     claims: ClassVar[Claims] = Claims(
         strategic=frozenset({"users"}),
-        incentive_compatible=frozenset({"users"}),
+        incentive_compatible=frozenset({"users.value"}),
         individually_rational=frozenset({"users"}),
     )
 

@@ -25,7 +25,7 @@ STUDY = {
 def measured(**mechanism: Any) -> pd.Series:
     """Return the row of an audit of that section `mechanism`."""
     spec = parse_experiment(STUDY | {"mechanism": mechanism}, "tiny.yaml")
-    return study(spec, seed=0).iloc[0]
+    return study(spec, seed=0).audit.iloc[0]
 
 
 @pytest.mark.parametrize("name", ["posted_price", "budgeted_price", "proportional_share", "vcg"])
@@ -34,7 +34,10 @@ def test_an_audit_of_the_program_measures_what_that_of_the_direct_path_does(name
     for column in ("payments", "welfare", "welfare_ratio", "participation_edge_devices"):
         assert program[column] == pytest.approx(direct[column], rel=1e-4), column
     assert direct["payments"] > 0
-    assert program["failed_clearings"] == 0
+    assert program["markets"] == direct["markets"] == 4  # at the truth the solver settles all
+    # Of hundreds of lies, Clarabel calls an optimum or two inaccurate, and the audit counts them.
+    assert program["failed_clearings"] <= 0.01 * program["clearings"]
+    assert direct["failed_clearings"] == 0
 
 
 def test_a_solver_that_there_is_not_is_refused_before_anything_runs() -> None:
