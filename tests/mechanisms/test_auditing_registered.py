@@ -157,9 +157,7 @@ def test_a_mechanism_keeps_what_it_claims_and_shows_the_regret_it_does_not_deny(
     fields = trial.fields(np.random.default_rng(0))
     users = UserReports(**fields.pop("users")) if "users" in fields else None
     claims = mechanism.claims
-    searched = (
-        claims.under(effort).incentive_compatible if trial.claimed_only else trial.searched
-    )
+    searched = claims.under(effort).incentive_compatible if trial.claimed_only else trial.searched
     market = Market(**fields, users=users, effort=effort)
     rng = np.random.default_rng(1)
     report = mechanisms.audit(
