@@ -8,6 +8,7 @@ REPOSITORY = Path(__file__).parents[2]
 LEARNING = {
     "marl_moe.experiment.training.events",
     "marl_moe.policies.learned",
+    "marl_moe.policies.masks",
     "marl_moe.policies.networks",
     "marl_moe.policies.weights",
 }

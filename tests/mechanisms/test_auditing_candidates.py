@@ -130,8 +130,8 @@ def test_as_many_markets_are_cleared_at_a_time_as_pairs_allow(
         return clear(self, asked)
 
     monkeypatch.setattr(mechanisms.VCG, "clear", watched)
-    # ten agents, a round of five each
-    monkeypatch.setattr(clearings, "CHUNK_ENTRIES", 10 * 5 * 9 * 3)
+    # ten agents, a round of five each, of 60 experts, which are more than the 27 pairs
+    monkeypatch.setattr(clearings, "CHUNK_ENTRIES", 10 * 5 * 60)
     mechanisms.audit(
         mechanisms.make("vcg"), market, rng=np.random.default_rng(0), misreports=5, agents=5
     )
