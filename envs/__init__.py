@@ -10,15 +10,15 @@
 from envs import channel, edge_experts_v0, prospects
 from envs.channel.config import ChannelConfig
 from envs.clearing import Clearing
-from envs.config import (
-    MODEL,
+from envs.config import MODEL, WorldConfig
+from envs.quantity import Each
+from envs.sections import (
     ExpertConfig,
     MarketConfig,
     ObservationConfig,
     QualityConfig,
     RequestConfig,
     RewardConfig,
-    WorldConfig,
 )
 from envs.slot import Slot, SlotResult
 from envs.world import World
@@ -27,6 +27,7 @@ __all__ = [
     "MODEL",
     "ChannelConfig",
     "Clearing",
+    "Each",
     "ExpertConfig",
     "MarketConfig",
     "ObservationConfig",

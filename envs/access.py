@@ -12,6 +12,8 @@ b W eta bit/s, where eta is the spectral efficiency at its SNR:
 Both are the same for one user. Airtime is L / (W eta), seconds of the whole band.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from envs.arrays import Bool, Float, Int
@@ -20,8 +22,16 @@ from envs.channel.rates import Rate, min_delay_weight, spectral_efficiency
 from envs.per_expert import per_expert
 
 
+class Radio(NamedTuple):
+    """Band and power of the experts of requests: a number each where all have the same."""
+
+    bandwidth_hz: Float | float
+    tx_power_w: Float | float
+
+
 def transmission(
     config: ChannelConfig,
+    radio: Radio,
     bits: Float,
     snr: Float,
     share: Float | float = 1.0,
@@ -31,6 +41,7 @@ def transmission(
 
     Args:
         config: the channel's configuration.
+        radio: of each request's expert.
         bits: bits to send.
         snr: linear SNR alone on the band.
         share: share of the band, above 0 and at most 1.
@@ -38,15 +49,15 @@ def transmission(
             `spectral_density`, s.
     """
     if config.access == "spectral_density":
-        airtime_s = _airtime_s(config, bits, snr) if alone_s is None else alone_s
-        return airtime_s, airtime_s / share, config.tx_power_w * airtime_s
-    airtime_s = _airtime_s(config, bits, snr / share)
+        airtime_s = _airtime_s(config, radio, bits, snr) if alone_s is None else alone_s
+        return airtime_s, airtime_s / share, radio.tx_power_w * airtime_s
+    airtime_s = _airtime_s(config, radio, bits, snr / share)
     time_s = airtime_s / share
-    return airtime_s, time_s, config.tx_power_w * time_s
+    return airtime_s, time_s, radio.tx_power_w * time_s
 
 
-def _airtime_s(config: ChannelConfig, bits: Float, snr: Float) -> Float:
-    return bits / (config.bandwidth_hz * spectral_efficiency(snr, Rate.of(config)))
+def _airtime_s(config: ChannelConfig, radio: Radio, bits: Float, snr: Float) -> Float:
+    return bits / (radio.bandwidth_hz * spectral_efficiency(snr, Rate.of(config)))
 
 
 def answer_share(config: ChannelConfig, words: Float) -> Float:

@@ -9,6 +9,7 @@ from envs.arrays import Bool, Float
 from envs.config import WorldConfig
 from envs.requests import RequestQueue
 from envs.state import State, put, taken
+from envs.users import Users
 
 _STATE = ("gained", "gained_locally")
 
@@ -34,14 +35,20 @@ class RequestAccounts:
 
     Args:
         config: the worlds' configuration.
+        users: worth of a point to each.
         shape: (N, U).
         rng: draws the noise of the judge.
     """
 
     def __init__(
-        self, config: WorldConfig, shape: tuple[int, int], rng: np.random.Generator
+        self,
+        config: WorldConfig,
+        users: Users,
+        shape: tuple[int, int],
+        rng: np.random.Generator,
     ) -> None:
         self.config = config
+        self.users = users
         self._rng = rng
         self.gained = np.zeros(shape)
         self.gained_locally = np.zeros(shape)
@@ -80,7 +87,7 @@ class RequestAccounts:
         lost = quality.abandon_loss(
             config.quality, requests.transferred_weight, config.requests.num_subtasks
         )
-        return config.reward.credits_per_point * (config.quality.local_score - lost)
+        return self.users.credits_per_point * (config.quality.local_score - lost)
 
     def get_state(self) -> State:
         """Return the gains of the requests under way."""
@@ -91,7 +98,7 @@ class RequestAccounts:
         put(self, _STATE, state)
 
     def _judge_noise(self, judged: Bool) -> Float | float:
-        spread = self.config.reward.credits_per_point * self.config.quality.judge_noise
-        if not spread:
+        if not self.config.quality.judge_noise:
             return 0.0
+        spread = self.users.credits_per_point * self.config.quality.judge_noise
         return spread * self._rng.standard_normal(judged.shape) * judged

@@ -5,13 +5,13 @@ import numpy as np
 from envs.arrays import Bool, Float, Int
 
 
-def by_places(cell: Int, requested: Bool, places: int, lot: Float) -> Bool:
+def by_places(cell: Int, requested: Bool, places: Float | float, lot: Float) -> Bool:
     """Return the requests that find a place, (N, R): at each expert those of the smallest lots.
 
     Args:
         cell: (N, R) the expert of each request, as in `per_expert`.
         requested: (N, R) which of them are requests at all.
-        places: of each expert.
+        places: of all experts, or (N, R) of the expert of each request.
         lot: (N, R) lots.
     """
     queue = np.where(requested, cell, -1)  # what is no request queues apart
@@ -28,12 +28,11 @@ def by_places(cell: Int, requested: Bool, places: int, lot: Float) -> Bool:
 def by_account(
     cell: Int,
     requested: Bool,
-    places: int | None,
+    places: Float,
     lot: Float,
     reserved: Float,
     taken: Float,
     account: Float,
-    shape: tuple[int, int],
 ) -> Bool:
     """Return the requests that find a place and are covered by their world's account, (N, R).
 
@@ -43,16 +42,15 @@ def by_account(
     Args:
         cell: (N, R) the expert of each request, as in `per_expert`.
         requested: (N, R) which of them are requests at all.
-        places: of each expert; None for no limit.
+        places: (N, E) of each expert, infinite without a limit.
         lot: (N, R) lots.
         reserved: (N, R) most that each may cost, credits: what the account has to cover.
         taken: (N, R) what the account has less for those behind it, credits; usually the same.
         account: (N,) credits that can be paid in this slot.
-        shape: (N, E).
     """
     world = np.arange(len(cell))
     left = account.copy()
-    free = np.full(shape[0] * shape[1], requested.shape[-1] if places is None else places)
+    free = np.array(places, dtype=float).ravel()
     admitted = np.zeros(requested.shape, bool)
     for request in np.argsort(lot, axis=-1, kind="stable").T:
         at, amount = cell[world, request], reserved[world, request]

@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 
 from envs.arrays import Bool, Float
-from envs.config import WorldConfig
 from envs.state import State, copied, taken
+from envs.users import Users
 
 _STATE = ("energy_j", "credits")
 
@@ -17,18 +17,19 @@ class UserBudgets:
     """What N x U users have left; the transfer that overspends completes, and is the last.
 
     Attributes:
-        energy_j: (N, U) energy left, J; None without such a budget.
-        credits: (N, U) charges left, credits; None without such a budget.
+        energy_j: (N, U) energy left, J, infinite for users without such a budget; None where none
+            has one.
+        credits: (N, U) charges left, credits, likewise.
     """
 
     energy_j: Float | None
     credits: Float | None
 
     @classmethod
-    def full(cls, config: WorldConfig, shape: tuple[int, int]) -> Self:
+    def full(cls, users: Users, shape: tuple[int, int]) -> Self:
         """Return the budgets at the beginning of an episode."""
-        given = config.energy_budget_j, config.credit_budget
-        return cls(*(None if most is None else np.full(shape, most) for most in given))
+        given = users.energy_budget_j, users.credit_budget
+        return cls(*(np.full(shape, most) if np.isfinite(most).any() else None for most in given))
 
     @property
     def spent(self) -> Bool | None:

@@ -11,6 +11,7 @@ do. Competence and price of an expert do not matter to the lists: users choose b
 """
 
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,8 +142,17 @@ class Candidates:
         """Candidates as flat indices into (N, E), of the shape of `expert`."""
         return cells(self.expert, self.num_experts)
 
-    def of(self, per_expert: NDArray) -> NDArray:
-        """Arrange values of experts, (N, E), by column: (N, U, C), or (N, 1, E) without lists."""
+    @overload
+    def of(self, per_expert: NDArray) -> NDArray: ...
+    @overload
+    def of(self, per_expert: float | NDArray) -> float | NDArray: ...
+    def of(self, per_expert: float | NDArray) -> float | NDArray:
+        """Arrange values of experts, (N, E), by column: (N, U, C), or (N, 1, E) without lists.
+
+        One number stands for all experts.
+        """
+        if isinstance(per_expert, float):
+            return per_expert
         return per_expert.reshape(-1).take(self.cell) if self.listed else per_expert[:, None]
 
     def at(self, column: Int) -> Int:

@@ -8,8 +8,8 @@ are all there at its end, or first in, first out (`fifo`), in the order of the l
 import numpy as np
 
 from envs.arrays import Bool, Float, Int
-from envs.config import RequestConfig
 from envs.per_expert import per_expert
+from envs.sections import RequestConfig
 
 
 def work_words(config: RequestConfig, words: Float, compute: Float) -> Float:

@@ -18,6 +18,7 @@ from envs.config import WorldConfig
 from envs.experts import ExpertPool
 from envs.occupancy import Occupancy
 from envs.requests import Subtasks
+from envs.users import Users
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,8 @@ class Conditions:
         config: configuration of the worlds.
         index: number of the slot in its episode, from 0.
         pool: the experts.
+        users: the users.
+        mean_work: of a subtask that is transferred, words.
         attraction: (N, E) share of all requests that each expert would draw if users chose by
             competence alone (`experts.attraction`).
         candidates: the experts that each user can choose.
@@ -38,7 +41,6 @@ class Conditions:
         budgets: what users may still spend in the episode.
         loss: (N, U) points that abandoning the pending subtask loses, D.
         work: (N, U) work of the pending subtask, words.
-        compute_s: (N, U) time that an expert computes on the pending subtask, s.
         transmission_alone_s: (N, U, C) time to send prompt and answer alone on each candidate's
             band, s.
         competence: (N, U, C) competence of every candidate for the topic of the pending subtask.
@@ -47,6 +49,8 @@ class Conditions:
     config: WorldConfig
     index: int
     pool: ExpertPool
+    users: Users
+    mean_work: float
     attraction: Float
     candidates: Candidates
     subtasks: Subtasks
@@ -56,7 +60,6 @@ class Conditions:
     budgets: UserBudgets
     loss: Float
     work: Float
-    compute_s: Float
     transmission_alone_s: NDArray[np.float32]
     competence: NDArray[np.float32]
 
@@ -66,6 +69,8 @@ class Conditions:
         config: WorldConfig,
         index: int,
         pool: ExpertPool,
+        users: Users,
+        mean_work: float,
         attraction: Float,
         candidates: Candidates,
         subtasks: Subtasks,
@@ -75,12 +80,13 @@ class Conditions:
         budgets: UserBudgets,
     ) -> Self:
         """Return the conditions of these parts, which are the attributes of the same names."""
-        num_subtasks, speed = config.requests.num_subtasks, config.experts.words_per_second
-        work = work_words(config.requests, subtasks.words, subtasks.compute)
+        num_subtasks = config.requests.num_subtasks
         return cls(
             config=config,
             index=index,
             pool=pool,
+            users=users,
+            mean_work=mean_work,
             attraction=attraction,
             candidates=candidates,
             subtasks=subtasks,
@@ -89,9 +95,8 @@ class Conditions:
             occupancy=occupancy,
             budgets=budgets,
             loss=quality.abandon_loss(config.quality, subtasks.weight, num_subtasks),
-            work=work,
-            compute_s=np.zeros(work.shape) if speed is None else work / speed,
-            transmission_alone_s=_transmission_alone_s(config, subtasks, links),
+            work=work_words(config.requests, subtasks.words, subtasks.compute),
+            transmission_alone_s=_transmission_alone_s(config, pool, candidates, subtasks, links),
             competence=_competence(pool, candidates, subtasks.topic),
         )
 
@@ -122,6 +127,22 @@ class Conditions:
         return pending if spent is None else pending & ~spent
 
     @cached_property
+    def computing_alone_s(self) -> NDArray[np.float32]:
+        """Time that each candidate computes on the pending subtask, s, (N, U, C or 1)."""
+        speed = self.candidates.of(self.pool.words_per_second)
+        return (self.work[..., None] / speed).astype(np.float32)
+
+    def of_user(self, amount: float | NDArray) -> float | NDArray:
+        """Arrange a quantity of users for pairs: a number, or (N, U, 1) float32."""
+        return amount if isinstance(amount, float) else amount[..., None].astype(np.float32)
+
+    def of_expert(self, amount: float | NDArray) -> float | NDArray:
+        """Arrange a quantity of experts for pairs: a number, or (N, U or 1, C) float32."""
+        if isinstance(amount, float):
+            return amount
+        return self.candidates.of(amount.astype(np.float32))
+
+    @cached_property
     def reference_points(self) -> Float:
         """Points that the cost of serving the pending subtask is counted in, w, (N, U)."""
         return quality.reference_points(self.config, self.work)
@@ -149,11 +170,15 @@ class Conditions:
 
 
 def _transmission_alone_s(
-    config: WorldConfig, subtasks: Subtasks, links: Links
+    config: WorldConfig,
+    pool: ExpertPool,
+    candidates: Candidates,
+    subtasks: Subtasks,
+    links: Links,
 ) -> NDArray[np.float32]:
     bits = subtask_bits(config.channel, subtasks.words) * subtasks.pending
-    seconds_by_efficiency = (bits / config.channel.bandwidth_hz).astype(np.float32)
-    return seconds_by_efficiency[..., None] / links.efficiency
+    seconds_by_efficiency = bits[..., None] / candidates.of(pool.bandwidth_hz)
+    return seconds_by_efficiency.astype(np.float32) / links.efficiency
 
 
 def _competence(pool: ExpertPool, candidates: Candidates, topic: Int) -> NDArray[np.float32]:

@@ -1,278 +1,90 @@
-"""The configuration of a world: one frozen dataclass a YAML section, every field with its unit.
+"""The configuration of a world: its populations, its sections, and what follows from them."""
 
-Values are validated where a section is built; a message names the key, the value and the limit.
-The paper (arXiv 2402.06942) leaves score scale, cost weights, subtask count, bits a word, noise and
-prices unspecified: the defaults of those are assumptions, calibrated to its Figure 5.
-"""
-
+from copy import copy
 from dataclasses import asdict
-from typing import Any, Literal, Self
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from envs.channel.config import ChannelConfig
-from envs.section import (
-    STRICT,
-    Interval,
-    NonNegativeInterval,
-    PositiveInterval,
-    Probability,
-    Section,
+from envs.groups import (
+    OF_EXPERTS,
+    OF_USERS,
+    TOPICS,
+    Bounds,
+    Groups,
+    bounds,
+    checked,
+    members,
+    size,
 )
-from mechanisms import Effort
+from envs.quantity import Each, PositiveOrNull
+from envs.section import STRICT, Section
+from envs.sections import (
+    ExpertConfig,
+    MarketConfig,
+    ObservationConfig,
+    QualityConfig,
+    RequestConfig,
+    RewardConfig,
+)
 
 # The model of the world; another number gives other results for the same keys. Runs record it, and
 # those of another model are read and not played.
 MODEL = 2
-_ROUNDING = 1e-6  # of shares that sum to 1
 
 
-@dataclass(frozen=True, config=STRICT)
-class RequestConfig(Section):
-    """Requests of users: prompts of K subtasks, of which the user's device runs what it can."""
+class Side(NamedTuple):
+    """A side of the market, as the configuration holds it.
 
-    num_subtasks: int = Field(default=8, ge=1, description="Subtasks of a request, K")
-    num_topics: int = Field(default=6, ge=1, description="Topics of subtasks and experts, M")
-    num_transferred: int | None = Field(
-        default=None,
-        ge=1,
-        description="Fix how many subtasks of equal weight 1/K are transferred (the paper: 1)",
-    )
-    local_compute: float = Field(
-        default=6.0, ge=0, description="Compute the device has for one request, compute units"
-    )
-    compute_need: PositiveInterval = Field(
-        default=(0.5, 1.5), description="Compute need of a subtask, uniform, units"
-    )
-    words: PositiveInterval = Field(
-        default=(100.0, 300.0), description="Words of a subtask's answer, uniform"
-    )
-    private_probability: Probability = Field(
-        default=0.0, description="Probability that a subtask must stay on the device"
-    )
-    arrival_probability: Probability = Field(
-        default=1.0,
-        description="Probability a slot that a user who is idle or just done gets a new request",
-    )
-    zipf_exponent: float = Field(
-        default=0.0, ge=0, description="Topic popularity, rank^-exponent; 0 is uniform"
-    )
-    topic_persistence: Probability = Field(
-        default=0.0,
-        description="Probability that a user's next transferred subtask keeps the topic of the "
-        "last one",
-    )
+    Attributes:
+        agents: what they are called.
+        number: key of their number.
+        default: their number where nothing says it.
+        groups: key of their groups.
+        keys: quantities of theirs, and the section that has each.
+    """
 
-    @model_validator(mode="after")
-    def _transferred_fit(self) -> Self:
-        if self.num_transferred is None:
-            return self
-        if self.num_transferred > self.num_subtasks:
-            raise ValueError(
-                f"num_transferred {self.num_transferred} is above num_subtasks {self.num_subtasks}"
-            )
-        if self.private_probability > 0:
-            raise ValueError(
-                "num_transferred fixes what is transferred, so private_probability must be 0 "
-                "beside it"
-            )
-        return self
+    agents: str
+    number: str
+    default: int
+    groups: str
+    keys: dict[str, str]
 
 
-@dataclass(frozen=True, config=STRICT)
-class ExpertConfig(Section):
-    """Edge devices: competence, speed, capacity, availability and private costs."""
-
-    own_competence: Interval = Field(
-        default=(0.95, 1.05), description="Competence on the own topic, uniform (assumption)"
-    )
-    other_competence: Interval = Field(
-        default=(-0.7, 0.9),
-        description="Competence on other topics, uniform before the shift to mean_competence",
-    )
-    mean_competence: float = Field(
-        default=0.26, description="Mean over all experts and topics (calibrated assumption)"
-    )
-    competence: str | None = Field(
-        default=None,
-        description="In place of draws: a JSON file with a measured table 'competence' "
-        "[expert topic x topic] (`marl-moe calibrate` writes one), relative to the experiment, or "
-        "`measured`, the table that comes with the package",
-    )
-    words_per_second: float | None = Field(
-        default=100.0,
-        gt=0,
-        description="Speed, words of work a second (words x compute need / its mean); null: no "
-        "compute delay",
-    )
-    service: Literal["batch", "fifo"] = Field(
-        default="batch",
-        description="Is the work of a slot done together, all answers at its end, or one after "
-        "another in an order drawn by lot?",
-    )
-    max_concurrent: int | None = Field(
-        default=None, ge=1, description="Subtasks served a slot; the surplus is drawn by lot"
-    )
-    availability_probability: Probability = Field(
-        default=1.0, description="Probability that an expert is up in a slot"
-    )
-    resample: Literal["never", "episode"] = Field(
-        default="never", description="When a new pool of experts is drawn"
-    )
-    pool_seed: int | None = Field(
-        default=None, ge=0, description="Draw one pool from this seed, shared by all worlds"
-    )
-    unit_cost: NonNegativeInterval = Field(
-        default=(0.5, 3.0),
-        description="Private cost kappa, credits a reference point (work), uniform",
-    )
-    cost_slope: PositiveInterval = Field(
-        default=(0.5, 1.5),
-        description="Private cost slope, credits a reference point (work), uniform",
-    )
-    cost_report: Literal["truthful", "scaled", "strategic"] = Field(
-        default="truthful",
-        description="Do edge devices report their costs, the costs times a factor of their own, or "
-        "times one of those that they end up reporting to this mechanism?",
-    )
-    report_factor: PositiveInterval = Field(
-        default=(1.0, 1.5),
-        description="That factor with cost_report: scaled, uniform, one a device",
-    )
-    report_mix: tuple[tuple[PositiveFloat, NonNegativeFloat], ...] | None = Field(
-        default=None,
-        description="Those factors with cost_report: strategic, [factor, share] each, one drawn a "
-        "device; null: `marl-moe run` finds them (`mechanisms.report_equilibrium`)",
-    )
-
-    @model_validator(mode="after")
-    def _one_pool(self) -> Self:
-        if self.pool_seed is not None and self.resample == "episode":
-            raise ValueError("pool_seed fixes the pool, so resample must be 'never' beside it")
-        return self
-
-    @model_validator(mode="after")
-    def _shares_of_all(self) -> Self:
-        if self.report_mix is None:
-            return self
-        if self.cost_report != "strategic":
-            raise ValueError(
-                f"report_mix is of cost_report: strategic, and cost_report is {self.cost_report}"
-            )
-        total = sum(share for _, share in self.report_mix)
-        if not abs(total - 1) <= _ROUNDING:
-            raise ValueError(f"report_mix: its shares should sum to 1, and sum to {total:g}")
-        return self
-
-
-@dataclass(frozen=True, config=STRICT)
-class QualityConfig(Section):
-    """Points of the judge (0..10, not clipped), and what lowers or recovers them."""
-
-    local_score: float = Field(
-        default=8.80, gt=0, description="Score when every subtask runs on the device, points"
-    )
-    drop_loss: float = Field(
-        default=0.86, gt=0, description="Points lost by dropping a subtask of weight 1/K"
-    )
-    recovered_share: float = Field(
-        default=0.85, gt=0, description="Share of that loss a competence of 1 recovers"
-    )
-    deadline_s: float = Field(
-        default=6.0, gt=0, description="An answer's worth decays past this delay, s"
-    )
-    lateness_s: float = Field(default=3.0, gt=0, description="Time constant tau of that decay, s")
-    judge_noise: float = Field(
-        default=0.0,
-        ge=0,
-        description="Standard deviation of the judge's score of a request, points",
-    )
-
-
-@dataclass(frozen=True, config=STRICT)
-class RewardConfig(Section):
-    """Worth of points, and costs of words and energy, to a user, in credits."""
-
-    credits_per_point: float = Field(default=5.0, gt=0, description="Credits a judge point")
-    credits_per_word: float = Field(default=0.0025, ge=0, description="Cost of a word, credits")
-    credits_per_joule: float = Field(default=2.0, ge=0, description="Cost of energy, credits/J")
-    credits_per_second: float = Field(
-        default=0.0, ge=0, description="Cost of a served subtask's delay, credits/s"
-    )
-    downlink_energy: Literal["user", "edge_device"] = Field(
-        default="user",
-        description="Who pays for the energy of sending the answer (the paper: user)",
-    )
-
-
-@dataclass(frozen=True, config=STRICT)
-class MarketConfig(Section):
-    """Time between clearings, and the platform's view of demand and value."""
-
-    effort: Effort = Field(
-        default="bought",
-        description="Edge devices answer a price with the effort that earns them most (bought), or "
-        "give the effort that the mechanism orders, or none (enforced)",
-    )
-    interval: int | None = Field(
-        default=None,
-        ge=1,
-        description="Slots from one clearing to the next; null: 5, or 1 if the mechanism allocates",
-    )
-    demand_smoothing: float = Field(
-        default=0.3, gt=0, le=1, description="Weight of the last slot in the demand average"
-    )
-    demand_floor: Probability = Field(
-        default=0.05, description="Least demand of an expert, share of the mean demand"
-    )
-    value: float = Field(
-        default=3.8, ge=0, description="What a point is worth to the users, credits"
-    )
-    budget_per_user: float = Field(
-        default=0.5,
-        ge=0,
-        description="Budget of a mechanism, credits a slot and user; what is left over is kept",
-    )
-    capacity: int = Field(
-        default=1,
-        ge=1,
-        description="Users an expert is allocated a slot, where a mechanism allocates (at most "
-        "max_concurrent)",
-    )
-
-    def slots_between(self, allocates: bool) -> int:
-        """Return the slots from one clearing to the next, of a mechanism that allocates or not.
-
-        Raises:
-            ValueError: an allocation would be older than its slot.
-        """
-        if allocates and self.interval not in (None, 1):
-            raise ValueError(
-                "env.market.interval should be 1 or null with a mechanism that allocates, got "
-                f"{self.interval}"
-            )
-        return self.interval or (1 if allocates else 5)
-
-
-@dataclass(frozen=True, config=STRICT)
-class ObservationConfig(Section):
-    """Experts that a user sees and may choose."""
-
-    candidates: int | None = Field(
-        default=None,
-        ge=1,
-        description="Experts on each user's list, of every topic those of the best mean SNR "
-        "(`envs.candidates`); null: all experts",
-    )
+SIDES = (
+    Side("users", "num_users", 1, "user_groups", OF_USERS),
+    Side("experts", "num_experts", 30, "expert_groups", OF_EXPERTS),
+)
 
 
 @dataclass(frozen=True, config=STRICT)
 class WorldConfig(Section):
     """A world: users, experts and everything between them. The section `env:` of an experiment."""
 
-    num_users: int = Field(default=1, ge=1, description="User devices, U")
-    num_experts: int = Field(default=30, ge=1, description="Edge experts, E")
+    num_users: int = Field(
+        default=None,  # type: ignore[assignment]  # `_populate` sets it
+        ge=1,
+        description="User devices, U; left out: those of user_groups, or 1",
+    )
+    num_experts: int = Field(
+        default=None,  # type: ignore[assignment]
+        ge=1,
+        description="Edge experts, E; left out: those of expert_groups, or 30",
+    )
+    user_groups: Groups | None = Field(
+        default=None,
+        description="Groups of users, {name: {count: 8, KEY: ...}}, with the keys in which they "
+        f"are not as the sections say: {', '.join(OF_USERS)}; repeated up to num_users",
+    )
+    expert_groups: Groups | None = Field(
+        default=None,
+        description=f"Groups of experts, likewise, with keys of theirs: {', '.join(OF_EXPERTS)}",
+    )
     episode_slots: int = Field(
         default=50,
         ge=1,
@@ -280,12 +92,11 @@ class WorldConfig(Section):
         "budget over the episode",
     )
     slot_s: float = Field(default=6.0, gt=0, description="Length of a slot, s")
-    energy_budget_j: float | None = Field(
-        default=None, gt=0, description="Energy that a user can spend in an episode, J; null: any"
+    energy_budget_j: PositiveOrNull = Field(
+        default=None, description="Energy that a user can spend in an episode, J; null: any"
     )
-    credit_budget: float | None = Field(
+    credit_budget: PositiveOrNull = Field(
         default=None,
-        gt=0,
         description="Charges that a user can pay in an episode, credits; null: any",
     )
     allow_abandon: bool = Field(
@@ -305,6 +116,35 @@ class WorldConfig(Section):
     market: MarketConfig = Field(default_factory=MarketConfig)
 
     @model_validator(mode="after")
+    def _populated(self) -> Self:
+        for side in SIDES:
+            _populate(self, side)
+        return self
+
+    @model_validator(mode="after")
+    def _energy_has_a_cost(self) -> Self:
+        if (
+            self.reward.downlink_energy == "edge_device"
+            and self.experts.energy_cost is None
+            and self.bounds["credits_per_joule"].number is None
+        ):
+            raise ValueError(
+                "experts.energy_cost: should be given beside reward.downlink_energy: edge_device "
+                "where users differ in reward.credits_per_joule"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _topics_exist(self) -> Self:
+        most = self.requests.num_topics - 1
+        if self.topics.max() > most:
+            raise ValueError(
+                f"topics of experts should lie in 0..{most} (requests.num_topics), got "
+                f"{self.topics.max()}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _candidates_exist(self) -> Self:
         candidates = self.observation.candidates
         if candidates is not None and candidates > self.num_experts:
@@ -321,8 +161,96 @@ class WorldConfig(Section):
     @property
     def limits_users(self) -> bool:
         """True where users have a budget over the episode, whose last slot then terminates."""
-        return self.energy_budget_j is not None or self.credit_budget is not None
+        return self.bounds["energy_budget_j"].given or self.bounds["credit_budget"].given
+
+    @property
+    def computes(self) -> bool:
+        """True where an expert takes time to compute."""
+        return self.bounds["words_per_second"].given
+
+    @property
+    def limits_places(self) -> bool:
+        """True where an expert serves at most so many subtasks a slot."""
+        return self.bounds["max_concurrent"].given
+
+    @cached_property
+    def bounds(self) -> dict[str, Bounds]:
+        """The range that each agent draws a quantity from, by key."""
+        found = {}
+        for side in SIDES:
+            groups, count = getattr(self, side.groups), getattr(self, side.number)
+            for key, section in side.keys.items():
+                value = getattr(getattr(self, section) if section else self, key)
+                if key == "energy_cost" and value is None:
+                    value = self.reward.credits_per_joule
+                found[key] = bounds(value, groups, key, count)
+        return found
+
+    @cached_property
+    def topics(self) -> NDArray[np.int64]:
+        """Topic of each expert, (E,)."""
+        num_topics, of_all = self.requests.num_topics, self.experts.topics
+        in_turn = of_all or range(num_topics)
+        topic = np.resize(np.array(in_turn), self.num_experts)
+        for expert, (name, place) in enumerate(members(self.expert_groups, self.num_experts)):
+            own = (self.expert_groups or {})[name].get(TOPICS)
+            if own:
+                topic[expert] = own[place % len(own)]
+        return topic
+
+    def grown(self, count: int) -> "WorldConfig":
+        """Return the configuration with `count` more experts: groups and lists begin again."""
+        more = copy(self)
+        for cached in ("bounds", "topics"):
+            more.__dict__.pop(cached, None)
+        object.__setattr__(more, "num_experts", self.num_experts + count)
+        return more
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain nested dictionaries, as YAML writes them."""
         return asdict(self)
+
+
+def _populate(config: WorldConfig, side: Side) -> None:
+    """Set the number of agents of a side, and check its groups and lists.
+
+    Raises:
+        ValueError: they do not fit that number.
+        ValidationError: a group has no such key, or no such value.
+    """
+    groups, count = getattr(config, side.groups), getattr(config, side.number)
+    if groups is not None:
+        read_by = {key: _section_class(section) for key, section in side.keys.items()}
+        if side.agents == "experts":
+            read_by[TOPICS] = ExpertConfig
+        groups = checked(groups, side.groups, read_by)
+        object.__setattr__(config, side.groups, groups)
+    counted = side.default if groups is None else size(groups)
+    if count is None:
+        count = counted
+        object.__setattr__(config, side.number, count)
+    elif groups is not None and count % counted:
+        raise ValueError(
+            f"{side.groups} count {counted} {side.agents}, so {side.number} should be a multiple "
+            f"of that, or be left out; got {count}"
+        )
+    for key, section in side.keys.items():
+        value = getattr(getattr(config, section) if section else config, key)
+        if isinstance(value, Each) and len(value.each) != count:
+            where = f"{section}.{key}".lstrip(".")
+            raise ValueError(
+                f"{where}: each should hold {count} numbers, one for each of the {side.agents}, "
+                f"got {len(value.each)}"
+            )
+
+
+def _section_class(section: str) -> type:
+    if not section:
+        return WorldConfig
+    return {
+        "requests": RequestConfig,
+        "quality": QualityConfig,
+        "reward": RewardConfig,
+        "experts": ExpertConfig,
+        "channel": ChannelConfig,
+    }[section]

@@ -7,6 +7,7 @@ import numpy as np
 from envs import admission, quality
 from envs.arrays import Bool, Float, Int
 from envs.offer import kept_share
+from envs.per_expert import of_cells
 from envs.slot import Slot
 from envs.transfers import Carried, Transfers, carried
 from mechanisms.supply import answer, cost
@@ -89,11 +90,11 @@ def money(transfers: Transfers, at: Carried) -> Money:
 
 
 def _fixed_cost(transfers: Transfers, at: Carried) -> Float | float:
-    reward = transfers.slot.config.reward
-    if reward.downlink_energy == "user":
+    conditions = transfers.slot.conditions
+    if conditions.config.reward.downlink_energy == "user":
         return 0.0
-    answers = transfers.own(transfers.slot.conditions.answer_share)
-    return reward.credits_per_joule * at.energy_j * answers
+    answers = transfers.own(conditions.answer_share)
+    return of_cells(conditions.pool.energy_cost, transfers.cell) * at.energy_j * answers
 
 
 def _costs(transfers: Transfers) -> tuple[Float, Float]:
@@ -120,16 +121,16 @@ def _admitted(transfers: Transfers, alone: Carried | None) -> Bool:
             are free.
     """
     slot, account = transfers.slot, transfers.slot.account
-    places = slot.config.experts.max_concurrent
+    limited, most = slot.config.limits_places, slot.conditions.pool.max_concurrent
     first = transfers.allocated() if slot.offer.allocates else None
     lot = transfers.lot if first is None else transfers.lot - first
     if account is None or alone is None:
-        if places is None:
+        if not limited:
             return transfers.requested
+        places = of_cells(most, transfers.cell)
         return admission.by_places(transfers.cell, transfers.requested, places, lot)
     due = money(transfers, alone)
     reserved = due.revenue * _effort(transfers, _costs(transfers), due)
-    shape = slot.num_worlds, slot.num_experts
     taken = reserved
     if transfers.num_imagined:
         taken = reserved.copy()
@@ -137,12 +138,11 @@ def _admitted(transfers: Transfers, alone: Carried | None) -> Bool:
     return admission.by_account(
         transfers.cell,
         transfers.requested,
-        places,
+        np.broadcast_to(most, (slot.num_worlds, slot.num_experts)),
         lot,
         reserved,
         taken,
         account[transfers.world[:, 0]],
-        shape,
     )
 
 
@@ -180,7 +180,8 @@ def deliver(transfers: Transfers) -> Delivery:
     points = at.points * effort
     harm = quality.harm(slot.config.quality, transfers.loss, transfers.competence) * effort
     charge = due.charge * effort
-    gain = quality.transfer_gain(reward, points - harm, transfers.words, user_energy_j, at.delay_s)
+    worth = quality.Worth(*map(transfers.own, conditions.users.worth))
+    gain = quality.transfer_gain(worth, points - harm, transfers.words, user_energy_j, at.delay_s)
     kept = served.astype(float)  # once, since products with booleans cast each time
     return Delivery(
         served=served,

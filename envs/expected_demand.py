@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.config import RequestConfig, WorldConfig
+from envs.config import WorldConfig
 from envs.quality import reference_points
 from envs.requests import RequestQueue
+from envs.sections import RequestConfig
+from envs.users import Owners
 
 SUBTASKS = 400_000  # drawn for the mean of requests, about; it is then within 1 %
 
@@ -20,24 +22,22 @@ def initial_demand(config: WorldConfig) -> float:
     each expert as often as any other.
     """
     points = config.quality.recovered_share * config.quality.drop_loss
-    share = transferred_share(config.requests)
-    return points * share * config.num_users / config.num_experts
+    return points * transferred_share(config) * config.num_users / config.num_experts
 
 
 def initial_work(config: WorldConfig) -> float:
     """Return the mean work asked of an expert, reference points a slot, as `initial_demand`."""
-    pace = _pace(config.requests)
-    points = reference_points(config, np.array(pace.work))
+    points = reference_points(config, np.array(pace(config).work))
     return float(points) * config.num_users / config.num_experts
 
 
-def mean_work(config: RequestConfig) -> float:
+def mean_work(config: WorldConfig) -> float:
     """Return the mean work of a subtask that is transferred, words; 0 where none ever is."""
-    pace = _pace(config)
-    return pace.work / pace.subtasks if pace.subtasks else 0.0
+    mean = pace(config)
+    return mean.work / mean.subtasks if mean.subtasks else 0.0
 
 
-def transferred_share(config: RequestConfig) -> float:
+def transferred_share(config: WorldConfig) -> float:
     """Return the weight that a user transfers a slot on average, in weights of 1/K.
 
     A request of n >= 1 subtasks to transfer, of total weight W, takes n slots, one without any a
@@ -46,12 +46,13 @@ def transferred_share(config: RequestConfig) -> float:
         p K E[W] / (1 + p (E[max(n, 1)] - 1))
 
     It is exact where `num_transferred` fixes n, with W = n / K. Elsewhere the device's assessment
-    decides, and the means are those of requests drawn from a seed of their own.
+    decides, and the means are those of requests drawn from a seed of their own. Where users differ
+    it is the mean over them, each at the middle of the ranges that it draws from.
     """
-    return _pace(config).weight
+    return pace(config).weight
 
 
-class _Pace(NamedTuple):
+class Pace(NamedTuple):
     """What a user transfers a slot on average."""
 
     weight: float  # in weights of 1/K
@@ -59,13 +60,28 @@ class _Pace(NamedTuple):
     work: float  # words
 
 
+def pace(config: WorldConfig) -> Pace:
+    """Return what a user transfers a slot on average; the mean over users that differ."""
+    kinds = np.stack(
+        [
+            (config.bounds[key].low + config.bounds[key].high) / 2
+            for key in ("local_compute", "private_probability", "arrival_probability")
+        ],
+        axis=-1,
+    )
+    kinds, counts = np.unique(kinds, axis=0, return_counts=True)
+    paces = [_pace(config.requests, Owners(*map(float, kind))) for kind in kinds]
+    return Pace(*(float(mean) for mean in np.average(paces, axis=0, weights=counts)))
+
+
 @cache
-def _pace(config: RequestConfig) -> _Pace:
-    arrival, num_subtasks = config.arrival_probability, config.num_subtasks
+def _pace(config: RequestConfig, owners: Owners) -> Pace:
+    arrival, num_subtasks = float(owners.arrival_probability), config.num_subtasks
     users = max(1000, SUBTASKS // num_subtasks)
     # Topics do not matter: one spares their draws.
-    drawn = replace(config, num_topics=1, topic_persistence=0.0, arrival_probability=1.0)
-    queue = RequestQueue(drawn, 1, users, np.random.default_rng(0))
+    drawn = replace(config, num_topics=1, topic_persistence=0.0)
+    always = owners._replace(arrival_probability=1.0)
+    queue = RequestQueue(drawn, always, 1, users, np.random.default_rng(0))
     if config.num_transferred is not None:
         weight, slots = float(config.num_transferred), float(config.num_transferred)
     else:
@@ -78,4 +94,4 @@ def _pace(config: RequestConfig) -> _Pace:
     a_slot = arrival / (1.0 + arrival * (slots - 1.0))
     # Words are drawn apart from needs.
     work = need * sum(config.words) / 2
-    return _Pace(a_slot * weight, a_slot * subtasks, a_slot * work)
+    return Pace(a_slot * weight, a_slot * subtasks, a_slot * work)

@@ -1,34 +1,55 @@
-"""The pool of edge experts: topics, competence and private costs."""
+"""The pool of edge experts: topics, competence, what they have and private costs."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from math import nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.arrays import Int
-from envs.config import ExpertConfig
-from envs.state import State, copied, taken
+from envs.config import WorldConfig
+from envs.sections import ExpertConfig
+from envs.state import State, copied
 
 LARGEST_TABLE = 50_000_000  # bytes of a file with a measured table, that of 1,000 topics
 MEASURED = "measured"  # names the table that comes with the package
+# What devices have, in the order in which it is drawn: a new key comes last.
+OF_DEVICES = (
+    "words_per_second",
+    "max_concurrent",
+    "availability_probability",
+    "bandwidth_hz",
+    "tx_power_w",
+    "energy_cost",
+)
+Number = float | NDArray[np.float64]
 ATTRACTION_TEMPERATURE = 0.1  # competence; 0.2 was tried too and was no better
 
 
 @dataclass(frozen=True)
 class ExpertPool:
-    """Edge experts of N worlds; the topic of expert e is e mod M."""
+    """Edge experts of N worlds.
+
+    Quantities of devices are one number where all have the same, else (N, E).
+    """
 
     topic: Int  # (E,)
     competence: NDArray[np.float64]  # (N, E, M), 1 recovers recovered_share of the loss
     unit_cost: NDArray[np.float64]  # (N, E), kappa, credits a reference point
     cost_slope: NDArray[np.float64]  # (N, E), credits a reference point
     report_factor: NDArray[np.float64]  # (N, E), reported costs / true costs
+    words_per_second: Number  # infinite: no time to compute
+    max_concurrent: Number  # subtasks served a slot, infinite: any
+    availability_probability: Number
+    bandwidth_hz: Number
+    tx_power_w: Number
+    energy_cost: Number  # credits/J
 
     @cached_property
     def by_topic(self) -> NDArray[np.float32]:
@@ -66,7 +87,7 @@ class ExpertPool:
 
     def get_state(self) -> State:
         """Return copies of all arrays."""
-        return taken(self, ("topic", "competence", "unit_cost", "cost_slope", "report_factor"))
+        return copied({field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def from_state(cls, state: State) -> "ExpertPool":
@@ -75,54 +96,68 @@ class ExpertPool:
 
     def joined(self, newcomers: "ExpertPool") -> "ExpertPool":
         """Return this pool with more experts behind its own."""
-        return ExpertPool(
-            topic=np.concatenate([self.topic, newcomers.topic]),
-            competence=np.concatenate([self.competence, newcomers.competence], axis=1),
-            unit_cost=np.concatenate([self.unit_cost, newcomers.unit_cost], axis=1),
-            cost_slope=np.concatenate([self.cost_slope, newcomers.cost_slope], axis=1),
-            report_factor=np.concatenate([self.report_factor, newcomers.report_factor], axis=1),
-        )
+        shapes = self.unit_cost.shape, newcomers.unit_cost.shape
+        both: dict[str, Any] = {}
+        for field in fields(self):
+            old, new = getattr(self, field.name), getattr(newcomers, field.name)
+            if field.name == "topic":
+                both[field.name] = np.concatenate([old, new])
+            elif isinstance(old, float) and old == new:
+                both[field.name] = old
+            else:
+                parts = [
+                    np.broadcast_to(part, shape) if np.ndim(part) == 0 else part
+                    for part, shape in zip((old, new), shapes, strict=True)
+                ]
+                both[field.name] = np.concatenate(parts, axis=1)
+        return ExpertPool(**both)
 
 
 def draw_pool(
-    config: ExpertConfig,
+    config: WorldConfig,
     num_worlds: int,
-    num_experts: int,
-    num_topics: int,
     rng: np.random.Generator,
-    first_expert: int = 0,
+    devices: np.random.Generator,
+    first: int = 0,
 ) -> ExpertPool:
     """Draw experts of N worlds; with a `pool_seed` all worlds have the same.
 
     Args:
-        config: the experts' configuration.
+        config: the worlds' configuration.
         num_worlds: N.
-        num_experts: experts to draw.
-        num_topics: M.
-        rng: generator of all draws.
-        first_expert: number of the first of them, which gives their topics.
+        rng: generator of competence, costs and reports.
+        devices: generator of what devices have.
+        first: the first expert to draw; those before it are there already.
     """
-    drawn_worlds = num_worlds if config.pool_seed is None else 1
-    topic = np.arange(first_expert, first_expert + num_experts) % num_topics
-    if config.competence is None:
-        competence = _drawn_competence(config, drawn_worlds, topic, num_topics, rng)
+    experts, num_topics = config.experts, config.requests.num_topics
+    drawn_worlds = num_worlds if experts.pool_seed is None else 1
+    topic = config.topics[first:]
+    shape = drawn_worlds, len(topic)
+
+    def uniform(key: str) -> NDArray[np.float64]:
+        within = config.bounds[key]
+        return rng.uniform(within.low[first:], within.high[first:], shape)
+
+    if experts.competence is None:
+        competence = _drawn_competence(config, shape, topic, first, rng)
     else:
-        table = load_competence(config.competence, num_topics)
-        competence = np.broadcast_to(table[topic], (drawn_worlds, num_experts, num_topics))
-    unit_cost = rng.uniform(*config.unit_cost, (drawn_worlds, num_experts))
-    cost_slope = rng.uniform(*config.cost_slope, (drawn_worlds, num_experts))
-    report_factor = np.ones((drawn_worlds, num_experts))
-    if config.cost_report == "scaled":
-        report_factor = rng.uniform(*config.report_factor, (drawn_worlds, num_experts))
-    elif config.cost_report == "strategic":
-        report_factor = _drawn_factors(config, (drawn_worlds, num_experts), rng)
-    return ExpertPool(
-        topic,
-        np.broadcast_to(competence, (num_worlds, num_experts, num_topics)),
-        np.broadcast_to(unit_cost, (num_worlds, num_experts)),
-        np.broadcast_to(cost_slope, (num_worlds, num_experts)),
-        np.broadcast_to(report_factor, (num_worlds, num_experts)),
-    )
+        table = load_competence(experts.competence, num_topics)
+        competence = np.broadcast_to(table[topic], (*shape, num_topics))
+    drawn: dict[str, Any] = {key: uniform(key) for key in ("unit_cost", "cost_slope")}
+    drawn["report_factor"] = np.ones(shape)
+    if experts.cost_report == "scaled":
+        drawn["report_factor"] = uniform("report_factor")
+    elif experts.cost_report == "strategic":
+        drawn["report_factor"] = _drawn_factors(experts, shape, rng)
+    # Each quantity has draws of its own, whether it needs them or not.
+    lots = devices.random((len(OF_DEVICES), *shape))
+    for key, own in zip(OF_DEVICES, lots, strict=True):
+        drawn[key] = config.bounds[key].part(first).drawn(own, whole=key == "max_concurrent")
+    for key, value in drawn.items():
+        if not isinstance(value, float):
+            drawn[key] = np.broadcast_to(value, (num_worlds, len(topic)))
+    competence = np.broadcast_to(competence, (num_worlds, *competence.shape[1:]))
+    return ExpertPool(topic=topic, competence=competence, **drawn)
 
 
 def _drawn_factors(
@@ -138,21 +173,22 @@ def _drawn_factors(
     return rng.choice(factors, size=shape, p=shares / shares.sum())
 
 
-def other_topic_mean(config: ExpertConfig, num_topics: int) -> float:
+def other_topic_mean(config: WorldConfig) -> float:
     """Return the mean competence on other topics than the own one.
 
     A user that sees only types may expect it. With it the mean over the whole table is as
     configured, exactly where every topic has as many experts as any other.
     """
+    num_topics, mean = config.requests.num_topics, config.experts.mean_competence
     if num_topics == 1:
-        return config.mean_competence
-    own = sum(config.own_competence) / 2
-    return (config.mean_competence * num_topics - own) / (num_topics - 1)
+        return mean
+    return (mean * num_topics - own_topic_mean(config)) / (num_topics - 1)
 
 
-def own_topic_mean(config: ExpertConfig) -> float:
+def own_topic_mean(config: WorldConfig) -> float:
     """Return the mean competence on the own topic."""
-    return sum(config.own_competence) / 2
+    own = config.bounds["own_competence"]
+    return float((own.low + own.high).mean() / 2)
 
 
 def attraction(competence: NDArray, topic_popularity: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -218,21 +254,23 @@ def _is_table(rows: object, size: int) -> bool:
 
 
 def _drawn_competence(
-    config: ExpertConfig,
-    num_worlds: int,
+    config: WorldConfig,
+    shape: tuple[int, int],
     topic: Int,
-    num_topics: int,
+    first: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    shape = (num_worlds, len(topic), num_topics)
+    num_topics = config.requests.num_topics
     own = topic[:, None] == np.arange(num_topics)
-    competence = np.where(
-        own,
-        rng.uniform(*config.own_competence, shape),
-        rng.uniform(*config.other_competence, shape),
-    )
+
+    def uniform(key: str) -> NDArray[np.float64]:
+        within = config.bounds[key]
+        ends = within.low[first:, None], within.high[first:, None]
+        return rng.uniform(*ends, (*shape, num_topics))
+
+    competence = np.where(own, uniform("own_competence"), uniform("other_competence"))
     if num_topics > 1:
         others = ~own
-        missing = config.mean_competence * own.size - competence.sum(axis=(1, 2))
+        missing = config.experts.mean_competence * own.size - competence.sum(axis=(1, 2))
         competence += others * (missing / others.sum())[:, None, None]
     return competence

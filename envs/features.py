@@ -4,6 +4,7 @@ No column depends on what others choose in the same slot.
 """
 
 from collections.abc import Callable
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -74,27 +75,46 @@ def _competence(sight: Sight) -> NDArray[np.float32]:
 
 
 def _delay_alone(sight: Sight) -> NDArray[np.float32]:
-    compute_s = sight.conditions.compute_s[..., None].astype(np.float32)
-    delay = sight.conditions.transmission_alone_s + compute_s
-    delay *= np.float32(1 / sight.conditions.config.quality.deadline_s)
+    conditions = sight.conditions
+    delay = conditions.transmission_alone_s + conditions.computing_alone_s
+    delay *= conditions.of_user(1 / conditions.users.deadline_s)
     return delay
 
 
-def _seen_alone_s(sight: Sight) -> NDArray[np.float32]:
-    """Return the time to send alone on the band, cut where the SNR has no lower bound."""
-    alone_s, config = sight.conditions.transmission_alone_s, sight.conditions.config
+def _energy_cost(sight: Sight) -> NDArray[np.float32]:
+    """Return the cost of sending alone on the band, where the SNR has no lower bound that is cut.
+
+    The unit is `_energy_unit` credits where all users pay alike and all experts' power is one.
+    """
+    conditions, config = sight.conditions, sight.conditions.config
+    alone_s = conditions.transmission_alone_s
     if not config.channel.clips:
-        alone_s = np.minimum(alone_s, np.float32(LARGEST * config.quality.deadline_s))
+        seen_s = LARGEST * config.bounds["deadline_s"].greatest
+        alone_s = np.minimum(alone_s, np.float32(seen_s))
     if config.reward.downlink_energy == "edge_device":
-        alone_s = alone_s * (1 - sight.conditions.answer_share[..., None]).astype(np.float32)
+        alone_s = alone_s * (1 - conditions.answer_share[..., None]).astype(np.float32)
+    users, pool = conditions.users, conditions.pool
+    for own in (
+        conditions.of_user(users.credits_per_joule),
+        conditions.of_expert(pool.tx_power_w),
+    ):
+        if not isinstance(own, float):
+            alone_s = alone_s * own
     return alone_s
 
 
-def _left(left: Float | None, budget: float | None) -> Float | float:
-    """Return the share left of a budget, 0..1."""
-    if left is None or budget is None:
+def _energy_unit(config: WorldConfig) -> float:
+    """Return credits of a second of sending, or of the part of it that all have in common."""
+    common = (config.bounds[key].number for key in ("credits_per_joule", "tx_power_w"))
+    return prod(number for number in common if number is not None)
+
+
+def _left(left: Float | None, budget: Float | float) -> Float | float:
+    """Return the share left of a budget, 0..1; 1 where a user has none and others do."""
+    if left is None:
         return 0.0
-    return np.maximum(left / budget, 0.0)
+    share = np.divide(left, budget, out=np.ones(left.shape), where=np.isfinite(left))
+    return np.maximum(share, 0.0)
 
 
 def _most_energy(config: WorldConfig) -> float:
@@ -103,14 +123,14 @@ def _most_energy(config: WorldConfig) -> float:
     That is of the longest answer at the lowest SNR; where the SNR has no lower bound, of sending
     for as long as the greatest delay that is seen.
     """
-    channel = config.channel
+    channel, bounds = config.channel, config.bounds
+    dearest = bounds["credits_per_joule"].greatest * bounds["tx_power_w"].greatest
     if not channel.clips:
-        seen_s = LARGEST * config.quality.deadline_s
-        return config.reward.credits_per_joule * channel.tx_power_w * seen_s
+        return dearest * LARGEST * bounds["deadline_s"].greatest
     worst_snr = db_to_linear(np.array(channel.snr_db[0]))
-    worst_rate = channel.bandwidth_hz * spectral_efficiency(worst_snr, Rate.of(channel))
+    worst_rate = bounds["bandwidth_hz"].least * spectral_efficiency(worst_snr, Rate.of(channel))
     longest_s = subtask_bits(channel, np.array(config.requests.words[1])) / worst_rate
-    return float(config.reward.credits_per_joule * channel.tx_power_w * longest_s)
+    return float(dearest * longest_s)
 
 
 def value_of_point(config: WorldConfig) -> float:
@@ -161,8 +181,8 @@ EXPERT_FEATURES = (
         "energy",
         "cost of the energy that I pay for alone on the band, credits; under a process of one's "
         "own, which does not clip the SNR, at most that of sending for 10 deadlines",
-        _seen_alone_s,
-        scale=lambda config: config.reward.credits_per_joule * config.channel.tx_power_w,
+        _energy_cost,
+        scale=_energy_unit,
         high=_most_energy,
     ),
     Feature(
@@ -237,15 +257,13 @@ BUDGET_FEATURES = (
         "energy_left",
         "share left of my energy for the episode, 0 without such a budget",
         lambda sight: _left(
-            sight.conditions.budgets.energy_j, sight.conditions.config.energy_budget_j
+            sight.conditions.budgets.energy_j, sight.conditions.users.energy_budget_j
         ),
     ),
     Feature(
         "credits_left",
         "share left of my credits for the episode, 0 without such a budget",
-        lambda sight: _left(
-            sight.conditions.budgets.credits, sight.conditions.config.credit_budget
-        ),
+        lambda sight: _left(sight.conditions.budgets.credits, sight.conditions.users.credit_budget),
     ),
     Feature(
         "episode_left",
@@ -253,23 +271,81 @@ BUDGET_FEATURES = (
         lambda sight: 1 - sight.conditions.index / sight.conditions.config.episode_slots,
     ),
 )
+
+
+def _share_of_greatest(key: str, owner: str) -> Callable[[Sight], NDArray | float]:
+    """Return what reads a quantity of users or of the pool / the greatest that any may have."""
+
+    def read(sight: Sight) -> NDArray | float:
+        value = getattr(getattr(sight.conditions, owner), key)
+        return np.minimum(value / sight.conditions.config.bounds[key].greatest, 1.0)
+
+    return read
+
+
+def _where_different(owner: str, keys: dict[str, str]) -> dict[str, Feature]:
+    """Return the columns of quantities in which agents may differ, by key."""
+    return {
+        key: Feature(key, f"{what} / the greatest of all", _share_of_greatest(key, owner))
+        for key, what in keys.items()
+    }
+
+
+# Columns that are there where the configuration has users, or experts, that differ in them.
+OF_DIFFERENT_USERS = _where_different(
+    "users",
+    {
+        "local_compute": "my compute for a request",
+        "private_probability": "how likely a subtask of mine must stay",
+        "arrival_probability": "how likely my next request arrives",
+        "deadline_s": "my deadline",
+        "lateness_s": "time constant of what lateness costs me",
+        "credits_per_point": "what a point is worth to me",
+        "credits_per_word": "what a word costs me",
+        "credits_per_joule": "what a joule costs me",
+        "credits_per_second": "what a second of delay costs me",
+    },
+)
+OF_DIFFERENT_EXPERTS = _where_different(
+    "pool",
+    {
+        "words_per_second": "its speed",
+        "max_concurrent": "its places",
+        "availability_probability": "how likely it is up",
+        "bandwidth_hz": "its band",
+        "tx_power_w": "its power",
+    },
+)
 # Columns that each user sees for itself, and those of an expert that all users see alike.
 OF_PAIRS = frozenset({"competence", "energy", "delay", "assigned"})
 
 
 def user_features(config: WorldConfig) -> tuple[Feature, ...]:
-    """Return the columns of a user; three more where users have a budget over the episode."""
-    return USER_FEATURES + BUDGET_FEATURES if config.limits_users else USER_FEATURES
+    """Return the columns of a user.
+
+    There are three more where users have a budget over the episode, and one for each quantity in
+    which users may differ.
+    """
+    features: tuple[Feature, ...] = USER_FEATURES
+    if config.limits_users:
+        features += BUDGET_FEATURES
+    return features + _of_different(config, OF_DIFFERENT_USERS)
 
 
 def expert_features(config: WorldConfig, allocates: bool) -> tuple[Feature, ...]:
     """Return the columns of an expert.
 
     Args:
-        config: of the world: one column more where experts take time to compute.
+        config: of the world: one column more where experts take time to compute, and one for each
+            quantity in which they may differ.
         allocates: whether the mechanism allocates: one column more.
     """
-    features: tuple[Feature, ...] = EXPERT_FEATURES
-    if config.experts.words_per_second is not None:
+    features = EXPERT_FEATURES + _of_different(config, OF_DIFFERENT_EXPERTS)
+    if config.computes:
         features += COMPUTE_FEATURES
     return features + ALLOCATION_FEATURES if allocates else features
+
+
+def _of_different(config: WorldConfig, features: dict[str, Feature]) -> tuple[Feature, ...]:
+    different = (key for key in features if config.bounds[key].number is None)
+    return tuple(features[key] for key in different)

@@ -8,12 +8,12 @@ import numpy as np
 from envs.arrays import Float
 from envs.asked import Asked, Doubles
 from envs.clearing import FAILED, Clearing
-from envs.config import MarketConfig
 from envs.decision import decided
 from envs.experts import ExpertPool
 from envs.ledger import Ledger
 from envs.offer import Offer, nobody
 from envs.reports import Reports
+from envs.sections import MarketConfig
 from envs.state import State, copied
 from mechanisms import (
     Allocation,

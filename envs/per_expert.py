@@ -23,6 +23,16 @@ def per_expert(cell: Int, amount: NDArray, shape: tuple[int, int]) -> Float:
     return total.reshape(shape).astype(float, copy=False)
 
 
+def of_cells(amount: float | NDArray, cell: Int) -> float | NDArray:
+    """Return a quantity of experts at each request: one number, or (N, R) where experts differ.
+
+    Args:
+        amount: a number, or (N, E).
+        cell: (N, R) as in `per_expert`.
+    """
+    return amount if isinstance(amount, float) else amount.take(cell)
+
+
 def each_per_expert(cell: Int, amounts: Sequence[NDArray], shape: tuple[int, int]) -> Float:
     """Return what `per_expert` returns of several amounts (N, R), at once: (len(amounts), N, E)."""
     experts = shape[0] * shape[1]

@@ -12,7 +12,6 @@ from envs import quality
 from envs.arrays import Bool, Float
 from envs.channel.rates import Rate, db_to_linear, spectral_efficiency
 from envs.conditions import Conditions
-from envs.expected_demand import mean_work
 from envs.experts import other_topic_mean, own_topic_mean
 from envs.offer import Offer
 from mechanisms.supply import answer
@@ -31,8 +30,7 @@ def expected_competence(conditions: Conditions) -> NDArray[np.float32]:
     if config.information == "known":
         return conditions.competence
     if config.experts.competence is None:
-        own = own_topic_mean(config.experts)
-        other = other_topic_mean(config.experts, config.requests.num_topics)
+        own, other = own_topic_mean(config), other_topic_mean(config)
     else:
         own, other = conditions.pool.type_means
     return np.where(right_type(conditions), own, other).astype(np.float32)
@@ -65,7 +63,7 @@ def services(conditions: Conditions, competence: Float, load: ArrayLike = 1) -> 
         load: users of the candidate that it serves, this user among them, at least 1; broadcasts
             against (N, U, C).
     """
-    config, reward = conditions.config, conditions.config.reward
+    config, pool, users = conditions.config, conditions.pool, conditions.users
     load = np.asarray(load, np.float32)
     airtime_s: Float = conditions.transmission_alone_s
     if config.channel.access == "total_power":
@@ -74,34 +72,39 @@ def services(conditions: Conditions, competence: Float, load: ArrayLike = 1) -> 
         airtime_s = airtime_s * (alone / shared)
     time_s = airtime_s * load
     powered_s = time_s if config.channel.access == "total_power" else airtime_s
-    energy_j = np.float32(config.channel.tx_power_w) * powered_s
+    energy_j = conditions.of_expert(pool.tx_power_w) * powered_s
     delay_s = time_s + conditions.candidates.of(
         conditions.occupancy.airtime_backlog_s.astype(np.float32)
     )
-    if config.experts.words_per_second is not None:
-        delay_s = delay_s + _computing_s(conditions, load, config.experts.words_per_second)
-    timely = quality.timeliness(config.quality, delay_s) * conditions.survival
+    if config.computes:
+        delay_s = delay_s + _computing_s(conditions, load)
+    due = conditions.of_user(users.deadline_s), conditions.of_user(users.lateness_s)
+    timely = quality.timeliness(*due, delay_s) * conditions.survival
     loss = conditions.loss[..., None].astype(np.float32)
     fixed: Float | float = 0.0
-    if reward.downlink_energy == "edge_device":
+    if config.reward.downlink_energy == "edge_device":
         answers_j = energy_j * conditions.answer_share[..., None].astype(np.float32)
-        fixed = np.float32(reward.credits_per_joule) * answers_j
+        fixed = conditions.of_expert(pool.energy_cost) * answers_j
         energy_j = energy_j - answers_j
     words = conditions.subtasks.words[..., None].astype(np.float32)
     return Services(
         points=quality.full_points(config.quality, loss, competence, timely),
         harm=quality.harm(config.quality, loss, competence),
-        gain=quality.transfer_gain(reward, 0.0, words, energy_j, delay_s),
+        gain=quality.transfer_gain(worth_of_pairs(conditions), 0.0, words, energy_j, delay_s),
         fixed=fixed,
     )
 
 
-def _computing_s(conditions: Conditions, load: Float, words_per_second: float) -> Float:
+def worth_of_pairs(conditions: Conditions) -> quality.Worth:
+    """Return what points, words, energy and time are to users, to broadcast against (N, U, C)."""
+    return quality.Worth(*map(conditions.of_user, conditions.users.worth))
+
+
+def _computing_s(conditions: Conditions, load: Float) -> Float:
     """Return the time until a candidate has computed what it serves, (..., N, U, C) s."""
-    config = conditions.config
-    others = load - 1 if config.experts.service == "batch" else (load - 1) / 2
-    mean_s = np.float32(mean_work(config.requests) / words_per_second)
-    own_s = conditions.compute_s[..., None].astype(np.float32)
+    others = load - 1 if conditions.config.experts.service == "batch" else (load - 1) / 2
+    mean_s = conditions.of_expert(conditions.mean_work / conditions.pool.words_per_second)
+    own_s = conditions.computing_alone_s
     backlog_s = conditions.occupancy.compute_backlog_s.astype(np.float32)
     return own_s + others * mean_s + conditions.candidates.of(backlog_s)
 
@@ -140,10 +143,11 @@ def expected_gain(
     if competence is None:
         competence = expected_competence(conditions)
     load = np.asarray(load, np.float32)
-    places = conditions.config.experts.max_concurrent
-    admitted = load if places is None else np.minimum(load, places)
+    admitted = load
+    if conditions.config.limits_places:
+        admitted = np.minimum(load, conditions.of_expert(conditions.pool.max_concurrent))
     served = services(conditions, competence, admitted)
-    point = np.float32(conditions.config.reward.credits_per_point)
+    point = conditions.of_user(conditions.users.credits_per_point)
     if offer.free:
         gain = point * (served.points - served.harm) + served.gain
     else:
@@ -151,7 +155,7 @@ def expected_gain(
         charge = offer.charge(served.points, conditions.candidates)
         worth = given * (point * (served.points - served.harm) - charge)
         gain = np.where(given > 0, worth + served.gain, 0)
-    if places is not None:
+    if conditions.config.limits_places:
         gain = gain * (admitted / load)
     return gain.astype(np.float32, copy=False)
 
@@ -164,5 +168,5 @@ def expected_service(conditions: Conditions, load: ArrayLike = 1) -> tuple[Float
         load: users of the candidate that it serves; broadcasts against (N, U, C).
     """
     served = services(conditions, expected_competence(conditions), load)
-    point = np.float32(conditions.config.reward.credits_per_point)
+    point = conditions.of_user(conditions.users.credits_per_point)
     return point * (served.points - served.harm) + served.gain, served

@@ -7,10 +7,13 @@ more. The constants are calibrated to Figure 5 of arXiv 2402.06942, which does n
 assumptions.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from envs.arrays import Float
-from envs.config import QualityConfig, RewardConfig, WorldConfig
+from envs.config import WorldConfig
+from envs.sections import QualityConfig
 
 
 def abandon_loss(config: QualityConfig, weight: Float, num_subtasks: int) -> Float:
@@ -18,9 +21,9 @@ def abandon_loss(config: QualityConfig, weight: Float, num_subtasks: int) -> Flo
     return config.drop_loss * num_subtasks * weight
 
 
-def timeliness(config: QualityConfig, delay_s: Float) -> Float:
+def timeliness(deadline_s: Float | float, lateness_s: Float | float, delay_s: Float) -> Float:
     """Return 1 up to the deadline, exp(-(T - deadline) / tau) past it."""
-    return np.exp(np.minimum((config.deadline_s - delay_s) * (1 / config.lateness_s), 0))
+    return np.exp(np.minimum((deadline_s - delay_s) * (1 / lateness_s), 0))
 
 
 def reference_points(config: WorldConfig, work: Float) -> Float:
@@ -49,8 +52,17 @@ def harm(config: QualityConfig, loss: Float, competence: Float) -> Float:
     return config.recovered_share * loss * np.maximum(-competence, 0)
 
 
+class Worth(NamedTuple):
+    """What a user gains and loses by, credits: a number each, or an array that broadcasts."""
+
+    credits_per_point: Float | float
+    credits_per_word: Float | float
+    credits_per_joule: Float | float
+    credits_per_second: Float | float
+
+
 def transfer_gain(
-    reward: RewardConfig, points: Float | float, words: Float, energy_j: Float, delay_s: Float
+    worth: Worth, points: Float | float, words: Float, energy_j: Float, delay_s: Float
 ) -> Float:
     """Return the gain of a transferred subtask over abandoning it, before charges, credits.
 
@@ -58,25 +70,25 @@ def transfer_gain(
            - credits_per_second T
 
     Args:
-        reward: worth of points, words, energy and time.
+        worth: of points, words, energy and time.
         points: given back, less harm.
         words: W, words of the answer.
         energy_j: E that the user pays for, J.
         delay_s: T, s.
     """
     gain = (
-        reward.credits_per_point * points
-        - reward.credits_per_word * words
-        - reward.credits_per_joule * energy_j
+        worth.credits_per_point * points
+        - worth.credits_per_word * words
+        - worth.credits_per_joule * energy_j
     )
-    if reward.credits_per_second:
-        gain = gain - reward.credits_per_second * delay_s
+    if np.any(worth.credits_per_second):
+        gain = gain - worth.credits_per_second * delay_s
     return gain
 
 
-def local_gain(reward: RewardConfig, loss: Float, words: Float) -> Float:
+def local_gain(worth: Worth, loss: Float, words: Float) -> Float:
     """Return the gain of running a subtask on the user's device after all, credits.
 
     The whole loss D is avoided at the cost of the subtask's words.
     """
-    return reward.credits_per_point * loss - reward.credits_per_word * words
+    return worth.credits_per_point * loss - worth.credits_per_word * words

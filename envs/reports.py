@@ -27,14 +27,15 @@ def user_reports(conditions: Conditions) -> Reports:
     time is left before the deadline a user needs the whole band, and its value counts the lateness.
     """
     config = conditions.config
-    places = config.market.capacity
-    if config.experts.max_concurrent is not None:
-        places = min(places, config.experts.max_concurrent)
-    value, service = prospects.expected_service(conditions, min(places, conditions.num_users))
-    candidates, band = conditions.candidates, config.channel.bandwidth_hz
-    shape, occupancy = conditions.available.shape, conditions.occupancy
-    busy_s = conditions.compute_s[..., None] + candidates.of(occupancy.compute_backlog_s)
-    left_s = config.quality.deadline_s - busy_s - candidates.of(occupancy.airtime_backlog_s)
+    pool, candidates, occupancy = conditions.pool, conditions.candidates, conditions.occupancy
+    shape = conditions.available.shape
+    places = np.minimum(pool.max_concurrent, config.market.capacity)
+    load = np.minimum(places, conditions.num_users)
+    value, service = prospects.expected_service(conditions, conditions.of_expert(load))
+    own_s = conditions.work[..., None] / candidates.of(pool.words_per_second)
+    busy_s = own_s + candidates.of(occupancy.compute_backlog_s)
+    deadline_s = np.broadcast_to(conditions.users.deadline_s, conditions.work.shape)[..., None]
+    left_s = deadline_s - busy_s - candidates.of(occupancy.airtime_backlog_s)
     alone_s = conditions.transmission_alone_s
     share = np.divide(alone_s, left_s, out=np.ones(alone_s.shape), where=left_s > 0)
     transfers = conditions.transfers[..., None]
@@ -44,12 +45,12 @@ def user_reports(conditions: Conditions) -> Reports:
         points=np.multiply(service.points, transfers, dtype=np.float64),
         work=np.multiply(work, transfers, dtype=np.float64),
         fixed_cost=np.broadcast_to(service.fixed * transfers, alone_s.shape),
-        bandwidth_need=band * share * transfers,
+        bandwidth_need=candidates.of(pool.bandwidth_hz) * share * transfers,
         topic=np.where(conditions.transfers, conditions.subtasks.topic, -1),
         candidates=candidates.expert if candidates.listed else None,
     )
     return Reports(
         users=users,
-        capacity=places * conditions.available.astype(np.int64),
-        bandwidth_limit=np.full(shape, band),
+        capacity=(places * conditions.available).astype(np.int64),
+        bandwidth_limit=np.full(shape, pool.bandwidth_hz),
     )

@@ -8,11 +8,12 @@ the same ones under the same seed.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from envs.arrays import Bool, Float, Int
-from envs.config import RequestConfig
+from envs.sections import RequestConfig
 from envs.state import State, put, taken
+from envs.users import Owners
 
 # all other attributes are derived from these
 _STATE = (
@@ -50,17 +51,18 @@ def assessment_order(weight: NDArray, compute: NDArray, private: Bool) -> Int:
     return np.argsort(np.where(private, -np.inf, -weight / compute), axis=-1, kind="stable")
 
 
-def assess(config: RequestConfig, weight: NDArray, compute: NDArray, private: Bool) -> Bool:
+def assess(local_compute: ArrayLike, weight: NDArray, compute: NDArray, private: Bool) -> Bool:
     """Return the subtasks that must be transferred (resource assessment), (..., K).
 
     In the order of `assessment_order` subtasks run on the device until `local_compute` is spent;
     the first that does not fit and all after it are transferred. Private subtasks always stay.
-    Arguments are those of `assessment_order`.
+    Arguments are `local_compute`, which broadcasts against (..., K), and those of
+    `assessment_order`.
     """
     order = assessment_order(weight, compute, private)
     spent = np.cumsum(np.take_along_axis(compute, order, axis=-1), axis=-1)
     transferred = np.empty(order.shape, bool)
-    np.put_along_axis(transferred, order, spent > config.local_compute, axis=-1)
+    np.put_along_axis(transferred, order, spent > local_compute, axis=-1)
     return transferred & ~private
 
 
@@ -116,15 +118,22 @@ class RequestQueue:
 
     Args:
         config: the requests' configuration.
+        owners: the users, of their compute, and how likely arrivals and private subtasks are.
         num_worlds: N.
         num_users: U.
         rng: generator of all draws.
     """
 
     def __init__(
-        self, config: RequestConfig, num_worlds: int, num_users: int, rng: np.random.Generator
+        self,
+        config: RequestConfig,
+        owners: Owners,
+        num_worlds: int,
+        num_users: int,
+        rng: np.random.Generator,
     ) -> None:
         self.config = config
+        self.owners = owners
         self._rng = rng
         self._cumulative_popularity = np.cumsum(topic_popularity(config))[:-1]
         self._shape = (num_worlds, num_users)
@@ -219,8 +228,8 @@ class RequestQueue:
     def _arrive(self) -> None:
         """Give new requests to users without one."""
         arriving = ~self.active
-        if self.config.arrival_probability < 1:
-            arriving &= self._rng.random(arriving.shape) < self.config.arrival_probability
+        if np.min(self.owners.arrival_probability) < 1:
+            arriving &= self._rng.random(arriving.shape) < self.owners.arrival_probability
         self.request += arriving
         self.position[arriving] = 0
         self.active |= arriving
@@ -228,7 +237,7 @@ class RequestQueue:
         if spent.size:
             self._draw(spent)
         self.refused = np.zeros(self._shape, bool)
-        if self.config.local_compute == 0 and self.config.private_probability > 0:
+        if np.min(self.owners.local_compute) == 0 and np.max(self.owners.private_probability) > 0:
             drawn = np.take_along_axis(self.drawn_refused, self.request[..., None], axis=-1)
             self.refused = arriving & drawn[..., 0]
             self.active &= ~self.refused
@@ -239,7 +248,9 @@ class RequestQueue:
         requests, most = self.drawn.shape[2:4]
         drawn = self._rng.random((len(users) * requests, most, 4))
         weight, words, compute, topic = drawn.transpose(2, 0, 1)
-        count, transferred_weight, refused = self._assess(weight, compute)
+        count, transferred_weight, refused = self._assess(
+            weight, compute, np.repeat(users, requests)
+        )
         low, high = self.config.words
         words *= high - low
         words += low
@@ -252,7 +263,7 @@ class RequestQueue:
         self._of_user(self.drawn_refused)[users] = refused.reshape(len(users), requests)
         self._of_user(self.request)[users] = 0
 
-    def _assess(self, weight: NDArray, compute: NDArray) -> tuple[Int, NDArray, Bool]:
+    def _assess(self, weight: NDArray, compute: NDArray, users: Int) -> tuple[Int, NDArray, Bool]:
         """Turn uniform draws into weight and compute need of subtasks, those to transfer first.
 
         With equal weights the subtasks transferred are the `num_transferred` of the greatest need,
@@ -261,6 +272,7 @@ class RequestQueue:
         Args:
             weight: (requests, S) uniform draws, overwritten by gating weights.
             compute: (requests, S) uniform draws, overwritten by compute needs, units.
+            users: (requests,) whose each is.
 
         Returns:
             Number of the subtasks to transfer, their total weight, and which requests are refused,
@@ -279,13 +291,17 @@ class RequestQueue:
         shares = -np.log1p(-weight)  # Dirichlet(1): exponentials over their sum
         shares /= shares.sum(axis=-1, keepdims=True)
         private = np.zeros(weight.shape, bool)
-        if config.private_probability > 0:
-            private = rng.random(weight.shape) < config.private_probability
-        transferred = assess(config, shares, needs, private)
+        likely, local_compute = (
+            _each(amount, users)
+            for amount in (self.owners.private_probability, self.owners.local_compute)
+        )
+        if np.max(likely) > 0:
+            private = rng.random(weight.shape) < likely
+        transferred = assess(local_compute, shares, needs, private)
         first = np.argsort(~transferred, axis=-1, kind="stable")
         weight[...] = np.take_along_axis(shares, first, axis=-1)
         compute[...] = np.take_along_axis(needs, first, axis=-1)
-        refused = np.asarray(private.any(axis=-1) & (config.local_compute == 0))
+        refused = private.any(axis=-1) & np.equal(local_compute, 0).reshape(-1)
         transferred &= ~refused[..., np.newaxis]
         return transferred.sum(axis=-1), (shares * transferred).sum(axis=-1), refused
 
@@ -335,3 +351,8 @@ class RequestQueue:
             compute=compute * pending,
             topic=topic.astype(np.int64),
         )
+
+
+def _each(amount: float | NDArray, users: Int) -> float | NDArray:
+    """Return a quantity of users for each request, (requests, 1); a number if all have the same."""
+    return amount if isinstance(amount, float) else amount.reshape(-1)[users, np.newaxis]

@@ -88,7 +88,8 @@ class Section:
     @classmethod
     def _computable(cls, value: Any, info: ValidationInfo) -> Any:
         least, most = SIZES_OF.get(str(info.field_name), SIZES)
-        for number in value if isinstance(value, tuple) else (value,):
+        value_of_each = getattr(value, "each", value)
+        for number in value_of_each if isinstance(value_of_each, tuple) else (value,):
             if isinstance(number, int | float) and number and not least <= abs(number) <= most:
                 raise ValueError(f"should be {least:g} to {most:g} in size, or 0")
         return value

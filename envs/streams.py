@@ -2,7 +2,18 @@
 
 import numpy as np
 
-STREAMS = ("pool", "channel", "requests", "availability", "lottery", "judge", "candidates")
+# A new stream comes last: those before it draw what they drew.
+STREAMS = (
+    "pool",
+    "channel",
+    "requests",
+    "availability",
+    "lottery",
+    "judge",
+    "candidates",
+    "users",
+    "devices",
+)
 
 
 def generators(seed: int | None, pool_seed: int | None) -> dict[str, np.random.Generator]:
@@ -10,10 +21,12 @@ def generators(seed: int | None, pool_seed: int | None) -> dict[str, np.random.G
 
     Args:
         seed: seed of all streams; None draws one from the operating system.
-        pool_seed: seed of the stream `pool`, where that is to be the same under every seed.
+        pool_seed: seed of the streams `pool` and `devices`, where these are to be the same under
+            every seed.
     """
     children = np.random.SeedSequence(seed).spawn(len(STREAMS))
     streams = dict(zip(STREAMS, map(np.random.default_rng, children), strict=True))
     if pool_seed is not None:
         streams["pool"] = np.random.default_rng(pool_seed)
+        streams["devices"] = np.random.default_rng((pool_seed, 1))
     return streams

@@ -23,7 +23,8 @@ from envs.channel.fading import FadingChannel
 from envs.channel.placement import Placement
 from envs.channel.process import Arrays, ChannelError, ChannelProcess, Shape
 from envs.channel.rates import SHANNON
-from envs.config import ObservationConfig, WorldConfig
+from envs.config import WorldConfig
+from envs.sections import ObservationConfig
 from envs.world import World
 
 SHAPE, SLOTS, SLOT_S = (3, 4, 5), 6, 6.0

@@ -1,7 +1,7 @@
 """Transfers of a slot: who sends what to whom, and how experts carry and compute it."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from envs import access, compute, quality
 from envs.arrays import Bool, Float, Int
 from envs.channel.rates import subtask_bits, word_survival
-from envs.per_expert import per_expert
+from envs.per_expert import of_cells, per_expert
 from envs.slot import Slot
 
 
@@ -25,6 +25,7 @@ class Transfers:
         requested: (N, R) which of them are requests at all.
         expert: (N, R) the expert of each.
         cell: (N, R) the same as a flat index into (N, E).
+        radio: band and power of the expert of each.
         snr: (N, R) linear SNR alone on the band.
         bits: (N, R) both ways.
         alone_s: (N, R) airtime alone on the band, s.
@@ -43,6 +44,7 @@ class Transfers:
     requested: Bool
     expert: Int
     cell: Int
+    radio: access.Radio
     snr: Float
     bits: Float
     alone_s: Float
@@ -89,7 +91,9 @@ class Transfers:
         words, topic = own(conditions.subtasks.words), own(conditions.subtasks.topic)
         bits = subtask_bits(config.channel, words)
         snr = conditions.links.snr(pair)
-        alone_s, *_ = access.transmission(config.channel, bits, snr)
+        pool = conditions.pool
+        radio = access.Radio(of_cells(pool.bandwidth_hz, cell), of_cells(pool.tx_power_w, cell))
+        alone_s, *_ = access.transmission(config.channel, radio, bits, snr)
         return cls(
             slot=slot,
             world=world,
@@ -97,21 +101,26 @@ class Transfers:
             requested=requested,
             expert=expert,
             cell=cell,
+            radio=radio,
             snr=snr,
             bits=bits,
             alone_s=alone_s,
             words=words,
-            own_s=own(conditions.compute_s),
+            own_s=own(conditions.work) / of_cells(pool.words_per_second, cell),
             loss=own(conditions.loss),
-            competence=conditions.pool.by_cell.take(cell * config.requests.num_topics + topic),
+            competence=pool.by_cell.take(cell * config.requests.num_topics + topic),
             survival=word_survival(config.channel, snr),
             lot=own(slot.lots),
             num_imagined=num_imagined,
         )
 
-    def own(self, of_users: NDArray) -> NDArray:
-        """Return each request's entry of an array (N, U)."""
-        if self.user.ndim == 1:
+    @overload
+    def own(self, of_users: NDArray) -> NDArray: ...
+    @overload
+    def own(self, of_users: float | NDArray) -> float | NDArray: ...
+    def own(self, of_users: float | NDArray) -> float | NDArray:
+        """Return each request's entry of an array (N, U); one number stands for all users."""
+        if isinstance(of_users, float) or self.user.ndim == 1:
             return of_users
         return of_users[self.world, self.user]
 
@@ -132,7 +141,7 @@ class Carried(NamedTuple):
 def carried(transfers: Transfers, served: Bool, *, alone: bool = False) -> Carried:
     """Return how the served are carried, sharing bands and computing; or each as if alone."""
     slot, conditions = transfers.slot, transfers.slot.conditions
-    channel, experts = slot.config.channel, slot.config.experts
+    channel, users = slot.config.channel, conditions.users
     shape = slot.num_worlds, slot.num_experts
     share: Float | float = 1.0
     if not alone:
@@ -140,16 +149,17 @@ def carried(transfers: Transfers, served: Bool, *, alone: bool = False) -> Carri
         bits, snr = transfers.bits, transfers.snr
         share = access.band_share(channel, bits, snr, transfers.cell, load, served)
     airtime_s, time_s, energy_j = access.transmission(
-        channel, transfers.bits, transfers.snr, share, transfers.alone_s
+        channel, transfers.radio, transfers.bits, transfers.snr, share, transfers.alone_s
     )
     delay_s = time_s + conditions.occupancy.airtime_backlog_s.take(transfers.cell)
-    if experts.words_per_second is not None:
+    if slot.config.computes:
         own_s = transfers.own_s
-        if not alone and experts.service == "batch":
+        if not alone and slot.config.experts.service == "batch":
             own_s = compute.batch_s(own_s, transfers.cell, served, shape)
         elif not alone:
             own_s = compute.fifo_s(own_s, transfers.cell, served, transfers.lot)
         delay_s = delay_s + own_s + conditions.occupancy.compute_backlog_s.take(transfers.cell)
-    timely = quality.timeliness(slot.config.quality, delay_s) * transfers.survival
+    deadline_s, lateness_s = transfers.own(users.deadline_s), transfers.own(users.lateness_s)
+    timely = quality.timeliness(deadline_s, lateness_s, delay_s) * transfers.survival
     points = quality.full_points(slot.config.quality, transfers.loss, transfers.competence, timely)
     return Carried(airtime_s, energy_j, delay_s, points)

@@ -1,7 +1,5 @@
 """N worlds at once, each with U users and E experts: the only place where slots are played."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -19,7 +17,7 @@ from envs.clearing import Clearing
 from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.delivery import Choice, Delivery, choose, deliver
-from envs.expected_demand import initial_demand, initial_work
+from envs.expected_demand import initial_demand, initial_work, mean_work
 from envs.experts import ExpertPool, attraction, draw_pool
 from envs.marketplace import Marketplace
 from envs.observation import Layout
@@ -30,6 +28,7 @@ from envs.slot import Slot, SlotResult
 from envs.state import OrNone, State, check, put, taken
 from envs.streams import generators
 from envs.transfers import Transfers
+from envs.users import Users
 from mechanisms.base import check_complete
 
 _STATE = ("available", "fresh", "lots")
@@ -61,6 +60,7 @@ class World:
 
     slot: Slot  # about to be played; policies act on it
     pool: ExpertPool
+    users: Users
     candidates: Candidates
     requests: RequestQueue
     channel: FadingChannel
@@ -187,8 +187,8 @@ class World:
         """
         if count < 1:
             raise ValueError(f"count should be at least 1, got {count}")
-        self.pool = self.pool.joined(self._drawn_experts(count, self.num_experts))
-        self.config = replace(self.config, num_experts=self.num_experts + count)
+        first, self.config = self.num_experts, self.config.grown(count)
+        self.pool = self.pool.joined(self._drawn_experts(first))
         self.accounts.config = self.config
         self._layout = Layout(self.config, self.mechanism.allocates)
         self.channel.add_experts(count)
@@ -200,7 +200,7 @@ class World:
         self.occupancy = self.occupancy.grown(count)
         self._expect_crowds()
         self.market.admit(self.pool)
-        self.available = np.concatenate([self.available, self._availability(count)], axis=-1)
+        self.available = np.concatenate([self.available, self._availability(first)], axis=-1)
         self._open_slot()
 
     def get_state(self) -> State:
@@ -210,6 +210,7 @@ class World:
             "occupancy": self.occupancy.get_state(),
             "budgets": self.budgets.get_state(),
             "pool": self.pool.get_state(),
+            "users": self.users.get_state(),
             "candidates": self.candidates.get_state(),
             "channel": self.channel.get_state(),
             "requests": self.requests.get_state(),
@@ -232,10 +233,12 @@ class World:
         put(self, _STATE, state)
         self._index = state["slot"]
         self.pool = ExpertPool.from_state(state["pool"])
+        self.users = Users.from_state(state["users"])
         self.candidates = Candidates.from_state(state["candidates"], self.num_experts)
         self.occupancy = Occupancy.from_state(state["occupancy"])
         self.budgets = UserBudgets.from_state(state["budgets"])
         self.channel.set_state(state["channel"])
+        self.requests.owners, self.accounts.users = self.users.owners, self.users
         self.requests.set_state(state["requests"])
         self.accounts.set_state(state["accounts"])
         self.market.set_state(state["market"], self.pool)
@@ -244,15 +247,15 @@ class World:
 
     def _seed(self, seed: int | None) -> None:
         self.rng = generators(seed, self.config.experts.pool_seed)
+        self.users = Users.drawn(self.config, self.num_worlds, self.rng["users"])
         self._draw_pool()
 
     def _draw_pool(self) -> None:
-        self.pool = self._drawn_experts(self.num_experts, first=0)
+        self.pool = self._drawn_experts(first=0)
         self._expect_crowds()
 
-    def _drawn_experts(self, count: int, first: int) -> ExpertPool:
-        experts, num_topics = self.config.experts, self.config.requests.num_topics
-        return draw_pool(experts, self.num_worlds, count, num_topics, self.rng["pool"], first)
+    def _drawn_experts(self, first: int) -> ExpertPool:
+        return draw_pool(self.config, self.num_worlds, self.rng["pool"], self.rng["devices"], first)
 
     def _expect_crowds(self) -> None:
         """Set the share of requests that users expect at each expert, by what they see of it."""
@@ -269,13 +272,15 @@ class World:
         )
         rate = Rate.of(config.channel)
         self.channel = FadingChannel(placement, large_scale, pairs, rate, config.slot_s)
-        self.requests = RequestQueue(config.requests, num_worlds, self.num_users, rng["requests"])
-        self.accounts = RequestAccounts(config, pairs[:2], rng["judge"])
+        self.requests = RequestQueue(
+            config.requests, self.users.owners, *pairs[:2], rng["requests"]
+        )
+        self.accounts = RequestAccounts(config, self.users, pairs[:2], rng["judge"])
         self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)
-        self.budgets = UserBudgets.full(config, pairs[:2])
-        initial = initial_demand(config), initial_work(config)
+        self.budgets = UserBudgets.full(self.users, pairs[:2])
+        initial, self._mean_work = (initial_demand(config), initial_work(config)), mean_work(config)
         self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, initial)
-        self.available = self._availability(self.num_experts)
+        self.available = self._availability()
         self.lots = self._lots()
         self._open_slot()
 
@@ -285,6 +290,8 @@ class World:
             config=self.config,
             index=self._index,
             pool=self.pool,
+            users=self.users,
+            mean_work=self._mean_work,
             attraction=self._attraction,
             candidates=self.candidates,
             subtasks=self.requests.subtasks,
@@ -305,7 +312,7 @@ class World:
         """Book gains, market, loads, backlogs and budgets of a slot."""
         booked = books.of_experts(transfers, delivery)
         subtasks, loss = self.slot.conditions.subtasks, self.slot.conditions.loss
-        local_gain = quality.local_gain(self.config.reward, loss, subtasks.words)
+        local_gain = quality.local_gain(self.users.worth, loss, subtasks.words)
         gains = self.accounts.settle(self.requests, delivery.gain, local_gain)
         self.market.settle(
             booked.asked,
@@ -315,13 +322,11 @@ class World:
             charge=delivery.charge,
             gain=gains.gain,
         )
-        speed = self.config.experts.words_per_second
-        compute_s = np.zeros_like(booked.work) if speed is None else booked.work / speed
         self.occupancy = self.occupancy.after(
             load=booked.load,
             last_expert=np.where(delivery.served, transfers.expert, -1),
             airtime_s=booked.airtime_s,
-            compute_s=compute_s,
+            compute_s=booked.work / self.pool.words_per_second,
             slot_s=self.config.slot_s,
         )
         self.budgets = self.budgets.after(delivery.user_energy_j, delivery.charge)
@@ -331,8 +336,8 @@ class World:
         self._index += 1
         self.requests.advance()
         self.channel.advance()
-        if self.config.experts.availability_probability < 1:
-            self.available = self._availability(self.num_experts)
+        if np.min(self.pool.availability_probability) < 1:
+            self.available = self._availability()
         self.lots = self._lots()
         if self.done and self.market.closed is None:
             self.market.close()
@@ -341,6 +346,10 @@ class World:
     def _lots(self) -> Float:
         return self.rng["lottery"].random((self.num_worlds, self.num_users))
 
-    def _availability(self, num_experts: int) -> Bool:
-        drawn = self.rng["availability"].random((self.num_worlds, num_experts))
-        return drawn < self.config.experts.availability_probability
+    def _availability(self, first: int = 0) -> Bool:
+        """Draw which experts are up, (N, E) from the first on."""
+        probability = self.pool.availability_probability
+        if not isinstance(probability, float):
+            probability = probability[:, first:]
+        shape = self.num_worlds, self.num_experts - first
+        return self.rng["availability"].random(shape) < probability

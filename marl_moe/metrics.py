@@ -6,7 +6,7 @@ An experiment names those to record, `metrics: [late]`.
 >>> import marl_moe.metrics
 >>> @marl_moe.metrics.register("late", unit="share", doc="served subtasks past the deadline")
 ... def late(slot, result):
-...     past = result.delay_s > slot.config.quality.deadline_s
+...     past = result.delay_s > slot.conditions.users.deadline_s
 ...     return np.where(result.transferred, past, np.nan)
 """
 

@@ -10,6 +10,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from envs.channel.modulation import Modulation
 from envs.channel.process import ChannelProcess
 from envs.channel.registry import CHANNELS, clips, keys_read, make
+from envs.quantity import PositiveQuantity
 from envs.section import STRICT, Interval, Probability, Section
 
 # Keys that matter to a process alone: one that does not read them refuses them.
@@ -44,8 +45,8 @@ class ChannelConfig(Section):
     sigma_db: float = Field(
         default=3.0, ge=0, description="Spread of the gauss_markov latent SNR about its mean, dB"
     )
-    bandwidth_hz: float = Field(
-        default=1000.0, gt=0, description="Band of an expert, shared by those it serves, Hz"
+    bandwidth_hz: PositiveQuantity = Field(
+        default=1000.0, description="Band of an expert, shared by those it serves, Hz"
     )
     split: Literal["equal", "min_delay"] = Field(
         default="equal", description="How an expert's band is shared"
@@ -61,7 +62,7 @@ class ChannelConfig(Section):
     )
     target_ber: float = Field(default=1e-4, gt=0, lt=0.2, description="Bit error rate of ber: qam")
     modulation: Modulation = Field(default="qpsk", description="Modulation of ber: snr")
-    tx_power_w: float = Field(default=0.1, gt=0, description="Transmit power, each way, W")
+    tx_power_w: PositiveQuantity = Field(default=0.1, description="Transmit power, each way, W")
     bits_per_word: float = Field(default=48.0, gt=0, description="Bits a word (assumption)")
     prompt_words: float = Field(default=30.0, ge=0, description="Words sent up with a subtask")
 

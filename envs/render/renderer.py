@@ -142,4 +142,4 @@ def _counted(number: int, noun: str) -> str:
 def _full_gain(config: WorldConfig) -> float:
     """Return the gain of competence 1 for a subtask of average weight, before costs, credits."""
     points = config.quality.recovered_share * config.quality.drop_loss
-    return float(config.reward.credits_per_point * points)
+    return config.bounds["credits_per_point"].greatest * points

@@ -88,7 +88,7 @@ class Play:
             transferred=served,
             rejected=result.rejected[index],
             declined=result.declined[index],
-            late=served & (result.delay_s[index] > slot.config.quality.deadline_s),
+            late=served & (result.delay_s > slot.conditions.users.deadline_s)[index],
             load=result.load[index].astype(np.int64),
             payment=float(result.payment[index].sum()),
             balance=float(result.platform_balance[index]),

@@ -30,8 +30,8 @@ def depends_on_load_alone(slot: Slot) -> bool:
     return (
         slot.offer.free
         and config.channel.split == "equal"
-        and config.experts.words_per_second is None
-        and config.experts.max_concurrent is None
+        and not config.computes
+        and not config.limits_places
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from envs import RequestConfig, WorldConfig
+from envs import WorldConfig
 from envs.requests import assess, assessment_order
 from marl_moe.policies.base import Policy
 from marl_moe.text.backends.experts import Answer, Expert, ExpertError, answer_of
@@ -125,7 +125,7 @@ class Pipeline:
         private = np.zeros(len(subtasks), bool)
         if local_compute is None:
             local_compute = LOCAL_SHARE * len(subtasks)
-        away = assess(RequestConfig(local_compute=local_compute), weight, compute, private)
+        away = assess(local_compute, weight, compute, private)
 
         on_device = []
         for subtask in subtasks:

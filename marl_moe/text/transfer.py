@@ -90,6 +90,7 @@ class UserOfWorld:
             name: float(getattr(result, name)[0, 0]) if asked else np.nan
             for name in ("effort", "charge", "delay_s", "energy_j", "gain")
         }
+        deadline_s = float(np.broadcast_to(world.users.deadline_s, (1, 1))[0, 0])
         return Transfer(
             slot=slot.index,
             expert=expert if asked else None,
@@ -99,7 +100,7 @@ class UserOfWorld:
             users=int(result.load[0, expert]) if asked else 0,
             competence=competence,
             unit_price=_unit_price(slot.offer, expert) if asked else np.nan,
-            late_s=max(0.0, told["delay_s"] - world.config.quality.deadline_s) if asked else np.nan,
+            late_s=max(0.0, told["delay_s"] - deadline_s) if asked else np.nan,
             **told,
         )
 

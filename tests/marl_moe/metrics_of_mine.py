@@ -13,7 +13,7 @@ def register_metrics() -> None:
 
     @register("late", unit="share", doc="served past the deadline")
     def late(slot: Any, result: Any) -> NDArray[Any]:
-        past = result.delay_s > slot.config.quality.deadline_s
+        past = result.delay_s > slot.conditions.users.deadline_s
         return np.where(result.transferred, past, np.nan)
 
     @register("qos_again", unit="points", doc="points recovered")

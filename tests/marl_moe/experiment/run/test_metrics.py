@@ -22,7 +22,7 @@ from marl_moe.metrics import register
 
 @register("own_late", unit="share", doc="served past the deadline")
 def late(slot, result):
-    return np.where(result.transferred, result.delay_s > slot.config.quality.deadline_s, np.nan)
+    return np.where(result.transferred, result.delay_s > slot.conditions.users.deadline_s, np.nan)
 
 @register("own_qos", unit="points", doc="points recovered")
 def qos(slot, result):
