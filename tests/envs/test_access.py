@@ -8,8 +8,10 @@ import pytest
 from scipy import integrate, stats
 
 from envs import ChannelConfig
+from envs.access import Radio
 from envs.channel import rates
 
+RADIO = Radio(bandwidth_hz=1000.0, tx_power_w=0.1)
 LEVELS = {"qpsk": 2, "qam16": 4, "qam64": 8}  # of each axis
 BITS = {"qpsk": 2, "qam16": 4, "qam64": 6}
 # Eb/N0 at which the bit error rate is 1e-5, dB, as read off the curves of textbooks (Proakis,
@@ -31,7 +33,7 @@ def numbers(*given: float) -> tuple[np.ndarray, ...]:
 
 def sent_alone(access: ModuleType, config: ChannelConfig, bits: float, snr: float) -> list[float]:
     """Return airtime, time and energy of a user alone on the band."""
-    found = access.transmission(config, *numbers(bits, snr, 1.0))
+    found = access.transmission(config, RADIO, *numbers(bits, snr, 1.0))
     return [float(part) for part in found]
 
 
@@ -63,7 +65,8 @@ def test_a_power_that_goes_with_the_band_is_time_division(access: ModuleType, sh
         on_air_s += turn_s
         clock_s += turn_s / share
     airtime_s, time_s, energy_j = (
-        float(part) for part in access.transmission(ChannelConfig(), *numbers(bits, snr, share))
+        float(part)
+        for part in access.transmission(ChannelConfig(), RADIO, *numbers(bits, snr, share))
     )
     assert airtime_s == pytest.approx(on_air_s, rel=1e-3)
     assert time_s == pytest.approx(clock_s, rel=1e-3)
@@ -76,7 +79,7 @@ def test_all_power_in_less_band_meets_less_noise(access: ModuleType, share: floa
     rate = 1000 * share * log2(1 + snr / share)  # P / (N0 b B) = snr / b
     config = ChannelConfig(access="total_power")
     airtime_s, time_s, energy_j = (
-        float(part) for part in access.transmission(config, *numbers(bits, snr, share))
+        float(part) for part in access.transmission(config, RADIO, *numbers(bits, snr, share))
     )
     assert time_s == pytest.approx(bits / rate, rel=1e-12)
     assert energy_j == pytest.approx(0.1 * bits / rate, rel=1e-12)
@@ -88,8 +91,10 @@ def test_total_power_is_never_slower_and_less_band_is_later_all_the_same(
 ) -> None:
     share = np.array([1.0, 0.5, 0.1, 0.01, 1e-6])
     bits, snr = np.full(5, 12_000.0), np.full(5, 7.0)
-    _, fixed_s, _ = access.transmission(ChannelConfig(), bits, snr, share)
-    _, total_s, _ = access.transmission(ChannelConfig(access="total_power"), bits, snr, share)
+    _, fixed_s, _ = access.transmission(ChannelConfig(), RADIO, bits, snr, share)
+    _, total_s, _ = access.transmission(
+        ChannelConfig(access="total_power"), RADIO, bits, snr, share
+    )
     assert (total_s <= fixed_s * (1 + 1e-12)).all()
     assert (np.diff(total_s) > 0).all()
     # a share of a millionth: the rate is that of an SNR of 7 million

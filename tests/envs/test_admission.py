@@ -53,8 +53,8 @@ def test_an_account_covers_requests_one_after_another_in_the_order_of_their_lots
     cell = np.arange(worlds)[:, None] * experts + expert
     requested, lot = rng.random(cell.shape) < 0.8, rng.random(cell.shape)
     reserved, account = rng.uniform(0, 2, cell.shape), rng.uniform(0, 5, worlds)
-    shape = worlds, experts
-    admitted = by_account(cell, requested, places, lot, reserved, reserved, account, shape)
+    limit = np.full((worlds, experts), np.inf if places is None else places)
+    admitted = by_account(cell, requested, limit, lot, reserved, reserved, account)
     for n in range(worlds):
         left, free = account[n], [users if places is None else places] * experts
         for u in np.argsort(lot[n]):

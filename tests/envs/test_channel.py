@@ -5,7 +5,7 @@ import pytest
 from scipy import optimize, stats
 
 from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
-from envs.access import transmission
+from envs.access import Radio, transmission
 from envs.channel.draws import standard_normal
 from envs.channel.fading import FadingChannel
 from envs.channel.placement import Placement
@@ -20,6 +20,7 @@ from envs.channel.rates import (
 
 PAIRS = (4, 50, 100)  # 20,000 independent pairs
 NUM_PAIRS = 20_000
+RADIO = Radio(bandwidth_hz=1000.0, tx_power_w=0.1)
 
 
 def fading(config: ChannelConfig, seed: int = 0, slot_s: float = 6.0) -> FadingChannel:
@@ -29,7 +30,9 @@ def fading(config: ChannelConfig, seed: int = 0, slot_s: float = 6.0) -> FadingC
 
 @pytest.mark.parametrize(("snr_db", "bit_per_s"), [(5.0, 2057), (20.0, 6658)])
 def test_shannon_rate_of_one_kilohertz(snr_db: float, bit_per_s: int) -> None:
-    _, seconds, _ = transmission(ChannelConfig(), np.array(1.0), db_to_linear(np.array(snr_db)))
+    _, seconds, _ = transmission(
+        ChannelConfig(), RADIO, np.array(1.0), db_to_linear(np.array(snr_db))
+    )
     assert round(1 / float(seconds)) == bit_per_s
 
 
@@ -199,7 +202,9 @@ def test_all_power_in_less_band_collects_less_noise() -> None:
     config = ChannelConfig(access="total_power")
     snr, share = 10.0, 0.25
     rate = 1000 * share * np.log2(1 + snr / share)
-    airtime_s, time_s, energy_j = transmission(config, np.array(9600.0), np.array(snr), share)
+    airtime_s, time_s, energy_j = transmission(
+        config, RADIO, np.array(9600.0), np.array(snr), share
+    )
     assert time_s == pytest.approx(9600 / rate, rel=1e-12)
     assert airtime_s == pytest.approx(share * 9600 / rate, rel=1e-12)
     assert energy_j == pytest.approx(0.1 * 9600 / rate, rel=1e-12)

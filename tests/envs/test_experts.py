@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from envs import ExpertConfig, RequestConfig, World, WorldConfig
-from envs.experts import draw_pool, load_competence, other_topic_mean
+from envs.experts import ExpertPool, draw_pool, load_competence, other_topic_mean
 
 MEASURED = [[0.9, 0.1], [-0.2, 1.1]]
 
@@ -19,6 +19,10 @@ def competence_file(folder: Path, content: object) -> str:
     path = folder / "competence.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     return str(path)
+
+
+def drawn(config: WorldConfig, num_worlds: int) -> ExpertPool:
+    return draw_pool(config, num_worlds, np.random.default_rng(0), np.random.default_rng(1))
 
 
 @given(
@@ -32,7 +36,9 @@ def test_mean_over_all_cells_is_exact_and_own_topics_lie_in_their_interval(
     num_worlds: int, num_experts: int, num_topics: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    pool = draw_pool(ExpertConfig(), num_worlds, num_experts, num_topics, rng)
+    requests = RequestConfig(num_topics=num_topics)
+    config = WorldConfig(num_experts=num_experts, requests=requests)
+    pool = draw_pool(config, num_worlds, rng, rng)
     for world in range(num_worlds):
         assert pool.competence[world].mean() == pytest.approx(0.26, abs=1e-12)
         for expert in range(num_experts):
@@ -40,7 +46,7 @@ def test_mean_over_all_cells_is_exact_and_own_topics_lie_in_their_interval(
 
 
 def test_competence_on_other_topics_is_uniform_before_its_shift() -> None:
-    pool = draw_pool(ExpertConfig(), 200, 30, 6, np.random.default_rng(0))
+    pool = drawn(WorldConfig(), 200)
     own = pool.topic[:, None] == np.arange(6)
     others = pool.competence[:, ~own]
     assert np.ptp(others, axis=1).max() < 1.6
@@ -48,11 +54,11 @@ def test_competence_on_other_topics_is_uniform_before_its_shift() -> None:
     assert stats.kstest(centred.ravel(), "uniform", (-0.8, 1.6)).pvalue > 1e-3
     # A user who sees types only may expect (6 x 0.26 - 1) / 5 of the others.
     assert others.mean() == pytest.approx(0.112, abs=1e-3)
-    assert other_topic_mean(ExpertConfig(), 6) == pytest.approx(0.112, abs=1e-12)
+    assert other_topic_mean(WorldConfig()) == pytest.approx(0.112, abs=1e-12)
 
 
 def test_private_costs_are_uniform_over_their_intervals() -> None:
-    pool = draw_pool(ExpertConfig(), 200, 30, 6, np.random.default_rng(0))
+    pool = drawn(WorldConfig(), 200)
     assert stats.kstest(pool.unit_cost.ravel(), "uniform", (0.5, 2.5)).pvalue > 1e-3
     assert stats.kstest(pool.cost_slope.ravel(), "uniform", (0.5, 1.0)).pvalue > 1e-3
 
@@ -150,12 +156,8 @@ def test_a_competence_file_that_has_no_end_is_not_read() -> None:
 
 
 def test_a_range_from_zero_to_minus_zero_is_the_number_zero() -> None:
-    pool = draw_pool(
-        ExpertConfig(own_competence=(0.0, -0.0), unit_cost=(0.0, -0.0)),
-        1,
-        3,
-        1,
-        np.random.default_rng(0),
-    )
+    experts = ExpertConfig(own_competence=(0.0, -0.0), unit_cost=(0.0, -0.0))
+    requests = RequestConfig(num_topics=1)
+    pool = drawn(WorldConfig(num_experts=3, experts=experts, requests=requests), 1)
     assert not pool.competence.any()
     assert not pool.unit_cost.any()

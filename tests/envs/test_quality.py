@@ -66,11 +66,11 @@ def test_abandoning_everything_costs_086_points_a_subtask_whatever_the_weights()
 
 def test_worth_is_whole_up_to_the_deadline_and_falls_by_e_every_three_seconds_past_it() -> None:
     delay = np.array([0.0, 5.9, 6.0, 9.0, 12.0])
-    assert timeliness(QUALITY, delay) == pytest.approx([1, 1, 1, np.exp(-1), np.exp(-2)])
+    assert timeliness(6.0, 3.0, delay) == pytest.approx([1, 1, 1, np.exp(-1), np.exp(-2)])
 
 
 def test_an_answer_that_never_comes_is_worth_nothing() -> None:
-    assert timeliness(QUALITY, np.array(1e9)) == 0
+    assert timeliness(6.0, 3.0, np.array(1e9)) == 0
 
 
 def test_gain_of_the_device_itself_is_the_whole_loss_less_the_words() -> None:

@@ -11,10 +11,12 @@ from scipy import stats
 
 from envs import RequestConfig, World, WorldConfig
 from envs.requests import RequestQueue, assess, topic_popularity
+from envs.users import Owners
 
 
 def queue(config: RequestConfig, num_users: int = 2000, seed: int = 0) -> RequestQueue:
-    return RequestQueue(config, 10, num_users, np.random.default_rng(seed))
+    owners = Owners(config.local_compute, config.private_probability, config.arrival_probability)
+    return RequestQueue(config, owners, 10, num_users, np.random.default_rng(seed))
 
 
 def transferred_one_by_one(
@@ -47,8 +49,7 @@ def test_the_device_keeps_private_subtasks_then_the_best_weight_for_compute(
     weight = rng.dirichlet(np.ones(num_subtasks), 5)
     compute = rng.uniform(0.5, 1.5, (5, num_subtasks))
     private = rng.random((5, num_subtasks)) < 0.3
-    config = RequestConfig(num_subtasks=num_subtasks, local_compute=budget)
-    transferred = assess(config, weight, compute, private)
+    transferred = assess(budget, weight, compute, private)
     for case in range(5):
         expected = transferred_one_by_one(weight[case], compute[case], private[case], budget)
         assert transferred[case].tolist() == expected
@@ -56,13 +57,12 @@ def test_the_device_keeps_private_subtasks_then_the_best_weight_for_compute(
 
 def test_a_worked_assessment() -> None:
     compute, private = np.array([1.0, 1.0, 0.5, 1.0]), np.array([False, False, False, True])
-    config = RequestConfig(num_subtasks=4, local_compute=2.2)
     # The private one costs 1. g / c is 0.5, 0.2, 0.4: the first fits (2.0), the third does not
     # (2.5).
     weight = np.array([0.5, 0.2, 0.2, 0.1])
-    assert assess(config, weight, compute, private).tolist() == [False, True, True, False]
+    assert assess(2.2, weight, compute, private).tolist() == [False, True, True, False]
     # With equal weights the third goes before the first (1.5), which does not fit any more (2.5).
-    assert assess(config, np.full(4, 0.25), compute, private).tolist() == [True, True, False, False]
+    assert assess(2.2, np.full(4, 0.25), compute, private).tolist() == [True, True, False, False]
 
 
 def test_what_is_kept_fits_the_device_and_the_next_best_would_not() -> None:
