@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,64 @@ def slot_by_hand() -> dict[str, dict[str, list[float]]]:
             numbers = [float(c) if v is None else v for c, v in zip(cells, values, strict=True)]
             parts.setdefault(part, {})[row[1].strip("`$")] = numbers
     return parts
+
+
+NUMBERS = {
+    "user_groups": {
+        "local_compute": [0.0, 2.0, (1.0, 4.0)],
+        "arrival_probability": [0.5, (0.2, 0.9)],
+        "deadline_s": [4.0, (3.0, 12.0)],
+        "lateness_s": [1.0, (1.0, 5.0)],
+        "credits_per_point": [1.0, (4.0, 6.0)],
+        "credits_per_word": [0.0, (0.0, 0.01)],
+        "credits_per_joule": [0.0, (1.0, 3.0)],
+        "credits_per_second": [0.0, (0.0, 0.1)],
+        "energy_budget_j": [None, 0.2, (0.1, 0.6)],
+        "credit_budget": [None, 0.5],
+    },
+    "expert_groups": {
+        "topics": [(0,)],
+        "own_competence": [0.8, (0.5, 1.0)],
+        "other_competence": [(-1.0, 0.0)],
+        "words_per_second": [None, 20.0, (20.0, 200.0)],
+        "max_concurrent": [None, 1, (1, 3)],
+        "availability_probability": [0.5, (0.0, 1.0)],
+        "unit_cost": [0.0, (0.0, 1.0)],
+        "cost_slope": [0.5, (0.1, 2.0)],
+        "energy_cost": [0.5, (0.0, 3.0)],
+        "bandwidth_hz": [700.0, (500.0, 5000.0)],
+        "tx_power_w": [0.02, (0.05, 0.2)],
+    },
+}
+
+
+@st.composite
+def _groups(draw: DrawFn, numbers: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:
+    """Draw one group or two, each with some numbers of its own."""
+    groups = {}
+    for name in ("near", "far")[: draw(st.integers(1, 2))]:
+        keys = draw(st.sets(st.sampled_from(sorted(numbers)), min_size=1, max_size=5))
+        own = {key: draw(st.sampled_from(numbers[key])) for key in sorted(keys)}
+        groups[name] = {"count": draw(st.integers(1, 3)), **own}
+    return groups
+
+
+@st.composite
+def _mixed(draw: DrawFn) -> WorldConfig:
+    config = draw(_configs())
+    for side, number in (("user_groups", "num_users"), ("expert_groups", "num_experts")):
+        if draw(st.booleans()):
+            groups = draw(_groups(NUMBERS[side]))
+            repeated = draw(st.integers(1, 2))
+            count = repeated * sum(group["count"] for group in groups.values())
+            given = {side: groups, number: count}
+            if side == "user_groups":  # beside users of all kinds a joule needs a price
+                given["experts"] = replace(config.experts, energy_cost=2.0)
+            config = replace(config, **given)
+    return config
+
+
+@pytest.fixture(scope="session")
+def mixed_configs() -> SearchStrategy[WorldConfig]:
+    """Return a strategy that draws configurations in which agents may differ."""
+    return _mixed()

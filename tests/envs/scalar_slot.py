@@ -123,6 +123,12 @@ def survival(channel: ChannelConfig, snr: float) -> float:
     return (1 - rate) ** (2 * channel.bits_per_word)
 
 
+def amount(quantity: object, n: int, agent: int) -> float:
+    """Return a quantity of an agent: a number that all have, or (N, agents)."""
+    table = np.asarray(quantity, float)
+    return float(table) if table.ndim == 0 else float(table[n, agent])
+
+
 def work_of(world: World, n: int, u: int) -> float:
     """Return the work of a user's subtask, words."""
     requests, subtasks = world.config.requests, world.requests.subtasks
@@ -138,11 +144,9 @@ def reference_points(world: World, work: float) -> float:
 
 def services(world: World, n: int, e: int, users: list[int]) -> dict[int, Service]:
     """Return what an expert can do for these users, who share it."""
-    config, channel, speed = (
-        world.config,
-        world.config.channel,
-        world.config.experts.words_per_second,
-    )
+    config, channel, pool, of_users = world.config, world.config.channel, world.pool, world.users
+    bandwidth_hz, power_w = amount(pool.bandwidth_hz, n, e), amount(pool.tx_power_w, n, e)
+    speed = amount(pool.words_per_second, n, e)
     subtasks, reward, quality = world.requests.subtasks, config.reward, config.quality
     snr = {u: 10 ** (float(world.slot.conditions.links.snr_db[n, u, e]) / 10) for u in users}
     words = {u: float(subtasks.words[n, u]) for u in users}
@@ -155,19 +159,19 @@ def services(world: World, n: int, e: int, users: list[int]) -> dict[int, Servic
     for u in users:
         share = claim[u] / sum(claim.values())
         if channel.access == "total_power":
-            airtime_s = bits[u] / (channel.bandwidth_hz * efficiency(channel, snr[u] / share))
-            energy_j = channel.tx_power_w * airtime_s / share
+            airtime_s = bits[u] / (bandwidth_hz * efficiency(channel, snr[u] / share))
+            energy_j = power_w * airtime_s / share
         else:
-            airtime_s = bits[u] / (channel.bandwidth_hz * efficiency(channel, snr[u]))
-            energy_j = channel.tx_power_w * airtime_s
+            airtime_s = bits[u] / (bandwidth_hz * efficiency(channel, snr[u]))
+            energy_j = power_w * airtime_s
         delay_s = float(world.occupancy.airtime_backlog_s[n, e]) + airtime_s / share
-        if speed is not None:
-            delay_s += float(world.occupancy.compute_backlog_s[n, e])
-            for other in users:
-                lots = world.slot.lots[n, other], world.slot.lots[n, u]
-                if config.experts.service == "batch" or lots[0] <= lots[1]:
-                    delay_s += work[other] / speed
-        late = min(1.0, exp(-(delay_s - quality.deadline_s) / quality.lateness_s))
+        delay_s += float(world.occupancy.compute_backlog_s[n, e])
+        for other in users:
+            lots = world.slot.lots[n, other], world.slot.lots[n, u]
+            if config.experts.service == "batch" or lots[0] <= lots[1]:
+                delay_s += work[other] / speed
+        past_s = delay_s - amount(of_users.deadline_s, n, u)
+        late = min(1.0, exp(-past_s / amount(of_users.lateness_s, n, u)))
         loss = quality.drop_loss * config.requests.num_subtasks * float(subtasks.weight[n, u])
         competence = float(world.pool.competence[n, e, subtasks.topic[n, u]])
         recovered = quality.recovered_share * loss
@@ -180,7 +184,7 @@ def services(world: World, n: int, e: int, users: list[int]) -> dict[int, Servic
             edge_energy_j=paid_by_expert_j,
             points=recovered * max(competence, 0.0) * late * survival(channel, snr[u]),
             harm=recovered * max(-competence, 0.0),
-            fixed_cost=reward.credits_per_joule * paid_by_expert_j,
+            fixed_cost=amount(pool.energy_cost, n, e) * paid_by_expert_j,
             work=work[u],
         )
     return found
@@ -256,8 +260,7 @@ def admitted(world: World, n: int, actions: np.ndarray) -> list[int]:
 
     They come in the order of the lots, those who take their allocated expert before all others.
     """
-    places = world.config.experts.max_concurrent or world.num_users
-    free = [places] * world.num_experts
+    free = [amount(world.pool.max_concurrent, n, e) for e in range(world.num_experts)]
     credits = inf
     if world.market.balance is not None:
         income = np.broadcast_to(world.market.income, (world.num_worlds,))[n]
@@ -292,7 +295,7 @@ def play_one_world(world: World, n: int, actions: np.ndarray, told: np.ndarray) 
         told: (N, U) users that the world says are declined, which settles ties alone.
     """
     config, num_experts = world.config, world.num_experts
-    reward, speed = config.reward, config.experts.words_per_second
+    of_users, pool = world.users, world.pool
     slot = Slot([User() for _ in range(world.num_users)], [Expert() for _ in range(num_experts)])
     for u, user in enumerate(slot.users):
         own = int(world.slot.offer.allocation.expert[n, u]) if world.mechanism.allocates else -1
@@ -324,10 +327,10 @@ def play_one_world(world: World, n: int, actions: np.ndarray, told: np.ndarray) 
                 delivered = min(service.points / full, 1.0) if full > 0 else 0.0
                 user.charge = float(world.slot.offer.allocation.charge[n, u]) * effort * delivered
             user.gain = (
-                reward.credits_per_point * (user.qos - user.harm)
-                - reward.credits_per_word * words
-                - reward.credits_per_joule * user.energy_j
-                - reward.credits_per_second * user.delay_s
+                amount(of_users.credits_per_point, n, u) * (user.qos - user.harm)
+                - amount(of_users.credits_per_word, n, u) * words
+                - amount(of_users.credits_per_joule, n, u) * user.energy_j
+                - amount(of_users.credits_per_second, n, u) * user.delay_s
                 - user.charge
             )
             expert.airtime_s += service.airtime_s
@@ -337,7 +340,7 @@ def play_one_world(world: World, n: int, actions: np.ndarray, told: np.ndarray) 
             expert.edge_cost += cost(world, n, e, service, effort)
         waiting_s = float(world.occupancy.airtime_backlog_s[n, e]) + expert.airtime_s
         expert.airtime_backlog_s = max(waiting_s - config.slot_s, 0.0)
-        if speed is not None:
-            waiting_s = float(world.occupancy.compute_backlog_s[n, e]) + expert.work_words / speed
-            expert.compute_backlog_s = max(waiting_s - config.slot_s, 0.0)
+        computing_s = expert.work_words / amount(pool.words_per_second, n, e)
+        waiting_s = float(world.occupancy.compute_backlog_s[n, e]) + computing_s
+        expert.compute_backlog_s = max(waiting_s - config.slot_s, 0.0)
     return slot

@@ -64,10 +64,10 @@ def at_experts(played: Played, amount: np.ndarray) -> np.ndarray:
 @given(data=st.data())
 @settings(max_examples=EXAMPLES)
 def test_band_and_compute_are_booked_once_and_what_is_left_over_waits(
-    world_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
+    mixed_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
 ) -> None:
-    world = drawn_world(data, data.draw(world_configs))
-    config, speed = world.config, world.config.experts.words_per_second
+    world = drawn_world(data, data.draw(mixed_configs))
+    config, speed = world.config, world.pool.words_per_second
     for played in episode(world, any_actions):
         result, subtasks = played.result, played.before.requests.subtasks
         middle = sum(config.requests.compute_need) / 2
@@ -76,7 +76,7 @@ def test_band_and_compute_are_booked_once_and_what_is_left_over_waits(
         np.testing.assert_array_equal(
             result.load, at_experts(played, np.ones(result.transferred.shape))
         )
-        computed_s = np.zeros(result.load.shape) if speed is None else result.work_words / speed
+        computed_s = result.work_words / speed
         for name, taken_on_s in (
             ("airtime_backlog_s", result.airtime_s),
             ("compute_backlog_s", computed_s),
@@ -95,19 +95,19 @@ def test_band_and_compute_are_booked_once_and_what_is_left_over_waits(
 @given(data=st.data())
 @settings(max_examples=EXAMPLES)
 def test_every_joule_that_is_sent_is_paid_for_by_one_side(
-    world_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
+    mixed_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
 ) -> None:
-    world = drawn_world(data, data.draw(world_configs))
-    channel, reward = world.config.channel, world.config.reward
+    world = drawn_world(data, data.draw(mixed_configs))
+    channel, reward, pool = world.config.channel, world.config.reward, world.pool
     for played in episode(world, any_actions):
         result = played.result
         spent_j = at_experts(played, result.energy_j) + result.edge_energy_j
         if channel.access == "spectral_density":
-            np.testing.assert_allclose(spent_j, channel.tx_power_w * result.airtime_s, **EXACT)
+            np.testing.assert_allclose(spent_j, pool.tx_power_w * result.airtime_s, **EXACT)
         else:  # each sends at full power for as long as it sends
-            least_j = channel.tx_power_w * result.airtime_s
+            least_j = pool.tx_power_w * result.airtime_s
             assert (spent_j >= least_j * (1 - 1e-9)).all()
-            most_j = channel.tx_power_w * at_experts(played, result.delay_s)
+            most_j = pool.tx_power_w * at_experts(played, result.delay_s)
             assert (spent_j <= most_j * (1 + 1e-9)).all()
             alone = result.load == 1
             np.testing.assert_allclose(spent_j[alone], least_j[alone], **EXACT)
@@ -122,17 +122,17 @@ def test_every_joule_that_is_sent_is_paid_for_by_one_side(
         else:
             assert (result.energy_j == 0).all()
         # the energy of the answer is in the true cost
-        dearer = result.edge_cost - reward.credits_per_joule * result.edge_energy_j
+        dearer = result.edge_cost - pool.energy_cost * result.edge_energy_j
         assert (dearer >= -1e-9).all()
 
 
 @given(data=st.data())
 @settings(max_examples=EXAMPLES)
 def test_credits_are_booked_once_and_no_edge_device_loses(
-    world_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
+    mixed_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
 ) -> None:
-    world = drawn_world(data, data.draw(world_configs))
-    reward, free = world.config.reward, mechanisms.is_free(world.mechanism)
+    world = drawn_world(data, data.draw(mixed_configs))
+    users, free = world.users, mechanisms.is_free(world.mechanism)
     paid: list[np.ndarray] = []
     cost: list[np.ndarray] = []
     charged: list[np.ndarray] = []
@@ -141,10 +141,10 @@ def test_credits_are_booked_once_and_no_edge_device_loses(
         result, served = played.result, played.result.transferred
         words = played.before.requests.subtasks.words
         gain = (
-            reward.credits_per_point * (result.qos - result.harm)
-            - reward.credits_per_word * words * served
-            - reward.credits_per_joule * result.energy_j
-            - reward.credits_per_second * result.delay_s
+            users.credits_per_point * (result.qos - result.harm)
+            - users.credits_per_word * words * served
+            - users.credits_per_joule * result.energy_j
+            - users.credits_per_second * result.delay_s
             - result.charge
         )
         np.testing.assert_allclose(result.gain, gain, **EXACT)
@@ -183,9 +183,9 @@ def test_credits_are_booked_once_and_no_edge_device_loses(
 @given(data=st.data())
 @settings(max_examples=EXAMPLES)
 def test_payments_to_date_are_within_budgets_to_date(
-    world_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
+    mixed_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
 ) -> None:
-    config = data.draw(world_configs)
+    config = data.draw(mixed_configs)
     enforced = config.market.effort == "enforced"
     name = data.draw(st.sampled_from(["budgeted_price", "proportional_share"][: 1 + enforced]))
     own = data.draw(st.sampled_from([None, 0.3]))
@@ -226,12 +226,12 @@ def test_an_account_binds_where_users_request_more_than_it_holds(fixed_prices: P
 @given(data=st.data())
 @settings(max_examples=EXAMPLES)
 def test_who_has_spent_an_episode_budget_may_only_abandon(
-    world_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
+    mixed_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
 ) -> None:
-    config = replace(data.draw(world_configs), energy_budget_j=0.3, credit_budget=1.0)
-    world = drawn_world(data, config)
+    config = data.draw(mixed_configs)
+    world = drawn_world(data, replace(config, energy_budget_j=(0.2, 0.4), credit_budget=1.0))
     spent = {"energy_j": np.zeros((3, config.num_users)), "charge": np.zeros((3, config.num_users))}
-    budget = {"energy_j": 0.3, "charge": 1.0}
+    budget = {"energy_j": world.users.energy_budget_j, "charge": world.users.credit_budget}
     for played in episode(world, any_actions):
         over = (spent["energy_j"] >= budget["energy_j"]) | (spent["charge"] >= budget["charge"])
         assert not played.before.slot.mask[over][:, :-1].any()
@@ -244,9 +244,12 @@ def test_who_has_spent_an_episode_budget_may_only_abandon(
             spent[name] = spent[name] + getattr(played.result, name)
             if world.done:
                 continue  # what an episode left is gone with it
+            if left is None:  # of users of whom none has such a budget
+                assert np.isinf(budget[name]).all()
+                continue
             expected = np.maximum(budget[name] - spent[name], 0)
             np.testing.assert_allclose(np.maximum(left, 0), expected, atol=1e-9)
-    assert world.terminates
+    assert world.terminates == np.isfinite(list(map(np.min, budget.values()))).any()
 
 
 def test_the_end_of_an_episode_without_budgets_only_truncates() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from math import log2
+from math import inf, log2
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis.strategies import DataObject, SearchStrategy
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
 
-from .scalar_slot import may_choose, play_one_world
+from .scalar_slot import amount, may_choose, play_one_world
 
 Actions = Callable[[World, np.random.Generator], np.ndarray]
 Prices = Callable[..., mechanisms.Mechanism]
@@ -79,12 +79,12 @@ def drawn_mechanism(
 @given(data=st.data())
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_a_slot_is_what_the_model_says(
-    world_configs: SearchStrategy[WorldConfig],
+    mixed_configs: SearchStrategy[WorldConfig],
     any_actions: Actions,
     fixed_prices: Prices,
     data: DataObject,
 ) -> None:
-    config, mechanism = drawn_mechanism(data, data.draw(world_configs), fixed_prices)
+    config, mechanism = drawn_mechanism(data, data.draw(mixed_configs), fixed_prices)
     # where a mechanism allocates, what it was told went through single precision
     exact = {"rtol": 1e-6 if mechanism.allocates else 1e-9, "atol": 1e-11}
     seed = data.draw(st.integers(0, 2**32 - 1))
@@ -119,7 +119,7 @@ def test_a_slot_is_what_the_model_says(
                     getattr(world.occupancy, name)[n], expected, **exact, err_msg=name
                 )
             for u, user in enumerate(slot.users):
-                settle(config, accounts, (n, u), user.gain, result, exact["rtol"])
+                settle(world, accounts, (n, u), user.gain, result, exact["rtol"])
                 for action in range(world.num_experts + 1):
                     assert before.slot.mask[n, u, action] == may_choose(before, n, u, action)
         np.testing.assert_array_equal(reward, result.gain.astype(np.float32))
@@ -127,7 +127,7 @@ def test_a_slot_is_what_the_model_says(
 
 
 def settle(
-    config: WorldConfig,
+    world: World,
     accounts: dict[tuple[int, int], Account],
     key: tuple[int, int],
     gain: float,
@@ -149,12 +149,13 @@ def settle(
         assert np.isnan(result.utility[key])
         assert np.isnan(result.local_utility[key])
         return
-    worth, score = config.reward.credits_per_point, config.quality.local_score
+    worth, score = amount(world.users.credits_per_point, *key), world.config.quality.local_score
     abandoned = worth * (score - account.dropped_points)
     assert result.utility[key] == pytest.approx(
         abandoned + sum(account.gains), rel=tolerance, abs=tolerance
     )
-    local = worth * score - config.reward.credits_per_word * account.transferable_words
+    words = amount(world.users.credits_per_word, *key) * account.transferable_words
+    local = worth * score - words
     assert result.local_utility[key] == pytest.approx(local, rel=1e-9)
     del accounts[key]
 
@@ -165,29 +166,17 @@ def scene(edge_device_pays: bool = False, fifo: bool = False) -> Any:
         access="spectral_density",
         split="equal",
         ber="none",
-        bandwidth_hz=1000.0,
         bits_per_word=50.0,
         prompt_words=20.0,
-        tx_power_w=0.2,
     )
     config = SimpleNamespace(
         slot_s=6.0,
         allow_abandon=True,
         channel=channel,
         requests=SimpleNamespace(num_subtasks=4, words=(100.0, 300.0), compute_need=(0.5, 1.5)),
-        experts=SimpleNamespace(
-            words_per_second=60.0, service="fifo" if fifo else "batch", max_concurrent=None
-        ),
-        quality=SimpleNamespace(
-            drop_loss=1.0, recovered_share=0.8, deadline_s=14.0, lateness_s=4.0
-        ),
-        reward=SimpleNamespace(
-            credits_per_point=5.0,
-            credits_per_word=0.0025,
-            credits_per_joule=0.3,
-            credits_per_second=0.02,
-            downlink_energy="edge_device" if edge_device_pays else "user",
-        ),
+        experts=SimpleNamespace(service="fifo" if fifo else "batch"),
+        quality=SimpleNamespace(drop_loss=1.0, recovered_share=0.8),
+        reward=SimpleNamespace(downlink_energy="edge_device" if edge_device_pays else "user"),
         market=SimpleNamespace(effort="bought"),
     )
     snr_db = 10 * np.log10([[[15.0, 7.0], [3.0, 7.0], [15.0, 7.0]]])
@@ -210,6 +199,19 @@ def scene(edge_device_pays: bool = False, fifo: bool = False) -> Any:
             competence=np.array([[[1.0, 0.3], [0.2, 0.4]]]),
             unit_cost=np.full((1, 2), 0.5),
             cost_slope=np.ones((1, 2)),
+            words_per_second=60.0,
+            max_concurrent=inf,
+            bandwidth_hz=1000.0,
+            tx_power_w=0.2,
+            energy_cost=0.3,
+        ),
+        users=SimpleNamespace(
+            deadline_s=14.0,
+            lateness_s=4.0,
+            credits_per_point=5.0,
+            credits_per_word=0.0025,
+            credits_per_joule=0.3,
+            credits_per_second=0.02,
         ),
         available=np.ones((1, 2), bool),
         occupancy=SimpleNamespace(
