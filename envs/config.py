@@ -135,6 +135,23 @@ class WorldConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _groups_matter(self) -> Self:
+        private = self.bounds["private_probability"].greatest
+        if self.requests.num_transferred is not None and private > 0:
+            raise ValueError(
+                "requests.num_transferred fixes what is transferred, so private_probability must "
+                "be 0 in every group"
+            )
+        for name, given in (self.expert_groups or {}).items():
+            for key in ("own_competence", "other_competence"):
+                if self.experts.competence is not None and key in given:
+                    raise ValueError(
+                        f"expert_groups.{name}.{key} has no effect beside experts.competence, a "
+                        "measured table"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _topics_exist(self) -> Self:
         most = self.requests.num_topics - 1
         if self.topics.max() > most:

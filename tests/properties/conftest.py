@@ -18,6 +18,7 @@ from envs import ChannelConfig, WorldConfig
 from envs.channel import Arrays, ChannelProcess, register
 from envs.channel.config import OF_PROCESS
 from envs.channel.registry import keys_read
+from envs.config import SIDES
 from envs.experts import MEASURED
 
 Plain = dict[str, Any]
@@ -135,6 +136,7 @@ def _cases(
                 section = section.setdefault(parent, {})
             section[last] = draw(values)
         _make_consistent(draw, env, mechanisms.make(**mechanism).allocates, tables)
+        _make_different(draw, env, by_key[False])
         return Case(env, mechanism, draw(st.integers(1, 5)), draw(st.integers(0, 2**32)))
 
     return case()
@@ -148,6 +150,8 @@ def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
         return st.just({})  # see `_make_consistent`
     if name == "report_mix":
         return st.none()  # see `_make_consistent`
+    if name in ("user_groups", "expert_groups", "topics"):
+        return st.none()  # see `_make_different`
     alternatives = _alternatives(leaf.schema)
     values = st.one_of(
         _values(schema, leaf.default, name, leaf.is_taken, wild) for schema in alternatives
@@ -180,8 +184,11 @@ def _mechanism(name: str) -> SearchStrategy[Plain]:
 
 
 def _alternatives(schema: Plain) -> list[Plain]:
-    alternatives: list[Plain] = schema.get("anyOf", [schema])
-    return alternatives
+    """Return the schemas of what a field takes, but for lists, see `_make_different`."""
+    if "anyOf" in schema or "oneOf" in schema:
+        inner = (_alternatives(one) for one in schema.get("anyOf", schema.get("oneOf")))
+        return [one for several in inner for one in several]
+    return [] if "$ref" in schema else [schema]
 
 
 def _values(
@@ -200,18 +207,21 @@ def _values(
         case "number":
             return _numbers(default, is_taken, wild)
         case "array":
-            number = _numbers(sum(default) / 2, lambda number: is_taken([number, number]), wild)
+            middle = sum(default) / 2 if isinstance(default, tuple) else default
+            number: SearchStrategy[float] = (
+                st.integers(1, MOST[name])
+                if name in MOST
+                else (_numbers(middle, lambda number: is_taken([number, number]), wild))
+            )
             return st.tuples(number, number).map(sorted)
         case "string":
             return st.just(MEASURED)
     raise NotImplementedError(f"{name}: no values of {schema}")
 
 
-def _numbers(
-    default: float | None, is_taken: Callable[[float], bool], wild: bool
-) -> SearchStrategy[float]:
+def _numbers(default: Any, is_taken: Callable[[float], bool], wild: bool) -> SearchStrategy[float]:
     low, high = (next(filter(is_taken, limits)) for limits in (LOWEST, HIGHEST))
-    size = abs(default or 1.0)
+    size = abs(sum(default) / 2 if isinstance(default, tuple) else default or 1.0)
     near = st.floats(max(low, -10 * size), min(high, 10 * size))
     numbers = near | st.floats(low, high) if wild else near
     return numbers.map(lambda number: number if is_taken(number) else max(low, 0.0))
@@ -258,3 +268,40 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
         env["observation"]["candidates"] = min(env["observation"]["candidates"], env["num_experts"])
     if allocates:
         env["market"]["interval"] = draw(st.sampled_from([None, 1]))
+
+
+def _make_different(draw: DrawFn, env: Plain, by_key: dict[str, SearchStrategy[Any]]) -> None:
+    """Give some agents numbers of their own, by groups and by lists."""
+    num_topics = env["requests"]["num_topics"]
+    topics = st.lists(st.integers(0, num_topics - 1), min_size=1, max_size=3)
+    env["experts"]["topics"] = draw(st.none() | topics)
+    for side in SIDES:
+        sections = {key: f"{section}.{key}".lstrip(".") for key, section in side.keys.items()}
+        if env["requests"]["num_transferred"] is not None:
+            sections.pop("private_probability", None)
+        if draw(st.booleans()):
+            groups: Plain = {}
+            for name in ("near", "far")[: draw(st.integers(1, 2))]:
+                keys = draw(st.lists(st.sampled_from(sorted(sections)), max_size=4, unique=True))
+                drawn_competence = env["experts"]["competence"] is None
+                own = {
+                    key: draw(by_key[sections[key]])
+                    for key in keys
+                    if drawn_competence or "competence" not in key
+                }
+                groups[name] = {"count": draw(st.integers(1, 2))} | own
+                if side.agents == "experts" and draw(st.booleans()):
+                    groups[name]["topics"] = draw(topics)
+            env[side.groups] = groups
+            once = sum(group["count"] for group in groups.values())
+            env[side.number] = once * draw(st.integers(1, 3))
+        key = draw(st.sampled_from(sorted(sections)))
+        if draw(st.booleans()) and "competence" not in key:
+            *parents, last = sections[key].split(".")
+            section = env[parents[0]] if parents else env
+            number = by_key[sections[key]].filter(lambda value: not isinstance(value, list | tuple))
+            section[last] = {"each": [draw(number) for _ in range(env[side.number])]}
+    if env["observation"]["candidates"] is not None:
+        env["observation"]["candidates"] = min(env["observation"]["candidates"], env["num_experts"])
+    if env["experts"]["energy_cost"] is None:  # which users that differ in theirs need
+        env["experts"]["energy_cost"] = draw(by_key["reward.credits_per_joule"])

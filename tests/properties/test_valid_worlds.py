@@ -78,11 +78,9 @@ def check_step(world: World, mask: np.ndarray, actions: np.ndarray, result: tupl
     assert not (result.transferred | result.declined)[~asks].any()
     turned_away = result.rejected & allowed
     assert (turned_away <= asks).all()
-    places = world.config.experts.max_concurrent
-    if places is None and world.market.balance is None:
+    if not world.config.limits_places and world.market.balance is None:
         assert not turned_away.any()
-    if places is not None:
-        assert (result.load <= places).all()
+    assert (result.load <= world.pool.max_concurrent).all()
     if world.market.balance is not None:  # what budgets to date leave after all payments
         budgets = world.market.income * world.slot.index
         assert (world.market.balance >= -EXACT * budgets).all()
