@@ -36,6 +36,7 @@ class Conditions:
         available: (N, E) experts that are up.
         occupancy: loads, backlogs, and the expert that served each user in the last slot.
         budgets: what users may still spend in the episode.
+        mean_work: mean work of a subtask, words, by which users expect that of others.
         loss: (N, U) points that abandoning the pending subtask loses, D.
         work: (N, U) work of the pending subtask, words.
         compute_s: (N, U) time that an expert computes on the pending subtask, s.
@@ -54,6 +55,7 @@ class Conditions:
     available: Bool
     occupancy: Occupancy
     budgets: UserBudgets
+    mean_work: float
     loss: Float
     work: Float
     compute_s: Float
@@ -73,6 +75,7 @@ class Conditions:
         available: Bool,
         occupancy: Occupancy,
         budgets: UserBudgets,
+        mean_work: float,
     ) -> Self:
         """Return the conditions of these parts, which are the attributes of the same names."""
         num_subtasks, speed = config.requests.num_subtasks, config.experts.words_per_second
@@ -88,6 +91,7 @@ class Conditions:
             available=available,
             occupancy=occupancy,
             budgets=budgets,
+            mean_work=mean_work,
             loss=quality.abandon_loss(config.quality, subtasks.weight, num_subtasks),
             work=work,
             compute_s=np.zeros(work.shape) if speed is None else work / speed,

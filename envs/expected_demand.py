@@ -2,43 +2,48 @@
 
 from dataclasses import replace
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 
 from envs.config import RequestConfig, WorldConfig
+from envs.pace import Pace
 from envs.quality import reference_points
+from envs.request_trace import RequestTrace
 from envs.requests import RequestQueue
 
 SUBTASKS = 400_000  # drawn for the mean of requests, about; it is then within 1 %
 
 
-def initial_demand(config: WorldConfig) -> float:
+def pace_of(config: WorldConfig, trace: RequestTrace | None) -> Pace:
+    """Return what a user transfers a slot on average: by the trace, or by draws without one."""
+    return _pace(config.requests) if trace is None else trace.pace
+
+
+def initial_demand(config: WorldConfig, pace: Pace | None = None) -> float:
     """Return the mean demand of an expert, full-effort points a slot.
 
     Users are taken to ask, whenever they have a subtask to transfer, an expert of competence 1, and
     each expert as often as any other.
+
+    Args:
+        config: of the worlds.
+        pace: of `pace_of`; found anew if left out.
     """
+    pace = pace or pace_of(config, RequestTrace.of(config))
     points = config.quality.recovered_share * config.quality.drop_loss
-    share = transferred_share(config.requests)
-    return points * share * config.num_users / config.num_experts
+    return points * pace.weight * config.num_users / config.num_experts
 
 
-def initial_work(config: WorldConfig) -> float:
+def initial_work(config: WorldConfig, pace: Pace | None = None) -> float:
     """Return the mean work asked of an expert, reference points a slot, as `initial_demand`."""
-    pace = _pace(config.requests)
+    pace = pace or pace_of(config, RequestTrace.of(config))
     points = reference_points(config, np.array(pace.work))
     return float(points) * config.num_users / config.num_experts
 
 
-def mean_work(config: RequestConfig) -> float:
-    """Return the mean work of a subtask that is transferred, words; 0 where none ever is."""
-    pace = _pace(config)
-    return pace.work / pace.subtasks if pace.subtasks else 0.0
-
-
-def transferred_share(config: RequestConfig) -> float:
-    """Return the weight that a user transfers a slot on average, in weights of 1/K.
+@cache
+def _pace(config: RequestConfig) -> Pace:
+    """Return what a user transfers a slot on average.
 
     A request of n >= 1 subtasks to transfer, of total weight W, takes n slots, one without any a
     slot too, and the next one arrives with probability p a slot:
@@ -48,19 +53,6 @@ def transferred_share(config: RequestConfig) -> float:
     It is exact where `num_transferred` fixes n, with W = n / K. Elsewhere the device's assessment
     decides, and the means are those of requests drawn from a seed of their own.
     """
-    return _pace(config).weight
-
-
-class _Pace(NamedTuple):
-    """What a user transfers a slot on average."""
-
-    weight: float  # in weights of 1/K
-    subtasks: float
-    work: float  # words
-
-
-@cache
-def _pace(config: RequestConfig) -> _Pace:
     arrival, num_subtasks = config.arrival_probability, config.num_subtasks
     users = max(1000, SUBTASKS // num_subtasks)
     # Topics do not matter: one spares their draws.
@@ -78,4 +70,4 @@ def _pace(config: RequestConfig) -> _Pace:
     a_slot = arrival / (1.0 + arrival * (slots - 1.0))
     # Words are drawn apart from needs.
     work = need * sum(config.words) / 2
-    return _Pace(a_slot * weight, a_slot * subtasks, a_slot * work)
+    return Pace(a_slot * weight, a_slot * subtasks, a_slot * work)

@@ -12,7 +12,6 @@ from envs import quality
 from envs.arrays import Bool, Float
 from envs.channel.rates import Rate, db_to_linear, spectral_efficiency
 from envs.conditions import Conditions
-from envs.expected_demand import mean_work
 from envs.experts import other_topic_mean, own_topic_mean
 from envs.offer import Offer
 from mechanisms.supply import answer
@@ -100,7 +99,7 @@ def _computing_s(conditions: Conditions, load: Float, words_per_second: float) -
     """Return the time until a candidate has computed what it serves, (..., N, U, C) s."""
     config = conditions.config
     others = load - 1 if config.experts.service == "batch" else (load - 1) / 2
-    mean_s = np.float32(mean_work(config.requests) / words_per_second)
+    mean_s = np.float32(conditions.mean_work / words_per_second)
     own_s = conditions.compute_s[..., None].astype(np.float32)
     backlog_s = conditions.occupancy.compute_backlog_s.astype(np.float32)
     return own_s + others * mean_s + conditions.candidates.of(backlog_s)

@@ -13,22 +13,24 @@ from envs.arrays import Bool, Float
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.fading import FadingChannel
-from envs.channel.placement import Placement
+from envs.channel.placement import Placement, check_size
 from envs.channel.rates import Rate
 from envs.clearing import Clearing
 from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.delivery import Choice, Delivery, choose, deliver
-from envs.expected_demand import initial_demand, initial_work
+from envs.expected_demand import initial_demand, initial_work, pace_of
 from envs.experts import ExpertPool, attraction, draw_pool
 from envs.marketplace import Marketplace
 from envs.observation import Layout
 from envs.occupancy import Occupancy
 from envs.reports import user_reports
-from envs.requests import RequestQueue, topic_popularity
+from envs.request_trace import RequestTrace
+from envs.requests import topic_popularity
 from envs.slot import Slot, SlotResult
 from envs.state import OrNone, State, check, put, taken
 from envs.streams import generators
+from envs.traced_requests import Requests, begun
 from envs.transfers import Transfers
 from mechanisms.base import check_complete
 
@@ -54,7 +56,7 @@ class World:
         mechanism: sets prices and payments; `mechanisms.make("none")` if left out.
 
     Raises:
-        ValueError: fewer than one world.
+        ValueError: fewer than one world, or a trace that cannot be read or is too small.
         MechanismError: the first clearing failed.
         ChannelError: the channel process gave no channel; so in `reset` and `step`.
     """
@@ -62,7 +64,7 @@ class World:
     slot: Slot  # about to be played; policies act on it
     pool: ExpertPool
     candidates: Candidates
-    requests: RequestQueue
+    requests: Requests
     channel: FadingChannel
     market: Marketplace
     accounts: RequestAccounts
@@ -86,6 +88,11 @@ class World:
         self.mechanism = mechanism if mechanism is not None else mechanisms.make("none")
         check_complete(self.mechanism, type(self.mechanism).__name__)
         self._layout = Layout(self.config, self.mechanism.allocates)
+        # What reads files is made once, and not an episode.
+        self._channel_process = self.config.channel.made()
+        self._check_channel(self.config)
+        self._request_trace = RequestTrace.of(self.config)
+        self._pace = pace_of(self.config, self._request_trace)
         self._seed(seed)
         self._begin_episode()
         self.fresh = True
@@ -183,12 +190,14 @@ class World:
         length: newcomers replace those that the rule no longer puts there.
 
         Raises:
-            ValueError: `count` is below 1.
+            ValueError: `count` is below 1, or the channel process has no more experts.
         """
         if count < 1:
             raise ValueError(f"count should be at least 1, got {count}")
+        config = replace(self.config, num_experts=self.num_experts + count)
+        self._check_channel(config)
         self.pool = self.pool.joined(self._drawn_experts(count, self.num_experts))
-        self.config = replace(self.config, num_experts=self.num_experts + count)
+        self.config = config
         self.accounts.config = self.config
         self._layout = Layout(self.config, self.mechanism.allocates)
         self.channel.add_experts(count)
@@ -256,28 +265,33 @@ class World:
 
     def _expect_crowds(self) -> None:
         """Set the share of requests that users expect at each expert, by what they see of it."""
-        seen = self.pool.seen(self.config.information)
-        self._attraction = attraction(seen, topic_popularity(self.config.requests))
+        seen, trace = self.pool.seen(self.config.information), self._request_trace
+        drawn = topic_popularity(self.config.requests)
+        self._attraction = attraction(seen, drawn if trace is None else trace.topic_popularity)
 
     def _begin_episode(self) -> None:
         config, rng, num_worlds = self.config, self.rng, self.num_worlds
         self._index = 0
         pairs = num_worlds, self.num_users, config.num_candidates
-        placement = Placement(config.channel.made(), *pairs[:2], self.num_experts, rng["channel"])
+        placement = Placement(self._channel_process, *pairs[:2], self.num_experts, rng["channel"])
         self.candidates, large_scale = Candidates.drawn(
             config, num_worlds, self.pool.topic, placement, rng["candidates"]
         )
         rate = Rate.of(config.channel)
         self.channel = FadingChannel(placement, large_scale, pairs, rate, config.slot_s)
-        self.requests = RequestQueue(config.requests, num_worlds, self.num_users, rng["requests"])
+        self.requests = begun(config, self._request_trace, num_worlds, rng["requests"])
         self.accounts = RequestAccounts(config, pairs[:2], rng["judge"])
         self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)
         self.budgets = UserBudgets.full(config, pairs[:2])
-        initial = initial_demand(config), initial_work(config)
+        initial = initial_demand(config, self._pace), initial_work(config, self._pace)
         self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, initial)
         self.available = self._availability(self.num_experts)
         self.lots = self._lots()
         self._open_slot()
+
+    def _check_channel(self, config: WorldConfig) -> None:
+        size = config.num_users, config.num_experts, config.episode_slots
+        check_size(self._channel_process, *size)
 
     def _open_slot(self) -> None:
         """Set the slot about to be played, after a clearing of the market where that is due."""
@@ -292,6 +306,7 @@ class World:
             available=self.available,
             occupancy=self.occupancy,
             budgets=self.budgets,
+            mean_work=self._pace.mean_work,
         )
         if self.market.due:
             reports = user_reports(conditions) if self.mechanism.allocates else None
