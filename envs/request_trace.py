@@ -150,7 +150,7 @@ def _values(file: TraceFile, config: WorldConfig) -> tuple[NDArray, ...]:
     pending = weight > 0
     columns = []
     for name, most in (("words", requests.words[1]), ("compute_need", requests.compute_need[1])):
-        column = file.columns[name]
+        column = file.numeric(name)
         right = np.where(pending, (column > 0) & (column <= most), column == 0)
         should = f"above 0 and at most {most:g} (env.requests.{name}), and 0 with a weight of 0"
         file.check(name, right, should)

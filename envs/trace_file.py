@@ -90,13 +90,24 @@ class TraceFile:
             value = self.columns[name][row]
             raise self.error(f"column {name}, row {row}: should be {should}, got {value}")
 
+    def numeric(self, name: str) -> NDArray:
+        """Return a column, (rows,).
+
+        Raises:
+            ValueError: it holds true and false in place of numbers.
+        """
+        column = self.columns[name]
+        if column.dtype.kind == "b":
+            raise self.error(f"column {name}, row 0: should be a number, got {column[0]}")
+        return column
+
     def counted(self, name: str) -> Int:
         """Return a column that counts something from 0, (rows,).
 
         Raises:
             ValueError: a cell is no whole number, or below 0 or above 2^31 - 1.
         """
-        column = self.columns[name]
+        column = self.numeric(name)
         whole = (column >= 0) & (column <= MOST)
         if column.dtype.kind == "f":
             whole &= column == np.floor(column)
@@ -109,7 +120,7 @@ class TraceFile:
         Raises:
             ValueError: a cell lies beyond, or is not finite; the message says what it `should` be.
         """
-        column = self.columns[name]
+        column = self.numeric(name)
         self.check(name, (column >= low) & (column <= high), should)
         return column
 
@@ -194,7 +205,8 @@ def _numbers(start: str, column: Any) -> NDArray:
         row = int(column.is_null().to_numpy().argmax())
         raise ValueError(f"{start}, row {row}: is empty")
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        row, text = next((row, text) for row, text in enumerate(column) if not _is_number(text))
+        wrong = ((row, text) for row, text in enumerate(column) if not _is_number(text))
+        row, text = next(wrong, (0, column[0]))  # all may be numbers that are no column of them
         raise ValueError(f"{start}, row {row}: should be a number, got {text.as_py()[:40]!r}")
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         raise ValueError(f"{start}: should hold numbers, it holds {kind}")

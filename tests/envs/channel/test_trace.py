@@ -274,6 +274,8 @@ def test_a_faulty_file_is_told_with_its_column_and_first_row(
         ("", "cannot read .*t.csv: Empty CSV file"),
         ("slot,user,expert,snr_db\n0,0,0,5\n0,0,1\n", r"cannot read .*t.csv: .*Row #3: Expected 4"),
         ("slot,user,expert,snr_db\n0,0,0,5\n0,0,1,high\n", "column snr_db, row 1: .* got 'high'"),
+        ("slot,user,expert,snr_db\n0,0,0,true\n", "column snr_db, row 0: .* number, got True"),
+        ("slot,user,expert,snr_db\n0,0,0,1_0\n", "column snr_db, row 0: .* number, got '1_0'"),
         ("slot;user;expert;snr_db\n0;0;0;5\n", "no column 'slot;user;expert;snr_db' is known"),
         ("slot,slot,user,expert,snr_db\n0,0,0,0,5\n", "there are two columns 'slot'"),
     ],
