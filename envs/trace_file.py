@@ -15,9 +15,7 @@ from envs.arrays import Bool, Int
 from mechanisms.registry import nearest
 
 SUFFIXES = (".parquet", ".csv")
-MOST_ROWS = (
-    100_000_000  # of a file; more than memory holds are a few bytes where they are all alike
-)
+MOST_ROWS = 100_000_000  # of a Parquet file, where any number of like rows takes a few bytes
 MOST = 2**31 - 1  # of a number that counts episodes, slots, users, experts or topics
 
 
