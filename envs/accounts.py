@@ -7,8 +7,8 @@ import numpy as np
 from envs import quality
 from envs.arrays import Bool, Float
 from envs.config import WorldConfig
-from envs.requests import RequestQueue
 from envs.state import State, put, taken
+from envs.traced_requests import Requests
 from envs.users import Users
 
 _STATE = ("gained", "gained_locally")
@@ -53,7 +53,7 @@ class RequestAccounts:
         self.gained = np.zeros(shape)
         self.gained_locally = np.zeros(shape)
 
-    def settle(self, requests: RequestQueue, gain: Float, local_gain: Float) -> Gains:
+    def settle(self, requests: Requests, gain: Float, local_gain: Float) -> Gains:
         """Book the gains of a slot.
 
         The judge's noise about a request is added in the slot that completes it, if that transfers
@@ -81,7 +81,7 @@ class RequestAccounts:
         """Begin a user's account anew, for another request."""
         self.gained[world, user] = self.gained_locally[world, user] = 0.0
 
-    def abandoned_utility(self, requests: RequestQueue) -> Float:
+    def abandoned_utility(self, requests: Requests) -> Float:
         """Return the credits of each request if all it could transfer is abandoned, (N, U)."""
         config = self.config
         lost = quality.abandon_loss(

@@ -25,6 +25,7 @@ from envs.groups import (
 from envs.quantity import Each, PositiveOrNull
 from envs.section import STRICT, Section
 from envs.sections import (
+    OF_DRAWS,
     ExpertConfig,
     MarketConfig,
     ObservationConfig,
@@ -142,6 +143,12 @@ class WorldConfig(Section):
                 "requests.num_transferred fixes what is transferred, so private_probability must "
                 "be 0 in every group"
             )
+        for name, given in (self.user_groups or {}).items():
+            for key in OF_DRAWS:
+                if self.requests.trace is not None and key in given:
+                    raise ValueError(
+                        f"user_groups.{name}.{key} has no effect beside requests.trace"
+                    )
         for name, given in (self.expert_groups or {}).items():
             for key in ("own_competence", "other_competence"):
                 if self.experts.competence is not None and key in given:

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 
 from envs.config import WorldConfig
+from envs.pace import Pace
 from envs.quality import reference_points
+from envs.request_trace import RequestTrace
 from envs.requests import RequestQueue
 from envs.sections import RequestConfig
 from envs.users import Owners
@@ -15,30 +16,46 @@ from envs.users import Owners
 SUBTASKS = 400_000  # drawn for the mean of requests, about; it is then within 1 %
 
 
-def initial_demand(config: WorldConfig) -> float:
+def pace_of(config: WorldConfig, trace: RequestTrace | None) -> Pace:
+    """Return what a user transfers a slot on average: by the trace, or by draws without one.
+
+    Where users differ it is the mean over them, each at the middle of the ranges that it draws
+    from.
+    """
+    if trace is not None:
+        return trace.pace
+    ranges = [config.bounds[key] for key in Owners._fields]
+    middles = np.stack([(one.low + one.high) / 2 for one in ranges], axis=-1)
+    kinds, counts = np.unique(middles, axis=0, return_counts=True)
+    paces = [_pace(config.requests, Owners(*map(float, kind))) for kind in kinds]
+    return Pace(*(float(mean) for mean in np.average(paces, axis=0, weights=counts)))
+
+
+def initial_demand(config: WorldConfig, pace: Pace | None = None) -> float:
     """Return the mean demand of an expert, full-effort points a slot.
 
     Users are taken to ask, whenever they have a subtask to transfer, an expert of competence 1, and
     each expert as often as any other.
+
+    Args:
+        config: of the worlds.
+        pace: of `pace_of`; found anew if left out.
     """
+    pace = pace or pace_of(config, RequestTrace.of(config))
     points = config.quality.recovered_share * config.quality.drop_loss
-    return points * transferred_share(config) * config.num_users / config.num_experts
+    return points * pace.weight * config.num_users / config.num_experts
 
 
-def initial_work(config: WorldConfig) -> float:
+def initial_work(config: WorldConfig, pace: Pace | None = None) -> float:
     """Return the mean work asked of an expert, reference points a slot, as `initial_demand`."""
-    points = reference_points(config, np.array(pace(config).work))
+    pace = pace or pace_of(config, RequestTrace.of(config))
+    points = reference_points(config, np.array(pace.work))
     return float(points) * config.num_users / config.num_experts
 
 
-def mean_work(config: WorldConfig) -> float:
-    """Return the mean work of a subtask that is transferred, words; 0 where none ever is."""
-    mean = pace(config)
-    return mean.work / mean.subtasks if mean.subtasks else 0.0
-
-
-def transferred_share(config: WorldConfig) -> float:
-    """Return the weight that a user transfers a slot on average, in weights of 1/K.
+@cache
+def _pace(config: RequestConfig, owners: Owners) -> Pace:
+    """Return what a user transfers a slot on average.
 
     A request of n >= 1 subtasks to transfer, of total weight W, takes n slots, one without any a
     slot too, and the next one arrives with probability p a slot:
@@ -46,36 +63,8 @@ def transferred_share(config: WorldConfig) -> float:
         p K E[W] / (1 + p (E[max(n, 1)] - 1))
 
     It is exact where `num_transferred` fixes n, with W = n / K. Elsewhere the device's assessment
-    decides, and the means are those of requests drawn from a seed of their own. Where users differ
-    it is the mean over them, each at the middle of the ranges that it draws from.
+    decides, and the means are those of requests drawn from a seed of their own.
     """
-    return pace(config).weight
-
-
-class Pace(NamedTuple):
-    """What a user transfers a slot on average."""
-
-    weight: float  # in weights of 1/K
-    subtasks: float
-    work: float  # words
-
-
-def pace(config: WorldConfig) -> Pace:
-    """Return what a user transfers a slot on average; the mean over users that differ."""
-    kinds = np.stack(
-        [
-            (config.bounds[key].low + config.bounds[key].high) / 2
-            for key in ("local_compute", "private_probability", "arrival_probability")
-        ],
-        axis=-1,
-    )
-    kinds, counts = np.unique(kinds, axis=0, return_counts=True)
-    paces = [_pace(config.requests, Owners(*map(float, kind))) for kind in kinds]
-    return Pace(*(float(mean) for mean in np.average(paces, axis=0, weights=counts)))
-
-
-@cache
-def _pace(config: RequestConfig, owners: Owners) -> Pace:
     arrival, num_subtasks = float(owners.arrival_probability), config.num_subtasks
     users = max(1000, SUBTASKS // num_subtasks)
     # Topics do not matter: one spares their draws.

@@ -6,7 +6,7 @@ prices unspecified: the defaults of those are assumptions, calibrated to its Fig
 quantities (`envs.quantity`) may differ from agent to agent; groups (`envs.groups`) change them.
 """
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 from pydantic.dataclasses import dataclass
@@ -20,8 +20,18 @@ from envs.quantity import (
     RangeQuantity,
 )
 from envs.section import STRICT, PositiveInterval, Probability, Section
+from envs.trace_file import check_suffix
 from mechanisms import Effort
 
+# Keys of requests that matter to draws alone: refused beside a trace.
+OF_DRAWS = (
+    "num_transferred",
+    "local_compute",
+    "private_probability",
+    "arrival_probability",
+    "zipf_exponent",
+    "topic_persistence",
+)
 _ROUNDING = 1e-6  # of shares that sum to 1
 
 
@@ -60,6 +70,24 @@ class RequestConfig(Section):
         description="Probability that a user's next transferred subtask keeps the topic of the "
         "last one",
     )
+
+    trace: str | None = Field(
+        default=None,
+        description="In place of draws: a file of pending subtasks, Parquet or CSV with columns "
+        "slot, user, weight, words, compute_need, topic, completes and, if any, episode, relative "
+        "to the experiment (docs/traces.md)",
+    )
+
+    @model_validator(mode="after")
+    def _of_trace(self) -> Self:
+        if self.trace is None:
+            return self
+        check_suffix(self.trace)
+        kind: Any = type(self)
+        for key in OF_DRAWS:
+            if getattr(self, key) != kind.__pydantic_fields__[key].default:
+                raise ValueError(f"{key} has no effect with trace: {self.trace}; leave it out")
+        return self
 
     @model_validator(mode="after")
     def _transferred_fit(self) -> Self:

@@ -11,22 +11,24 @@ from envs.arrays import Bool, Float
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.fading import FadingChannel
-from envs.channel.placement import Placement
+from envs.channel.placement import Placement, check_size
 from envs.channel.rates import Rate
 from envs.clearing import Clearing
 from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.delivery import Choice, Delivery, choose, deliver
-from envs.expected_demand import initial_demand, initial_work, mean_work
+from envs.expected_demand import initial_demand, initial_work, pace_of
 from envs.experts import ExpertPool, attraction, draw_pool
 from envs.marketplace import Marketplace
 from envs.observation import Layout
 from envs.occupancy import Occupancy
 from envs.reports import user_reports
+from envs.request_trace import RequestTrace
 from envs.requests import RequestQueue, topic_popularity
 from envs.slot import Slot, SlotResult
 from envs.state import OrNone, State, check, put, taken
 from envs.streams import generators
+from envs.traced_requests import Requests, begun
 from envs.transfers import Transfers
 from envs.users import Users
 from mechanisms.base import check_complete
@@ -53,7 +55,7 @@ class World:
         mechanism: sets prices and payments; `mechanisms.make("none")` if left out.
 
     Raises:
-        ValueError: fewer than one world.
+        ValueError: fewer than one world, or a trace that cannot be read or is too small.
         MechanismError: the first clearing failed.
         ChannelError: the channel process gave no channel; so in `reset` and `step`.
     """
@@ -62,7 +64,7 @@ class World:
     pool: ExpertPool
     users: Users
     candidates: Candidates
-    requests: RequestQueue
+    requests: Requests
     channel: FadingChannel
     market: Marketplace
     accounts: RequestAccounts
@@ -86,6 +88,11 @@ class World:
         self.mechanism = mechanism if mechanism is not None else mechanisms.make("none")
         check_complete(self.mechanism, type(self.mechanism).__name__)
         self._layout = Layout(self.config, self.mechanism.allocates)
+        # What reads files is made once, and not an episode.
+        self._channel_process = self.config.channel.made()
+        self._check_channel(self.config)
+        self._request_trace = RequestTrace.of(self.config)
+        self._pace = pace_of(self.config, self._request_trace)
         self._seed(seed)
         self._begin_episode()
         self.fresh = True
@@ -183,11 +190,13 @@ class World:
         length: newcomers replace those that the rule no longer puts there.
 
         Raises:
-            ValueError: `count` is below 1.
+            ValueError: `count` is below 1, or the channel process has no more experts.
         """
         if count < 1:
             raise ValueError(f"count should be at least 1, got {count}")
-        first, self.config = self.num_experts, self.config.grown(count)
+        first, config = self.num_experts, self.config.grown(count)
+        self._check_channel(config)
+        self.config = config
         self.pool = self.pool.joined(self._drawn_experts(first))
         self.accounts.config = self.config
         self._layout = Layout(self.config, self.mechanism.allocates)
@@ -238,7 +247,9 @@ class World:
         self.occupancy = Occupancy.from_state(state["occupancy"])
         self.budgets = UserBudgets.from_state(state["budgets"])
         self.channel.set_state(state["channel"])
-        self.requests.owners, self.accounts.users = self.users.owners, self.users
+        self.accounts.users = self.users
+        if isinstance(self.requests, RequestQueue):
+            self.requests.owners = self.users.owners
         self.requests.set_state(state["requests"])
         self.accounts.set_state(state["accounts"])
         self.market.set_state(state["market"], self.pool)
@@ -259,30 +270,34 @@ class World:
 
     def _expect_crowds(self) -> None:
         """Set the share of requests that users expect at each expert, by what they see of it."""
-        seen = self.pool.seen(self.config.information)
-        self._attraction = attraction(seen, topic_popularity(self.config.requests))
+        seen, trace = self.pool.seen(self.config.information), self._request_trace
+        drawn = topic_popularity(self.config.requests)
+        self._attraction = attraction(seen, drawn if trace is None else trace.topic_popularity)
 
     def _begin_episode(self) -> None:
         config, rng, num_worlds = self.config, self.rng, self.num_worlds
         self._index = 0
         pairs = num_worlds, self.num_users, config.num_candidates
-        placement = Placement(config.channel.made(), *pairs[:2], self.num_experts, rng["channel"])
+        placement = Placement(self._channel_process, *pairs[:2], self.num_experts, rng["channel"])
         self.candidates, large_scale = Candidates.drawn(
             config, num_worlds, self.pool.topic, placement, rng["candidates"]
         )
         rate = Rate.of(config.channel)
         self.channel = FadingChannel(placement, large_scale, pairs, rate, config.slot_s)
-        self.requests = RequestQueue(
-            config.requests, self.users.owners, *pairs[:2], rng["requests"]
-        )
+        owners = self.users.owners
+        self.requests = begun(config, owners, self._request_trace, num_worlds, rng["requests"])
         self.accounts = RequestAccounts(config, self.users, pairs[:2], rng["judge"])
         self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)
         self.budgets = UserBudgets.full(self.users, pairs[:2])
-        initial, self._mean_work = (initial_demand(config), initial_work(config)), mean_work(config)
+        initial = initial_demand(config, self._pace), initial_work(config, self._pace)
         self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, initial)
         self.available = self._availability()
         self.lots = self._lots()
         self._open_slot()
+
+    def _check_channel(self, config: WorldConfig) -> None:
+        size = config.num_users, config.num_experts, config.episode_slots
+        check_size(self._channel_process, *size)
 
     def _open_slot(self) -> None:
         """Set the slot about to be played, after a clearing of the market where that is due."""
@@ -291,7 +306,6 @@ class World:
             index=self._index,
             pool=self.pool,
             users=self.users,
-            mean_work=self._mean_work,
             attraction=self._attraction,
             candidates=self.candidates,
             subtasks=self.requests.subtasks,
@@ -299,6 +313,7 @@ class World:
             available=self.available,
             occupancy=self.occupancy,
             budgets=self.budgets,
+            mean_work=self._pace.mean_work,
         )
         if self.market.due:
             reports = user_reports(conditions) if self.mechanism.allocates else None

@@ -15,6 +15,7 @@ from envs.channel.gauss_markov import GaussMarkov
 from envs.channel.iid import Iid
 from envs.channel.process import Arrays, ChannelError, ChannelProcess
 from envs.channel.registry import CHANNELS, names, register
+from envs.channel.trace import Trace
 
 __all__ = [
     "CHANNELS",
@@ -24,6 +25,7 @@ __all__ = [
     "ClippedProcess",
     "GaussMarkov",
     "Iid",
+    "Trace",
     "names",
     "register",
 ]

@@ -14,7 +14,7 @@ from envs.quantity import PositiveQuantity
 from envs.section import STRICT, Interval, Probability, Section
 
 # Keys that matter to a process alone: one that does not read them refuses them.
-OF_PROCESS = ("snr_db", "correlation", "speed_m_s", "decorrelation_distance_m", "sigma_db")
+OF_PROCESS = ("snr_db", "correlation", "speed_m_s", "decorrelation_distance_m", "sigma_db", "trace")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -23,7 +23,7 @@ class ChannelConfig(Section):
 
     process: str = Field(
         default="iid",
-        description="SNR from slot to slot: iid, gauss_markov, or one of your own "
+        description="SNR from slot to slot: iid, gauss_markov, trace, or one of your own "
         "(docs/extending/channel.md)",
     )
     parameters: dict[str, JsonValue] | None = Field(
@@ -44,6 +44,11 @@ class ChannelConfig(Section):
     )
     sigma_db: float = Field(
         default=3.0, ge=0, description="Spread of the gauss_markov latent SNR about its mean, dB"
+    )
+    trace: str | None = Field(
+        default=None,
+        description="File of the SNRs of trace, Parquet or CSV with columns slot, user, expert, "
+        "snr_db and, if any, episode, relative to the experiment (docs/traces.md)",
     )
     bandwidth_hz: PositiveQuantity = Field(
         default=1000.0, description="Band of an expert, shared by those it serves, Hz"

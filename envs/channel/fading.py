@@ -8,10 +8,10 @@ from envs.channel.placement import (
     Placement,
     arrays_of,
     called,
-    experts_placed,
     fault,
     locked,
     mean_db,
+    newcomers_placed,
     pairs_drawn,
 )
 from envs.channel.process import Arrays, Shape
@@ -51,7 +51,7 @@ class FadingChannel:
         slot_s: float,
     ) -> None:
         self.process, self.rng = placement.process, placement.rng
-        self._of_users = tuple(placement.users)
+        self._of_users, self._num_experts = tuple(placement.users), placement.num_experts
         self._rate, self._slot_s, self._shape = rate, slot_s, shape
         self.state = placement.users | self._first_slot(shape, placement.users, pairs)
         self._measure()
@@ -86,13 +86,15 @@ class FadingChannel:
         num_worlds, num_users, num_columns = self._shape
         shape = num_worlds, num_users, count
         users = {name: self.state[name] for name in self._of_users}
-        experts = experts_placed(self.process, (num_worlds, count), self.rng)
+        first = self._num_experts
+        experts = newcomers_placed(self.process, (num_worlds, count), first, self.rng)
         pairs = pairs_drawn(self.process, shape, users, experts, self.rng)
         newcomers = self._first_slot(shape, users, pairs)
         grown = {
             name: np.concatenate([self.state[name], array], axis=2)
             for name, array in newcomers.items()
         }
+        self._num_experts = first + count
         self._shape = num_worlds, num_users, num_columns + count
         self._set(users | grown)
 

@@ -41,6 +41,11 @@ class Placement:
         self._shape = num_worlds, num_users, num_experts
         self.rng = rng
 
+    @property
+    def num_experts(self) -> int:
+        """Number of experts, E."""
+        return self._shape[2]
+
     def pairs(self) -> Arrays:
         """Draw the large scale of all pairs, (N, U, E, ...)."""
         return pairs_drawn(self.process, self._shape, self.users, self._experts, self.rng)
@@ -64,6 +69,21 @@ class Placement:
         return pairs, mean_db(self.process, users | pairs, shape)
 
 
+def check_size(process: ChannelProcess, num_users: int, num_experts: int, num_slots: int) -> None:
+    """Check that a process can play worlds of a size.
+
+    Raises:
+        ValueError: it says that it cannot.
+        ChannelError: it failed.
+    """
+    try:
+        process.check_size(num_users, num_experts, num_slots)
+    except ValueError:
+        raise
+    except Exception as error:  # of whatever a process of a user's own does
+        raise fault(process, f"check_size: {described(error)}") from error
+
+
 def users_placed(
     process: ChannelProcess, shape: tuple[int, int], rng: np.random.Generator
 ) -> Arrays:
@@ -77,6 +97,14 @@ def experts_placed(
 ) -> Arrays:
     """Draw what experts have, (N, 1, E, ...)."""
     drawn = arrays_of(process, "place_experts", shape, shape, rng)
+    return {name: array[:, None] for name, array in drawn.items()}
+
+
+def newcomers_placed(
+    process: ChannelProcess, shape: tuple[int, int], first: int, rng: np.random.Generator
+) -> Arrays:
+    """Draw what experts have that are added, the first of them number `first`, (N, 1, E, ...)."""
+    drawn = arrays_of(process, "place_newcomers", shape, shape, first, rng)
     return {name: array[:, None] for name, array in drawn.items()}
 
 

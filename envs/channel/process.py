@@ -35,6 +35,20 @@ class ChannelProcess(ABC):
     precision can hold every rate; a pair that cannot be reached has a low SNR, not minus infinity.
     """
 
+    def check_size(  # noqa: B027  # it may well be left as it is
+        self, num_users: int, num_experts: int, num_slots: int
+    ) -> None:
+        """Check that the process can play worlds of this size; by default it can play any.
+
+        Args:
+            num_users: U.
+            num_experts: E.
+            num_slots: slots of an episode.
+
+        Raises:
+            ValueError: it cannot; the message says why.
+        """
+
     def place_users(self, shape: tuple[int, int], rng: np.random.Generator) -> Arrays:
         """Draw what a user has for an episode, such as a position: (N, U, ...), none by default."""
         return {}
@@ -42,6 +56,18 @@ class ChannelProcess(ABC):
     def place_experts(self, shape: tuple[int, int], rng: np.random.Generator) -> Arrays:
         """Draw what an expert has, (N, E, ...), none by default; called for newcomers too."""
         return {}
+
+    def place_newcomers(
+        self, shape: tuple[int, int], first: int, rng: np.random.Generator
+    ) -> Arrays:
+        """Draw what experts that are added have; by default as `place_experts` does.
+
+        Args:
+            shape: (N, how many are added).
+            first: number of the first of them.
+            rng: generator of all draws.
+        """
+        return self.place_experts(shape, rng)
 
     def large_scale(
         self, shape: Shape, users: Arrays, experts: Arrays, rng: np.random.Generator

@@ -68,7 +68,8 @@ def network_of(
         trust: whether to import code of the run that comes from elsewhere.
 
     Raises:
-        SpecError: there is no such run, sweep point or policy, or the world has more topics.
+        SpecError: there is no such run, sweep point or policy, the world has more topics, or its
+            requests are those of a trace.
     """
     if run is None:
         spec = load_experiment(DEFAULT_WORLD, [f"env.experts.competence={MEASURED}"])
@@ -83,6 +84,11 @@ def network_of(
         )
     job = next(job for job in jobs if point in (None, job.label))
     world = job.played.env
+    if world.requests.trace is not None:
+        raise SpecError(
+            f"env.requests.trace: requests are those of {world.requests.trace}, no prompt can take "
+            "the place of one"
+        )
     if num_topics < world.requests.num_topics:
         raise SpecError(
             f"the world has {world.requests.num_topics} topics (env.requests.num_topics), there "

@@ -116,6 +116,7 @@ class Pipeline:
         Raises:
             PromptError: the prompt is empty, or has no clause in English of a known topic.
             ExpertError: an expert on the device, the fusion or the judge failed.
+            SpecError: the trace of the world's channels has too few slots for the prompt.
         """
         self.on_step("decomposition")
         request = decompose(prompt, self.gate, self.embedding, self.k, self.mean_words)

@@ -6,6 +6,7 @@ import numpy as np
 
 from envs import World, WorldConfig
 from envs.offer import Offer
+from marl_moe.errors import SpecError
 from marl_moe.policies.base import Policy, acted
 from marl_moe.text.decomposition import Subtask
 from mechanisms import Mechanism
@@ -61,13 +62,19 @@ class UserOfWorld:
         policy: of all users.
         seed: of the world.
         num_slots: subtasks to be transferred, at most.
+
+    Raises:
+        SpecError: the world cannot be, as where the trace of its channels has fewer slots.
     """
 
     def __init__(
         self, config: WorldConfig, mechanism: Mechanism, policy: Policy, seed: int, num_slots: int
     ) -> None:
         config = replace(config, episode_slots=WARM_UP + num_slots)
-        self.world = World(config, num_worlds=1, seed=seed, mechanism=mechanism)
+        try:
+            self.world = World(config, num_worlds=1, seed=seed, mechanism=mechanism)
+        except ValueError as error:  # a trace is shorter than that
+            raise SpecError(str(error)) from None
         self._policy = policy
         for _ in range(WARM_UP):
             self.world.step(acted(policy, self.world.slot))

@@ -35,4 +35,4 @@ def test_every_module_but_the_learning_ones_imports_without_ray_and_torch() -> N
 
 def test_the_world_imports_no_drawing_and_no_solver() -> None:
     loaded = run("import sys, envs; print(*sys.modules)").split()
-    assert not {"matplotlib", "cvxpy", "pandas", "ray", "torch"} & set(loaded)
+    assert not {"matplotlib", "cvxpy", "pandas", "pyarrow", "ray", "torch"} & set(loaded)

@@ -131,6 +131,32 @@ def fuzz_competence(data: bytes) -> None:
         assert load_competence(str(path), 2).shape == (2, 2)
 
 
+def fuzz_trace(data: bytes) -> None:
+    """A trace of channels, as CSV and as Parquet."""
+    from envs.channel import trace
+
+    for name in ("trace.csv", "trace.parquet"):
+        (_FOLDER / name).write_bytes(data)
+        with suppress(ValueError):
+            snr_db = trace.read(str(_FOLDER / name))
+            assert snr_db.ndim == 4
+            assert (np.abs(snr_db) <= 200).all()
+
+
+def fuzz_requests(data: bytes) -> None:
+    """A trace of requests, as CSV and as Parquet."""
+    from envs import RequestConfig, WorldConfig
+    from envs.request_trace import RequestTrace
+
+    for name in ("requests.csv", "requests.parquet"):
+        (_FOLDER / name).write_bytes(data)
+        requests = RequestConfig(trace=str(_FOLDER / name))
+        with suppress(ValueError):
+            trace = RequestTrace.of(WorldConfig(episode_slots=2, requests=requests))
+            assert trace is not None
+            assert ((trace.weight > 0) == (trace.words > 0)).all()
+
+
 HARNESSES: dict[str, Harness] = {
     name.removeprefix("fuzz_"): harness
     for name, harness in dict(globals()).items()
@@ -164,6 +190,11 @@ def seeds(name: str) -> list[bytes]:
             body = b'{"choices": [{"message": {"content": "A text."}}], '
             body += b'"usage": {"completion_tokens": 3}}'
             return [body, b'{"error": {"message": "busy"}}']
+        case "trace":
+            return [b"slot,user,expert,snr_db\n1,0,0,-3.5\n0,0,0,12\n", _trace()]
+        case "requests":
+            header = b"slot,user,weight,words,compute_need,topic,completes\n"
+            return [header + b"0,0,0.2,150,1,3,true\n1,0,0,0,0,0,false\n"]
         case _:
             return [b'{"competence": [[1.0, 0.5], [0.25, 1]]}']
 
@@ -180,6 +211,13 @@ def _table() -> bytes:
         setting="",
     )
     return write_table(_FOLDER, "evaluation", frame.astype({"seed": int})).read_bytes()
+
+
+def _trace() -> bytes:
+    from envs.channel import trace
+
+    trace.write(_FOLDER / "written.parquet", np.full((1, 2, 1, 3), 12.5))
+    return (_FOLDER / "written.parquet").read_bytes()
 
 
 def _checkpoint() -> bytes:

@@ -14,12 +14,14 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from pydantic import TypeAdapter, ValidationError
 
 import mechanisms
-from envs import ChannelConfig, WorldConfig
+from envs import ChannelConfig, RequestConfig, WorldConfig
 from envs.channel import Arrays, ChannelProcess, register
 from envs.channel.config import OF_PROCESS
 from envs.channel.registry import keys_read
 from envs.config import SIDES
 from envs.experts import MEASURED
+from envs.sections import OF_DRAWS
+from tests.properties.traces import write_channel, write_requests
 
 Plain = dict[str, Any]
 MOST = {  # sizes at which 200 slots still take an instant
@@ -145,10 +147,10 @@ def _cases(
 def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
     name = leaf.key.rpartition(".")[2]
     if name == "process":
-        return st.sampled_from(["iid", "gauss_markov", EXTREME])
+        return st.sampled_from(["iid", "gauss_markov", "trace", EXTREME])
     if name == "parameters":
         return st.just({})  # see `_make_consistent`
-    if name == "report_mix":
+    if name in ("report_mix", "trace"):
         return st.none()  # see `_make_consistent`
     if name in ("user_groups", "expert_groups", "topics"):
         return st.none()  # see `_make_different`
@@ -243,6 +245,8 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
     for key in OF_PROCESS:
         if key not in keys_read(channel["process"], OF_PROCESS):
             channel[key] = getattr(ChannelConfig(), key)
+    if channel["process"] == "trace":
+        channel["trace"] = write_channel(tables)
     if channel["process"] == "gauss_markov" and channel["speed_m_s"] is None:
         channel["correlation"] = (
             draw(st.sampled_from([0.0, 0.5, 1.0]))
@@ -264,6 +268,10 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
         requests["num_topics"] = MEASURED_TOPICS
     elif experts["competence"] is not None:
         experts["competence"] = str(tables / f"{requests['num_topics']}.json")
+    if draw(st.integers(0, 4)) == 0:  # after all that its file depends on
+        for key in OF_DRAWS:
+            requests[key] = getattr(RequestConfig(), key)
+        requests["trace"] = write_requests(tables, requests, draw(st.integers(0, 9)))
     if env["observation"]["candidates"] is not None:
         env["observation"]["candidates"] = min(env["observation"]["candidates"], env["num_experts"])
     if allocates:

@@ -18,6 +18,8 @@ from marl_moe.experiment.spec.search import SPACES
 
 INPUTS = "inputs"  # in a run folder: copies of the files
 DIGESTS = "SHA256SUMS"  # in it: what `sha256sum --check` reads
+# Keys below `env` that name a file.
+TABLES = (("experts", "competence"), ("channel", "trace"), ("requests", "trace"))
 Inputs = Mapping[str, str]  # name -> path of the file
 
 
@@ -129,7 +131,7 @@ def _changed(
 def _names_table(keys: tuple[str, ...]) -> bool:
     while keys and keys[-1] in SPACES:
         keys = keys[:-1]
-    return keys[-2:] == ("experts", "competence") and "env" in keys
+    return keys[-2:] in TABLES and "env" in keys
 
 
 def _names_run(keys: tuple[str, ...]) -> bool:

@@ -1,12 +1,15 @@
 """A real subtask in a slot of a world, against the model's equations and a world played by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, RequestConfig, Slot, WorldConfig
+from envs.channel import trace
+from marl_moe.errors import SpecError
 from marl_moe.experiment.study.evaluation import make_heuristic
 from marl_moe.text.decomposition import Subtask
 from marl_moe.text.transfer import WARM_UP, UserOfWorld
@@ -125,3 +128,15 @@ def test_the_same_seed_repeats_and_another_does_not() -> None:
 
     assert played(1) == played(1)
     assert played(1) != played(2)
+
+
+def test_a_trace_of_too_few_slots_for_the_prompt_is_a_mistake_in_the_experiment(
+    tmp_path: Path,
+) -> None:
+    path = str(tmp_path / "links.csv")
+    trace.write(path, np.full((1, WARM_UP + 2, CONFIG.num_users, CONFIG.num_experts), 12.0))
+    config = replace(CONFIG, channel=ChannelConfig(process="trace", trace=path))
+    transferred = user(Always(1), config).transfer(SUBTASK, 8)
+    assert transferred.snr_db == 12
+    with pytest.raises(SpecError, match=f"has {WARM_UP + 2} slots, the world {WARM_UP + 3}"):
+        user(Always(1), config, slots=3)
