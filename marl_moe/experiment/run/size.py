@@ -17,6 +17,7 @@ from marl_moe.experiment.run.checks import (
 )
 from marl_moe.experiment.run.job import Job
 from marl_moe.experiment.run.planning import bundles_of_jobs, how_many_at_once, jobs_of
+from marl_moe.experiment.run.population import population_table
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.sweep import Point
 from marl_moe.experiment.training.cluster import Resources, address_of, nodes
@@ -31,6 +32,8 @@ BESIDE = 12  # bytes a transition: its action (8) and its reward (4)
 
 def describe_run(spec: ExperimentSpec, out: Path) -> str:
     """Return how large a run would be, comment lines in YAML; checks it as `create_run` does.
+
+    The users and experts of its first point follow, with what they differ in.
 
     A search has a line of its own, before that of the run with the setting that it chooses. Where
     RLlib is not installed, what it would check is left unchecked, and the line says so.
@@ -53,7 +56,8 @@ def describe_run(spec: ExperimentSpec, out: Path) -> str:
         tried, tried_points = checked_search(spec)
         size = _size(tried, tried_points, "trials x sweep points x seeds", out)
         lines = [f"search: {size}", f"then {lines[0]}"]
-    return "\n".join(f"# {line}" for line in [*lines, *notes(points)])
+    told = [*lines, *notes(points), *population_table(points[0].spec.env)]
+    return "\n".join(f"# {line}" for line in told)
 
 
 def check_folder(out: Path) -> None:
