@@ -3,11 +3,19 @@
 from copy import copy
 from dataclasses import asdict
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    FieldSerializationInfo,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+    field_serializer,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from envs.channel.config import ChannelConfig
@@ -57,6 +65,16 @@ class Side(NamedTuple):
     keys: dict[str, str]
 
 
+def _or_null(number: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    return None if number is None else check(number)
+
+
+Counted = Annotated[
+    int,
+    Field(ge=1),
+    WrapValidator(_or_null),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}),
+]
 SIDES = (
     Side("users", "num_users", 1, "user_groups", OF_USERS),
     Side("experts", "num_experts", 30, "expert_groups", OF_EXPERTS),
@@ -67,15 +85,13 @@ SIDES = (
 class WorldConfig(Section):
     """A world: users, experts and everything between them. The section `env:` of an experiment."""
 
-    num_users: int = Field(
+    num_users: Counted = Field(
         default=None,  # type: ignore[assignment]  # `_populate` sets it
-        ge=1,
-        description="User devices, U; left out: those of user_groups, or 1",
+        description="User devices, U; null: those of user_groups, or 1",
     )
-    num_experts: int = Field(
+    num_experts: Counted = Field(
         default=None,  # type: ignore[assignment]
-        ge=1,
-        description="Edge experts, E; left out: those of expert_groups, or 30",
+        description="Edge experts, E; null: those of expert_groups, or 30",
     )
     user_groups: Groups | None = Field(
         default=None,
@@ -116,6 +132,13 @@ class WorldConfig(Section):
     reward: RewardConfig = Field(default_factory=RewardConfig)
     market: MarketConfig = Field(default_factory=MarketConfig)
 
+    @field_serializer("num_users", "num_experts")
+    def _as_counted(self, number: int, field: FieldSerializationInfo) -> int | None:
+        """Write null where groups count the agents: they may be changed."""
+        side = next(side for side in SIDES if side.number == field.field_name)
+        groups = getattr(self, side.groups)
+        return None if groups is not None and number == size(groups) else number
+
     @model_validator(mode="after")
     def _populated(self) -> Self:
         for side in SIDES:
@@ -126,8 +149,7 @@ class WorldConfig(Section):
     def _energy_has_a_cost(self) -> Self:
         if (
             self.reward.downlink_energy == "edge_device"
-            and self.experts.energy_cost is None
-            and self.bounds["credits_per_joule"].number is None
+            and not np.isfinite(self.bounds["energy_cost"].high).all()
         ):
             raise ValueError(
                 "experts.energy_cost: should be given beside reward.downlink_energy: edge_device "
@@ -205,9 +227,9 @@ class WorldConfig(Section):
             groups, count = getattr(self, side.groups), getattr(self, side.number)
             for key, section in side.keys.items():
                 value = getattr(getattr(self, section) if section else self, key)
-                if key == "energy_cost" and value is None:
-                    value = self.reward.credits_per_joule
                 found[key] = bounds(value, groups, key, count)
+        joules = found["credits_per_joule"].number
+        found["energy_cost"] = found["energy_cost"].with_null(joules)
         return found
 
     @cached_property
@@ -231,7 +253,7 @@ class WorldConfig(Section):
         return more
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain nested dictionaries, as YAML writes them."""
+        """Return plain nested dictionaries, of which `WorldConfig` makes the same again."""
         return asdict(self)
 
 

@@ -84,6 +84,12 @@ class Bounds:
         """The greatest number that any agent may have; infinite where all have null."""
         return float(self.high[np.isfinite(self.high)].max()) if self.given else np.inf
 
+    def with_null(self, number: float | None) -> "Bounds":
+        """Return the ranges with a number where they are null; themselves without a number."""
+        if number is None:
+            return self
+        return Bounds(*(np.where(np.isinf(end), number, end) for end in (self.low, self.high)))
+
     def part(self, first: int) -> "Bounds":
         """Return those of the agents from one on."""
         return Bounds(self.low[first:], self.high[first:])

@@ -55,7 +55,13 @@ def records() -> str:
 def features() -> str:
     """Return the features that a user observes, and of those not seen everywhere, where."""
     from envs import WorldConfig
-    from envs.features import Feature, expert_features, user_features
+    from envs.features import (
+        OF_DIFFERENT_EXPERTS,
+        OF_DIFFERENT_USERS,
+        Feature,
+        expert_features,
+        user_features,
+    )
     from marl_moe.experiment.spec.section import fields_of
 
     plain, computing = WorldConfig(experts={"words_per_second": None}), WorldConfig()
@@ -66,6 +72,8 @@ def features() -> str:
         ("of each expert", expert_features(plain, allocates=False)),
         ("of each expert, where it takes time to compute", expert_features(computing, False)),
         ("of each expert, where a mechanism allocates", expert_features(plain, allocates=True)),
+        ("of the user, where users differ in it", tuple(OF_DIFFERENT_USERS.values())),
+        ("of each expert, where experts differ in it", tuple(OF_DIFFERENT_EXPERTS.values())),
     )
     rows: dict[str, tuple[str, str, str]] = {}
     for where, part in parts:
@@ -154,10 +162,11 @@ def _section_of(schema: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]
 
 def _type(entry: dict[str, Any]) -> str:
     """Return a type with its limits in words."""
-    if "anyOf" in entry:
-        return " or ".join(dict.fromkeys(_type(choice) for choice in entry["anyOf"]))
+    choices = entry.get("anyOf", entry.get("oneOf"))
+    if choices is not None:
+        return " or ".join(dict.fromkeys(map(_type, choices)))
     if "$ref" in entry:
-        return "section"
+        return "{each: [...]}" if entry["$ref"].endswith("/Each") else "section"
     if "enum" in entry:
         return " or ".join(f"`{value}`" for value in entry["enum"])
     kind = entry.get("type", "any")

@@ -16,7 +16,14 @@ from marl_moe.cli import app
 
 pytestmark = pytest.mark.usefixtures("ray_started")
 ROOT = Path(__file__).parents[2]
-PAGES = ["getting_started.md", "ecosystem.md", "python.md", "strategic.md", "traces.md"]
+PAGES = [
+    "getting_started.md",
+    "ecosystem.md",
+    "python.md",
+    "strategic.md",
+    "populations.md",
+    "traces.md",
+]
 EXTENDING = sorted(path.name for path in (ROOT / "docs/extending").glob("*.md"))
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 

@@ -1,5 +1,6 @@
 """Users and experts that differ: by groups, lists and ranges, seen, drawn and refused."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -307,3 +308,26 @@ def test_requests_of_each_group_follow_its_own_numbers() -> None:
     assert not world.requests.subtasks.pending[:, strong].any()
     arrived = world.requests.active[:, rare].mean()
     assert abs(arrived - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 1000)
+
+
+def test_as_written_groups_can_be_changed_and_a_number_that_they_do_not_make_up_stays() -> None:
+    groups = {"a": {"count": 2}, "b": {"count": 1, "deadline_s": 3.0}}
+    config = WorldConfig(user_groups=groups, expert_groups={"e": {"count": 5}})
+    adapter = TypeAdapter(WorldConfig)
+    written = json.loads(adapter.dump_json(config))
+    assert (written["num_users"], written["num_experts"]) == (None, None)
+    written["user_groups"]["a"]["count"] = 7
+    assert adapter.validate_python(written).num_users == 8
+    twice = WorldConfig(user_groups=groups, num_users=6)
+    for one in (config, twice):
+        assert WorldConfig(**one.as_dict()) == one
+        assert adapter.validate_json(adapter.dump_json(one)) == one
+
+
+def test_an_edge_device_without_a_cost_of_energy_pays_what_users_pay() -> None:
+    groups = {"a": {"count": 1, "energy_cost": None}, "b": {"count": 1, "energy_cost": 7.0}}
+    config = WorldConfig(
+        expert_groups=groups,
+        reward=RewardConfig(credits_per_joule=1.5, downlink_energy="edge_device"),
+    )
+    assert World(config, seed=0).pool.energy_cost.tolist() == [[1.5, 7.0]]

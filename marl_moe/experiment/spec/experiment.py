@@ -208,9 +208,10 @@ class ExperimentSpec(Section):
         return [self] if pretraining is None else [pretraining, self]
 
     def _changed_env(self, section: str, changes: dict[str, Any]) -> WorldConfig:
-        plain = json.dumps(merged(self.env.as_dict(), changes))
+        adapter = TypeAdapter(WorldConfig)
+        plain = json.dumps(merged(json.loads(adapter.dump_json(self.env)), changes))
         try:
-            return TypeAdapter(WorldConfig).validate_json(plain, strict=True)
+            return adapter.validate_json(plain, strict=True)
         except ValidationError as error:
             first = error.errors()[0]
             path = [str(part) for part in first["loc"]]
