@@ -122,6 +122,12 @@ class Conditions:
         return pending if spent is None else pending & ~spent
 
     @cached_property
+    def usable(self) -> Bool:
+        """Candidates that are up and in coverage, (N, U, C), or (N, 1, C) where all users alike."""
+        up, covered = self.candidates.of(self.available), self.links.covered
+        return up if covered is None else up & covered
+
+    @cached_property
     def reference_points(self) -> Float:
         """Points that the cost of serving the pending subtask is counted in, w, (N, U)."""
         return quality.reference_points(self.config, self.work)

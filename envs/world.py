@@ -13,7 +13,8 @@ from envs.arrays import Bool, Float
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.fading import FadingChannel
-from envs.channel.placement import Placement
+from envs.channel.placement import Placement, given_of_experts
+from envs.channel.process import Positions
 from envs.channel.rates import Rate
 from envs.clearing import Clearing
 from envs.conditions import Conditions
@@ -120,6 +121,11 @@ class World:
         """Clearing whose interval ended in the last slot, with its books; None in other slots."""
         return self.market.closed
 
+    @property
+    def positions(self) -> Positions | None:
+        """Places of users and experts in the slot, (N, U, 3) and (N, E, 3) m; None without any."""
+        return self.channel.positions
+
     def reset(self, seed: int | None = None) -> NDArray[np.float32]:
         """Begin an episode and return its observations, (N, U, D) float32.
 
@@ -191,7 +197,8 @@ class World:
         self.config = replace(self.config, num_experts=self.num_experts + count)
         self.accounts.config = self.config
         self._layout = Layout(self.config, self.mechanism.allocates)
-        self.channel.add_experts(count)
+        given = given_of_experts(self.config.channel, self.num_worlds, count)
+        self.channel.add_experts(count, given)
         self.candidates, kept = self.candidates.joined(
             self.pool.topic, self.channel.mean_db, self.rng["candidates"]
         )
@@ -235,7 +242,7 @@ class World:
         self.candidates = Candidates.from_state(state["candidates"], self.num_experts)
         self.occupancy = Occupancy.from_state(state["occupancy"])
         self.budgets = UserBudgets.from_state(state["budgets"])
-        self.channel.set_state(state["channel"])
+        self.channel.set_state(state["channel"], self.candidates.lists)
         self.requests.set_state(state["requests"])
         self.accounts.set_state(state["accounts"])
         self.market.set_state(state["market"], self.pool)
@@ -263,12 +270,20 @@ class World:
         config, rng, num_worlds = self.config, self.rng, self.num_worlds
         self._index = 0
         pairs = num_worlds, self.num_users, config.num_candidates
-        placement = Placement(config.channel.made(), *pairs[:2], self.num_experts, rng["channel"])
+        given = given_of_experts(config.channel, num_worlds, self.num_experts)
+        placement = Placement(config.channel.made(), *pairs[:2], given, rng["channel"])
         self.candidates, large_scale = Candidates.drawn(
             config, num_worlds, self.pool.topic, placement, rng["candidates"]
         )
-        rate = Rate.of(config.channel)
-        self.channel = FadingChannel(placement, large_scale, pairs, rate, config.slot_s)
+        self.channel = FadingChannel(
+            placement,
+            large_scale,
+            pairs,
+            Rate.of(config.channel),
+            config.slot_s,
+            config.channel.min_snr_db,
+            self.candidates.lists,
+        )
         self.requests = RequestQueue(config.requests, num_worlds, self.num_users, rng["requests"])
         self.accounts = RequestAccounts(config, pairs[:2], rng["judge"])
         self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)

@@ -16,7 +16,7 @@ from envs import ChannelConfig, ExpertConfig, ObservationConfig, RequestConfig, 
 from envs.candidates import best_of_each_topic
 from envs.channel import Arrays, ChannelError, ChannelProcess, ClippedProcess, register
 from envs.channel.fading import FadingChannel
-from envs.channel.placement import Placement
+from envs.channel.placement import Placement, given_of_experts
 from envs.channel.rates import SHANNON
 from envs.observation import bounds, column_names
 
@@ -28,7 +28,6 @@ FREE_SPACE = 2.0
 class Roaming(ChannelProcess):
     """Users who walk at random among experts, with path loss and a fading of their own."""
 
-    tx_power_w: float
     step_m: float = 20.0
     listed_by_mean: bool = True
 
@@ -43,7 +42,11 @@ class Roaming(ChannelProcess):
         return {"position_m": rng.uniform(0, 300, (*shape, 2)).astype(np.float32)}
 
     def large_scale(self, shape: Any, users: Arrays, experts: Arrays, rng: Any) -> Arrays:
-        return {"expert_m": np.broadcast_to(experts["position_m"], (*shape, 2))}
+        gain_db = np.broadcast_to(10 * np.log10(experts["tx_power_w"] / 0.1), shape)
+        return {
+            "expert_m": np.broadcast_to(experts["position_m"], (*shape, 2)),
+            "gain_db": gain_db.astype(np.float32),
+        }
 
     def mean_db(self, state: Arrays) -> Any:
         return self.path_db(state) if self.listed_by_mean else None
@@ -60,8 +63,8 @@ class Roaming(ChannelProcess):
 
     def path_db(self, state: Arrays) -> Any:
         distance = np.linalg.norm(state["user_m"] - state["expert_m"], axis=-1)
-        gain_db = 10 * np.log10(self.tx_power_w / 0.1)
-        return 20 - 10 * FREE_SPACE * np.log10(np.maximum(distance, 1) / 100) + gain_db
+        path_db = 20 - 10 * FREE_SPACE * np.log10(np.maximum(distance, 1) / 100)
+        return path_db + state["gain_db"]
 
 
 @register("constant")
@@ -98,7 +101,8 @@ def roaming(listed: int | None = None, **parameters: Any) -> WorldConfig:
 
 
 def of_snr(*values: float, **keys: Any) -> ChannelConfig:
-    return ChannelConfig(process="constant", parameters={"values": list(values)}, **keys)
+    unlimited = {"max_spectral_efficiency": None, "min_snr_db": None} | keys
+    return ChannelConfig(process="constant", parameters={"values": list(values)}, **unlimited)
 
 
 def played(world: World, slots: int, rng: np.random.Generator) -> Iterator[bytes]:
@@ -286,13 +290,13 @@ def test_a_clipped_process_passes_no_nan_either() -> None:
         def small_scale(self, shape: Any, state: Arrays, rng: np.random.Generator) -> Arrays:
             return {"latent_db": np.full(shape, np.nan, np.float32)}
 
-    placement = Placement(Undefined((5.0, 20.0)), 1, 1, 1, np.random.default_rng(0))
+    given = given_of_experts(ChannelConfig(), 1, 1)
+    placement = Placement(Undefined((5.0, 20.0)), 1, 1, given, np.random.default_rng(0))
     with pytest.raises(ChannelError, match=r"channel process Undefined: the SNR .* got nan"):
         FadingChannel(placement, {}, (1, 1, 1), rate=SHANNON, slot_s=6.0)
 
 
-def test_a_process_is_given_the_keys_of_the_section_that_it_names() -> None:
-    assert ChannelConfig(process="roaming", tx_power_w=0.4).made() == Roaming(tx_power_w=0.4)
+def test_a_process_is_given_the_power_of_each_expert() -> None:
     loud, quiet = (
         World(
             replace(roaming(), channel=ChannelConfig(process="roaming", tx_power_w=power)), seed=0
