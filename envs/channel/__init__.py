@@ -15,7 +15,7 @@ from envs.channel.clipped import ClippedProcess
 from envs.channel.gauss_markov import GaussMarkov
 from envs.channel.geometric import Geometric
 from envs.channel.iid import Iid
-from envs.channel.process import ChannelError, ChannelProcess
+from envs.channel.process import ChannelError, ChannelProcess, Positions
 from envs.channel.registry import CHANNELS, names, register
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "GaussMarkov",
     "Geometric",
     "Iid",
+    "Positions",
     "names",
     "register",
 ]

@@ -79,8 +79,7 @@ class FadingChannel:
 
     def advance(self) -> None:
         """Go on to the next slot."""
-        if self._of_experts:
-            self._advance_experts()
+        self._advance_experts()
         state = self.state
         arguments = self._shape, state, self._slot_s, self.rng
         changed = arrays_of(self.process, "following", self._shape[:2], *arguments)

@@ -19,6 +19,7 @@ from envs.channel.fading import FadingChannel
 from envs.channel.placement import Placement, given_of_experts
 from envs.channel.rates import SHANNON
 from envs.observation import bounds, column_names
+from envs.testing import check_channel
 
 FREE_SPACE = 2.0
 
@@ -306,3 +307,51 @@ def test_a_process_is_given_the_power_of_each_expert() -> None:
     np.testing.assert_allclose(
         loud.slot.conditions.links.snr_db, quiet.slot.conditions.links.snr_db + 10, rtol=1e-4
     )
+
+
+@dataclass(frozen=True)
+class Wandering(Roaming):
+    """Experts that move too, of which the state has the places by column."""
+
+    def place_experts(self, shape: Any, rng: np.random.Generator) -> Arrays:
+        return {"at_m": rng.uniform(0, 300, (*shape, 2)).astype(np.float32)}
+
+    def large_scale(self, shape: Any, users: Arrays, experts: Arrays, rng: Any) -> Arrays:
+        return {"gain_db": np.zeros(shape, np.float32)}
+
+    def following_experts(self, experts: Arrays, slot_s: float, rng: Any) -> Arrays:
+        step = rng.normal(0, self.step_m, experts["at_m"].shape)
+        return {"at_m": experts["at_m"] + step.astype(np.float32)}
+
+    def path_db(self, state: Arrays) -> Any:
+        return super().path_db({"expert_m": state["at_m"]} | state)
+
+
+def test_experts_may_have_arrays_that_change() -> None:
+    check_channel(Wandering())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"elsewhere": np.zeros((3, 1, 5), np.float32)}, "'elsewhere', which the first slot does"),
+        ({"at_m": np.zeros((3, 1, 5), np.float32)}, "gave 'at_m' as float32 of shape"),
+        ({"at_m": np.zeros((3, 4, 5, 2), np.float32)}, "following_experts gave 'at_m' of shape"),
+    ],
+)
+def test_what_experts_cannot_become_is_refused(given: Arrays, message: str) -> None:
+    class Wrong(Wandering):
+        def following_experts(self, experts: Arrays, slot_s: float, rng: Any) -> Arrays:
+            return given
+
+    with pytest.raises(AssertionError, match=message):
+        check_channel(Wrong())
+
+
+def test_following_may_not_change_what_is_of_experts() -> None:
+    class Wrong(Wandering):
+        def following(self, shape: Any, state: Arrays, slot_s: float, rng: Any) -> Arrays:
+            return {"at_m": state["at_m"] * 1}
+
+    with pytest.raises(AssertionError, match="following gave 'at_m'"):
+        check_channel(Wrong())
