@@ -169,6 +169,7 @@ def scene(edge_device_pays: bool = False, fifo: bool = False) -> Any:
         bits_per_word=50.0,
         prompt_words=20.0,
         tx_power_w=0.2,
+        max_spectral_efficiency=None,
     )
     config = SimpleNamespace(
         slot_s=6.0,
