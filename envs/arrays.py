@@ -6,3 +6,4 @@ from numpy.typing import NDArray
 Float = NDArray[np.floating]
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
+Arrays = dict[str, NDArray]  # by name

@@ -16,10 +16,9 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arrays import Float, Int
+from envs.arrays import Arrays, Float, Int
 from envs.channel.fading import columns_of
 from envs.channel.placement import Placement
-from envs.channel.process import Arrays
 from envs.config import WorldConfig
 from envs.state import State
 from mechanisms.candidates import cells, column_of, expert_of
@@ -133,6 +132,11 @@ class Candidates:
         return self.rank is not None
 
     @property
+    def lists(self) -> Int | None:
+        """The experts by column, (N, U, C); None where there are no lists."""
+        return self.expert if self.listed else None
+
+    @property
     def count(self) -> int:
         """Number of candidates of a user, C."""
         return self.expert.shape[-1]
@@ -157,7 +161,7 @@ class Candidates:
 
     def at(self, column: Int) -> Int:
         """Return the expert in a column of each user's list, (N, U)."""
-        return expert_of(column, self.expert if self.listed else None)
+        return expert_of(column, self.lists)
 
     def column(self, expert: Int) -> Int:
         """Return the column of an expert in each user's list, (N, U); -1 where it has none.

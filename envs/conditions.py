@@ -127,6 +127,12 @@ class Conditions:
         return pending if spent is None else pending & ~spent
 
     @cached_property
+    def usable(self) -> Bool:
+        """Candidates that are up and in coverage, (N, U, C), or (N, 1, C) where all users alike."""
+        up, covered = self.candidates.of(self.available), self.links.covered
+        return up if covered is None else up & covered
+
+    @cached_property
     def computing_alone_s(self) -> NDArray[np.float32]:
         """Time that each candidate computes on the pending subtask, s, (N, U, C or 1)."""
         speed = self.candidates.of(self.pool.words_per_second)

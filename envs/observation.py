@@ -109,7 +109,8 @@ class Layout:
         alike = np.zeros((*conditions.available.shape, columns), np.float32)
         for place in self._alike[1:]:
             alike[..., place] = self._of_expert[place].read(sight)
-        seen_alike = sight.offer.free  # else which experts take part depends on the user
+        # Else which experts take part depends on the user.
+        seen_alike = sight.offer.free and conditions.links.covered is None
         if seen_alike:
             alike[..., 0] = conditions.available
         alike *= self._scales

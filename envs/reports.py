@@ -39,6 +39,8 @@ def user_reports(conditions: Conditions) -> Reports:
     alone_s = conditions.transmission_alone_s
     share = np.divide(alone_s, left_s, out=np.ones(alone_s.shape), where=left_s > 0)
     transfers = conditions.transfers[..., None]
+    if conditions.links.covered is not None:  # who cannot be reached is worth nothing
+        transfers = transfers & conditions.links.covered
     work = np.broadcast_to(conditions.reference_points[..., None], alone_s.shape)
     users = UserReports(
         value=np.multiply(value, transfers, dtype=np.float64),

@@ -27,9 +27,9 @@ class Slot:
         conditions: requests, channels, availability, loads and backlogs.
         offer: prices, efforts and allocation.
         effort: (N, U, C) effort that each candidate gives for each user alone, 0 where it declines.
-        mask: (N, U, C + 1) actions that each user may take: candidates that are available and do
-            not decline, and abandoning. Without a pending subtask or a budget only abandoning; with
-            `allow_abandon: false` abandoning only where nothing else is allowed.
+        mask: (N, U, C + 1) actions that each user may take: candidates that are up, in
+            coverage and do not decline, and abandoning. Without a pending subtask or a budget only
+            abandoning; with `allow_abandon: false` abandoning only where nothing else is allowed.
         observation: (N, U, D) observations, laid out in `envs.observation`.
         lots: (N, U) in the order of which users are admitted, and served first in, first out.
         account: (N,) what the platform can pay in this slot, credits; None where there is no limit.
@@ -53,7 +53,7 @@ class Slot:
         account: Float | None,
     ) -> Self:
         """Return the slot under these conditions; its mask and observation are read-only."""
-        usable = conditions.candidates.of(conditions.available)
+        usable = conditions.usable
         effort = np.ones((1, 1, 1), np.float32)
         if not offer.free:
             alone = prospects.services(conditions, conditions.competence)

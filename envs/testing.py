@@ -18,10 +18,11 @@ from dataclasses import replace
 import numpy as np
 
 from envs import observation
+from envs.arrays import Arrays
 from envs.channel.config import ChannelConfig
 from envs.channel.fading import FadingChannel
-from envs.channel.placement import Placement
-from envs.channel.process import Arrays, ChannelError, ChannelProcess, Shape
+from envs.channel.placement import Placement, given_of_experts, locked
+from envs.channel.process import ChannelError, ChannelProcess, Shape
 from envs.channel.rates import SHANNON
 from envs.config import WorldConfig
 from envs.sections import ObservationConfig
@@ -82,6 +83,13 @@ def check_slots(make: Callable[[], ChannelProcess], shape: Shape) -> None:
         _require(
             np.allclose(fading.links.efficiency, efficiency, rtol=1e-4, atol=0),
             "the spectral efficiency is not log2(1 + SNR)",
+        )
+        places = fading.positions
+        _require(
+            places is None
+            or (places.users.shape, places.experts.shape)
+            == ((*shape[:2], 3), (shape[0], shape[2], 3)),
+            "positions are not of shape (N, U, 3) and (N, E, 3)",
         )
         links, before = fading.links, snr_db.copy()
         fading.advance()
@@ -167,7 +175,7 @@ def check_newcomers(make: Callable[[], ChannelProcess]) -> None:
     fading = _begun(make(), seed=0)
     fading.advance()
     before = fading.links.snr_db
-    fading.add_experts(2)
+    fading.add_experts(2, _given(2))
     after = fading.links.snr_db
     _require(after.shape == (*SHAPE[:2], SHAPE[2] + 2), f"two experts more, and {after.shape}")
     _require(
@@ -182,7 +190,7 @@ def check_newcomers(make: Callable[[], ChannelProcess]) -> None:
 def check_parts(make: Callable[[], ChannelProcess]) -> None:
     """Check that pairs can be drawn a few users at a time, as for candidate lists."""
     rng = np.random.default_rng(0)
-    placement = Placement(make(), *SHAPE, rng)
+    placement = Placement(make(), *SHAPE[:2], _given(SHAPE[2]), rng)
     whole = placement.pairs()
     part, _ = placement.pairs_of(1, 6)
     _require(part.keys() == whole.keys(), "large_scale gives other arrays for a part of the users")
@@ -233,8 +241,16 @@ def _check_sight(world: World) -> None:
 
 
 def _begun(process: ChannelProcess, seed: int, shape: Shape = SHAPE) -> FadingChannel:
-    placement = Placement(process, *shape, np.random.default_rng(seed))
+    given = _given(shape[2], num_worlds=shape[0])
+    placement = Placement(process, *shape[:2], given, np.random.default_rng(seed))
     return FadingChannel(placement, placement.pairs(), shape, rate=SHANNON, slot_s=SLOT_S)
+
+
+def _given(num_experts: int, num_worlds: int = SHAPE[0]) -> Arrays:
+    """Return band and power of experts, which differ."""
+    given = given_of_experts(1000.0, 0.1, (num_worlds, num_experts))
+    factor = np.linspace(1, 2, num_experts, dtype=np.float32)
+    return {name: locked(array * factor) for name, array in given.items()}
 
 
 def _played(fading: FadingChannel) -> Iterator[Arrays]:

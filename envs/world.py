@@ -7,11 +7,12 @@ import mechanisms
 from envs import actions as act
 from envs import books, quality
 from envs.accounts import RequestAccounts
-from envs.arrays import Bool, Float
+from envs.arrays import Arrays, Bool, Float
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.fading import FadingChannel
-from envs.channel.placement import Placement, check_size
+from envs.channel.placement import Placement, check_size, given_of_experts
+from envs.channel.process import Positions
 from envs.channel.rates import Rate
 from envs.clearing import Clearing
 from envs.conditions import Conditions
@@ -127,6 +128,11 @@ class World:
         """Clearing whose interval ended in the last slot, with its books; None in other slots."""
         return self.market.closed
 
+    @property
+    def positions(self) -> Positions | None:
+        """Places of users and experts in the slot, (N, U, 3) and (N, E, 3) m; None without any."""
+        return self.channel.positions
+
     def reset(self, seed: int | None = None) -> NDArray[np.float32]:
         """Begin an episode and return its observations, (N, U, D) float32.
 
@@ -200,7 +206,7 @@ class World:
         self.pool = self.pool.joined(self._drawn_experts(first))
         self.accounts.config = self.config
         self._layout = Layout(self.config, self.mechanism.allocates)
-        self.channel.add_experts(count)
+        self.channel.add_experts(count, self._given_of_experts(first))
         self.candidates, kept = self.candidates.joined(
             self.pool.topic, self.channel.mean_db, self.rng["candidates"]
         )
@@ -246,7 +252,7 @@ class World:
         self.candidates = Candidates.from_state(state["candidates"], self.num_experts)
         self.occupancy = Occupancy.from_state(state["occupancy"])
         self.budgets = UserBudgets.from_state(state["budgets"])
-        self.channel.set_state(state["channel"])
+        self.channel.set_state(state["channel"], self.candidates.lists)
         self.accounts.users = self.users
         if isinstance(self.requests, RequestQueue):
             self.requests.owners = self.users.owners
@@ -268,6 +274,12 @@ class World:
     def _drawn_experts(self, first: int) -> ExpertPool:
         return draw_pool(self.config, self.num_worlds, self.rng["pool"], self.rng["devices"], first)
 
+    def _given_of_experts(self, first: int) -> Arrays:
+        """Return band and power of the experts from one on, which the channel depends on."""
+        shape = self.pool.unit_cost.shape
+        given = given_of_experts(self.pool.bandwidth_hz, self.pool.tx_power_w, shape)
+        return {name: array[..., first:] for name, array in given.items()}
+
     def _expect_crowds(self) -> None:
         """Set the share of requests that users expect at each expert, by what they see of it."""
         seen, trace = self.pool.seen(self.config.information), self._request_trace
@@ -278,12 +290,20 @@ class World:
         config, rng, num_worlds = self.config, self.rng, self.num_worlds
         self._index = 0
         pairs = num_worlds, self.num_users, config.num_candidates
-        placement = Placement(self._channel_process, *pairs[:2], self.num_experts, rng["channel"])
+        given = self._given_of_experts(first=0)
+        placement = Placement(self._channel_process, *pairs[:2], given, rng["channel"])
         self.candidates, large_scale = Candidates.drawn(
             config, num_worlds, self.pool.topic, placement, rng["candidates"]
         )
-        rate = Rate.of(config.channel)
-        self.channel = FadingChannel(placement, large_scale, pairs, rate, config.slot_s)
+        self.channel = FadingChannel(
+            placement,
+            large_scale,
+            pairs,
+            Rate.of(config.channel),
+            config.slot_s,
+            config.channel.min_snr_db,
+            self.candidates.lists,
+        )
         owners = self.users.owners
         self.requests = begun(config, owners, self._request_trace, num_worlds, rng["requests"])
         self.accounts = RequestAccounts(config, self.users, pairs[:2], rng["judge"])

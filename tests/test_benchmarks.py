@@ -76,6 +76,20 @@ def test_every_benchmark_yields_rows_that_say_what_was_measured_and_in_which_uni
     assert (curves["updates"] == 1).all()
 
 
+def test_a_slot_is_measured_under_each_channel_process_beside_iid() -> None:
+    import channel_speed
+
+    rows = channel_speed.measure(2, 3, 5, repeats=2, seconds=0)
+    assert [(row.variant, row.unit) for row in rows] == [
+        ("iid", "ms"),
+        ("gauss_markov", "ms"),
+        ("geometric", "ms"),
+        ("gauss_markov", "ratio"),
+        ("geometric", "ratio"),
+    ]
+    assert all(0 < row.least <= row.median <= row.most for row in rows)
+
+
 def test_the_sections_of_an_update_add_up_to_all_of_it_and_none_is_left_out(measured: Any) -> None:
     from update_speed import BARE, OURS, SECTIONS
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 DOCS = Path(__file__).parents[1]
 SCHEMA = DOCS.parent / "experiments" / "schema.json"
 _MARKER = re.compile(r"<!-- generated: ([a-z ]+) -->")
@@ -107,6 +109,29 @@ def parameters() -> str:
     return _table(("mechanism", "parameters and defaults", ""), rows)
 
 
+def geometry_models() -> str:
+    """Return the models of places, mobility and path loss, with their parameters."""
+    from dataclasses import fields
+
+    from envs.geometry.mobility import MOBILITIES
+    from envs.geometry.path_loss import PATH_LOSSES
+    from envs.geometry.placement import PLACEMENTS
+
+    rows = []
+    sections = {"placement": PLACEMENTS, "mobility": MOBILITIES, "path_loss": PATH_LOSSES}
+    for section, models in sections.items():
+        for name, model in models.items():
+            schema = TypeAdapter(model).json_schema().get("properties", {})
+            doc = _first_paragraph(model)
+            rows.append((f"`{section}`", f"`{name}`", "", "", "", doc))
+            for field in fields(model):
+                entry = schema[field.name]
+                rows.append(
+                    ("", "", f"`{field.name}`", _type(entry), _default(entry), entry["description"])
+                )
+    return _table(("section", "model", "parameter", "type", "default", ""), rows)
+
+
 def tour() -> str:
     """Return the notebook `tour.ipynb` as a page: its text, and its code unexecuted."""
     parts = []
@@ -124,6 +149,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "features": features,
     "policies": policies,
     "mechanism parameters": parameters,
+    "geometry models": geometry_models,
     "tour": tour,
 }
 

@@ -10,10 +10,12 @@
 `env.channel.process` names a process, and `env.channel.parameters` holds its own parameters.
 """
 
+from envs.arrays import Arrays
 from envs.channel.clipped import ClippedProcess
 from envs.channel.gauss_markov import GaussMarkov
+from envs.channel.geometric import Geometric
 from envs.channel.iid import Iid
-from envs.channel.process import Arrays, ChannelError, ChannelProcess
+from envs.channel.process import ChannelError, ChannelProcess, Positions
 from envs.channel.registry import CHANNELS, names, register
 from envs.channel.trace import Trace
 
@@ -24,7 +26,9 @@ __all__ = [
     "ChannelProcess",
     "ClippedProcess",
     "GaussMarkov",
+    "Geometric",
     "Iid",
+    "Positions",
     "Trace",
     "names",
     "register",

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.arrays import Float
-from envs.channel.process import Arrays, ChannelProcess
+from envs.arrays import Arrays, Float
+from envs.channel.process import ChannelProcess
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,30 @@
 """The section `env.channel`: the process of the SNR, and how a band is used and shared."""
 
 from dataclasses import fields
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from envs.channel.modulation import Modulation
+from envs.channel.modulation import Modulation, bits_per_symbol
 from envs.channel.process import ChannelProcess
 from envs.channel.registry import CHANNELS, clips, keys_read, make
+from envs.geometry.config import GeometryConfig
 from envs.quantity import PositiveQuantity
 from envs.section import STRICT, Interval, Probability, Section
 
 # Keys that matter to a process alone: one that does not read them refuses them.
-OF_PROCESS = ("snr_db", "correlation", "speed_m_s", "decorrelation_distance_m", "sigma_db", "trace")
+OF_PROCESS = (
+    "snr_db",
+    "correlation",
+    "speed_m_s",
+    "decorrelation_distance_m",
+    "sigma_db",
+    "trace",
+    "geometry",
+)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -23,8 +33,8 @@ class ChannelConfig(Section):
 
     process: str = Field(
         default="iid",
-        description="SNR from slot to slot: iid, gauss_markov, trace, or one of your own "
-        "(docs/extending/channel.md)",
+        description="SNR from slot to slot: iid, gauss_markov, geometric, trace, or one of your "
+        "own (docs/extending/channel.md)",
     )
     parameters: dict[str, JsonValue] | None = Field(
         default_factory=dict,
@@ -50,6 +60,11 @@ class ChannelConfig(Section):
         description="File of the SNRs of trace, Parquet or CSV with columns slot, user, expert, "
         "snr_db and, if any, episode, relative to the experiment (docs/traces.md)",
     )
+    geometry: GeometryConfig | None = Field(
+        default=None,
+        description="Places, movement and path loss of geometric, which needs this section "
+        "(docs/geometry.md); {}: all of its defaults",
+    )
     bandwidth_hz: PositiveQuantity = Field(
         default=1000.0, description="Band of an expert, shared by those it serves, Hz"
     )
@@ -67,6 +82,19 @@ class ChannelConfig(Section):
     )
     target_ber: float = Field(default=1e-4, gt=0, lt=0.2, description="Bit error rate of ber: qam")
     modulation: Modulation = Field(default="qpsk", description="Modulation of ber: snr")
+    max_spectral_efficiency: float | None = Field(
+        default=8.0,
+        gt=0,
+        description="Greatest spectral efficiency of a link at any SNR and share, bit/s/Hz; null: "
+        "none",
+    )
+    min_snr_db: float | None = Field(
+        default=-5.0,
+        ge=-200,
+        le=200,
+        description="A pair of less SNR is out of coverage: users cannot choose it, dB; null: none "
+        "is",
+    )
     tx_power_w: PositiveQuantity = Field(default=0.1, description="Transmit power, each way, W")
     bits_per_word: float = Field(default=48.0, gt=0, description="Bits a word (assumption)")
     prompt_words: float = Field(default=30.0, ge=0, description="Words sent up with a subtask")
@@ -91,17 +119,38 @@ class ChannelConfig(Section):
             if key not in read and getattr(self, key) != kind.__pydantic_fields__[key].default:
                 raise ValueError(_without_effect(key, self.process))
         try:
-            self.made()
+            process = self.made()
         except (TypeError, ValueError) as error:
             if not self.parameters:
                 raise
             raise _of_key("parameters", str(error), self.parameters) from None
+        if self.ber == "snr":
+            self._check_modulation(process)
         return self
+
+    def _check_modulation(self, process: ChannelProcess) -> None:
+        """Raise ValueError where a fixed modulation does not go with the other keys."""
+        sent, most = bits_per_symbol(self.modulation), self.max_spectral_efficiency
+        if most is not None and sent > most:
+            raise ValueError(
+                f"modulation: {self.modulation} sends {sent:g} bit/s/Hz, above "
+                f"max_spectral_efficiency {most:g}"
+            )
+        if process.rician_k() is not None:
+            raise ValueError(
+                "ber: snr cannot be combined with fading within a slot, since its errors would "
+                "depend on how code words spread over fades: use fading: none, or ber: none or qam"
+            )
 
     @property
     def clips(self) -> bool:
         """True where the process keeps the SNR within `snr_db`."""
         return clips(self.process)
+
+    @cached_property
+    def rician_k(self) -> float | None:
+        """Rician factor of the fading within a slot, `ChannelProcess.rician_k`."""
+        return self.made().rician_k()
 
     def made(self) -> ChannelProcess:
         """Return the process, made of its parameters and of the keys that it reads."""

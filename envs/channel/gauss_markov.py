@@ -5,10 +5,10 @@ from math import exp
 
 import numpy as np
 
-from envs.arrays import Float
+from envs.arrays import Arrays, Float
 from envs.channel.clipped import ClippedProcess
 from envs.channel.draws import standard_normal, uniform
-from envs.channel.process import Arrays, Shape
+from envs.channel.process import Shape
 from envs.channel.registry import register
 
 

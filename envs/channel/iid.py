@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from envs.arrays import Arrays
 from envs.channel.clipped import ClippedProcess
 from envs.channel.draws import uniform
-from envs.channel.process import Arrays, Shape
+from envs.channel.process import Shape
 from envs.channel.registry import register
 
 

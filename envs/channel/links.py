@@ -1,39 +1,39 @@
 """The channels of a slot: SNR and spectral efficiency of every pair."""
 
-from math import log
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arrays import Float, Int
-from envs.channel.rates import Rate, db_to_linear
+from envs.arrays import Bool, Float, Int
+from envs.channel.rates import Rate, db_to_linear, efficiency_at
 
 # SNR of any process, dB: beyond these, rates and delays are no numbers of single precision.
 LIMITS_DB = -200.0, 200.0
 
 
 class Links(NamedTuple):
-    """Channels of a slot, a column for each candidate of a user, (N, U, C) float32 each."""
+    """Channels of a slot, a column for each candidate of a user, (N, U, C) each."""
 
-    snr_db: NDArray[np.float32]  # SNR alone on the band, dB
+    snr_db: NDArray[np.float32]  # SNR alone on the band, its mean over fading in the slot, dB
     efficiency: NDArray[np.float32]  # spectral efficiency at that SNR, bit/s/Hz
+    covered: Bool | None = None  # pairs in coverage; None: all are
 
     @classmethod
-    def at(cls, snr_db: NDArray[np.float32], rate: Rate) -> "Links":
-        """Return the links at an SNR, with efficiency log2(1 + 10^(dB / 10) / gap), or as fixed.
+    def at(
+        cls, snr_db: NDArray[np.float32], rate: Rate, min_snr_db: float | None = None
+    ) -> "Links":
+        """Return the links at an SNR.
 
-        It is computed in place, since these are the largest arrays of a slot.
+        Args:
+            snr_db: SNR, (N, U, C) dB.
+            rate: how the efficiency follows from it.
+            min_snr_db: pairs below are out of coverage, dB; None: no pair is.
         """
-        if rate.fixed is not None:
-            return cls(snr_db, np.full_like(snr_db, rate.fixed))
-        efficiency = snr_db * np.float32(log(10) / 10)
-        if rate.gap != 1:
-            efficiency -= np.float32(log(rate.gap))
-        np.exp(efficiency, out=efficiency)
-        np.log1p(efficiency, out=efficiency)
-        efficiency *= np.float32(1 / log(2))
-        return cls(snr_db, efficiency)
+        covered = None
+        if min_snr_db is not None and snr_db.min() < min_snr_db:
+            covered = snr_db >= min_snr_db
+        return cls(snr_db, efficiency_at(snr_db, rate), covered)
 
     def snr(self, pair: Int) -> Float:
         """Return the linear SNR of pairs, flat indices into (N, U, C), in double precision."""

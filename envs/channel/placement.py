@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arrays import Float
-from envs.channel.process import Arrays, ChannelError, ChannelProcess, Shape
+from envs.arrays import Arrays, Float
+from envs.channel.process import GIVEN, ChannelError, ChannelProcess, Shape
 from envs.channel.registry import CHANNELS
 from mechanisms.errors import described
 
@@ -17,13 +17,14 @@ class Placement:
     Attributes:
         process: the channel process.
         users: what `place_users` drew, (N, U, 1, ...).
+        experts: what `place_experts` drew, (N, 1, E, ...).
         rng: generator of all draws.
 
     Args:
         process: the channel process.
         num_worlds: N.
         num_users: U.
-        num_experts: E.
+        given: band and power of experts, (N, 1, E) each (`given_of_experts`).
         rng: generator of all draws.
     """
 
@@ -32,12 +33,14 @@ class Placement:
         process: ChannelProcess,
         num_worlds: int,
         num_users: int,
-        num_experts: int,
+        given: Arrays,
         rng: np.random.Generator,
     ) -> None:
+        num_experts = given[GIVEN[0]].shape[-1]
         self.process = process
         self.users = users_placed(process, (num_worlds, num_users), rng)
-        self._experts = experts_placed(process, (num_worlds, num_experts), rng)
+        self.experts = experts_placed(process, (num_worlds, num_experts), rng)
+        self._given = given
         self._shape = num_worlds, num_users, num_experts
         self.rng = rng
 
@@ -48,7 +51,8 @@ class Placement:
 
     def pairs(self) -> Arrays:
         """Draw the large scale of all pairs, (N, U, E, ...)."""
-        return pairs_drawn(self.process, self._shape, self.users, self._experts, self.rng)
+        experts = self.experts | self._given
+        return pairs_drawn(self.process, self._shape, self.users, experts, self.rng)
 
     def pairs_of(self, first: int, last: int) -> tuple[Arrays, Float | None]:
         """Draw the large scale of some users with all experts, and return the mean SNRs beside it.
@@ -63,10 +67,26 @@ class Placement:
         _, num_users, num_experts = self._shape
         world, user = np.divmod(np.arange(first, last), num_users)
         users = {name: array[world, user][None] for name, array in self.users.items()}
-        experts = {name: array[world, 0][None] for name, array in self._experts.items()}
+        experts = {name: array[world, 0][None] for name, array in self.experts.items()}
+        given = {name: array[world, 0][None] for name, array in self._given.items()}
         shape = 1, last - first, num_experts
-        pairs = pairs_drawn(self.process, shape, users, experts, self.rng)
-        return pairs, mean_db(self.process, users | pairs, shape)
+        pairs = pairs_drawn(self.process, shape, users, experts | given, self.rng)
+        return pairs, mean_db(self.process, users | experts | pairs, shape)
+
+
+def given_of_experts(
+    bandwidth_hz: float | NDArray, tx_power_w: float | NDArray, shape: tuple[int, int]
+) -> Arrays:
+    """Return band and power of experts, (N, 1, E) float32 each, which processes are given.
+
+    Args:
+        bandwidth_hz: of all, or (N, E), Hz.
+        tx_power_w: of all, or (N, E), W.
+        shape: (N, E).
+    """
+    numbers = np.broadcast_to(bandwidth_hz, shape), np.broadcast_to(tx_power_w, shape)
+    of_each = (locked(number[:, None].astype(np.float32)) for number in numbers)
+    return dict(zip(GIVEN, of_each, strict=True))
 
 
 def check_size(process: ChannelProcess, num_users: int, num_experts: int, num_slots: int) -> None:
@@ -141,6 +161,8 @@ def called(process: ChannelProcess, method: str, *arguments: Any) -> Any:
     """
     try:
         return getattr(process, method)(*arguments)
+    except ChannelError:  # which says what is wrong by itself
+        raise
     except Exception as error:  # of whatever a process of a user's own does
         raise fault(process, f"{method}: {described(error)}") from error
 
@@ -166,6 +188,11 @@ def arrays_of(
         if not isinstance(array, np.ndarray) or array.shape[: len(shape)] != shape:
             found = getattr(array, "shape", type(array).__name__)
             raise fault(process, f"{method} gave {name!r} of shape {found}, expected {shape}")
+        if name in GIVEN:
+            raise fault(
+                process,
+                f"{method} gave {name!r}, which the world gives: large_scale has it of each expert",
+            )
     return {name: locked(array) for name, array in arrays.items()}
 
 

@@ -1,19 +1,27 @@
 """A channel process: how the SNR of pairs is drawn, and how it goes on from slot to slot."""
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from envs.arrays import Float
+from envs.arrays import Arrays, Float
 from mechanisms.errors import PartError
 
-Arrays = dict[str, NDArray]  # by name
 Shape = tuple[int, int, int]  # worlds, users, candidates
+# Arrays (N, 1, E) of experts that the world gives to `large_scale`: band, Hz, and power, W.
+GIVEN = ("bandwidth_hz", "tx_power_w")
 
 
 class ChannelError(PartError):
     """A process gave something that is no channel; the message names the process and the fault."""
+
+
+class Positions(NamedTuple):
+    """Where users and experts are, x, y and height, m."""
+
+    users: Float  # (N, U, 3)
+    experts: Float  # (N, E, 3)
 
 
 class ChannelProcess(ABC):
@@ -24,12 +32,14 @@ class ChannelProcess(ABC):
     and removes columns, and saves them. All randomness comes from the generator handed over.
 
     Arrays of pairs are (N, U, C) or (N, U, C, ...), a column for each candidate of a user. What
-    belongs to a user alone is (N, U, 1, ...), so that it broadcasts against pairs. Single precision
-    is enough: these are the largest arrays of a world.
+    belongs to a user alone is (N, U, 1, ...), what belongs to an expert alone (N, 1, E, ...), or
+    (N, U, C, ...) where users have candidate lists, so that both broadcast against pairs. Single
+    precision is enough: these are the largest arrays of a world.
 
-    A parameter named like a key of `env.channel` (`snr_db`, `correlation`, `speed_m_s`,
-    `bandwidth_hz`, `tx_power_w`, ...) is given that key's value. All others are keys of
-    `env.channel.parameters`.
+    A parameter named like a key of `env.channel` (`snr_db`, `correlation`, `speed_m_s`, ...) is
+    given that key's value. All others are keys of `env.channel.parameters`. Band and power are
+    those of each expert: `large_scale` is given them among the arrays of experts (`GIVEN`), and no
+    parameter or array may have their names.
 
     The SNR is clipped nowhere. It should lie within `envs.channel.links.LIMITS_DB`, in which single
     precision can hold every rate; a pair that cannot be reached has a low SNR, not minus infinity.
@@ -48,6 +58,13 @@ class ChannelProcess(ABC):
         Raises:
             ValueError: it cannot; the message says why.
         """
+
+    def rician_k(self) -> float | None:
+        """Return the Rician factor of fading within a slot, linear, 0 for Rayleigh; None: none.
+
+        Where there is fading, `snr_of` is the mean over it, and rates are averaged over it.
+        """
+        return None
 
     def place_users(self, shape: tuple[int, int], rng: np.random.Generator) -> Arrays:
         """Draw what a user has for an episode, such as a position: (N, U, ...), none by default."""
@@ -80,18 +97,19 @@ class ChannelProcess(ABC):
         Args:
             shape: (N, U, C) of the part.
             users: of `place_users`, (N, U, 1, ...).
-            experts: of `place_experts`, (N, 1 or U, C, ...).
+            experts: of `place_experts`, (N, 1 or U, C, ...), and what the world gives, `GIVEN`.
             rng: generator of all draws.
 
         Returns:
-            Arrays of pairs, by names other than those of `users`.
+            Arrays of pairs, by names other than those of `users` and `experts`.
         """
         return {}
 
     def mean_db(self, state: Arrays) -> Float | None:
         """Return the mean SNR of each pair, (N, U, C) dB, by which candidate lists are made.
 
-        It follows from `place_users` and `large_scale`. None, the default, draws the lists by lot.
+        It follows from `place_users`, `place_experts` and `large_scale`. None, the default, draws
+        the lists by lot.
         """
         return None
 
@@ -101,12 +119,25 @@ class ChannelProcess(ABC):
 
         Args:
             shape: (N, U, C).
-            state: arrays of `place_users` and `large_scale`.
+            state: arrays of `place_users`, `place_experts` and `large_scale`.
             rng: generator of all draws.
 
         Returns:
             Arrays of pairs by other names, `snr_db` among them unless `snr_of` says otherwise.
         """
+
+    def following_experts(self, experts: Arrays, slot_s: float, rng: np.random.Generator) -> Arrays:
+        """Draw what experts have in the next slot, before `following`; nothing by default.
+
+        Args:
+            experts: of `place_experts`, (N, 1, E, ...).
+            slot_s: time from this slot to the next, s.
+            rng: generator of all draws.
+
+        Returns:
+            The arrays that change, by their names, of the same shapes.
+        """
+        return {}
 
     def following(
         self, shape: Shape, state: Arrays, slot_s: float, rng: np.random.Generator
@@ -115,7 +146,7 @@ class ChannelProcess(ABC):
 
         Args:
             shape: (N, U, C).
-            state: all arrays of this slot.
+            state: all arrays of this slot, those of experts as `following_experts` left them.
             slot_s: time from this slot to the next, s.
             rng: generator of all draws.
 
@@ -127,3 +158,12 @@ class ChannelProcess(ABC):
     def snr_of(self, state: Arrays) -> Float:
         """Return the SNR of a slot, (N, U, C) dB; by default the array `snr_db`."""
         return state["snr_db"]
+
+    def positions(self, users: Arrays, experts: Arrays) -> Positions | None:
+        """Return where users and experts are in a slot; None, the default, where that is nowhere.
+
+        Args:
+            users: arrays of users, (N, U, 1, ...).
+            experts: arrays of all experts, (N, 1, E, ...).
+        """
+        return None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from envs.channel.clipped import ClippedProcess
-from envs.channel.process import ChannelProcess
+from envs.channel.process import GIVEN, ChannelProcess
 from mechanisms.registry import Registry, nearest
 
 CHANNELS: Registry[ChannelProcess] = Registry("channel process")
@@ -16,7 +16,8 @@ def register(name: str) -> Callable[[_Kind], _Kind]:
     """Return a decorator that registers a process, `env.channel.process: name`.
 
     Raises:
-        TypeError: by the decorator, where the class is no `ChannelProcess`, or lacks a method.
+        TypeError: by the decorator, where the class is no `ChannelProcess`, lacks a method, or has
+            a parameter that is of each expert.
         ValueError: by the decorator, where the name is taken.
     """
 
@@ -26,6 +27,11 @@ def register(name: str) -> Callable[[_Kind], _Kind]:
         if inspect.isabstract(kind):
             missing = ", ".join(sorted(kind.__abstractmethods__))
             raise TypeError(f"channel process {name!r}: {kind.__name__} lacks {missing}")
+        for taken in inspect.signature(kind).parameters.keys() & set(GIVEN):
+            raise TypeError(
+                f"channel process {name!r}: {taken} is no parameter, since each expert has its "
+                f'own: read experts["{taken}"] in large_scale'
+            )
         return CHANNELS.register(name)(kind)
 
     return add

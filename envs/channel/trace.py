@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from envs import trace_file
-from envs.arrays import Float
+from envs.arrays import Arrays, Float
 from envs.channel.links import LIMITS_DB
-from envs.channel.process import Arrays, ChannelProcess, Shape
+from envs.channel.process import ChannelProcess, Shape
 from envs.channel.registry import register
 from envs.trace_file import TraceFile
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated
 
 import array_api
+import channel_speed
 import cluster_speed
 import growth
 import mechanism_scale
@@ -130,6 +131,14 @@ def array_api_(
     """
     with _progress() as told:
         rows = array_api.measure(device=device, told=told)
+    _report(out, rows)
+
+
+@app.command("channel")
+def channel_(out: Out = RESULTS) -> None:
+    """Measure a slot under each channel process; not part of `all`."""
+    with _progress() as told:
+        rows = channel_speed.measure(told=told)
     _report(out, rows)
 
 

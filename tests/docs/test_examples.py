@@ -5,8 +5,10 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -122,3 +124,20 @@ def test_the_shortest_experiment_of_the_page_is_one_and_so_it_is_with_the_search
     assert describe_run(load_experiment(str(tmp_path / "searched.yaml")), tmp_path).startswith(
         "# search: 16 jobs"
     )
+
+
+def test_the_experiment_of_the_page_on_places_names_its_defaults_and_plays(
+    docs: Path, tmp_path: Path
+) -> None:
+    from envs import ChannelConfig, World
+    from marl_moe.experiment.spec.reading import load_experiment
+
+    (experiment,) = blocks(docs / "geometry.md", "yaml")
+    (tmp_path / "city.yaml").write_text(experiment)
+    env = load_experiment(str(tmp_path / "city.yaml")).env
+    defaults = ChannelConfig(process="geometric", bandwidth_hz=1e6, geometry={})
+    worlds = [World(env, 2, seed=0), World(replace(env, channel=defaults), 2, seed=0)]
+    for world in worlds:
+        world.step(np.full((2, 16), 30))
+    first, second = (world.slot.conditions.links.snr_db for world in worlds)
+    np.testing.assert_array_equal(first, second)

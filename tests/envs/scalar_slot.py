@@ -108,7 +108,8 @@ def efficiency(channel: ChannelConfig, snr: float) -> float:
     if channel.ber == "snr":
         return float(BITS_A_SYMBOL[channel.modulation])
     gap = -log(5 * channel.target_ber) / 1.5 if channel.ber == "qam" else 1.0
-    return log2(1 + snr / gap)
+    most = inf if channel.max_spectral_efficiency is None else channel.max_spectral_efficiency
+    return min(log2(1 + snr / gap), most)
 
 
 def survival(channel: ChannelConfig, snr: float) -> float:

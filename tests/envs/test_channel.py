@@ -8,7 +8,7 @@ from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
 from envs.access import Radio, transmission
 from envs.channel.draws import standard_normal
 from envs.channel.fading import FadingChannel
-from envs.channel.placement import Placement
+from envs.channel.placement import Placement, given_of_experts
 from envs.channel.rates import (
     Rate,
     db_to_linear,
@@ -24,7 +24,8 @@ RADIO = Radio(bandwidth_hz=1000.0, tx_power_w=0.1)
 
 
 def fading(config: ChannelConfig, seed: int = 0, slot_s: float = 6.0) -> FadingChannel:
-    placement = Placement(config.made(), *PAIRS, np.random.default_rng(seed))
+    given = given_of_experts(1000.0, 0.1, (PAIRS[0], PAIRS[2]))
+    placement = Placement(config.made(), *PAIRS[:2], given, np.random.default_rng(seed))
     return FadingChannel(placement, placement.pairs(), PAIRS, Rate.of(config), slot_s)
 
 
@@ -145,7 +146,7 @@ def test_new_experts_leave_the_channels_of_the_others_alone(process: str) -> Non
     correlation = 0.9 if process == "gauss_markov" else None
     channel = fading(ChannelConfig(process=process, correlation=correlation))
     before = channel.links.snr_db
-    channel.add_experts(7)
+    channel.add_experts(7, given_of_experts(1000.0, 0.1, (PAIRS[0], 7)))
     assert channel.links.snr_db.shape == (4, 50, 107)
     np.testing.assert_array_equal(channel.links.snr_db[..., :100], before)
     newcomers = channel.state["latent_db"][..., 100:].ravel()

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 
 from envs import ChannelConfig, WorldConfig
 from envs.channel import Arrays, ChannelProcess, register
+from envs.testing import check_channel
 
 
 @register("stroll")
@@ -17,7 +18,7 @@ from envs.channel import Arrays, ChannelProcess, register
 class Stroll(ChannelProcess):
     """A process that reads a key of the section, and has parameters of its own."""
 
-    tx_power_w: float
+    bits_per_word: float
     step_m: float = 20.0
     straight: bool = True
 
@@ -57,8 +58,8 @@ class Measured(ChannelProcess):
         ),
         ({"process": "stroll", "parameters": {"step_m": "far"}}, "parameters\n.*not supported"),
         (
-            {"process": "stroll", "parameters": {"tx_power_w": 1.0}},
-            "parameters\n.*'tx_power_w' is a key of env.channel itself",
+            {"process": "stroll", "parameters": {"bits_per_word": 1.0}},
+            "parameters\n.*'bits_per_word' is a key of env.channel itself",
         ),
         ({"process": "measured"}, "'measured' needs the parameter 'path'"),
         ({"parameters": {"step_m": 1}}, "parameters\n.*'iid' has no parameter 'step_m'; it takes"),
@@ -115,3 +116,18 @@ def test_only_a_whole_process_is_registered() -> None:
         register("other")(dict)  # type: ignore[type-var]
     with pytest.raises(ValueError, match="channel process 'iid' exists already"):
         register("iid")(Stroll)
+
+
+@pytest.mark.parametrize("key", ["tx_power_w", "bandwidth_hz"])
+def test_band_and_power_are_read_of_each_expert_and_are_no_parameter_or_array(key: str) -> None:
+    kind = make_dataclass("Loud", [(key, float)], bases=(Stroll,), frozen=True, kw_only=True)
+    with pytest.raises(TypeError, match=rf'"{key}"\] in large_scale'):
+        register("loud")(kind)
+
+    @dataclass(frozen=True)
+    class Own(Stroll):
+        def place_experts(self, shape: Any, rng: np.random.Generator) -> Arrays:
+            return {key: np.ones(shape, np.float32)}
+
+    with pytest.raises(AssertionError, match=f"place_experts gave '{key}', which the world gives"):
+        check_channel(Own(48.0))

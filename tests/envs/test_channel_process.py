@@ -16,9 +16,10 @@ from envs import ChannelConfig, ExpertConfig, ObservationConfig, RequestConfig, 
 from envs.candidates import best_of_each_topic
 from envs.channel import Arrays, ChannelError, ChannelProcess, ClippedProcess, register
 from envs.channel.fading import FadingChannel
-from envs.channel.placement import Placement
+from envs.channel.placement import Placement, given_of_experts
 from envs.channel.rates import SHANNON
 from envs.observation import bounds, column_names
+from envs.testing import check_channel
 
 FREE_SPACE = 2.0
 
@@ -28,7 +29,6 @@ FREE_SPACE = 2.0
 class Roaming(ChannelProcess):
     """Users who walk at random among experts, with path loss and a fading of their own."""
 
-    tx_power_w: float
     step_m: float = 20.0
     listed_by_mean: bool = True
 
@@ -43,7 +43,11 @@ class Roaming(ChannelProcess):
         return {"position_m": rng.uniform(0, 300, (*shape, 2)).astype(np.float32)}
 
     def large_scale(self, shape: Any, users: Arrays, experts: Arrays, rng: Any) -> Arrays:
-        return {"expert_m": np.broadcast_to(experts["position_m"], (*shape, 2))}
+        gain_db = np.broadcast_to(10 * np.log10(experts["tx_power_w"] / 0.1), shape)
+        return {
+            "expert_m": np.broadcast_to(experts["position_m"], (*shape, 2)),
+            "gain_db": gain_db.astype(np.float32),
+        }
 
     def mean_db(self, state: Arrays) -> Any:
         return self.path_db(state) if self.listed_by_mean else None
@@ -60,8 +64,8 @@ class Roaming(ChannelProcess):
 
     def path_db(self, state: Arrays) -> Any:
         distance = np.linalg.norm(state["user_m"] - state["expert_m"], axis=-1)
-        gain_db = 10 * np.log10(self.tx_power_w / 0.1)
-        return 20 - 10 * FREE_SPACE * np.log10(np.maximum(distance, 1) / 100) + gain_db
+        path_db = 20 - 10 * FREE_SPACE * np.log10(np.maximum(distance, 1) / 100)
+        return path_db + state["gain_db"]
 
 
 @register("constant")
@@ -98,7 +102,8 @@ def roaming(listed: int | None = None, **parameters: Any) -> WorldConfig:
 
 
 def of_snr(*values: float, **keys: Any) -> ChannelConfig:
-    return ChannelConfig(process="constant", parameters={"values": list(values)}, **keys)
+    unlimited = {"max_spectral_efficiency": None, "min_snr_db": None} | keys
+    return ChannelConfig(process="constant", parameters={"values": list(values)}, **unlimited)
 
 
 def played(world: World, slots: int, rng: np.random.Generator) -> Iterator[bytes]:
@@ -286,13 +291,13 @@ def test_a_clipped_process_passes_no_nan_either() -> None:
         def small_scale(self, shape: Any, state: Arrays, rng: np.random.Generator) -> Arrays:
             return {"latent_db": np.full(shape, np.nan, np.float32)}
 
-    placement = Placement(Undefined((5.0, 20.0)), 1, 1, 1, np.random.default_rng(0))
+    given = given_of_experts(1000.0, 0.1, (1, 1))
+    placement = Placement(Undefined((5.0, 20.0)), 1, 1, given, np.random.default_rng(0))
     with pytest.raises(ChannelError, match=r"channel process Undefined: the SNR .* got nan"):
         FadingChannel(placement, {}, (1, 1, 1), rate=SHANNON, slot_s=6.0)
 
 
-def test_a_process_is_given_the_keys_of_the_section_that_it_names() -> None:
-    assert ChannelConfig(process="roaming", tx_power_w=0.4).made() == Roaming(tx_power_w=0.4)
+def test_a_process_is_given_the_power_of_each_expert() -> None:
     loud, quiet = (
         World(
             replace(roaming(), channel=ChannelConfig(process="roaming", tx_power_w=power)), seed=0
@@ -302,3 +307,51 @@ def test_a_process_is_given_the_keys_of_the_section_that_it_names() -> None:
     np.testing.assert_allclose(
         loud.slot.conditions.links.snr_db, quiet.slot.conditions.links.snr_db + 10, rtol=1e-4
     )
+
+
+@dataclass(frozen=True)
+class Wandering(Roaming):
+    """Experts that move too, of which the state has the places by column."""
+
+    def place_experts(self, shape: Any, rng: np.random.Generator) -> Arrays:
+        return {"at_m": rng.uniform(0, 300, (*shape, 2)).astype(np.float32)}
+
+    def large_scale(self, shape: Any, users: Arrays, experts: Arrays, rng: Any) -> Arrays:
+        return {"gain_db": np.zeros(shape, np.float32)}
+
+    def following_experts(self, experts: Arrays, slot_s: float, rng: Any) -> Arrays:
+        step = rng.normal(0, self.step_m, experts["at_m"].shape)
+        return {"at_m": experts["at_m"] + step.astype(np.float32)}
+
+    def path_db(self, state: Arrays) -> Any:
+        return super().path_db({"expert_m": state["at_m"]} | state)
+
+
+def test_experts_may_have_arrays_that_change() -> None:
+    check_channel(Wandering())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"elsewhere": np.zeros((3, 1, 5), np.float32)}, "'elsewhere', which the first slot does"),
+        ({"at_m": np.zeros((3, 1, 5), np.float32)}, "gave 'at_m' as float32 of shape"),
+        ({"at_m": np.zeros((3, 4, 5, 2), np.float32)}, "following_experts gave 'at_m' of shape"),
+    ],
+)
+def test_what_experts_cannot_become_is_refused(given: Arrays, message: str) -> None:
+    class Wrong(Wandering):
+        def following_experts(self, experts: Arrays, slot_s: float, rng: Any) -> Arrays:
+            return given
+
+    with pytest.raises(AssertionError, match=message):
+        check_channel(Wrong())
+
+
+def test_following_may_not_change_what_is_of_experts() -> None:
+    class Wrong(Wandering):
+        def following(self, shape: Any, state: Arrays, slot_s: float, rng: Any) -> Arrays:
+            return {"at_m": state["at_m"] * 1}
+
+    with pytest.raises(AssertionError, match="following gave 'at_m'"):
+        check_channel(Wrong())

@@ -168,6 +168,7 @@ def scene(edge_device_pays: bool = False, fifo: bool = False) -> Any:
         ber="none",
         bits_per_word=50.0,
         prompt_words=20.0,
+        max_spectral_efficiency=None,
     )
     config = SimpleNamespace(
         slot_s=6.0,

@@ -43,6 +43,24 @@ HIGHEST = (1e12, 1e9, 1e6, 60.0, 1.0, 0.2 - 1e-9)
 MEASURED_TOPICS = 6
 
 
+GEOMETRIES: list[Plain] = [
+    {"area_m": [300, 200]},
+    {
+        "experts": {"mobility": {"model": "gauss_markov", "mean_speed_m_s": 3}},
+        "fading": "rician",
+        "rician_k_db": 5,
+    },
+    {
+        "users": {
+            "placement": {"model": "hotspots", "count": 2},
+            "mobility": {"model": "static"},
+        },
+        "path_loss": {"model": "log_distance"},
+        "shadowing": {"sigma_db": 6},
+        "fading": "none",
+    },
+    {"path_loss": {"model": "air_to_ground"}, "experts": {"height_m": 100}},
+]
 EXTREME = "extreme"  # a process from outside of the package, which clips nothing
 
 
@@ -147,10 +165,10 @@ def _cases(
 def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
     name = leaf.key.rpartition(".")[2]
     if name == "process":
-        return st.sampled_from(["iid", "gauss_markov", "trace", EXTREME])
+        return st.sampled_from(["iid", "gauss_markov", "geometric", "trace", EXTREME])
     if name == "parameters":
         return st.just({})  # see `_make_consistent`
-    if name in ("report_mix", "trace"):
+    if name in ("report_mix", "trace", "geometry"):
         return st.none()  # see `_make_consistent`
     if name in ("user_groups", "expert_groups", "topics"):
         return st.none()  # see `_make_different`
@@ -255,11 +273,20 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
         )
     elif channel["process"] == "gauss_markov":
         channel["correlation"] = None
+    if channel["process"] == "geometric":
+        channel["geometry"] = draw(st.sampled_from(GEOMETRIES))
+        # The SNR of places follows from these, and has limits of its own.
+        channel["bandwidth_hz"] = draw(st.sampled_from([1e3, 1e6]))
+        channel["tx_power_w"] = draw(st.sampled_from([0.01, 1.0]))
+        env["slot_s"] = draw(st.sampled_from([1.0, 6.0, 60.0]))
     if channel["access"] == "total_power":
         channel["split"] = "equal"
         channel["ber"] = draw(st.sampled_from(["none", "qam"]))
     if channel["ber"] == "snr":
         channel["modulation"] = draw(st.sampled_from(["qpsk", "qam16", "qam64"]))
+        channel["max_spectral_efficiency"] = draw(st.sampled_from([None, 6.0]))
+        if channel["process"] == "geometric":
+            channel["geometry"] = channel["geometry"] | {"fading": "none", "rician_k_db": None}
     else:
         channel["modulation"] = ChannelConfig().modulation
     if experts["pool_seed"] is not None:

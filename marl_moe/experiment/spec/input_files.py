@@ -4,7 +4,8 @@ In a file of YAML a path is relative to that file; what is given on the command 
 is relative to the working folder. A run of which a policy is compared may be in either, since runs
 are made in the working folder. An experiment that was read names a table by its place in a run
 folder, `inputs/table.json`, whatever folder it is read in, and knows where that name is found.
-Parameters of parts of one's own are values here, whether they are paths or not.
+Tables are those of competence and of places, whose key is `path` of a `placement`. Other parameters
+of parts are values here, whether they are paths or not.
 """
 
 import os
@@ -131,7 +132,8 @@ def _changed(
 def _names_table(keys: tuple[str, ...]) -> bool:
     while keys and keys[-1] in SPACES:
         keys = keys[:-1]
-    return keys[-2:] in TABLES and "env" in keys
+    is_placement = keys[-2:] == ("placement", "path") and "geometry" in keys
+    return "env" in keys and (keys[-2:] in TABLES or is_placement)
 
 
 def _names_run(keys: tuple[str, ...]) -> bool:

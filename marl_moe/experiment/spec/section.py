@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
+from envs.geometry.models import MODEL
 from marl_moe.errors import unknown_key
 from marl_moe.metrics import METRICS
 from marl_moe.policies import POLICIES
@@ -105,15 +106,21 @@ def listed_seeds(seeds: int | list[int], first: int = 0) -> list[int]:
 def merged(section: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """Return a section with some of its keys changed.
 
-    A section within it is merged too, and anything else is replaced.
+    A section within it is merged too, but for one that names a model, whose parameters are of that
+    model alone; it is replaced, as anything else is.
     """
     changed = dict(section)
     for key, value in changes.items():
         old = changed.get(key)
-        if isinstance(old, dict) and isinstance(value, dict):
+        if isinstance(old, dict) and isinstance(value, dict) and not names_model(value):
             value = merged(old, value)
         changed[key] = value
     return changed
+
+
+def names_model(section: Mapping[str, Any]) -> bool:
+    """Return whether a section is one of `{model: NAME, ...}`, such as a path loss."""
+    return isinstance(section.get(MODEL), str)
 
 
 def first_difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:

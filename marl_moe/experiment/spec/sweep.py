@@ -8,7 +8,7 @@ from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.labels import LABEL, setting_label
 from marl_moe.experiment.spec.reading import parse_experiment
-from marl_moe.experiment.spec.section import merged
+from marl_moe.experiment.spec.section import merged, names_model
 
 MOST_POINTS = 10_000
 Settings = dict[str, Any]  # dotted key of the sweep -> the value as the YAML gives it
@@ -34,10 +34,10 @@ def sweep_points(spec: ExperimentSpec) -> list[Point]:
     A sweep of lists by key is their grid. One that is a list holds the points themselves, each
     values by dotted key. The experiments of the points have neither sweep nor search.
 
-    A value in a list may be a section. One with a name takes the place of the whole section,
-    `mechanism: [{name: none}, {name: budgeted_price, budget: 4}]`; one without changes the keys
-    that it holds. The `label` in a section stands for the rest of its keys in the point's label:
-    `algorithm: [{label: {network: mlp}, rl_module: ...}]` is `algorithm=sac network=mlp`.
+    A value in a list may be a section. One with a name, or a model, takes the place of the whole
+    section, `mechanism: [{name: none}, {name: budgeted_price, budget: 4}]`; one without changes the
+    keys that it holds. The `label` in a section stands for the rest of its keys in the point's
+    label: `algorithm: [{label: {network: mlp}, rl_module: ...}]` is `algorithm=sac network=mlp`.
 
     Raises:
         SpecError: a value does not fit its key, or two points have the same label.
@@ -99,7 +99,8 @@ def set_key(plain: dict[str, Any], key: str, value: Any) -> str:
     before = section.get(last) or {}
     if not isinstance(before, dict):
         raise SpecError(f"sweep.{key}: is a value, not a section that keys could be changed of")
-    section[last] = changes if "name" in changes else merged(before, changes)
+    whole = "name" in changes or names_model(changes)
+    section[last] = changes if whole else merged(before, changes)
     return setting_label(key, value, name=section[last].get("name", ""))
 
 

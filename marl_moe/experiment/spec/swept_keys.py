@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from marl_moe.experiment.spec.labels import LABEL
-from marl_moe.experiment.spec.section import merged
+from marl_moe.experiment.spec.section import merged, names_model
 
 # Sections that all points of a sweep have together, and why.
 SHARED = {
@@ -77,7 +77,8 @@ def overrides(key: str, values: Sequence[Any], earlier: str, given: Any) -> bool
 
     Args:
         key: the key that is set later.
-        values: what it is set to; a section without a name changes the keys that it holds alone.
+        values: what it is set to; a section without a name or a model changes the keys that it
+            holds alone.
         earlier: the key that was set before.
         given: what it was set to.
     """
@@ -85,7 +86,7 @@ def overrides(key: str, values: Sequence[Any], earlier: str, given: Any) -> bool
         return is_within(key, earlier) and _holds(given, key[len(earlier) + 1 :])
     rest = earlier[len(key) + 1 :]
     for value in values:
-        if not isinstance(value, Mapping) or "name" in value:
+        if not isinstance(value, Mapping) or "name" in value or names_model(value):
             return True
         if rest and _holds(value, rest):
             return True

@@ -1,0 +1,128 @@
+"""Places in an experiment: mistakes by their key, sweeps over models, files of places, imports."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from envs import World
+from marl_moe.cli import app
+from marl_moe.errors import SpecError
+from marl_moe.experiment.spec.reading import load_experiment, parse_experiment
+from marl_moe.experiment.spec.sweep import sweep_points
+
+Yaml = dict[str, Any]
+STATIC = {"model": "static"}
+
+
+def experiment(geometry: Yaml | None, **keys: Any) -> Yaml:
+    channel = {"process": "geometric", "bandwidth_hz": 1e6}
+    channel |= {} if geometry is None else {"geometry": geometry}
+    env = {"num_users": 3, "num_experts": 4, "episode_slots": 3, "channel": channel}
+    evaluation = {"episodes": 1, "policies": ["max_snr"]}
+    return {"name": "x", "algorithm": None, "env": env, "evaluation": evaluation} | keys
+
+
+@pytest.mark.parametrize(
+    ("geometry", "message"),
+    [
+        (
+            {"users": {"mobility": {"model": "random_waypint"}}},
+            "x.yaml: env.channel.geometry.users.mobility.model: no mobility 'random_waypint'; did "
+            "you mean 'random_waypoint'?",
+        ),
+        (
+            {"users": {"mobility": {"model": "random_waypoint", "speed": [1, 2]}}},
+            "x.yaml: env.channel.geometry.users.mobility.speed: mobility 'random_waypoint' has no "
+            "parameter 'speed'; did you mean 'speed_m_s'?",
+        ),
+        (
+            {"users": {"mobility": {"model": "random_waypoint", "pause_s": "long"}}},
+            "x.yaml: env.channel.geometry.users.mobility.pause_s: Input should be a valid array",
+        ),
+        (
+            {"path_loss": {"model": "log_distance", "exponent": "3"}},
+            "x.yaml: env.channel.geometry.path_loss.exponent: Input should be a valid number",
+        ),
+        (
+            {"experts": {"hight_m": 3}},
+            "x.yaml: env.channel.geometry.experts.hight_m: unknown 'hight_m'; did you mean",
+        ),
+        (None, "x.yaml: env.channel: process: geometric needs the section geometry"),
+    ],
+)
+def test_a_mistake_is_told_with_its_key(geometry: Yaml | None, message: str) -> None:
+    with pytest.raises(SpecError) as error:
+        parse_experiment(experiment(geometry), "x.yaml")
+    assert str(error.value).startswith(message)
+
+
+def test_a_model_is_swept_with_its_parameters_and_takes_the_place_of_the_whole() -> None:
+    raw = experiment({"path_loss": {"model": "log_distance", "exponent": 2.5}})
+    raw["sweep"] = {
+        "env.channel.geometry.path_loss": [
+            {"model": "free_space"},
+            {"model": "log_distance", "reference_m": 10.0},
+        ],
+        "env.channel.geometry.users.mobility.speed_m_s": [[1.0, 1.0], [9.0, 9.0]],
+    }
+    points = sweep_points(parse_experiment(raw, "x.yaml"))
+    found = [point.spec.env.channel.geometry for point in points]
+    assert [geometry.path_loss for geometry in found if geometry] == [
+        *2 * [{"model": "free_space"}],
+        *2 * [{"model": "log_distance", "reference_m": 10.0}],
+    ]
+    assert [geometry.users.mobility["speed_m_s"] for geometry in found if geometry] == 2 * [
+        [1.0, 1.0],
+        [9.0, 9.0],
+    ]
+
+
+def test_worlds_of_the_evaluation_may_have_another_model_or_other_parameters() -> None:
+    raw = experiment({"path_loss": {"model": "log_distance", "exponent": 2.5}})
+    changes = {"path_loss": {"model": "free_space"}, "users": {"height_m": 2.0}}
+    raw["evaluation"]["env"] = {"channel": {"geometry": changes}}
+    evaluated = parse_experiment(raw, "x.yaml").evaluated_env().channel.geometry
+    assert evaluated is not None
+    assert evaluated.path_loss == {"model": "free_space"}
+    assert evaluated.users.height_m == 2
+    changes["path_loss"] = {"exponent": 4.0}
+    evaluated = parse_experiment(raw, "x.yaml").evaluated_env().channel.geometry
+    assert evaluated is not None
+    assert evaluated.path_loss == {"model": "log_distance", "exponent": 4.0}
+
+
+def test_a_file_of_places_is_found_beside_the_experiment_and_copied_with_its_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/sites.csv").write_text("x,y\n1,2\n3,4\n5,6\n7,8\n")
+    monkeypatch.chdir(tmp_path)
+    placement = {"model": "file", "path": "sites.csv"}
+    raw = experiment({"experts": {"placement": placement}}, figures=[])
+    Path("there/x.yaml").write_text(yaml.safe_dump(raw))
+    result = CliRunner().invoke(app, ["run", "there/x.yaml"])
+    assert result.exit_code == 0, result.output
+    run = tmp_path / "results/x"
+    kept = yaml.safe_load((run / "experiment.yaml").read_text())["env"]["channel"]["geometry"]
+    assert kept["experts"]["placement"] == {"model": "file", "path": "inputs/sites.csv"}
+    subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=run / "inputs", check=True)
+    Path("there/sites.csv").unlink()
+    world = World(load_experiment(str(run / "experiment.yaml")).env, seed=0)
+    assert world.positions is not None
+    assert world.positions.experts[0, :, :2].tolist() == [[1, 2], [3, 4], [5, 6], [7, 8]]
+
+
+def test_a_file_that_is_not_there_ends_the_command_in_one_line_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    users = {"placement": {"model": "file", "path": "gone.csv"}, "mobility": STATIC}
+    Path("x.yaml").write_text(yaml.safe_dump(experiment({"users": users}, figures=[])))
+    result = CliRunner().invoke(app, ["run", "x.yaml"])
+    assert result.exit_code == 2
+    assert "env.channel.geometry.users.placement: cannot read gone.csv" in result.output
+    assert not Path("results").exists()
