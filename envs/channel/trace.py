@@ -83,12 +83,6 @@ class Trace(ChannelProcess):
         self.check_size(1, first + count, 1)
         return {"expert": np.tile(np.arange(first, first + count, dtype=np.int32), (num_worlds, 1))}
 
-    def large_scale(
-        self, shape: Shape, users: Arrays, experts: Arrays, rng: np.random.Generator
-    ) -> Arrays:
-        """Return the number of each pair's expert."""
-        return {"expert": np.broadcast_to(experts["expert"], shape)}
-
     def mean_db(self, state: Arrays) -> Float:
         """Return the mean over the slots of the file, dB."""
         return self.episode_mean_db[state["episode"], state["user"], state["expert"]]
