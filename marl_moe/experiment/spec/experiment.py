@@ -62,6 +62,13 @@ class ExperimentSpec(Section):
     """A whole experiment."""
 
     name: Name = Field(description="Names the run folder")
+    extends: None = Field(
+        None,
+        exclude=True,
+        description="Experiment whose sections this one changes: a file beside it, or the name of "
+        "one that is shipped; of its sections all but name, sweep, search, figures and sizes",
+        json_schema_extra={"type": "string"},
+    )
     kind: Literal["train", "market_study"] = Field(
         "train",
         description="Train and evaluate a policy; or audit a mechanism in markets sampled from the "

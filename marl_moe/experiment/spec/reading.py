@@ -30,6 +30,9 @@ from marl_moe.plugins import use
 from marl_moe.sources import find
 from mechanisms.registry import UnknownNameError, nearest
 
+EXTENDS = "extends"
+NOT_EXTENDED = ("name", "sweep", "search", "figures", "sizes")
+
 
 def load_experiment(
     source: str,
@@ -61,9 +64,8 @@ def load_experiment(
     """
     path = find_experiment(source)
     where = str(path)
-    raw = located(
-        (read or read_sections)(path), path.parent if code is None else path.parent.absolute()
-    )
+    folder = path.parent if code is None else path.parent.absolute()
+    raw = extended(located((read or read_sections)(path), folder), path)
     changes = located(without_empty(changes or {}, ExperimentSpec, where), Path())
     if code is None:
         code = path.parent / IMPORTS if (path.parent / TRUST).is_file() else path.parent
@@ -104,6 +106,36 @@ def read_sections(path: Path) -> dict[str, Any]:
         raise SpecError(f"{path}: should hold the sections of an experiment, got {got}")
     check_values(raw, str(path))
     return without_empty(raw, ExperimentSpec, str(path))
+
+
+def extended(raw: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return an experiment with what it leaves out of the one that it extends.
+
+    The other is a file beside it, or a shipped experiment by its name. Its sections are merged, but
+    for those of `NOT_EXTENDED`: what it asks is its own.
+
+    Raises:
+        SpecError: there is no such experiment, or it extends another itself.
+    """
+    if EXTENDS not in raw:
+        return raw
+    name = raw[EXTENDS]
+    if not isinstance(name, str):
+        raise SpecError(f"{path}: {EXTENDS}: should be a file, or a shipped experiment's name")
+    beside = path.parent / name
+    try:
+        base = beside if beside.is_file() else find_experiment(name)
+    except SpecError as error:
+        raise SpecError(f"{path}: {EXTENDS}: {error}") from None
+    sections = located(read_sections(base), base.parent)
+    if EXTENDS in sections:
+        raise SpecError(f"{path}: {EXTENDS}: {base} extends another experiment itself")
+    kept = {key: value for key, value in sections.items() if key not in NOT_EXTENDED}
+    own = {key: value for key, value in raw.items() if key != EXTENDS}
+    for key in ("mechanism", "algorithm"):  # the keys of one are not those of another
+        if isinstance(own.get(key), dict) and "name" in own[key]:
+            kept.pop(key, None)
+    return merged(kept, own)
 
 
 def with_imports(raw: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
