@@ -7,11 +7,11 @@ import mechanisms
 from envs import actions as act
 from envs import books, quality
 from envs.accounts import RequestAccounts
-from envs.arrays import Arrays, Bool, Float
+from envs.arrays import Bool, Float
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.fading import FadingChannel
-from envs.channel.placement import Placement, check_size, given_of_experts
+from envs.channel.placement import Placement, check_size
 from envs.channel.process import Positions
 from envs.channel.rates import Rate
 from envs.clearing import Clearing
@@ -19,10 +19,11 @@ from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.delivery import Choice, Delivery, choose, deliver
 from envs.expected_demand import initial_demand, initial_work, pace_of
-from envs.experts import ExpertPool, attraction, draw_pool
+from envs.experts import ExpertPool
 from envs.marketplace import Marketplace
 from envs.observation import Layout
 from envs.occupancy import Occupancy
+from envs.population import Population
 from envs.reports import user_reports
 from envs.request_trace import RequestTrace
 from envs.requests import RequestQueue, topic_popularity
@@ -34,7 +35,7 @@ from envs.transfers import Transfers
 from envs.users import Users
 from mechanisms.base import check_complete
 
-_STATE = ("available", "fresh", "lots")
+_STATE = ("fresh", "lots")
 
 
 class World:
@@ -62,8 +63,7 @@ class World:
     """
 
     slot: Slot  # about to be played; policies act on it
-    pool: ExpertPool
-    users: Users
+    population: Population
     candidates: Candidates
     requests: Requests
     channel: FadingChannel
@@ -72,7 +72,6 @@ class World:
     occupancy: Occupancy  # at the start of the slot
     budgets: UserBudgets  # at the start of the slot
     lots: Float  # (N, U), in the order of which users are served in this slot
-    available: Bool  # (N, E), experts that are up in this slot
     fresh: bool  # no slot was played yet: the first reset begins no other episode
 
     def __init__(
@@ -109,6 +108,21 @@ class World:
         return self.config.num_experts
 
     @property
+    def users(self) -> Users:
+        """The users."""
+        return self.population.users
+
+    @property
+    def pool(self) -> ExpertPool:
+        """The experts."""
+        return self.population.pool
+
+    @property
+    def available(self) -> Bool:
+        """Experts that are up in this slot, (N, E)."""
+        return self.population.available
+
+    @property
     def num_candidates(self) -> int:
         """Number of experts that a user can choose, C; abandoning is the action of that number."""
         return self.candidates.count
@@ -141,7 +155,7 @@ class World:
         if seed is not None:
             self._seed(seed)
         elif not self.fresh and self.config.experts.resample == "episode":
-            self._draw_pool()
+            self.population.draw_pool()
         if seed is None and self.fresh:
             self._open_slot()  # a part, such as the channel, may have been replaced
         else:
@@ -203,19 +217,17 @@ class World:
         first, config = self.num_experts, self.config.grown(count)
         self._check_channel(config)
         self.config = config
-        self.pool = self.pool.joined(self._drawn_experts(first))
+        self.population.grow(config)
         self.accounts.config = self.config
         self._layout = Layout(self.config, self.mechanism.allocates)
-        self.channel.add_experts(count, self._given_of_experts(first))
+        self.channel.add_experts(count, self.population.given_of_experts(first))
         self.candidates, kept = self.candidates.joined(
             self.pool.topic, self.channel.mean_db, self.rng["candidates"]
         )
         if kept is not None:
             self.channel.keep(kept)
         self.occupancy = self.occupancy.grown(count)
-        self._expect_crowds()
         self.market.admit(self.pool)
-        self.available = np.concatenate([self.available, self._availability(first)], axis=-1)
         self._open_slot()
 
     def get_state(self) -> State:
@@ -224,8 +236,7 @@ class World:
             "slot": self._index,
             "occupancy": self.occupancy.get_state(),
             "budgets": self.budgets.get_state(),
-            "pool": self.pool.get_state(),
-            "users": self.users.get_state(),
+            "population": self.population.get_state(),
             "candidates": self.candidates.get_state(),
             "channel": self.channel.get_state(),
             "requests": self.requests.get_state(),
@@ -247,8 +258,7 @@ class World:
             rng.bit_generator.state = state["rng"][name]
         put(self, _STATE, state)
         self._index = state["slot"]
-        self.pool = ExpertPool.from_state(state["pool"])
-        self.users = Users.from_state(state["users"])
+        self.population.set_state(state["population"])
         self.candidates = Candidates.from_state(state["candidates"], self.num_experts)
         self.occupancy = Occupancy.from_state(state["occupancy"])
         self.budgets = UserBudgets.from_state(state["budgets"])
@@ -259,38 +269,20 @@ class World:
         self.requests.set_state(state["requests"])
         self.accounts.set_state(state["accounts"])
         self.market.set_state(state["market"], self.pool)
-        self._expect_crowds()
         self._open_slot()
 
     def _seed(self, seed: int | None) -> None:
         self.rng = generators(seed, self.config.experts.pool_seed)
-        self.users = Users.drawn(self.config, self.num_worlds, self.rng["users"])
-        self._draw_pool()
-
-    def _draw_pool(self) -> None:
-        self.pool = self._drawn_experts(first=0)
-        self._expect_crowds()
-
-    def _drawn_experts(self, first: int) -> ExpertPool:
-        return draw_pool(self.config, self.num_worlds, self.rng["pool"], self.rng["devices"], first)
-
-    def _given_of_experts(self, first: int) -> Arrays:
-        """Return band and power of the experts from one on, which the channel depends on."""
-        shape = self.pool.unit_cost.shape
-        given = given_of_experts(self.pool.bandwidth_hz, self.pool.tx_power_w, shape)
-        return {name: array[..., first:] for name, array in given.items()}
-
-    def _expect_crowds(self) -> None:
-        """Set the share of requests that users expect at each expert, by what they see of it."""
-        seen, trace = self.pool.seen(self.config.information), self._request_trace
+        trace = self._request_trace
         drawn = topic_popularity(self.config.requests)
-        self._attraction = attraction(seen, drawn if trace is None else trace.topic_popularity)
+        popularity = drawn if trace is None else trace.topic_popularity
+        self.population = Population(self.config, self.num_worlds, popularity, self.rng)
 
     def _begin_episode(self) -> None:
         config, rng, num_worlds = self.config, self.rng, self.num_worlds
         self._index = 0
         pairs = num_worlds, self.num_users, config.num_candidates
-        given = self._given_of_experts(first=0)
+        given = self.population.given_of_experts()
         placement = Placement(self._channel_process, *pairs[:2], given, rng["channel"])
         self.candidates, large_scale = Candidates.drawn(
             config, num_worlds, self.pool.topic, placement, rng["candidates"]
@@ -311,7 +303,7 @@ class World:
         self.budgets = UserBudgets.full(self.users, pairs[:2])
         initial = initial_demand(config, self._pace), initial_work(config, self._pace)
         self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, initial)
-        self.available = self._availability()
+        self.population.draw_available()
         self.lots = self._lots()
         self._open_slot()
 
@@ -326,7 +318,7 @@ class World:
             index=self._index,
             pool=self.pool,
             users=self.users,
-            attraction=self._attraction,
+            attraction=self.population.attraction,
             candidates=self.candidates,
             subtasks=self.requests.subtasks,
             links=self.channel.links,
@@ -371,8 +363,7 @@ class World:
         self._index += 1
         self.requests.advance()
         self.channel.advance()
-        if np.min(self.pool.availability_probability) < 1:
-            self.available = self._availability()
+        self.population.advance()
         self.lots = self._lots()
         if self.done and self.market.closed is None:
             self.market.close()
@@ -380,11 +371,3 @@ class World:
 
     def _lots(self) -> Float:
         return self.rng["lottery"].random((self.num_worlds, self.num_users))
-
-    def _availability(self, first: int = 0) -> Bool:
-        """Draw which experts are up, (N, E) from the first on."""
-        probability = self.pool.availability_probability
-        if not isinstance(probability, float):
-            probability = probability[:, first:]
-        shape = self.num_worlds, self.num_experts - first
-        return self.rng["availability"].random(shape) < probability
