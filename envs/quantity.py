@@ -44,6 +44,15 @@ def _two(value: Any) -> Any:
     return value
 
 
+def _alone(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if set(value) != {"each"}:
+            raise ValueError("should be a number, a range [low, high], or {each: [...]}")
+        if isinstance(value["each"], list):  # as in `_two`
+            return {"each": tuple(value["each"])}
+    return value
+
+
 def _all(ok: Callable[[float], bool], what: str, null: bool = False) -> AfterValidator:
     """Return a validator of numbers for each agent."""
 
@@ -71,6 +80,7 @@ def _whole(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
+_Each = Annotated[Each, BeforeValidator(_alone)]
 _Range = Annotated[Interval, BeforeValidator(_two)]
 _PositiveRange = Annotated[PositiveInterval, BeforeValidator(_two)]
 _NonNegativeRange = Annotated[NonNegativeInterval, BeforeValidator(_two)]
@@ -78,19 +88,19 @@ _NonNegativeRange = Annotated[NonNegativeInterval, BeforeValidator(_two)]
 PositiveQuantity = Annotated[
     Annotated[float, Field(gt=0), Tag(_NUMBER)]
     | Annotated[_PositiveRange, Tag(_RANGE)]
-    | Annotated[Each, _all(lambda number: number > 0, "greater than 0"), Tag(_EACH)],
+    | Annotated[_Each, _all(lambda number: number > 0, "greater than 0"), Tag(_EACH)],
     Discriminator(_form),
 ]
 NonNegativeQuantity = Annotated[
     Annotated[float, Field(ge=0), Tag(_NUMBER)]
     | Annotated[_NonNegativeRange, Tag(_RANGE)]
-    | Annotated[Each, _all(lambda number: number >= 0, "of at least 0"), Tag(_EACH)],
+    | Annotated[_Each, _all(lambda number: number >= 0, "of at least 0"), Tag(_EACH)],
     Discriminator(_form),
 ]
 ProbabilityQuantity = Annotated[
     Annotated[float, Field(ge=0, le=1), Tag(_NUMBER)]
     | Annotated[_NonNegativeRange, AfterValidator(_share), Tag(_RANGE)]
-    | Annotated[Each, _all(lambda number: 0 <= number <= 1, "from 0 to 1"), Tag(_EACH)],
+    | Annotated[_Each, _all(lambda number: 0 <= number <= 1, "from 0 to 1"), Tag(_EACH)],
     Discriminator(_form),
 ]
 # A quantity that may be null for all, or for some: what null means is the key's.
@@ -98,7 +108,9 @@ PositiveOrNull = (
     Annotated[
         Annotated[float, Field(gt=0), Tag(_NUMBER)]
         | Annotated[_PositiveRange, Tag(_RANGE)]
-        | Annotated[Each, _all(lambda number: number > 0, "greater than 0", null=True), Tag(_EACH)],
+        | Annotated[
+            _Each, _all(lambda number: number > 0, "greater than 0", null=True), Tag(_EACH)
+        ],
         Discriminator(_form),
     ]
     | None
@@ -108,7 +120,7 @@ CountOrNull = (
         Annotated[int, Field(ge=1), Tag(_NUMBER)]
         | Annotated[_PositiveRange, AfterValidator(_whole), Tag(_RANGE)]
         | Annotated[
-            Each,
+            _Each,
             _all(lambda number: number >= 1 and number == floor(number), "1, 2, ...", null=True),
             Tag(_EACH),
         ],
