@@ -155,8 +155,9 @@ def _cases(
             for parent in parents:
                 section = section.setdefault(parent, {})
             section[last] = draw(values)
-        _make_consistent(draw, env, mechanisms.make(**mechanism).allocates, tables)
         _make_different(draw, env, by_key[False])
+        _make_consistent(draw, env, mechanisms.make(**mechanism).allocates, tables)
+        _make_groups_matter(env)
         return Case(env, mechanism, draw(st.integers(1, 5)), draw(st.integers(0, 2**32)))
 
     return case()
@@ -172,6 +173,8 @@ def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
         return st.none()  # see `_make_consistent`
     if name in ("user_groups", "expert_groups", "topics"):
         return st.none()  # see `_make_different`
+    if name in ("num_users", "num_experts"):
+        return st.integers(1, MOST[name])  # null is for groups, see `_make_different`
     alternatives = _alternatives(leaf.schema)
     values = st.one_of(
         _values(schema, leaf.default, name, leaf.is_taken, wild) for schema in alternatives
@@ -307,36 +310,50 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
 
 def _make_different(draw: DrawFn, env: Plain, by_key: dict[str, SearchStrategy[Any]]) -> None:
     """Give some agents numbers of their own, by groups and by lists."""
-    num_topics = env["requests"]["num_topics"]
-    topics = st.lists(st.integers(0, num_topics - 1), min_size=1, max_size=3)
+    topics = st.lists(st.integers(0, MOST["num_topics"]), min_size=1, max_size=3)
     env["experts"]["topics"] = draw(st.none() | topics)
     for side in SIDES:
         sections = {key: f"{section}.{key}".lstrip(".") for key, section in side.keys.items()}
-        if env["requests"]["num_transferred"] is not None:
-            sections.pop("private_probability", None)
         if draw(st.booleans()):
             groups: Plain = {}
             for name in ("near", "far")[: draw(st.integers(1, 2))]:
                 keys = draw(st.lists(st.sampled_from(sorted(sections)), max_size=4, unique=True))
-                drawn_competence = env["experts"]["competence"] is None
-                own = {
-                    key: draw(by_key[sections[key]])
-                    for key in keys
-                    if drawn_competence or "competence" not in key
-                }
+                own = {key: draw(by_key[sections[key]]) for key in keys}
                 groups[name] = {"count": draw(st.integers(1, 2))} | own
                 if side.agents == "experts" and draw(st.booleans()):
                     groups[name]["topics"] = draw(topics)
             env[side.groups] = groups
             once = sum(group["count"] for group in groups.values())
-            env[side.number] = once * draw(st.integers(1, 3))
+            env[side.number] = once * draw(st.integers(1, 3 if once < 3 else 1))
         key = draw(st.sampled_from(sorted(sections)))
         if draw(st.booleans()) and "competence" not in key:
             *parents, last = sections[key].split(".")
             section = env[parents[0]] if parents else env
             number = by_key[sections[key]].filter(lambda value: not isinstance(value, list | tuple))
+            if key == "energy_cost":  # null is for all
+                number = number.filter(lambda value: value is not None)
             section[last] = {"each": [draw(number) for _ in range(env[side.number])]}
-    if env["observation"]["candidates"] is not None:
-        env["observation"]["candidates"] = min(env["observation"]["candidates"], env["num_experts"])
     if env["experts"]["energy_cost"] is None:  # which users that differ in theirs need
         env["experts"]["energy_cost"] = draw(by_key["reward.credits_per_joule"])
+        if isinstance(env["experts"]["energy_cost"], dict):
+            env["experts"]["energy_cost"] = 1.0
+
+
+def _make_groups_matter(env: Plain) -> None:
+    """Leave out of groups what has no effect beside the sections, and topics that there are not."""
+    requests, num_topics = env["requests"], env["requests"]["num_topics"]
+    for group in (env["user_groups"] or {}).values():
+        for key in OF_DRAWS:
+            if requests["trace"] is not None:
+                group.pop(key, None)
+        if requests["num_transferred"] is not None:
+            group.pop("private_probability", None)
+    for group in (env["expert_groups"] or {}).values():
+        if env["experts"]["competence"] is not None:
+            group.pop("own_competence", None)
+            group.pop("other_competence", None)
+        if group.get("energy_cost", 0) is None:
+            del group["energy_cost"]
+    for holder in (env["experts"], *(env["expert_groups"] or {}).values()):
+        if holder.get("topics"):
+            holder["topics"] = [topic % num_topics for topic in holder["topics"]]
