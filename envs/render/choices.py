@@ -19,8 +19,9 @@ from envs.render.style import BAD, GREENS, MUTED, NETWORK, Tables
 LineStyle = Literal["solid"] | tuple[float, tuple[float, float]]
 REJECTED: LineStyle = (0, (2.5, 1.5))
 LATE: LineStyle = (0, (0.8, 1.0))
-MOST_GROUPS = 8  # in the legend
-NAME_LETTERS = 14
+GROUP_LETTERS = 24  # of a group's name in the legend
+ROW_LETTERS = 150  # of the names that a row of the legend has room for
+MARK_LETTERS = 7  # that a mark and the space about it are as wide as
 
 
 class Choices(ABC):
@@ -80,7 +81,7 @@ def legend(figure: Figure, rows: list[list[Artist]]) -> None:
         rows: handles with labels.
     """
     for row, handles in enumerate(rows):
-        figure.legend(
+        written = figure.legend(
             handles=handles,
             loc="upper center",
             bbox_to_anchor=(0.5, NETWORK[0] - 0.024 - 0.017 * row),
@@ -92,6 +93,8 @@ def legend(figure: Figure, rows: list[list[Artist]]) -> None:
             columnspacing=1.6,
             handletextpad=0.6,
         )
+        for text in written.texts:
+            text.set_parse_math(False)  # names of groups are a user's
 
 
 def line_handles() -> list[Artist]:
@@ -121,18 +124,20 @@ def marker_handle(shape: str, fill: str, edge: str, label: str) -> Artist:
 def group_handles(marks: Marks) -> list[Artist]:
     """Return what the shapes of groups mean, for a legend; empty without groups."""
     named = [
-        (shape, f"{_cut(name)} ({side})")
+        (shape, f"{side}: {_cut(name)}")
         for side, groups in (("users", marks.user_groups), ("experts", marks.expert_groups))
         for name, shape in groups.items()
     ]
-    handles = [marker_handle(shape, MUTED, MUTED, name) for shape, name in named[:MOST_GROUPS]]
-    if len(named) > MOST_GROUPS:
-        handles.append(Line2D([], [], color="none", label=f"and {len(named) - MOST_GROUPS} more"))
+    ends = np.cumsum([MARK_LETTERS + len(name) for _, name in named])
+    shown = int((ends <= ROW_LETTERS).sum())
+    handles = [marker_handle(shape, MUTED, MUTED, name) for shape, name in named[:shown]]
+    if len(named) > shown:
+        handles.append(Line2D([], [], color="none", label=f"and {len(named) - shown} more"))
     return handles
 
 
 def _cut(name: str) -> str:
-    return name if len(name) <= NAME_LETTERS else f"{name[: NAME_LETTERS - 1]}…"
+    return name if len(name) <= GROUP_LETTERS else f"{name[: GROUP_LETTERS - 1]}…"
 
 
 def _line_style(play: Play, u: int) -> LineStyle:

@@ -1,6 +1,7 @@
 """The picture of a world: what is drawn is what happened, at every size."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.colors import same_color
 from matplotlib.text import Text
 
 import mechanisms
-from envs import ExpertConfig, RequestConfig, World, WorldConfig
+from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
 from envs.render import WorldRenderer
 from envs.render.style import BAD, TOPICS
 
@@ -20,13 +21,26 @@ PATCHY = WorldConfig(
     requests=RequestConfig(arrival_probability=0.4),
     experts=ExpertConfig(availability_probability=0.7, max_concurrent=2),
 )
+# Users crowd about two places, where they hide each other and the experts.
+CITY = ChannelConfig(
+    process="geometric",
+    bandwidth_hz=1e6,
+    tx_power_w=0.1,
+    geometry={
+        "users": {
+            "placement": {"model": "hotspots", "count": 2},
+            "mobility": {"model": "gauss_markov"},
+        }
+    },
+)
 SIZES = [(1, 30), (8, 30), (32, 30), (8, 300), (3, 1), (90, 7)]
 
 
-def crowded(num_users: int, num_experts: int) -> WorldConfig:
+def crowded(num_users: int, num_experts: int, channel: ChannelConfig | None = None) -> WorldConfig:
     return WorldConfig(
         num_users=num_users,
         num_experts=num_experts,
+        channel=ChannelConfig() if channel is None else channel,
         episode_slots=12,
         requests=RequestConfig(arrival_probability=0.8),
         experts=ExpertConfig(availability_probability=0.8, max_concurrent=3),
@@ -203,11 +217,22 @@ def test_prices_that_differ_are_told_as_a_range(
     ]
 
 
-@pytest.mark.parametrize(("num_users", "num_experts"), SIZES)
+GROUPED = {
+    "user_groups": {
+        name: {"count": 5} for name in ("_pedestrians", "$buses$ and other vehicles on the road")
+    },
+    "expert_groups": {f"towers_of_kind_{kind}": {"count": 2} for kind in range(7)},
+}
+
+
+@pytest.mark.parametrize("channel", [None, CITY])
+@pytest.mark.parametrize(("num_users", "num_experts"), [*SIZES, (100, 100), (10, 14)])
 def test_no_text_overlaps_another_or_leaves_the_picture(
-    num_users: int, num_experts: int, any_actions: AnyActions
+    num_users: int, num_experts: int, channel: ChannelConfig | None, any_actions: AnyActions
 ) -> None:
-    config = crowded(num_users, num_experts)
+    config = crowded(num_users, num_experts, channel)
+    if (num_users, num_experts) == (10, 14):
+        config = replace(config, **GROUPED)
     world = World(config, seed=0, mechanism=mechanisms.make("posted_price"))
     renderer = WorldRenderer(world.slot, title="better_response_stochastic")
     rng = np.random.default_rng(0)
