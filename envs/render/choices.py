@@ -16,7 +16,8 @@ from envs.render.marks import Marks
 from envs.render.scene import Play, Setting
 from envs.render.style import BAD, GREENS, MUTED, NETWORK, Tables
 
-LineStyle = Literal["solid"] | tuple[float, tuple[float, float]]
+LineStyle = Literal["solid"] | tuple[float, tuple[float, ...]]
+LOSS: LineStyle = (0, (6, 1.2, 0.8, 1.2))
 REJECTED: LineStyle = (0, (2.5, 1.5))
 LATE: LineStyle = (0, (0.8, 1.0))
 GROUP_LETTERS = 24  # of a group's name in the legend
@@ -27,8 +28,8 @@ MARK_LETTERS = 7  # that a mark and the space about it are as wide as
 class Choices(ABC):
     """Choices of a slot between the tables of users and experts: a diagram, or a map.
 
-    A line is green, and the thicker and deeper the more the user gained; red after a loss, a late
-    answer, a rejection or where the edge device declined.
+    A line is green, and the thicker and deeper the more the user gained; red and broken after a
+    loss, a late answer, a rejection or where the edge device declined.
 
     Attributes:
         tables: where the tables are that they stand between.
@@ -102,7 +103,7 @@ def line_handles() -> list[Artist]:
     return [
         Line2D([], [], color=GREENS(0.15), linewidth=1.4, label="small gain"),
         Line2D([], [], color=GREENS(1.0), linewidth=4.0, label="large gain"),
-        Line2D([], [], color=BAD, linewidth=2.0, label="loss"),
+        Line2D([], [], color=BAD, linewidth=2.0, linestyle=LOSS, label="loss"),
         Line2D([], [], color=BAD, linewidth=2.0, linestyle=LATE, label="late"),
         Line2D([], [], color=BAD, linewidth=2.0, linestyle=REJECTED, label="rejected, declined"),
     ]
@@ -143,4 +144,6 @@ def _cut(name: str) -> str:
 def _line_style(play: Play, u: int) -> LineStyle:
     if play.rejected[u] or play.declined[u]:
         return REJECTED
-    return LATE if play.late[u] else "solid"
+    if play.late[u]:
+        return LATE
+    return LOSS if play.gain[u] < 0 else "solid"

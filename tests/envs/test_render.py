@@ -135,7 +135,7 @@ def test_experts_of_a_topic_stand_together_and_in_its_colour() -> None:
 
 
 @pytest.mark.parametrize("price", [None, 3.5])
-def test_lines_are_red_where_a_choice_went_wrong_and_thicker_the_more_it_gained(
+def test_lines_are_red_and_broken_where_a_choice_went_wrong_and_thicker_the_more_it_gained(
     price: float | None, fixed_prices: Callable[..., mechanisms.Mechanism]
 ) -> None:
     config = WorldConfig(
@@ -162,7 +162,7 @@ def test_lines_are_red_where_a_choice_went_wrong_and_thicker_the_more_it_gained(
         width = np.asarray(lines.get_linewidth())[well]
         assert (np.diff(width[np.argsort(gain[well])]) >= 0).all()
         styles = [dashes is not None for _, dashes in lines.get_linestyle()]
-        assert styles == (turned_down | late).tolist()
+        assert styles == wrong.tolist()
         told = [text.get_text() for text in renderer.users.outcomes]
         assert [text == "declined" for text in told] == declined.tolist()
         seen |= {
