@@ -405,6 +405,8 @@ def test_places_that_are_none_are_told_with_the_name_of_the_process(
     monkeypatch.setattr(Astray, "places", [wrong, wrong], raising=False)
     with pytest.raises(ChannelError, match=f"channel process astray: positions .*{message}"):
         astray_world()
+    with pytest.raises(AssertionError, match=r"positions gave users of shape|positions should"):
+        check_channel(Astray(), random=False)  # of worlds of other sizes
     monkeypatch.setattr(Astray, "places", [places(), wrong])
     world = astray_world()
     with pytest.raises(ChannelError, match=message):
