@@ -12,6 +12,7 @@ from envs.arrays import Bool, Float, Int
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.links import Links
+from envs.channel.process import Positions
 from envs.channel.rates import db_to_linear, subtask_bits, word_survival
 from envs.compute import work_words
 from envs.config import WorldConfig
@@ -36,6 +37,7 @@ class Conditions:
         candidates: the experts that each user can choose.
         subtasks: the pending subtask of each user, (N, U) each.
         links: the channels, (N, U, C) each.
+        positions: places of users and experts, m; None where the channel process has none.
         available: (N, E) experts that are up.
         occupancy: loads, backlogs, and the expert that served each user in the last slot.
         budgets: what users may still spend in the episode.
@@ -55,6 +57,7 @@ class Conditions:
     candidates: Candidates
     subtasks: Subtasks
     links: Links
+    positions: Positions | None
     available: Bool
     occupancy: Occupancy
     budgets: UserBudgets
@@ -75,6 +78,7 @@ class Conditions:
         candidates: Candidates,
         subtasks: Subtasks,
         links: Links,
+        positions: Positions | None,
         available: Bool,
         occupancy: Occupancy,
         budgets: UserBudgets,
@@ -91,6 +95,7 @@ class Conditions:
             candidates=candidates,
             subtasks=subtasks,
             links=links,
+            positions=positions,
             available=available,
             occupancy=occupancy,
             budgets=budgets,

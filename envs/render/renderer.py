@@ -6,7 +6,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from envs.config import WorldConfig
-from envs.render.panels import Choices, Experts, Users
+from envs.render.choices import Choices
+from envs.render.diagram import Diagram
+from envs.render.map import Map
+from envs.render.marks import Marks
+from envs.render.panels import Experts, Users
 from envs.render.rows import Rows
 from envs.render.scene import Play, Setting
 from envs.render.style import DPI, HEIGHT_INCHES, NETWORK_POINTS, WIDTH_INCHES, looks
@@ -17,16 +21,19 @@ from envs.slot import Slot, SlotResult
 class WorldRenderer:
     """Picture of one world of a batch: the slot just played, or before the first the next one.
 
-    Users stand on the left with the topic and weight of their pending subtask, experts on the right
-    in groups of their topic; a line from a user to an expert is a choice. Prices, effort, backlog
-    and availability are those that users chose under. Call `look` after every `reset` of the world
-    and `show` after every step.
+    Users are listed on the left with the topic and weight of their pending subtask, experts on the
+    right in groups of their topic; a line from a user to an expert is a choice. Where users and
+    experts have places, a map of the area stands between both lists and the lines are drawn in it,
+    else they go from list to list. Prices, effort, backlog, places and availability are those that
+    users chose under. Call `look` after every `reset` of the world and after `add_experts`, and
+    `show` after every step.
 
     Attributes:
         setting: the slot that is drawn, as it began.
         play: choices and results of that slot; None before the first step.
         gains: (T,) mean gain of the users in each slot of the episode, credits, NaN where not seen.
-        users, experts, choices, chart, header: the panels, whose artists hold the drawn data.
+        users, experts, choices, chart, header: the panels, whose artists hold the drawn data;
+            `choices` is a `Map` or a `Diagram`.
 
     Args:
         slot: the slot about to be played.
@@ -37,6 +44,8 @@ class WorldRenderer:
     Raises:
         ValueError: there is no world of that index.
     """
+
+    choices: Choices
 
     def __init__(
         self,
@@ -53,13 +62,12 @@ class WorldRenderer:
                 figure = Figure(figsize=(WIDTH_INCHES, HEIGHT_INCHES), dpi=DPI)
             FigureCanvasAgg(figure)
         self.figure = figure
-        self._num_experts = 0
+        self._num_experts, self._mapped = 0, False
         self.look(slot)
 
     def look(self, slot: Slot) -> None:
         """Draw the slot about to be played, after `World.reset` or `World.add_experts`."""
-        if slot.num_experts != self._num_experts:
-            self._arrange(slot)
+        self._fit(slot)
         if slot.index == 0:
             self.gains = np.full(slot.config.episode_slots, np.nan)
         self._slot = slot
@@ -81,6 +89,7 @@ class WorldRenderer:
                 f"slot {following.index - 1} cannot be drawn after slot {self._slot.index - 1}: "
                 "call show after every step and look after every reset"
             )
+        self._fit(self._slot)
         play = Play.of(self._slot, self.index, actions, result)
         self.gains[self._slot.index] = play.gain.mean()
         self._update(Setting.of(self._slot, self.index), play)
@@ -101,31 +110,45 @@ class WorldRenderer:
             canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
+    def _fit(self, slot: Slot) -> None:
+        """Lay out the panels anew where there are more experts, or now a map or none."""
+        if (slot.num_experts, _mapped(slot)) != (self._num_experts, self._mapped):
+            self._arrange(slot)
+
     def _arrange(self, slot: Slot) -> None:
-        """Lay out the panels anew for the present number of experts."""
-        self._num_experts = slot.num_experts
+        self._num_experts, self._mapped = slot.num_experts, _mapped(slot)
         self.figure.clear()
         self.figure.set_facecolor("white")
-        topic = slot.conditions.pool.topic
-        rows = Rows(topic, slot.num_users, NETWORK_POINTS)
-        priced = slot.offer.mechanism != "none"
-        num_slots = slot.config.episode_slots
+        config, topic = slot.config, slot.conditions.pool.topic
+        rows, marks = Rows(topic, slot.num_users, NETWORK_POINTS), Marks.of(config)
+        users_right, experts_left = (Map if self._mapped else Diagram).tables
+        priced, full_gain = slot.offer.mechanism != "none", _full_gain(config)
         with looks():
-            description = _description(slot)
-            self.header = Header(self.figure, self.title, description, num_slots, priced)
-            self.choices = Choices(self.figure, rows, _full_gain(slot.config))
-            self.users = Users(self.figure, rows)
-            self.experts = Experts(self.figure, rows, topic, slot.config.slot_s, priced)
-            self.chart = GainChart(self.figure, num_slots)
+            self.header = Header(
+                self.figure, self.title, _description(slot), config.episode_slots, priced
+            )
+            self.users = Users(self.figure, rows, marks, users_right)
+            self.experts = Experts(
+                self.figure, rows, marks, experts_left, topic, config.slot_s, priced
+            )
+            if self._mapped:
+                self.choices = Map(self.figure, slot, self.index, marks, full_gain)
+            else:
+                self.choices = Diagram(self.figure, rows, marks, full_gain)
+            self.chart = GainChart(self.figure, config.episode_slots)
 
     def _update(self, setting: Setting, play: Play | None) -> None:
         self.setting, self.play = setting, play
         with looks():
             self.users.update(setting, play)
             self.experts.update(setting, play)
-            self.choices.update(play)
+            self.choices.update(setting, play)
             self.chart.update(self.gains)
             self.header.update(setting, play, self.gains)
+
+
+def _mapped(slot: Slot) -> bool:
+    return slot.conditions.positions is not None
 
 
 def _description(slot: Slot) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.arrays import Bool, Float, Int
+from envs.channel.process import Positions
 from envs.slot import Slot, SlotResult
 
 
@@ -23,6 +24,9 @@ class Setting:
     unit_price: Float  # (E,), credits a point
     effort: Float  # (E,), in 0..1
     backlog_s: Float  # (E,), airtime and computing, s
+    reach: Int  # (P, 2), user and expert of each pair in coverage
+    strongest: Int  # (P', 2), of each user in coverage: itself and the expert of its best SNR
+    positions: Positions | None  # (U, 3) and (E, 3), m; None without geometry
 
     @classmethod
     def of(cls, slot: Slot, index: int) -> Self:
@@ -31,10 +35,16 @@ class Setting:
         occupancy = slot.conditions.occupancy
         backlog_s = occupancy.airtime_backlog_s[index] + occupancy.compute_backlog_s[index]
         may = slot.mask[index, :, :-1]
+        links = slot.conditions.links
+        covered = np.ones(may.shape, bool) if links.covered is None else links.covered[index]
+        snr_db, users = links.snr_db[index], np.flatnonzero(covered.any(axis=-1))
         listed = slot.conditions.candidates.expert
         listed = np.broadcast_to(listed[index if len(listed) > 1 else 0], may.shape)
         participates = offer.participates[index].copy()
         participates[listed[may]] = True
+        positions = slot.conditions.positions
+        if positions is not None:
+            positions = Positions(*(places[index].astype(float) for places in positions))
         return cls(
             slot=slot.index,
             pending=subtasks.pending[index].copy(),
@@ -45,7 +55,15 @@ class Setting:
             unit_price=offer.unit_price[index].copy(),
             effort=offer.effort[index].copy(),
             backlog_s=backlog_s,
+            reach=np.stack([np.nonzero(covered)[0], listed[covered]], axis=-1),
+            strongest=np.stack([users, listed[users, snr_db[users].argmax(axis=-1)]], axis=-1),
+            positions=positions,
         )
+
+    @property
+    def covered(self) -> Bool:
+        """Users whom one of their candidates covers, (U,)."""
+        return np.isin(np.arange(len(self.pending)), self.strongest[:, 0])
 
     @property
     def usable(self) -> Bool:

@@ -1,18 +1,19 @@
 """Colours, fonts and layout of a picture of a world, and the parts of its panels."""
 
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap, to_rgba_array
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import LinearSegmentedColormap, to_rgba, to_rgba_array
 from matplotlib.figure import Figure
+from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
-from envs.arrays import Float, Int
+from envs.arrays import Bool, Float, Int
 
 WIDTH_INCHES, HEIGHT_INCHES = 12.8, 8.8
 DPI = 100  # 1280 x 880 pixels: both even, as H.264 wants them
@@ -44,6 +45,18 @@ STYLE: Any = {  # rcParams
     "xtick.major.size": 2,
     "ytick.major.size": 2,
 }
+
+
+class Tables(NamedTuple):
+    """Room between the tables of users and experts, share of the figure.
+
+    Attributes:
+        users_right: where the markers of users stand.
+        experts_left: where those of experts do.
+    """
+
+    users_right: float
+    experts_left: float
 
 
 def looks() -> AbstractContextManager[None]:
@@ -147,3 +160,34 @@ def row_labels(
         axes.text(x, rows[i], "", size=size, ha=align, va="center_baseline", color=MUTED)
         for i in which
     ]
+
+
+def row_markers(axes: Axes, rows: Float, size: float, shapes: list[Path]) -> PathCollection:
+    """Return markers at the left edge, one in each row.
+
+    Args:
+        axes: the axes to draw in.
+        rows: middle of each row, 0..1.
+        size: diameter, points.
+        shapes: outline of each marker.
+    """
+    markers: PathCollection = axes.scatter(
+        np.zeros(len(rows)), rows, s=size**2, clip_on=False, zorder=3, linewidths=1.0
+    )
+    markers.set_paths(shapes)
+    return markers
+
+
+def paint(markers: PathCollection, filled: Bool, colour: Float, edge: Float | None = None) -> None:
+    """Paint those markers that are filled, and leave the others hollow.
+
+    Args:
+        markers: P markers.
+        filled: (P,).
+        colour: RGBA of each marker, (P, 4).
+        edge: RGBA of the edges of those that are filled, the same if left out.
+    """
+    of_each = filled[:, None]
+    markers.set_facecolor(np.where(of_each, colour, to_rgba("white")).tolist())
+    edge = colour if edge is None else edge
+    markers.set_edgecolor(np.where(of_each, edge, to_rgba(FAINT)).tolist())

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from envs.candidates import best_of_each_topic
 from envs.channel import Arrays, ChannelError, ChannelProcess, ClippedProcess, register
 from envs.channel.fading import FadingChannel
 from envs.channel.placement import Placement, given_of_experts
+from envs.channel.process import Positions
 from envs.channel.rates import SHANNON
 from envs.observation import bounds, column_names
 from envs.testing import check_channel
@@ -355,3 +356,70 @@ def test_following_may_not_change_what_is_of_experts() -> None:
 
     with pytest.raises(AssertionError, match="following gave 'at_m'"):
         check_channel(Wrong())
+
+
+@register("astray")
+@dataclass(frozen=True)
+class Astray(ChannelProcess):
+    """A process of 10 dB whose places tests set, in the first slot and later."""
+
+    places: ClassVar[list[Any]]
+
+    def place_users(self, shape: Any, rng: np.random.Generator) -> Arrays:
+        return {"slot": np.zeros(shape, np.float32)}
+
+    def small_scale(self, shape: Any, state: Arrays, rng: np.random.Generator) -> Arrays:
+        return {"snr_db": np.full(shape, 10, np.float32)}
+
+    def following(self, shape: Any, state: Arrays, slot_s: float, rng: Any) -> Arrays:
+        return {"slot": state["slot"] + 1}
+
+    def positions(self, users: Arrays, experts: Arrays) -> Any:
+        return self.places[min(int(users["slot"].max()), 1)]
+
+
+def places(users: Any = (1, 2, 3), experts: Any = (1, 1, 3)) -> Positions:
+    return Positions(
+        *(np.zeros(end) if isinstance(end, tuple) else end for end in (users, experts))
+    )
+
+
+def astray_world() -> World:
+    channel = ChannelConfig(process="astray")
+    return World(WorldConfig(num_users=2, num_experts=1, channel=channel), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (places(experts=(1, 2, 3)), r"experts of shape \(1, 2, 3\), expected \(1, 1, 3\)"),
+        (places(users=(1, 2, 2)), r"users of shape \(1, 2, 2\), expected \(1, 2, 3\)"),
+        (places(users=np.full((1, 2, 3), np.nan)), "users that are not finite numbers"),
+        (places(users=np.full((1, 2, 3), "here")), "users that are not finite numbers"),
+        (np.zeros((1, 2, 3)), "should return Positions or None, got ndarray"),
+    ],
+)
+def test_places_that_are_none_are_told_with_the_name_of_the_process(
+    wrong: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Astray, "places", [wrong, wrong], raising=False)
+    with pytest.raises(ChannelError, match=f"channel process astray: positions .*{message}"):
+        astray_world()
+    with pytest.raises(AssertionError, match=r"positions gave users of shape|positions should"):
+        check_channel(Astray(), random=False)  # of worlds of other sizes
+    monkeypatch.setattr(Astray, "places", [places(), wrong])
+    world = astray_world()
+    with pytest.raises(ChannelError, match=message):
+        world.step([[0, 1]])
+
+
+def test_a_slot_has_the_places_of_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    early, late = places(), places(users=np.ones((1, 2, 3)))
+    monkeypatch.setattr(Astray, "places", [early, late], raising=False)
+    world = astray_world()
+    slot = world.slot
+    world.step([[0, 1]])
+    for of_slot, expected in ((slot, early), (world.slot, late)):
+        assert of_slot.conditions.positions is not None
+        np.testing.assert_array_equal(of_slot.conditions.positions.users, expected.users)
+    assert World(seed=0).slot.conditions.positions is None
