@@ -1,9 +1,9 @@
 """The greatest sum of gains of a slot, by a mixed-integer program or by local search."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array, vstack
 
 from envs import Slot
 from marl_moe.policies.base import Actions, register
@@ -11,6 +11,9 @@ from marl_moe.policies.delivered_game import DeliveredGame, game_of
 from marl_moe.policies.equilibrium import allowed_actions
 from marl_moe.policies.heuristics import Heuristic
 from marl_moe.policies.slot_game import TIE, Payoff, SlotGame
+
+if TYPE_CHECKING:
+    from scipy.sparse import coo_array
 
 EXACT_USERS = 8  # the program of a slot takes about 10 ms up to here
 
@@ -61,6 +64,10 @@ def best_assignment(game: SlotGame) -> Actions:
     Raises:
         RuntimeError: HiGHS finds no optimum.
     """
+    # A third of the time that the command takes to start, and few runs need it.
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import coo_array, vstack
+
     (payoff,) = game.payoff
     experts = np.broadcast_to(game.resource, (1, len(payoff), payoff.shape[-1]))[0]
     num_users, _, num_actions = payoff.shape
@@ -75,7 +82,7 @@ def best_assignment(game: SlotGame) -> Actions:
     objective[:num_cells] = -gain[worth]
     pair = experts[user, action] * gain.shape[2] + load
 
-    def rows(row: NDArray, column: NDArray, value: NDArray, count: int) -> coo_array:
+    def rows(row: NDArray, column: NDArray, value: NDArray, count: int) -> "coo_array":
         return coo_array((value, (row, column)), shape=(count, size))
 
     cells, pairs = np.arange(num_cells), np.arange(num_pairs)

@@ -65,6 +65,7 @@ class WorldSacConfig(SACConfig):
         self.min_sample_timesteps_per_iteration = 0
         self.count_steps_by = "agent_steps"
         self.log_level = "ERROR"
+        self.log_sys_usage = False  # by a thread whose end takes 0.7 s; nothing reads it
 
     def training(
         self,

@@ -75,6 +75,7 @@ class StockConfig(AlgorithmConfig):
         self.num_envs_per_env_runner = NUM_ENVS
         self.min_time_s_per_iteration = 0
         self.log_level = "ERROR"
+        self.log_sys_usage = False  # by a thread whose end takes 0.7 s; nothing reads it
         self.callbacks_class = WorldMetrics
 
     def training(self, *, torch_threads: Any = NotProvided, **kwargs: Any) -> "StockConfig":

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -44,53 +45,59 @@ def files(page: Path) -> dict[str, str]:
     return {title: code for _, title, code in FENCE.findall(page.read_text()) if title}
 
 
-def play(page: Path, folder: Path, *, here: bool) -> None:
+def play(page: Path, folder: Path) -> None:
     """Write the files of a page into the working folder, run its commands there, then its Python.
 
-    Args:
-        page: the page.
-        folder: the working folder.
-        here: whether the command runs in this process, which has a Ray; one of a page that reads
-            other files of its folder needs a Ray of that folder.
+    The command runs in this process, one seed after another; Python in a process of its own where
+    it reads files of the page.
     """
+    modules = []
     for name, text in files(page).items():
         (folder / name).write_text(text)
+        modules += [Path(name).stem] if name.endswith(".py") else []
     commands = []
     for block in blocks(page, "bash"):
         for line in block.replace("\\\n", " ").splitlines():
             commands.append(shlex.split(line, comments=True))
-    if code := blocks(page, "python"):
-        (folder / "example.py").write_text("\n".join(code))
+    code = "\n".join(blocks(page, "python"))
+    if code:
+        (folder / "example.py").write_text(code)
         commands.append(["python", "example.py"])
     assert commands
     for program, *words in commands:
-        if program == "marl-moe" and here:
+        if program == "marl-moe":
             ran = CliRunner().invoke(app, words)
             assert ran.exit_code == 0, f"{words}\n{ran.output}\n{ran.exception!r}"
-            continue
-        words = ["-m", "marl_moe", *words] if program == "marl-moe" else words
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        script = subprocess.run(
-            [sys.executable, *words], env=environment, capture_output=True, text=True, timeout=300
-        )
-        assert script.returncode == 0, f"{words}\n{script.stdout}\n{script.stderr}"
+        elif words == ["example.py"] and not any(name in code for name in modules):
+            runpy.run_path("example.py", run_name="__main__")
+        else:
+            environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+            script = subprocess.run(
+                [sys.executable, *words],
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
+            assert script.returncode == 0, f"{words}\n{script.stdout}\n{script.stderr}"
 
 
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("page", PAGES)
 def test_the_examples_of_a_page_run(
     page: str, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    play(docs / page, tmp_path, here=False)
+    play(docs / page, tmp_path)
 
 
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("page", EXTENDING)
 def test_a_part_of_ones_own_goes_through_the_command_with_two_seeds(
     page: str, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Side by side: by default as many seeds run at once as there are cores."""
     monkeypatch.chdir(tmp_path)
-    play(docs / "extending" / page, tmp_path, here=True)
+    play(docs / "extending" / page, tmp_path)
     shown = files(docs / "extending" / page)
     experiments = [yaml.safe_load(text) for name, text in shown.items() if name.endswith(".yaml")]
     assert any("imports" in experiment for experiment in experiments)
@@ -99,6 +106,45 @@ def test_a_part_of_ones_own_goes_through_the_command_with_two_seeds(
     for run in runs:
         table = next(run.glob("evaluation.parquet"), run / "audit.parquet")
         assert pd.read_parquet(table)["seed"].nunique() == 2, run
+
+
+def test_parts_of_ones_own_of_every_kind_are_known_where_seeds_run_side_by_side(
+    docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One experiment of the parts of all pages, in two processes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    shown: dict[str, str] = {}
+    for page in EXTENDING:
+        shown |= files(docs / "extending" / page)
+    for name, text in shown.items():
+        (tmp_path / name).write_text(text)
+    of = {name: yaml.safe_load(text) for name, text in shown.items() if name.endswith(".yaml")}
+    whole = of["my_metric.yaml"] | {
+        "name": "parts",
+        "imports": sorted({name for one in of.values() for name in one["imports"]}),
+        "mechanism": of["reverse_auction.yaml"]["mechanism"],
+        "figures": of["who_gains.yaml"]["figures"],
+        "evaluation": {"episodes": 2, "policies": ["two_choices"]},
+    }
+    whole["env"] |= {"channel": of["my_channel.yaml"]["env"]["channel"]}
+    whole["env"] |= {"market": of["reverse_auction.yaml"]["env"]["market"]}
+    whole["algorithm"] |= of["linear_network.yaml"]["sweep"]["algorithm"][1]
+    del whole["algorithm"]["label"]
+    (tmp_path / "parts.yaml").write_text(yaml.safe_dump(whole))
+    ran = CliRunner().invoke(app, ["run", "parts.yaml"])
+    assert ran.exit_code == 0, f"{ran.output}\n{ran.exception!r}"
+    run = tmp_path / "results/parts"
+    assert {file.name for file in (run / "imports").iterdir()} >= set(whole["imports"])
+    trained, played = (
+        pd.read_parquet(run / f"{table}.parquet") for table in ("training", "evaluation")
+    )
+    assert sorted(trained["seed"].unique()) == sorted(played["seed"].unique()) == [0, 1]
+    assert {*whole["metrics"], "abandoned", "replay/transitions"} <= set(trained)
+    assert set(whole["metrics"]) <= set(played)
+    assert {"two_choices", "sac"} <= set(played["policy"])
+    assert set(played["mechanism"]) == {"reverse_auction"}
+    assert (run / "figures/who_gains.pdf").stat().st_size > 1000
 
 
 def test_pages_with_other_examples_are_in_the_list(docs: Path) -> None:

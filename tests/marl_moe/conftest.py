@@ -10,6 +10,7 @@ import yaml
 
 from envs import ChannelConfig, ExpertConfig, RequestConfig, WorldConfig
 from marl_moe.metrics import METRICS
+from marl_moe.text.embedding import Embedding
 
 from .metrics_of_mine import register_metrics
 
@@ -57,3 +58,16 @@ def metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     """Register the metrics of `metrics_of_mine` for a test."""
     monkeypatch.setattr(METRICS, "_factories", dict(METRICS._factories))
     register_metrics()
+
+
+@pytest.fixture(scope="session")
+def embedding() -> Embedding:
+    """MiniLM, loaded once; it remembers what it has embedded."""
+    return Embedding()
+
+
+@pytest.fixture
+def shared_embedding(embedding: Embedding, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands embed with the MiniLM of the tests, which is loaded and knows the banks."""
+    for module in ("assembly", "embedding"):
+        monkeypatch.setattr(f"marl_moe.text.{module}.Embedding", lambda: embedding)

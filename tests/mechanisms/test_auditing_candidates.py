@@ -18,9 +18,11 @@ DrawMarket = Callable[..., Market]
 EDGE_DEVICES, USERS = frozenset[Side]({"edge_devices"}), frozenset[Side]({"users"})
 
 
-def scarce(draw: DrawMarket) -> Market:
+def scarce(draw: DrawMarket, markets: int = 12) -> Market:
     """Nine users list three of five experts, which have one place each."""
-    return draw(0, leading=(12,), num_users=9, experts=5, listed=3, capacity=np.ones(5, dtype=int))
+    return draw(
+        0, leading=(markets,), num_users=9, experts=5, listed=3, capacity=np.ones(5, dtype=int)
+    )
 
 
 def shared_bands(draw: DrawMarket, leading: tuple[int, ...] = (12,), users: int = 9) -> Market:
@@ -37,10 +39,10 @@ def one_worth_a_point(draw: DrawMarket) -> Market:
 
     Each brings as many points.
     """
-    sizes = {"leading": (20,), "num_users": 12, "experts": 8, "listed": 3}
+    sizes = {"leading": (10,), "num_users": 12, "experts": 8, "listed": 3}
     rng = np.random.default_rng(2)
-    points, worth = rng.uniform(0.3, 0.9, (20, 12, 1)), rng.uniform(0.0, 5.0, (20, 12, 1))
-    each = np.ones((20, 12, 3))
+    points, worth = rng.uniform(0.3, 0.9, (10, 12, 1)), rng.uniform(0.0, 5.0, (10, 12, 1))
+    each = np.ones((10, 12, 3))
     return draw(
         2,
         **sizes,
@@ -73,13 +75,15 @@ TRIALS = [
     Trial("double_auction", one_worth_a_point, misreports=40),
     Trial(
         "shadow_price",
-        scarce,
+        lambda draw: scarce(draw, 6),
         misreports=40,
         agents=2,
         regretted_by=USERS,
         params={"bandwidth": False},
     ),
-    Trial("fisher", shared_bands, misreports=60, agents=1, regretted_by=USERS),
+    Trial(
+        "fisher", lambda draw: shared_bands(draw, (6,)), misreports=60, agents=1, regretted_by=USERS
+    ),
 ]
 
 
@@ -101,7 +105,8 @@ def test_a_mechanism_keeps_what_it_claims_and_shows_the_regret_it_does_not_deny(
 
 
 def test_a_misreport_is_told_by_column_and_gains_what_is_told(draw_lists: DrawMarket) -> None:
-    market, mechanism = scarce(draw_lists), mechanisms.make("shadow_price", bandwidth=False)
+    market = scarce(draw_lists, 4)
+    mechanism = mechanisms.make("shadow_price", bandwidth=False)
     report = mechanisms.audit(
         mechanism, market, rng=np.random.default_rng(3), misreports=40, agents=2
     )

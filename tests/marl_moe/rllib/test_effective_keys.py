@@ -59,7 +59,7 @@ WITHOUT_EFFECT: Yaml = {
     "metrics_num_episodes_for_smoothing": 1,
     "keep_per_episode_custom_metrics": True,
     "export_native_model_files": True,
-    "log_sys_usage": False,
+    "log_sys_usage": True,
 }
 
 
@@ -160,7 +160,7 @@ def test_every_other_key_that_is_taken_is_read_by_what_trains(
         ("reporting", {"min_sample_timesteps_per_iteration": 9}, "one episode in every world"),
         ("reporting", {"log_gradients": True}, "one episode in every world"),
         ("checkpointing", {"export_native_model_files": True}, "those of the run"),
-        ("debugging", {"log_sys_usage": False}, "read it"),
+        ("debugging", {"log_sys_usage": True}, "read it"),
     ],
 )
 def test_a_key_without_effect_is_refused_by_its_name_with_the_reason(

@@ -7,22 +7,8 @@ import pytest
 from marl_moe.text.backends.endpoint import Endpoint
 from marl_moe.text.backends.local_llm import LocalLLM
 from marl_moe.text.bank import Bank, load_banks
-from marl_moe.text.embedding import Embedding
 
 from .backends.misbehaving_server import MisbehavingServer
-
-
-@pytest.fixture(scope="session")
-def embedding() -> Embedding:
-    """MiniLM, loaded once; it remembers what it has embedded."""
-    return Embedding()
-
-
-@pytest.fixture
-def shared_embedding(embedding: Embedding, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let commands embed with the MiniLM of the tests, which is loaded and knows the banks."""
-    for module in ("assembly", "embedding"):
-        monkeypatch.setattr(f"marl_moe.text.{module}.Embedding", lambda: embedding)
 
 
 @pytest.fixture(scope="session")

@@ -64,24 +64,25 @@ def prices(folder: Path) -> set[float]:
     return set(pd.read_parquet(folder / "market.parquet")["unit_price"])
 
 
+REMOTE = "algorithm.env_runners.num_env_runners=1"
+
+
 @pytest.mark.usefixtures("ray_started")
-@pytest.mark.parametrize(("side_by_side", "runners"), [(2, 0), (1, 1)])
+@pytest.mark.parametrize(("seeds", "setting"), [(2, "algorithm=null"), (1, REMOTE)])
 def test_every_process_of_a_run_knows_a_part_of_ones_own(
-    own: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    side_by_side: int,
-    runners: int,
+    own: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seeds: int, setting: str
 ) -> None:
     """Two seeds side by side, or a remote env runner."""
-    monkeypatch.setattr("os.cpu_count", lambda: side_by_side)
-    settings = ["--set", f"algorithm.env_runners.num_env_runners={runners}"]
+    monkeypatch.setattr("os.cpu_count", lambda: seeds)
+    settings = ["--set", setting, "--set", f"seeds={seeds}"]
     assert marl_moe("run", own, "--out", tmp_path / "out", *settings).exit_code == 0
     folder = tmp_path / "out/tiny"
     assert prices(folder) == {2.25}
-    training = pd.read_parquet(folder / "training.parquet")
-    assert set(training["unit_price"]) == {2.25}  # told by the env runners
-    assert sorted(training["seed"].unique()) == [0, 1]
+    market = pd.read_parquet(folder / "market.parquet")
+    assert sorted(market["seed"].unique()) == list(range(seeds))
+    if setting == REMOTE:
+        training = pd.read_parquet(folder / "training.parquet")
+        assert set(training["unit_price"]) == {2.25}  # told by the env runner
     copies = sorted(path.name for path in (folder / "imports").iterdir())
     assert copies == ["flat_price.py", "own_mechanism.py"]
     assert yaml.safe_load((folder / "experiment.yaml").read_text())["imports"] == [
@@ -89,10 +90,12 @@ def test_every_process_of_a_run_knows_a_part_of_ones_own(
     ]
 
 
-@pytest.mark.usefixtures("ray_started", "one_core")
+@pytest.mark.usefixtures("one_core", "shared_embedding")
 def test_a_run_uses_its_own_copies_and_refuses_those_that_were_changed(
     own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    small = {"algorithm": None, "seeds": 1, "figures": []}
+    own.write_text(yaml.safe_dump(yaml.safe_load(own.read_text()) | small))
     assert marl_moe("run", own, "--out", tmp_path / "out").exit_code == 0
     folder = tmp_path / "out/tiny"
     for file in tmp_path.glob("*.py"):
