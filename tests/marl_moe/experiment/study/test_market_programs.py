@@ -18,7 +18,7 @@ STUDY = {
         "episode_slots": 12,
         "requests": {"num_transferred": 1},
     },
-    "audit": {"markets": 4, "agents": 1, "misreports": 3},
+    "audit": {"markets": 2, "agents": 1, "misreports": 1},
 }
 
 
@@ -34,8 +34,8 @@ def test_an_audit_of_the_program_measures_what_that_of_the_direct_path_does(name
     for column in ("payments", "welfare", "welfare_ratio", "participation_edge_devices"):
         assert program[column] == pytest.approx(direct[column], rel=1e-4), column
     assert direct["payments"] > 0
-    assert program["markets"] == direct["markets"] == 4  # at the truth the solver settles all
-    # Of hundreds of lies, Clarabel calls an optimum or two inaccurate, and the audit counts them.
+    assert program["markets"] == direct["markets"] == 2  # at the truth the solver settles all
+    # Of hundreds of lies, Clarabel may call an optimum inaccurate, and the audit counts them.
     assert program["failed_clearings"] <= 0.01 * program["clearings"]
     assert direct["failed_clearings"] == 0
 
