@@ -20,17 +20,24 @@ ONE_CORE = [{"CPU": 1.0}]
 
 
 @pytest.mark.parametrize("side_by_side", [1, 2])
-def test_every_job_is_done_once_and_its_progress_told(side_by_side: int, tmp_path: Path) -> None:
+def test_every_job_is_done_once_by_as_many_processes_as_run_at_once_and_its_progress_told(
+    side_by_side: int, tmp_path: Path
+) -> None:
     def work(job: int, progress: Progress) -> tuple[int, int]:
         progress.on_policy(job, f"policy {job}")
         return job**2, os.getpid()
 
     told: list[Any] = []
     progress = Progress(on_policy=lambda seed, policy: told.append((seed, policy)))
-    results = dict(run_jobs(work, [3, 4, 5], progress, side_by_side, [ONE_CORE] * 3, tmp_path))
-    assert {number: result for number, (result, _) in results.items()} == {0: 9, 1: 16, 2: 25}
-    assert sorted(told) == [(job, f"policy {job}") for job in (3, 4, 5)]
-    assert ({process for _, process in results.values()} == {os.getpid()}) == (side_by_side == 1)
+    jobs = range(3, 9)
+    results = dict(run_jobs(work, jobs, progress, side_by_side, [ONE_CORE] * 6, tmp_path))
+    assert {number: result for number, (result, _) in results.items()} == {
+        number: job**2 for number, job in enumerate(jobs)
+    }
+    assert sorted(told) == [(job, f"policy {job}") for job in jobs]
+    processes = {process for _, process in results.values()}
+    assert len(processes) <= side_by_side
+    assert (processes == {os.getpid()}) == (side_by_side == 1)
     assert not list(tmp_path.iterdir())
 
 
@@ -48,15 +55,6 @@ def wait_until(happened: Callable[[], Any], patience_s: float = 60.0) -> None:
     while not happened():
         assert time.monotonic() < deadline, "did not happen"
         time.sleep(0.01)
-
-
-def test_jobs_of_the_same_needs_share_as_many_processes_as_run_at_once(tmp_path: Path) -> None:
-    def work(job: int, progress: Progress) -> int:
-        return os.getpid()
-
-    processes = dict(run_jobs(work, range(6), Progress(), 2, [ONE_CORE] * 6, tmp_path))
-    assert len(processes) == 6
-    assert len(set(processes.values())) <= 2
 
 
 def test_each_job_has_a_placement_group_of_its_needs_that_holds_what_it_starts(
