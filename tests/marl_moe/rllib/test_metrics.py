@@ -52,7 +52,7 @@ def test_a_metric_that_repeats_a_recorded_field_is_that_column_of_training(
         assert row["backlog"] > 0
 
 
-@pytest.mark.parametrize(("name", "runners"), [("sac", 0), ("sac", 2), ("ppo", 0)])
+@pytest.mark.parametrize(("name", "runners"), [("sac", 0), ("sac", 1), ("ppo", 0)])
 def test_a_metric_that_fails_later_ends_training_with_that_epoch_and_is_named(
     trained_rows: Callable[..., list[Yaml]], name: str, runners: int
 ) -> None:
