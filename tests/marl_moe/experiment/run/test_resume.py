@@ -192,12 +192,16 @@ def test_resume_after_kills_within_a_seed_ends_at_the_weights_and_tables_of_an_u
     assert not list((folder / SEED_FOLDER).glob("*resume*"))
 
 
+@pytest.mark.usefixtures("ray_started")
 def test_a_run_repeats_bit_for_bit_in_another_process_with_another_hash_seed(
-    long_seed: Path, long_whole: Path, tmp_path: Path
+    long_seed: Path, tmp_path: Path
 ) -> None:
-    process = started("run", str(long_seed), "--out", str(tmp_path))
-    assert process.wait(timeout=PATIENCE_S) == 0
-    assert_same_run(tmp_path / "tiny", long_whole)
+    shorter = "algorithm.stop.training_iteration=10"
+    there = started("run", str(long_seed), "--out", str(tmp_path), "--set", shorter)
+    spec = load_experiment(str(long_seed), [shorter])
+    here = continue_run(create_run(spec, tmp_path / "here")).folder
+    assert there.wait(timeout=PATIENCE_S) == 0
+    assert_same_run(tmp_path / "tiny", here)
 
 
 def test_a_finished_run_has_nothing_left_and_resuming_it_changes_no_table(finished: Any) -> None:
