@@ -15,9 +15,9 @@ from envs import Clearing, World, edge_experts_v0, features, observation
 from marl_moe.experiment.spec.reading import parse_experiment
 
 Cases = Callable[[str], SearchStrategy[Any]]  # by mechanism
-CONFIGURATIONS, SLOTS = 200, 40  # in `make test`
-# slots, in `make faults`; and nightly, with as many configurations as the profile has examples
-LONG = 200
+QUICK = 100, 40  # configurations and slots in `make test`
+# in `make faults`; and nightly, with as many configurations as the profile has examples
+CONFIGURATIONS, LONG = 200, 200
 EXACT = 1e-9
 BOOKED = {
     "user_charge": "charge",
@@ -194,12 +194,15 @@ def test_no_field_of_a_configuration_is_forgotten(cases: Cases, fields: list[Any
     assert [key for key, values in varied.items() if len(values) < 2] == []
 
 
-@pytest.mark.parametrize("slots", [SLOTS, pytest.param(LONG, marks=pytest.mark.faults)])
+@pytest.mark.parametrize(
+    ("configurations", "slots"),
+    [QUICK, pytest.param(CONFIGURATIONS, LONG, marks=pytest.mark.faults)],
+)
 @pytest.mark.parametrize("name", mechanisms.names())
 def test_any_valid_configuration_plays_on_with_conserved_payments_and_what_is_seen_in_its_space(
-    cases: Cases, name: str, slots: int
+    cases: Cases, name: str, configurations: int, slots: int
 ) -> None:
-    configurations = max(CONFIGURATIONS, settings().max_examples)
+    configurations = max(configurations, settings().max_examples)
 
     @settings(
         max_examples=-(-configurations // len(mechanisms.names())),
