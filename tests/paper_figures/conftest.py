@@ -43,9 +43,26 @@ def settings_of(point: str) -> dict[str, Any]:
 def add_settings(tables: Tables) -> Tables:
     """Return tables with the column `settings` that belongs to their column `point`."""
     return {
-        name: table.assign(settings=[json.dumps(settings_of(point)) for point in table["point"]])
+        name: table.assign(
+            settings=table["point"].map(
+                {point: json.dumps(settings_of(point)) for point in table["point"].unique()}
+            )
+        )
         for name, table in tables.items()
     }
+
+
+def built_once(make: Callable[..., Tables]) -> Callable[..., Tables]:
+    """Return a maker that builds the tables of the same arguments once, and returns copies."""
+    built: dict[str, Tables] = {}
+
+    def copies(*arguments: Any, **keys: Any) -> Tables:
+        asked = repr((arguments, keys))
+        if asked not in built:
+            built[asked] = make(*arguments, **keys)
+        return {name: table.copy() for name, table in built[asked].items()}
+
+    return copies
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +118,7 @@ def make_tables() -> Callable[..., Tables]:
             }
         )
 
-    return make
+    return built_once(make)
 
 
 @pytest.fixture
@@ -175,7 +192,7 @@ def make_contention() -> Callable[..., Tables]:
             {"training": pd.concat(training, ignore_index=True), "evaluation": table}
         )
 
-    return make
+    return built_once(make)
 
 
 @pytest.fixture
