@@ -258,7 +258,7 @@ def make_pricing() -> Callable[..., Tables]:
             }
         )
 
-    return make
+    return built_once(make)
 
 
 @pytest.fixture
@@ -352,7 +352,7 @@ def make_algorithms() -> Callable[..., Tables]:
             }
         )
 
-    return make
+    return built_once(make)
 
 
 @pytest.fixture
