@@ -197,8 +197,8 @@ def evaluate(
     video: Annotated[
         Path | None,
         typer.Option(
-            help="Instead of the table, film a policy's first episode (.gif; .mp4 with ffmpeg); "
-            "of several policies each, its name before the suffix."
+            help="Instead of the table, film a policy's first episode (.gif; .mp4 with ffmpeg; "
+            ".png: its middle slot); of several policies each, its name before the suffix."
         ),
     ] = None,
     trust: Trust = False,

@@ -45,6 +45,18 @@ def finish_run(run: "RunFolder") -> None:
     say(f"records  {run.path}")
     if not draw_figures(run.path, run.spec.figures, None):
         raise typer.Exit(1)
+    draw_map(run)
+
+
+def draw_map(run: "RunFolder") -> None:
+    """Draw a slot of a run whose users and experts have places, as its first policy plays it."""
+    from marl_moe.experiment.run.replay import film_run
+
+    if run.spec.kind != "train" or run.spec.evaluated_env().channel.geometry is None:
+        return
+    path = run.path / "figures" / "map.png"
+    path.parent.mkdir(exist_ok=True)
+    say(*(f"map      {file}" for file in film_run(run, [], path)))
 
 
 def draw_figures(folder: Path, names: list[str] | None, out_folder: Path | None) -> bool:

@@ -1,6 +1,7 @@
-"""Films of an episode: one world, one policy, one frame a slot."""
+"""Films of an episode, one world, one policy, one frame a slot; or a picture of one slot."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ def record_video(
 ) -> None:
     """Play one episode and write it as an animation of one frame a slot, whole or not at all.
 
+    A picture is of the slot in the middle of the episode.
+
     The world is apart from every training world, and the same for every policy under the same seed.
 
     Args:
@@ -35,7 +38,8 @@ def record_video(
         config: the world.
         mechanism: sets prices and payments.
         seed: seed of the world.
-        path: `.gif`, or `.mp4` where matplotlib finds ffmpeg; the suffix decides.
+        path: `.gif`, or `.mp4` where matplotlib finds ffmpeg, or `.png` for a picture; the suffix
+            decides.
         fps: frames (slots) a second. A GIF counts time in hundredths of a second and is rounded to
             them.
 
@@ -45,8 +49,9 @@ def record_video(
         FileNotFoundError: the folder of `path` does not exist.
     """
     has_ffmpeg = writers.is_available("ffmpeg")
-    works = ".gif or .mp4" if has_ffmpeg else ".gif"
-    write = {".gif": _write_gif, ".mp4": _write_mp4}.get(path.suffix.lower())
+    works = ".gif, .mp4 or .png" if has_ffmpeg else ".gif or .png"
+    writes = {".gif": _write_gif, ".mp4": _write_mp4, ".png": _write_png}
+    write = writes.get(path.suffix.lower())
     if write is None:
         raise ValueError(f"{path}: the suffix {path.suffix!r} is not known; {works} works here")
     if write is _write_mp4 and not has_ffmpeg:
@@ -90,6 +95,13 @@ def _write_gif(renderer: WorldRenderer, slots: Iterator[None], path: Path, fps: 
         loop=0,
         optimize=False,
     )
+
+
+def _write_png(renderer: WorldRenderer, slots: Iterator[None], path: Path, fps: int) -> None:
+    middle = -(-len(renderer.gains) // 2)  # it has an entry for each slot of an episode
+    for _ in islice(slots, middle):
+        pass
+    Image.fromarray(renderer.frame()).save(path, format="PNG")
 
 
 def _palette() -> Image.Image:

@@ -126,3 +126,19 @@ def test_a_file_that_is_not_there_ends_the_command_in_one_line_before_anything_i
     assert result.exit_code == 2
     assert "env.channel.geometry.users.placement: cannot read gone.csv" in result.output
     assert not Path("results").exists()
+
+
+def test_a_run_of_users_with_places_ends_with_a_map_and_one_without_does_not(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "x.yaml"
+    sections = experiment({"users": {"mobility": STATIC}}, seeds=1)
+    file.write_text(yaml.safe_dump(sections))
+    ran = CliRunner().invoke(app, ["run", str(file), "--out", str(tmp_path / "a")])
+    assert ran.exit_code == 0, ran.output
+    assert (tmp_path / "a" / "x" / "figures" / "map.png").read_bytes().startswith(b"\x89PNG")
+    sections["env"]["channel"] = {}
+    file.write_text(yaml.safe_dump(sections))
+    ran = CliRunner().invoke(app, ["run", str(file), "--out", str(tmp_path / "b")])
+    assert ran.exit_code == 0, ran.output
+    assert not (tmp_path / "b" / "x" / "figures" / "map.png").exists()

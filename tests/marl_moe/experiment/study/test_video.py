@@ -9,8 +9,10 @@ from PIL import Image
 
 import mechanisms
 from envs import Slot, World, WorldConfig
+from envs.render import WorldRenderer
 from marl_moe.experiment.study import video
 from marl_moe.experiment.study.video import record_video
+from marl_moe.policies.base import acted
 from marl_moe.policies.heuristics import Random
 from marl_moe.seeds import evaluation_seed
 
@@ -61,7 +63,7 @@ def test_the_film_is_of_the_first_evaluation_world(
 def test_an_unknown_suffix_raises_and_names_one_that_works(
     small_world: WorldConfig, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match=r"'\.avi' is not known; \.gif"):
+    with pytest.raises(ValueError, match=r"'\.avi' is not known; \.gif.* or \.png"):
         record_video(somebody(), small_world, FREE, seed=0, path=tmp_path / "film.avi")
     assert list(tmp_path.iterdir()) == []
 
@@ -70,7 +72,7 @@ def test_mp4_without_ffmpeg_raises_and_names_what_works(
     small_world: WorldConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type(writers), "is_available", lambda self, name: False)
-    with pytest.raises(ValueError, match=r"needs ffmpeg.*; \.gif works here"):
+    with pytest.raises(ValueError, match=r"needs ffmpeg.*; \.gif or \.png works here"):
         record_video(somebody(), small_world, FREE, seed=0, path=tmp_path / "film.mp4")
     assert list(tmp_path.iterdir()) == []
 
@@ -119,3 +121,18 @@ def test_the_palette_of_a_gif_has_room_for_all_colours() -> None:
     palette = video._palette().getpalette()
     assert palette is not None
     assert len(palette) <= 3 * 256
+
+
+def test_a_picture_is_of_the_slot_in_the_middle_of_the_episode(
+    small_world: WorldConfig, tmp_path: Path
+) -> None:
+    path = tmp_path / "slot.png"
+    record_video(somebody(), small_world, FREE, seed=3, path=path)
+    policy, world = somebody(), World(small_world, 1, evaluation_seed(3, 0), FREE)
+    renderer = WorldRenderer(world.slot, title=policy.name)
+    for _ in range(-(-small_world.episode_slots // 2)):
+        actions = acted(policy, world.slot)
+        *_, result = world.step(actions)
+        renderer.show(actions, result, world.slot)
+    with Image.open(path) as picture:
+        np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), renderer.frame()[..., :3])
