@@ -100,7 +100,8 @@ class WorldConfig(Section):
     )
     expert_groups: Groups | None = Field(
         default=None,
-        description=f"Groups of experts, likewise, with keys of theirs: {', '.join(OF_EXPERTS)}",
+        description="Groups of experts, likewise, with keys of theirs: "
+        f"{', '.join((TOPICS, *OF_EXPERTS))}",
     )
     episode_slots: int = Field(
         default=50,

@@ -3,67 +3,21 @@
 No column depends on what others choose in the same slot.
 """
 
-from collections.abc import Callable
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arrays import Bool, Float
+from envs.arrays import Float
 from envs.channel.rates import Rate, db_to_linear, spectral_efficiency, subtask_bits
-from envs.conditions import Conditions
 from envs.config import WorldConfig
-from envs.offer import Offer
+from envs.differences import features_of_experts, features_of_users
+from envs.feature import Feature, Sight
 from envs.prospects import right_type
 
-Scale = Callable[[WorldConfig], float]
 LARGEST = 10.0  # delays, backlogs and prices beyond this many units look alike
 LOAD_UNIT, LARGEST_LOAD = 4.0, 25.0
 COMPETENCE_BOUND = 2.0
-
-
-def _one(config: WorldConfig) -> float:
-    return 1.0
-
-
-class Sight(NamedTuple):
-    """What users see of a slot.
-
-    Attributes:
-        conditions: of the slot.
-        offer: in force.
-        effort: (N, U, C) effort that each candidate gives for each user alone.
-        mask: (N, U, C + 1) actions that each may take.
-    """
-
-    conditions: Conditions
-    offer: Offer
-    effort: NDArray[np.float32]
-    mask: Bool
-
-
-class Feature(NamedTuple):
-    """A column of the observation: `read` times `scale`, at least `low` and at most `high`.
-
-    Attributes:
-        name: its name.
-        doc: meaning and unit.
-        read: its values before scaling, from the slot: (N, U) of a user, (N, E) where all users
-            see an expert alike, (N, U, C) where they do not.
-        scale: factor on them, 1 for values of pairs that are cut.
-        low: least value.
-        high: greatest value, where none is cut.
-        cut: limit to which greater values are cut.
-    """
-
-    name: str
-    doc: str
-    read: Callable[[Sight], NDArray | float]
-    scale: Scale = _one
-    low: float = 0.0
-    high: Scale = _one
-    cut: float = np.inf
 
 
 def _competence(sight: Sight) -> NDArray[np.float32]:
@@ -271,51 +225,6 @@ BUDGET_FEATURES = (
         lambda sight: 1 - sight.conditions.index / sight.conditions.config.episode_slots,
     ),
 )
-
-
-def _share_of_greatest(key: str, owner: str) -> Callable[[Sight], NDArray | float]:
-    """Return what reads a quantity of users or of the pool / the greatest that any may have."""
-
-    def read(sight: Sight) -> NDArray | float:
-        value = getattr(getattr(sight.conditions, owner), key)
-        return np.minimum(value / sight.conditions.config.bounds[key].greatest, 1.0)
-
-    return read
-
-
-def _where_different(owner: str, keys: dict[str, str]) -> dict[str, Feature]:
-    """Return the columns of quantities in which agents may differ, by key."""
-    return {
-        key: Feature(key, f"{what} / the greatest of all", _share_of_greatest(key, owner))
-        for key, what in keys.items()
-    }
-
-
-# Columns that are there where the configuration has users, or experts, that differ in them.
-OF_DIFFERENT_USERS = _where_different(
-    "users",
-    {
-        "local_compute": "my compute for a request",
-        "private_probability": "how likely a subtask of mine must stay",
-        "arrival_probability": "how likely my next request arrives",
-        "deadline_s": "my deadline",
-        "lateness_s": "time constant of what lateness costs me",
-        "credits_per_point": "what a point is worth to me",
-        "credits_per_word": "what a word costs me",
-        "credits_per_joule": "what a joule costs me",
-        "credits_per_second": "what a second of delay costs me",
-    },
-)
-OF_DIFFERENT_EXPERTS = _where_different(
-    "pool",
-    {
-        "words_per_second": "its speed",
-        "max_concurrent": "its places",
-        "availability_probability": "how likely it is up",
-        "bandwidth_hz": "its band",
-        "tx_power_w": "its power",
-    },
-)
 # Columns that each user sees for itself, and those of an expert that all users see alike.
 OF_PAIRS = frozenset({"competence", "energy", "delay", "assigned"})
 
@@ -329,7 +238,7 @@ def user_features(config: WorldConfig) -> tuple[Feature, ...]:
     features: tuple[Feature, ...] = USER_FEATURES
     if config.limits_users:
         features += BUDGET_FEATURES
-    return features + _of_different(config, OF_DIFFERENT_USERS)
+    return features + features_of_users(config)
 
 
 def expert_features(config: WorldConfig, allocates: bool) -> tuple[Feature, ...]:
@@ -340,12 +249,7 @@ def expert_features(config: WorldConfig, allocates: bool) -> tuple[Feature, ...]
             quantity in which they may differ.
         allocates: whether the mechanism allocates: one column more.
     """
-    features = EXPERT_FEATURES + _of_different(config, OF_DIFFERENT_EXPERTS)
+    features = EXPERT_FEATURES + features_of_experts(config)
     if config.computes:
         features += COMPUTE_FEATURES
     return features + ALLOCATION_FEATURES if allocates else features
-
-
-def _of_different(config: WorldConfig, features: dict[str, Feature]) -> tuple[Feature, ...]:
-    different = (key for key in features if config.bounds[key].number is None)
-    return tuple(features[key] for key in different)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from envs.arrays import Bool
 from envs.conditions import Conditions
 from envs.config import WorldConfig
+from envs.feature import Sight
 from envs.features import (
     LARGEST,
     LARGEST_LOAD,
     LOAD_UNIT,
     OF_PAIRS,
-    Sight,
     expert_features,
     user_features,
     value_of_point,

@@ -57,13 +57,9 @@ def records() -> str:
 def features() -> str:
     """Return the features that a user observes, and of those not seen everywhere, where."""
     from envs import WorldConfig
-    from envs.features import (
-        OF_DIFFERENT_EXPERTS,
-        OF_DIFFERENT_USERS,
-        Feature,
-        expert_features,
-        user_features,
-    )
+    from envs.differences import OF_DIFFERENT_EXPERTS, OF_DIFFERENT_USERS
+    from envs.feature import Feature
+    from envs.features import expert_features, user_features
     from marl_moe.experiment.spec.section import fields_of
 
     plain, computing = WorldConfig(experts={"words_per_second": None}), WorldConfig()
