@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -212,7 +212,11 @@ def test_any_valid_configuration_plays_on_with_conserved_payments_and_what_is_se
             {"name": "any", "env": case.env, "mechanism": case.mechanism}, "any.yaml"
         )
         mechanism = mechanisms.make(**spec.mechanism.parameters())
-        worlds = [World(spec.env, case.num_worlds, case.seed, mechanism) for _ in range(2)]
+        try:
+            worlds = [World(spec.env, case.num_worlds, case.seed, mechanism) for _ in range(2)]
+        except mechanisms.MechanismError as error:  # of costs that no price in double precision has
+            assert "times are settled" in str(error)
+            reject()
         rng = np.random.default_rng(case.seed)
         with np.errstate(divide="raise", invalid="raise", over="ignore"):
             play(*worlds, rng, slots)

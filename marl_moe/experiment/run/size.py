@@ -33,7 +33,7 @@ BESIDE = 12  # bytes a transition: its action (8) and its reward (4)
 def describe_run(spec: ExperimentSpec, out: Path) -> str:
     """Return how large a run would be, comment lines in YAML; checks it as `create_run` does.
 
-    The users and experts of its first point follow, with what they differ in.
+    The users and experts of its first point come first, with what they differ in.
 
     A search has a line of its own, before that of the run with the setting that it chooses. Where
     RLlib is not installed, what it would check is left unchecked, and the line says so.
@@ -56,7 +56,7 @@ def describe_run(spec: ExperimentSpec, out: Path) -> str:
         tried, tried_points = checked_search(spec)
         size = _size(tried, tried_points, "trials x sweep points x seeds", out)
         lines = [f"search: {size}", f"then {lines[0]}"]
-    told = [*lines, *notes(points), *population_table(points[0].spec.env)]
+    told = [*population_table(points[0].spec.env), *lines, *notes(points)]
     return "\n".join(f"# {line}" for line in told)
 
 

@@ -221,7 +221,7 @@ class ExperimentSpec(Section):
             return adapter.validate_json(plain, strict=True)
         except ValidationError as error:
             first = error.errors()[0]
-            path = [str(part) for part in first["loc"]]
+            path = [str(part) for part in first["loc"] if not str(part).startswith("entry[")]
             key = ".".join((section, *path))
             if first["type"] == "unexpected_keyword_argument":
                 message = no_such_key(type(self), ["env", *path])

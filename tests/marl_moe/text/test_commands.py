@@ -50,7 +50,7 @@ def test_a_prompt_of_any_length_is_answered_and_accounted_for(prompt: str) -> No
     transferred = [transfer for transfer in told["transfers"] if transfer]
     for transfer in transferred:
         if transfer["expert"] is not None:
-            assert 5 <= transfer["snr_db"] <= 20
+            assert -5 <= transfer["snr_db"] <= 100  # in coverage, a few metres apart at the least
             assert transfer["served"] != transfer["declined"]  # experts have places for all
             for taken in ("delay_s", "energy_j", "charge", "effort"):
                 assert (transfer[taken] > 0) == transfer["served"]

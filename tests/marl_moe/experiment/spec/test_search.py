@@ -278,7 +278,7 @@ def test_a_dry_run_counts_the_jobs_of_both_parts(
 ) -> None:
     search = {GAMMA: UNIFORM, "trials": 3, "seeds": 4}
     spec = searched(search, sweep={USERS: [1, 2]})
-    first, then = describe_run(spec, Path()).splitlines()
+    first, then = describe_run(spec, Path()).splitlines()[-2:]
     assert first.startswith("# search: 24 jobs (trials x sweep points x seeds)")
     assert "48 epochs of training, 144 episodes of evaluation" in first  # 2 learned, 3 episodes
     assert then.startswith("# then 4 jobs (sweep points x seeds)")

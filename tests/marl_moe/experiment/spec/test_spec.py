@@ -254,7 +254,7 @@ def test_an_experiment_written_out_loads_as_the_same(
     spec = load_experiment(name or str(write_experiment(tiny_experiment)))
     written = spec.to_yaml()
     assert load_experiment(str(write_experiment(written))) == spec
-    assert yaml.safe_load(written)["env"]["channel"]["tx_power_w"] == 0.1  # defaults are there
+    assert yaml.safe_load(written)["env"]["channel"]["target_ber"] == 1e-4  # defaults are there
 
 
 @pytest.mark.parametrize(
