@@ -215,7 +215,8 @@ def test_any_valid_configuration_plays_on_with_conserved_payments_and_what_is_se
         try:
             worlds = [World(spec.env, case.num_worlds, case.seed, mechanism) for _ in range(2)]
         except mechanisms.MechanismError as error:  # of costs that no price in double precision has
-            assert "times are settled" in str(error)
+            if "times are settled" not in str(error):
+                raise
             reject()
         rng = np.random.default_rng(case.seed)
         with np.errstate(divide="raise", invalid="raise", over="ignore"):
