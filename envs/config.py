@@ -172,13 +172,18 @@ class WorldConfig(Section):
                     raise ValueError(
                         f"user_groups.{name}.{key} has no effect beside requests.trace"
                     )
+        experts, idle = self.experts, {}
+        if experts.competence is not None:
+            beside = "beside experts.competence, a measured table"
+            idle |= dict.fromkeys(("own_competence", "other_competence"), beside)
+        if experts.cost_report != "scaled":
+            idle["report_factor"] = f"with experts.cost_report: {experts.cost_report}"
+        if self.reward.downlink_energy == "user":
+            idle["energy_cost"] = "with reward.downlink_energy: user"
         for name, given in (self.expert_groups or {}).items():
-            for key in ("own_competence", "other_competence"):
-                if self.experts.competence is not None and key in given:
-                    raise ValueError(
-                        f"expert_groups.{name}.{key} has no effect beside experts.competence, a "
-                        "measured table"
-                    )
+            for key in given:
+                if key in idle:
+                    raise ValueError(f"expert_groups.{name}.{key} has no effect {idle[key]}")
         return self
 
     @model_validator(mode="after")

@@ -189,11 +189,15 @@ def _checked_group(
         if key == COUNT:
             continue
         if key not in sections:
-            raise _mistake((*path, key), nearest(key, (COUNT, *sections)), value)
+            says = f"unknown {key!r} in a group; {nearest(key, (COUNT, *sections))}"
+            raise _mistake((*path, key), says, value)
         read[key] = _read(value, key, path, sections[key])
         if isinstance(read[key], Each) and len(read[key].each) != count:
             says = f"each should hold {count} numbers, one for each of the group"
             raise _mistake((*path, key), f"{says}, got {len(read[key].each)}", value)
+        if key == TOPICS and read[key] is not None and len(read[key]) > count:
+            says = f"has {len(read[key])} topics, and the group {count} to take them in turn"
+            raise _mistake((*path, key), says, value)
     return read
 
 

@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from envs.section import STRICT, Interval, NonNegativeInterval, PositiveInterval
 
+EACH = "each"  # the key of a list
 # Tags begin with `entry[`, which messages leave out of the path of a key.
 _NUMBER, _RANGE, _EACH = "entry[number]", "entry[range]", "entry[each]"
 
@@ -46,10 +47,10 @@ def _two(value: Any) -> Any:
 
 def _alone(value: Any) -> Any:
     if isinstance(value, Mapping):
-        if set(value) != {"each"}:
+        if set(value) != {EACH}:
             raise ValueError("should be a number, a range [low, high], or {each: [...]}")
-        if isinstance(value["each"], list):  # as in `_two`
-            return {"each": tuple(value["each"])}
+        if isinstance(value[EACH], list):  # as in `_two`
+            return {EACH: tuple(value[EACH])}
     return value
 
 

@@ -229,6 +229,9 @@ def _mixed(draw: DrawFn) -> WorldConfig:
             groups = draw(_groups(NUMBERS[side]))
             repeated = draw(st.integers(1, 2))
             count = repeated * sum(group["count"] for group in groups.values())
+            if config.reward.downlink_energy == "user":
+                for group in groups.values():
+                    group.pop("energy_cost", None)
             given = {side: groups, number: count}
             if side == "user_groups":  # beside users of all kinds a joule needs a price
                 given["experts"] = replace(config.experts, energy_cost=2.0)

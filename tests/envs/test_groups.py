@@ -21,7 +21,12 @@ from envs import (
 )
 from envs.observation import bounds, column_names
 
-BASE = WorldConfig(num_users=4, num_experts=6, episode_slots=12)
+BASE = WorldConfig(
+    num_users=4,
+    num_experts=6,
+    episode_slots=12,
+    reward=RewardConfig(downlink_energy="edge_device"),
+)
 # Of each side: the same numbers for a population of 4 users and 6 experts in every way to say them.
 USERS = {
     "local_compute": 2.0,
@@ -277,6 +282,18 @@ def test_a_world_of_groups_goes_on_from_its_state_to_the_bit() -> None:
         ({"quality": {"deadline_s": [3, 2]}}, "lower bound 3.0 is above"),
         ({"experts": {"max_concurrent": [1.5, 2]}}, "whole numbers"),
         ({"requests": {"arrival_probability": [0.5, 2]}}, "at most 1"),
+        (
+            {"expert_groups": {"a": {"count": 1, "topics": [4, 5]}}},
+            r"expert_groups.a.topics\n.*has 2 topics, and the group 1 to take them",
+        ),
+        (
+            {"expert_groups": {"a": {"count": 1, "energy_cost": 2.0}}},
+            "expert_groups.a.energy_cost has no effect with reward.downlink_energy: user",
+        ),
+        (
+            {"expert_groups": {"a": {"count": 1, "report_factor": 2.0}}},
+            "expert_groups.a.report_factor has no effect with experts.cost_report: truthful",
+        ),
         ({"experts": {"topics": [7]}}, r"topics of experts should lie in 0..5 .* got 7"),
         ({"expert_groups": {"a": {"count": 2, "topics": [-1]}}}, r"expert_groups.a.topics"),
         (

@@ -352,8 +352,11 @@ def _make_groups_matter(env: Plain) -> None:
         if env["experts"]["competence"] is not None:
             group.pop("own_competence", None)
             group.pop("other_competence", None)
-        if group.get("energy_cost", 0) is None:
-            del group["energy_cost"]
+        if env["reward"]["downlink_energy"] == "user" or group.get("energy_cost", 0) is None:
+            group.pop("energy_cost", None)
+        if env["experts"]["cost_report"] != "scaled":
+            group.pop("report_factor", None)
     for holder in (env["experts"], *(env["expert_groups"] or {}).values()):
         if holder.get("topics"):
             holder["topics"] = [topic % num_topics for topic in holder["topics"]]
+            holder["topics"] = holder["topics"][: holder.get("count")]

@@ -26,7 +26,7 @@ def _of_side(config: WorldConfig, side: Side) -> list[str]:
     given |= {key for key in side.keys if _is_given(config, side, key)}
     keys = [key for key in (TOPICS, *side.keys) if key in given]
     if not keys:
-        return [f"{number} {side.agents}, all alike"]
+        return [f"{number} {side.agents}, all alike" if number > 1 else f"1 {side.agents[:-1]}"]
     rows = [[f"{number} {side.agents}", "count", *keys]]
     repeated = number // sum(group[COUNT] for group in groups.values()) if groups else 1
     for name, group in (groups or {"all": {COUNT: number}}).items():

@@ -56,7 +56,14 @@ def describe_run(spec: ExperimentSpec, out: Path) -> str:
         tried, tried_points = checked_search(spec)
         size = _size(tried, tried_points, "trials x sweep points x seeds", out)
         lines = [f"search: {size}", f"then {lines[0]}"]
-    told = [*population_table(points[0].spec.env), *lines, *notes(points)]
+    first = points[0].spec
+    told = population_table(first.env)
+    if len(points) > 1 and any(point.spec.env != first.env for point in points):
+        told = [f"of {points[0].label}, the first of {len(points)} sweep points:", *told]
+    evaluated = first.evaluated_env()
+    if population_table(evaluated) != population_table(first.env):
+        told += ["in the evaluation:", *population_table(evaluated)]
+    told += [*lines, *notes(points)]
     return "\n".join(f"# {line}" for line in told)
 
 

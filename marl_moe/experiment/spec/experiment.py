@@ -157,7 +157,13 @@ class ExperimentSpec(Section):
         check_named_apart(self.evaluation.policies, algorithm.learned)
         algorithm.module_users(self.env.num_users)
         what = "evaluation.env: what learns in env cannot act in its worlds"
-        self._check_seen(what, self.env, self.evaluated_env())
+        evaluated = self.evaluated_env()
+        self._check_seen(what, self.env, evaluated)
+        if algorithm.policies != "shared" and evaluated.num_users != self.env.num_users:
+            raise ValueError(
+                f"evaluation.env: has {evaluated.num_users} users, and algorithm.policies are of "
+                f"{self.env.num_users}; shared ones act for any number"
+            )
         if algorithm.pretraining is None:
             return
         pretrained = self.pretrained_env()

@@ -132,6 +132,12 @@ def extended(raw: dict[str, Any], path: Path) -> dict[str, Any]:
         raise SpecError(f"{path}: {EXTENDS}: {base} extends another experiment itself")
     kept = {key: value for key, value in sections.items() if key not in NOT_EXTENDED}
     own = {key: value for key, value in raw.items() if key != EXTENDS}
+    env = kept.get("env")
+    if isinstance(env, dict) and isinstance(own.get("env"), dict):
+        for groups, number in (("user_groups", "num_users"), ("expert_groups", "num_experts")):
+            if own["env"].get(groups) is not None:  # which count them
+                env = {key: value for key, value in env.items() if key not in (groups, number)}
+        kept["env"] = env
     for key in ("mechanism", "algorithm"):  # the keys of one are not those of another
         if isinstance(own.get(key), dict) and "name" in own[key]:
             kept.pop(key, None)

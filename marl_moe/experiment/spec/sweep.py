@@ -4,6 +4,7 @@ from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
+from envs.quantity import EACH
 from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.labels import LABEL, setting_label
@@ -92,7 +93,7 @@ def set_key(plain: dict[str, Any], key: str, value: Any) -> str:
         section = section.setdefault(parent, {})
         if not isinstance(section, dict):
             raise SpecError(f"sweep.{key}: {parent!r} is a value, not a section")
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or set(value) == {EACH}:  # a list of numbers is a value
         section[last] = value
         return setting_label(key, value, name="")
     changes = {name: part for name, part in value.items() if name != LABEL}

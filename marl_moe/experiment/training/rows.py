@@ -87,7 +87,7 @@ def training_row(
     row |= {name: runners[name] / runners["num_agent_slots"] for name in RECORDED}
     row |= {name: runners[name] / runners["num_slots"] for name in SLOT_MEANS}
     row["lost_slots"] = float(result.get(NUM_ENV_STEPS_LOST, np.nan))
-    row["share_of_equilibrium"] = row["gain"] / equilibrium
+    row["share_of_equilibrium"] = row["gain"] / equilibrium if equilibrium else np.nan
     for column in LEARNER_COLUMNS:
         keys = engine.learner_metrics.get(column, ())
         values = [

@@ -9,6 +9,7 @@ def test_agents_that_are_all_alike_are_counted() -> None:
         "8 users, all alike",
         "30 experts, all alike",
     ]
+    assert population_table(WorldConfig())[0] == "1 user"
 
 
 def test_groups_have_a_row_each_and_what_they_differ_in_a_column() -> None:

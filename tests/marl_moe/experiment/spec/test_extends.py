@@ -7,6 +7,7 @@ import yaml
 
 from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.reading import load_experiment
+from marl_moe.experiment.spec.sweep import sweep_points
 
 BASE = {
     "name": "base",
@@ -98,3 +99,25 @@ def test_what_cannot_be_extended_is_told(base: Path, extends: object, message: s
     write(base / "other.yaml", {"name": "other", "extends": "base.yaml"})
     with pytest.raises(SpecError, match=message):
         load_experiment(write(base / "mine.yaml", {"name": "mine", "extends": extends}))
+
+
+def test_groups_count_the_agents_whatever_their_number_was_in_the_other(base: Path) -> None:
+    groups = {"a": {"count": 3}, "b": {"count": 4, "deadline_s": {"each": [1, 2, 3, 4]}}}
+    sections = {"name": "mine", "extends": "base.yaml", "env": {"user_groups": groups}}
+    sections["sweep"] = {"env.user_groups.a.deadline_s": [2, [1, 3], {"each": [1, 2, 3]}]}
+    spec = load_experiment(write(base / "mine.yaml", sections))
+    assert (spec.env.num_users, spec.env.num_experts) == (7, 30)
+    points = [point.spec.env.bounds["deadline_s"] for point in sweep_points(spec)]
+    assert [point.low[:3].tolist() for point in points] == [[2, 2, 2], [1, 1, 1], [1, 2, 3]]
+    assert points[1].high[:3].tolist() == [3, 3, 3]
+
+
+def test_policies_of_users_one_by_one_are_refused_in_an_evaluation_of_others(base: Path) -> None:
+    sections = {
+        "name": "mine",
+        "extends": "base.yaml",
+        "algorithm": {"name": "sac", "policies": "independent"},
+        "evaluation": {"env": {"num_users": 6}},
+    }
+    with pytest.raises(SpecError, match=r"evaluation\.env: has 6 users, and .* are of 5"):
+        load_experiment(write(base / "mine.yaml", sections))
