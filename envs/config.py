@@ -172,7 +172,8 @@ class WorldConfig(Section):
                     raise ValueError(
                         f"user_groups.{name}.{key} has no effect beside requests.trace"
                     )
-        experts, idle = self.experts, {}
+        experts = self.experts
+        idle: dict[str, str] = {}
         if experts.competence is not None:
             beside = "beside experts.competence, a measured table"
             idle |= dict.fromkeys(("own_competence", "other_competence"), beside)
