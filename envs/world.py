@@ -204,10 +204,11 @@ class World:
         self._open_slot()
 
     def add_experts(self, count: int) -> None:
-        """Add `count` experts to every world (the paper's model upgrade); topics go on as e mod M.
+        """Add `count` experts to every world (the paper's model upgrade).
 
-        The slot, its channels and backlogs go on; prices are set anew. Candidate lists keep their
-        length: newcomers replace those that the rule no longer puts there.
+        Topics go on as e mod M; groups and lists of numbers begin anew. The slot, its channels and
+        backlogs go on; prices are set anew. Candidate lists keep their length: newcomers replace
+        those that the rule no longer puts there.
 
         Raises:
             ValueError: `count` is below 1, or the channel process has no more experts.
