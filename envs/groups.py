@@ -121,6 +121,9 @@ def bounds(section_value: Any, groups: Groups | None, key: str, count: int) -> B
         key: of the quantity.
         count: agents, P.
     """
+    if groups is None and not isinstance(section_value, Each):  # however many they are
+        low, high = _listed(section_value, 0)
+        return Bounds(np.full(count, float(low)), np.full(count, float(high)))
     own = [_listed(section_value, position) for position in range(count)]
     for position, (name, place) in enumerate(members(groups, count)):
         given = (groups or {})[name]
