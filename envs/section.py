@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -49,9 +50,19 @@ def _not_negative(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
+def _or_number(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value), float(value)
+    return tuple(value) if isinstance(value, list) else value  # of JSON, strictly no tuple by now
+
+
 Interval = Annotated[tuple[float, float], AfterValidator(_ordered)]
 PositiveInterval = Annotated[Interval, AfterValidator(_positive)]
 NonNegativeInterval = Annotated[Interval, AfterValidator(_not_negative)]
+# What is drawn again and again: [low, high], or the number that it always is.
+_OrNumber = BeforeValidator(_or_number, json_schema_input_type=float | tuple[float, float])
+PositiveDraw = Annotated[PositiveInterval, _OrNumber]
+NonNegativeDraw = Annotated[NonNegativeInterval, _OrNumber]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -19,7 +19,7 @@ from envs.quantity import (
     ProbabilityQuantity,
     RangeQuantity,
 )
-from envs.section import STRICT, PositiveInterval, Probability, Section
+from envs.section import STRICT, PositiveDraw, Probability, Section
 from envs.trace_file import check_suffix
 from mechanisms import Effort
 
@@ -49,10 +49,10 @@ class RequestConfig(Section):
     local_compute: NonNegativeQuantity = Field(
         default=6.0, description="Compute the device has for one request, compute units"
     )
-    compute_need: PositiveInterval = Field(
+    compute_need: PositiveDraw = Field(
         default=(0.5, 1.5), description="Compute need of a subtask, uniform, units"
     )
-    words: PositiveInterval = Field(
+    words: PositiveDraw = Field(
         default=(100.0, 300.0), description="Words of a subtask's answer, uniform"
     )
     private_probability: ProbabilityQuantity = Field(

@@ -148,3 +148,11 @@ def test_defaults_are_those_of_the_model() -> None:
     assert (config.experts.unit_cost, config.experts.cost_slope) == ((0.5, 3), (0.5, 1.5))
     assert (config.experts.words_per_second, config.experts.max_concurrent) == (100, None)
     assert (config.market.value, config.market.budget_per_user) == (3.8, 0.5)
+
+
+def test_a_number_in_place_of_a_range_is_always_drawn() -> None:
+    config = RequestConfig(words=200, compute_need=1.0)  # type: ignore[arg-type]
+    assert (config.words, config.compute_need) == ((200, 200), (1, 1))
+    for wrong in (0, -1.0, True, "200", [200]):
+        with pytest.raises(ValueError, match="words"):
+            RequestConfig(words=wrong)  # type: ignore[arg-type]

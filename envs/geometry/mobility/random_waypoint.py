@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from envs.arrays import Arrays, Float
 from envs.geometry.area import Area
 from envs.geometry.mobility.base import Mobility, register
-from envs.section import STRICT, NonNegativeInterval, PositiveInterval, Section
+from envs.section import STRICT, NonNegativeDraw, PositiveDraw, Section
 
 MOST_LEGS = 10_000  # of an agent in a slot
 
@@ -25,10 +25,10 @@ class RandomWaypoint(Section, Mobility):
     of a leg or several.
     """
 
-    speed_m_s: PositiveInterval = Field(
+    speed_m_s: PositiveDraw = Field(
         default=(0.5, 2.0), description="Speed of a leg, uniform, m/s"
     )
-    pause_s: NonNegativeInterval = Field(
+    pause_s: NonNegativeDraw = Field(
         default=(0.0, 60.0), description="Pause at the end of a leg, uniform, s"
     )
     start_at: Literal["stationary", "placement"] = Field(
