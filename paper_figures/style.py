@@ -97,6 +97,8 @@ _POLICIES = {
     "nash": PolicyStyle("Equilibrium (full information)", "#AA4499", (0, (3, 1, 1, 1)), "*"),
     "optimum": PolicyStyle("Social optimum", "#441100", (0, (8, 1)), "d"),
     "better_response": PolicyStyle("Better response", "#EE7733", (0, (6, 2)), "P"),
+    "crowd": PolicyStyle("Crowd", "#CC3311", (0, (6, 1, 1, 1, 3, 1)), "x"),
+    "mean_field": PolicyStyle("Mean-field equilibrium", "#332288", (0, (2, 2)), (8, 2, 0)),
     "greedy": PolicyStyle("Greedy", "#882255", (0, (4, 1, 1, 1, 1, 1)), "X"),
     "load_aware": PolicyStyle("Shortest queue", "#33BBEE", (0, (6, 1, 2, 1)), "1"),
     "round_robin": PolicyStyle("Round robin", "#777777", (0, (1, 0.6)), "+"),

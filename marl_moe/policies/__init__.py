@@ -5,6 +5,7 @@
 """
 
 from marl_moe.policies.base import POLICIES, Actions, Policy, make, register
+from marl_moe.policies.crowd import Crowd
 from marl_moe.policies.equilibrium import BetterResponse, Nash
 from marl_moe.policies.heuristics import Heuristic, best_expert
 from marl_moe.policies.optimum import Optimum
@@ -13,6 +14,7 @@ __all__ = [
     "POLICIES",
     "Actions",
     "BetterResponse",
+    "Crowd",
     "Heuristic",
     "Nash",
     "Optimum",

@@ -7,11 +7,14 @@ policy that thinks ahead may do better.
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from envs import Slot
 from marl_moe.policies.base import Actions, register
 from marl_moe.policies.delivered_game import game_of
 from marl_moe.policies.heuristics import Heuristic, best_expert, greatest_by_lot
+
+Gains = NDArray[np.floating]
 
 
 @register("better_response")
@@ -45,17 +48,11 @@ class BetterResponse(Heuristic):
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
         candidates, occupancy = slot.conditions.candidates, slot.conditions.occupancy
-        last = candidates.column(occupancy.last_expert)
         load = occupancy.load if self.load == "last" else occupancy.recent_load
         mine = occupancy.last_expert[..., None] == candidates.expert
         others = np.maximum(candidates.of(load) - mine, 0)
-        gain = np.where(slot.mask[..., :-1], slot.expected_gain(others + 1), -np.inf)
-        best = gain.max(axis=-1)
-        staying = np.take_along_axis(gain, np.maximum(last, 0)[..., None], axis=-1)[..., 0]
-        stays = (last >= 0) & (staying > 0) & (staying >= 0.3 * best)
-        stays &= self.rng.random(last.shape) >= self.response_probability
-        chosen = np.where(best > 0, greatest_by_lot(gain, self.rng), slot.num_candidates)
-        return allowed_actions(slot, np.where(stays, last, chosen), self.rng)
+        gain = slot.expected_gain(others + 1)
+        return with_inertia(slot, gain, 0.3, self.response_probability, self.rng)
 
 
 @register("nash")
@@ -79,6 +76,38 @@ class Nash(Heuristic):
         chosen, self.converged = game.equilibrium(game.alone())
         self.regret = game.regret(chosen)
         return allowed_actions(slot, chosen, self.rng)
+
+
+def with_inertia(
+    slot: Slot,
+    gain: Gains,
+    threshold: float,
+    response_probability: float,
+    rng: np.random.Generator,
+) -> Actions:
+    """Return the best candidates of users, some of whom stay with what served them last.
+
+    A user stays, but with `response_probability`, if that gives something and at least `threshold`
+    of the best gain. It abandons where no gain is positive.
+
+    Args:
+        slot: the slot.
+        gain: (N, U, C) gain expected of each candidate, masked or not, credits.
+        threshold: least share of the best gain at which a user stays.
+        response_probability: probability of responding rather than staying.
+        rng: draws which users stay, and among candidates of equal gain.
+
+    Returns:
+        Allowed actions, (N, U).
+    """
+    last = slot.conditions.candidates.column(slot.conditions.occupancy.last_expert)
+    gain = np.where(slot.mask[..., :-1], gain, -np.inf)
+    best = gain.max(axis=-1)
+    staying = np.take_along_axis(gain, np.maximum(last, 0)[..., None], axis=-1)[..., 0]
+    stays = (last >= 0) & (staying > 0) & (staying >= threshold * np.maximum(best, 0))
+    stays &= rng.random(last.shape) >= response_probability
+    chosen = np.where(best > 0, greatest_by_lot(gain, rng), slot.num_candidates)
+    return allowed_actions(slot, np.where(stays, last, chosen), rng)
 
 
 def allowed_actions(slot: Slot, chosen: Actions, rng: np.random.Generator) -> Actions:

@@ -109,12 +109,7 @@ class Greedy(Heuristic):
 
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
-        gain = slot.expected_gain()
-        chosen = best_expert(slot, gain, self.rng)
-        column = np.minimum(chosen, slot.num_candidates - 1)
-        expected = np.take_along_axis(gain, column[..., None], axis=-1)[..., 0]
-        worthwhile = (expected > 0) | ~slot.mask[..., -1]
-        return np.where(worthwhile, chosen, slot.num_candidates)
+        return best_worthwhile(slot, slot.expected_gain(), self.rng)
 
 
 @register("round_robin")
@@ -190,6 +185,24 @@ def best_expert(slot: Slot, score: NDArray, rng: np.random.Generator | None = No
     score = np.where(may, score, -np.inf)
     best = score.argmax(axis=-1) if rng is None else greatest_by_lot(score, rng)
     return np.where(may.any(axis=-1), best, slot.num_candidates)
+
+
+def best_worthwhile(slot: Slot, gain: NDArray, rng: np.random.Generator) -> Actions:
+    """Return the candidate of highest gain; abandoning, where a user may, if none is positive.
+
+    Args:
+        slot: the slot.
+        gain: (N, U, C) gain over abandoning, credits.
+        rng: draws among those that are equal.
+
+    Returns:
+        Allowed actions, (N, U).
+    """
+    chosen = best_expert(slot, gain, rng)
+    column = np.minimum(chosen, slot.num_candidates - 1)
+    expected = np.take_along_axis(gain, column[..., None], axis=-1)[..., 0]
+    worthwhile = (expected > 0) | ~slot.mask[..., -1]
+    return np.where(worthwhile, chosen, slot.num_candidates)
 
 
 def greatest_by_lot(score: NDArray, rng: np.random.Generator) -> Actions:

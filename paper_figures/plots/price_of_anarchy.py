@@ -24,6 +24,8 @@ OPTIMUM, EQUILIBRIUM = "optimum", "nash"
 DECENTRALISED = (
     *LEARNED,
     "better_response",
+    "crowd",
+    "mean_field",
 )  # policies of users who do not see each other's choice
 ANARCHY, IGNORANCE = "Price of anarchy", "Price of ignorance"
 

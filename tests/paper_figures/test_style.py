@@ -31,6 +31,8 @@ KNOWN = (
         "nash",
         "optimum",
         "better_response",
+        "crowd",
+        "mean_field",
     ),
     *("greedy", "load_aware", "round_robin", "topic_match", "max_snr"),
 )
@@ -81,13 +83,15 @@ def test_the_papers_policies_have_readable_names() -> None:
 
 
 def test_equilibria_and_heuristics_have_readable_names() -> None:
-    assert {policy: policy_style(policy).label for policy in KNOWN[4:13]} == {
+    assert {policy: policy_style(policy).label for policy in KNOWN[4:15]} == {
         "rllib_sac": "RLlib SAC",
         "ppo": "PPO",
         "dqn": "DQN",
         "nash": "Equilibrium (full information)",
         "optimum": "Social optimum",
         "better_response": "Better response",
+        "crowd": "Crowd",
+        "mean_field": "Mean-field equilibrium",
         "greedy": "Greedy",
         "load_aware": "Shortest queue",
         "round_robin": "Round robin",

@@ -18,9 +18,8 @@ from marl_moe.experiment.spec.policies import (
     PolicyOfRun,
     RegisteredPolicy,
 )
-from marl_moe.experiment.study.tuning import tuned_better_response
+from marl_moe.experiment.study.tuning import TUNERS
 from marl_moe.policies.base import Actions, Policy, made
-from marl_moe.policies.equilibrium import BetterResponse
 from marl_moe.seeds import policy_generator
 from marl_moe.sources import module_of
 
@@ -30,7 +29,7 @@ def compared_policy(
 ) -> Policy:
     """Make the policy of an entry, named as the entry says.
 
-    Better response is tuned to this world, unless the entry gives parameters of it.
+    One that `TUNERS` names is tuned to this world, unless the entry gives parameters of it.
 
     Args:
         entry: the entry.
@@ -46,9 +45,9 @@ def compared_policy(
     rng = policy_generator(entry.shown_as, seed)
     policy: Policy
     match entry:
-        case RegisteredPolicy(name=BetterResponse.name) if not entry.parameters:
+        case RegisteredPolicy(name=name) if name in TUNERS and not entry.parameters:
             mechanism = mechanisms.make(**spec.mechanism.parameters())
-            policy = tuned_better_response(spec.evaluated_env(), mechanism, seed, rng)
+            policy = TUNERS[name](spec.evaluated_env(), mechanism, seed, rng)
         case RegisteredPolicy():
             policy = entry.make(rng)
         case ImportedPolicy():

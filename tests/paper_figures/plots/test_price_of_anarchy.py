@@ -241,7 +241,8 @@ def test_what_is_missing_is_named(contention: Tables) -> None:
     with pytest.raises(CannotDraw, match="no rows of policy 'optimum', 'nash'"):
         summarise({"evaluation": evaluation.query("policy not in ('nash', 'optimum')")})
     with pytest.raises(
-        CannotDraw, match="none of the policies sac, rllib_sac, ppo, dqn, better_response"
+        CannotDraw,
+        match="none of the policies sac, rllib_sac, ppo, dqn, better_response, crowd, mean_field",
     ):
         summarise({"evaluation": evaluation.query("policy in ('nash', 'optimum', 'greedy')")})
     with pytest.raises(CannotDraw, match="num_users 16 alone"):

@@ -1,0 +1,73 @@
+"""A rule for users in a crowd: the gain expected at the loads that others may make."""
+
+import numpy as np
+
+from envs import Slot
+from marl_moe.policies import poisson_load
+from marl_moe.policies.base import Actions, register
+from marl_moe.policies.equilibrium import with_inertia
+from marl_moe.policies.heuristics import Heuristic
+
+
+@register("crowd")
+class Crowd(Heuristic):
+    """Best response to a load of others that is Poisson distributed about what was seen of it.
+
+    The mean number of others at expert e is
+
+        (1 - a) (w load_e + (1 - w) recent_load_e) + a (U - 1) attraction_e
+
+    where the loads are those of the last slot and of late, without the user itself, and attraction_e
+    is the share of requests that e would draw if users chose by competence alone. The user stays
+    with the expert that served it last while that gives at least `threshold` of the best gain, and
+    otherwise, or with `response_probability`, takes the best.
+
+    Args:
+        rng: draws which users stay, and among those that are equal.
+        attraction: a, weight of what competence lets expect against what was seen, 0..1.
+        last: w, weight of the last slot's load against the average over past slots, 0..1.
+        threshold: least share of the best gain at which a user stays, 0..1.
+        response_probability: probability of responding rather than staying, 0..1.
+
+    Raises:
+        ValueError: one of them lies outside 0..1.
+    """
+
+    name = "crowd"
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        attraction: float = 0.3,
+        last: float = 0.3,
+        threshold: float = 0.8,
+        response_probability: float = 0.2,
+    ) -> None:
+        super().__init__(rng)
+        given = {
+            "attraction": attraction,
+            "last": last,
+            "threshold": threshold,
+            "response_probability": response_probability,
+        }
+        for key, value in given.items():
+            if not 0 <= value <= 1:
+                raise ValueError(f"{key} should lie in 0..1, got {value}")
+        self.attraction, self.last = attraction, last
+        self.threshold, self.response_probability = threshold, response_probability
+        self.setting = " ".join(f"{key}={value}" for key, value in given.items())
+
+    def act(self, slot: Slot) -> Actions:
+        """Return actions, (N, U)."""
+        gain = poisson_load.expected_gain(slot, self._others(slot))
+        return with_inertia(slot, gain, self.threshold, self.response_probability, self.rng)
+
+    def _others(self, slot: Slot) -> np.ndarray:
+        """Return the mean number of others expected at each candidate, (N, U, C)."""
+        conditions, occupancy = slot.conditions, slot.conditions.occupancy
+        candidates = conditions.candidates
+        seen = self.last * occupancy.load + (1 - self.last) * occupancy.recent_load
+        mine = occupancy.last_expert[..., None] == candidates.expert
+        seen = np.maximum(candidates.of(seen.astype(np.float32)) - mine, 0)
+        drawn = (slot.num_users - 1) * candidates.of(conditions.attraction.astype(np.float32))
+        return (1 - self.attraction) * seen + self.attraction * drawn

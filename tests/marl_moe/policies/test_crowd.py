@@ -1,0 +1,111 @@
+"""The rule for a crowd, against its definition and against rules that expect nothing of others."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import mechanisms
+from envs import (
+    ChannelConfig,
+    ExpertConfig,
+    ObservationConfig,
+    RequestConfig,
+    World,
+    WorldConfig,
+)
+from marl_moe.experiment.study.evaluation import mean_gain
+from marl_moe.policies import BetterResponse, Crowd, make
+from marl_moe.policies.poisson_load import TAIL
+from marl_moe.testing import check_policy
+
+CROWDED = WorldConfig(
+    num_users=8,
+    num_experts=6,
+    requests=RequestConfig(num_transferred=1, zipf_exponent=1, topic_persistence=0.8),
+    channel=ChannelConfig(process="gauss_markov", correlation=0.9),
+)
+WORLDS = 10
+
+
+def crowded(config: WorldConfig, mechanism: str = "none", slots: int = 4) -> World:
+    world = World(config, WORLDS, seed=0, mechanism=mechanisms.make(mechanism))
+    policy = make("random", np.random.default_rng(0))
+    for _ in range(slots):
+        world.step(policy.act(world.slot))
+    return world
+
+
+@pytest.mark.parametrize("mechanism", ["none", "posted_price"])
+def test_who_responds_takes_the_best_of_the_gains_expected_at_the_loads_of_its_formula(
+    mechanism: str,
+) -> None:
+    world, a, w = crowded(CROWDED, mechanism), 0.4, 0.25
+    chosen = Crowd(np.random.default_rng(0), a, w, response_probability=1.0).act(world.slot)
+    slot, occupancy = world.slot, world.occupancy
+    at_load = np.stack([slot.expected_gain(load) for load in range(1, 9)])
+    for n, u in np.ndindex(chosen.shape):
+        expected = np.full(7, -np.inf)
+        expected[6] = 0.0
+        for e in np.flatnonzero(slot.mask[n, u, :6]):
+            mine = float(occupancy.last_expert[n, u] == e)
+            seen = w * occupancy.load[n, e] + (1 - w) * occupancy.recent_load[n, e] - mine
+            others = (1 - a) * max(seen, 0.0) + a * 7 * world.population.attraction[n, e]
+            law = stats.poisson.pmf(np.arange(8), others)
+            law[7] = stats.poisson.sf(6, others)
+            expected[e] = law @ at_load[:, n, u, e]
+        assert expected[chosen[n, u]] >= expected.max() - 10 * TAIL
+    assert (chosen < 6).mean() > 0.3
+
+
+def test_without_a_chance_to_respond_users_stay_where_the_threshold_lets_them() -> None:
+    world = crowded(CROWDED)
+    stayed = {}
+    for threshold in (0.0, 0.5, 1.0):
+        policy = Crowd(np.random.default_rng(0), threshold=threshold, response_probability=0.0)
+        stayed[threshold] = (policy.act(world.slot) == world.occupancy.last_expert).mean()
+    assert stayed[0.0] > stayed[0.5] > stayed[1.0]
+
+
+def test_one_user_alone_does_what_greedy_does() -> None:
+    config = replace(CROWDED, num_users=1)
+    for mechanism in ("none", "posted_price"):
+        world = crowded(config, mechanism, slots=3)
+        crowd = Crowd(np.random.default_rng(0), response_probability=1.0).act(world.slot)
+        greedy = make("greedy", np.random.default_rng(1)).act(world.slot)
+        np.testing.assert_array_equal(crowd, greedy)
+
+
+def test_lists_of_all_experts_change_nothing() -> None:
+    listed = replace(CROWDED, observation=ObservationConfig(candidates=6))
+    whole, lists = (
+        Crowd(np.random.default_rng(0)).act(crowded(config).slot) for config in (CROWDED, listed)
+    )
+    np.testing.assert_array_equal(whole, lists)
+
+
+def test_sixteen_users_gain_more_than_by_better_response_and_by_greedy() -> None:
+    config = replace(
+        CROWDED, num_users=16, num_experts=30, experts=ExpertConfig(words_per_second=None)
+    )
+    free = mechanisms.make("none")
+    rules = (
+        Crowd(np.random.default_rng(0)),
+        BetterResponse(np.random.default_rng(0), 1.0, "recent"),
+        make("greedy", np.random.default_rng(0)),
+    )
+    crowd, better, greedy = (mean_gain(rule, config, free, seed=5, num_worlds=24) for rule in rules)
+    assert crowd > better + 0.04
+    assert better > greedy + 0.2
+
+
+@pytest.mark.parametrize("key", ["attraction", "last", "threshold", "response_probability"])
+def test_a_parameter_out_of_range_is_named(key: str) -> None:
+    for value in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match=f"{key} should lie in 0..1, got {value}"):
+            make("crowd", np.random.default_rng(0), **{key: value})
+
+
+def test_it_is_a_policy() -> None:
+    check_policy("crowd", attraction=1.0, last=0.0, threshold=0.0, response_probability=0.5)

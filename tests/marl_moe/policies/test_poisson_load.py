@@ -1,0 +1,124 @@
+"""The gain at an uncertain load, against what the world delivers at loads that are drawn."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import mechanisms
+from envs import (
+    ChannelConfig,
+    ExpertConfig,
+    MarketConfig,
+    ObservationConfig,
+    RequestConfig,
+    RewardConfig,
+    Slot,
+    World,
+    WorldConfig,
+)
+from envs.delivery import deliver
+from envs.transfers import Transfers
+from marl_moe.policies import poisson_load
+
+USERS, EXPERTS, WORLDS, DRAWS = 13, 3, 4, 600
+MEANS = np.array([0.8, 1.5, 4.0])
+# everybody's work is the mean
+ALIKE = RequestConfig(
+    num_transferred=1, num_topics=1, words=(200.0, 200.0), compute_need=(1.0, 1.0)
+)
+BUSY = WorldConfig(
+    num_users=USERS,
+    num_experts=EXPERTS,
+    requests=ALIKE,
+    channel=ChannelConfig(bandwidth_hz=4000.0),
+    experts=ExpertConfig(words_per_second=150.0, mean_competence=0.9, own_competence=(0.8, 1.0)),
+)
+# all channels are the same, so that those beside a user decline where it is declined
+PAID = replace(
+    BUSY,
+    channel=ChannelConfig(bandwidth_hz=4000.0, snr_db=(12.0, 12.0)),
+    experts=replace(BUSY.experts, unit_cost=(0.1, 0.5), cost_slope=(0.1, 0.5)),
+)
+KINDS = {
+    "batch": (BUSY, "none"),
+    "no computing": (replace(BUSY, experts=replace(BUSY.experts, words_per_second=None)), "none"),
+    "total power": (replace(BUSY, channel=replace(BUSY.channel, access="total_power")), "none"),
+    "bit errors": (replace(BUSY, channel=replace(BUSY.channel, ber="snr")), "none"),
+    "places": (replace(BUSY, experts=replace(BUSY.experts, max_concurrent=2)), "none"),
+    "delay costs": (replace(BUSY, reward=RewardConfig(credits_per_second=0.1)), "none"),
+    "bought": (PAID, "posted_price"),
+    "enforced": (replace(PAID, market=MarketConfig(effort="enforced")), "posted_price"),
+    "fixed costs": (replace(PAID, reward=RewardConfig(downlink_energy="edge_device")), "cost_plus"),
+}
+
+
+def slot_of(config: WorldConfig, mechanism: str = "none") -> Slot:
+    world = World(config, WORLDS, seed=2, mechanism=mechanisms.make(mechanism))
+    for _ in range(2):
+        crowded = np.tile(np.arange(config.num_users) % 2, (WORLDS, 1))
+        world.step(crowded)  # leaves backlogs at experts 0 and 1
+    return world.slot
+
+
+def delivered(slot: Slot, expert: int, rng: np.random.Generator) -> np.ndarray:
+    """Gain of user 0 at an expert beside others drawn by Poisson's law, (WORLDS, DRAWS)."""
+    gains = []
+    for _ in range(DRAWS):
+        others = np.minimum(rng.poisson(MEANS[expert], WORLDS), USERS - 1)
+        requested = np.arange(USERS) <= others[:, None]
+        drawn = replace(slot, lots=rng.random(slot.lots.shape))
+        column = np.full(requested.shape, expert)
+        gains.append(deliver(Transfers.of(drawn, column, requested)).gain[:, 0])
+    return np.array(gains).T
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_the_mean_of_what_is_delivered_beside_as_many_as_poissons_law_draws(
+    kind: str,
+) -> None:
+    slot, rng = slot_of(*KINDS[kind]), np.random.default_rng(0)
+    expected = poisson_load.expected_gain(slot, np.broadcast_to(MEANS, (WORLDS, USERS, EXPERTS)))
+    varied = 0
+    for expert in range(EXPERTS):
+        gains = delivered(slot, expert, rng)
+        error = gains.std(axis=1) / np.sqrt(DRAWS)
+        off = np.abs(expected[:, 0, expert] - gains.mean(axis=1))
+        assert (off <= 4.5 * error + 2 * poisson_load.TAIL).all(), (expert, off, error)
+        varied += gains.std() > 0.01
+    assert varied >= 2  # an expert with a backlog may decline all
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_beside_nobody_it_is_the_prospect_of_a_user_alone(kind: str) -> None:
+    slot = slot_of(*KINDS[kind])
+    nobody = np.zeros((WORLDS, 1, EXPERTS))
+    np.testing.assert_array_equal(poisson_load.expected_gain(slot, nobody), slot.expected_gain(1))
+
+
+def test_a_user_without_others_is_alone_whatever_load_is_expected() -> None:
+    slot = slot_of(replace(BUSY, num_users=1))
+    crowd = np.full((WORLDS, 1, EXPERTS), 5.0)
+    np.testing.assert_array_equal(poisson_load.expected_gain(slot, crowd), slot.expected_gain(1))
+
+
+def test_lists_of_all_experts_give_what_no_lists_give() -> None:
+    listed = replace(BUSY, observation=ObservationConfig(candidates=EXPERTS))
+    means = np.broadcast_to(MEANS, (WORLDS, USERS, EXPERTS))
+    whole, lists = (poisson_load.expected_gain(slot_of(config), means) for config in (BUSY, listed))
+    np.testing.assert_allclose(lists, whole, rtol=1e-6)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.1, 1.0, 7.5])
+def test_numbers_above_those_told_apart_are_rare_or_impossible(mean: float) -> None:
+    for limit in (0, 1, 5, 40):
+        most = poisson_load.most_others(mean, limit)
+        assert most <= limit
+        if most < limit:
+            assert stats.poisson.sf(most, mean) <= poisson_load.TAIL
+            assert most == 0 or stats.poisson.sf(most - 1, mean) > poisson_load.TAIL
+        law = stats.poisson.pmf(np.arange(most + 1), mean)
+        law[-1] = stats.poisson.sf(most - 1, mean)
+        probability = poisson_load.poisson(np.full((2, 1, 3), mean, np.float32), most)
+        np.testing.assert_allclose(probability[:, 1, 0, 2], law, atol=1e-6)
