@@ -30,10 +30,10 @@ from envs.groups import (
     members,
     size,
 )
+from envs.idle_keys import check_groups_matter, check_sections_matter
 from envs.quantity import Each, PositiveOrNull
 from envs.section import STRICT, Section
 from envs.sections import (
-    OF_DRAWS,
     ExpertConfig,
     MarketConfig,
     ObservationConfig,
@@ -159,32 +159,17 @@ class WorldConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _groups_matter(self) -> Self:
+    def _keys_matter(self) -> Self:
         private = self.bounds["private_probability"].greatest
         if self.requests.num_transferred is not None and private > 0:
             raise ValueError(
                 "requests.num_transferred fixes what is transferred, so private_probability must "
                 "be 0 in every group"
             )
-        for name, given in (self.user_groups or {}).items():
-            for key in OF_DRAWS:
-                if self.requests.trace is not None and key in given:
-                    raise ValueError(
-                        f"user_groups.{name}.{key} has no effect beside requests.trace"
-                    )
-        experts = self.experts
-        idle: dict[str, str] = {}
-        if experts.competence is not None:
-            beside = "beside experts.competence, a measured table"
-            idle |= dict.fromkeys(("own_competence", "other_competence"), beside)
-        if experts.cost_report != "scaled":
-            idle["report_factor"] = f"with experts.cost_report: {experts.cost_report}"
-        if self.reward.downlink_energy == "user":
-            idle["energy_cost"] = "with reward.downlink_energy: user"
-        for name, given in (self.expert_groups or {}).items():
-            for key in given:
-                if key in idle:
-                    raise ValueError(f"expert_groups.{name}.{key} has no effect {idle[key]}")
+        check_sections_matter(self.experts, self.reward)
+        check_groups_matter(
+            self.user_groups, self.expert_groups, self.requests, self.experts, self.reward
+        )
         return self
 
     @model_validator(mode="after")

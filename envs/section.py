@@ -106,6 +106,12 @@ class Section:
         return value
 
 
+def default_of(section: Section, key: str) -> Any:
+    """Return the default of a key of a section."""
+    kind: Any = type(section)
+    return kind.__pydantic_fields__[key].default
+
+
 def _gone(
     section: Any, given: Mapping[Any, Any], path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], str, Any]]:

@@ -6,7 +6,7 @@ prices unspecified: the defaults of those are assumptions, calibrated to its Fig
 quantities (`envs.quantity`) may differ from agent to agent; groups (`envs.groups`) change them.
 """
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 from pydantic.dataclasses import dataclass
@@ -19,7 +19,7 @@ from envs.quantity import (
     ProbabilityQuantity,
     RangeQuantity,
 )
-from envs.section import STRICT, PositiveDraw, Probability, Section
+from envs.section import STRICT, PositiveDraw, Probability, Section, default_of
 from envs.trace_file import check_suffix
 from mechanisms import Effort
 
@@ -83,9 +83,8 @@ class RequestConfig(Section):
         if self.trace is None:
             return self
         check_suffix(self.trace)
-        kind: Any = type(self)
         for key in OF_DRAWS:
-            if getattr(self, key) != kind.__pydantic_fields__[key].default:
+            if getattr(self, key) != default_of(self, key):
                 raise ValueError(f"{key} has no effect with trace: {self.trace}; leave it out")
         return self
 
@@ -101,6 +100,11 @@ class RequestConfig(Section):
             raise ValueError(
                 "num_transferred fixes what is transferred, so private_probability must be 0 "
                 "beside it"
+            )
+        if self.local_compute != default_of(self, "local_compute"):
+            raise ValueError(
+                f"local_compute has no effect with num_transferred: {self.num_transferred}; leave "
+                f"it out, or at its default, {default_of(self, 'local_compute'):g}"
             )
         return self
 

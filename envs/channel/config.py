@@ -13,7 +13,7 @@ from envs.channel.process import ChannelProcess
 from envs.channel.registry import CHANNELS, clips, keys_read, make
 from envs.geometry.config import GeometryConfig
 from envs.quantity import PositiveQuantity
-from envs.section import STRICT, Interval, Probability, Section
+from envs.section import STRICT, Interval, Probability, Section, default_of
 
 # Keys that matter to a process alone: one that does not read them refuses them.
 OF_PROCESS = (
@@ -111,13 +111,19 @@ class ChannelConfig(Section):
             for key, value in (("split", "min_delay"), ("ber", "snr")):
                 if getattr(self, key) == value:
                     raise ValueError(f"access: total_power cannot be combined with {key}: {value}")
-        if self.ber != "snr" and self.modulation != "qpsk":
+        if self.ber != "snr" and self._given("modulation"):
             raise ValueError(f"modulation has no effect with ber: {self.ber}; use ber: snr")
-        kind: Any = type(self)
+        if self.ber != "qam" and self._given("target_ber"):
+            raise ValueError(f"target_ber has no effect with ber: {self.ber}; use ber: qam")
         read = keys_read(self.process, OF_PROCESS)
         for key in OF_PROCESS:
-            if key not in read and getattr(self, key) != kind.__pydantic_fields__[key].default:
+            if key not in read and self._given(key):
                 raise ValueError(_without_effect(key, self.process))
+        if self.correlation is not None and self._given("decorrelation_distance_m"):
+            raise ValueError(
+                "decorrelation_distance_m has no effect with correlation; leave it out, or give "
+                "speed_m_s in place of correlation"
+            )
         try:
             process = self.made()
         except (TypeError, ValueError) as error:
@@ -127,6 +133,10 @@ class ChannelConfig(Section):
         if self.ber == "snr":
             self._check_modulation(process)
         return self
+
+    def _given(self, key: str) -> bool:
+        """Return whether a key has another value than by default."""
+        return bool(getattr(self, key) != default_of(self, key))
 
     def _check_modulation(self, process: ChannelProcess) -> None:
         """Raise ValueError where a fixed modulation does not go with the other keys."""

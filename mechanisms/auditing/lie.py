@@ -118,7 +118,12 @@ def allocates(truth: Market) -> bool:
     return truth.users is not None
 
 
+def has_pairs(truth: Market) -> bool:
+    """Return whether users report of candidates, as to a mechanism that allocates."""
+    return truth.users is not None and truth.users.num_columns > 0
+
+
 def has_limits(truth: Market) -> bool:
     """Return whether users need band, and every expert has a limit of it."""
-    needed = truth.users is not None and truth.users.band_is_known
+    needed = has_pairs(truth) and truth.users_for("an audit").band_is_known
     return needed and bool(np.isfinite(truth.bandwidth_limit).all())

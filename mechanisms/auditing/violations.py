@@ -36,7 +36,11 @@ def violations(report: AuditReport, claims: Claims, tolerance: float = 1e-6) -> 
             if claimed in (name, name.partition(".")[0]):
                 says = f"claims incentive compatibility of {claimed}, and {name} was not searched"
                 found.append((False, says))
-        if not measured and side in report.agents:
+        if side not in report.agents:
+            says = f"claims incentive compatibility of {claimed}, and {_absent(side)}"
+            found.append((False, says))
+            continue
+        if not measured:
             continue  # in these markets nobody has it to report
         name, most = max(
             ((name, field.max) for name, field in measured),
@@ -50,9 +54,10 @@ def violations(report: AuditReport, claims: Claims, tolerance: float = 1e-6) -> 
         found.append((most <= tolerance, says))
     for side in sorted(claims.individually_rational):
         least = report.min_utility.get(side, np.nan)
-        says = (
-            f"claims individual rationality of {side}, and one has utility {least:.6g} credits/slot"
-        )
+        found_of_side = f"one has utility {least:.6g} credits/slot"
+        if side not in report.min_utility:
+            found_of_side = _absent(side)
+        says = f"claims individual rationality of {side}, and {found_of_side}"
         found.append((least >= -tolerance, says))
     if claims.budget_balanced:
         least = report.budget_balance_min
@@ -72,3 +77,7 @@ def violations(report: AuditReport, claims: Claims, tolerance: float = 1e-6) -> 
         says = f"claims efficiency, and its welfare is {ratio:.6g} of the optimum"
         found.append((abs(ratio - 1) <= tolerance, says))
     return [f"{report.mechanism} {says}" for holds, says in found if not holds]
+
+
+def _absent(side: str) -> str:
+    return f"no {side.replace('_', ' ')} were measured in these markets"

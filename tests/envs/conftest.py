@@ -68,7 +68,7 @@ def _requests(draw: DrawFn) -> RequestConfig:
         num_topics=draw(st.integers(1, 6)),
         num_transferred=fixed,
         private_probability=0.0 if fixed else draw(st.sampled_from([0.0, 0.3])),
-        local_compute=draw(st.sampled_from([0.0, 2.0, 6.0])),
+        local_compute=6.0 if fixed else draw(st.sampled_from([0.0, 2.0, 6.0])),
         arrival_probability=draw(st.sampled_from([1.0, 0.5])),
         zipf_exponent=draw(st.sampled_from([0.0, 1.0])),
         topic_persistence=draw(st.sampled_from([0.0, 0.8])),
@@ -232,8 +232,12 @@ def _mixed(draw: DrawFn) -> WorldConfig:
             if config.reward.downlink_energy == "user":
                 for group in groups.values():
                     group.pop("energy_cost", None)
+            if config.requests.num_transferred is not None:
+                for group in groups.values():
+                    group.pop("local_compute", None)
             given = {side: groups, number: count}
-            if side == "user_groups":  # beside users of all kinds a joule needs a price
+            paid_by_experts = config.reward.downlink_energy == "edge_device"
+            if side == "user_groups" and paid_by_experts:  # differing users need one
                 given["experts"] = replace(config.experts, energy_cost=2.0)
             config = replace(config, **given)
     return config

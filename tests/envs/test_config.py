@@ -120,6 +120,40 @@ def test_fields_that_contradict_each_other_are_refused_by_name() -> None:
         ExpertConfig(pool_seed=1, resample="episode")
 
 
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"target_ber": 1e-3}, "target_ber has no effect with ber: none; use ber: qam"),
+        ({"target_ber": 1e-3, "ber": "snr"}, "target_ber has no effect with ber: snr"),
+        (
+            {"process": "gauss_markov", "correlation": 0.5, "decorrelation_distance_m": 9.0},
+            "decorrelation_distance_m has no effect with correlation; leave it out",
+        ),
+    ],
+)
+def test_a_key_of_the_channel_without_effect_is_refused(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ChannelConfig(**keys)
+
+
+def test_compute_of_devices_is_refused_where_it_does_not_decide_what_is_transferred() -> None:
+    message = "local_compute has no effect with num_transferred: 1; leave it out, or at its defau"
+    with pytest.raises(ValueError, match=message):
+        RequestConfig(num_transferred=1, local_compute=2.0)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        WorldConfig(),
+        WorldConfig(requests=RequestConfig(num_transferred=1)),
+        WorldConfig(channel=ChannelConfig(process="gauss_markov", correlation=0.5)),
+    ],
+)
+def test_defaults_without_effect_may_be_written_out(config: WorldConfig) -> None:
+    assert WorldConfig(**config.as_dict()) == config
+
+
 def test_a_config_survives_the_way_through_plain_dictionaries() -> None:
     config = WorldConfig(num_users=3, channel=ChannelConfig(process="gauss_markov", speed_m_s=1.5))
     assert WorldConfig(**config.as_dict()) == config

@@ -294,6 +294,25 @@ def test_a_world_of_groups_goes_on_from_its_state_to_the_bit() -> None:
             {"expert_groups": {"a": {"count": 1, "report_factor": 2.0}}},
             "expert_groups.a.report_factor has no effect with experts.cost_report: truthful",
         ),
+        (
+            {
+                "user_groups": {"a": {"count": 1, "local_compute": 2.0}},
+                "requests": {"num_transferred": 1},
+            },
+            "user_groups.a.local_compute has no effect with requests.num_transferred: 1",
+        ),
+        (
+            {"experts": {"energy_cost": 2.0}},
+            "experts.energy_cost has no effect with reward.downlink_energy: user; leave it out",
+        ),
+        (
+            {"experts": {"energy_cost": {"each": [2.0, 1.0]}}, "num_experts": 2},
+            "experts.energy_cost has no effect with reward.downlink_energy: user",
+        ),
+        (
+            {"experts": {"report_factor": 2.0, "cost_report": "strategic"}},
+            "experts.report_factor has no effect with experts.cost_report: strategic; leave it out",
+        ),
         ({"experts": {"topics": [7]}}, r"topics of experts should lie in 0..5 .* got 7"),
         ({"expert_groups": {"a": {"count": 2, "topics": [-1]}}}, r"expert_groups.a.topics"),
         (

@@ -9,6 +9,7 @@ import pytest
 import mechanisms
 import mechanisms.testing
 from mechanisms import AuditReport, Claims, FieldRegret, Misreport
+from mechanisms.effort import EFFORTS, Effort
 
 EVERYTHING = Claims(
     strategic=frozenset({"edge_devices", "users"}),
@@ -88,7 +89,7 @@ def test_a_spotless_report_contradicts_nothing_and_a_bad_one_nothing_that_is_not
         ({"welfare_ratio": np.nan}, "efficiency.* nan of the optimum"),
         (
             {"fields": regret(edge_devices__costs=0.0), "agents": {"edge_devices": 1}},
-            "compatibility of users, .* nan credits",
+            "compatibility of users, and no users were measured in these markets",
         ),
     ],
 )
@@ -100,6 +101,34 @@ def test_each_claim_that_is_contradicted_is_told_with_the_number(
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(found[0])
     assert found[0].startswith("saint claims ")
+
+
+@pytest.mark.parametrize(("users", "experts"), [(2, 0), (0, 2), (0, 0)])
+@pytest.mark.parametrize("effort", EFFORTS)
+@pytest.mark.parametrize("name", mechanisms.names())
+@pytest.mark.filterwarnings("error")
+def test_markets_without_a_side_are_audited_and_claims_on_it_are_not_supported(
+    name: str, effort: Effort, users: int, experts: int
+) -> None:
+    mechanism = mechanisms.make(name)
+    market = mechanisms.testing.draw_market(0, users=users, experts=experts, effort=effort)
+    rng = np.random.default_rng(0)
+    report = mechanisms.audit(mechanism, market, rng=rng, misreports=5, grid_markets=1)
+    sides = {"edge_devices": experts} | ({"users": users} if mechanism.allocates else {})
+    assert set(report.agents) == {side for side, number in sides.items() if number}
+    if not (users and experts):
+        assert not mechanism.allocates or report.welfare == 0
+
+    claims = mechanism.claims.under(effort)
+    claimed = {one.partition(".")[0] for one in claims.incentive_compatible}
+    claimed |= claims.individually_rational
+    says = mechanisms.violations(report, mechanism.claims)
+    assert not any("nan" in line for line in says)
+    for side in sides:
+        absent = [
+            line for line in says if f"no {side.replace('_', ' ')} were measured in these" in line
+        ]
+        assert bool(absent) == (side in claimed and not sides[side])
 
 
 def test_where_effort_is_bought_nothing_contradicts_claims_of_enforced_effort() -> None:

@@ -14,7 +14,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from pydantic import TypeAdapter, ValidationError
 
 import mechanisms
-from envs import ChannelConfig, RequestConfig, WorldConfig
+from envs import ChannelConfig, ExpertConfig, RequestConfig, WorldConfig
 from envs.channel import Arrays, ChannelProcess, register
 from envs.channel.config import OF_PROCESS
 from envs.channel.registry import keys_read
@@ -286,6 +286,10 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
     if channel["access"] == "total_power":
         channel["split"] = "equal"
         channel["ber"] = draw(st.sampled_from(["none", "qam"]))
+    if channel["ber"] != "qam":
+        channel["target_ber"] = ChannelConfig().target_ber
+    if channel["correlation"] is not None:
+        channel["decorrelation_distance_m"] = ChannelConfig().decorrelation_distance_m
     if channel["ber"] == "snr":
         channel["modulation"] = draw(st.sampled_from(["qpsk", "qam16", "qam64"]))
         channel["max_spectral_efficiency"] = draw(st.sampled_from([None, 6.0]))
@@ -334,14 +338,20 @@ def _make_different(draw: DrawFn, env: Plain, by_key: dict[str, SearchStrategy[A
             if key == "energy_cost":  # null is for all
                 number = number.filter(lambda value: value is not None)
             section[last] = {"each": [draw(number) for _ in range(env[side.number])]}
-    if env["experts"]["energy_cost"] is None:  # which users that differ in theirs need
+    if env["reward"]["downlink_energy"] == "user":
+        env["experts"]["energy_cost"] = None
+    elif env["experts"]["energy_cost"] is None:  # which users that differ in theirs need
         env["experts"]["energy_cost"] = draw(by_key["reward.credits_per_joule"])
         if isinstance(env["experts"]["energy_cost"], dict):
             env["experts"]["energy_cost"] = 1.0
 
 
 def _make_groups_matter(env: Plain) -> None:
-    """Leave out of groups what has no effect beside the sections, and topics that there are not."""
+    """Leave out what has no effect beside other keys, and topics that there are not."""
+    if env["experts"]["cost_report"] != "scaled":
+        env["experts"]["report_factor"] = ExpertConfig().report_factor
+    if env["requests"]["num_transferred"] is not None:
+        env["requests"]["local_compute"] = RequestConfig().local_compute
     requests, num_topics = env["requests"], env["requests"]["num_topics"]
     for group in (env["user_groups"] or {}).values():
         for key in OF_DRAWS:
@@ -349,6 +359,7 @@ def _make_groups_matter(env: Plain) -> None:
                 group.pop(key, None)
         if requests["num_transferred"] is not None:
             group.pop("private_probability", None)
+            group.pop("local_compute", None)
     for group in (env["expert_groups"] or {}).values():
         if env["experts"]["competence"] is not None:
             group.pop("own_competence", None)
