@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import access, quality
-from envs.arrays import Bool, Float, Int
+from envs.arrays import Arrays, Bool, Float, Int
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.links import Links
@@ -38,6 +38,7 @@ class Conditions:
         subtasks: the pending subtask of each user, (N, U) each.
         links: the channels, (N, U, C) each.
         positions: places of users and experts, m; None where the channel process has none.
+        placed_experts: all that the channel process has of experts, (N, 1, E, ...) by name.
         available: (N, E) experts that are up.
         occupancy: loads, backlogs, and the expert that served each user in the last slot.
         budgets: what users may still spend in the episode.
@@ -58,6 +59,7 @@ class Conditions:
     subtasks: Subtasks
     links: Links
     positions: Positions | None
+    placed_experts: Arrays
     available: Bool
     occupancy: Occupancy
     budgets: UserBudgets
@@ -79,6 +81,7 @@ class Conditions:
         subtasks: Subtasks,
         links: Links,
         positions: Positions | None,
+        placed_experts: Arrays,
         available: Bool,
         occupancy: Occupancy,
         budgets: UserBudgets,
@@ -96,6 +99,7 @@ class Conditions:
             subtasks=subtasks,
             links=links,
             positions=positions,
+            placed_experts=placed_experts,
             available=available,
             occupancy=occupancy,
             budgets=budgets,

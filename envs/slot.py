@@ -53,14 +53,7 @@ class Slot:
         account: Float | None,
     ) -> Self:
         """Return the slot under these conditions; its mask and observation are read-only."""
-        usable = conditions.usable
-        effort = np.ones((1, 1, 1), np.float32)
-        if not offer.free:
-            alone = prospects.services(conditions, conditions.competence)
-            effort = prospects.effort(conditions, offer, alone)
-            usable = usable & (effort > 0)
-        mask = actions.mask(usable, conditions.transfers, conditions.config.allow_abandon)
-        effort = np.broadcast_to(effort, mask[..., :-1].shape)  # which cannot be written to
+        effort, mask = open_to(conditions, offer)
         observation = layout.write(conditions, offer, effort, mask)
         for array in (mask, observation):
             array.setflags(write=False)
@@ -116,6 +109,18 @@ class Slot:
         """Return what `expected_gain` would be if users knew every competence, credits."""
         competence = self.conditions.competence
         return prospects.expected_gain(self.conditions, self.offer, load, competence)
+
+
+def open_to(conditions: Conditions, offer: Offer) -> tuple[NDArray[np.float32], Bool]:
+    """Return what users may do at an offer: `effort` and `mask` of a slot (see `Slot`)."""
+    usable = conditions.usable
+    effort = np.ones((1, 1, 1), np.float32)
+    if not offer.free:
+        alone = prospects.services(conditions, conditions.competence)
+        effort = prospects.effort(conditions, offer, alone)
+        usable = usable & (effort > 0)
+    mask = actions.mask(usable, conditions.transfers, conditions.config.allow_abandon)
+    return np.broadcast_to(effort, mask[..., :-1].shape), mask  # the first cannot be written to
 
 
 class Entry(NamedTuple):

@@ -324,6 +324,7 @@ class World:
             subtasks=self.requests.subtasks,
             links=self.channel.links,
             positions=self.positions,
+            placed_experts=self.channel.experts,
             available=self.available,
             occupancy=self.occupancy,
             budgets=self.budgets,

@@ -26,6 +26,7 @@ class Placement:
         num_users: U.
         given: band and power of experts, (N, 1, E) each (`given_of_experts`).
         rng: generator of all draws.
+        experts: what experts have where they are in their places, (N, 1, E, ...); drawn if None.
     """
 
     def __init__(
@@ -35,11 +36,14 @@ class Placement:
         num_users: int,
         given: Arrays,
         rng: np.random.Generator,
+        experts: Arrays | None = None,
     ) -> None:
         num_experts = given[GIVEN[0]].shape[-1]
         self.process = process
         self.users = users_placed(process, (num_worlds, num_users), rng)
-        self.experts = experts_placed(process, (num_worlds, num_experts), rng)
+        if experts is None:
+            experts = experts_placed(process, (num_worlds, num_experts), rng)
+        self.experts = experts
         self._given = given
         self._shape = num_worlds, num_users, num_experts
         self.rng = rng

@@ -8,6 +8,7 @@ from marl_moe.policies.base import POLICIES, Actions, Policy, make, register
 from marl_moe.policies.crowd import Crowd
 from marl_moe.policies.equilibrium import BetterResponse, Nash
 from marl_moe.policies.heuristics import Heuristic, best_expert
+from marl_moe.policies.mean_field import MeanField
 from marl_moe.policies.optimum import Optimum
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "BetterResponse",
     "Crowd",
     "Heuristic",
+    "MeanField",
     "Nash",
     "Optimum",
     "Policy",

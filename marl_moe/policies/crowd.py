@@ -1,12 +1,18 @@
 """A rule for users in a crowd: the gain expected at the loads that others may make."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from envs import Slot
+from envs.offer import Offer
 from marl_moe.policies import poisson_load
 from marl_moe.policies.base import Actions, register
 from marl_moe.policies.equilibrium import with_inertia
 from marl_moe.policies.heuristics import Heuristic
+from marl_moe.policies.strangers import Strangers
+
+STRANGERS = 128  # drawn for a world, about
+TEMPERATURE = 0.1  # of their choices, as a share of their mean gain alone
 
 
 @register("crowd")
@@ -17,14 +23,15 @@ class Crowd(Heuristic):
 
         (1 - a) (w load_e + (1 - w) recent_load_e) + a (U - 1) attraction_e
 
-    where the loads are those of the last slot and of late, without the user itself, and attraction_e
-    is the share of requests that e would draw if users chose by competence alone. The user stays
-    with the expert that served it last while that gives at least `threshold` of the best gain, and
-    otherwise, or with `response_probability`, takes the best.
+    where the loads are those of the last slot and of late, without the user itself, and
+    attraction_e is the share of users, drawn by the laws that all know (`strangers`), who would
+    gain most from e alone at the offer in force. The user stays with the expert that served it last
+    while that gives at least `threshold` of the best gain, and otherwise, or with
+    `response_probability`, takes the best.
 
     Args:
-        rng: draws which users stay, and among those that are equal.
-        attraction: a, weight of what competence lets expect against what was seen, 0..1.
+        rng: draws which users stay, strangers, and among experts that are equal.
+        attraction: a, weight of what strangers let expect against what was seen, 0..1.
         last: w, weight of the last slot's load against the average over past slots, 0..1.
         threshold: least share of the best gain at which a user stays, 0..1.
         response_probability: probability of responding rather than staying, 0..1.
@@ -57,17 +64,36 @@ class Crowd(Heuristic):
         self.threshold, self.response_probability = threshold, response_probability
         self.setting = " ".join(f"{key}={value}" for key, value in given.items())
 
+        self._strangers: Strangers | None = None
+        self._offer: Offer | None = None
+
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
         gain = poisson_load.expected_gain(slot, self._others(slot))
         return with_inertia(slot, gain, self.threshold, self.response_probability, self.rng)
 
-    def _others(self, slot: Slot) -> np.ndarray:
+    def _others(self, slot: Slot) -> NDArray[np.floating]:
         """Return the mean number of others expected at each candidate, (N, U, C)."""
-        conditions, occupancy = slot.conditions, slot.conditions.occupancy
-        candidates = conditions.candidates
+        candidates, occupancy = slot.conditions.candidates, slot.conditions.occupancy
         seen = self.last * occupancy.load + (1 - self.last) * occupancy.recent_load
         mine = occupancy.last_expert[..., None] == candidates.expert
         seen = np.maximum(candidates.of(seen.astype(np.float32)) - mine, 0)
-        drawn = (slot.num_users - 1) * candidates.of(conditions.attraction.astype(np.float32))
-        return (1 - self.attraction) * seen + self.attraction * drawn
+        if self.attraction == 0 or slot.num_users == 1:
+            return (1 - self.attraction) * seen
+        drawn = (slot.num_users - 1) * self._attraction(slot).astype(np.float32)
+        return (1 - self.attraction) * seen + self.attraction * candidates.of(drawn)
+
+    def _attraction(self, slot: Slot) -> NDArray[np.float64]:
+        """Return the share of strangers who would choose each expert alone, (N, E).
+
+        It is found anew when the offer is, or when other experts are up.
+        """
+        offer, available = slot.offer, slot.conditions.available
+        if self._strangers is None or not self._strangers.go_on(slot):
+            self._strangers = Strangers(slot, STRANGERS, self.rng)
+            self._offer = None
+        if self._offer is not offer or not np.array_equal(self._available, available):
+            met = self._strangers.meet(slot)
+            self._shares = met.shares(met.alone, TEMPERATURE)
+            self._offer, self._available = offer, available
+        return self._shares

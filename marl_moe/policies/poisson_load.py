@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from envs import Slot
 
 TAIL = 1e-3  # probability that may lie above the loads that are told apart
+GAINS_AT_ONCE = 150_000  # evaluated in one call: with more, arrays leave the cache
 Gains = NDArray[np.float32]
 
 
@@ -22,17 +23,14 @@ class GainByLoad:
     Loads are evaluated as they are needed, each once.
 
     Args:
-        gain: returns the gain of each pair at a load, (N, U, C) credits; the load counts the user.
+        gain: returns the gain of each pair at loads (..., 1, 1, 1), which count the user:
+            (..., N, U, C) credits.
         most: number of others that there can be.
     """
 
-    def __init__(self, gain: Callable[[int], Gains], most: int) -> None:
+    def __init__(self, gain: Callable[[NDArray[np.float32]], Gains], most: int) -> None:
         self._gain, self._most = gain, most
-        self._at: list[Gains] = []
-
-    def alone(self) -> Gains:
-        """Return the gain beside nobody, (N, U, C) credits."""
-        return self._beside(0)
+        self._beside: list[Gains] = []  # (N, U, C) by number of others
 
     def expected(self, others: NDArray[np.floating]) -> Gains:
         """Return the mean gain where the number of others is Poisson distributed.
@@ -47,16 +45,20 @@ class GainByLoad:
             (N, U, C) gains, credits.
         """
         most = most_others(float(others.max(initial=0.0)), self._most)
+        self._evaluate(most)
         weights = poisson(others.astype(np.float32, copy=False), most)
-        gain = self._beside(0) * weights[0]
+        gain = self._beside[0] * weights[0]
         for count in range(1, most + 1):
-            gain += self._beside(count) * weights[count]
+            gain += self._beside[count] * weights[count]
         return gain
 
-    def _beside(self, others: int) -> Gains:
-        while len(self._at) <= others:
-            self._at.append(self._gain(len(self._at) + 1))
-        return self._at[others]
+    def _evaluate(self, most: int) -> None:
+        """Evaluate the gain beside up to `most` others."""
+        while len(self._beside) <= most:
+            first, pairs = len(self._beside), self._beside[0].size if self._beside else 0
+            count = min(most + 1 - first, max(1, GAINS_AT_ONCE // pairs)) if pairs else 1
+            load = np.arange(first + 1, first + 1 + count, dtype=np.float32)
+            self._beside += list(self._gain(load[:, None, None, None]))
 
 
 def expected_gain(slot: Slot, others: NDArray[np.floating]) -> Gains:

@@ -119,7 +119,7 @@ EVALUATION = POINT | {
     ),
     "converged": (
         pa.float64(),
-        "share of slots in which nash reached an equilibrium; NaN for other policies",
+        "share of slots in which nash or mean_field reached an equilibrium; NaN for others",
     ),
     "regret": (
         pa.float64(),

@@ -13,6 +13,7 @@ from envs.slot import RECORDED_OF_USERS
 from marl_moe.metrics import MetricSums, named
 from marl_moe.policies.base import Policy, acted, make
 from marl_moe.policies.equilibrium import Nash
+from marl_moe.policies.mean_field import MeanField
 from marl_moe.seeds import evaluation_seed, policy_generator
 from mechanisms import Mechanism
 from mechanisms.fairness import jain_index
@@ -145,7 +146,7 @@ class _Scores:
     sums: dict[str, NDArray[Any]] = field(default_factory=dict)
     clearings: list[Clearing] = field(default_factory=list)
     user_gain: NDArray[Any] | float = 0.0  # (N, U), over the slots so far
-    # The worst of any slot; only of a policy that seeks an equilibrium.
+    # The worst of any slot; only of the equilibrium.
     regret: NDArray[Any] | float = np.nan
 
     def add(self, **values: NDArray[Any]) -> None:
@@ -217,8 +218,9 @@ def _play(policy: Policy, world: World, metrics: MetricSums) -> _Scores:
             platform_balance=result.platform_balance,
             **{name: getattr(result, name) for name in RECORDED_OF_USERS},
         )
-        if isinstance(policy, Nash):
+        if isinstance(policy, Nash | MeanField):
             scores.add(converged=policy.converged)
+        if isinstance(policy, Nash):
             scores.regret = np.fmax(scores.regret, policy.regret)
         if world.closed_clearing is not None:
             scores.clearings.append(world.closed_clearing)

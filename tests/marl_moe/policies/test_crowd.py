@@ -17,7 +17,9 @@ from envs import (
 )
 from marl_moe.experiment.study.evaluation import mean_gain
 from marl_moe.policies import BetterResponse, Crowd, make
+from marl_moe.policies.crowd import STRANGERS, TEMPERATURE
 from marl_moe.policies.poisson_load import TAIL
+from marl_moe.policies.strangers import Strangers
 from marl_moe.testing import check_policy
 
 CROWDED = WorldConfig(
@@ -44,6 +46,8 @@ def test_who_responds_takes_the_best_of_the_gains_expected_at_the_loads_of_its_f
     world, a, w = crowded(CROWDED, mechanism), 0.4, 0.25
     chosen = Crowd(np.random.default_rng(0), a, w, response_probability=1.0).act(world.slot)
     slot, occupancy = world.slot, world.occupancy
+    strangers = Strangers(slot, STRANGERS, np.random.default_rng(0)).meet(slot)
+    attraction = strangers.shares(strangers.alone, TEMPERATURE)
     at_load = np.stack([slot.expected_gain(load) for load in range(1, 9)])
     for n, u in np.ndindex(chosen.shape):
         expected = np.full(7, -np.inf)
@@ -51,7 +55,7 @@ def test_who_responds_takes_the_best_of_the_gains_expected_at_the_loads_of_its_f
         for e in np.flatnonzero(slot.mask[n, u, :6]):
             mine = float(occupancy.last_expert[n, u] == e)
             seen = w * occupancy.load[n, e] + (1 - w) * occupancy.recent_load[n, e] - mine
-            others = (1 - a) * max(seen, 0.0) + a * 7 * world.population.attraction[n, e]
+            others = (1 - a) * max(seen, 0.0) + a * 7 * attraction[n, e]
             law = stats.poisson.pmf(np.arange(8), others)
             law[7] = stats.poisson.sf(6, others)
             expected[e] = law @ at_load[:, n, u, e]
@@ -98,6 +102,23 @@ def test_sixteen_users_gain_more_than_by_better_response_and_by_greedy() -> None
     crowd, better, greedy = (mean_gain(rule, config, free, seed=5, num_worlds=24) for rule in rules)
     assert crowd > better + 0.04
     assert better > greedy + 0.2
+
+
+def test_where_experts_are_paid_users_expect_each_other_where_the_offer_draws_them() -> None:
+    config = replace(
+        CROWDED,
+        num_users=16,
+        num_experts=30,
+        experts=ExpertConfig(pool_seed=0, unit_cost=(0.1, 1.0), cost_slope=(0.1, 0.5)),
+    )
+    world = World(config, 100, seed=0, mechanism=mechanisms.make("posted_price"))
+    greedy = make("greedy", np.random.default_rng(0)).act(world.slot)
+    come = np.bincount(greedy.ravel(), minlength=31)[:30] / greedy.size
+    told = Crowd(np.random.default_rng(0))._attraction(world.slot).mean(axis=0)
+    by_competence = world.population.attraction[0]
+    off = np.abs(told - come).mean(), np.abs(by_competence - come).mean()
+    assert off[0] < 0.2 * come.mean()
+    assert off[0] < 0.3 * off[1]
 
 
 @pytest.mark.parametrize("key", ["attraction", "last", "threshold", "response_probability"])

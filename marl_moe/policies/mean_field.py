@@ -1,0 +1,100 @@
+"""The equilibrium of users who know each other by their distribution alone.
+
+It is a symmetric Bayesian equilibrium in the limit of many users: each responds best, in
+expectation, to a Poisson distributed number of others at every expert (a Poisson game, Myerson,
+International Journal of Game Theory 1998).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs import Slot
+from envs.prospects import expected_gain
+from marl_moe.policies import poisson_load
+from marl_moe.policies.base import Actions, register
+from marl_moe.policies.heuristics import Heuristic, best_worthwhile
+from marl_moe.policies.poisson_load import GainByLoad
+from marl_moe.policies.strangers import Meeting, Strangers
+
+DAMPING = 0.3, 0.6  # of the first step of an expert's load, and of any
+SLOWER, FASTER = 0.5, 1.2  # times the damping, where a load turned round and where it went on
+TEMPERATURE = 0.02  # of strangers' choices, as a share of their mean gain alone
+MAX_STEPS = 60
+
+
+@register("mean_field")
+class MeanField(Heuristic):
+    """Best response to the loads that result if everybody responds best to these loads.
+
+    The mean number of others at each expert, lambda, is a fixed point of
+
+        lambda_e = (U - 1) P(a stranger chooses e),
+
+    where a stranger (`marl_moe.policies.strangers`) takes the expert of greatest mean gain beside
+    Poisson(lambda) others, or abandons. It is found in every slot by damped iteration from that of
+    the slot before; the damping of each expert's load adapts (as step sizes in Rprop, Riedmiller
+    and Braun 1993). So that the probability is smooth in lambda with a finite number of strangers,
+    each chooses by a softmax of a small temperature. Users then respond best to lambda with what
+    they know of themselves.
+
+    Attributes:
+        expected: (N, E) lambda in the last slot, users.
+        residual: (N,) the greatest difference of both sides at any expert in the last slot, users.
+        converged: (N,) worlds in which that is at most `tolerance`.
+
+    Args:
+        rng: draws the strangers, and among experts that are equal.
+        strangers: drawn for a world, about; at least as many as it has users.
+        tolerance: residual at which the iteration ends, users.
+
+    Raises:
+        ValueError: `strangers` is below 1, or `tolerance` not above 0.
+    """
+
+    name = "mean_field"
+
+    def __init__(
+        self, rng: np.random.Generator, strangers: int = 128, tolerance: float = 0.05
+    ) -> None:
+        super().__init__(rng)
+        if not isinstance(strangers, int) or strangers < 1:
+            raise ValueError(f"strangers should be a number of users, at least 1, got {strangers}")
+        if not tolerance > 0:
+            raise ValueError(f"tolerance should be a number of users, above 0, got {tolerance}")
+        self.strangers, self.tolerance = strangers, tolerance
+        self.setting = f"strangers={strangers} tolerance={tolerance}"
+        self._drawn: Strangers | None = None
+
+    def act(self, slot: Slot) -> Actions:
+        """Return actions, (N, U)."""
+        if slot.num_users == 1:
+            self.residual = np.zeros(slot.num_worlds)
+            self.converged = np.ones(slot.num_worlds, bool)
+            return best_worthwhile(slot, slot.expected_gain(), self.rng)
+        if self._drawn is None or not self._drawn.go_on(slot):
+            self._drawn = Strangers(slot, self.strangers, self.rng)
+            self.expected = (slot.num_users - 1) * slot.conditions.attraction
+        self.expected = self._fixed_point(slot.num_users, self._drawn.meet(slot), self.expected)
+        others = slot.conditions.candidates.of(self.expected.astype(np.float32))
+        return best_worthwhile(slot, poisson_load.expected_gain(slot, others), self.rng)
+
+    def _fixed_point(
+        self, num_users: int, met: Meeting, others: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Iterate from a mean number of others, (N, E), until it is what strangers choose."""
+        candidates = met.conditions.candidates
+        gains = GainByLoad(
+            lambda load: expected_gain(met.conditions, met.offer, load), num_users - 1
+        )
+        damping, before = np.full(others.shape, DAMPING[0]), np.zeros(others.shape)
+        for _ in range(MAX_STEPS):
+            gain = gains.expected(candidates.of(others.astype(np.float32)))
+            change = (num_users - 1) * met.shares(gain, TEMPERATURE) - others
+            self.residual = np.abs(change).max(axis=-1)
+            self.converged = self.residual <= self.tolerance
+            turned = change * before < 0
+            damping = np.minimum(damping * np.where(turned, SLOWER, FASTER), DAMPING[1])
+            others, before = others + damping * change, change
+            if self.converged.all():
+                break
+        return others

@@ -1,0 +1,200 @@
+"""Users that nobody has seen: draws of what is commonly known of users, in a slot as it is.
+
+Everybody knows the experts (places, competence as users see it, costs, availability, backlogs and
+prices) and the laws by which users, requests and channels are drawn; nobody knows another's channel
+or request. Strangers are drawn by these laws, and meet the experts of the slot.
+"""
+
+from dataclasses import fields, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs import Slot
+from envs.arrays import Arrays, Bool
+from envs.budgets import UserBudgets
+from envs.candidates import Candidates
+from envs.channel.fading import FadingChannel
+from envs.channel.links import Links
+from envs.channel.placement import Placement, given_of_experts
+from envs.channel.rates import Rate
+from envs.conditions import Conditions
+from envs.offer import Offer, nobody
+from envs.prospects import expected_gain
+from envs.request_trace import RequestTrace
+from envs.requests import Subtasks
+from envs.slot import open_to
+from envs.traced_requests import begun
+from envs.users import Users
+
+SHORTLIST = 8  # experts of greatest gain alone that a stranger considers
+
+
+class Meeting(NamedTuple):
+    """Strangers in a slot, S of them in each of N worlds.
+
+    Attributes:
+        conditions: they meet the experts in; candidates are the best experts of each alone.
+        offer: they are made.
+        alone: (N, S, C) gain that each expects beside nobody, credits; -inf where a candidate
+            cannot be chosen.
+        may_abandon: (N, S) those who may abandon.
+    """
+
+    conditions: Conditions
+    offer: Offer
+    alone: NDArray[np.float32]
+    may_abandon: Bool
+
+    def shares(self, gain: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+        """Return the share of strangers who choose each expert, (N, E).
+
+        Each takes the candidate of greatest gain, or abandons: by a softmax, so that shares of few
+        strangers are smooth in the gain.
+
+        Args:
+            gain: (N, S, C) gain of each candidate, credits.
+            temperature: of the softmax, as a share of the mean gain of those who gain alone.
+        """
+        best = np.maximum(self.alone.max(axis=-1), 0)
+        mean = best.sum(axis=-1) / np.maximum((best > 0).sum(axis=-1), 1)
+        scale = np.maximum(temperature * mean, 1e-9).astype(np.float32)[:, None, None]
+        gain = np.where(np.isneginf(self.alone), -np.inf, gain)
+        abandoning = np.where(self.may_abandon, np.float32(0), np.float32(-np.inf))[..., None]
+        most = np.maximum(gain.max(axis=-1, keepdims=True), abandoning)
+        chosen = np.exp((gain - most) / scale)
+        chosen /= chosen.sum(axis=-1, keepdims=True) + np.exp((abandoning - most) / scale)
+        if not self.conditions.candidates.listed:
+            return chosen.mean(axis=1, dtype=float)
+        shape = self.conditions.num_worlds, self.conditions.num_experts
+        cell = self.conditions.candidates.cell.ravel()
+        drawn = np.bincount(cell, chosen.ravel(), shape[0] * shape[1])
+        return drawn.reshape(shape) / chosen.shape[1]
+
+
+class Strangers:
+    """Whole populations of users drawn anew for each of N worlds, who live through an episode.
+
+    With P populations of U users a world has S = P U strangers, in which each group of users is as
+    frequent as among the users. They have the channels of their first slot throughout, and spend
+    nothing of budgets. A mechanism that allocates gives them nobody: they see unit prices alone.
+
+    Args:
+        slot: the slot in which they begin.
+        count: S, about; there are whole populations, at least one.
+        rng: makes all draws.
+    """
+
+    def __init__(self, slot: Slot, count: int, rng: np.random.Generator) -> None:
+        config, populations = slot.config, -(-count // slot.num_users)
+        self._index, self._pool = slot.index, slot.conditions.pool
+        rows = slot.num_worlds * populations
+        self._shape = slot.num_worlds, populations * slot.num_users
+        users = Users.drawn(config, rows, rng)
+        self._users = Users(
+            **{field.name: self._joined(getattr(users, field.name)) for field in fields(Users)}
+        )
+        self._requests = begun(config, users.owners, RequestTrace.of(config), rows, rng)
+        self._candidates, self._links = self._linked(slot, rows, rng)
+
+    def go_on(self, slot: Slot) -> bool:
+        """Go on to a slot, if it is the next one of the episode and has the same experts.
+
+        Returns:
+            Whether it is; otherwise they are those of another episode.
+        """
+        if slot.index != self._index + 1 or slot.conditions.pool is not self._pool:
+            return False
+        self._index += 1
+        self._requests.advance()
+        return True
+
+    def meet(self, slot: Slot) -> Meeting:
+        """Return the strangers among the experts of a slot."""
+        offer = replace(
+            slot.offer,
+            allocates=False,
+            allocation=nobody(*self._shape),
+            full_points=np.zeros(self._shape),
+        )
+        conditions = self._conditions(slot, self._candidates, self._links)
+        _, mask = open_to(conditions, offer)
+        gain = expected_gain(conditions, offer)
+        gain[~mask[..., :-1]] = -np.inf
+        if conditions.num_candidates > SHORTLIST:
+            column = np.argpartition(gain, -SHORTLIST, axis=-1)[..., -SHORTLIST:]
+            column.sort(axis=-1)
+            gain = np.take_along_axis(gain, column, axis=-1)
+            candidates = Candidates(
+                np.take_along_axis(self._expert(), column, axis=-1), gain, slot.num_experts
+            )
+            links = Links(
+                *(
+                    None if array is None else np.take_along_axis(array, column, axis=-1)
+                    for array in self._links
+                )
+            )
+            conditions = self._conditions(slot, candidates, links)
+        return Meeting(conditions, offer, gain, mask[..., -1])
+
+    def _conditions(self, slot: Slot, candidates: Candidates, links: Links) -> Conditions:
+        given = slot.conditions
+        return Conditions.begin(
+            config=slot.config,
+            index=slot.index,
+            pool=given.pool,
+            users=self._users,
+            mean_work=given.mean_work,
+            attraction=given.attraction,
+            candidates=candidates,
+            subtasks=Subtasks(*map(self._joined, self._requests.subtasks)),
+            links=links,
+            positions=None,
+            placed_experts=given.placed_experts,
+            available=given.available,
+            occupancy=given.occupancy,
+            budgets=UserBudgets(None, None),
+        )
+
+    def _linked(self, slot: Slot, rows: int, rng: np.random.Generator) -> tuple[Candidates, Links]:
+        """Draw channels to the experts where they are, and candidate lists where users have any."""
+        config, pool = slot.config, slot.conditions.pool
+        given = given_of_experts(pool.bandwidth_hz, pool.tx_power_w, pool.unit_cost.shape)
+        times = rows // slot.num_worlds
+        placement = Placement(
+            config.channel.made(),
+            rows,
+            slot.num_users,
+            _repeated(given, times),
+            rng,
+            _repeated(slot.conditions.placed_experts, times),
+        )
+        candidates, pairs = Candidates.drawn(config, rows, pool.topic, placement, rng)
+        channel = FadingChannel(
+            placement,
+            pairs,
+            (rows, slot.num_users, candidates.count),
+            Rate.of(config.channel),
+            config.slot_s,
+            config.channel.min_snr_db,
+            candidates.lists,
+        )
+        if candidates.listed:
+            expert, rank = self._joined(candidates.expert), self._joined(candidates.rank)
+            candidates = Candidates(expert, rank, slot.num_experts)
+        return candidates, Links(*map(self._joined, channel.links))
+
+    def _expert(self) -> NDArray[np.int64]:
+        expert = self._candidates.expert
+        return np.broadcast_to(expert, (*self._shape, expert.shape[-1]))
+
+    def _joined(self, of_users: Any) -> Any:
+        """Arrange arrays of all populations, (N P, U, ...), by world, (N, S, ...)."""
+        if not isinstance(of_users, np.ndarray):
+            return of_users
+        return of_users.reshape(*self._shape, *of_users.shape[2:])
+
+
+def _repeated(of_experts: Arrays, times: int) -> Arrays:
+    return {name: np.repeat(array, times, axis=0) for name, array in of_experts.items()}

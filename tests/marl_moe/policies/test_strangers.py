@@ -1,0 +1,138 @@
+"""Strangers are drawn as the users of other worlds are, and meet the experts of this one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import mechanisms
+from envs import (
+    ChannelConfig,
+    ExpertConfig,
+    ObservationConfig,
+    RequestConfig,
+    Slot,
+    World,
+    WorldConfig,
+)
+from envs.prospects import expected_gain
+from marl_moe.policies.strangers import SHORTLIST, Meeting, Strangers
+
+CONFIG = WorldConfig(
+    num_users=4,
+    num_experts=6,
+    requests=RequestConfig(zipf_exponent=1.0, arrival_probability=0.7),
+    channel=ChannelConfig(process="gauss_markov", correlation=0.9),
+)
+LISTED = replace(CONFIG, num_experts=24, observation=ObservationConfig(candidates=5))
+PLACES = {
+    "area_m": [400, 400],
+    "users": {"mobility": {"model": "static"}},
+    "experts": {"placement": {"model": "uniform"}},
+    "path_loss": {"model": "free_space"},
+    "shadowing": {"sigma_db": 0},
+    "fading": "none",
+}
+
+
+def slot_of(config: WorldConfig, num_worlds: int = 3, mechanism: str = "none") -> Slot:
+    return World(config, num_worlds, seed=0, mechanism=mechanisms.make(mechanism)).slot
+
+
+def met(slot: Slot, count: int, seed: int = 0) -> Meeting:
+    return Strangers(slot, count, np.random.default_rng(seed)).meet(slot)
+
+
+def test_their_requests_and_channels_are_those_of_users_of_many_worlds() -> None:
+    conditions = met(slot_of(CONFIG, num_worlds=1), 4000).conditions
+    users = slot_of(CONFIG, num_worlds=1000).conditions
+    for name in ("weight", "words", "compute", "topic"):
+        of_strangers, of_users = (
+            getattr(one.subtasks, name)[one.subtasks.pending] for one in (conditions, users)
+        )
+        assert stats.ks_2samp(of_strangers, of_users).pvalue > 1e-3
+    pending = conditions.subtasks.pending.mean(), users.subtasks.pending.mean()
+    assert abs(pending[0] - pending[1]) < 0.04
+    snr = conditions.links.snr_db.ravel(), users.links.snr_db.ravel()
+    assert stats.ks_2samp(*snr).pvalue > 1e-3
+
+
+def test_they_know_the_experts_of_the_slot_and_no_user_of_it() -> None:
+    slot = slot_of(CONFIG)
+    conditions = met(slot, 8).conditions
+    for name in ("pool", "available", "occupancy", "mean_work"):
+        assert getattr(conditions, name) is getattr(slot.conditions, name)
+    assert conditions.subtasks.pending.shape == (3, 8)
+    seen, own = conditions.links.snr_db, slot.conditions.links.snr_db
+    inside = (seen > own.min()) & (seen < own.max())  # the range is clipped
+    assert not np.isin(seen[inside], own).any()
+    again, other = met(slot, 8).conditions, met(slot, 8, seed=1).conditions
+    np.testing.assert_array_equal(conditions.links.snr_db, again.links.snr_db)
+    assert not np.array_equal(conditions.links.snr_db, other.links.snr_db)
+
+
+def test_their_channels_lead_to_where_the_experts_are() -> None:
+    channel = ChannelConfig(process="geometric", bandwidth_hz=1e6, geometry=PLACES)
+    config = replace(CONFIG, num_users=2, channel=channel)
+    slot = slot_of(config)
+    snr_db = met(slot, 6000).conditions.links.snr_db.mean(axis=1)
+    positions = slot.conditions.positions
+    assert positions is not None
+    # of users uniform over the area, by the midpoint rule
+    x, y = np.meshgrid(np.arange(1.0, 400, 2), np.arange(1.0, 400, 2))
+    for n in range(3):
+        loss_db = []
+        for place in positions.experts[n]:
+            height = place[2] - positions.users[0, 0, 2]
+            square = (x - place[0]) ** 2 + (y - place[1]) ** 2 + height**2
+            loss_db.append(10 * np.log10(square).mean())
+        expected = np.mean(loss_db) - loss_db
+        np.testing.assert_allclose(snr_db[n] - snr_db[n].mean(), expected, atol=0.3)
+
+
+def test_they_consider_the_experts_of_greatest_gain_alone() -> None:
+    slot = slot_of(replace(CONFIG, num_experts=30))
+    strangers = Strangers(slot, 16, np.random.default_rng(0))
+    meeting = strangers.meet(slot)
+    assert meeting.alone.shape == (3, 16, SHORTLIST)
+    pending = meeting.conditions.subtasks.pending
+    own = expected_gain(meeting.conditions, meeting.offer)[pending]
+    np.testing.assert_allclose(meeting.alone[pending], own, rtol=1e-6)
+    assert np.isneginf(meeting.alone[~pending]).all()
+    whole = strangers._conditions(slot, strangers._candidates, strangers._links)
+    best = np.sort(expected_gain(whole, meeting.offer)[pending], axis=-1)[..., -SHORTLIST:]
+    np.testing.assert_allclose(np.sort(own, axis=-1), best, rtol=1e-5)
+
+
+@pytest.mark.parametrize("mechanism", ["none", "posted_price", "vcg"])
+@pytest.mark.parametrize("config", [CONFIG, LISTED], ids=["all experts", "lists"])
+def test_shares_are_of_those_who_have_a_subtask_and_gain(
+    config: WorldConfig, mechanism: str
+) -> None:
+    meeting = met(slot_of(config, mechanism=mechanism), 400)
+    sharp = meeting.shares(meeting.alone, 1e-4)
+    assert sharp.shape == (3, config.num_experts)
+    assert (sharp >= 0).all()
+    gaining = (meeting.alone.max(axis=-1) > 0).mean(axis=-1)
+    np.testing.assert_allclose(sharp.sum(axis=-1), gaining, atol=0.01)
+    choice = meeting.alone.argmax(axis=-1)
+    for n in range(3):
+        experts = np.broadcast_to(meeting.conditions.candidates.expert, meeting.alone.shape)[n]
+        taken = experts[np.arange(400), choice[n]][meeting.alone[n].max(axis=-1) > 0]
+        count = np.bincount(taken, minlength=config.num_experts) / 400
+        np.testing.assert_allclose(sharp[n], count, atol=0.01)
+
+
+def test_they_go_on_to_the_next_slot_of_their_episode_alone() -> None:
+    world = World(replace(CONFIG, experts=ExpertConfig(resample="episode")), 2, seed=0)
+    strangers = Strangers(world.slot, 4, np.random.default_rng(0))
+    assert not strangers.go_on(world.slot)
+    first = strangers.meet(world.slot).conditions.subtasks.words
+    world.step(np.full((2, 4), 6))
+    assert strangers.go_on(world.slot)
+    assert not np.array_equal(strangers.meet(world.slot).conditions.subtasks.words, first)
+    assert not strangers.go_on(world.slot)
+    world.add_experts(1)
+    world.step(np.full((2, 4), 7))
+    assert not strangers.go_on(world.slot)
