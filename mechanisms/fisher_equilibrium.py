@@ -133,9 +133,9 @@ def _solved(traded: Traded, unit: float = 1.0) -> Equilibrium:
         num_free=poor.size,
     )
     least = np.minimum(1.0, money / np.maximum(greatest[poor], money))
-    everybody = np.arange(poor.size)
-    for power in (0.0, 0.25, 0.5, 0.75, 1.0):
-        tangents.add_to(program, everybody, least**power, money)
+    power = np.repeat((0.0, 0.25, 0.5, 0.75, 1.0), poor.size)
+    everybody = np.tile(np.arange(poor.size), 5)
+    tangents.add_to(program, everybody, least[everybody] ** power, money)
 
     for _ in range(_MAX_PROGRAMS):
         optimum = program.solve()

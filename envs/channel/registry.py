@@ -48,7 +48,8 @@ def keys_read(name: str, keys: Iterable[str]) -> list[str]:
     Raises:
         ValueError: there is no process of that name.
     """
-    return [key for key in keys if key in inspect.signature(CHANNELS[name]).parameters]
+    known = inspect.signature(CHANNELS[name]).parameters
+    return [key for key in keys if key in known]
 
 
 def clips(name: str) -> bool:

@@ -142,7 +142,7 @@ def without_lists(slot: Slot, rng: np.random.Generator) -> Slot:
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=max(50, settings().max_examples // 40), derandomize=True)
 def test_a_slot_with_lists_is_the_slot_without_for_the_listed_pairs(
     world_configs: SearchStrategy[WorldConfig], data: DataObject
 ) -> None:

@@ -74,7 +74,7 @@ def answer_to_demand(clearing: Clearing) -> np.ndarray:
 
 
 @given(data=st.data())
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=max(80, settings().max_examples // 40), derandomize=True)
 def test_money_is_conserved_and_every_slot_is_in_the_books(
     world_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
 ) -> None:

@@ -15,8 +15,20 @@ LEAST_SHARE = 0.98
 RERUN = "these are not the markets of the grid: python tests/mechanisms/exhaustive_grid.py --write"
 
 
-@pytest.mark.parametrize("effort", EFFORTS)
-@pytest.mark.parametrize("name", mechanisms.names())
+# The two that solve a program for each market, minutes in all: one regime each here, both nightly.
+SLOW = {("fisher", "enforced"), ("shadow_price", "bought")}
+
+
+def studies() -> list[Any]:
+    """Names of mechanisms, each with the regimes of effort."""
+    return [
+        pytest.param(name, effort, marks=[pytest.mark.nightly] if (name, effort) in SLOW else [])
+        for name in mechanisms.names()
+        for effort in EFFORTS
+    ]
+
+
+@pytest.mark.parametrize(("name", "effort"), studies())
 def test_the_search_finds_the_regret_of_an_exhaustive_grid(name: str, effort: Effort) -> None:
     one, stored = study(name, effort), GRID[name][effort]
     assert checksum(one.truth) == pytest.approx(stored["checksum"], rel=1e-12), RERUN

@@ -264,8 +264,9 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
     channel["parameters"] = draw(st.sampled_from([None, {}]))
     if channel["process"] == EXTREME:
         channel["parameters"] = {"range_db": channel["snr_db"]}
+    read = keys_read(channel["process"], OF_PROCESS)
     for key in OF_PROCESS:
-        if key not in keys_read(channel["process"], OF_PROCESS):
+        if key not in read:
             channel[key] = getattr(ChannelConfig(), key)
     if channel["process"] == "trace":
         channel["trace"] = write_channel(tables)

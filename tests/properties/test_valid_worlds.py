@@ -15,7 +15,7 @@ from envs import Clearing, World, edge_experts_v0, features, observation
 from marl_moe.experiment.spec.reading import parse_experiment
 
 Cases = Callable[[str], SearchStrategy[Any]]  # by mechanism
-QUICK = 100, 40  # configurations and slots in `make test`
+QUICK = 60, 40  # configurations and slots in `make test`
 # in `make faults`; and nightly, with as many configurations as the profile has examples
 CONFIGURATIONS, LONG = 200, 200
 EXACT = 1e-9
