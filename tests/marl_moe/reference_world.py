@@ -19,7 +19,7 @@ from marl_moe.experiment.study.evaluation import make_heuristic
 from marl_moe.policies.base import acted
 from mechanisms.effort import EFFORTS, Effort
 
-POLICIES = ("nash", "better_response", "greedy", "abandon")
+POLICIES = ("nash", "crowd", "better_response", "greedy", "abandon")
 BUDGET = 8.0  # credits a slot, as env.market.budget_per_user gives 16 users
 OF_BUDGETS = ("budgeted_price", "proportional_share", "fisher")
 

@@ -17,6 +17,7 @@ def test_two_pairs_of_five_have_something_to_trade() -> None:
 def test_rules_and_the_equilibrium_are_well_apart_and_abandoning_all_is_best_for_nobody() -> None:
     gain = gains(reference())
     assert gain["nash"] > 1.1 * gain["better_response"] > 1.1 * 1.2 * gain["greedy"]
+    assert gain["nash"] > gain["crowd"] > gain["better_response"]
     assert gain["greedy"] > 0.1 * gain["nash"] > gain["abandon"] == 0
 
 
