@@ -168,9 +168,9 @@ class Geometric(ChannelProcess):
         """Draw places and what the mobility has beside, (N, M, ...).
 
         Raises:
-            ChannelError: a file has no places for the agents; the message has the key.
-            ValueError: places are not in the area, or have heights that the path loss is not made
-                for.
+            ChannelError: a file has no places for the agents, or of heights that the path loss is
+                not made for; the message has the key.
+            ValueError: places are not in the area.
         """
         config, draws = self._config, _generator(rng)
         try:
@@ -184,7 +184,7 @@ class Geometric(ChannelProcess):
         height = np.full((*shape, 1), end.config.height_m, np.float32)
         if places.shape[-1] > 2:
             height = places[..., 2:]
-            self._check_heights(end, height)
+            self._check_heights(end, places)
         named = {f"{end.name}_{name}": array for name, array in arrays.items()}
         return {
             f"{end.name}_m": np.concatenate([ground, height], axis=-1, dtype=np.float32)
@@ -218,14 +218,26 @@ class Geometric(ChannelProcess):
                 f"{shape} in the area of {self._config.area_m[0]:g} x {self._config.area_m[1]:g} m"
             )
 
-    def _check_heights(self, end: _End, height: Float) -> None:
-        """Raise ValueError where the path loss is not made for heights of a placement."""
-        of_users = of_experts = float(height.min()), float(height.max())
-        if end is self._users:
-            of_experts = (self._config.experts.height_m,) * 2
-        else:
-            of_users = (self._config.users.height_m,) * 2
-        self._path_loss.check(self._config.span(of_users, of_experts))
+    def _check_heights(self, end: _End, places: Float) -> None:
+        """Check that the path loss is made for the heights of a placement, (N, M, 3) m.
+
+        Raises:
+            ChannelError: it is not; the message names the key and the first such place.
+        """
+        for height in np.unique(places[..., 2]).tolist():
+            of_users = of_experts = height, height
+            if end is self._users:
+                of_experts = (self._config.experts.height_m,) * 2
+            else:
+                of_users = (self._config.users.height_m,) * 2
+            try:
+                self._path_loss.check(self._config.span(of_users, of_experts))
+            except ValueError as error:
+                world, agent = np.argwhere(places[..., 2] == np.float32(height))[0]
+                raise ChannelError(
+                    f"env.channel.geometry.{end.name}s.placement: {end.placement.place_of(agent)}, "
+                    f"{places[world, agent].tolist()}: {error}"
+                ) from error
 
 
 def _generator(rng: np.random.Generator) -> np.random.Generator:

@@ -73,19 +73,19 @@ def shown_progress(total: int, console: Console) -> Iterator[Progress]:
     )
     task = bar.add_task("starting", total=total, rate="")
     began = time.perf_counter()
-    done = 0
+    done = kept = 0  # of all, and of these before this command
 
     def on_kept(epochs: int) -> None:
-        nonlocal total
-        total -= epochs
-        bar.update(task, total=total)
+        nonlocal done, kept
+        done, kept = done + epochs, kept + epochs
+        bar.update(task, completed=done)
 
     def advance(description: str, told: str, rate: str = "") -> None:
         nonlocal done
         done += 1
         bar.update(task, completed=done, description=description, rate=rate)
         if not console.is_terminal and done * 10 // total > (done - 1) * 10 // total:
-            left = (time.perf_counter() - began) * (total - done) / done
+            left = (time.perf_counter() - began) * (total - done) / (done - kept)
             console.print(f"{told}  {left:,.0f} s left")
 
     def on_epoch(row: Row) -> None:

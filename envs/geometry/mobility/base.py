@@ -8,6 +8,8 @@ from envs.arrays import Arrays, Float
 from envs.geometry.area import Area
 from envs.geometry.models import Models
 
+FASTEST_M_S = 1000  # of anybody on the ground or in the air
+
 
 class Mobility(ABC):
     """How users or experts move: a frozen dataclass of its parameters.

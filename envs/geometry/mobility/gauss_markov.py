@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from envs.arrays import Arrays, Float
 from envs.geometry.area import Area
-from envs.geometry.mobility.base import Mobility, register
+from envs.geometry.mobility.base import FASTEST_M_S, Mobility, register
 from envs.section import STRICT, Probability, Section
 
 
@@ -25,7 +25,7 @@ class GaussMarkovMobility(Section, Mobility):
     memory: Probability = Field(
         default=0.9, description="alpha: correlation of the velocity from one slot to the next"
     )
-    mean_speed_m_s: float = Field(default=1.0, gt=0, description="Mean speed, m/s")
+    mean_speed_m_s: float = Field(default=1.0, gt=0, le=FASTEST_M_S, description="Mean speed, m/s")
 
     def start(self, position: Float, area: Area, rng: np.random.Generator) -> tuple[Float, Arrays]:
         """Return the places, and draw the velocities from their stationary distribution."""

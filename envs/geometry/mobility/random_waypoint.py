@@ -5,12 +5,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
 from envs.arrays import Arrays, Float
 from envs.geometry.area import Area
-from envs.geometry.mobility.base import Mobility, register
+from envs.geometry.mobility.base import FASTEST_M_S, Mobility, register
 from envs.section import STRICT, NonNegativeDraw, PositiveDraw, Section
 
 MOST_LEGS = 10_000  # of an agent in a slot
@@ -36,6 +36,13 @@ class RandomWaypoint(Section, Mobility):
         description="Begin as after an endless walk, whatever the placement, or at the placement, "
         "about to walk",
     )
+
+    @field_validator("speed_m_s")
+    @classmethod
+    def _slow_enough(cls, speeds: tuple[float, float]) -> tuple[float, float]:
+        if speeds[1] > FASTEST_M_S:
+            raise ValueError(f"should be at most {FASTEST_M_S:,} m/s")
+        return speeds
 
     @property
     def starts_by_itself(self) -> bool:

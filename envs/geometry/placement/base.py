@@ -25,6 +25,10 @@ class Placement(ABC):
             (N, M, 2) float32 x and y in the area, m; or (N, M, 3) with their heights.
         """
 
+    def place_of(self, agent: int) -> str:
+        """Return in words which place of the placement an agent has, from 0."""
+        return f"place {agent + 1}"
+
     def check(self, area: Area) -> None:  # noqa: B027  (not every placement has limits)
         """Check that an area has room for the placement; nothing by default.
 

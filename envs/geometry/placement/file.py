@@ -48,10 +48,14 @@ class FromFile(Section, Placement):
             )
             first = int(np.flatnonzero(outside)[0])
             raise ValueError(
-                f"{self.path}: place {first + 1}, {places[first].tolist()}, is not in the area of "
+                f"{self.place_of(first)}, {places[first].tolist()}, is not in the area of "
                 f"{area.width_m:g} x {area.depth_m:g} m"
             )
         return np.broadcast_to(places, (*shape, places.shape[1]))
+
+    def place_of(self, agent: int) -> str:
+        """Return the file and the number of the place, headings not counted."""
+        return f"{self.path}: place {agent + 1}"
 
 
 def read_places(path: str) -> Float:

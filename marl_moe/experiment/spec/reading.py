@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.spec.algorithm import RLLIB_SECTIONS
+from marl_moe.experiment.spec.changed_groups import check_groups
 from marl_moe.experiment.spec.empty import without_empty
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.given import Given, check_given, given_from_python
@@ -24,6 +25,7 @@ from marl_moe.experiment.spec.input_files import Inputs, located, named, replace
 from marl_moe.experiment.spec.keys import UnknownKeyError, no_such_key, unknown_at
 from marl_moe.experiment.spec.section import merged, valid_keys
 from marl_moe.experiment.spec.swept_keys import with_sweep
+from marl_moe.experiment.spec.wording import too_few, worded
 from marl_moe.experiment.spec.yaml_loader import parse_yaml, read_yaml
 from marl_moe.experiment.spec.yaml_values import EMPTY, check_values
 from marl_moe.plugins import use
@@ -271,7 +273,12 @@ def given_as(shown: str, override: str, where: str) -> Given:
 
 
 def _set(raw: dict[str, Any], given: Given) -> None:
-    """Set a key to what is given, in a sweep however the key is written there."""
+    """Set a key to what is given, in a sweep however the key is written there.
+
+    Raises:
+        SpecError: it is of a group that there is not, or within a value.
+    """
+    check_groups(given.shown, given.key, given.value, raw, merges=False)
     *parents, last = given.key.split(".")
     section = raw
     if len(parents) > 1 and parents[0] in ("sweep", "search"):
@@ -305,13 +312,21 @@ def _lines(error: ValidationError, where: str, folder: Path | None) -> list[str]
             for part in mistake["loc"]
             if not str(part).startswith(("dict[", "list[", "literal[", "entry["))
         ]
+        fewest = too_few(mistake)
+        if fewest is not None:
+            path.pop()
         key = ".".join(path) or "experiment"
-        if mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        if fewest is not None:
+            message = f"should have {fewest} entries, got {mistake['input']!r}"
+        elif mistake["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             message = no_such_key(ExperimentSpec, path)
         else:
             given = mistake["input"]
+            if isinstance(given, tuple):  # as a list of YAML is read
+                given = list(given)
             shown = "" if isinstance(given, dict) else f", got {given!r}"
-            message = mistake["msg"].removeprefix("Value error, ") + shown
+            says = worded(mistake, path) or mistake["msg"].removeprefix("Value error, ")
+            message = says + shown
             cause = mistake.get("ctx", {}).get("error")
             if isinstance(cause, UnknownKeyError):
                 rllibs = RLLIB_SECTIONS if path == ["algorithm"] else ()

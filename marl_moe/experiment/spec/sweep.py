@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from envs.quantity import EACH
 from marl_moe.errors import SpecError
+from marl_moe.experiment.spec.changed_groups import check_groups
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.labels import LABEL, setting_label
 from marl_moe.experiment.spec.reading import parse_experiment
@@ -85,8 +86,10 @@ def set_key(plain: dict[str, Any], key: str, value: Any) -> str:
     """Set a dotted key of a plain experiment to what a sweep gives it, and return its label.
 
     Raises:
-        SpecError: there can be no such key, or the label is none.
+        SpecError: there can be no such key, it is of a group that there is not, or the label is
+            none.
     """
+    check_groups(f"sweep.{key}", key, value, plain, merges=True)
     *parents, last = key.split(".")
     section = plain
     for parent in parents:

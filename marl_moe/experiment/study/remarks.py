@@ -17,6 +17,7 @@ from marl_moe.policies.heuristics import Abandon, Random
 from paper_figures.statistics import mean_interval
 
 CONFIDENCE = 0.99  # that a policy is below random in worlds such as these
+UNSPENT = 1e-6  # credits/slot of a budget; less is what solvers round
 FEWEST_EPOCHS = 3  # from which on a column that never changes is told
 LEARNT = ("gain", "critic_loss", "actor_loss", "entropy", "q_mean")  # change while learning
 # What happened in a world; two policies that act alike have the same, bit for bit.
@@ -71,6 +72,7 @@ def of_evaluation(
     """
     return [
         *_without_values(evaluation, metrics),
+        *_without_transfers(evaluation),
         *_without_market(evaluation),
         *_untrained(evaluation, learned),
     ]
@@ -94,6 +96,9 @@ def of_audit(audit: pd.DataFrame) -> list[str]:
             lines.setdefault(f"{name}: no market cleared", []).append(where)
         elif name != "none" and not row["payments"]:
             lines.setdefault(f"{name}: pays nothing in any market", []).append(where)
+        elif row["claims_within_budget"] and row["budget_excess_max"] < -UNSPENT:
+            line = f"{name}: claims to keep the budget, which no market spends in full"
+            lines.setdefault(line, []).append(where)
     return [f"{line}{_listed(places)}" for line, places in lines.items()]
 
 
@@ -113,6 +118,17 @@ def _without_values(evaluation: pd.DataFrame, metrics: Sequence[str]) -> Iterato
     for name in metrics:
         if evaluation[name].isna().all():
             yield f"{name}: the metric is NaN in every row"
+
+
+def _without_transfers(evaluation: pd.DataFrame) -> Iterator[str]:
+    """Tell of points at which nobody transfers a subtask, whatever the policy."""
+    for point, rows in evaluation.groupby("point", sort=False):
+        others = rows[rows["policy"] != Abandon.name]
+        if len(others) and others["requests"].any() and not others["transferred"].any():
+            yield (
+                f"transferred: nobody transferred a subtask under any policy{_at(point)}; is "
+                "anybody in coverage (channel.min_snr_db), up and willing?"
+            )
 
 
 def _without_market(evaluation: pd.DataFrame) -> Iterator[str]:

@@ -42,3 +42,15 @@ def test_without_a_terminal_lines_are_whole_and_names_no_markup() -> None:
         progress.on_audit(0, "vcg [of\x1b mine] with a long name")
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert text.startswith("seed 0  vcg [of\\x1b mine] with a long name audited  1/1  ")
+
+
+def test_epochs_that_were_kept_count_among_all() -> None:
+    console = Console(file=io.StringIO(), width=200, soft_wrap=True, markup=False)
+    row = {"seconds": 1.0, "agent_steps": 1, "updates": 1, "gain": 0.0, "seed": 0}
+    with shown_progress(10, console) as progress:
+        progress.on_kept(7)
+        for _ in range(3):
+            progress.on_epoch(row)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [line.split()[3] for line in lines] == ["8/10", "9/10", "10/10"]
+    assert lines[-1].endswith("0 s left")

@@ -116,6 +116,15 @@ def test_neither_a_dry_run_nor_a_run_begins_and_nothing_is_written(
     describe_run(parse_experiment(plain | {"figures": []}, "tiny"), Path())
 
 
+def test_a_figure_of_training_where_nothing_learns_is_answered_with_what_to_add(
+    tiny_experiment: dict[str, Any],
+) -> None:
+    plain = tiny_experiment | {"algorithm": None, "figures": ["reward_curves"]}
+    said = r"nothing learns here: add an algorithm, such as algorithm: \{name: sac\}"
+    with pytest.raises(SpecError, match=said):
+        describe_run(parse_experiment(plain, "tiny"), Path())
+
+
 def test_a_figure_of_ones_own_is_asked_for_what_it_needs(tiny_experiment: dict[str, Any]) -> None:
     def needs(tables: dict[str, pd.DataFrame]) -> None:
         if tables["evaluation"]["seed"].nunique() < 3:

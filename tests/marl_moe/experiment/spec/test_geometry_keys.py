@@ -41,7 +41,7 @@ def experiment(geometry: Yaml | None, **keys: Any) -> Yaml:
         ),
         (
             {"users": {"mobility": {"model": "random_waypoint", "pause_s": "long"}}},
-            "x.yaml: env.channel.geometry.users.mobility.pause_s: Input should be a valid array",
+            "x.yaml: env.channel.geometry.users.mobility.pause_s: should be a list, got 'long'",
         ),
         (
             {"path_loss": {"model": "log_distance", "exponent": "3"}},
@@ -50,6 +50,22 @@ def experiment(geometry: Yaml | None, **keys: Any) -> Yaml:
         (
             {"experts": {"hight_m": 3}},
             "x.yaml: env.channel.geometry.experts.hight_m: unknown 'hight_m'; did you mean",
+        ),
+        (
+            {"area_m": 1000},
+            "x.yaml: env.channel.geometry.area_m: should be a list, such as [1000, 1000], got 1000",
+        ),
+        (
+            {"area_m": [1000]},
+            "x.yaml: env.channel.geometry.area_m: should have 2 entries, got [1000]",
+        ),
+        (
+            {"users": {"mobility": {"model": "random_waypoint", "speed_m_s": [1, 1e5]}}},
+            "x.yaml: env.channel.geometry.users.mobility.speed_m_s: should be at most 1,000 m/s",
+        ),
+        (
+            {"users": {"mobility": {"model": "gauss_markov", "mean_speed_m_s": 1001}}},
+            "x.yaml: env.channel.geometry.users.mobility.mean_speed_m_s: Input should be less than",
         ),
         (None, "x.yaml: env.channel: process: geometric needs the section geometry"),
     ],
@@ -126,6 +142,25 @@ def test_a_file_that_is_not_there_ends_the_command_in_one_line_before_anything_i
     assert result.exit_code == 2
     assert "env.channel.geometry.users.placement: cannot read gone.csv" in result.output
     assert not Path("results").exists()
+
+
+def test_a_height_that_the_path_loss_is_not_made_for_is_told_by_key_file_and_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sites.csv").write_text("x,y,z\n1,2,10\n3,4,10\n5,6,25\n7,8,10\n")
+    experts = {"placement": {"model": "file", "path": "sites.csv"}}
+    Path("x.yaml").write_text(yaml.safe_dump(experiment({"experts": experts}, figures=[])))
+    result = CliRunner().invoke(app, ["run", "x.yaml", "--dry-run"])
+    assert result.exit_code == 2
+    said = "".join(result.output.split("\n"))
+    assert "env.channel.geometry.experts.placement: " in said
+    assert (
+        "sites.csv: place 3, [5.0, 6.0, 25.0]: umi_38901 is for heights of experts in m of 10, got "
+        "25" in said
+    )
+    assert "ValueError" not in said
+    assert ".py" not in said
 
 
 def test_a_run_of_users_with_places_ends_with_a_map_and_one_without_does_not(

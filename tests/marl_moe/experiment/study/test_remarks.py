@@ -75,6 +75,27 @@ def test_to_abandon_everything_is_told_though_abandon_was_not_played() -> None:
     assert of_evaluation(rows, LEARNED) == ["sac: the same as abandon in every world"]
 
 
+def test_worlds_in_which_nobody_transfers_are_told_at_their_point() -> None:
+    rows = evaluation(("a", "b"), abandon=0.0)
+    nobody = rows.assign(transferred=rows["transferred"].where(rows["point"] == "a", 0.0))
+    (line,) = of_evaluation(nobody, LEARNED)
+    assert line.startswith(
+        "transferred: nobody transferred a subtask under any policy at b; is any"
+    )
+    one = nobody.assign(transferred=nobody["transferred"].where(nobody["policy"] != "greedy", 0.5))
+    assert of_evaluation(one, LEARNED) == []
+    alone = evaluation()
+    alone = alone[alone["policy"] == "greedy"].assign(policy="abandon", transferred=0.0)
+    assert of_evaluation(alone, LEARNED) == []
+
+
+def test_a_budget_that_no_market_spends_is_told_of_mechanisms_that_claim_to_keep_it() -> None:
+    line = "vcg: claims to keep the budget, which no market spends in full (seed 0; seed 1)"
+    assert of_audit(audit(budget_excess_max=-0.5)) == [line]
+    assert of_audit(audit(budget_excess_max=-0.5, claims_within_budget=0.0)) == []
+    assert of_audit(audit(budget_excess_max=-1e-9)) == []
+
+
 def test_to_equal_the_equilibrium_is_no_failure() -> None:
     rows = evaluation(sac=0.5, nash=1.0)
     assert of_evaluation(alike(rows, "sac", "nash", rows["seed"] >= 0), LEARNED) == []
