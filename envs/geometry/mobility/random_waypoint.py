@@ -25,9 +25,7 @@ class RandomWaypoint(Section, Mobility):
     of a leg or several.
     """
 
-    speed_m_s: PositiveDraw = Field(
-        default=(0.5, 2.0), description="Speed of a leg, uniform, m/s"
-    )
+    speed_m_s: PositiveDraw = Field(default=(0.5, 2.0), description="Speed of a leg, uniform, m/s")
     pause_s: NonNegativeDraw = Field(
         default=(0.0, 60.0), description="Pause at the end of a leg, uniform, s"
     )
