@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import Slot
+from envs.arrays import Bool
 from envs.offer import Offer
 from marl_moe.policies import poisson_load
 from marl_moe.policies.base import Actions, register
@@ -63,9 +64,9 @@ class Crowd(Heuristic):
         self.attraction, self.last = attraction, last
         self.threshold, self.response_probability = threshold, response_probability
         self.setting = " ".join(f"{key}={value}" for key, value in given.items())
-
         self._strangers: Strangers | None = None
         self._offer: Offer | None = None
+        self._available: Bool = np.zeros((0, 0), bool)
 
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""

@@ -63,6 +63,7 @@ class MeanField(Heuristic):
             raise ValueError(f"tolerance should be a number of users, above 0, got {tolerance}")
         self.strangers, self.tolerance = strangers, tolerance
         self.setting = f"strangers={strangers} tolerance={tolerance}"
+        self.expected: NDArray[np.floating] = np.zeros((0, 0))
         self._drawn: Strangers | None = None
 
     def act(self, slot: Slot) -> Actions:
@@ -70,6 +71,7 @@ class MeanField(Heuristic):
         if slot.num_users == 1:
             self.residual = np.zeros(slot.num_worlds)
             self.converged = np.ones(slot.num_worlds, bool)
+            self.expected = np.zeros((slot.num_worlds, slot.num_experts))
             return best_worthwhile(slot, slot.expected_gain(), self.rng)
         if self._drawn is None or not self._drawn.go_on(slot):
             self._drawn = Strangers(slot, self.strangers, self.rng)
@@ -79,8 +81,8 @@ class MeanField(Heuristic):
         return best_worthwhile(slot, poisson_load.expected_gain(slot, others), self.rng)
 
     def _fixed_point(
-        self, num_users: int, met: Meeting, others: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+        self, num_users: int, met: Meeting, others: NDArray[np.floating]
+    ) -> NDArray[np.floating]:
         """Iterate from a mean number of others, (N, E), until it is what strangers choose."""
         candidates = met.conditions.candidates
         gains = GainByLoad(

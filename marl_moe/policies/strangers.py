@@ -129,11 +129,11 @@ class Strangers:
             candidates = Candidates(
                 np.take_along_axis(self._expert(), column, axis=-1), gain, slot.num_experts
             )
+            snr_db, efficiency, covered = self._links
             links = Links(
-                *(
-                    None if array is None else np.take_along_axis(array, column, axis=-1)
-                    for array in self._links
-                )
+                np.take_along_axis(snr_db, column, axis=-1),
+                np.take_along_axis(efficiency, column, axis=-1),
+                None if covered is None else np.take_along_axis(covered, column, axis=-1),
             )
             conditions = self._conditions(slot, candidates, links)
         return Meeting(conditions, offer, gain, mask[..., -1])

@@ -13,7 +13,6 @@ from envs.slot import RECORDED_OF_USERS
 from marl_moe.metrics import MetricSums, named
 from marl_moe.policies.base import Policy, acted, make
 from marl_moe.policies.equilibrium import Nash
-from marl_moe.policies.mean_field import MeanField
 from marl_moe.seeds import evaluation_seed, policy_generator
 from mechanisms import Mechanism
 from mechanisms.fairness import jain_index
@@ -218,8 +217,9 @@ def _play(policy: Policy, world: World, metrics: MetricSums) -> _Scores:
             platform_balance=result.platform_balance,
             **{name: getattr(result, name) for name in RECORDED_OF_USERS},
         )
-        if isinstance(policy, Nash | MeanField):
-            scores.add(converged=policy.converged)
+        converged = getattr(policy, "converged", None)  # of nash, and of mean_field by any name
+        if isinstance(converged, np.ndarray) and converged.shape == (world.num_worlds,):
+            scores.add(converged=converged)
         if isinstance(policy, Nash):
             scores.regret = np.fmax(scores.regret, policy.regret)
         if world.closed_clearing is not None:

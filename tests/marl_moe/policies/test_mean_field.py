@@ -15,6 +15,7 @@ from envs import (
     World,
     WorldConfig,
 )
+from marl_moe.experiment.run.compared_policies import named
 from marl_moe.experiment.study.evaluation import evaluate
 from marl_moe.policies import MeanField, make
 from marl_moe.policies.poisson_load import expected_gain
@@ -137,9 +138,13 @@ def test_a_smaller_tolerance_is_kept_too() -> None:
 def test_the_share_of_slots_in_which_it_converged_is_recorded() -> None:
     config = replace(CONFIG, episode_slots=3)
     policy = MeanField(np.random.default_rng(0))
-    rows = evaluate(policy, config, mechanisms.make("none"), 0, 2).evaluation
-    assert (rows["converged"] == 1).all()
-    assert rows["regret"].isna().all()
+    for played in (policy, named(policy, "mine")):
+        rows = evaluate(played, config, mechanisms.make("none"), 0, 2).evaluation
+        assert (rows["converged"] == 1).all()
+        assert rows["regret"].isna().all()
+    hasty = MeanField(np.random.default_rng(0), tolerance=1e-9)
+    rows = evaluate(hasty, config, mechanisms.make("none"), 0, 2).evaluation
+    assert (rows["converged"] < 1).all()
 
 
 @pytest.mark.parametrize(
