@@ -19,6 +19,8 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from envs.channel.config import ChannelConfig
+from envs.geometry.config import EndConfig
+from envs.geometry.of_groups import PLACES, AgentGroups, check_places, places_given
 from envs.groups import (
     OF_EXPERTS,
     OF_USERS,
@@ -96,12 +98,12 @@ class WorldConfig(Section):
     user_groups: Groups | None = Field(
         default=None,
         description="Groups of users, {name: {count: 8, KEY: ...}}, with the keys in which they "
-        f"are not as the sections say: {', '.join(OF_USERS)}; repeated up to num_users",
+        f"are not as the sections say: {', '.join((*OF_USERS, *PLACES))}; repeated up to num_users",
     )
     expert_groups: Groups | None = Field(
         default=None,
         description="Groups of experts, likewise, with keys of theirs: "
-        f"{', '.join((TOPICS, *OF_EXPERTS))}",
+        f"{', '.join((TOPICS, *OF_EXPERTS, *PLACES))}",
     )
     episode_slots: int = Field(
         default=50,
@@ -170,6 +172,14 @@ class WorldConfig(Section):
         check_groups_matter(
             self.user_groups, self.expert_groups, self.requests, self.experts, self.reward
         )
+        if self.channel.reads_groups and self.channel.geometry is not None:
+            check_places(self.channel.geometry, self.agent_groups)
+        for side, name, key in places_given(self.agent_groups):
+            if not self.channel.reads_groups:
+                raise ValueError(
+                    f"{side[:-1]}_groups.{name}.{key} has no effect with channel.process: "
+                    f"{self.channel.process}; use process: geometric"
+                )
         return self
 
     @model_validator(mode="after")
@@ -190,6 +200,11 @@ class WorldConfig(Section):
                 f"observation.candidates {candidates} is above num_experts {self.num_experts}"
             )
         return self
+
+    @property
+    def agent_groups(self) -> AgentGroups:
+        """The groups of users and of experts."""
+        return AgentGroups(self.user_groups, self.expert_groups)
 
     @property
     def num_candidates(self) -> int:
@@ -261,6 +276,7 @@ def _populate(config: WorldConfig, side: Side) -> None:
         read_by = {key: _section_class(section) for key, section in side.keys.items()}
         if side.agents == "experts":
             read_by[TOPICS] = ExpertConfig
+        read_by |= dict.fromkeys(PLACES, EndConfig)
         groups = checked(groups, side.groups, read_by)
         object.__setattr__(config, side.groups, groups)
     counted = side.default if groups is None else size(groups)

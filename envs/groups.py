@@ -210,15 +210,20 @@ def _read(value: Any, key: str, path: tuple[str, ...], section: type) -> Any:
     try:
         return getattr(_adapter(section).validate_json(plain, strict=True), key)
     except ValidationError as error:
-        mistakes = [
-            InitErrorDetails(
-                type=PydanticCustomError("value_error", "{says}", {"says": mistake["msg"]}),
-                loc=(*path, *mistake["loc"]),
-                input=mistake["input"],
-            )
-            for mistake in error.errors()
-        ]
-        raise ValidationError.from_exception_data("groups", mistakes) from None
+        raise beneath(error, path) from None
+
+
+def beneath(error: ValidationError, path: tuple[str, ...]) -> ValidationError:
+    """Return an error of keys with the path of what they are in."""
+    mistakes = [
+        InitErrorDetails(
+            type=PydanticCustomError("value_error", "{says}", {"says": one["msg"]}),
+            loc=(*path, *one["loc"]),
+            input=one["input"],
+        )
+        for one in error.errors()
+    ]
+    return ValidationError.from_exception_data("groups", mistakes)
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from envs.channel.modulation import Modulation, bits_per_symbol
 from envs.channel.process import ChannelProcess
 from envs.channel.registry import CHANNELS, clips, keys_read, make
 from envs.geometry.config import GeometryConfig
+from envs.geometry.of_groups import NO_GROUPS, AgentGroups
 from envs.quantity import PositiveQuantity
 from envs.section import STRICT, Interval, Probability, Section, default_of
 
@@ -25,6 +26,7 @@ OF_PROCESS = (
     "trace",
     "geometry",
 )
+AGENT_GROUPS = "agent_groups"  # a parameter of processes that is given the world's groups
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -153,6 +155,11 @@ class ChannelConfig(Section):
             )
 
     @property
+    def reads_groups(self) -> bool:
+        """True where agents of groups may have places of their own."""
+        return bool(keys_read(self.process, (AGENT_GROUPS,)))
+
+    @property
     def clips(self) -> bool:
         """True where the process keeps the SNR within `snr_db`."""
         return clips(self.process)
@@ -162,10 +169,15 @@ class ChannelConfig(Section):
         """Rician factor of the fading within a slot, `ChannelProcess.rician_k`."""
         return self.made().rician_k()
 
-    def made(self) -> ChannelProcess:
-        """Return the process, made of its parameters and of the keys that it reads."""
+    def made(self, groups: AgentGroups = NO_GROUPS) -> ChannelProcess:
+        """Return the process, made of its parameters and of the keys that it reads.
+
+        Args:
+            groups: groups of agents, which a process with the parameter `agent_groups` is given.
+        """
         keys = {field.name: getattr(self, field.name) for field in fields(self)}
         del keys["process"], keys["parameters"]
+        keys[AGENT_GROUPS] = groups
         return make(self.process, keys, self.parameters or {})
 
 

@@ -2,39 +2,21 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
 from envs.arrays import Arrays, Float
 from envs.channel.draws import standard_normal
-from envs.channel.process import ChannelError, ChannelProcess, Positions, Shape
+from envs.channel.ends import Ends
+from envs.channel.process import ChannelProcess, Positions, Shape
 from envs.channel.registry import register
-from envs.geometry.config import EndConfig, GeometryConfig
-from envs.geometry.mobility import Mobility, Static
+from envs.geometry.config import GeometryConfig
+from envs.geometry.of_groups import NO_GROUPS, AgentGroups
 from envs.geometry.path_loss import PathLoss
 from envs.geometry.paths import Paths
-from envs.geometry.placement import Placement
 from envs.geometry.shadowing import has_sight, obstruction_moved, shadowing_moved
 
 THERMAL_DBM_HZ = -174.0  # kT at 290 K
-
-
-class _End(NamedTuple):
-    """Users or experts: their section, and the parts that it names."""
-
-    name: str
-    config: EndConfig
-    placement: Placement
-    mobility: Mobility
-
-    @property
-    def moves(self) -> bool:
-        return not isinstance(self.mobility, Static)
-
-    @classmethod
-    def of(cls, name: str, config: EndConfig) -> "_End":
-        return cls(name, config, config.made_placement(), config.made_mobility())
 
 
 @register("geometric")
@@ -44,15 +26,19 @@ class Geometric(ChannelProcess):
 
     The noise is -174 dBm/Hz + noise figure + 10 log10 of the expert's band. Arrays: `user_m` and
     `expert_m` (places, x, y and height, m), those of the mobilities (`user_*`, `expert_*`), the
-    distance that experts moved in the last slot, where they move (`expert_moved_m`), and of pairs
+    distance that experts moved in the last slot, where they move (`expert_moved_m`), gains of
+    antennas where groups differ in them (`user_gain_db`, `expert_gain_db`), and of pairs
     `budget_db` (all but the path), `shadowing` (standard deviations) and `obstruction`
     (`envs.geometry.shadowing`).
 
     Attributes:
         geometry: the section.
+        agent_groups: groups of users and of experts, which may have placements, mobilities, heights
+            and antennas of their own.
     """
 
     geometry: GeometryConfig | None
+    agent_groups: AgentGroups = NO_GROUPS
 
     def __post_init__(self) -> None:
         if self.geometry is None:
@@ -66,12 +52,12 @@ class Geometric(ChannelProcess):
         return self.geometry
 
     @cached_property
-    def _users(self) -> _End:
-        return _End.of("user", self._config.users)
+    def _users(self) -> Ends:
+        return Ends("user", self._config, self.agent_groups.users)
 
     @cached_property
-    def _experts(self) -> _End:
-        return _End.of("expert", self._config.experts)
+    def _experts(self) -> Ends:
+        return Ends("expert", self._config, self.agent_groups.experts)
 
     @cached_property
     def _path_loss(self) -> PathLoss:
@@ -89,11 +75,17 @@ class Geometric(ChannelProcess):
 
     def place_users(self, shape: tuple[int, int], rng: np.random.Generator) -> Arrays:
         """Place the users."""
-        return self._placed(self._users, shape, rng)
+        return self._users.placed(shape, 0, rng, self._path_loss, self._experts)
 
     def place_experts(self, shape: tuple[int, int], rng: np.random.Generator) -> Arrays:
         """Place the experts, which have moved nowhere yet."""
-        placed = self._placed(self._experts, shape, rng)
+        return self.place_newcomers(shape, 0, rng)
+
+    def place_newcomers(
+        self, shape: tuple[int, int], first: int, rng: np.random.Generator
+    ) -> Arrays:
+        """Place the experts from number `first` on."""
+        placed = self._experts.placed(shape, first, rng, self._path_loss, self._users)
         if self._experts.moves:
             placed["expert_moved_m"] = np.zeros(shape, np.float32)
         return placed
@@ -103,11 +95,14 @@ class Geometric(ChannelProcess):
     ) -> Arrays:
         """Draw shadowing and obstruction of pairs, and compute the budget of each."""
         config = self._config
-        gains_db = config.users.antenna_gain_db + config.experts.antenna_gain_db
         power_dbm = 10 * np.log10(experts["tx_power_w"]) + np.float32(30)
         noise_dbm = 10 * np.log10(experts["bandwidth_hz"])
         noise_dbm += np.float32(THERMAL_DBM_HZ + config.noise_figure_db)
-        budget_db = power_dbm - noise_dbm + np.float32(gains_db)
+        common_db = (self._users.gain_db or 0.0) + (self._experts.gain_db or 0.0)
+        budget_db = power_dbm - noise_dbm + np.float32(common_db)
+        for name, ends in (("user_gain_db", users), ("expert_gain_db", experts)):
+            if name in ends:  # where groups differ in it
+                budget_db = budget_db + ends[name]
         pairs = {"budget_db": np.broadcast_to(budget_db, shape)}
         if any(self._sigma_db):
             pairs["shadowing"] = standard_normal(rng, shape)
@@ -125,7 +120,7 @@ class Geometric(ChannelProcess):
 
     def following_experts(self, experts: Arrays, slot_s: float, rng: np.random.Generator) -> Arrays:
         """Move the experts."""
-        moved, distance = self._moved(self._experts, experts, slot_s, rng)
+        moved, distance = self._experts.moved(experts, slot_s, rng)
         return moved | {"expert_moved_m": distance} if self._experts.moves else {}
 
     def following(
@@ -134,7 +129,7 @@ class Geometric(ChannelProcess):
         """Move the users, and change shadowing and obstruction by the distance moved."""
         if not (self._users.moves or self._experts.moves):
             return {}
-        changed, moved_m = self._moved(self._users, state, slot_s, rng)
+        changed, moved_m = self._users.moved(state, slot_s, rng)
         shadowing = self._config.shadowing
         if self._experts.moves:
             moved_m = moved_m + state["expert_moved_m"]
@@ -163,83 +158,3 @@ class Geometric(ChannelProcess):
     def positions(self, users: Arrays, experts: Arrays) -> Positions:
         """Return where users and experts are."""
         return Positions(users["user_m"][:, :, 0], experts["expert_m"][:, 0])
-
-    def _placed(self, end: _End, shape: tuple[int, int], rng: np.random.Generator) -> Arrays:
-        """Draw places and what the mobility has beside, (N, M, ...).
-
-        Raises:
-            ChannelError: a file has no places for the agents, or of heights that the path loss is
-                not made for; the message has the key.
-            ValueError: places are not in the area.
-        """
-        config, draws = self._config, _generator(rng)
-        try:
-            places = end.placement.draw(shape, config.area, draws)
-        except ValueError as error:
-            raise ChannelError(f"env.channel.geometry.{end.name}s.placement: {error}") from error
-        ground, arrays = end.mobility.start(places[..., :2], config.area, draws)
-        self._check_inside(end, ground, (*shape, 2))
-        for name in arrays.keys() & {"m", "moved_m"}:
-            raise ValueError(f"geometry.{end.name}s.mobility: no array may be called {name!r}")
-        height = np.full((*shape, 1), end.config.height_m, np.float32)
-        if places.shape[-1] > 2:
-            height = places[..., 2:]
-            self._check_heights(end, places)
-        named = {f"{end.name}_{name}": array for name, array in arrays.items()}
-        return {
-            f"{end.name}_m": np.concatenate([ground, height], axis=-1, dtype=np.float32)
-        } | named
-
-    def _moved(
-        self, end: _End, state: Arrays, slot_s: float, rng: np.random.Generator
-    ) -> tuple[Arrays, Float]:
-        """Return what moving for a slot changes, and the distance from place to place, m."""
-        before, prefix = state[f"{end.name}_m"], f"{end.name}_"
-        if not end.moves:
-            return {}, np.zeros(before.shape[:-1], np.float32)
-        ground = before[..., :2]
-        own = {
-            name.removeprefix(prefix): array
-            for name, array in state.items()
-            if name.startswith(prefix) and name not in (f"{prefix}m", f"{prefix}moved_m")
-        }
-        after, changed = end.mobility.move(ground, own, self._config.area, slot_s, _generator(rng))
-        self._check_inside(end, after, ground.shape)
-        offset = after - ground
-        distance = np.hypot(offset[..., 0], offset[..., 1]).astype(np.float32, copy=False)
-        places = np.concatenate([after, before[..., 2:]], axis=-1, dtype=np.float32)
-        return {f"{prefix}m": places} | {f"{prefix}{k}": v for k, v in changed.items()}, distance
-
-    def _check_inside(self, end: _End, ground: Float, shape: tuple[int, ...]) -> None:
-        """Raise ValueError unless places have that shape and are in the area."""
-        if ground.shape != shape or not self._config.area.holds(ground):
-            raise ValueError(
-                f"geometry.{end.name}s: {type(end.mobility).__name__} should give places of shape "
-                f"{shape} in the area of {self._config.area_m[0]:g} x {self._config.area_m[1]:g} m"
-            )
-
-    def _check_heights(self, end: _End, places: Float) -> None:
-        """Check that the path loss is made for the heights of a placement, (N, M, 3) m.
-
-        Raises:
-            ChannelError: it is not; the message names the key and the first such place.
-        """
-        for height in np.unique(places[..., 2]).tolist():
-            of_users = of_experts = height, height
-            if end is self._users:
-                of_experts = (self._config.experts.height_m,) * 2
-            else:
-                of_users = (self._config.users.height_m,) * 2
-            try:
-                self._path_loss.check(self._config.span(of_users, of_experts))
-            except ValueError as error:
-                world, agent = np.argwhere(places[..., 2] == np.float32(height))[0]
-                raise ChannelError(
-                    f"env.channel.geometry.{end.name}s.placement: {end.placement.place_of(agent)}, "
-                    f"{places[world, agent].tolist()}: {error}"
-                ) from error
-
-
-def _generator(rng: np.random.Generator) -> np.random.Generator:
-    """Return a generator of its own for a part, so that what it draws shifts no other's draws."""
-    return np.random.default_rng(int(rng.integers(2**63)))

@@ -187,3 +187,25 @@ def test_the_experiment_of_the_page_on_places_names_its_defaults_and_plays(
         world.step(np.full((2, 16), 30))
     first, second = (world.slot.conditions.links.snr_db for world in worlds)
     np.testing.assert_array_equal(first, second)
+
+
+def test_the_groups_of_the_page_on_places_are_shown_as_the_page_shows_them_and_play(
+    docs: Path, tmp_path: Path
+) -> None:
+    from envs import World
+    from marl_moe.experiment.run.population import population_table
+    from marl_moe.experiment.spec.reading import load_experiment
+
+    page = docs / "geometry.md"
+    file = tmp_path / "towers_and_kiosks.yaml"
+    file.write_text(files(page)[file.name])
+    env = load_experiment(str(file)).env
+    (shown,) = blocks(page, "text")
+    assert [line.removeprefix("# ") for line in shown.splitlines()] == population_table(env)
+    world = World(env, seed=0)
+    before = world.positions
+    world.step(np.full((1, 16), 30))
+    assert before is not None
+    assert world.positions is not None
+    assert (before.experts == world.positions.experts).all()
+    assert before.experts[0, :, 2].tolist() == [25.0] * 3 + [4.0] * 27

@@ -61,6 +61,13 @@ GEOMETRIES: list[Plain] = [
     },
     {"path_loss": {"model": "air_to_ground"}, "experts": {"height_m": 100}},
 ]
+# Of groups, for users and experts alike; limits of path losses allow no other heights.
+PLACES: list[Plain] = [
+    {"placement": {"model": "hotspots", "count": 2}, "mobility": {"model": "static"}},
+    {"placement": {"model": "grid"}, "mobility": {"model": "gauss_markov", "mean_speed_m_s": 4}},
+    {"placement": {"model": "uniform"}, "mobility": {"model": "random_waypoint"}},
+    {"antenna_gain_db": 6.0},
+]
 EXTREME = "extreme"  # a process from outside of the package, which clips nothing
 
 
@@ -158,6 +165,7 @@ def _cases(
         _make_different(draw, env, by_key[False])
         _make_consistent(draw, env, mechanisms.make(**mechanism).allocates, tables)
         _make_groups_matter(env)
+        _make_places_differ(draw, env)
         return Case(env, mechanism, draw(st.integers(1, 5)), draw(st.integers(0, 2**32)))
 
     return case()
@@ -345,6 +353,16 @@ def _make_different(draw: DrawFn, env: Plain, by_key: dict[str, SearchStrategy[A
         env["experts"]["energy_cost"] = draw(by_key["reward.credits_per_joule"])
         if isinstance(env["experts"]["energy_cost"], dict):
             env["experts"]["energy_cost"] = 1.0
+
+
+def _make_places_differ(draw: DrawFn, env: Plain) -> None:
+    """Give some groups places of their own, where there are places."""
+    if env["channel"]["process"] != "geometric":
+        return
+    for side in SIDES:
+        for group in (env[side.groups] or {}).values():
+            if draw(st.booleans()):
+                group |= draw(st.sampled_from(PLACES))
 
 
 def _make_groups_matter(env: Plain) -> None:

@@ -1,10 +1,13 @@
 """The population of a world as a table: how many agents, and in what they differ."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from envs import Each, WorldConfig
 from envs.config import SIDES, Side
+from envs.geometry.models import MODEL
+from envs.geometry.of_groups import PLACES
 from envs.groups import COUNT, TOPICS
 
 MOST_SHOWN = 6  # numbers of a list
@@ -24,7 +27,7 @@ def _of_side(config: WorldConfig, side: Side) -> list[str]:
     number = getattr(config, side.number)
     given = {key for group in groups.values() for key in group} - {COUNT}
     given |= {key for key in side.keys if _is_given(config, side, key)}
-    keys = [key for key in (TOPICS, *side.keys) if key in given]
+    keys = [key for key in (TOPICS, *side.keys, *PLACES) if key in given]
     if not keys:
         return [f"{number} {side.agents}, all alike" if number > 1 else f"1 {side.agents[:-1]}"]
     rows = [[f"{number} {side.agents}", "count", *keys]]
@@ -45,6 +48,9 @@ def _of_all(config: WorldConfig, side: Side, key: str) -> Any:
     """Return what holds where a group does not say."""
     if key == TOPICS:
         return config.experts.topics
+    if key in PLACES:
+        assert config.channel.geometry is not None  # without it groups have none
+        return getattr(getattr(config.channel.geometry, side.agents), key)
     section = side.keys[key]
     return getattr(getattr(config, section) if section else config, key)
 
@@ -52,6 +58,9 @@ def _of_all(config: WorldConfig, side: Side, key: str) -> Any:
 def _shown(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, dict):  # a model, its parameters behind it
+        parameters = [f"{key}: {json.dumps(part)}" for key, part in value.items() if key != MODEL]
+        return f"{value[MODEL]} ({', '.join(parameters)})" if parameters else str(value[MODEL])
     if isinstance(value, Each):
         numbers = ["-" if number is None else f"{number:g}" for number in value.each]
         more = ", ..." if len(numbers) > MOST_SHOWN else ""

@@ -16,6 +16,7 @@ from typing import Any
 from envs.experts import MEASURED
 from marl_moe.experiment.spec.labels import folder_of
 from marl_moe.experiment.spec.search import SPACES
+from marl_moe.experiment.spec.wording import GROUPS
 
 INPUTS = "inputs"  # in a run folder: copies of the files
 DIGESTS = "SHA256SUMS"  # in it: what `sha256sum --check` reads
@@ -132,7 +133,7 @@ def _changed(
 def _names_table(keys: tuple[str, ...]) -> bool:
     while keys and keys[-1] in SPACES:
         keys = keys[:-1]
-    is_placement = keys[-2:] == ("placement", "path") and "geometry" in keys
+    is_placement = keys[-2:] == ("placement", "path") and not {"geometry", *GROUPS}.isdisjoint(keys)
     return "env" in keys and (keys[-2:] in TABLES or is_placement)
 
 

@@ -384,7 +384,9 @@ def test_parameters_of_models_of_ones_own_are_checked(
 
 def test_a_mobility_that_leaves_the_area_ends_the_run_by_its_name() -> None:
     world = world_of({"users": {"mobility": {"model": "eastward", "stops": False}}})
-    with pytest.raises(ChannelError, match=r"geometry\.users: Eastward should give places .* area"):
+    with pytest.raises(
+        ChannelError, match=r"geometry\.users\.mobility: Eastward should give places .* area"
+    ):
         idle(world, 1000)
 
 

@@ -1,6 +1,6 @@
 """The population of a world as a table of what its agents differ in."""
 
-from envs import Each, ExpertConfig, QualityConfig, WorldConfig
+from envs import ChannelConfig, Each, ExpertConfig, QualityConfig, WorldConfig
 from marl_moe.experiment.run.population import population_table
 
 
@@ -37,4 +37,24 @@ def test_a_range_without_groups_is_a_row_of_all() -> None:
     assert population_table(config)[:2] == [
         "3 users  count  deadline_s",
         "  all    3      2 to 9",
+    ]
+
+
+def test_places_of_groups_are_shown_beside_those_of_the_section() -> None:
+    walk = {"model": "random_waypoint", "speed_m_s": [0.5, 2.0]}
+    config = WorldConfig(
+        user_groups={"walkers": {"count": 2, "mobility": walk}, "others": {"count": 1}},
+        expert_groups={
+            "towers": {"count": 3},
+            "kiosks": {"count": 4, "placement": {"model": "hotspots", "count": 2}, "height_m": 10},
+        },
+        channel=ChannelConfig(process="geometric", bandwidth_hz=1e6, geometry={}),
+    )
+    assert population_table(config) == [
+        "3 users    count  mobility",
+        "  walkers  2      random_waypoint (speed_m_s: [0.5, 2.0])",
+        "  others   1      random_waypoint",
+        "7 experts  count  placement            height_m",
+        "  towers   3      grid                 10",
+        "  kiosks   4      hotspots (count: 2)  10",
     ]

@@ -132,6 +132,34 @@ def test_a_file_of_places_is_found_beside_the_experiment_and_copied_with_its_dig
     assert world.positions.experts[0, :, :2].tolist() == [[1, 2], [3, 4], [5, 6], [7, 8]]
 
 
+def test_a_file_of_places_of_a_group_is_copied_and_models_of_groups_are_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/sites.csv").write_text("x,y\n1,2\n3,4\n")
+    monkeypatch.chdir(tmp_path)
+    raw = experiment({}, figures=[])
+    del raw["env"]["num_experts"]
+    raw["env"]["expert_groups"] = {
+        "towers": {"count": 2, "placement": {"model": "file", "path": "sites.csv"}},
+        "kiosks": {"count": 3, "mobility": {"model": "gauss_markov", "mean_speed_m_s": 2}},
+    }
+    raw["sweep"] = {"env.expert_groups.kiosks.mobility": [STATIC, {"model": "gauss_markov"}]}
+    Path("there/x.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    result = CliRunner().invoke(app, ["run", "there/x.yaml"])
+    assert result.exit_code == 0, result.output
+    run = tmp_path / "results/x"
+    kept = yaml.safe_load((run / "experiment.yaml").read_text())["env"]["expert_groups"]
+    assert kept["towers"]["placement"] == {"model": "file", "path": "inputs/sites.csv"}
+    Path("there/sites.csv").unlink()
+    points = sweep_points(load_experiment(str(run / "experiment.yaml")))
+    groups = [point.spec.env.expert_groups or {} for point in points]
+    assert [group["kiosks"]["mobility"] for group in groups] == [STATIC, {"model": "gauss_markov"}]
+    world = World(points[0].spec.env, seed=0)
+    assert world.positions is not None
+    assert world.positions.experts[0, :2, :2].tolist() == [[1, 2], [3, 4]]
+
+
 def test_a_file_that_is_not_there_ends_the_command_in_one_line_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

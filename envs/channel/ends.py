@@ -1,0 +1,261 @@
+"""Users, or experts, in an area: where they are placed, and how those move who do.
+
+Agents of the same placement are placed together, and those of the same mobility move together:
+without keys of groups all of them. Each part of them has a generator of its own.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from envs.arrays import Arrays, Float, Int
+from envs.channel.process import ChannelError
+from envs.geometry.config import EndConfig, GeometryConfig
+from envs.geometry.mobility import Mobility, Static
+from envs.geometry.of_groups import end_of
+from envs.geometry.path_loss import PathLoss
+from envs.geometry.placement import Placement
+from envs.groups import Groups, members
+
+_Model = TypeVar("_Model", Placement, Mobility)
+_ALL = slice(None)
+_KEPT = ("m", "moved_m", "gain_db")  # arrays of agents that are of no mobility
+
+
+class Part(NamedTuple, Generic[_Model]):
+    """Agents that share a placement or a mobility.
+
+    Attributes:
+        key: that gives it, dotted.
+        model: what they share.
+        groups: whose they are; one that is empty stands for all agents of a world without groups.
+    """
+
+    key: str
+    model: _Model
+    groups: list[str]
+
+
+class Ends:
+    """Users or experts: parts that are placed and move together, heights and gains.
+
+    Attributes:
+        name: "user" or "expert", which names of arrays begin with.
+        placements: parts that are placed together.
+        mobilities: parts that move together.
+        heights_m: heights of antennas that are configured.
+
+    Args:
+        name: as above.
+        geometry: the section.
+        groups: of the side.
+    """
+
+    def __init__(self, name: str, geometry: GeometryConfig, groups: Groups | None) -> None:
+        self.name, self._geometry, self._groups = name, geometry, groups
+        self._section: EndConfig = getattr(geometry, f"{name}s")
+        self._of = {
+            group: end_of(self._section, own) for group, own in (groups or {"": {}}).items()
+        }
+        self.placements = self._shared(
+            {group: ("placement", end.made_placement()) for group, end in self._of.items()}
+        )
+        self.mobilities = self._shared(
+            {group: ("mobility", end.made_mobility()) for group, end in self._of.items()}
+        )
+        self.heights_m = sorted({end.height_m for end in self._of.values()})
+        self._groups_of: dict[tuple[int, int], list[str]] = {}
+
+    @property
+    def moves(self) -> bool:
+        """True where anybody does."""
+        return any(not isinstance(part.model, Static) for part in self.mobilities)
+
+    @property
+    def gain_db(self) -> float | None:
+        """Gain of all antennas, dBi; None where groups differ in it."""
+        gains = {end.antenna_gain_db for end in self._of.values()}
+        return gains.pop() if len(gains) == 1 else None
+
+    def placed(
+        self,
+        shape: tuple[int, int],
+        first: int,
+        rng: np.random.Generator,
+        path_loss: PathLoss,
+        others: "Ends",
+    ) -> Arrays:
+        """Draw places and what mobilities have beside, (N, M, ...).
+
+        Args:
+            shape: (N, M), worlds and agents.
+            first: number of the first of the agents.
+            rng: generator of all draws.
+            path_loss: that has limits of heights.
+            others: the other side.
+
+        Raises:
+            ChannelError: a file has no places for the agents, or of heights that the path loss is
+                not made for; the message has the key.
+            ValueError: places are not in the area.
+        """
+        area, draws = self._geometry.area, own_generator(rng)
+        ground = np.empty((*shape, 2), np.float32)
+        height = np.empty((*shape, 1), np.float32)
+        height[...] = self._each([end.height_m for end in self._of.values()], first, shape[1])
+        for part, own in _with_generators(self.placements, draws):
+            index, count = self._agents(part, first, shape[1])
+            if not count:
+                continue
+            try:
+                places = part.model.draw((shape[0], count), area, own)
+            except ValueError as error:
+                raise ChannelError(f"{part.key}: {error}") from error
+            if places.shape[:-1] != (shape[0], count) or places.shape[-1] not in (2, 3):
+                kind = type(part.model).__name__
+                raise ValueError(
+                    f"{part.key}: {kind} should give places of shape {(shape[0], count, 2)}, or "
+                    f"{(shape[0], count, 3)} with heights, got {places.shape}"
+                )
+            ground[:, index] = places[..., :2]
+            if places.shape[-1] > 2:
+                self._check_heights(part, places, path_loss, others)
+                height[:, index] = places[..., 2:]
+        arrays: Arrays = {}
+        for number, (moving, own) in enumerate(_with_generators(self.mobilities, draws)):
+            index, count = self._agents(moving, first, shape[1])
+            begin, beside = moving.model.start(ground[:, index], area, own)
+            self._check_inside(moving, begin, (shape[0], count, 2))
+            ground[:, index] = begin
+            for name, array in beside.items():
+                if name in _KEPT:
+                    raise ValueError(f"{moving.key}: no array may be called {name!r}")
+                whole = np.zeros((*shape, *array.shape[2:]), array.dtype)
+                whole[:, index] = array
+                arrays[f"{self._prefix(number)}{name}"] = whole
+        arrays[f"{self.name}_m"] = np.concatenate([ground, height], axis=-1, dtype=np.float32)
+        if self.gain_db is None:
+            gains = self._each([end.antenna_gain_db for end in self._of.values()], first, shape[1])
+            arrays[f"{self.name}_gain_db"] = np.broadcast_to(gains[:, 0], shape).copy()
+        return arrays
+
+    def moved(self, state: Arrays, slot_s: float, rng: np.random.Generator) -> tuple[Arrays, Float]:
+        """Return what moving for a slot changes, and the distance from place to place, m."""
+        before = state[f"{self.name}_m"]
+        if not self.moves:
+            return {}, np.zeros(before.shape[:-1], np.float32)
+        draws, leading = own_generator(rng), before.shape[:-1]
+        start = _by_agent(before)[..., :2]
+        ground, changed = start.copy(), {}
+        for number, (part, own) in enumerate(_with_generators(self.mobilities, draws)):
+            index, _ = self._agents(part, 0, start.shape[1])
+            if isinstance(part.model, Static):
+                continue
+            prefix = self._prefix(number)
+            known = {
+                name.removeprefix(prefix): _by_agent(array)[:, index]
+                for name, array in state.items()
+                if name.startswith(prefix) and name.removeprefix(prefix) not in _KEPT
+            }
+            area = self._geometry.area
+            after, new = part.model.move(ground[:, index], known, area, slot_s, own)
+            self._check_inside(part, after, ground[:, index].shape)
+            ground[:, index] = after
+            for name, array in new.items():
+                if index is not _ALL and name in known:
+                    whole = _by_agent(state[f"{prefix}{name}"]).copy()
+                    whole[:, index] = array
+                    array = whole
+                changed[f"{prefix}{name}"] = array.reshape(*leading, *array.shape[2:])
+        offset = ground - start
+        distance = np.hypot(offset[..., 0], offset[..., 1]).astype(np.float32, copy=False)
+        places = np.concatenate([ground.reshape(*leading, 2), before[..., 2:]], axis=-1)
+        return changed | {f"{self.name}_m": places}, distance.reshape(leading)
+
+    def _shared(self, models: dict[str, tuple[str, _Model]]) -> list[Part[_Model]]:
+        """Return the parts that share a model, in the order of groups."""
+        parts: list[Part[_Model]] = []
+        for group, (key, model) in models.items():
+            part = next((one for one in parts if one.model == model), None)
+            if part is not None:
+                part.groups.append(group)
+                continue
+            where = f"{self.name}_groups.{group}"
+            if key not in (self._groups or {}).get(group, {}):
+                where = f"channel.geometry.{self.name}s"
+            parts.append(Part(f"env.{where}.{key}", model, [group]))
+        return parts
+
+    def _agents(self, part: Part[_Model], first: int, count: int) -> tuple[Int | slice, int]:
+        """Return the agents of a part among `count` from `first` on, and their number."""
+        if len(part.groups) == len(self._of):
+            return _ALL, count
+        index = np.flatnonzero([group in part.groups for group in self._names(first, count)])
+        return index, len(index)
+
+    def _each(self, of_groups: Sequence[float], first: int, count: int) -> Float:
+        """Return a number of each agent, (M, 1), given that of each group."""
+        if len(set(of_groups)) == 1:
+            return np.full((count, 1), of_groups[0], np.float32)
+        by_group = dict(zip(self._of, of_groups, strict=True))
+        each = [by_group[group] for group in self._names(first, count)]
+        return np.array(each, np.float32)[:, None]
+
+    def _names(self, first: int, count: int) -> list[str]:
+        """Return the group of each of `count` agents from `first` on."""
+        if (first, count) not in self._groups_of:
+            found = members(self._groups, first + count)[first:]
+            self._groups_of[first, count] = [group for group, _ in found]
+        return self._groups_of[first, count]
+
+    def _prefix(self, part: int) -> str:
+        """Return what names of arrays of a mobility begin with."""
+        return f"{self.name}_" if len(self.mobilities) == 1 else f"{self.name}_{part}_"
+
+    def _check_inside(self, part: Part[Mobility], ground: Float, shape: tuple[int, ...]) -> None:
+        """Raise ValueError unless places have that shape and are in the area."""
+        if ground.shape != shape or not self._geometry.area.holds(ground):
+            width_m, depth_m = self._geometry.area_m
+            raise ValueError(
+                f"{part.key}: {type(part.model).__name__} should give places of shape {shape} in "
+                f"the area of {width_m:g} x {depth_m:g} m"
+            )
+
+    def _check_heights(
+        self, part: Part[Placement], places: Float, path_loss: PathLoss, others: "Ends"
+    ) -> None:
+        """Check that the path loss is made for the heights of a placement, (N, M, 3) m.
+
+        Raises:
+            ChannelError: it is not; the message names the key and the first such place.
+        """
+        for height in np.unique(places[..., 2]).tolist():
+            for other in others.heights_m:
+                both = (height, height), (other, other)
+                users, experts = both if self.name == "user" else reversed(both)
+                try:
+                    path_loss.check(self._geometry.span(users, experts))
+                except ValueError as error:
+                    world, agent = np.argwhere(places[..., 2] == np.float32(height))[0]
+                    raise ChannelError(
+                        f"{part.key}: {part.model.place_of(agent)}, "
+                        f"{places[world, agent].tolist()}: {error}"
+                    ) from error
+
+
+def own_generator(rng: np.random.Generator) -> np.random.Generator:
+    """Return a generator of its own for a part, so that what it draws shifts no other's draws."""
+    return np.random.default_rng(int(rng.integers(2**63)))
+
+
+def _with_generators(
+    parts: Sequence[Part[_Model]], draws: np.random.Generator
+) -> Iterator[tuple[Part[_Model], np.random.Generator]]:
+    """Yield each part with a generator: the first with that of all, the others with their own."""
+    yield from zip(parts, [draws, *draws.spawn(len(parts) - 1)], strict=True)
+
+
+def _by_agent(array: Float) -> Float:
+    """Arrange an array of users (N, U, 1, ...) or of experts (N, 1, E, ...) as (N, M, ...)."""
+    return array.reshape(len(array), -1, *array.shape[3:])
