@@ -99,7 +99,6 @@ def tiny_experiment() -> dict[str, Any]:
             actor_lr: 0.03
             critic_lr: 0.03
         evaluation: {episodes: 3, policies: [local, random, abandon]}
-        figures: [policies]
         """
     )
 

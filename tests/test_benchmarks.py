@@ -11,7 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 BENCHMARKS = Path(__file__).with_name("benchmarks")
-pytestmark = pytest.mark.usefixtures("benchmarks_importable")
+pytestmark = pytest.mark.usefixtures("ray_started", "benchmarks_importable")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,9 @@ def measured(setting: Any) -> tuple[list[Any], pd.DataFrame]:
 
     small = {"num_users": 2, "num_experts": 5, "episode_slots": 10}
     caps = Caps(rllib_s=1e-9, ours_s=1e-9)  # the first update ends a run
-    quality, curves = quality_report.measure(caps, 2, 1, lambda cell: setting, **small)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time_to_quality.EVALUATION_WORLDS", 2)
+        quality, curves = quality_report.measure(caps, 2, 1, lambda cell: setting, **small)
     rows = [
         *world_speed.measure(sizes=((1, 2), (3, 2)), num_experts=5, repeats=2, seconds=0),
         *update_speed.measure(num_users=2, num_experts=5, repeats=3, seconds=0),

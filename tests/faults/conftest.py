@@ -103,6 +103,7 @@ def write(tiny_experiment: dict[str, Any], tmp_path: Path) -> Callable[..., Path
         path.write_text(
             yaml.safe_dump(
                 tiny_experiment
+                | {"figures": ["policies"]}
                 | {"algorithm": tiny_experiment["algorithm"] | (algorithm or {})}
                 | keys
             )
@@ -190,7 +191,11 @@ def source(tiny_experiment: dict[str, Any], tmp_path_factory: pytest.TempPathFac
         "checkpointing": {"checkpoint_frequency": 1},
     }
     path = tmp_path_factory.mktemp("source") / "tiny.yaml"
-    path.write_text(yaml.safe_dump(tiny_experiment | {"seeds": 1, "algorithm": algorithm}))
+    path.write_text(
+        yaml.safe_dump(
+            tiny_experiment | {"seeds": 1, "algorithm": algorithm, "figures": ["policies"]}
+        )
+    )
     return path
 
 

@@ -22,6 +22,14 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _one_after_another(one_core: None) -> None:
+    """Do jobs in this process, but where a test asks for more cores: each costs seconds to start.
+
+    On a machine of one core so it is anyway.
+    """
+
+
 @pytest.fixture(scope="session")
 def patchy_world() -> WorldConfig:
     """Return a world with masks of all kinds: experts come and go, users are idle at times."""

@@ -82,7 +82,7 @@ TRIALS = [
         params={"bandwidth": False},
     ),
     Trial(
-        "fisher", lambda draw: shared_bands(draw, (6,)), misreports=60, agents=1, regretted_by=USERS
+        "fisher", lambda draw: shared_bands(draw, (6,)), misreports=30, agents=1, regretted_by=USERS
     ),
 ]
 

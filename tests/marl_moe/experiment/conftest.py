@@ -41,7 +41,7 @@ def run_tiny(
 ) -> Callable[[int], Finished]:
     """Run the tiny experiment, its two seeds one after another (1) or side by side (2)."""
     source = tmp_path_factory.mktemp("source") / "tiny.yaml"
-    source.write_text(yaml.safe_dump(tiny_experiment))
+    source.write_text(yaml.safe_dump(tiny_experiment | {"figures": ["policies"]}))
     out = tmp_path_factory.mktemp("runs") / "results"
 
     def play(side_by_side: int) -> Finished:

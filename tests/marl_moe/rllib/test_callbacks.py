@@ -51,9 +51,14 @@ def spec_with(
 def test_a_value_stands_in_the_row_of_the_epoch_in_which_it_was_logged(
     spec_with: Callable[..., Any], tmp_path: Path, name: str, runners: int
 ) -> None:
-    rows = train(spec_with(name, "Logs", epochs=3, runners=runners), 0, tmp_path)
+    """Beside metrics, whose means over remote runners are those of the recorded fields."""
+    spec = spec_with(name, "Logs", epochs=3, runners=runners, metrics=["qos_again", "utilisation"])
+    rows = train(spec, 0, tmp_path)
     smooth = 1.0
     for epoch, row in enumerate(rows, start=1):
+        assert row["qos_again"] == pytest.approx(row["qos"], rel=1e-12)
+        # 2 users and 6 experts: as many experts serve as users transfer, less those that share one
+        assert 0 < row["utilisation"] <= row["transferred"] * 2 / 6 + 1e-12
         assert row["epoch_told"] == epoch
         assert row["mean_told"] == 2 * epoch
         assert row["sum_told"] == 4 * epoch

@@ -107,7 +107,7 @@ def test_a_mechanism_that_fails_late_ends_training_in_one_line(
 
 
 @pytest.mark.usefixtures("one_core", "ray_started")
-@pytest.mark.parametrize("runners", [0, 1])
+@pytest.mark.parametrize("runners", [0, pytest.param(1, marks=pytest.mark.nightly)])
 def test_a_channel_that_fails_late_ends_training_in_one_line(
     write: Callable[..., Path], tmp_path: Path, runners: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""Metrics in training: the same means from our runners, remote ones and RLlib's stock ones."""
+"""Metrics in training: the same means from our runners and RLlib's stock ones."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -16,7 +16,7 @@ from marl_moe.rllib.metrics import metric_means
 from mechanisms import PartError
 
 Yaml = dict[str, Any]
-RUNNERS = [("sac", 0), ("sac", 2), ("ppo", 0)]
+RUNNERS = [("sac", 0), ("ppo", 0)]  # for remote ones see test_callbacks
 
 
 @pytest.fixture

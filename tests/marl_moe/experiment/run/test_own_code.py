@@ -101,11 +101,12 @@ def test_a_run_uses_its_own_copies_and_refuses_those_that_were_changed(
     for file in tmp_path.glob("*.py"):
         file.unlink()
     (folder / "evaluation.parquet").unlink()
+    export = ("export", folder, "--format", "csv", "--out", tmp_path / "out.csv")
     commands: list[tuple[str | Path, ...]] = [
         ("resume", folder),
         ("evaluate", folder, "--policy", "random", "--episodes", "1"),
         ("figures", folder),
-        ("export", folder, "--format", "csv", "--out", tmp_path / "out.csv"),
+        export,
         ("generate", "A storm at sea.", "--run", folder),
     ]
     for command in commands:
@@ -125,7 +126,7 @@ def test_a_run_uses_its_own_copies_and_refuses_those_that_were_changed(
         assert refused.exit_code == 2
         assert "comes from elsewhere" in refused.stderr
         assert marl_moe(*command, "--trust").exit_code == 0
-        assert marl_moe(*command).exit_code == 0  # from then on it is one's own
+        assert marl_moe(*export).exit_code == 0  # from then on it is one's own
 
 
 def test_what_was_not_imported_is_told_before_anything_is_trained(

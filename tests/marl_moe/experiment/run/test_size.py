@@ -45,6 +45,7 @@ def test_the_room_of_a_checkpoint_is_that_of_the_file_that_is_written(
 def test_a_disk_without_room_for_checkpoints_is_told_before_anything_is_written(
     tiny_experiment: Yaml, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)  # at once
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
     monkeypatch.setattr("marl_moe.experiment.run.creation.start_ray", lambda _: None)
     monkeypatch.setattr("marl_moe.experiment.run.creation.nodes", lambda: [{"CPU": 2.0}])
@@ -78,6 +79,7 @@ def test_a_folder_that_can_be_none_is_told_by_a_dry_run_too(
         assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.usefixtures("ray_started")
 def test_more_runners_than_the_machine_can_place_are_told_by_a_dry_run_too(
     tiny_experiment: Yaml, tmp_path: Path
 ) -> None:

@@ -64,11 +64,15 @@ def evaluated(folder: Path) -> pd.DataFrame:
     return pd.read_parquet(folder / "evaluation.parquet")
 
 
+@pytest.mark.usefixtures("ray_started")
 def test_a_run_of_two_seeds_plays_copies_and_is_the_same_when_it_is_resumed_elsewhere(
     write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Run with its seeds side by side, resumed one after another."""
     source = write()
-    result = CliRunner().invoke(app, ["run", str(source)])
+    with monkeypatch.context() as patch:
+        patch.setattr("os.cpu_count", lambda: 2)
+        result = CliRunner().invoke(app, ["run", str(source)])
     assert result.exit_code == 0, result.output
     whole = tmp_path / "results" / "x"
     begun = create_run(load_experiment(str(source)), Path("out")).path
