@@ -2,7 +2,7 @@
 
 They are read from the tables alone. Policies meet the same worlds, so that they are compared world
 by world. A remark is a fact about these worlds; none depends on noise between them but that of a
-policy below `random`, which is tested.
+learned policy below a rule, which is tested.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -13,10 +13,11 @@ import pandas as pd
 from marl_moe.experiment.records.columns import TRAINING
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.policies import YARDSTICKS, PolicyOfRun
-from marl_moe.policies.heuristics import Abandon, Random
+from marl_moe.policies.base import STOCHASTIC
+from marl_moe.policies.heuristics import Abandon, Local, Random
 from paper_figures.statistics import mean_interval
 
-CONFIDENCE = 0.99  # that a policy is below random in worlds such as these
+CONFIDENCE = 0.99  # that a policy is below a rule in worlds such as these
 UNSPENT = 1e-6  # credits/slot of a budget; less is what solvers round
 FEWEST_EPOCHS = 3  # from which on a column that never changes is told
 LEARNT = ("gain", "critic_loss", "actor_loss", "entropy", "q_mean")  # change while learning
@@ -143,7 +144,7 @@ def _without_market(evaluation: pd.DataFrame) -> Iterator[str]:
 
 
 def _untrained(evaluation: pd.DataFrame, learned: Collection[str]) -> Iterator[str]:
-    """Tell of learned policies that are like a rule, below random, or the same everywhere."""
+    """Tell of learned policies that are like a rule, below one, or the same everywhere."""
     alike = set()
     for (point, name), rows in evaluation.groupby(["point", "policy"], sort=False):
         policy = str(name)
@@ -155,9 +156,10 @@ def _untrained(evaluation: pd.DataFrame, learned: Collection[str]) -> Iterator[s
             every = len(seeds) == rows["seed"].nunique()
             which = "" if every else f" of seed {', '.join(map(str, seeds))}"
             yield f"{policy}: the same as {rules} in every world{which}{_at(point)}"
-        below = _below(rows, others[others["policy"] == Random.name])
-        if below is not None:
-            yield f"{policy}: below {Random.name}{_at(point)}: {below}"
+        for rule in _compared_with(policy, others):
+            below = _below(rows, others[others["policy"] == rule])
+            if below is not None:
+                yield f"{policy}: below {rule}{_at(point)}: {below}"
     if evaluation["point"].nunique() < 2:
         return
     for policy in dict.fromkeys(evaluation["policy"].tolist()):
@@ -193,12 +195,21 @@ def _equal(rows: pd.DataFrame, others: pd.DataFrame) -> bool:
     return rows.equals(others)
 
 
-def _below(rows: pd.DataFrame, random: pd.DataFrame) -> str | None:
-    """Return in words how far a policy's gain is below that of random, None where it is not."""
-    pairs = rows.merge(random, on=WORLD, suffixes=("", "_random"))
-    pairs = pairs.assign(
-        difference=pairs["gain"] - pairs["gain_random"], seed=np.arange(len(pairs))
-    )
+def _compared_with(policy: str, others: pd.DataFrame) -> list[str]:
+    """Return the rules that a learned policy should not be below: the best of them, and random.
+
+    One that draws its actions is compared with random alone: the other says how well it learned.
+    """
+    rules = others[~others["policy"].isin((*YARDSTICKS, Local.name))]
+    gains = rules.groupby("policy")["gain"].mean()
+    best = [] if gains.empty or policy.endswith(STOCHASTIC) else [str(gains.idxmax())]
+    return list(dict.fromkeys([*best, Random.name]))
+
+
+def _below(rows: pd.DataFrame, rule: pd.DataFrame) -> str | None:
+    """Return in words how far a policy's gain is below that of a rule, None where it is not."""
+    pairs = rows.merge(rule, on=WORLD, suffixes=("", "_rule"))
+    pairs = pairs.assign(difference=pairs["gain"] - pairs["gain_rule"], seed=np.arange(len(pairs)))
     if len(pairs) < 2:
         return None
     interval = mean_interval(pairs, "difference", ["point"], CONFIDENCE).iloc[0]

@@ -17,7 +17,7 @@ def evaluation(points: tuple[str, ...] = ("",), **shift: float) -> pd.DataFrame:
     )
     luck = np.random.default_rng(0).normal(0, 1, len(world))
     frames = []
-    for number, (policy, above) in enumerate(({"random": 0.0, "greedy": 1.0} | shift).items()):
+    for number, (policy, above) in enumerate(({"random": 0.0, "greedy": 0.2} | shift).items()):
         own = np.random.default_rng(number + 1).normal(0, 0.3, len(world))
         frame = world.to_frame(index=False).assign(policy=policy, gain=luck + above + own)
         frames.append(frame)
@@ -56,7 +56,7 @@ def alike(rows: pd.DataFrame, learned: str, rule: str, where: pd.Series) -> pd.D
 
 
 def test_a_learned_policy_that_is_a_rule_in_every_world_is_told() -> None:
-    rows = evaluation(sac=0.5, abandon=0.0)
+    rows = evaluation(greedy=0.0, sac=0.5, abandon=0.0)
     every = rows["seed"] >= 0
     for rule in ("greedy", "abandon"):
         assert of_evaluation(alike(rows, "sac", rule, every), LEARNED) == [
@@ -102,10 +102,18 @@ def test_to_equal_the_equilibrium_is_no_failure() -> None:
 
 
 def test_below_random_is_told_by_the_difference_in_the_same_worlds() -> None:
-    (line,) = of_evaluation(evaluation(sac=-0.4), LEARNED)  # worlds differ by 1, more than that
+    _, line = of_evaluation(evaluation(sac=-0.4), LEARNED)  # worlds differ by 1, more than that
     assert line.startswith("sac: below random: gain -0.4")
     assert "over 40 worlds" in line
     assert of_evaluation(evaluation(greedy=-5.0, sac=0.0), LEARNED) == []  # a rule may be
+
+
+def test_below_the_best_rule_is_told_of_the_likeliest_action_and_not_of_yardsticks() -> None:
+    rows = evaluation(("a", "b"), crowd=0.9, nash=2.0, local=3.0, sac=0.5, sac_stochastic=0.4)
+    at_a, at_b = of_evaluation(rows, LEARNED)
+    assert at_a.startswith("sac: below crowd at a: gain -0.")
+    assert at_b.startswith("sac: below crowd at b: gain -0.")
+    assert of_evaluation(evaluation(crowd=0.55, sac=0.5), LEARNED) == []  # not told apart
 
 
 def test_a_learned_policy_that_no_point_of_a_sweep_changes_is_told() -> None:
