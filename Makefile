@@ -32,7 +32,7 @@ lint: $(ALL) ## Check style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Of the threads of two tests at once none waits for the others, and what one process compiles the next one finds.
+# One thread a process: where two test at once, more only wait for each other. What one compiles the next one finds.
 test: lint ## Lint, then run all tests but faults and nightly ones, two at once
 	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist worksteal -m "not faults and not nightly"
 

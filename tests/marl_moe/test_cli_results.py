@@ -91,7 +91,15 @@ def test_a_run_in_which_no_request_completes_is_shown_recorded_and_exported(
     quick: Path, tmp_path: Path
 ) -> None:
     result = marl_moe(
-        "run", quick, *SHORT, "--set", "evaluation.policies=[random]", "--out", tmp_path
+        "run",
+        quick,
+        *SHORT,
+        "--set",
+        "evaluation.policies=[random]",
+        "--out",
+        tmp_path,
+        "--set",
+        "figures=[policies]",
     )
     assert result.exit_code == 0, result.output
     assert "remark   utility: no request was completed" in result.stdout
