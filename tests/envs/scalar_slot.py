@@ -177,7 +177,8 @@ def services(world: World, n: int, e: int, users: list[int]) -> dict[int, Servic
         competence = float(world.pool.competence[n, e, subtasks.topic[n, u]])
         recovered = quality.recovered_share * loss
         up_j = energy_j * channel.prompt_words / (channel.prompt_words + words[u])
-        paid_by_expert_j = energy_j - up_j if reward.downlink_energy == "edge_device" else 0.0
+        by_expert = reward.downlink_energy == "edge_device"  # else energy has no cost to it
+        paid_by_expert_j = energy_j - up_j if by_expert else 0.0
         found[u] = Service(
             delay_s=delay_s,
             airtime_s=airtime_s,
@@ -185,7 +186,7 @@ def services(world: World, n: int, e: int, users: list[int]) -> dict[int, Servic
             edge_energy_j=paid_by_expert_j,
             points=recovered * max(competence, 0.0) * late * survival(channel, snr[u]),
             harm=recovered * max(-competence, 0.0),
-            fixed_cost=amount(pool.energy_cost, n, e) * paid_by_expert_j,
+            fixed_cost=amount(pool.energy_cost, n, e) * paid_by_expert_j if by_expert else 0.0,
             work=work[u],
         )
     return found
