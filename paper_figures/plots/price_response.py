@@ -126,7 +126,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         for price in chosen["unit_price"]:
             ax.axvline(price, color="black", linewidth=0.8, linestyle=(0, (2, 1)))
             ax.annotate(
-                f"most profitable: {price:.2f}",
+                f"chosen: {price:.2f}",
                 (price, 1),
                 xycoords=("data", "axes fraction"),
                 ha="center",

@@ -61,7 +61,7 @@ def test_every_quantity_is_drawn_against_the_prices_posted(tables: Tables) -> No
 def test_the_price_that_was_chosen_is_marked_in_both_panels(tables: Tables) -> None:
     supply, money, _ = price_response.plot(tables).axes
     for ax in (supply, money):
-        assert [text.get_text() for text in ax.texts] == ["most profitable: 1.80"]
+        assert [text.get_text() for text in ax.texts] == ["chosen: 1.80"]
         vertical = [
             line.get_xdata()[0] for line in ax.get_lines() if list(line.get_ydata()) == [0, 1]
         ]
@@ -78,7 +78,7 @@ def test_one_price_is_no_response(tables: Tables) -> None:
 def test_the_price_that_a_solver_chose_is_marked_too(tables: Tables) -> None:
     market = tables["market"].replace({"status": {"closed_form": "optimal"}})
     supply = price_response.plot(tables | {"market": market}).axes[0]
-    assert [text.get_text() for text in supply.texts] == ["most profitable: 1.80"]
+    assert [text.get_text() for text in supply.texts] == ["chosen: 1.80"]
 
 
 def test_prices_between_which_something_else_changes_are_refused(tables: Tables) -> None:
