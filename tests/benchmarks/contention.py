@@ -1,6 +1,7 @@
-"""The world that is measured in: that of `experiments/contention.yaml`, of any size."""
+"""The world that is measured in, of any size: `contention.yaml` beside this file."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from envs import WorldConfig
@@ -10,8 +11,8 @@ from marl_moe.experiment.spec.reading import load_experiment, parse_experiment
 
 @cache
 def contention() -> ExperimentSpec:
-    """Return the shipped experiment."""
-    return load_experiment("contention")
+    """Return the experiment that is measured."""
+    return load_experiment(str(Path(__file__).with_suffix(".yaml")))
 
 
 def contention_world(num_users: int = 16, num_experts: int = 30) -> WorldConfig:

@@ -24,7 +24,8 @@ def write_requests(folder: Path, requests: dict[str, Any], seed: int) -> str:
     """Write requests that a section `env.requests` takes: of as many subtasks, words and needs."""
     rng, shape = np.random.default_rng(seed), (EPISODES, SLOTS, USERS)
     limits = {name: requests[name] for name in ("num_subtasks", "num_topics")}
-    limits |= {name: requests[name][1] for name in ("words", "compute_need")}
+    for name in ("words", "compute_need"):  # a range, or the number that is always drawn
+        limits[name] = np.max(requests[name])
     num_subtasks = limits["num_subtasks"]
     path = folder / f"{'-'.join(map(str, limits.values()))}-{seed}.csv"
     pending = rng.random(shape) < rng.choice([0.1, 0.7, 1.0])

@@ -51,7 +51,7 @@ def test_the_keys_of_a_runtime_environment_are_rays() -> None:
             {"runtime_env": {"work_dir": "."}},
             "runtime_env: unknown key 'work_dir'; valid: working_dir, py_modules",
         ),
-        ({"runtime_env": ["pip"]}, "runtime_env: Input should be"),
+        ({"runtime_env": ["pip"]}, "runtime_env: should be a section {key: value, ...}"),
         (
             {"max_concurrent_trials": 0},
             "max_concurrent_trials: Input should be greater than or equal to 1",
