@@ -142,5 +142,5 @@ def _draw(ax: Axes, prices: pd.DataFrame) -> None:
             label += " (no price)"
         ax.step(slots, mean, where="post", linewidth=1.0, label=label, **look)
     if len(points) > 1:
-        ax.legend(loc="lower right", fontsize="small", labelspacing=0.1, borderaxespad=0.1)
+        ax.legend(loc="best", fontsize="small", labelspacing=0.1, borderaxespad=0.1)
     ax.margins(x=0)
