@@ -28,6 +28,7 @@ from paper_figures.variants import variant
 AXIS_LABELS = {
     "env.channel.bandwidth_hz": "Band of an edge device (Hz)",
     "env.channel.speed_m_s": "Speed of the users (m/s)",
+    "env.channel.geometry.users.mobility.speed_m_s": "Speed of the users (m/s)",
     "env.channel.correlation": "Correlation of the SNR from slot to slot",
     "env.channel.split": "Band shared",
     "env.num_users": "Number of users",
