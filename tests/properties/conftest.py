@@ -82,7 +82,8 @@ class Extreme(ChannelProcess):
         return state["mean_db"]
 
     def large_scale(self, shape: Any, users: Any, experts: Any, rng: Any) -> Arrays:
-        return {"mean_db": rng.uniform(*self.range_db, shape).astype(np.float32)}
+        low, high = (bound + 0.0 for bound in self.range_db)  # NumPy draws no [0.0, -0.0]
+        return {"mean_db": rng.uniform(low, high, shape).astype(np.float32)}
 
     def small_scale(self, shape: Any, state: Arrays, rng: np.random.Generator) -> Arrays:
         return {"snr_db": rng.choice(np.float32(self.range_db), shape)}
