@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from envs.channel.config import ChannelConfig
+from envs.channel.process import ChannelProcess
 from envs.geometry.config import EndConfig
 from envs.geometry.of_groups import PLACES, AgentGroups, check_places, places_given
 from envs.groups import (
@@ -205,6 +206,10 @@ class WorldConfig(Section):
     def agent_groups(self) -> AgentGroups:
         """The groups of users and of experts."""
         return AgentGroups(self.user_groups, self.expert_groups)
+
+    def made_channel(self) -> ChannelProcess:
+        """Return the channel process, made for the groups of this world."""
+        return self.channel.made(self.agent_groups)
 
     @property
     def num_candidates(self) -> int:

@@ -89,7 +89,7 @@ class World:
         check_complete(self.mechanism, type(self.mechanism).__name__)
         self._layout = Layout(self.config, self.mechanism.allocates)
         # What reads files is made once, and not an episode.
-        self._channel_process = self.config.channel.made(self.config.agent_groups)
+        self._channel_process = self.config.made_channel()
         self._check_channel(self.config)
         self._request_trace = RequestTrace.of(self.config)
         self._pace = pace_of(self.config, self._request_trace)

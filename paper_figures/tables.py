@@ -12,6 +12,8 @@ from paper_figures import settings
 
 Tables = Mapping[str, pd.DataFrame]
 LEARNED = ("sac", "rllib_sac", "ppo", "dqn")  # learned policies, which a figure may emphasise
+# What a run needs to leave a table, where it may leave none.
+LEFT_BY = {"training": ", which what learns leaves (algorithm: {name: sac})"}
 
 
 class CannotDraw(ValueError):  # noqa: N818 - reads as what it says: `except CannotDraw as reason`
@@ -70,7 +72,8 @@ def require(
     """
     if name not in tables:
         listed = ", ".join(tables) or "none"
-        raise CannotDraw(f"there is no table '{name}'; the tables are: {listed}")
+        left_by = LEFT_BY.get(name, "")
+        raise CannotDraw(f"there is no table '{name}'{left_by}; the tables are: {listed}")
     table = tables[name]
     if table.empty:
         raise CannotDraw(f"table '{name}' has no rows")

@@ -8,7 +8,7 @@ from envs.arrays import Bool
 from envs.offer import Offer
 from marl_moe.policies import poisson_load
 from marl_moe.policies.base import Actions, register
-from marl_moe.policies.equilibrium import with_inertia
+from marl_moe.policies.equilibrium import others_seen, with_inertia
 from marl_moe.policies.heuristics import Heuristic
 from marl_moe.policies.strangers import Strangers
 
@@ -76,9 +76,8 @@ class Crowd(Heuristic):
     def _others(self, slot: Slot) -> NDArray[np.floating]:
         """Return the mean number of others expected at each candidate, (N, U, C)."""
         candidates, occupancy = slot.conditions.candidates, slot.conditions.occupancy
-        seen = self.last * occupancy.load + (1 - self.last) * occupancy.recent_load
-        mine = occupancy.last_expert[..., None] == candidates.expert
-        seen = np.maximum(candidates.of(seen.astype(np.float32)) - mine, 0)
+        load = self.last * occupancy.load + (1 - self.last) * occupancy.recent_load
+        seen = others_seen(slot, load.astype(np.float32))
         if self.attraction == 0 or slot.num_users == 1:
             return (1 - self.attraction) * seen
         drawn = (slot.num_users - 1) * self._attraction(slot).astype(np.float32)

@@ -163,7 +163,7 @@ class Strangers:
         given = given_of_experts(pool.bandwidth_hz, pool.tx_power_w, pool.unit_cost.shape)
         times = rows // slot.num_worlds
         placement = Placement(
-            config.channel.made(),
+            config.made_channel(),
             rows,
             slot.num_users,
             _repeated(given, times),

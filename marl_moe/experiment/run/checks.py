@@ -136,8 +136,6 @@ def _check_drawable(spec: ExperimentSpec, points: Sequence[Point]) -> None:
         except Exception as error:  # of whatever a figure of a user's own does
             reason = described(error)
         if reason is not None:
-            if spec.kind == "train" and "training" not in planned and "'training'" in reason:
-                reason += "; nothing learns here: add an algorithm, such as algorithm: {name: sac}"
             raise SpecError(
                 f"figures: {name!r} cannot be drawn of this experiment, leave it out: {reason}"
             )

@@ -91,6 +91,23 @@ def test_their_channels_lead_to_where_the_experts_are() -> None:
         np.testing.assert_allclose(snr_db[n] - snr_db[n].mean(), expected, atol=0.3)
 
 
+def test_their_antennas_and_those_of_experts_are_of_their_groups() -> None:
+    geometry = PLACES | {"experts": {"placement": {"model": "grid"}}}
+    config = WorldConfig(
+        user_groups={"plain": {"count": 2}, "tall": {"count": 2, "antenna_gain_db": 15.0}},
+        expert_groups={"plain": {"count": 3}, "tall": {"count": 3, "antenna_gain_db": 30.0}},
+        channel=ChannelConfig(process="geometric", geometry=geometry),  # type: ignore[arg-type]
+    )
+    strangers = met(slot_of(config, num_worlds=1), 2000).conditions.links.snr_db
+    users = slot_of(config, num_worlds=500).conditions.links.snr_db
+    assert np.ptp(users.mean(axis=(0, 1))) > 20  # the groups do differ
+    for expert in range(6):
+        for group in (slice(0, 2), slice(2, 4)):
+            of_users = users[:, group, expert].ravel()
+            of_strangers = strangers.reshape(-1, 4, 6)[:, group, expert].ravel()
+            assert stats.ks_2samp(of_strangers, of_users).pvalue > 1e-3
+
+
 def test_they_consider_the_experts_of_greatest_gain_alone() -> None:
     slot = slot_of(replace(CONFIG, num_experts=30))
     strangers = Strangers(slot, 16, np.random.default_rng(0))

@@ -120,7 +120,7 @@ def test_a_figure_of_training_where_nothing_learns_is_answered_with_what_to_add(
     tiny_experiment: dict[str, Any],
 ) -> None:
     plain = tiny_experiment | {"algorithm": None, "figures": ["reward_curves"]}
-    said = r"nothing learns here: add an algorithm, such as algorithm: \{name: sac\}"
+    said = r"no table 'training', which what learns leaves \(algorithm: \{name: sac\}\)"
     with pytest.raises(SpecError, match=said):
         describe_run(parse_experiment(plain, "tiny"), Path())
 
