@@ -2,7 +2,8 @@
 
 import mechanisms
 from envs.channel import CHANNELS
-from marl_moe.experiment.spec.reading import load_experiment, shipped_experiments
+from marl_moe.experiment.spec.files import shipped_experiments
+from marl_moe.experiment.spec.reading import load_experiment
 from marl_moe.metrics import METRICS
 from marl_moe.plugins import load_installed
 from marl_moe.policies import POLICIES

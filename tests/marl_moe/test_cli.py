@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from marl_moe import __version__
 from marl_moe.cli import app
-from marl_moe.experiment.spec.reading import shipped_experiments
+from marl_moe.experiment.spec.files import shipped_experiments
 
 Yaml = dict[str, Any]
 Write = Callable[[Yaml | str], Path]

@@ -18,8 +18,9 @@ from marl_moe.experiment.run.training_job import TrainingJob
 from marl_moe.experiment.run.trust import check_imports, check_named, sign
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.extension import AS_IT_IS, Extension
+from marl_moe.experiment.spec.files import read_sections
 from marl_moe.experiment.spec.imports import IMPORTS, imports_of
-from marl_moe.experiment.spec.reading import load_experiment, read_sections
+from marl_moe.experiment.spec.reading import load_experiment
 from marl_moe.experiment.spec.rllib_sections import named_code
 from marl_moe.experiment.spec.sweep import Point, sweep_points
 from marl_moe.experiment.spec.trials import tried_experiment

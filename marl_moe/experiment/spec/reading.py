@@ -13,6 +13,7 @@ from marl_moe.experiment.spec.algorithm import RLLIB_SECTIONS
 from marl_moe.experiment.spec.changed_groups import check_groups
 from marl_moe.experiment.spec.empty import without_empty
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.files import extended, find_experiment, read_sections
 from marl_moe.experiment.spec.given import Given, check_given, given_from_python
 from marl_moe.experiment.spec.imports import (
     IMPORTS,
@@ -26,14 +27,11 @@ from marl_moe.experiment.spec.keys import UnknownKeyError, no_such_key, unknown_
 from marl_moe.experiment.spec.section import merged, valid_keys
 from marl_moe.experiment.spec.swept_keys import with_sweep
 from marl_moe.experiment.spec.wording import too_few, worded
-from marl_moe.experiment.spec.yaml_loader import parse_yaml, read_yaml
+from marl_moe.experiment.spec.yaml_loader import parse_yaml
 from marl_moe.experiment.spec.yaml_values import EMPTY, check_values
 from marl_moe.plugins import use
 from marl_moe.sources import find
-from mechanisms.registry import UnknownNameError, nearest
-
-EXTENDS = "extends"
-NOT_EXTENDED = ("name", "sweep", "search", "figures", "sizes")
+from mechanisms.registry import UnknownNameError
 
 
 def load_experiment(
@@ -94,56 +92,6 @@ def load_experiment(
         raw = with_imports(raw, code, where)
     raw, inputs = named(raw)
     return parse_experiment(raw, where, path.parent, inputs)
-
-
-def read_sections(path: Path) -> dict[str, Any]:
-    """Read the sections of an experiment as its YAML gives them.
-
-    Raises:
-        SpecError: it is no YAML of sections.
-    """
-    raw = read_yaml(path.read_bytes(), str(path))
-    if not isinstance(raw, dict):
-        got = "NoneType: it is empty" if raw in (None, EMPTY) else type(raw).__name__
-        raise SpecError(f"{path}: should hold the sections of an experiment, got {got}")
-    check_values(raw, str(path))
-    return without_empty(raw, ExperimentSpec, str(path))
-
-
-def extended(raw: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return an experiment with what it leaves out of the one that it extends.
-
-    The other is a file beside it, or a shipped experiment by its name. Its sections are merged, but
-    for those of `NOT_EXTENDED`: what it asks is its own.
-
-    Raises:
-        SpecError: there is no such experiment, or it extends another itself.
-    """
-    if EXTENDS not in raw:
-        return raw
-    name = raw[EXTENDS]
-    if not isinstance(name, str):
-        raise SpecError(f"{path}: {EXTENDS}: should be a file, or a shipped experiment's name")
-    beside = path.parent / name
-    try:
-        base = beside if beside.is_file() else find_experiment(name)
-    except SpecError as error:
-        raise SpecError(f"{path}: {EXTENDS}: {error}") from None
-    sections = located(read_sections(base), base.parent)
-    if EXTENDS in sections:
-        raise SpecError(f"{path}: {EXTENDS}: {base} extends another experiment itself")
-    kept = {key: value for key, value in sections.items() if key not in NOT_EXTENDED}
-    own = {key: value for key, value in raw.items() if key != EXTENDS}
-    env = kept.get("env")
-    if isinstance(env, dict) and isinstance(own.get("env"), dict):
-        for groups, number in (("user_groups", "num_users"), ("expert_groups", "num_experts")):
-            if own["env"].get(groups) is not None:  # which count them
-                env = {key: value for key, value in env.items() if key not in (groups, number)}
-        kept["env"] = env
-    for key in ("mechanism", "algorithm"):  # the keys of one are not those of another
-        if isinstance(own.get(key), dict) and "name" in own[key]:
-            kept.pop(key, None)
-    return merged(kept, own)
 
 
 def with_imports(raw: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:
@@ -221,31 +169,6 @@ def parse_experiment(
         return spec.with_inputs(inputs) if inputs else spec
     except ValidationError as error:
         raise SpecError("\n".join(_lines(error, where, folder))) from None
-
-
-def find_experiment(source: str) -> Path:
-    """Find the file of that path, or of a shipped experiment of that name.
-
-    Raises:
-        SpecError: there is none.
-    """
-    path = Path(source)
-    if path.is_file():
-        return path
-    shipped = shipped_experiments()
-    if source in shipped:
-        return shipped[source]
-    raise SpecError(
-        f"{source}: no such file, and no shipped experiment of that name; "
-        f"{nearest(path.stem, shipped)}"
-    )
-
-
-def shipped_experiments() -> dict[str, Path]:
-    """Return the experiments that come with the package, name -> file."""
-    # Beside the packages, in a checkout and in a wheel alike.
-    folder = Path(__file__).parents[3] / "experiments"
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def given_as(shown: str, override: str, where: str) -> Given:

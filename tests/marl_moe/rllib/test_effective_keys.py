@@ -10,11 +10,8 @@ import torch
 
 from envs import WorldConfig
 from marl_moe.errors import SpecError
-from marl_moe.experiment.spec.reading import (
-    parse_experiment,
-    read_sections,
-    shipped_experiments,
-)
+from marl_moe.experiment.spec.files import read_sections, shipped_experiments
+from marl_moe.experiment.spec.reading import parse_experiment
 from marl_moe.experiment.training.configuration import algorithm_config, check_algorithm
 from marl_moe.rllib.config import WorldSacConfig
 from marl_moe.rllib.effective_keys import EFFECTIVE, OF_KEY, check_effective

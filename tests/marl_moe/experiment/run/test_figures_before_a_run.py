@@ -11,11 +11,8 @@ from marl_moe.errors import SpecError
 from marl_moe.experiment.run.creation import create_run
 from marl_moe.experiment.run.planned_tables import planned_tables
 from marl_moe.experiment.run.size import describe_run
-from marl_moe.experiment.spec.reading import (
-    load_experiment,
-    parse_experiment,
-    shipped_experiments,
-)
+from marl_moe.experiment.spec.files import shipped_experiments
+from marl_moe.experiment.spec.reading import load_experiment, parse_experiment
 from marl_moe.experiment.spec.sweep import sweep_points
 from paper_figures import FIGURES, CannotDraw, register
 from paper_figures.figures import unmet

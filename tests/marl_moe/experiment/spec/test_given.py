@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 import marl_moe.api
 from marl_moe.cli import app
 from marl_moe.errors import SpecError
-from marl_moe.experiment.spec.reading import load_experiment, shipped_experiments
+from marl_moe.experiment.spec.files import shipped_experiments
+from marl_moe.experiment.spec.reading import load_experiment
 from marl_moe.experiment.spec.sweep import sweep_points
 
 Yaml = dict[str, Any]

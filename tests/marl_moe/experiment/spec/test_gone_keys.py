@@ -11,7 +11,8 @@ import marl_moe
 from marl_moe.cli import app
 from marl_moe.errors import SpecError
 from marl_moe.experiment.run.checks import checked_search
-from marl_moe.experiment.spec.reading import load_experiment, parse_experiment
+from marl_moe.experiment.spec.files import find_experiment
+from marl_moe.experiment.spec.reading import parse_experiment
 from marl_moe.experiment.spec.sweep import sweep_points
 from marl_moe.rllib.environments import make_edge_experts
 
@@ -61,7 +62,7 @@ def test_an_option_that_sets_it_is_refused_and_nothing_is_written(tmp_path: Path
     command = ["run", "quickstart", "--set", f"{KEY}=true", "--out", str(tmp_path / "results")]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 2
-    file = load_experiment.__globals__["find_experiment"]("quickstart")
+    file = find_experiment("quickstart")
     assert result.stderr.replace("\n", " ").strip().endswith(f"{file}: {KEY}: {WENT}")
     assert not (tmp_path / "results").exists()
 

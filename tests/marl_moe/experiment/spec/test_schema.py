@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from marl_moe.cli import app
-from marl_moe.experiment.spec.reading import shipped_experiments
+from marl_moe.experiment.spec.files import shipped_experiments
 
 
 def test_the_schema_takes_the_shipped_experiments_and_refuses_a_misspelt_key() -> None:

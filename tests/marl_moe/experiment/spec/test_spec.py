@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from marl_moe.errors import SpecError
-from marl_moe.experiment.spec.reading import load_experiment, shipped_experiments
+from marl_moe.experiment.spec.files import shipped_experiments
+from marl_moe.experiment.spec.reading import load_experiment
 from marl_moe.experiment.spec.sweep import sweep_points
 from marl_moe.experiment.training.configuration import algorithm_config
 
