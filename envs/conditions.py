@@ -157,6 +157,11 @@ class Conditions:
             return amount
         return self.candidates.of(amount.astype(np.float32))
 
+    def others(self, load: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return loads (N, E) of candidates without the user that each served last, (N, U, C)."""
+        mine = self.occupancy.last_expert[..., None] == self.candidates.expert
+        return np.maximum(self.candidates.of(load) - mine, 0)
+
     @cached_property
     def reference_points(self) -> Float:
         """Points that the cost of serving the pending subtask is counted in, w, (N, U)."""

@@ -18,6 +18,10 @@ def _one(config: WorldConfig) -> float:
     return 1.0
 
 
+def _zero(config: WorldConfig) -> float:
+    return 0.0
+
+
 class Sight(NamedTuple):
     """What users see of a slot.
 
@@ -52,6 +56,6 @@ class Feature(NamedTuple):
     doc: str
     read: Callable[[Sight], NDArray | float]
     scale: Scale = _one
-    low: float = 0.0
+    low: Scale = _zero
     high: Scale = _one
     cut: float = np.inf

@@ -6,18 +6,20 @@ No column depends on what others choose in the same slot.
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from envs.arrays import Float
 from envs.channel.rates import Rate, db_to_linear, spectral_efficiency, subtask_bits
 from envs.config import WorldConfig
 from envs.differences import features_of_experts, features_of_users
 from envs.feature import Feature, Sight
-from envs.prospects import right_type
+from envs.prospects import expected_gain, right_type
 
+GAIN_ALONE, GAIN_BESIDE = "gain_alone", "gain_beside"
 LARGEST = 10.0  # delays, backlogs and prices beyond this many units look alike
 LOAD_UNIT, LARGEST_LOAD = 4.0, 25.0
 COMPETENCE_BOUND = 2.0
+GAIN_BOUND = 10.0  # points
 
 
 def _competence(sight: Sight) -> NDArray[np.float32]:
@@ -61,6 +63,29 @@ def _energy_unit(config: WorldConfig) -> float:
     """Return credits of a second of sending, or of the part of it that all have in common."""
     common = (config.bounds[key].number for key in ("credits_per_joule", "tx_power_w"))
     return prod(number for number in common if number is not None)
+
+
+def _gain_alone(sight: Sight) -> NDArray[np.float32]:
+    return _gain(sight, 1)
+
+
+def _gain_beside(sight: Sight) -> NDArray[np.float32]:
+    conditions = sight.conditions
+    recent_load = conditions.occupancy.recent_load.astype(np.float32)
+    return _gain(sight, conditions.others(recent_load) + 1)
+
+
+def _gain(sight: Sight, load: ArrayLike) -> NDArray[np.float32]:
+    gain, most = (
+        expected_gain(sight.conditions, sight.offer, load),
+        most_gain(sight.conditions.config),
+    )
+    return np.clip(gain, -most, most, out=gain)
+
+
+def most_gain(config: WorldConfig) -> float:
+    """Return the greatest gain that is seen, credits."""
+    return GAIN_BOUND * config.bounds["credits_per_point"].greatest
 
 
 def _left(left: Float | None, budget: Float | float) -> Float | float:
@@ -128,7 +153,7 @@ EXPERT_FEATURES = (
         "competence",
         "competence for this topic (known) or whether the type matches, times its effort for me",
         _competence,
-        low=-COMPETENCE_BOUND,
+        low=lambda config: -COMPETENCE_BOUND,
         cut=COMPETENCE_BOUND,
     ),
     Feature(
@@ -187,6 +212,20 @@ EXPERT_FEATURES = (
         scale=lambda config: float(config.num_experts),
         cut=LARGEST,
     ),
+    Feature(
+        GAIN_ALONE,
+        "gain that I may expect of it were I alone there, credits, of at most 10 points",
+        _gain_alone,
+        low=lambda config: -most_gain(config),
+        high=most_gain,
+    ),
+    Feature(
+        GAIN_BESIDE,
+        "the same beside as many others as `recent_load` without me, with the mean work",
+        _gain_beside,
+        low=lambda config: -most_gain(config),
+        high=most_gain,
+    ),
 )
 ALLOCATION_FEATURES = (
     Feature(
@@ -226,7 +265,7 @@ BUDGET_FEATURES = (
     ),
 )
 # Columns that each user sees for itself, and those of an expert that all users see alike.
-OF_PAIRS = frozenset({"competence", "energy", "delay", "assigned"})
+OF_PAIRS = frozenset({"competence", "energy", "delay", GAIN_ALONE, GAIN_BESIDE, "assigned"})
 
 
 def user_features(config: WorldConfig) -> tuple[Feature, ...]:

@@ -49,7 +49,7 @@ def bounds(
     """Return the least and the greatest value of each column, (D,) each."""
     of_expert = expert_features(config, allocates)
     features = [*user_features(config), *of_expert * config.num_candidates]
-    low = np.array([feature.low for feature in features])
+    low = np.array([feature.low(config) for feature in features])
     highest = {
         feature.name: feature.high(config) if np.isinf(feature.cut) else feature.cut
         for feature in set(features)

@@ -8,7 +8,7 @@ from envs.arrays import Bool
 from envs.offer import Offer
 from marl_moe.policies import poisson_load
 from marl_moe.policies.base import Actions, register
-from marl_moe.policies.equilibrium import others_seen, with_inertia
+from marl_moe.policies.equilibrium import with_inertia
 from marl_moe.policies.heuristics import Heuristic
 from marl_moe.policies.strangers import Strangers
 
@@ -77,7 +77,7 @@ class Crowd(Heuristic):
         """Return the mean number of others expected at each candidate, (N, U, C)."""
         candidates, occupancy = slot.conditions.candidates, slot.conditions.occupancy
         load = self.last * occupancy.load + (1 - self.last) * occupancy.recent_load
-        seen = others_seen(slot, load.astype(np.float32))
+        seen = slot.conditions.others(load.astype(np.float32))
         if self.attraction == 0 or slot.num_users == 1:
             return (1 - self.attraction) * seen
         drawn = (slot.num_users - 1) * self._attraction(slot).astype(np.float32)

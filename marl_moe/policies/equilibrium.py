@@ -49,7 +49,7 @@ class BetterResponse(Heuristic):
         """Return actions, (N, U)."""
         occupancy = slot.conditions.occupancy
         load = occupancy.load if self.load == "last" else occupancy.recent_load
-        gain = slot.expected_gain(others_seen(slot, load) + 1)
+        gain = slot.expected_gain(slot.conditions.others(load) + 1)
         return with_inertia(slot, gain, 0.3, self.response_probability, self.rng)
 
 
@@ -74,13 +74,6 @@ class Nash(Heuristic):
         chosen, self.converged = game.equilibrium(game.alone())
         self.regret = game.regret(chosen)
         return allowed_actions(slot, chosen, self.rng)
-
-
-def others_seen(slot: Slot, load: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the load (N, E) of each candidate without the user that it served last, (N, U, C)."""
-    candidates = slot.conditions.candidates
-    mine = slot.conditions.occupancy.last_expert[..., None] == candidates.expert
-    return np.maximum(candidates.of(load) - mine, 0)
 
 
 def with_inertia(

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from inspect import signature
+from math import inf
 from typing import Any, ClassVar
 
 import torch
@@ -20,7 +21,9 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from envs.config import WorldConfig
+from envs.features import GAIN_BESIDE
 from marl_moe.policies.columns import ColumnNames, columns_of
+from marl_moe.policies.prior import GainPrior
 from mechanisms.registry import Registry, nearest
 
 # What `rl_module.model_config.network` may name: (B, D) -> (copies, B, C + 1) by
@@ -46,6 +49,8 @@ class NetworkConfig:
         hidden: width of the hidden layers.
         user_features: names of the user's columns of an observation, which stand first.
         expert_features: names of the columns in each expert's block.
+        prior: logits that an actor's expert has for each credit of `gain_beside`, and whether
+            critics begin with that gain (`GainPrior`); 0: neither.
         parameters: the network's own.
     """
 
@@ -55,6 +60,7 @@ class NetworkConfig:
     hidden: int = 64
     user_features: tuple[str, ...] = field(default_factory=lambda: _plain().user)
     expert_features: tuple[str, ...] = field(default_factory=lambda: _plain().expert)
+    prior: float = 5.0
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,6 +79,10 @@ class NetworkConfig:
                 )
         if not isinstance(self.hidden, int) or self.hidden < 1:
             raise ValueError(f"hidden should be an integer of at least 1, got {self.hidden!r}")
+        if type(self.prior) not in (int, float) or not 0 <= self.prior < inf:
+            raise ValueError(f"prior should be a number of at least 0, got {self.prior!r}")
+        if self.prior and GAIN_BESIDE not in self.expert_features:
+            raise ValueError(f"prior: observations have no column {GAIN_BESIDE}")
 
     @classmethod
     def of(cls, world: WorldConfig, allocates: bool, **keys: Any) -> "NetworkConfig":
@@ -116,6 +126,19 @@ class NetworkConfig:
         """Build a network of `copies` independent copies."""
         return NETWORKS.make(self.network, copies=copies, config=self, **self.parameters)
 
+    def actor(self) -> nn.Module:
+        """Build the network of an actor, whose scores are logits, in one copy."""
+        return self._with_prior(self.build(copies=1), self.prior)
+
+    def critics(self, copies: int) -> nn.Module:
+        """Build the networks of critics, whose scores are Q values, credits."""
+        return self._with_prior(self.build(copies), 1.0)
+
+    def _with_prior(self, network: nn.Module, per_credit: float) -> nn.Module:
+        if not self.prior:
+            return network
+        return GainPrior(self.columns, per_credit).put_on(network)
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON writes them."""
         return asdict(self)
@@ -150,7 +173,7 @@ def check_network(config: NetworkConfig) -> None:
 
 
 def build_within(config: NetworkConfig, most: int) -> nn.Module:
-    """Build one copy of a network, if it has at most so many parameters.
+    """Build an actor, if its network has at most so many parameters.
 
     Raises:
         ValueError: it has more; it is raised before memory is taken for them.
@@ -160,7 +183,7 @@ def build_within(config: NetworkConfig, most: int) -> nn.Module:
     tensors = [*plan.parameters(), *plan.buffers()]
     if sum(tensor.numel() for tensor in tensors) > 2 * most:  # buffers may be left out of a file
         raise ValueError(f"{config} has larger buffers than parameters that are there")
-    return config.build(copies=1)
+    return config.actor()
 
 
 @contextmanager

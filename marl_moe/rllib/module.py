@@ -27,9 +27,9 @@ class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
     def setup(self) -> None:
         """Build the networks."""
         self.network = NetworkConfig(**self.model_config)
-        self.actor = self.network.build(copies=1)
+        self.actor = self.network.actor()
         if not self.inference_only:
-            self.critic = self.network.build(copies=2)
+            self.critic = self.network.critics(copies=2)
 
     def make_target_networks(self) -> None:
         """Copy the critics as target critics."""

@@ -125,20 +125,20 @@ class ScorerCatalog(SACCatalog):
 
     def build_pi_head(self, framework: str) -> nn.Module:
         """Build the head of the actor's logits."""
-        return self._scores()
+        return _Scores(self._network().actor())
 
     def build_qf_head(self, framework: str) -> nn.Module:
         """Build the head of a critic's Q values."""
-        return self._scores()
+        return _Scores(self._network().critics(copies=1))
 
-    def _scores(self) -> nn.Module:
+    def _network(self) -> NetworkConfig:
         keys = (*GIVEN, *COLUMNS)
         given = {
             key: self._model_config_dict[key] for key in keys if key in self._model_config_dict
         }
         network = NetworkConfig(num_experts=int(self.action_space.n) - 1, **given)
         check_network(network)
-        return _Scores(network)
+        return network
 
 
 class _ObservationItself(nn.Module):
@@ -147,9 +147,9 @@ class _ObservationItself(nn.Module):
 
 
 class _Scores(nn.Module):
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = config.build(copies=1)
+        self.network = network
 
     def forward(self, observation: Tensor) -> Tensor:
         """Return scores of all actions, (B, D) -> (B, E + 1)."""

@@ -23,6 +23,7 @@ from array_requests import draw_requests, persist
 from envs import WorldConfig
 from envs import features as layout
 from envs.channel import GaussMarkov
+from envs.expected_demand import pace_of
 from envs.experts import attraction, draw_pool
 from envs.occupancy import RECENT_WEIGHT
 from envs.requests import MOST_AHEAD, SUBTASKS_AHEAD, topic_popularity
@@ -31,7 +32,7 @@ Array = Any  # of either library
 NATS_PER_DB = log(10) / 10
 # Features that all users of a world see alike: load, backlog of airtime, recent load, attraction,
 # backlog of computing, which is shown where experts take time to compute.
-OF_THE_EXPERT = (4, 6, 8, 9, 10)
+OF_THE_EXPERT = (4, 6, 8, 9, 12)
 
 
 class ArrayWorld:
@@ -63,6 +64,8 @@ class ArrayWorld:
         self._draws = NumPyDraws(*streams) if device is None else TorchDraws(seed, device)
         rows, popularity = np.arange(self.num_rows), topic_popularity(config.requests)
         self._row, self._world = self._array(rows), self._array(rows // config.num_users)
+        self._numbers = self._array(np.arange(config.num_experts))
+        self._mean_work = pace_of(config, None).mean_work
         self._cumulative_popularity = self._array(np.cumsum(popularity)[:-1])
         per_load, per_second = 1 / layout.LOAD_UNIT, 1 / config.slot_s
         self._scales = per_load, per_second, per_load, config.num_experts, per_second
@@ -288,6 +291,13 @@ class ArrayWorld:
         )
         served = xp.astype(self.last_expert >= 0, xp.float64)
         last = xp.clip(self.last_expert, 0, None)
+        of_late = xp.astype(xp.reshape(self.recent_load, (self.num_worlds, 1, -1)), xp.float32)
+        own_expert = self._numbers == last[:, None]
+        mine = xp.reshape(xp.astype(own_expert, xp.float32) * served[:, None], allowed.shape)
+        for feature, beside in ((10, xp.zeros_like(of_late)), (11, of_late - mine)):
+            block[..., feature] = self._expected_gain(
+                xp.clip(beside, 0.0, None), competence, alone_s, compute_s
+            )
         others = xp.take(self.load, self._world * experts + last) - served
         crowd = xp.clip(others * (1 / layout.LOAD_UNIT), None, layout.LARGEST_LOAD)
         at = self._row * size + own + last * features
@@ -296,6 +306,29 @@ class ArrayWorld:
         flat[at + 4] = xp.astype(crowd, xp.float32)
         flat[at + 5] = xp.astype(served, xp.float32)
         return observation
+
+    def _expected_gain(
+        self, beside: Array, competence: Array, alone_s: Array, compute_s: Array
+    ) -> Array:
+        """Return gains (N, U, E) beside so many others of mean work (`prospects.expected_gain`)."""
+        xp, config = self.xp, self.config
+        quality, reward = config.quality, config.reward
+        shape = self.num_worlds, -1, 1
+        backlog_s = self.airtime_backlog_s + self.compute_backlog_s
+        others_s = beside * (self._mean_work / (config.experts.words_per_second or inf))
+        delay_s = alone_s * (beside + 1) + compute_s + others_s
+        delay_s = delay_s + xp.reshape(backlog_s, (self.num_worlds, 1, -1))
+        timely = xp.exp(
+            xp.clip((quality.deadline_s - delay_s) * (1 / quality.lateness_s), None, 0.0)
+        )
+        points = quality.drop_loss * config.requests.num_subtasks * quality.recovered_share
+        competence = xp.reshape(competence, alone_s.shape)
+        delivered = xp.clip(competence, 0.0, None) * timely + xp.clip(competence, None, 0.0)
+        words = reward.credits_per_word * xp.reshape(self.words, shape)
+        energy = reward.credits_per_joule * config.channel.tx_power_w * alone_s
+        worth = reward.credits_per_point * points * xp.reshape(self.weight, shape)
+        most = layout.most_gain(config)
+        return xp.clip(worth * delivered - words - energy, -most, most)
 
     def _by_expert(self, cell: Array, amount: Array) -> Array:
         """Return the sum of `amount` (N U,) over the users of each expert, (N E,)."""

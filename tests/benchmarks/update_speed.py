@@ -65,7 +65,7 @@ class BareLoop:
         self, network: NetworkConfig, config: Any, replay: ReplayRing, num_users: int
     ) -> None:
         self.seen_as = network.allow_abandon, network.columns
-        self.actor, self.critic = network.build(copies=1), network.build(copies=2)
+        self.actor, self.critic = network.actor(), network.critics(copies=2)
         self.target_critic = deepcopy(self.critic).requires_grad_(False)
         self.log_alpha = torch.tensor(float(np.log(config.initial_alpha)), requires_grad=True)
         self.optimisers = [

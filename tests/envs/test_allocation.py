@@ -192,7 +192,7 @@ def test_users_see_whom_they_are_assigned_and_the_price_of_it_within_bounds() ->
     env = edge_experts_v0.parallel_env(config=CONFIG, mechanism=Seats())
     seen, _ = env.reset(seed=3)
     names = column_names(CONFIG, allocates=True)
-    assert len(names) == len(set(names)) == 4 + 5 * 12
+    assert len(names) == len(set(names)) == 4 + 5 * 14
     shown = 0
     while env.agents:
         world = env.world
@@ -216,7 +216,7 @@ def test_users_see_whom_they_are_assigned_and_the_price_of_it_within_bounds() ->
 
 def test_a_mechanism_that_only_prices_adds_no_feature() -> None:
     world = World(CONFIG, seed=0, mechanism=mechanisms.make("posted_price"))
-    assert world.slot.observation.shape[-1] == len(column_names(CONFIG)) == 4 + 5 * 11
+    assert world.slot.observation.shape[-1] == len(column_names(CONFIG)) == 4 + 5 * 13
     assert not world.slot.offer.allocates
     assert (world.slot.offer.allocation.expert == -1).all()
 

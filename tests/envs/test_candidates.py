@@ -228,7 +228,7 @@ def test_newcomers_take_the_places_that_the_rule_gives_them_and_channels_go_on(
                 stayed += 1
     assert 0 < stayed < 2 * 7 * 9 * 0.6  # 60 of 100 are new
     seen, *_ = world.step(rng.integers(10, size=(2, 7)))
-    assert seen.shape == (2, 7, observation_size(world.config)) == (2, 7, 4 + 9 * 11)
+    assert seen.shape == (2, 7, observation_size(world.config)) == (2, 7, 4 + 9 * 13)
 
 
 def test_a_listed_world_goes_on_from_its_state_bit_for_bit() -> None:

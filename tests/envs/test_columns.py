@@ -57,7 +57,7 @@ def test_columns_are_named_once_and_count_to_the_size(
     experts = ExpertConfig(words_per_second=100.0 if computes else None)
     config = WorldConfig(num_experts=3, experts=experts, **budgets)
     names = column_names(config, allocates)
-    of_user, of_expert = 4 + 3 * bool(budgets), 10 + computes + allocates
+    of_user, of_expert = 4 + 3 * bool(budgets), 12 + computes + allocates
     size = of_user + 3 * of_expert
     assert len(names) == len(set(names)) == observation_size(config, allocates) == size
     low, high = bounds(config, allocates)

@@ -132,6 +132,14 @@ def columns_of_user(world: World, n: int, u: int, past: Past) -> dict[str, float
         seen |= {"energy_left": left[0], "credits_left": left[1]}
         seen["episode_left"] = 1 - len(past.served) / config.episode_slots
     may_transfer = pending and not has_spent(config, past, n, u)
+    late = np.array([recent_load(world, n, e, past.served) for e in range(world.num_experts)])
+    mine = np.array([last.get((n, u)) == e for e in range(world.num_experts)])
+    most = 10 * config.reward.credits_per_point
+    # Expected gains have tests of their own.
+    gain, beside = (
+        np.clip(world.slot.expected_gain(load)[n, u], -most, most)
+        for load in (1, np.maximum(late - mine, 0) + 1)
+    )
     for e in range(world.num_experts):
         free = world.mechanism.name == "none"
         pair = alone(world, n, u, e) if pending else Pair(0.0, 0.0, 0.0, float(free))
@@ -158,8 +166,10 @@ def columns_of_user(world: World, n: int, u: int, past: Past) -> dict[str, float
             "mine": float(last.get((n, u)) == e),
             "airtime_backlog": backlogs["airtime_backlog"],
             "unit_price": min(price / config.market.value, 10.0),
-            "recent_load": min(recent_load(world, n, e, past.served) / 4, 25.0),
+            "recent_load": min(late[e] / 4, 25.0),
             "attraction": min(attraction_of(world, n, e) * world.num_experts, 10.0),
+            "gain_alone": float(gain[e]),
+            "gain_beside": float(beside[e]),
         }
         if config.experts.words_per_second is not None:
             block["compute_backlog"] = backlogs["compute_backlog"]
@@ -284,8 +294,9 @@ def test_what_others_do_reaches_me_a_slot_later_through_load_backlog_and_prices_
     )
     names = np.array(column_names(config))
     differs = {name.split(".")[-1] for name in names[(after != other).any(axis=0)]}
-    through, moved = {"load", "recent_load", "airtime_backlog", "compute_backlog"}, set()
+    through = {"load", "recent_load", "airtime_backlog", "compute_backlog"}
+    moved = {"gain_alone", "gain_beside"}  # by these
     if mechanism != "none":
         through |= {"unit_price"}
-        moved = {"competence", "available"}  # by effort, which answers prices and backlogs
+        moved |= {"competence", "available"}  # by effort, which answers prices and backlogs
     assert through <= differs <= through | moved

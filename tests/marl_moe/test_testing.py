@@ -190,7 +190,7 @@ def test_a_policy_that_is_made_with_a_generator_is_checked_from_its_state() -> N
 def test_a_learned_policy_is_checked_in_the_worlds_that_it_serves(drawing: bool) -> None:
     torch.manual_seed(0)
     network = NetworkConfig(num_experts=5, hidden=8)
-    actor = network.build(copies=1).requires_grad_(False)
+    actor = network.actor().requires_grad_(False)
     policy = LearnedPolicy("sac", {"shared": actor}, network, {"shared": [0]})
     served = [case for case in CASES if case.mechanism != "vcg" and case.config.allow_abandon]
     assert len(served) == 4

@@ -25,7 +25,7 @@ def make_policy(
     torch.manual_seed(2)
     config = NetworkConfig.of(world, allocates=False, hidden=8, **network)
     users = users or {"shared": list(range(world.num_users))}
-    actors = {module: config.build(copies=1).requires_grad_(False) for module in users}
+    actors = {module: config.actor().requires_grad_(False) for module in users}
     for actor in actors.values():
         for name, parameter in actor.named_parameters():
             # Clearly different scores, not all below abandoning.

@@ -32,7 +32,7 @@ def test_the_columns_of_a_population_are_those_of_one_of_other_sizes() -> None:
 def test_a_pointer_network_plays_groups_of_other_sizes_and_sees_who_is_who() -> None:
     torch.manual_seed(0)
     trained = NetworkConfig.of(population(2, 1, 3, 4), allocates=False, hidden=8)
-    actor = trained.build(copies=1).requires_grad_(False)
+    actor = trained.actor().requires_grad_(False)
     policy = LearnedPolicy("sac", {"shared": actor}, trained, {"shared": [0, 1, 2]})
     world = World(population(3, 3, 9, 2), num_worlds=4, seed=0)
     actions = policy.act(world.slot)

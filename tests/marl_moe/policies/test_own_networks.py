@@ -90,7 +90,7 @@ def _registered() -> Iterator[None]:
 def saved(folder: Path, world: WorldConfig, **keys: Any) -> LearnedPolicy:
     torch.manual_seed(0)
     network = NetworkConfig.of(world, allocates=False, **keys)
-    actor = network.build(copies=1).requires_grad_(False)
+    actor = network.actor().requires_grad_(False)
     users = list(range(world.num_users))
     save_policy(folder, {"shared": actor.state_dict()}, network, {"shared": users})
     return LearnedPolicy("sac", {"shared": actor}, network, {"shared": users})
