@@ -105,7 +105,7 @@ def test_sac_with_our_pointer_network_trains_all_of_it_and_acts_as_those_weights
     algorithm.stop()
     # pi, qf, qf_twin and the targets of both critics: five networks of the same parameters, and
     # none stands still.
-    network = NetworkConfig(num_experts=6, network="pointer", hidden=8).build(copies=1)
+    network = NetworkConfig(num_experts=6, network="pointer", hidden=8).actor()
     assert len(after) == 5 * len(network.state_dict())
     assert not [name for name, value in after.items() if torch.equal(value, before[name])]
     assert not torch.equal(

@@ -1,0 +1,111 @@
+"""What scores begin with: the gain that is expected beside what experts served of late."""
+
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import mechanisms
+from envs import World, WorldConfig
+from envs.config import ExpertConfig, RequestConfig
+from marl_moe.policies.learned import LearnedPolicy
+from marl_moe.policies.networks import NetworkConfig
+
+SMALL = {"num_users": 5, "num_experts": 7}
+
+
+def zeroed(network: nn.Module) -> nn.Module:
+    """Return a network whose own scores are 0."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    return network
+
+
+def crowded(mechanism: str) -> World:
+    """Return worlds in which users have been served at random for a while."""
+    experts = ExpertConfig(unit_cost=(0.05, 0.2), cost_slope=(0.05, 0.2))
+    requests = RequestConfig(num_transferred=1)
+    config = WorldConfig(**SMALL, experts=experts, requests=requests)
+    world = World(config, 4, seed=3, mechanism=mechanisms.make(mechanism))
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        world.step(rng.integers(8, size=(4, 5)))
+    return world
+
+
+def gain_beside(world: World) -> np.ndarray:
+    """Return gains beside what others made of the recent load, credits, from the world's laws."""
+    occupancy = world.slot.conditions.occupancy
+    others = np.repeat(occupancy.recent_load[:, None], 5, axis=1)
+    for n, u in np.argwhere(occupancy.last_expert >= 0):
+        expert = occupancy.last_expert[n, u]
+        others[n, u, expert] = max(others[n, u, expert] - 1, 0)
+    gains = np.empty(others.shape)
+    for cell in np.ndindex(others.shape):
+        gains[cell] = world.slot.expected_gain(others[cell] + 1)[cell]
+    return gains
+
+
+@pytest.mark.parametrize("network", ["pointer", "mlp"])
+@pytest.mark.parametrize("mechanism", ["none", "posted_price"])
+def test_a_network_that_adds_nothing_responds_best_to_the_recent_load(
+    mechanism: str, network: str
+) -> None:
+    world = crowded(mechanism)
+    config = NetworkConfig.of(world.config, False, network=network, hidden=8)
+    policy = LearnedPolicy("sac", {"shared": zeroed(config.actor())}, config, {"shared": []})
+    gain = np.where(world.slot.mask[..., :-1], gain_beside(world), -np.inf)
+    gain = np.concatenate([gain, np.zeros((4, 5, 1))], axis=-1)
+    actions = policy.act(world.slot)
+    taken = np.take_along_axis(gain, actions[..., None], axis=-1)[..., 0]
+    np.testing.assert_array_equal(taken, gain.max(axis=-1))
+    assert len(set(actions.ravel().tolist())) > 3
+
+
+def test_critics_begin_with_that_gain_and_logits_with_a_multiple_of_it() -> None:
+    world = crowded("none")
+    config = NetworkConfig.of(world.config, False, hidden=8, prior=2.5)
+    seen = torch.tensor(world.slot.observation.reshape(20, -1))
+    expected = gain_beside(world).reshape(20, 7)
+    for network, multiple in (
+        (config.critics(copies=2), 1.0),
+        (deepcopy(config.critics(copies=2)), 1.0),  # as targets are made
+        (config.actor(), 2.5),
+    ):
+        for copy in zeroed(network)(seen).detach():
+            np.testing.assert_allclose(copy[:, :7], multiple * expected, rtol=1e-4, atol=1e-4)
+            assert (copy[:, 7] == 0).all()
+
+
+def test_the_network_adds_to_it_and_keeps_its_parameters_names() -> None:
+    world = crowded("none")
+    config = NetworkConfig.of(world.config, False, hidden=8, prior=3.0)
+    seen = torch.tensor(world.slot.observation.reshape(20, -1))
+    actor, plain = config.actor(), config.build(copies=1)
+    assert actor.state_dict().keys() == plain.state_dict().keys()
+    plain.load_state_dict(actor.state_dict())
+    prior = zeroed(config.actor())(seen)
+    torch.testing.assert_close(actor(seen), plain(seen) + prior)
+
+
+def test_without_a_prior_scores_are_the_networks_own() -> None:
+    config = NetworkConfig(num_experts=7, hidden=8, prior=0)
+    seen = torch.randn(3, config.observation_size)
+    for network in (config.actor(), config.critics(copies=2)):
+        assert not zeroed(network)(seen).any()
+
+
+@pytest.mark.parametrize("prior", [-1, float("inf"), float("nan"), "5", True, None])
+def test_what_is_no_multiple_is_refused(prior: Any) -> None:
+    with pytest.raises(ValueError, match=r"prior should be a number of at least 0, got "):
+        NetworkConfig(num_experts=7, prior=prior)
+
+
+def test_columns_without_the_gain_have_no_prior() -> None:
+    with pytest.raises(ValueError, match=r"prior: observations have no column gain_beside"):
+        NetworkConfig(num_experts=7, expert_features=("available", "competence"))
+    NetworkConfig(num_experts=7, expert_features=("available", "competence"), prior=0)
