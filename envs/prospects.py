@@ -47,6 +47,7 @@ class Services(NamedTuple):
 
     points: Float  # of full effort
     harm: Float  # points
+    energy_j: Float  # that the user pays for
     gain: Float  # of the transfer itself, credits: words, energy and delay, which are losses
     fixed: Float | float  # cost of the edge device at whatever effort, credits
 
@@ -90,6 +91,7 @@ def services(conditions: Conditions, competence: Float, load: ArrayLike = 1) -> 
     return Services(
         points=quality.full_points(config.quality, loss, competence, timely),
         harm=quality.harm(config.quality, loss, competence),
+        energy_j=energy_j,
         gain=quality.transfer_gain(worth_of_pairs(conditions), 0.0, words, energy_j, delay_s),
         fixed=fixed,
     )
@@ -158,6 +160,27 @@ def expected_gain(
     if conditions.config.limits_places:
         gain = gain * (admitted / load)
     return gain.astype(np.float32, copy=False)
+
+
+def expected_spending(
+    conditions: Conditions, offer: Offer, load: ArrayLike = 1
+) -> tuple[Float, Float]:
+    """Return energy, J, and charge, credits, that a transfer to each candidate takes of a user.
+
+    Args:
+        conditions: conditions of the slot.
+        offer: offer in force, for efforts and charges.
+        load: users of the candidate that it serves; broadcasts against (N, U, C).
+
+    Returns:
+        (..., N, U, C) each; 0 where the candidate declines.
+    """
+    served = services(conditions, expected_competence(conditions), load)
+    if offer.free:
+        return served.energy_j, np.zeros_like(served.energy_j)
+    given = effort(conditions, offer, served)
+    charge = given * offer.charge(served.points, conditions.candidates)
+    return np.where(given > 0, served.energy_j, 0), charge
 
 
 def expected_service(conditions: Conditions, load: ArrayLike = 1) -> tuple[Float, Services]:

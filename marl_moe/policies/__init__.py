@@ -10,6 +10,7 @@ from marl_moe.policies.equilibrium import BetterResponse, Nash
 from marl_moe.policies.heuristics import Heuristic, best_expert
 from marl_moe.policies.mean_field import MeanField
 from marl_moe.policies.optimum import Optimum
+from marl_moe.policies.paced import Paced
 
 __all__ = [
     "POLICIES",
@@ -20,6 +21,7 @@ __all__ = [
     "MeanField",
     "Nash",
     "Optimum",
+    "Paced",
     "Policy",
     "best_expert",
     "make",

@@ -70,8 +70,12 @@ class Crowd(Heuristic):
 
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
-        gain = poisson_load.expected_gain(slot, self._others(slot))
+        gain = self._worth(slot, self._others(slot))
         return with_inertia(slot, gain, self.threshold, self.response_probability, self.rng)
+
+    def _worth(self, slot: Slot, others: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return what each candidate is worth beside so many others, (N, U, C) credits."""
+        return poisson_load.expected_gain(slot, others)
 
     def _others(self, slot: Slot) -> NDArray[np.floating]:
         """Return the mean number of others expected at each candidate, (N, U, C)."""

@@ -11,6 +11,7 @@ from marl_moe.experiment.study.evaluation import mean_gain
 from marl_moe.policies.base import Policy
 from marl_moe.policies.crowd import Crowd
 from marl_moe.policies.equilibrium import BetterResponse, Nash
+from marl_moe.policies.paced import Paced
 from marl_moe.seeds import tuning_seeds
 from mechanisms import Mechanism
 
@@ -23,6 +24,10 @@ CROWD = {
     "response_probability": (0.05, 0.2, 0.5, 1.0),
 }
 CROWD_TRIALS = 20  # of the 192 settings
+PACE = {
+    "price": (0.0, 5.0, 10.0, 20.0, 30.0, 40.0, 60.0, 80.0, 120.0),
+    "feedback": (0.0, 0.5, 1.0, 2.0),
+}
 TUNING_WORLDS = 32  # at most; large worlds have users enough in fewer
 TUNING_USERS = 1024  # in all of them, if two worlds have fewer
 
@@ -64,8 +69,31 @@ def tuned_crowd(
     return Crowd(rng, **climbed({key: getattr(own, key) for key in CROWD}, CROWD, gain))
 
 
+def tuned_paced(
+    config: WorldConfig, mechanism: Mechanism, seed: int, rng: np.random.Generator
+) -> Paced:
+    """Return the rule for budgets with the pace that gains most in this world, about.
+
+    The pace is climbed for in `PACE` at the crowd's own parameters, then these in `CROWD`.
+    """
+    world_seed, policy_seed = tuning_seeds(seed)
+
+    def gain(setting: Mapping[str, float]) -> float:
+        policy = Paced(np.random.default_rng(policy_seed), **setting)
+        return mean_gain(policy, config, mechanism, world_seed, tuning_worlds(config))
+
+    own = Paced(rng)
+    pace = climbed({key: getattr(own, key) for key in PACE}, PACE, gain)
+    crowd = {key: getattr(own, key) for key in CROWD}
+    return Paced(rng, **pace, **climbed(crowd, CROWD, lambda setting: gain({**pace, **setting})))
+
+
 # The policies that are tuned to a world unless parameters of them are given.
-TUNERS: dict[str, Tuner] = {BetterResponse.name: tuned_better_response, Crowd.name: tuned_crowd}
+TUNERS: dict[str, Tuner] = {
+    BetterResponse.name: tuned_better_response,
+    Crowd.name: tuned_crowd,
+    Paced.name: tuned_paced,
+}
 
 
 def climbed(

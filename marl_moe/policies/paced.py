@@ -1,0 +1,77 @@
+"""A rule for users with a budget over the episode: the budget has a price, which keeps it for later.
+
+A user who could see the whole episode would spend on what brings the most a joule or credit, down
+to a ratio that just exhausts the budget: the multiplier of the budget's constraint. The rule takes
+a multiplier and raises it when the budget runs down faster than the episode, as bidders pace their
+budgets in repeated auctions (Balseiro and Gur, Management Science 2019).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs import Slot
+from envs.prospects import expected_spending
+from marl_moe.policies.base import register
+from marl_moe.policies.crowd import Crowd
+
+LEAST_LEFT = 1e-3  # of a budget or an episode: what is less counts as that
+
+
+@register("paced")
+class Paced(Crowd):
+    """`crowd`, less the price of what a transfer takes of the user's budgets.
+
+    A candidate is worth its expected gain less
+
+        price (episode_left / budget_left)^feedback spending / budget
+
+    with the shares left of the episode and of the budget, and what the transfer is expected to
+    spend of it; under budgets of energy and of credits, less both. Without any it is `crowd`.
+
+    Args:
+        rng: as in `crowd`.
+        price: of a whole budget, credits; at least 0.
+        feedback: how the price answers the budget left, at least 0; 0: not at all.
+        parameters: of `crowd`.
+
+    Raises:
+        ValueError: one of them is out of range.
+    """
+
+    name = "paced"
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        price: float = 40.0,
+        feedback: float = 1.0,
+        **parameters: float,
+    ) -> None:
+        super().__init__(rng, **parameters)
+        for key, value in {"price": price, "feedback": feedback}.items():
+            if not 0 <= value < np.inf:
+                raise ValueError(f"{key} should be a number of at least 0, got {value}")
+        self.price, self.feedback = price, feedback
+        self.setting += f" price={price} feedback={feedback}"
+
+    def _worth(self, slot: Slot, others: NDArray[np.floating]) -> NDArray[np.floating]:
+        worth, conditions = super()._worth(slot, others), slot.conditions
+        budgets, users = conditions.budgets, conditions.users
+        given = (
+            (budgets.energy_j, users.energy_budget_j),
+            (budgets.credits, users.credit_budget),
+        )
+        if all(left is None for left, _ in given):
+            return worth
+        spending = expected_spending(conditions, slot.offer, others + 1)
+        episode_left = 1 - slot.index / slot.config.episode_slots
+        for spent, (left, budget) in zip(spending, given, strict=True):
+            if left is None:
+                continue
+            # A user without this budget has an infinite one, which nothing takes a share of.
+            ratio = episode_left / np.maximum(
+                np.where(np.isinf(left), 1, left / budget), LEAST_LEFT
+            )
+            price = self.price * ratio**self.feedback / budget
+            worth = worth - price[..., None].astype(np.float32) * spent
+        return worth
