@@ -1,4 +1,4 @@
-"""A rule for users with a budget over the episode: the budget has a price, which keeps it for later.
+"""A rule for users with a budget over the episode: a price on it keeps some for later.
 
 A user who could see the whole episode would spend on what brings the most a joule or credit, down
 to a ratio that just exhausts the budget: the multiplier of the budget's constraint. The rule takes

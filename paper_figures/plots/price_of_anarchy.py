@@ -52,7 +52,8 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, list[str]]:
 def summarise(tables: Tables) -> pd.DataFrame:
     """Compute the ratios of mean gains at each number of users, with 95 % intervals.
 
-    A ratio is formed of a seed's mean gains; mean and Student t interval are over the seeds. Gains
+    A ratio is formed of a seed's mean gains; mean and Student t interval are over the seeds. The
+    price of anarchy is that of the episodes in which the optimum is exact, where any are. Gains
     that are not surely above 0 have no ratio that could be read as a price: where a seed's mean or
     the interval over seeds of either gain reaches 0 or below, mean, low and high are NaN.
 
@@ -64,27 +65,44 @@ def summarise(tables: Tables) -> pd.DataFrame:
         CannotDraw: as by `needed`.
     """
     evaluation, decentralised = needed(tables)
-    gains = evaluation.groupby(["num_users", "seed", "policy"])["gain"].mean().unstack("policy")
+    gains = _gains(evaluation)
     low = mean_interval(evaluation, "gain", by=("num_users", "policy")).pivot(
         index="num_users", columns="policy", values="low"
     )
     above_zero = (gains.groupby(level="num_users").min() > 0) & ~(
         low <= 0
     )  # one seed has no interval
-    gains = gains.where(above_zero.reindex(gains.index, level="num_users"))
+    surely = above_zero.reindex(gains.index, level="num_users")
+    gains, of_sample = gains.where(surely), _gains(_proven(evaluation)).where(surely)
     prices = [
-        (ANARCHY, OPTIMUM, EQUILIBRIUM),
-        *((IGNORANCE, EQUILIBRIUM, policy) for policy in decentralised),
+        (ANARCHY, of_sample, OPTIMUM, EQUILIBRIUM),
+        *((IGNORANCE, gains, EQUILIBRIUM, policy) for policy in decentralised),
     ]
     ratios = pd.concat(
-        (gains[numerator] / gains[denominator])
+        (of[numerator] / of[denominator])
         .rename("ratio")
         .reset_index()
         .assign(price=price, numerator=numerator, denominator=denominator)
-        for price, numerator, denominator in prices
+        for price, of, numerator, denominator in prices
     )
     summary = mean_interval(ratios, "ratio", by=("price", "numerator", "denominator", "num_users"))
     return summary.drop(columns="num_episodes")
+
+
+def _gains(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """Return mean gains, a row for each number of users and seed, a column for each policy."""
+    return evaluation.groupby(["num_users", "seed", "policy"])["gain"].mean().unstack("policy")
+
+
+def _proven(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """Return the episodes in which the optimum is exact throughout, all of a seed without any."""
+    if "converged" not in evaluation:
+        return evaluation
+    episode = ["num_users", "seed", "episode"]
+    optimum = evaluation[evaluation["policy"] == OPTIMUM]
+    exact = optimum.set_index(episode)["converged"] == 1
+    kept = exact | ~exact.groupby(level=episode[:2]).transform("any")
+    return evaluation[pd.MultiIndex.from_frame(evaluation[episode]).isin(kept[kept].index)]
 
 
 @register("price_of_anarchy", STYLE, needed)

@@ -119,7 +119,8 @@ EVALUATION = POINT | {
     ),
     "converged": (
         pa.float64(),
-        "share of slots in which nash or mean_field reached an equilibrium; NaN for others",
+        "share of slots in which nash or mean_field reached an equilibrium, or in which optimum is "
+        "exact, elsewhere a lower bound; NaN for others",
     ),
     "regret": (
         pa.float64(),

@@ -132,6 +132,7 @@ def test_the_optimum_is_the_best_of_all_joint_actions_in_every_slot(
         game.social_gain(policy.act(worlds(config).slot)), best, rtol=1e-5, atol=1e-5
     )
     assert policy.setting == "milp"
+    assert policy.converged.all()
 
 
 @both
@@ -150,13 +151,20 @@ def test_local_search_lies_between_equilibrium_and_optimum_in_every_slot(
     assert np.mean(found >= optimum - 1e-4) >= 0.9
 
 
-def test_the_optimum_of_many_users_says_that_it_is_local_search_and_beats_the_equilibrium() -> None:
-    world = worlds(contention(16), num_worlds=8, slots=1)
+def test_the_optimum_of_many_users_is_exact_in_a_sample_of_worlds_and_says_so() -> None:
+    world = worlds(contention(16), num_worlds=12, slots=1)
     game = SlotGame.of(world.slot)
     policy = Optimum(np.random.default_rng(0))
     optimum, equilibrium = policy.act(world.slot), Nash(np.random.default_rng(0)).act(world.slot)
-    assert policy.setting == "local_search"
-    assert (game.social_gain(optimum) >= game.social_gain(equilibrium) - 1e-4).all()
+    gain = game.social_gain(optimum)
+    assert (gain >= game.social_gain(equilibrium) - 1e-4).all()
+    assert policy.setting == "milp in 8 of 12 worlds, else local_search"
+    assert policy.converged.tolist() == [True] * 8 + [False] * 4
+    chosen, _ = game.equilibrium(game.alone())
+    searched = game.social_gain(local_search(game, chosen))
+    assert (gain[:8] >= searched[:8] - 1e-4).all()
+    assert gain[:8].sum() > searched[:8].sum() + 1e-3  # the search stops short of it
+    np.testing.assert_allclose(gain[8:], searched[8:], rtol=1e-6)
 
 
 @both

@@ -249,3 +249,15 @@ def test_what_is_missing_is_named(contention: Tables) -> None:
         summarise({"evaluation": evaluation.query("num_users == 16")})
     with pytest.raises(CannotDraw, match="no column 'gain'"):
         summarise({"evaluation": evaluation.drop(columns="gain")})
+
+
+def test_the_price_of_anarchy_is_that_of_the_episodes_whose_optimum_is_exact_if_any_are() -> None:
+    tables = recorded(optimum=[6.0, 5.9], nash=[4.0, 4.0], sac=[3.0, 3.0])
+    rows = tables["evaluation"]
+    rows["episode"] = rows.groupby(["num_users", "seed", "policy"]).cumcount()
+    exact = (rows["num_users"] == 4) & (rows["episode"] == 1)  # of two, whose gains are +-0.5 apart
+    rows["converged"] = np.where(rows["policy"] == "optimum", exact, 1.0)
+    summary = summarise(tables).set_index(["price", "num_users"])["mean"]
+    assert summary[ANARCHY, 2] == pytest.approx((6 / 4 + 5.9 / 4) / 2)
+    assert summary[ANARCHY, 4] == pytest.approx((6.5 / 4.5 + 6.4 / 4.5) / 2)
+    assert summary[IGNORANCE, 4] == pytest.approx(4 / 3)
