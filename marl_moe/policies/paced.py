@@ -23,14 +23,14 @@ class Paced(Crowd):
 
     A candidate is worth its expected gain less
 
-        price (episode_left / budget_left)^feedback spending / budget
+        price credits_per_point (episode_left / budget_left)^feedback spending / budget
 
     with the shares left of the episode and of the budget, and what the transfer is expected to
     spend of it; under budgets of energy and of credits, less both. Without any it is `crowd`.
 
     Args:
         rng: as in `crowd`.
-        price: of a whole budget, credits; at least 0.
+        price: of a whole budget, points; at least 0.
         feedback: how the price answers the budget left, at least 0; 0: not at all.
         parameters: of `crowd`.
 
@@ -43,7 +43,7 @@ class Paced(Crowd):
     def __init__(
         self,
         rng: np.random.Generator,
-        price: float = 40.0,
+        price: float = 8.0,
         feedback: float = 1.0,
         **parameters: float,
     ) -> None:
@@ -72,6 +72,6 @@ class Paced(Crowd):
             ratio = episode_left / np.maximum(
                 np.where(np.isinf(left), 1, left / budget), LEAST_LEFT
             )
-            price = self.price * ratio**self.feedback / budget
+            price = self.price * users.credits_per_point * ratio**self.feedback / budget
             worth = worth - price[..., None].astype(np.float32) * spent
         return worth

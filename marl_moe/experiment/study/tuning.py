@@ -25,7 +25,7 @@ CROWD = {
 }
 CROWD_TRIALS = 20  # of the 192 settings
 PACE = {
-    "price": (0.0, 5.0, 10.0, 20.0, 30.0, 40.0, 60.0, 80.0, 120.0),
+    "price": (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0),
     "feedback": (0.0, 0.5, 1.0, 2.0),
 }
 TUNING_WORLDS = 32  # at most; large worlds have users enough in fewer

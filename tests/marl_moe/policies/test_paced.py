@@ -1,0 +1,126 @@
+"""The rule for users with budgets: what it expects to spend, what it holds back, what it gains."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import mechanisms
+from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
+from envs.prospects import expected_spending
+from marl_moe.experiment.study.tuning import PACE, tuned_crowd, tuned_paced
+from marl_moe.policies import Crowd, Paced
+from marl_moe.seeds import evaluation_seed
+from marl_moe.testing import check_policy
+
+CHEAP = ExpertConfig(unit_cost=(0.05, 0.3), cost_slope=(0.05, 0.3), resample="episode")
+CONFIG = WorldConfig(
+    num_users=6,
+    num_experts=8,
+    episode_slots=20,
+    requests=RequestConfig(num_subtasks=4, local_compute=0.5),
+    channel=ChannelConfig(process="gauss_markov", correlation=0.9),
+    experts=CHEAP,
+)
+
+
+def worlds(config: WorldConfig, mechanism: str = "none", slots: int = 0) -> World:
+    world = World(config, 12, seed=0, mechanism=mechanisms.make(mechanism))
+    policy = Crowd(np.random.default_rng(0))
+    for _ in range(slots):
+        world.step(policy.act(world.slot))
+    return world
+
+
+def gain(config: WorldConfig, policy: Paced | Crowd) -> float:
+    world, total = World(config, 24, seed=evaluation_seed(0, 0)), 0.0
+    while not world.done:
+        total += float(world.step(policy.act(world.slot))[2].gain.mean())
+    return total / config.episode_slots
+
+
+@pytest.mark.parametrize("mechanism", ["none", "posted_price"])
+def test_without_a_budget_it_is_crowd(mechanism: str) -> None:
+    world = worlds(CONFIG, mechanism, slots=3)
+    parameters = {"attraction": 0.5, "last": 0.2, "threshold": 0.9, "response_probability": 0.4}
+    rules = (
+        rule(np.random.default_rng(1), **parameters)  # type: ignore[arg-type]
+        for rule in (Crowd, Paced)
+    )
+    first, second = (rule.act(world.slot) for rule in rules)
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("mechanism", ["none", "posted_price"])
+@pytest.mark.parametrize("downlink", ["user", "edge_device"])
+def test_alone_what_is_expected_to_be_spent_is_what_is_spent(mechanism: str, downlink: str) -> None:
+    reward = replace(CONFIG.reward, downlink_energy=downlink)  # type: ignore[arg-type]
+    config = replace(CONFIG, num_users=1, reward=reward, energy_budget_j=1e3, credit_budget=1e3)
+    world, rng, seen = worlds(config, mechanism), np.random.default_rng(0), 0
+    while not world.done:
+        slot = world.slot
+        energy_j, charge = expected_spending(slot.conditions, slot.offer)
+        actions = rng.integers(8, size=(12, 1))
+        result = world.step(actions)[2]
+        served = result.transferred
+        for expected, paid in ((energy_j, result.energy_j), (charge, result.charge)):
+            own = np.take_along_axis(expected, actions[..., None], axis=-1)[..., 0]
+            np.testing.assert_allclose(own[served], paid[served], rtol=1e-4, atol=1e-6)
+        seen += int(served.sum())
+    assert seen >= 10
+
+
+def test_a_user_alone_takes_what_gains_most_after_the_price_of_its_energy() -> None:
+    config = replace(CONFIG, num_users=1, energy_budget_j=3.0)
+    world, price, feedback, held = worlds(config), 6.0, 0.7, 0
+    rule = Paced(np.random.default_rng(0), price, feedback, response_probability=1.0)
+    spent = np.zeros(12)
+    for t in range(15):
+        slot = world.slot
+        actions = rule.act(slot)
+        alone_j = slot.conditions.transmission_alone_s * config.channel.tx_power_w
+        for n in range(12):
+            if not slot.mask[n, 0, :-1].any():
+                continue
+            left = max((3.0 - spent[n]) / 3.0, 1e-3)
+            of_a_joule = price * 5 * ((1 - t / 20) / left) ** feedback / 3.0
+            net = slot.expected_gain()[n, 0] - of_a_joule * alone_j[n, 0]
+            net = np.where(slot.mask[n, 0, :-1], net, -np.inf)
+            assert actions[n, 0] == (net.argmax() if net.max() > 0 else 8)
+            held += int(net.max() <= 0 < slot.expected_gain()[n, 0].max())
+        spent += world.step(actions)[2].energy_j[:, 0]
+    assert 10 < held < 150
+
+
+def test_a_budget_of_one_group_is_not_a_price_of_the_other() -> None:
+    groups = {"short": {"count": 3, "energy_budget_j": 0.5}, "long": {"count": 3}}
+    config = replace(CONFIG, user_groups=groups)  # type: ignore[arg-type]
+    world = worlds(config, slots=3)
+    paced = Paced(np.random.default_rng(1), price=50.0, response_probability=1.0)
+    actions = paced.act(world.slot)
+    crowd = Crowd(np.random.default_rng(1), response_probability=1.0).act(world.slot)
+    np.testing.assert_array_equal(actions[:, 3:], crowd[:, 3:])
+    assert (actions[:, :3] == 8).mean() > (crowd[:, :3] == 8).mean() + 0.2
+
+
+def test_tuned_it_gains_more_than_the_tuned_rule_that_spends_as_it_goes() -> None:
+    config = replace(CONFIG, energy_budget_j=2.0)
+    paced, crowd = (
+        tuned(config, mechanisms.make("none"), 0, np.random.default_rng(0))
+        for tuned in (tuned_paced, tuned_crowd)
+    )
+    assert all(getattr(paced, key) in values for key, values in PACE.items())
+    assert f"price={paced.price} feedback={paced.feedback}" in paced.setting
+    assert paced.price > 0
+    assert gain(config, paced) > 1.1 * gain(config, crowd)
+
+
+@pytest.mark.parametrize("value", [-1.0, np.inf, np.nan])
+@pytest.mark.parametrize("key", ["price", "feedback"])
+def test_a_price_or_feedback_out_of_range_is_refused(key: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{key} should be a number of at least 0, got {value}"):
+        Paced(np.random.default_rng(0), **{key: value})
+
+
+def test_it_is_a_policy() -> None:
+    check_policy(Paced(np.random.default_rng(0)))
