@@ -16,7 +16,8 @@ from marl_moe.errors import RecordError
 from marl_moe.policies.base import ARCHITECTURE, STOCHASTIC, WEIGHTS
 from marl_moe.policies.columns import ColumnNames, columns_of, difference
 from marl_moe.policies.masks import action_mask, masked_logits
-from marl_moe.policies.networks import NetworkConfig, build_within
+from marl_moe.policies.network_checks import build_within
+from marl_moe.policies.networks import NetworkConfig
 from marl_moe.policies.weights import Weights, read_weights, write_weights
 from marl_moe.whole_file import write_text
 from marl_moe.world_model import FIRST, other_model

@@ -10,7 +10,8 @@ from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from envs import WorldConfig
-from marl_moe.policies.networks import NetworkConfig, check_network
+from marl_moe.policies.network_checks import check_network
+from marl_moe.policies.networks import NetworkConfig
 from marl_moe.rllib.callbacks import CALLED, prepared
 from marl_moe.rllib.effective_keys import check_effective
 from marl_moe.rllib.env_runner import WorldRunner

@@ -28,7 +28,8 @@ from torch import Tensor, nn
 
 from marl_moe.policies.columns import ColumnNames
 from marl_moe.policies.masks import NEVER, action_mask
-from marl_moe.policies.networks import GIVEN, NetworkConfig, check_network
+from marl_moe.policies.network_checks import check_network
+from marl_moe.policies.networks import GIVEN, NetworkConfig
 
 COLUMNS = ("user_features", "expert_features")  # keys of `model_config`, and of NetworkConfig
 Batch = dict[str, Any]

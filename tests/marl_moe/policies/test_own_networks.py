@@ -18,12 +18,12 @@ from envs import World, WorldConfig
 from marl_moe.cli import app
 from marl_moe.errors import RecordError
 from marl_moe.policies.learned import LearnedPolicy, load_policy, save_policy
+from marl_moe.policies.network_checks import check_network
 from marl_moe.policies.networks import (
     NETWORKS,
     CopiedLinear,
     NetworkConfig,
     carried_over,
-    check_network,
     register,
 )
 
