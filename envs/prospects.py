@@ -145,9 +145,7 @@ def expected_gain(
     if competence is None:
         competence = expected_competence(conditions)
     load = np.asarray(load, np.float32)
-    admitted = load
-    if conditions.config.limits_places:
-        admitted = np.minimum(load, conditions.of_expert(conditions.pool.max_concurrent))
+    admitted = _admitted(conditions, load)
     served = services(conditions, competence, admitted)
     point = conditions.of_user(conditions.users.credits_per_point)
     if offer.free:
@@ -162,6 +160,13 @@ def expected_gain(
     return gain.astype(np.float32, copy=False)
 
 
+def _admitted(conditions: Conditions, load: NDArray[np.float32]) -> Float:
+    """Return how many of those who request a candidate it serves."""
+    if not conditions.config.limits_places:
+        return load
+    return np.minimum(load, conditions.of_expert(conditions.pool.max_concurrent))
+
+
 def expected_spending(
     conditions: Conditions, offer: Offer, load: ArrayLike = 1
 ) -> tuple[Float, Float]:
@@ -170,17 +175,21 @@ def expected_spending(
     Args:
         conditions: conditions of the slot.
         offer: offer in force, for efforts and charges.
-        load: users of the candidate that it serves; broadcasts against (N, U, C).
+        load: users of the candidate, this user among them; broadcasts against (N, U, C).
 
     Returns:
-        (..., N, U, C) each; 0 where the candidate declines.
+        (..., N, U, C) each, times the chance of being served; 0 where the candidate declines.
     """
-    served = services(conditions, expected_competence(conditions), load)
-    if offer.free:
-        return served.energy_j, np.zeros_like(served.energy_j)
-    given = effort(conditions, offer, served)
-    charge = given * offer.charge(served.points, conditions.candidates)
-    return np.where(given > 0, served.energy_j, 0), charge
+    load = np.asarray(load, np.float32)
+    admitted = _admitted(conditions, load)
+    served = services(conditions, expected_competence(conditions), admitted)
+    energy_j, charge = served.energy_j, np.zeros_like(served.energy_j)
+    if not offer.free:
+        given = effort(conditions, offer, served)
+        charge = given * offer.charge(served.points, conditions.candidates)
+        energy_j = np.where(given > 0, energy_j, 0)
+    chance = admitted / load
+    return energy_j * chance, charge * chance
 
 
 def expected_service(conditions: Conditions, load: ArrayLike = 1) -> tuple[Float, Services]:

@@ -165,7 +165,8 @@ def load_policy(folder: Path, name: str) -> LearnedPolicy:
     architecture, weights = read_policy(folder)
     users = architecture["module_users"]
     try:
-        network = NetworkConfig(**architecture["network"])
+        # Without a prior it was written before there were any.
+        network = NetworkConfig(**{"prior": 0.0} | architecture["network"])
         actors = {module_id: _loaded(network, weights[module_id]) for module_id in users}
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise RecordError(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scipy.sparse import coo_array
 
 EXACT_USERS = 8  # the program of a slot takes about 10 ms up to here
-EXACT_WORLDS = 8  # of a batch, with more users: there it takes 0.1 s and more
+SAMPLED_USERS, SAMPLED_WORLDS = 64, 8  # up to here, so many of a batch: 0.1 to 0.5 s a slot
 
 
 @register("optimum")
@@ -24,9 +24,10 @@ class Optimum(Heuristic):
     """The social optimum of the slot under full information; like the equilibrium, it is myopic.
 
     Where payoffs depend on loads alone it is exact, by `best_assignment`: in all worlds up to
-    `EXACT_USERS` users, and with more in the first `EXACT_WORLDS` of those played at once, a
-    sample. Elsewhere, by `local_search` from an equilibrium, it is a lower bound of the optimum and
-    at least the equilibrium's sum.
+    `EXACT_USERS` users, and up to `SAMPLED_USERS` in the first `SAMPLED_WORLDS` of those played at
+    once, a sample, if all may abandon (else loads go up to all users, and a program may take ten
+    seconds). Elsewhere, by `local_search` from an equilibrium, it is a lower bound of the optimum
+    and at least the equilibrium's sum.
 
     Attributes:
         setting: the method, `milp` or `local_search`, or how many worlds have the first.
@@ -43,7 +44,7 @@ class Optimum(Heuristic):
             start, _ = game.equilibrium(game.alone())
             chosen, _ = game.local_search(start)
         else:
-            exact = num_worlds if slot.num_users <= EXACT_USERS else min(num_worlds, EXACT_WORLDS)
+            exact = _exact_worlds(slot)
             parts = [best_assignment(game.worlds(np.array([n]))) for n in range(exact)]
             if exact < num_worlds:
                 rest = game.worlds(np.arange(exact, num_worlds))
@@ -54,6 +55,14 @@ class Optimum(Heuristic):
         if 0 < exact < num_worlds:
             self.setting = f"milp in {exact} of {num_worlds} worlds, else local_search"
         return allowed_actions(slot, chosen, self.rng)
+
+
+def _exact_worlds(slot: Slot) -> int:
+    """Return how many worlds have their optimum exactly, where payoffs depend on loads alone."""
+    if slot.num_users <= EXACT_USERS:
+        return slot.num_worlds
+    sampled = slot.num_users <= SAMPLED_USERS and bool(slot.mask[..., -1].all())
+    return min(slot.num_worlds, SAMPLED_WORLDS) if sampled else 0
 
 
 def best_assignment(game: SlotGame) -> Actions:

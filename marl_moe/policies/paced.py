@@ -14,7 +14,8 @@ from envs.prospects import expected_spending
 from marl_moe.policies.base import register
 from marl_moe.policies.crowd import Crowd
 
-LEAST_LEFT = 1e-3  # of a budget or an episode: what is less counts as that
+LEAST_LEFT = 1e-3  # of a budget: what is less counts as that
+MOST = {"price": 1e6, "feedback": 5.0}
 
 
 @register("paced")
@@ -30,8 +31,8 @@ class Paced(Crowd):
 
     Args:
         rng: as in `crowd`.
-        price: of a whole budget, points; at least 0.
-        feedback: how the price answers the budget left, at least 0; 0: not at all.
+        price: of a whole budget, points; 0 to 1e6.
+        feedback: how the price answers the budget left, 0 to 5; 0: not at all.
         parameters: of `crowd`.
 
     Raises:
@@ -49,8 +50,8 @@ class Paced(Crowd):
     ) -> None:
         super().__init__(rng, **parameters)
         for key, value in {"price": price, "feedback": feedback}.items():
-            if not 0 <= value < np.inf:
-                raise ValueError(f"{key} should be a number of at least 0, got {value}")
+            if not 0 <= value <= MOST[key]:
+                raise ValueError(f"{key} should lie in 0..{MOST[key]:g}, got {value}")
         self.price, self.feedback = price, feedback
         self.setting += f" price={price} feedback={feedback}"
 
@@ -69,9 +70,8 @@ class Paced(Crowd):
             if left is None:
                 continue
             # A user without this budget has an infinite one, which nothing takes a share of.
-            ratio = episode_left / np.maximum(
-                np.where(np.isinf(left), 1, left / budget), LEAST_LEFT
-            )
+            share = np.divide(left, budget, out=np.ones(left.shape), where=np.isfinite(left))
+            ratio = episode_left / np.maximum(share, LEAST_LEFT)
             price = self.price * users.credits_per_point * ratio**self.feedback / budget
             worth = worth - price[..., None].astype(np.float32) * spent
         return worth

@@ -265,8 +265,8 @@ class StockSacConfig(StockConfig, SACConfig):
         given = set(self._model_config)
         if given & set(GIVEN) and ("network" not in given or given - set(GIVEN)):
             raise ValueError(
-                "rl_module.model_config should hold network (and hidden, parameters), or else "
-                f"RLlib's own keys, got {', '.join(sorted(given))}"
+                "rl_module.model_config should hold network (and hidden, prior, parameters), or "
+                f"else RLlib's own keys, got {', '.join(sorted(given))}"
             )
         check_positive(self, ("initial_alpha", "actor_lr", "critic_lr", "alpha_lr"))
         check_shares(self, ("tau",))

@@ -73,7 +73,8 @@ def summarise(tables: Tables) -> pd.DataFrame:
         low <= 0
     )  # one seed has no interval
     surely = above_zero.reindex(gains.index, level="num_users")
-    gains, of_sample = gains.where(surely), _gains(_proven(evaluation)).where(surely)
+    proven = _gains(_proven(evaluation))
+    gains, of_sample = gains.where(surely), proven.where(surely & (proven > 0))
     prices = [
         (ANARCHY, of_sample, OPTIMUM, EQUILIBRIUM),
         *((IGNORANCE, gains, EQUILIBRIUM, policy) for policy in decentralised),
@@ -96,7 +97,7 @@ def _gains(evaluation: pd.DataFrame) -> pd.DataFrame:
 
 def _proven(evaluation: pd.DataFrame) -> pd.DataFrame:
     """Return the episodes in which the optimum is exact throughout, all of a seed without any."""
-    if "converged" not in evaluation:
+    if not {"converged", "episode"} <= set(evaluation):
         return evaluation
     episode = ["num_users", "seed", "episode"]
     optimum = evaluation[evaluation["policy"] == OPTIMUM]

@@ -16,7 +16,10 @@ from marl_moe.experiment.spec.trials import COMPARED_WITH
 
 MEASURED = 1.0  # stands for every number that a run will measure
 # Columns that have a value only where a policy is compared, by that policy.
-_OF_POLICIES = COMPARED_WITH | {"converged": "nash", "regret": "nash"}
+_OF_POLICIES = {column: (policy,) for column, policy in COMPARED_WITH.items()} | {
+    "converged": ("nash", "mean_field", "optimum"),
+    "regret": ("nash",),
+}
 
 
 def planned_tables(points: Sequence[Point], seeds: Sequence[int]) -> dict[str, pd.DataFrame]:
@@ -43,8 +46,8 @@ def _rows(table: str, spec: ExperimentSpec) -> Iterator[dict[str, Any]]:
     values: dict[str, Any] = dict.fromkeys((*TABLES[table], *spec.metrics), MEASURED)
     values |= {
         column: float("nan")
-        for column, policy in _OF_POLICIES.items()
-        if column in values and policy not in policy_names(spec)
+        for column, policies in _OF_POLICIES.items()
+        if column in values and not set(policies) & set(policy_names(spec))
     }
     if table == "audit" and spec.audit.play is None:
         values |= dict.fromkeys(PLAY, float("nan"))

@@ -118,9 +118,19 @@ def test_tuned_it_gains_more_than_the_tuned_rule_that_spends_as_it_goes() -> Non
 @pytest.mark.parametrize("value", [-1.0, np.inf, np.nan])
 @pytest.mark.parametrize("key", ["price", "feedback"])
 def test_a_price_or_feedback_out_of_range_is_refused(key: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"{key} should be a number of at least 0, got {value}"):
+    with pytest.raises(ValueError, match=rf"{key} should lie in 0\.\..*, got {value}"):
         Paced(np.random.default_rng(0), **{key: value})
 
 
 def test_it_is_a_policy() -> None:
     check_policy(Paced(np.random.default_rng(0)))
+
+
+def test_of_a_place_that_three_ask_for_a_third_of_the_spending_is_expected() -> None:
+    limited = replace(CHEAP, max_concurrent=1)
+    config = replace(CONFIG, experts=limited, energy_budget_j=5.0, credit_budget=50.0)
+    slot = worlds(config, "posted_price", slots=2).slot
+    alone, asked = (expected_spending(slot.conditions, slot.offer, load) for load in (1, 3))
+    for one, three in zip(alone, asked, strict=True):
+        assert one.any()
+        np.testing.assert_allclose(three, one / 3, rtol=1e-5)

@@ -1,6 +1,8 @@
 """What scores begin with: the gain that is expected beside what experts served of late."""
 
+import json
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ from torch import nn
 import mechanisms
 from envs import World, WorldConfig
 from envs.config import ExpertConfig, RequestConfig
-from marl_moe.policies.learned import LearnedPolicy
+from marl_moe.policies.columns import columns_of
+from marl_moe.policies.learned import LearnedPolicy, load_policy, save_policy
 from marl_moe.policies.networks import NetworkConfig
 
 SMALL = {"num_users": 5, "num_experts": 7}
@@ -109,3 +112,19 @@ def test_columns_without_the_gain_have_no_prior() -> None:
     with pytest.raises(ValueError, match=r"prior: observations have no column gain_beside"):
         NetworkConfig(num_experts=7, expert_features=("available", "competence"))
     NetworkConfig(num_experts=7, expert_features=("available", "competence"), prior=0)
+
+
+def test_a_policy_that_was_saved_before_there_was_a_prior_says_what_its_world_lacks(
+    tmp_path: Path,
+) -> None:
+    columns = columns_of(WorldConfig(), allocates=False)
+    older = tuple(name for name in columns.expert if not name.startswith("gain_"))
+    config = NetworkConfig(num_experts=7, hidden=8, prior=0, expert_features=older)
+    save_policy(tmp_path, {"shared": config.actor().state_dict()}, config, {"shared": []})
+    path = tmp_path / "policy.json"
+    described = json.loads(path.read_text())
+    del described["network"]["prior"]
+    path.write_text(json.dumps(described))
+    policy = load_policy(tmp_path, "sac")
+    with pytest.raises(ValueError, match="have gain_alone, gain_beside of each expert, which it"):
+        policy.act(crowded("none").slot)

@@ -91,7 +91,7 @@ def test_sections_arrive_at_rllib_and_the_defaults_are_the_documented_ones(
             "rl_module",
             "model_config",
             {"hidden": 8},
-            "should hold network (and hidden, parameters), or else RLlib's",
+            "should hold network (and hidden, prior, parameters), or else RLlib's",
         ),
         (
             "rllib_sac",
