@@ -76,10 +76,8 @@ def _gain_beside(sight: Sight) -> NDArray[np.float32]:
 
 
 def _gain(sight: Sight, load: ArrayLike) -> NDArray[np.float32]:
-    gain, most = (
-        expected_gain(sight.conditions, sight.offer, load),
-        most_gain(sight.conditions.config),
-    )
+    gain = expected_gain(sight.conditions, sight.offer, load)
+    most = most_gain(sight.conditions.config)
     return np.clip(gain, -most, most, out=gain)
 
 

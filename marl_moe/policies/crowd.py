@@ -9,7 +9,7 @@ from envs.offer import Offer
 from marl_moe.policies import poisson_load
 from marl_moe.policies.base import Actions, register
 from marl_moe.policies.equilibrium import with_inertia
-from marl_moe.policies.heuristics import Heuristic
+from marl_moe.policies.heuristics import Heuristic, setting_of
 from marl_moe.policies.strangers import Strangers
 
 STRANGERS = 128  # drawn for a world, about
@@ -58,12 +58,9 @@ class Crowd(Heuristic):
             "threshold": threshold,
             "response_probability": response_probability,
         }
-        for key, value in given.items():
-            if not 0 <= value <= 1:
-                raise ValueError(f"{key} should lie in 0..1, got {value}")
+        self.setting = setting_of(given, {})
         self.attraction, self.last = attraction, last
         self.threshold, self.response_probability = threshold, response_probability
-        self.setting = " ".join(f"{key}={value}" for key, value in given.items())
         self._strangers: Strangers | None = None
         self._offer: Offer | None = None
         self._available: Bool = np.zeros((0, 0), bool)

@@ -4,7 +4,7 @@ The equilibrium knows everything of the present slot and nothing of the next: it
 policy that thinks ahead may do better.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from envs import Slot
 from marl_moe.policies.base import Actions, register
 from marl_moe.policies.delivered_game import game_of
-from marl_moe.policies.heuristics import Heuristic, best_expert, greatest_by_lot
+from marl_moe.policies.heuristics import Heuristic, best_expert, greatest_by_lot, setting_of
 
 Gains = NDArray[np.floating]
+SeenLoad = Literal["last", "recent"]
 
 
 @register("better_response")
@@ -30,6 +31,9 @@ class BetterResponse(Heuristic):
         response_probability: probability of responding rather than staying.
         load: load that users respond to: `last`, the last slot's, or `recent`, the world's average
             over past slots, which forgets slowly who left but does not oscillate.
+
+    Raises:
+        ValueError: the probability lies outside 0..1, or there is no such load.
     """
 
     name = "better_response"
@@ -38,12 +42,15 @@ class BetterResponse(Heuristic):
         self,
         rng: np.random.Generator,
         response_probability: float = 0.1,
-        load: Literal["last", "recent"] = "last",
+        load: SeenLoad = "last",
     ) -> None:
         super().__init__(rng)
         self.response_probability = response_probability
         self.load = load
-        self.setting = f"response_probability={response_probability} load={load}"
+        if load not in get_args(SeenLoad):
+            raise ValueError(f"load should be last or recent, got {load!r}")
+        probability = setting_of({"response_probability": response_probability}, {})
+        self.setting = f"{probability} load={load}"
 
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""

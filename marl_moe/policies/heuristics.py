@@ -5,6 +5,7 @@ of a type, where only types are known), the load of the last slot and the prices
 present choice.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -34,6 +35,24 @@ class Heuristic:
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
         raise NotImplementedError
+
+
+def setting_of(given: Mapping[str, float], most: Mapping[str, float]) -> str:
+    """Return parameters of a policy as records have them, `key=value` each.
+
+    Args:
+        given: the values.
+        most: greatest value of each key; 1 for those that it leaves out. The least is 0.
+
+    Raises:
+        ValueError: one is no number within these bounds.
+    """
+    for key, value in given.items():
+        high = most.get(key, 1)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 <= value <= high:
+            raise ValueError(f"{key} should lie in 0..{high:g}, got {value!r}")
+    return " ".join(f"{key}={value}" for key, value in given.items())
 
 
 @register("random")

@@ -13,6 +13,7 @@ from envs import Slot
 from envs.prospects import expected_spending
 from marl_moe.policies.base import register
 from marl_moe.policies.crowd import Crowd
+from marl_moe.policies.heuristics import setting_of
 
 LEAST_LEFT = 1e-3  # of a budget: what is less counts as that
 MOST = {"price": 1e6, "feedback": 5.0}
@@ -49,11 +50,8 @@ class Paced(Crowd):
         **parameters: float,
     ) -> None:
         super().__init__(rng, **parameters)
-        for key, value in {"price": price, "feedback": feedback}.items():
-            if not 0 <= value <= MOST[key]:
-                raise ValueError(f"{key} should lie in 0..{MOST[key]:g}, got {value}")
+        self.setting += " " + setting_of({"price": price, "feedback": feedback}, MOST)
         self.price, self.feedback = price, feedback
-        self.setting += f" price={price} feedback={feedback}"
 
     def _worth(self, slot: Slot, others: NDArray[np.floating]) -> NDArray[np.floating]:
         worth, conditions = super()._worth(slot, others), slot.conditions

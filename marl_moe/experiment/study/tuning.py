@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
-from typing import Literal
 
 import numpy as np
 
@@ -10,13 +9,13 @@ from envs import WorldConfig
 from marl_moe.experiment.study.evaluation import mean_gain
 from marl_moe.policies.base import Policy
 from marl_moe.policies.crowd import Crowd
-from marl_moe.policies.equilibrium import BetterResponse, Nash
+from marl_moe.policies.equilibrium import BetterResponse, Nash, SeenLoad
 from marl_moe.policies.paced import Paced
 from marl_moe.seeds import tuning_seeds
 from mechanisms import Mechanism
 
 RESPONSE_PROBABILITIES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-LOADS: tuple[Literal["last", "recent"], ...] = ("last", "recent")
+LOADS: tuple[SeenLoad, ...] = ("last", "recent")
 CROWD = {
     "attraction": (0.0, 0.3, 0.6, 1.0),
     "last": (0.0, 0.3, 0.6, 1.0),
@@ -44,7 +43,7 @@ def tuned_better_response(
     """
     world_seed, policy_seed = tuning_seeds(seed)
 
-    def gain(setting: tuple[float, Literal["last", "recent"]]) -> float:
+    def gain(setting: tuple[float, SeenLoad]) -> float:
         policy = BetterResponse(np.random.default_rng(policy_seed), *setting)
         return mean_gain(policy, config, mechanism, world_seed, tuning_worlds(config))
 

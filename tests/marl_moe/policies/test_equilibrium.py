@@ -1,7 +1,9 @@
 """Equilibrium, optimum and better response, against all joint actions and the world's accounts."""
 
+import re
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -226,3 +228,15 @@ def _gains(chosen: np.ndarray, config: WorldConfig) -> np.ndarray:
     """Gains of all users if `chosen` is played in a copy of the worlds."""
     *_, result = worlds(config).step(chosen)
     return result.gain
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan"), True, "0.5"])
+def test_a_probability_of_responding_out_of_range_is_refused(value: Any) -> None:
+    told = re.escape(f"response_probability should lie in 0..1, got {value!r}")
+    with pytest.raises(ValueError, match=told):
+        BetterResponse(np.random.default_rng(0), value)
+
+
+def test_a_load_that_nobody_sees_is_refused() -> None:
+    with pytest.raises(ValueError, match="load should be last or recent, got 'next'"):
+        BetterResponse(np.random.default_rng(0), load="next")  # type: ignore[arg-type]

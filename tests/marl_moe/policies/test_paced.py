@@ -1,6 +1,7 @@
 """The rule for users with budgets: what it expects to spend, what it holds back, what it gains."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,10 +116,10 @@ def test_tuned_it_gains_more_than_the_tuned_rule_that_spends_as_it_goes() -> Non
     assert gain(config, paced) > 1.1 * gain(config, crowd)
 
 
-@pytest.mark.parametrize("value", [-1.0, np.inf, np.nan])
+@pytest.mark.parametrize("value", [-1.0, np.inf, np.nan, True, "8"])
 @pytest.mark.parametrize("key", ["price", "feedback"])
-def test_a_price_or_feedback_out_of_range_is_refused(key: str, value: float) -> None:
-    with pytest.raises(ValueError, match=rf"{key} should lie in 0\.\..*, got {value}"):
+def test_a_price_or_feedback_out_of_range_is_refused(key: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"{key} should lie in 0\.\..*, got {value!r}"):
         Paced(np.random.default_rng(0), **{key: value})
 
 
