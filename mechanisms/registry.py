@@ -108,7 +108,8 @@ def made(factory: Callable[..., Part], what: str, /, **params: object) -> Part:
     known = inspect.signature(factory).parameters
     for param in params:
         if param not in known:
-            raise ValueError(f"{what} has no parameter {param!r}; {nearest(param, known)}")
+            left = [name for name in known if name not in params]
+            raise ValueError(f"{what} has no parameter {param!r}; {nearest(param, left)}")
     return factory(**params)
 
 

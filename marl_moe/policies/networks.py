@@ -11,7 +11,6 @@ was trained among one number of experts begins among another.
 
 from dataclasses import asdict, dataclass, field, fields
 from inspect import signature
-from math import inf
 from typing import Any, ClassVar
 
 import torch
@@ -27,6 +26,7 @@ from mechanisms.registry import Registry, nearest
 # `NETWORKS.make(name, copies=copies, config=config)`.
 NETWORKS: Registry[nn.Module] = Registry("network")
 register = NETWORKS.register
+MOST_PRIOR = 1000  # logits a credit; there is hardly any choice long before
 OURS = ("copies", "config")  # parameters that every network takes
 
 
@@ -76,8 +76,8 @@ class NetworkConfig:
                 )
         if not isinstance(self.hidden, int) or self.hidden < 1:
             raise ValueError(f"hidden should be an integer of at least 1, got {self.hidden!r}")
-        if type(self.prior) not in (int, float) or not 0 <= self.prior < inf:
-            raise ValueError(f"prior should be a number of at least 0, got {self.prior!r}")
+        if type(self.prior) not in (int, float) or not 0 <= self.prior <= MOST_PRIOR:
+            raise ValueError(f"prior should be a number of 0 to {MOST_PRIOR}, got {self.prior!r}")
         if self.prior and GAIN_BESIDE not in self.expert_features:
             raise ValueError(f"prior: observations have no column {GAIN_BESIDE}")
 

@@ -31,10 +31,9 @@ class Paced(Crowd):
     spend of it; under budgets of energy and of credits, less both. Without any it is `crowd`.
 
     Args:
-        rng: as in `crowd`.
+        rng: as in `crowd`, as are `attraction`, `last`, `threshold` and `response_probability`.
         price: of a whole budget, points; 0 to 1e6.
         feedback: how the price answers the budget left, 0 to 5; 0: not at all.
-        parameters: of `crowd`.
 
     Raises:
         ValueError: one of them is out of range.
@@ -47,9 +46,12 @@ class Paced(Crowd):
         rng: np.random.Generator,
         price: float = 8.0,
         feedback: float = 1.0,
-        **parameters: float,
+        attraction: float = 0.3,
+        last: float = 0.3,
+        threshold: float = 0.8,
+        response_probability: float = 0.2,
     ) -> None:
-        super().__init__(rng, **parameters)
+        super().__init__(rng, attraction, last, threshold, response_probability)
         self.setting += " " + setting_of({"price": price, "feedback": feedback}, MOST)
         self.price, self.feedback = price, feedback
 

@@ -67,3 +67,17 @@ def test_columns_are_named_once_and_count_to_the_size(
     assert ("expert_0.compute_backlog" in names) == computes
     assert ("expert_0.assigned" in names) == allocates
     assert ("episode_left" in names) == bool(budgets)
+
+
+def test_gains_beyond_ten_points_look_alike() -> None:
+    config = WorldConfig(
+        num_users=2, num_experts=3, channel=ChannelConfig(bandwidth_hz=1.0, snr_db=(0.0, 0.0))
+    )
+    world = World(config, num_worlds=4, seed=0)  # an answer takes kilojoules
+    seen = world.slot.observation[world.requests.subtasks.pending]
+    names = column_names(config)
+    assert len(seen)
+    for name in ("gain_alone", "gain_beside"):
+        gain = seen[:, [names.index(f"expert_{e}.{name}") for e in range(3)]]
+        np.testing.assert_array_equal(gain, np.float32(-50))
+    assert bounds(config)[0][names.index("expert_0.gain_alone")] == pytest.approx(-50, rel=1e-4)

@@ -17,7 +17,7 @@ from envs import (
     World,
     WorldConfig,
 )
-from marl_moe.policies.delivered_game import game_of
+from marl_moe.policies.delivered_game import DeliveredGame, game_of
 from marl_moe.policies.equilibrium import BetterResponse, Nash
 from marl_moe.policies.optimum import Optimum, best_assignment, local_search
 from marl_moe.policies.slot_game import SlotGame
@@ -154,7 +154,7 @@ def test_local_search_lies_between_equilibrium_and_optimum_in_every_slot(
 
 
 def test_the_optimum_of_many_users_is_exact_in_a_sample_of_worlds_and_says_so() -> None:
-    world = worlds(contention(16), num_worlds=12, slots=1)
+    world = worlds(contention(20), num_worlds=12, slots=1)
     game = SlotGame.of(world.slot)
     policy = Optimum(np.random.default_rng(0))
     optimum, equilibrium = policy.act(world.slot), Nash(np.random.default_rng(0)).act(world.slot)
@@ -240,3 +240,25 @@ def test_a_probability_of_responding_out_of_range_is_refused(value: Any) -> None
 def test_a_load_that_nobody_sees_is_refused() -> None:
     with pytest.raises(ValueError, match="load should be last or recent, got 'next'"):
         BetterResponse(np.random.default_rng(0), load="next")  # type: ignore[arg-type]
+
+
+def test_where_nobody_may_abandon_the_optimum_of_many_users_is_a_bound() -> None:
+    config = replace(contention(9), num_experts=5, allow_abandon=False)
+    policy = Optimum(np.random.default_rng(0))
+    policy.act(worlds(config, num_worlds=3).slot)
+    assert policy.setting == "local_search"
+    assert not policy.converged.any()
+
+
+def test_where_work_counts_the_optimum_is_a_bound_above_the_equilibrium_and_says_so() -> None:
+    config = replace(contention(6), num_experts=4, experts=ExpertConfig(words_per_second=60.0))
+    slot = worlds(config, num_worlds=6, slots=2).slot
+    game, policy = game_of(slot), Optimum(np.random.default_rng(0))
+    assert isinstance(game, DeliveredGame)
+    found = game.delivered(policy.act(slot)).gain.sum(axis=-1)
+    start, _ = game.equilibrium(game.alone())
+    equilibrium = game.delivered(start).gain.sum(axis=-1)
+    assert (found >= equilibrium - 1e-6).all()
+    assert found.sum() > equilibrium.sum() + 0.01
+    assert policy.setting == "local_search"
+    assert not policy.converged.any()

@@ -9,8 +9,9 @@ import pytest
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
 from envs.prospects import expected_spending
+from marl_moe.experiment.study import tuning
 from marl_moe.experiment.study.tuning import PACE, tuned_crowd, tuned_paced
-from marl_moe.policies import Crowd, Paced
+from marl_moe.policies import Crowd, Paced, make, poisson_load
 from marl_moe.seeds import evaluation_seed
 from marl_moe.testing import check_policy
 
@@ -61,6 +62,10 @@ def test_alone_what_is_expected_to_be_spent_is_what_is_spent(mechanism: str, dow
     while not world.done:
         slot = world.slot
         energy_j, charge = expected_spending(slot.conditions, slot.offer)
+        declines = np.broadcast_to(slot.effort == 0, energy_j.shape)
+        assert declines.any() == (mechanism != "none")
+        assert not energy_j[declines].any()
+        assert not charge[declines].any()
         actions = rng.integers(8, size=(12, 1))
         result = world.step(actions)[2]
         served = result.transferred
@@ -93,6 +98,72 @@ def test_a_user_alone_takes_what_gains_most_after_the_price_of_its_energy() -> N
     assert 10 < held < 150
 
 
+def test_in_a_crowd_the_price_is_of_both_budgets_of_each_user_and_of_what_the_load_takes() -> None:
+    budgets = {"energy_budget_j": {"each": [0.4, 2.0, None, 2.0, 2.0, 0.6]}, "credit_budget": 9.0}
+    config = replace(
+        CONFIG,
+        channel=replace(CONFIG.channel, access="total_power"),  # energy rises with the load
+        reward=replace(CONFIG.reward, credits_per_point={"each": [5.0, 4.0, 6.0, 5.0, 3.0, 5.0]}),
+        **budgets,  # type: ignore[arg-type]
+    )
+    world, price, feedback, held = worlds(config, "posted_price"), 4.0, 1.5, 0
+    rule = Paced(
+        np.random.default_rng(0),
+        *(price, feedback),
+        attraction=0.0,
+        last=0.4,
+        response_probability=1.0,
+    )
+    budget = np.array([[0.4, 2.0, np.inf, 2.0, 2.0, 0.6]]), np.full((1, 6), 9.0)
+    spent, worth = np.zeros((2, 12, 6)), np.array([5.0, 4.0, 6.0, 5.0, 3.0, 5.0])
+    while not world.done:
+        slot, occupancy = world.slot, world.occupancy
+        mine = occupancy.last_expert[..., None] == np.arange(8)
+        seen = 0.4 * occupancy.load + 0.6 * occupancy.recent_load
+        others = np.maximum(seen[:, None] - mine, 0)
+        gain = poisson_load.expected_gain(slot, others)
+        net = gain.astype(float)
+        for own, of_budget, takes in zip(
+            spent, budget, expected_spending(slot.conditions, slot.offer, others + 1), strict=True
+        ):
+            left = np.where(np.isinf(of_budget), 1, np.maximum(1 - own / of_budget, 1e-3))
+            of_unit = worth * price * ((1 - slot.index / 20) / left) ** feedback / of_budget
+            net -= of_unit[..., None] * takes
+        allowed = slot.mask[..., :-1]
+        net, gain = np.where(allowed, net, -np.inf), np.where(allowed, gain, -np.inf)
+        actions = rule.act(slot)
+        taken = np.take_along_axis(
+            np.concatenate([net, np.zeros((12, 6, 1))], axis=-1), actions[..., None], axis=-1
+        )[..., 0]
+        best = np.maximum(net.max(axis=-1), 0)
+        np.testing.assert_allclose(taken, best, rtol=1e-4, atol=1e-4)
+        held += int(((net.max(axis=-1) <= 0) & (gain.max(axis=-1) > 0.1)).sum())
+        result = world.step(actions)[2]
+        spent += np.stack([result.energy_j, result.charge])
+    assert held > 100
+
+
+def test_all_its_parameters_are_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    best = {"price": 12.0, "feedback": 2.0, "attraction": 0.6, "last": 1.0, "threshold": 0.95}
+
+    def hill(policy: Paced, *_: object) -> float:
+        return -sum((getattr(policy, key) - value) ** 2 for key, value in best.items())
+
+    monkeypatch.setattr(tuning, "mean_gain", hill)
+    tuned = tuned_paced(CONFIG, mechanisms.make("none"), 0, np.random.default_rng(0))
+    assert {key: getattr(tuned, key) for key in best} == best
+
+
+def test_its_setting_can_be_played_again_by_name() -> None:
+    given = {"price": 6.0, "feedback": 0.5, "attraction": 0.0, "last": 1.0}
+    rule = make("paced", np.random.default_rng(0), **given)
+    assert {key: getattr(rule, key) for key in given} == given
+    told = "policy 'paced' has no parameter 'prise'; did you mean 'price'"
+    with pytest.raises(ValueError, match=told) as refused:
+        make("paced", np.random.default_rng(0), prise=1.0)
+    assert "rng" not in str(refused.value)
+
+
 def test_a_budget_of_one_group_is_not_a_price_of_the_other() -> None:
     groups = {"short": {"count": 3, "energy_budget_j": 0.5}, "long": {"count": 3}}
     config = replace(CONFIG, user_groups=groups)  # type: ignore[arg-type]
@@ -116,7 +187,7 @@ def test_tuned_it_gains_more_than_the_tuned_rule_that_spends_as_it_goes() -> Non
     assert gain(config, paced) > 1.1 * gain(config, crowd)
 
 
-@pytest.mark.parametrize("value", [-1.0, np.inf, np.nan, True, "8"])
+@pytest.mark.parametrize("value", [-1.0, 1e7, np.inf, np.nan, True, "8"])
 @pytest.mark.parametrize("key", ["price", "feedback"])
 def test_a_price_or_feedback_out_of_range_is_refused(key: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"{key} should lie in 0\.\..*, got {value!r}"):

@@ -102,9 +102,9 @@ def test_without_a_prior_scores_are_the_networks_own() -> None:
         assert not zeroed(network)(seen).any()
 
 
-@pytest.mark.parametrize("prior", [-1, float("inf"), float("nan"), "5", True, None])
+@pytest.mark.parametrize("prior", [-1, 1001, float("inf"), float("nan"), "5", True, None])
 def test_what_is_no_multiple_is_refused(prior: Any) -> None:
-    with pytest.raises(ValueError, match=r"prior should be a number of at least 0, got "):
+    with pytest.raises(ValueError, match=r"prior should be a number of 0 to 1000, got "):
         NetworkConfig(num_experts=7, prior=prior)
 
 

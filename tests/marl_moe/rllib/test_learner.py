@@ -13,6 +13,8 @@ from torch import Tensor
 
 from envs import WorldConfig
 from marl_moe.policies.columns import columns_of
+from marl_moe.policies.networks import NetworkConfig
+from marl_moe.rllib.config import WorldSacConfig
 
 PLAIN = columns_of(WorldConfig(), allocates=False)
 
@@ -258,3 +260,7 @@ def test_several_minibatches_in_one_call_are_learned_one_by_one_in_order(
     expected = one_by_one.module["shared"].unwrapped().state_dict()
     for name, value in together.module["shared"].unwrapped().state_dict().items():
         torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-7)
+
+
+def test_the_prior_of_an_actor_is_the_inverse_of_the_first_temperature() -> None:
+    assert NetworkConfig(num_experts=3).prior == 1 / WorldSacConfig().initial_alpha
