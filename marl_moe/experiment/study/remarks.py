@@ -19,6 +19,7 @@ from paper_figures.statistics import mean_interval
 
 CONFIDENCE = 0.99  # that a policy is below a rule in worlds such as these
 UNSPENT = 1e-6  # credits/slot of a budget; less is what solvers round
+FEWEST_SEEDS = 3  # whose interval says anything of a policy trained once more
 FEWEST_EPOCHS = 3  # from which on a column that never changes is told
 LEARNT = ("gain", "critic_loss", "actor_loss", "entropy", "q_mean")  # change while learning
 # What happened in a world; two policies that act alike have the same, bit for bit.
@@ -209,15 +210,18 @@ def _compared_with(policy: str, others: pd.DataFrame) -> list[str]:
 def _below(rows: pd.DataFrame, rule: pd.DataFrame) -> str | None:
     """Return in words how far a policy's gain is below that of a rule, None where it is not."""
     pairs = rows.merge(rule, on=WORLD, suffixes=("", "_rule"))
-    pairs = pairs.assign(difference=pairs["gain"] - pairs["gain_rule"], seed=np.arange(len(pairs)))
+    pairs = pairs.assign(difference=pairs["gain"] - pairs["gain_rule"])
     if len(pairs) < 2:
         return None
+    over = f"{pairs['seed'].nunique()} seeds"
+    if pairs["seed"].nunique() < FEWEST_SEEDS:  # then of the policies as they were trained
+        pairs["seed"], over = np.arange(len(pairs)), f"{len(pairs):,} worlds"
     interval = mean_interval(pairs, "difference", ["point"], CONFIDENCE).iloc[0]
     if not interval["high"] < 0:
         return None
     return (
         f"gain {interval['mean']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}] "
-        f"({CONFIDENCE:.0%} interval of the difference over {len(pairs):,} worlds)"
+        f"({CONFIDENCE:.0%} interval of the difference over {over})"
     )
 
 

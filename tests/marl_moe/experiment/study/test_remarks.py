@@ -116,6 +116,18 @@ def test_below_the_best_rule_is_told_of_the_likeliest_action_and_not_of_yardstic
     assert of_evaluation(evaluation(crowd=0.55, sac=0.5), LEARNED) == []  # not told apart
 
 
+def test_with_several_trainings_the_interval_is_over_their_seeds() -> None:
+    two = evaluation(crowd=0.9, sac=0.5)
+    rows = pd.concat([two, two.assign(seed=two["seed"] + 2)], ignore_index=True)
+    (line,) = of_evaluation(rows, LEARNED)
+    assert line.startswith("sac: below crowd: gain -0.")
+    assert line.endswith("(99% interval of the difference over 4 seeds)")
+    one_failed = rows.copy()  # in all its worlds, which are many; the others are above
+    of_sac = one_failed["policy"] == "sac"
+    one_failed.loc[of_sac, "gain"] += np.where(one_failed.loc[of_sac, "seed"] == 3, -2.0, 0.6)
+    assert of_evaluation(one_failed, LEARNED) == []
+
+
 def test_a_learned_policy_that_no_point_of_a_sweep_changes_is_told() -> None:
     one = evaluation(("a",), sac=0.5)
     rows = pd.concat([one, one.assign(point="b")], ignore_index=True)
