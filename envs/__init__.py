@@ -7,11 +7,12 @@
 >>> observation, reward, result = world.step(actions)
 """
 
-from envs import channel, edge_experts_v0, prospects
+from envs import channel, edge_experts_v0, edge_market_v0, prospects
 from envs.channel.config import ChannelConfig
 from envs.clearing import Clearing
 from envs.config import MODEL, WorldConfig
 from envs.quantity import Each
+from envs.roles.config import RolesConfig
 from envs.sections import (
     ExpertConfig,
     MarketConfig,
@@ -34,11 +35,13 @@ __all__ = [
     "QualityConfig",
     "RequestConfig",
     "RewardConfig",
+    "RolesConfig",
     "Slot",
     "SlotResult",
     "World",
     "WorldConfig",
     "channel",
     "edge_experts_v0",
+    "edge_market_v0",
     "prospects",
 ]

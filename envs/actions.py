@@ -6,29 +6,28 @@ from numpy.typing import ArrayLike
 from envs.arrays import Bool, Int
 
 
-def checked(actions: ArrayLike, shape: tuple[int, int], num_candidates: int) -> Int:
+def checked(actions: ArrayLike, shape: tuple[int, ...], last: int, name: str = "actions") -> Int:
     """Return the actions as an array.
 
     Args:
-        actions: (N, U) integers in 0..C.
-        shape: (N, U).
-        num_candidates: C.
+        actions: integers in 0..`last`.
+        shape: what they should have, (N, U) of users.
+        last: the last action, C of users.
+        name: what messages call them.
 
     Raises:
-        ValueError: actions of another shape, not integer or not in 0..C.
+        ValueError: actions of another shape, not integer or not in 0..`last`.
     """
     actions = np.asarray(actions)
     if actions.shape != shape or actions.dtype.kind not in "iu":
         raise ValueError(
-            f"actions should be integers of shape {shape}, got {actions.dtype} of shape "
+            f"{name} should be integers of shape {shape}, got {actions.dtype} of shape "
             f"{actions.shape}"
         )
     chosen = actions.astype(np.int64, copy=False)
     # read as unsigned, a negative action is too large as well
-    if chosen.view(np.uint64).max() > num_candidates:
-        raise ValueError(
-            f"actions should lie in 0..{num_candidates}, got {actions.min()}..{actions.max()}"
-        )
+    if chosen.view(np.uint64).max() > last:
+        raise ValueError(f"{name} should lie in 0..{last}, got {actions.min()}..{actions.max()}")
     return chosen
 
 

@@ -24,7 +24,7 @@ class Clearing:
 
     slot: int  # slot of the episode in which the prices were set
     num_slots: int
-    market: Market  # the market that was cleared, but at true costs
+    market: Market  # the market that was cleared, but at true costs and values
     unit_price: NDArray[np.float64]  # (N, E), credits a point
     effort: NDArray[np.float64]  # (N, E), in 0..1, to the whole demand, at true costs
     participates: Bool  # (N, E)
@@ -34,6 +34,9 @@ class Clearing:
     allocation: Int | None  # (N, U), expert, -1: none; None where the mechanism only prices
     user_charge: Float  # (N, U)
     user_gain: Float  # (N, U), over abandoning, after charges
+    report_factor: Float  # (N, E) chosen by edge devices, on the costs that they report else
+    value_factor: Float  # (N,) chosen by the platform, on the market's value
+    margin: Float  # (N,) share of their charge that users pay on top
     status: str
     solve_seconds: float
 

@@ -35,6 +35,7 @@ from envs.groups import (
 )
 from envs.idle_keys import check_groups_matter, check_sections_matter
 from envs.quantity import Each, PositiveOrNull
+from envs.roles.config import RolesConfig
 from envs.section import STRICT, Section
 from envs.sections import (
     ExpertConfig,
@@ -135,6 +136,7 @@ class WorldConfig(Section):
     quality: QualityConfig = Field(default_factory=QualityConfig)
     reward: RewardConfig = Field(default_factory=RewardConfig)
     market: MarketConfig = Field(default_factory=MarketConfig)
+    roles: RolesConfig = Field(default_factory=RolesConfig)
 
     @field_serializer("num_users", "num_experts")
     def _as_counted(self, number: int, field: FieldSerializationInfo) -> int | None:

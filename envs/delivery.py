@@ -86,6 +86,8 @@ def money(transfers: Transfers, at: Carried) -> Money:
         paid = transfers.own(allocation.pair_price) * full * kept
         revenue = np.where(allocated, paid, revenue)
         charge = np.where(allocated, transfers.own(allocation.charge) * kept, charge)
+    if offer.margin.any():
+        charge = charge * (1 + offer.margin.take(transfers.world))
     return Money(revenue, charge, _fixed_cost(transfers, at))
 
 

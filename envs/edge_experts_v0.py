@@ -40,6 +40,7 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
 
     Attributes:
         result: of the last slot played; None before the first.
+        users: the agents that are users.
 
     Args:
         config: the world; WorldConfig() if left out.
@@ -78,14 +79,15 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         # both are made at the first reset, where there is a render mode
         self._renderer: WorldRenderer | None = None
         self._window: Window | None = None
-        self.possible_agents = [f"user_{u}" for u in range(config.num_users)]
+        self.users = [f"user_{u}" for u in range(config.num_users)]
+        self.possible_agents = list(self.users)
         self.agents: list[str] = []
         low, high = observation.bounds(config, self.world.mechanism.allocates)
         self.observation_spaces = {
-            agent: spaces.Box(low, high, dtype=np.float32) for agent in self.possible_agents
+            agent: spaces.Box(low, high, dtype=np.float32) for agent in self.users
         }
         self.action_spaces: dict[str, spaces.Discrete] = {
-            agent: spaces.Discrete(config.num_candidates + 1) for agent in self.possible_agents
+            agent: spaces.Discrete(config.num_candidates + 1) for agent in self.users
         }
         self.state_space = spaces.Box(
             np.tile(low, config.num_users), np.tile(high, config.num_users), dtype=np.float32
@@ -121,8 +123,8 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         seen = self.world.reset(seed)[0].copy()
         self._look()
         mask = self.world.slot.mask[0].astype(np.int8)
-        infos = {agent: {"action_mask": mask[u]} for u, agent in enumerate(self.agents)}
-        return dict(zip(self.agents, seen, strict=True)), infos
+        infos = {agent: {"action_mask": mask[u]} for u, agent in enumerate(self.users)}
+        return dict(zip(self.users, seen, strict=True)), infos
 
     def step(
         self, actions: dict[str, int]
@@ -145,14 +147,14 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         agents = self.agents
         if not agents:
             raise RuntimeError("the episode is over: call reset before the next step")
-        chosen = np.array([[actions[agent] for agent in agents]])
-        seen, reward, result = self.world.step(chosen)
+        chosen = np.array([[actions[agent] for agent in self.users]])
+        seen, reward, result = self._played(chosen, actions)
         self.result = result
         self._show(chosen, result)
         mask = self.world.slot.mask[0].astype(np.int8)
         rows = zip(*(getattr(result, name)[0].tolist() for name in OF_USERS), strict=True)
         infos: dict[str, dict[str, Any]] = {}
-        for agent, allowed, row in zip(agents, mask, rows, strict=True):
+        for agent, allowed, row in zip(self.users, mask, rows, strict=True):
             infos[agent] = entry = dict(zip(OF_USERS, row, strict=True))
             entry["action_mask"] = allowed
             if isnan(entry["utility"]):
@@ -161,8 +163,8 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         if done:
             self.agents = []
         return (
-            dict(zip(agents, seen[0].copy(), strict=True)),
-            dict(zip(agents, reward[0].tolist(), strict=True)),
+            dict(zip(self.users, seen[0].copy(), strict=True)),
+            dict(zip(self.users, reward[0].tolist(), strict=True)),
             dict.fromkeys(agents, done and self.world.terminates),
             dict.fromkeys(agents, done and not self.world.terminates),
             infos,
@@ -199,6 +201,12 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
         if self._window is not None:
             self._window.close()
         self._window = self._renderer = None
+
+    def _played(
+        self, chosen: NDArray[np.integer], actions: dict[str, int]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], SlotResult]:
+        """Play a slot with the actions (1, U) of the users; `actions` are those of all agents."""
+        return self.world.step(chosen)
 
     def _look(self) -> None:
         """Begin the picture of an episode.

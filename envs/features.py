@@ -189,9 +189,9 @@ EXPERT_FEATURES = (
     ),
     Feature(
         "unit_price",
-        "credits a delivered point (of the expert assigned to me, by my charge) / its value, "
-        "at most 10",
-        lambda sight: sight.offer.unit_price,
+        "what I pay for a delivered point (of the expert assigned to me, by my charge) / its "
+        "value, at most 10",
+        lambda sight: sight.offer.user_price,
         scale=lambda config: 1 / value_of_point(config),
         cut=LARGEST,
     ),

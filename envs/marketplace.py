@@ -13,6 +13,7 @@ from envs.experts import ExpertPool
 from envs.ledger import Ledger
 from envs.offer import Offer, nobody
 from envs.reports import Reports
+from envs.roles.levers import Levers
 from envs.sections import MarketConfig
 from envs.state import State, copied
 from mechanisms import (
@@ -46,6 +47,9 @@ class Marketplace:
         due: true where the market is to be cleared before the next slot.
         closed: the clearing whose interval ended in the last slot; None in other slots.
         interval: slots from one clearing to the next.
+        levers: what edge devices and the platform chose for the last clearing, or for the next
+            where that is due.
+        expected: points that were expected to be asked of an expert a slot.
     """
 
     offer: Offer
@@ -79,7 +83,9 @@ class Marketplace:
         self.config = config
         self.num_users = num_users
         self.interval = config.slots_between(mechanism.allocates)
+        self.expected = initial[0]
         self.asked = Asked.expected(pool.unit_cost.shape, *initial)
+        self.levers = Levers.neutral(*pool.unit_cost.shape)
         self.closed: Clearing | None = None
         self.income = config.budget_per_user * num_users
         self.balance: Float | None = None
@@ -104,6 +110,7 @@ class Marketplace:
         if self._ledger.num_slots:
             self.close()
         self.asked = self.asked.spread_over(pool.unit_cost.shape[-1])
+        self.levers = self.levers.grown(pool.unit_cost.shape[-1])
         self._open(pool)
 
     def clear(self, slot: int, reports: Reports | None) -> None:
@@ -125,9 +132,10 @@ class Marketplace:
             return
         market = self.market(reports)
         self._cleared = market
-        if not self._truthful:
+        if not (self._truthful and self.levers.is_neutral):
             kappa, slope = self.pool.unit_cost, self.pool.cost_slope
-            self._cleared = replace(market, unit_cost=kappa, cost_slope=slope)
+            value = self._market.value
+            self._cleared = replace(market, unit_cost=kappa, cost_slope=slope, value=value)
         try:
             outcome = decided(self._clears, market)
         except MechanismError as error:
@@ -143,7 +151,7 @@ class Marketplace:
         self.due = False
 
     def market(self, reports: Reports | None) -> Market:
-        """Return the market as the platform knows it now.
+        """Return the market as the platform knows it now, and as edge devices report.
 
         Args:
             reports: reports of the users; None leaves the fields out that they fill.
@@ -152,7 +160,25 @@ class Marketplace:
         market = self._market.with_demand(told.points, told.work, told.fixed_cost)
         if self.balance is not None:
             market = replace(market, budget=self.balance / self.interval + self.income)
+        if not self.levers.is_neutral:
+            factor = self.levers.report_factor
+            market = replace(
+                market,
+                unit_cost=market.unit_cost * factor,
+                cost_slope=market.cost_slope * factor,
+                value=market.value * self.levers.value_factor[:, None],
+            )
         return market if reports is None else replace(market, **reports._asdict())
+
+    @property
+    def is_last_slot(self) -> bool:
+        """True in the last slot of an interval: a clearing follows that decides anything."""
+        return self._ledger.num_slots == self.interval - 1 and not is_free(self.mechanism)
+
+    @property
+    def books(self) -> Clearing:
+        """The interval under way as it stands, or the last one where that has just begun."""
+        return self._under_way() if self._ledger.num_slots or self.closed is None else self.closed
 
     def settle(
         self,
@@ -193,12 +219,15 @@ class Marketplace:
         """Return demand, the interval under way and the one that ended in the last slot."""
         return {
             "asked": self.asked.get_state(),
+            "expected": self.expected,
             "balance": copied(self.balance),
             "priced": self._priced,
             "under_way": asdict(self._under_way()),
             "ordered": self.offer.effort.copy(),
             "allocation": copied(self.offer.allocation._asdict()),
             "full_points": self.offer.full_points.copy(),
+            "margin": self.offer.margin.copy(),
+            "levers": copied(self.levers._asdict()),
             "closed": asdict(self.closed) if self.closed is not None else None,
         }
 
@@ -207,6 +236,7 @@ class Marketplace:
         state = copied(state)
         self._open(pool)
         self.asked, self.balance = Asked.from_state(state["asked"]), state["balance"]
+        self.expected, self.levers = state["expected"], Levers(**state["levers"])
         self._priced, self.due = state["priced"], False
         self.closed = None if state["closed"] is None else _clearing(state["closed"])
         under_way = _clearing(state["under_way"])
@@ -225,6 +255,7 @@ class Marketplace:
             state["ordered"],
             Allocation(**state["allocation"]),
             state["full_points"],
+            state["margin"],
         )
 
     def _open(self, pool: ExpertPool) -> None:
@@ -255,10 +286,16 @@ class Marketplace:
         effort = realised_effort(self.mechanism, self._cleared, outcome)
         if self.config.effort == "enforced":
             effort = outcome.effort
-        return self._offer_of(outcome.unit_price, effort, allocation, full_points)
+        margin = self.levers.margin
+        return self._offer_of(outcome.unit_price, effort, allocation, full_points, margin)
 
     def _offer_of(
-        self, unit_price: Doubles, effort: Doubles, allocation: Allocation, full_points: Doubles
+        self,
+        unit_price: Doubles,
+        effort: Doubles,
+        allocation: Allocation,
+        full_points: Doubles,
+        margin: Doubles,
     ) -> Offer:
         return Offer(
             mechanism=self.mechanism.name,
@@ -269,6 +306,7 @@ class Marketplace:
             effort=effort,
             allocation=allocation,
             full_points=full_points,
+            margin=margin,
         )
 
     def _under_way(self) -> Clearing:
@@ -286,6 +324,7 @@ class Marketplace:
             allocation=self.offer.allocation.expert if self.offer.allocates else None,
             user_charge=self._ledger.charge,
             user_gain=self._ledger.gain,
+            **self.levers._asdict(),
             status=self._status,
             solve_seconds=float(self._solve_seconds),
         )

@@ -157,6 +157,7 @@ def _write_own_price(sight: Sight, place: int, block: NDArray[np.float32]) -> No
     world, user = np.nonzero(column >= 0)
     points = offer.full_points[world, user]
     highest = np.full(points.shape, LARGEST)  # also where nothing is delivered
-    charge, value = offer.allocation.charge[world, user], value_of_point(conditions.config)
+    charge = offer.allocation.charge[world, user] * (1 + offer.margin[world])
+    value = value_of_point(conditions.config)
     price = np.divide(charge, points * value, out=highest, where=points > 0)
     block[world, user, column[world, user], place] = np.minimum(price, LARGEST)

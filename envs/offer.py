@@ -25,6 +25,7 @@ class Offer:
             demand that the market was cleared with.
         allocation: the expert allocated to each user; none where the mechanism only prices.
         full_points: (N, U) points of full service at that expert, as the mechanism was told.
+        margin: (N,) share of their charge that users pay on top, which the platform keeps.
     """
 
     mechanism: str
@@ -35,6 +36,12 @@ class Offer:
     effort: NDArray[np.float64]
     allocation: Allocation
     full_points: NDArray[np.float64]
+    margin: NDArray[np.float64]
+
+    @property
+    def user_price(self) -> NDArray[np.float64]:
+        """What users pay where no charge was agreed on, (N, E) credits a delivered point."""
+        return self.unit_price * (1 + self.margin[:, None])
 
     @property
     def participates(self) -> Bool:
@@ -55,7 +62,10 @@ class Offer:
 
         Arguments are those of `revenue`.
         """
-        return self._money(points, candidates, self.allocation.charge)
+        charge = self._money(points, candidates, self.allocation.charge)
+        if self.margin.any():
+            charge = charge * (1 + self.margin[:, None, None]).astype(charge.dtype)
+        return charge
 
     def _money(self, points: Float, candidates: Candidates, of_allocated: Float) -> Float:
         """Return points at the unit price, or the part kept of what was agreed on."""

@@ -27,6 +27,9 @@ from envs.population import Population
 from envs.reports import user_reports
 from envs.request_trace import RequestTrace
 from envs.requests import RequestQueue, topic_popularity
+from envs.roles import features as role_features
+from envs.roles.features import RoleSight, observed
+from envs.roles.rewards import Rewards, rewards_of
 from envs.slot import Slot, SlotResult
 from envs.state import OrNone, State, check, put, taken
 from envs.streams import generators
@@ -163,13 +166,45 @@ class World:
         self.fresh = False
         return self.slot.observation
 
+    @property
+    def decides(self) -> bool:
+        """True where edge devices and the platform choose: a clearing follows, or would at the end.
+
+        What they choose in the last slot of an episode has no effect.
+        """
+        last = self._index == self.config.episode_slots - 1
+        return (self.market.is_last_slot or last) and not mechanisms.is_free(self.mechanism)
+
+    @property
+    def edge_device_observation(self) -> NDArray[np.float32]:
+        """What each edge device sees of the slot, (N, E, D) (`envs.roles.features`)."""
+        columns = role_features.EDGE_DEVICE_FEATURES
+        return observed(columns, self._role_sight(), self.num_experts)
+
+    @property
+    def platform_observation(self) -> NDArray[np.float32]:
+        """What the platform sees of the slot, (N, 1, D) (`envs.roles.features`)."""
+        return observed(role_features.PLATFORM_FEATURES, self._role_sight(), 1)
+
+    @property
+    def role_rewards(self) -> Rewards:
+        """Rewards of edge devices and the platform for the last slot (`envs.roles.rewards`)."""
+        aim = self.config.roles.platform_reward
+        return rewards_of(self.closed_clearing, aim, self.num_worlds, self.num_experts)
+
     def step(
-        self, actions: ArrayLike
+        self,
+        actions: ArrayLike,
+        edge_devices: ArrayLike | None = None,
+        platform: ArrayLike | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], SlotResult]:
         """Play one slot.
 
         Args:
             actions: (N, U) integers in 0..C.
+            edge_devices: (N, E) what each edge device chooses for the coming clearing
+                (`envs.roles.levers`), if this slot `decides`; None: they keep what they reported.
+            platform: (N,) what the platform chooses, likewise.
 
         Returns:
             Next observations (N, U, D) float32, rewards (N, U) float32, results of this slot.
@@ -184,7 +219,11 @@ class World:
         self.fresh = False
         choice = choose(self.slot, checked)
         transfers = Transfers.of(self.slot, choice.column, choice.requested)
+        levers = self.market.levers.moved(self.config.roles, edge_devices, platform)
+        clears = self.market.is_last_slot and self._index + 1 < self.config.episode_slots
         result = self._book(choice, transfers, deliver(transfers))
+        if clears:
+            self.market.levers = levers
         self._next_slot()
         return self.slot.observation, result.gain.astype(np.float32), result
 
@@ -371,6 +410,20 @@ class World:
         if self.done and self.market.closed is None:
             self.market.close()
         self._open_slot()
+
+    def _role_sight(self) -> RoleSight:
+        market, books = self.market, self.market.books
+        slots = max(books.num_slots, 1)
+        return RoleSight(
+            conditions=self.slot.conditions,
+            offer=market.offer,
+            asked=market.asked,
+            expected=market.expected,
+            levers=market.levers,
+            user_gain=books.user_gain.mean(axis=-1) / slots,
+            balance=books.balance / (slots * self.num_users),
+            decides=self.decides,
+        )
 
     def _lots(self) -> Float:
         return self.rng["lottery"].random((self.num_worlds, self.num_users))
