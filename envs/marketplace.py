@@ -171,6 +171,11 @@ class Marketplace:
         return market if reports is None else replace(market, **reports._asdict())
 
     @property
+    def cleared(self) -> Market:
+        """The last market cleared, at true costs and values."""
+        return self._cleared
+
+    @property
     def is_last_slot(self) -> bool:
         """True in the last slot of an interval: a clearing follows that decides anything."""
         return self._ledger.num_slots == self.interval - 1 and not is_free(self.mechanism)

@@ -10,6 +10,7 @@ import numpy as np
 _EVALUATION = 0xE7A1
 _POLICY = 0xAC7
 _LEARNED_POLICY = 0x570C
+_SIDES = 0x51DE
 _AUDIT = 0xA0D17
 _PLAY = 0x91A7
 _TUNING = 0x707E
@@ -30,6 +31,11 @@ def policy_generator(name: str, seed: int) -> np.random.Generator:
 def stochastic_policy_generator(seed: int) -> np.random.Generator:
     """Return the generator with which a learned policy draws its actions in evaluation."""
     return _generator(seed, _LEARNED_POLICY)
+
+
+def sides_generator(seed: int) -> np.random.Generator:
+    """Return the generator with which edge devices that hedge draw in evaluation."""
+    return _generator(seed, _SIDES)
 
 
 def audit_generator(seed: int) -> np.random.Generator:

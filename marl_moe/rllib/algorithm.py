@@ -16,18 +16,21 @@ from ray.rllib.utils.metrics import (
 )
 from torch import Tensor
 
+from envs.roles.levers import USERS
 from marl_moe.errors import TrainingError
 from marl_moe.policies.networks import carried_over
 from marl_moe.policies.weights import Weights
 from marl_moe.rllib.callbacks import logger_of
 from marl_moe.rllib.collection import collect
 from marl_moe.rllib.config import WorldSacConfig
+from marl_moe.rllib.decisions import DecisionRing
 from marl_moe.rllib.env_runner import WorldRunner
 from marl_moe.rllib.learner import DISCOUNTS, LOG_ALPHA
 from marl_moe.rllib.replay import ReplayRing
 from marl_moe.seeds import replay_generator
 
 NUM_UPDATES_LIFETIME = "num_updates_lifetime"
+NUM_SIDE_UPDATES_LIFETIME = "num_side_updates_lifetime"  # then the side of the market
 # Env steps that an iteration should have collected, less those that arrived.
 NUM_ENV_STEPS_LOST = "num_env_steps_lost"
 REPLAY, WORLDS, LOGGED = "replay", "worlds", "logged"  # parts of a state, beside RLlib's
@@ -48,7 +51,9 @@ class WorldSac(SAC):
         """
         super().setup(config)
         self._rng = replay_generator(self.config.seed)
-        self._updates_due = 0.0
+        self._updates_due = dict.fromkeys((USERS, *self.config.sides), 0.0)
+        capacity = self.config.replay_buffer_config["capacity"]
+        self._decided = {role: DecisionRing(capacity, self.config.gamma) for role in config.sides}
         learner = self.learner_group._learner  # None where learners are remote
         self._shares_module = (
             learner is not None and learner.device.type == "cpu" and self._collects_here
@@ -70,20 +75,20 @@ class WorldSac(SAC):
         runners = max(1, self.env_runner_group.num_remote_workers())
         missing = due = runners * self.config.num_envs_per_env_runner * world["episode_slots"]
         for _ in range(self._rounds()):
-            collected = 0
+            collected = dict.fromkeys(self._updates_due, 0)
             for fragment in collect(self):
                 self.local_replay_buffer.add(fragment)
-                collected += int(fragment.starts.sum()) * fragment.action[0].size
-            missing -= collected // world["num_users"]
+                collected[USERS] += int(fragment.starts.sum()) * fragment.action[0].size
+                for role, decisions in fragment.decisions.items():
+                    self._decided[role].add(decisions)
+                    collected[role] += len(decisions)
+            missing -= collected[USERS] // world["num_users"]
             if self._agent_steps() < self.config.num_steps_sampled_before_learning_starts:
                 continue
-            trained_an_update = self.config.total_train_batch_size * len(
-                self.config.env_config["module_users"]
-            )
-            self._updates_due += self.config.training_intensity * collected / trained_an_update
-            updates, self._updates_due = divmod(self._updates_due, 1.0)
-            if updates:
-                self._update(int(updates))
+            for role, transitions in collected.items():
+                updates = self._due(role, transitions)
+                if updates:
+                    self._update(role, updates)
         if missing == due:
             raise TrainingError(
                 "no env runner sent anything for a whole episode; if they are slow, raise "
@@ -121,8 +126,9 @@ class WorldSac(SAC):
         if self._check_component(REPLAY, components, not_components):
             state[REPLAY] = {
                 "ring": self.local_replay_buffer.get_state(),
+                "decided": {role: ring.get_state() for role, ring in self._decided.items()},
                 "sampling": self._rng.bit_generator.state,
-                "updates_due": self._updates_due,
+                "updates_due": dict(self._updates_due),
             }
         if self._check_component(WORLDS, components, not_components):
             collected = self.env_runner_group.foreach_env_runner(
@@ -143,7 +149,9 @@ class WorldSac(SAC):
         if REPLAY in state:
             self.local_replay_buffer.set_state(state[REPLAY]["ring"])
             self._rng.bit_generator.state = state[REPLAY]["sampling"]
-            self._updates_due = state[REPLAY]["updates_due"]
+            self._updates_due = dict(state[REPLAY]["updates_due"])
+            for role, ring in self._decided.items():
+                ring.set_state(state[REPLAY]["decided"][role])
         if WORLDS in state:
             worlds = state[WORLDS]
 
@@ -179,11 +187,15 @@ class WorldSac(SAC):
         Raises:
             ValueError: a network is of another kind.
         """
-        spec = next(iter(self.config.rl_module_spec.rl_module_specs.values()))
-        network = spec.model_config["network"]
+        specs = self.config.rl_module_spec.rl_module_specs
         begun = {
             module_id: {
-                name: carried_over(network, name, networks[module_id][name], value)
+                name: carried_over(
+                    specs[module_id].model_config.get("network", module_id),
+                    name,
+                    networks[module_id][name],
+                    value,
+                )
                 for name, value in module.items()
             }
             for module_id, module in self.networks().items()
@@ -225,17 +237,42 @@ class WorldSac(SAC):
         )
         return sum(counts.values())
 
-    def _update(self, updates: int) -> None:
+    def _due(self, role: str, collected: int) -> int:
+        """Return the updates that a role is due after so many transitions more."""
+        size = self.config.total_train_batch_size
+        if role == USERS:
+            intensity = self.config.training_intensity
+            size *= len(self.config.env_config["module_users"])
+        else:
+            intensity = self.config.sides[role].training_intensity
+            if not len(self._decided[role]):
+                return 0
+        due = self._updates_due[role] + intensity * collected / size
+        updates, self._updates_due[role] = divmod(due, 1.0)
+        return int(updates)
+
+    def _batches(self, role: str, size: int) -> dict[str, SampleBatch]:
+        """Draw transitions for each module of a role."""
+        if role == USERS:
+            users = self.config.env_config["module_users"].items()
+            drawn = {
+                module_id: self.local_replay_buffer.sample(size, np.asarray(members), self._rng)
+                for module_id, members in users
+            }
+        else:
+            drawn = {role: self._decided[role].sample(size, self._rng)}
+        names = (Columns.OBS, Columns.ACTIONS, Columns.REWARDS, Columns.NEXT_OBS, DISCOUNTS)
+        return {
+            module_id: SampleBatch(
+                {name: torch.from_numpy(one) for name, one in zip(names, columns, strict=True)}
+            )
+            for module_id, columns in drawn.items()
+        }
+
+    def _update(self, role: str, updates: int) -> None:
         """Draw the batches of several updates at once, learn from each, send the weights out."""
         size = self.config.total_train_batch_size
-        batches = {}
-        for module_id, users in self.config.env_config["module_users"].items():
-            columns = self.local_replay_buffer.sample(updates * size, np.asarray(users), self._rng)
-            names = (Columns.OBS, Columns.ACTIONS, Columns.REWARDS, Columns.NEXT_OBS, DISCOUNTS)
-            named = zip(names, columns, strict=True)
-            batches[module_id] = SampleBatch(
-                {name: torch.from_numpy(column) for name, column in named}
-            )
+        batches = self._batches(role, updates * size)
         results = self.learner_group.update(
             batch=MultiAgentBatch(batches, env_steps=updates * size),
             minibatch_size=self.config.train_batch_size_per_learner,
@@ -243,7 +280,8 @@ class WorldSac(SAC):
             timesteps={NUM_ENV_STEPS_SAMPLED_LIFETIME: self._env_steps()},
         )
         self.metrics.aggregate(results, key=LEARNER_RESULTS)
-        self.metrics.log_value(NUM_UPDATES_LIFETIME, updates, reduce="lifetime_sum")
+        counted = NUM_UPDATES_LIFETIME if role == USERS else (NUM_SIDE_UPDATES_LIFETIME, role)
+        self.metrics.log_value(counted, updates, reduce="lifetime_sum")
         if not self._shares_module:
             self.env_runner_group.sync_weights(
                 from_worker_or_learner_group=self.learner_group,

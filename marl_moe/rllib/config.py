@@ -1,7 +1,7 @@
 """Configuration of our SAC: RLlib's keys of SAC and those of our own, checked."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from ray.rllib.algorithms.algorithm_config import NotProvided
@@ -12,12 +12,14 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from envs import WorldConfig
 from marl_moe.policies.network_checks import check_network
 from marl_moe.policies.networks import NetworkConfig
+from marl_moe.policies.role_networks import RoleNetworkConfig
+from marl_moe.policies.sides import SAC
 from marl_moe.rllib.callbacks import CALLED, prepared
 from marl_moe.rllib.effective_keys import check_effective
 from marl_moe.rllib.env_runner import WorldRunner
 from marl_moe.rllib.learner import MaskedSacLearner
 from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
-from marl_moe.rllib.module import MaskedSacModule
+from marl_moe.rllib.module import MaskedSacModule, SideSacModule
 from mechanisms import make
 
 HANDED_BACK = ("model", "optimizer")
@@ -25,6 +27,18 @@ NO_EPISODES = (
     "the env runners of sac step whole worlds, without an object for each episode, and evaluation "
     "is not RLlib's (a metric is called in every slot)"
 )
+
+
+class Side(NamedTuple):
+    """How a side of the market is played while users learn.
+
+    Attributes:
+        learner: `sac`, `hedge` (edge devices alone) or another name: it chooses nothing.
+        training_intensity: of `sac`, decisions trained on per decision collected.
+    """
+
+    learner: str
+    training_intensity: float = 8.0
 
 
 class WorldSacConfig(SACConfig):
@@ -49,6 +63,7 @@ class WorldSacConfig(SACConfig):
         self.target_entropy_ratio = 0.1
         self.torch_threads = 1
         self.checkpoint_frequency: int | None = None
+        self.sides: dict[str, Side] = {}
         self.training_intensity = 2.0
         self.gamma = 0.9
         self.initial_alpha = 0.2
@@ -136,6 +151,7 @@ class WorldSacConfig(SACConfig):
         module_users: dict[str, list[int]],
         network: dict[str, Any],
         metrics: Sequence[str] = (),
+        sides: Mapping[str, Side] | None = None,
     ) -> "WorldSacConfig":
         """Set the world that is learned in, the users of each module and the modules' network.
 
@@ -145,6 +161,7 @@ class WorldSacConfig(SACConfig):
             module_users: users that each module acts for.
             network: keys of `NetworkConfig` that the world does not set.
             metrics: names of the metrics to measure (`marl_moe.metrics`).
+            sides: who plays edge devices and the platform; those left out choose nothing.
 
         Returns:
             The configuration itself.
@@ -159,15 +176,19 @@ class WorldSacConfig(SACConfig):
                 "mechanism": mechanism,
                 "module_users": module_users,
                 "metrics": list(metrics),
+                "roles": {role: side.learner for role, side in (sides or {}).items()},
             },
         )
+        self.sides = {role: side for role, side in (sides or {}).items() if side.learner == SAC}
         model = NetworkConfig.of(config, make(**mechanism).allocates, **network)
         check_network(model)
         spec = RLModuleSpec(module_class=MaskedSacModule, model_config=model.as_dict())
-        self.multi_agent(policies=set(module_users), policy_mapping_fn=_no_mapping)
-        return self.rl_module(
-            rl_module_spec=MultiRLModuleSpec(rl_module_specs=dict.fromkeys(module_users, spec))
-        )
+        specs = dict.fromkeys(module_users, spec)
+        for role in self.sides:
+            of_side = RoleNetworkConfig.of(config.roles, role)
+            specs[role] = RLModuleSpec(module_class=SideSacModule, model_config=of_side.as_dict())
+        self.multi_agent(policies=set(specs), policy_mapping_fn=_no_mapping)
+        return self.rl_module(rl_module_spec=MultiRLModuleSpec(rl_module_specs=specs))
 
     def validate(self) -> None:
         """Check the keys, as RLlib does and further.

@@ -27,6 +27,7 @@ from envs import World, WorldConfig, observation
 from envs.slot import RECORDED
 from marl_moe.rllib.metrics import RunnerMetrics, tell_failure
 from marl_moe.rllib.replay import Fragment
+from marl_moe.rllib.runner_sides import RunnerSides, space_of
 from marl_moe.seeds import runner_seeds
 from mechanisms import make
 from mechanisms.errors import FAILURES_OF_PARTS
@@ -37,7 +38,8 @@ class WorldRunner(EnvRunner, Checkpointable):
 
     A call collects `rollout_fragment_length` slots, or those up to the episode's end.
     `config.env_config` holds `world` (WorldConfig), `mechanism` (name and parameters),
-    `module_users`, the users that each module acts for, and `metrics`, names of those to measure.
+    `module_users`, the users that each module acts for, `roles`, who plays the other sides of the
+    market (`RunnerSides`), and `metrics`, names of those to measure.
     Runner i is seeded with (seed, i).
 
     Of RLlib's hooks for callbacks it calls `on_environment_created`, with the worlds, and
@@ -76,6 +78,7 @@ class WorldRunner(EnvRunner, Checkpointable):
             mechanism=make(**env_config["mechanism"]),
         )
         self._rng = np.random.default_rng(explore_seed)
+        self.sides = RunnerSides(env_config["roles"], self.world, self._rng)
         self._seen = self.world.reset()
         self._call("on_environment_created", env=self.world, env_context=env_config)
 
@@ -90,7 +93,10 @@ class WorldRunner(EnvRunner, Checkpointable):
         low, high = observation.bounds(self.world.config, self.world.mechanism.allocates)
         observations: gym.Space = gym.spaces.Box(low, high, dtype=np.float32)
         actions: gym.Space = gym.spaces.Discrete(self.world.num_candidates + 1)
-        return dict.fromkeys(self.module_users, (observations, actions))
+        spaces = dict.fromkeys(self.module_users, (observations, actions))
+        return spaces | {
+            role: space_of(role, self.world.config.roles) for role in self.sides.learning
+        }
 
     def sample(self, **kwargs: Any) -> Fragment:
         """Play one fragment with the exploring policy.
@@ -114,8 +120,10 @@ class WorldRunner(EnvRunner, Checkpointable):
             observations[slot] = self._seen
             actions[slot] = self._explore(self._seen)
             played = world.slot if self._measured else None  # else the next one takes its memory
+            chosen = self.sides.choose(world, self.module)
             with self._failures_told():
-                self._seen, rewards[slot], result = world.step(actions[slot])
+                self._seen, rewards[slot], result = world.step(actions[slot], **chosen)
+                self.sides.add(world)
             if self._has_failed:
                 slots = max(slot, 1)  # RLlib asks again, for ever, for what has no step
                 break
@@ -132,6 +140,7 @@ class WorldRunner(EnvRunner, Checkpointable):
         observations[slots] = self._seen
         self._log(sums, utility_sum, num_requests, world.num_worlds if world.done else 0, slots)
         self._measured.log(self.metrics)
+        self.sides.log(self.metrics)
         terminated = world.done and world.terminates
         if world.done:
             with self._failures_told():
@@ -144,6 +153,7 @@ class WorldRunner(EnvRunner, Checkpointable):
             runner=self.worker_index or 0,
             continues=continues,
             terminated=terminated,
+            decisions=self.sides.taken(),
         )
         self._call("on_sample_end", samples=fragment)
         return fragment
@@ -182,6 +192,7 @@ class WorldRunner(EnvRunner, Checkpointable):
         """
         return {
             "world": self.world.get_state(),
+            "sides": self.sides.get_state(),
             "exploration": self._rng.bit_generator.state,
             "metrics": self.metrics.get_state(),
         }
@@ -189,6 +200,7 @@ class WorldRunner(EnvRunner, Checkpointable):
     def set_worlds(self, state: dict[str, Any]) -> None:
         """Continue from what `get_worlds` of the runner of this index returned."""
         self.world.set_state(state["world"])
+        self.sides.set_state(state["sides"])
         self._rng.bit_generator.state = state["exploration"]
         self.metrics.set_state(state["metrics"])
         self._seen = self.world.slot.observation

@@ -122,14 +122,13 @@ class MaskedSacLearner(SACTorchLearner):
     def compute_gradients(
         self, loss_per_module: dict[str, Tensor], **kwargs: Any
     ) -> dict[Any, Tensor]:
-        """Compute the gradients by one backward pass over the losses of all modules."""
+        """Compute the gradients by one backward pass over the losses of all modules trained."""
+        self._trained = tuple(loss_per_module)
         for optimizer in self._optimizer_parameters:
             optimizer.zero_grad(set_to_none=True)
         torch.stack(list(loss_per_module.values())).sum().backward()
         if self.distributed:
-            temperatures = [
-                self.curr_log_alpha[module_id] for module_id in sorted(self.curr_log_alpha)
-            ]
+            temperatures = [self.curr_log_alpha[module_id] for module_id in sorted(self._trained)]
             slopes = torch.cat([log_alpha.grad for log_alpha in temperatures])
             torch.distributed.all_reduce(slopes)  # their sum
             means = slopes / self.config.num_learners
@@ -142,9 +141,9 @@ class MaskedSacLearner(SACTorchLearner):
         for key, gradient in gradients_dict.items():
             self._params[key].grad = gradient
         for optimizer in self._optimizer_parameters:
-            optimizer.step()
+            optimizer.step()  # those without a gradient stay as they are
         with torch.no_grad():
-            for module_id in self.module.keys():  # noqa: SIM118 - RLlib's module is no dict
+            for module_id in self._trained:
                 for main, target in self.module[module_id].unwrapped().get_target_network_pairs():
                     torch._foreach_lerp_(
                         list(target.parameters()), list(main.parameters()), self.config.tau
@@ -155,8 +154,8 @@ class MaskedSacLearner(SACTorchLearner):
 
         RLlib's SAC moves the targets here; ours moves them with each minibatch.
         """
-        for module_id, metrics in self._last.items():
-            self.metrics.log_dict(metrics, key=module_id, window=1)
+        for module_id in self._trained:
+            self.metrics.log_dict(self._last[module_id], key=module_id, window=1)
         Learner.after_gradient_based_update(self, timesteps=timesteps)
 
     def get_state(

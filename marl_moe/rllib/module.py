@@ -1,7 +1,7 @@
 """The RLModule of our SAC: a masked discrete actor, twin critics and their targets."""
 
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from ray.rllib.core.columns import Columns
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from marl_moe.policies.masks import action_mask, masked_logits
 from marl_moe.policies.networks import NetworkConfig
+from marl_moe.policies.role_networks import RoleNetworkConfig
 
 MASK = "action_mask"
 LOG_PROBABILITIES, LOG_PROBABILITIES_NEXT = "log_probabilities", "log_probabilities_next"
@@ -24,9 +25,11 @@ class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
     observation. On env runners (inference only) just the actor exists.
     """
 
+    config_of_network: ClassVar[Any] = NetworkConfig
+
     def setup(self) -> None:
         """Build the networks."""
-        self.network = NetworkConfig(**self.model_config)
+        self.network = self.config_of_network(**self.model_config)
         self.actor = self.network.actor()
         if not self.inference_only:
             self.critic = self.network.critics(copies=2)
@@ -77,3 +80,16 @@ class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
             Q_VALUES: self.critic(observation),
             Q_TARGET_NEXT: q_next,
         }
+
+
+class SideSacModule(MaskedSacModule):
+    """Actor and twin critics of a side of the market, which may choose anything when it does.
+
+    `model_config` is a `RoleNetworkConfig` as a dictionary.
+    """
+
+    config_of_network = RoleNetworkConfig
+
+    def _mask(self, observation: Tensor) -> Tensor:
+        shape = observation.shape[0], self.network.choices
+        return torch.ones(shape, dtype=torch.bool, device=observation.device)

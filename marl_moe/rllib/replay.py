@@ -1,11 +1,13 @@
 """Replay: slots of many worlds in a preallocated ring, each observation stored once. NumPy only."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from marl_moe.rllib.transitions import Decisions, Sampled
 
 COLUMNS = ("observation", "action", "reward", "starts", "ends")
 
@@ -27,6 +29,7 @@ class Fragment:
             before.
         terminated: whether an episode terminated in its last row, so that no value follows; an
             episode that is truncated there goes on in what is bootstrapped.
+        decisions: of each side of the market that learns, those whose interval ended.
     """
 
     observation: NDArray[np.float32]  # (rows, N, U, D)
@@ -36,6 +39,7 @@ class Fragment:
     runner: int
     continues: bool
     terminated: bool = False
+    decisions: Mapping[str, Decisions] = field(default_factory=dict)
 
 
 class ReplayRing:
@@ -89,15 +93,7 @@ class ReplayRing:
         self._cursor = int(rows[-1] + 1) % self._num_rows
         self._last_runner = fragment.runner
 
-    def sample(
-        self, size: int, users: NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[
-        NDArray[np.float32],
-        NDArray[np.int64],
-        NDArray[np.float32],
-        NDArray[np.float32],
-        NDArray[np.float32],
-    ]:
+    def sample(self, size: int, users: NDArray[np.int64], rng: np.random.Generator) -> Sampled:
         """Draw transitions of the given users, uniformly with replacement.
 
         Args:
@@ -106,9 +102,7 @@ class ReplayRing:
             rng: draws them.
 
         Returns:
-            Observations (size, D), actions (size,), n-step returns (size,), observations to
-            bootstrap from (size, D) and their discounts gamma^m (size,), 0 past the end of an
-            episode that terminated.
+            The transitions; the discount of those that follow is gamma^m after m steps.
         """
         row = rng.choice(np.flatnonzero(self._starts), size)
         world = rng.integers(self._observation.shape[1], size=size)
@@ -122,7 +116,7 @@ class ReplayRing:
             end = np.where(alive, (end + 1) % self._num_rows, end)
             alive &= self._starts[end]
         discount[self._ends[end]] = 0.0
-        return (
+        return Sampled(
             self._observation[row, world, user],
             self._action[row, world, user],
             total,

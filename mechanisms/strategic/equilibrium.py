@@ -140,8 +140,7 @@ def report_equilibrium(
 
     truth = source.draw(markets, rng)
     devices, effort = truth.num_experts, truth.effort
-    prior = np.where(factors == 1.0, _TRUTH, (1 - _TRUTH) / max(len(factors) - 1, 1))
-    learner = Hedge(devices, prior)
+    learner = Hedge(devices, prior_of(factors))
     mixes = []
     for step in range(rounds):
         if step:
@@ -192,6 +191,11 @@ def report_equilibrium(
         clearings=clearings.total,
         failed_clearings=clearings.failed,
     )
+
+
+def prior_of(factors: FloatArray) -> FloatArray:
+    """Return the mix that devices begin with, (K,): nearly all of it the truth."""
+    return np.where(factors == 1.0, _TRUTH, (1 - _TRUTH) / max(len(factors) - 1, 1))
 
 
 class _Source:

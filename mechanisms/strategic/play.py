@@ -49,6 +49,14 @@ class Hedge:
         self._gained = np.zeros((num_devices, len(prior)))
         self._gap = np.zeros(num_devices)
 
+    def get_state(self) -> dict[str, FloatArray]:
+        """Return what it goes on from; the arrays are its own."""
+        return {"gained": self._gained, "gap": self._gap}
+
+    def set_state(self, state: dict[str, FloatArray]) -> None:
+        """Take over copies of a state of `get_state`."""
+        self._gained, self._gap = state["gained"].copy(), state["gap"].copy()
+
     @property
     def mix(self) -> FloatArray:
         """Mix of each edge device, (E, K)."""

@@ -20,6 +20,46 @@ SHARES: Columns = {
     ),
 }
 
+LEVERS: Columns = {
+    "report_factor": (
+        pa.float64(),
+        "factor on its costs that an edge device reported, mean; 1 where none learns",
+    ),
+    "value_factor": (
+        pa.float64(),
+        "factor on the worth of a point that the platform chose, mean; 1 where it does not learn",
+    ),
+    "margin": (
+        pa.float64(),
+        "share of their charge that users pay on top by the platform's choice, mean; 0 where it "
+        "does not learn",
+    ),
+}
+
+SIDES: Columns = {
+    "edge_devices_reward": (
+        pa.float64(),
+        "payment less cost, mean over edge devices and intervals between clearings, credits an "
+        "interval; this and what follows NaN where neither edge devices nor the platform learn",
+    ),
+    "platform_reward": (
+        pa.float64(),
+        "what the platform aims at (`env.roles.platform_reward`), mean over intervals, credits an "
+        "interval and user",
+    ),
+    **LEVERS,
+    **{
+        f"{role}_{metric}": (pa.float64(), f"{doc} of {who}; NaN where they do not learn by SAC")
+        for role, who in (("edge_devices", "edge devices"), ("platform", "the platform"))
+        for metric, doc in (
+            ("updates", "gradient updates so far"),
+            ("critic_loss", "loss of the critics, last update of the epoch, variances of reward,"),
+            ("temperature", "entropy weight, standard deviations of reward per nat,"),
+            ("entropy", "entropy of the policy, last batch, nats,"),
+        )
+    },
+}
+
 TRAINING = POINT | {
     "algorithm": (pa.string(), "name of what learns"),
     "epoch": (
@@ -60,6 +100,7 @@ TRAINING = POINT | {
     "temperature": (pa.float64(), "entropy weight alpha, mean over modules, credits per nat"),
     "entropy": (pa.float64(), "policy entropy, mean over the last batch and modules, nats"),
     "q_mean": (pa.float64(), "mean Q of the last batch, credits"),
+    **SIDES,
 }
 
 EVALUATION = POINT | {
@@ -104,6 +145,7 @@ EVALUATION = POINT | {
         pa.float64(),
         "Jain's index of users' gains over the episode, below 0 as 0; 1: equal, NaN: nobody gains",
     ),
+    **LEVERS,
     "clearings": (pa.int64(), "clearings of the market"),
     "failed_clearings": (
         pa.int64(),
@@ -145,6 +187,9 @@ MARKET = CLEARING | {
         "effort is bought it answers each subtask by the work of that",
     ),
     "participates": (pa.bool_(), "whether it has effort for the demand told"),
+    "report_factor": (pa.float64(), "factor on its costs that it reported, 1: none"),
+    "value_factor": (pa.float64(), "factor on the worth of a point that the platform chose"),
+    "margin": (pa.float64(), "share of their charge that users pay on top"),
     "demand": (pa.float64(), "full-effort points a slot that the mechanism was told"),
     "points": (pa.float64(), "points delivered"),
     "payment": (pa.float64(), "payment to the edge device, credits"),
@@ -182,8 +227,9 @@ TABLES = {
 
 # Columns that older runs lack; theirs are NaN.
 LATER = {
-    "training": tuple(SHARES),
-    "evaluation": tuple(SHARES),
+    "training": (*SHARES, *SIDES),
+    "evaluation": (*SHARES, *LEVERS),
+    "market": tuple(LEVERS),
     "audit": ("effort", "tried_edge_devices", "tried_users", *PLAY),
 }
 

@@ -23,9 +23,11 @@ from marl_moe.experiment.training.checkpoint import remove_checkpoint
 from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.experiment.training.loop import train
 from marl_moe.experiment.training.resources import Bundles, bundles_of
+from marl_moe.extras import PYTORCH, check_training
 from marl_moe.policies import POLICIES
 from marl_moe.policies.base import ARCHITECTURE, Policy
-from marl_moe.seeds import stochastic_policy_generator
+from marl_moe.policies.sides import NOBODY, Sides
+from marl_moe.seeds import sides_generator, stochastic_policy_generator
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,24 @@ class TrainingJob(Job):
             entry = RegisteredPolicy.of(name)
         return compared_policy(entry, self.played, self.label, self.seed, self.folder)
 
+    def sides(self) -> Sides:
+        """Return edge devices and the platform as this job trained them.
+
+        Raises:
+            SpecError: they were not trained yet.
+            RecordError: their files are damaged.
+        """
+        if self.spec.algorithm is None or not self.spec.algorithm.roles.learning:
+            return NOBODY
+        check_training("sides that learned", *PYTORCH)
+        from marl_moe.policies.learned_sides import load_sides
+
+        try:
+            rng = sides_generator(self.seed)
+            return load_sides(self.checkpoint, self.played.evaluated_env().roles, rng)
+        except OSError as error:
+            raise SpecError(f"edge devices or platform not trained yet: {error}") from None
+
     def evaluate(
         self, policies: Sequence[Policy], episodes: int, progress: Progress | None = None
     ) -> Tables:
@@ -163,6 +183,7 @@ class TrainingJob(Job):
                     episodes,
                     self.spec.evaluation.market_episodes,
                     self.spec.metrics,
+                    self.sides(),
                 )
             )
         tables = {}

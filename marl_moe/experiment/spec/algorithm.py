@@ -5,8 +5,10 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from marl_moe.experiment.spec.keys import UnknownKeyError
+from marl_moe.experiment.spec.roles import RolesSpec
 from marl_moe.experiment.spec.section import Name, OpenSection, Section
 from marl_moe.policies.base import STOCHASTIC
+from marl_moe.policies.sides import HEDGE, OTHER_SIDES
 
 RLLIB_SECTIONS = (
     "training",
@@ -58,6 +60,9 @@ class AlgorithmSpec(OpenSection):
     policies: Literal["shared", "independent"] | dict[Name, list[int]] = Field(
         "shared", description="One policy for all users, one for each, or {group: [users]}"
     )
+    roles: RolesSpec = Field(
+        default_factory=RolesSpec, description="sac alone: who learns beside the users"
+    )
     stop: StopSpec = Field(default_factory=StopSpec)
     pretraining: PretrainingSpec | None = Field(
         None,
@@ -85,6 +90,21 @@ class AlgorithmSpec(OpenSection):
             raise ValueError(
                 f"stop.keep_checkpoint is for sac; {self.name} is RLlib's own and begins a seed "
                 "again"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _roles_can_be(self) -> Self:
+        self.roles.check_idle()
+        learning = self.roles.learning
+        if learning and self.name != "sac":
+            raise ValueError(f"roles.{learning[0]}: is learned beside sac alone, not {self.name}")
+        runners = self.sections().get("env_runners")
+        remote = runners.get("num_env_runners", 0) if isinstance(runners, dict) else 0
+        if self.roles.edge_devices == HEDGE and remote:
+            raise ValueError(
+                "roles.edge_devices: hedge learns in one process; leave "
+                "env_runners.num_env_runners out"
             )
         return self
 
@@ -122,5 +142,10 @@ class AlgorithmSpec(OpenSection):
             raise ValueError(
                 f"policies should name each of the users 0..{num_users - 1} in one group, got "
                 f"{listed}"
+            )
+        taken = [group for group in self.policies if group in OTHER_SIDES]
+        if taken:
+            raise ValueError(
+                f"policies: {taken[0]} is the name of a role, and of no group of users"
             )
         return {group: list(users) for group, users in self.policies.items()}

@@ -8,6 +8,7 @@ own; `audit` is read by `kind: market_study` alone, which has no `algorithm`.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -15,6 +16,7 @@ from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError, model_val
 
 import mechanisms
 from envs import WorldConfig
+from envs.roles.levers import EDGE_DEVICES
 from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.algorithm import AlgorithmSpec
 from marl_moe.experiment.spec.cluster import ClusterSpec
@@ -156,6 +158,7 @@ class ExperimentSpec(Section):
             raise ValueError("kind: market_study has no algorithm; leave that section out")
         check_named_apart(self.evaluation.policies, algorithm.learned)
         algorithm.module_users(self.env.num_users)
+        self._check_roles(algorithm.roles.learning)
         what = "evaluation.env: what learns in env cannot act in its worlds"
         evaluated = self.evaluated_env()
         self._check_seen(what, self.env, evaluated)
@@ -175,6 +178,23 @@ class ExperimentSpec(Section):
                 f"{pretrained.num_users} users cannot go on as those of {self.env.num_users}"
             )
         algorithm.module_users(pretrained.num_users)
+
+    def _check_roles(self, learning: list[str]) -> None:
+        if not learning:
+            return
+        if mechanisms.is_free(mechanisms.make(**self.mechanism.parameters())):
+            raise ValueError(
+                f"algorithm.roles.{learning[0]}: nothing is decided under mechanism "
+                f"{self.mechanism.name}; name one that pays"
+            )
+        for section, env in (("env", self.env), ("evaluation.env", self.evaluated_env())):
+            if EDGE_DEVICES in learning and env.experts.cost_report != "truthful":
+                raise ValueError(
+                    f"{section}.experts.cost_report: should be truthful where edge devices learn "
+                    f"what to report (algorithm.roles), got {env.experts.cost_report}"
+                )
+            if replace(env.roles, platform_reward=self.env.roles.platform_reward) != self.env.roles:
+                raise ValueError("evaluation.env.roles: what roles learned among are those of env")
 
     def _check_seen(self, what: str, trained: WorldConfig, here: WorldConfig) -> None:
         """Raise ValueError unless worlds have the columns of observations that are trained on."""

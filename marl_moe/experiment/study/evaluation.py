@@ -9,10 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from envs import Clearing, World, WorldConfig
+from envs.roles.levers import Levers
 from envs.slot import RECORDED_OF_USERS
 from marl_moe.metrics import MetricSums, named
 from marl_moe.policies.base import Policy, acted, make
 from marl_moe.policies.equilibrium import Nash
+from marl_moe.policies.sides import NOBODY, Sides
 from marl_moe.seeds import evaluation_seed, policy_generator
 from mechanisms import Mechanism
 from mechanisms.fairness import jain_index
@@ -28,6 +30,7 @@ OF_EXPERT = (
     "unit_price",
     "effort",
     "participates",
+    "report_factor",
     "demand",
     "points",
     "payment",
@@ -68,6 +71,7 @@ def evaluate(
     episodes: int,
     market_episodes: int | None = None,
     metrics: Sequence[str] = (),
+    sides: Sides = NOBODY,
 ) -> Evaluation:
     """Play episodes with a policy; under the same seed every policy meets the same worlds.
 
@@ -79,6 +83,7 @@ def evaluate(
         episodes: episodes played.
         market_episodes: of these, the first whose clearings are recorded; None: all.
         metrics: names of the metrics of the experiment, a column each.
+        sides: who plays edge devices and the platform.
 
     Raises:
         MetricError: a metric fails; the message names it.
@@ -91,7 +96,7 @@ def evaluate(
         num_worlds = min(size, episodes - first)
         world = World(config, num_worlds, evaluation_seed(seed, batch), mechanism)
         episode = np.arange(first, first + num_worlds)
-        scores = _play(policy, world, MetricSums(named(metrics), num_worlds))
+        scores = _play(policy, world, MetricSums(named(metrics), num_worlds), sides)
         rows.append(scores.frame(policy, episode))
         recorded = episodes if market_episodes is None else market_episodes
         if mechanism.name == "none" or first >= recorded:
@@ -159,7 +164,14 @@ class _Scores:
         points = sum(clearing.points.sum(axis=-1) for clearing in self.clearings)
         payment = sum(clearing.payment.sum(axis=-1) for clearing in self.clearings)
         welfare = sums["gain"] + sums["edge_utility"] + sums["platform_balance"]
-        columns: dict[str, Any] = {
+        levers = Levers._fields
+        chosen = {
+            name: np.mean([_of_world(clearing, name) for clearing in self.clearings], axis=0)
+            if self.clearings
+            else np.nan
+            for name in levers
+        }
+        columns: dict[str, Any] = chosen | {
             "policy": policy.name,
             "setting": getattr(policy, "setting", ""),
             "num_users": self.num_users,
@@ -186,12 +198,18 @@ class _Scores:
         return pd.DataFrame(columns | self.metrics.means())
 
 
+def _of_world(clearing: Clearing, name: str) -> NDArray[Any]:
+    """Return a lever of a clearing, mean over a world, (N,)."""
+    value: NDArray[Any] = getattr(clearing, name)
+    return value.mean(axis=-1) if value.ndim > 1 else value
+
+
 def _evenness(gain: NDArray[Any]) -> NDArray[Any]:
     """Return Jain's index over users, (N,); NaN where nobody gains anything."""
     return np.where(gain.any(axis=-1), jain_index(gain), np.nan)
 
 
-def _play(policy: Policy, world: World, metrics: MetricSums) -> _Scores:
+def _play(policy: Policy, world: World, metrics: MetricSums, sides: Sides) -> _Scores:
     """Play one episode of every world.
 
     The policy `local` is scored, by metrics too, by what the user's own device could have done.
@@ -200,7 +218,7 @@ def _play(policy: Policy, world: World, metrics: MetricSums) -> _Scores:
     runs_locally = getattr(policy, "runs_locally", False)
     while not world.done:
         slot = world.slot if metrics.sums else None  # else the next one takes its memory
-        _, _, result = world.step(acted(policy, world.slot))
+        _, _, result = world.step(acted(policy, world.slot), **sides.choices(world))
         if runs_locally:
             result = result._replace(
                 utility=result.local_utility, gain=result.local_gain, qos=result.local_qos
@@ -238,6 +256,8 @@ def _expert_rows(policy: Policy, episode: NDArray[np.int64], clearing: Clearing)
     columns["welfare_optimum"] = np.repeat(clearing.welfare_optimum, num_experts)
     for name in OF_EXPERT:
         columns[name] = getattr(clearing, name).ravel()
+    for name in ("value_factor", "margin"):
+        columns[name] = np.repeat(getattr(clearing, name), num_experts)
     return pd.DataFrame(columns)
 
 

@@ -9,11 +9,17 @@ from envs.slot import RECORDED
 from marl_moe.experiment.progress import Row
 from marl_moe.experiment.records.columns import TAKEN, TRAINING
 from marl_moe.experiment.training.engine import LEARNER_COLUMNS, Engine
+from marl_moe.policies.sides import OTHER_SIDES
 from mechanisms import PartError
 
 SLOT_MEANS = ("unit_price", "participation")
+SIDE_METRICS = ("critic_loss", "temperature", "entropy")  # of a side that learns by SAC
 OF_JOB = ("point", "settings")  # columns that a job adds to the rows of its training
-_SCALARS = (*RECORDED, *SLOT_MEANS, *LEARNER_COLUMNS, "utility", "share_of_equilibrium")
+OF_SIDES = (
+    *("edge_devices_reward", "platform_reward", "report_factor", "value_factor", "margin"),
+    *(f"{role}_{what}" for role in OTHER_SIDES for what in ("updates", *SIDE_METRICS)),
+)
+_SCALARS = (*RECORDED, *OF_SIDES, *SLOT_MEANS, *LEARNER_COLUMNS, "utility", "share_of_equilibrium")
 
 
 def tensorboard_scalars(row: Row, episode_slots: int) -> dict[str, float]:
@@ -67,11 +73,10 @@ def training_row(
             f"epoch {epoch}: no env runner returned anything; are all remote ones dead?"
         )
     runners = result["env_runners"]
-    modules = [
-        metrics
-        for module, metrics in result.get("learners", {}).items()
-        if module != "__all_modules__"
-    ]
+    learners = dict(result.get("learners", {}))
+    learners.pop("__all_modules__", None)
+    sides = {role: learners.pop(role, {}) for role in OTHER_SIDES}
+    modules = list(learners.values())
     row: Row = {
         "seed": seed,
         "algorithm": engine.name,
@@ -96,6 +101,7 @@ def training_row(
             if keys and keys[0] in metrics
         ]
         row[column] = float(np.mean(values)) if values else np.nan
+    row |= _of_sides(result, runners, sides, config)
     assert set(row) == set(TRAINING) - set(OF_JOB)
     row |= metric_means(runners, config.env_config["metrics"])
     taken = sorted(set(logged or ()) & (TAKEN | set(row)))
@@ -105,6 +111,28 @@ def training_row(
             "already; log it under another name"
         )
     return row | dict(logged or {})
+
+
+def _of_sides(
+    result: dict[str, Any], runners: dict[str, Any], sides: dict[str, Any], config: Any
+) -> Row:
+    """Return the columns of edge devices and the platform, NaN of those that do not learn."""
+    row: Row = dict.fromkeys(OF_SIDES, np.nan)
+    roles = config.env_config.get("roles")
+    if not roles:
+        return row
+    from marl_moe.rllib.algorithm import NUM_SIDE_UPDATES_LIFETIME
+    from marl_moe.rllib.runner_sides import ROLE_MEANS, SUMS
+
+    sums = runners[SUMS]
+    for name in ROLE_MEANS:
+        row[name] = sums[name] / sums["intervals"] if sums["intervals"] else np.nan
+    updates = result.get(NUM_SIDE_UPDATES_LIFETIME, {})
+    for role in config.sides:
+        row[f"{role}_updates"] = float(updates.get(role, 0))
+        for metric in SIDE_METRICS:
+            row[f"{role}_{metric}"] = float(sides[role].get(metric, np.nan))
+    return row
 
 
 def not_finite(row: Row, before: Row | None, engine: Engine) -> str | None:

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from envs.roles.levers import EDGE_DEVICES
 from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.rllib_sections import check_model_config
 from marl_moe.experiment.training.engine import LEARNER_COLUMNS
 from marl_moe.experiment.training.weights import learner_weights
 from marl_moe.extras import PYTORCH, check_training
+from marl_moe.policies.sides import HEDGE, OTHER_SIDES
 
 if TYPE_CHECKING:
     from marl_moe.policies.learned import LearnedPolicy
@@ -33,14 +35,19 @@ class SacEngine:
         """See `Engine`."""
         from marl_moe.policies.networks import GIVEN
         from marl_moe.rllib.algorithm import WorldSac
+        from marl_moe.rllib.config import Side
 
         assert spec.algorithm is not None
         check_model_config(model_config, GIVEN)
         users = spec.algorithm.module_users(spec.env.num_users)
-        mechanism = spec.mechanism.parameters()
+        mechanism, roles = spec.mechanism.parameters(), spec.algorithm.roles
+        sides = {
+            role: Side(roles.learner(role), getattr(roles, f"{role}_training_intensity"))
+            for role in roles.learning
+        }
         try:
             defaults = WorldSac.get_default_config()
-            return defaults.world(spec.env, mechanism, users, model_config, spec.metrics)
+            return defaults.world(spec.env, mechanism, users, model_config, spec.metrics, sides)
         except (TypeError, ValueError) as error:
             raise SpecError(f"algorithm.rl_module.model_config: {error}") from None
 
@@ -53,12 +60,15 @@ class SacEngine:
     def save(self, algorithm: Any, spec: ExperimentSpec, env_steps: int, folder: Path) -> None:
         """See `Engine`."""
         from marl_moe.policies.learned import save_policy
+        from marl_moe.policies.learned_sides import save_sides
         from marl_moe.policies.networks import NetworkConfig
+        from marl_moe.policies.role_networks import RoleNetworkConfig
         from marl_moe.policies.weights import write_weights
 
         assert spec.algorithm is not None
         module_specs = algorithm.config.rl_module_spec.rl_module_specs
-        network = NetworkConfig(**next(iter(module_specs.values())).model_config)
+        users = spec.algorithm.module_users(spec.env.num_users)
+        network = NetworkConfig(**module_specs[next(iter(users))].model_config)
         actors = {}
         for module_id, module in learner_weights(algorithm).items():
             actors[module_id] = {
@@ -66,9 +76,20 @@ class SacEngine:
                 for name, value in module.items()
                 if name.startswith(ACTOR)
             }
-        users = spec.algorithm.module_users(spec.env.num_users)
         write_weights(folder / NETWORKS, algorithm.networks())
-        save_policy(folder, actors, network, users)
+        save_policy(folder, {module_id: actors[module_id] for module_id in users}, network, users)
+        if spec.algorithm.roles.learning:
+            sides = [role for role in OTHER_SIDES if role in module_specs]
+            hedge = None
+            if spec.algorithm.roles.edge_devices == HEDGE:
+                hedge = algorithm.env_runner.sides.hedge.mix
+            save_sides(
+                folder,
+                spec.env.roles,
+                {role: RoleNetworkConfig(**module_specs[role].model_config) for role in sides},
+                {role: actors[role] for role in sides},
+                {} if hedge is None else {EDGE_DEVICES: hedge},
+            )
 
     def load(self, folder: Path) -> "LearnedPolicy":
         """See `Engine`; Ray is not needed."""
