@@ -11,6 +11,7 @@ _EVALUATION = 0xE7A1
 _POLICY = 0xAC7
 _LEARNED_POLICY = 0x570C
 _SIDES = 0x51DE
+_DEVIATION = 0xDE71
 _AUDIT = 0xA0D17
 _PLAY = 0x91A7
 _TUNING = 0x707E
@@ -36,6 +37,11 @@ def stochastic_policy_generator(seed: int) -> np.random.Generator:
 def sides_generator(seed: int) -> np.random.Generator:
     """Return the generator with which edge devices that hedge draw in evaluation."""
     return _generator(seed, _SIDES)
+
+
+def deviation_seed(seed: int, role: int) -> int:
+    """Return the seed of a training in which one agent of a role alone learns."""
+    return _word(seed, _DEVIATION, role)
 
 
 def audit_generator(seed: int) -> np.random.Generator:

@@ -49,11 +49,11 @@ class RolesConfig(Section):
         description="Factors on its costs of which an edge device reports one, ascending, with 1",
     )
     value_factors: Factors = Field(
-        default=(0.6, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5),
+        default=(0.6, 0.8, 1.0, 1.25, 1.6),
         description="Factors on market.value of which the platform chooses one, ascending, with 1",
     )
     margins: Margins = Field(
-        default=(0.0, 0.1, 0.25, 0.5, 1.0),
+        default=(0.0, 0.1, 0.25, 0.5, 1.0, 2.0),
         description="Shares of their charge that users pay on top, of which the platform chooses "
         "one, ascending, with 0",
     )

@@ -11,7 +11,6 @@ from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 from ray.rllib.utils.metrics import (
     ENV_RUNNER_RESULTS,
     LEARNER_RESULTS,
-    NUM_AGENT_STEPS_SAMPLED_LIFETIME,
     NUM_ENV_STEPS_SAMPLED_LIFETIME,
 )
 from torch import Tensor
@@ -51,7 +50,7 @@ class WorldSac(SAC):
         """
         super().setup(config)
         self._rng = replay_generator(self.config.seed)
-        self._updates_due = dict.fromkeys((USERS, *self.config.sides), 0.0)
+        self._updates_due = dict.fromkeys(self._learning, 0.0)
         capacity = self.config.replay_buffer_config["capacity"]
         self._decided = {role: DecisionRing(capacity, self.config.gamma) for role in config.sides}
         learner = self.learner_group._learner  # None where learners are remote
@@ -77,13 +76,16 @@ class WorldSac(SAC):
         for _ in range(self._rounds()):
             collected = dict.fromkeys(self._updates_due, 0)
             for fragment in collect(self):
-                self.local_replay_buffer.add(fragment)
-                collected[USERS] += int(fragment.starts.sum()) * fragment.action[0].size
+                slots = int(fragment.starts.sum())
+                missing -= slots * fragment.action.shape[1]
+                if USERS in collected:
+                    self.local_replay_buffer.add(fragment)
+                    collected[USERS] += slots * fragment.action[0].size
                 for role, decisions in fragment.decisions.items():
                     self._decided[role].add(decisions)
                     collected[role] += len(decisions)
-            missing -= collected[USERS] // world["num_users"]
-            if self._agent_steps() < self.config.num_steps_sampled_before_learning_starts:
+            agent_steps = self._env_steps() * world["num_users"]
+            if agent_steps < self.config.num_steps_sampled_before_learning_starts:
                 continue
             for role, transitions in collected.items():
                 updates = self._due(role, transitions)
@@ -222,6 +224,12 @@ class WorldSac(SAC):
         """True where the local runner collects; it does nothing where there are remote ones."""
         return self.env_runner_group.num_remote_workers() == 0
 
+    @property
+    def _learning(self) -> tuple[str, ...]:
+        """The roles that learn here."""
+        users = (USERS,) if self.config.env_config["module_users"] else ()
+        return (*users, *self.config.sides)
+
     def _rounds(self) -> int:
         slots = self.config.env_config["world"]["episode_slots"]
         return ceil(slots / self.config.get_rollout_fragment_length())
@@ -230,12 +238,6 @@ class WorldSac(SAC):
         return int(
             self.metrics.peek((ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME), default=0)
         )
-
-    def _agent_steps(self) -> int:
-        counts = self.metrics.peek(
-            (ENV_RUNNER_RESULTS, NUM_AGENT_STEPS_SAMPLED_LIFETIME), default={}
-        )
-        return sum(counts.values())
 
     def _due(self, role: str, collected: int) -> int:
         """Return the updates that a role is due after so many transitions more."""

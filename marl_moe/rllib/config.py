@@ -10,11 +10,13 @@ from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from envs import WorldConfig
+from envs.roles.levers import USERS
 from marl_moe.policies.network_checks import check_network
 from marl_moe.policies.networks import NetworkConfig
 from marl_moe.policies.role_networks import RoleNetworkConfig
 from marl_moe.policies.sides import SAC
 from marl_moe.rllib.callbacks import CALLED, prepared
+from marl_moe.rllib.deviation import DEVIATOR, DeviationKeys, DeviationRunner
 from marl_moe.rllib.effective_keys import check_effective
 from marl_moe.rllib.env_runner import WorldRunner
 from marl_moe.rllib.learner import MaskedSacLearner
@@ -152,6 +154,7 @@ class WorldSacConfig(SACConfig):
         network: dict[str, Any],
         metrics: Sequence[str] = (),
         sides: Mapping[str, Side] | None = None,
+        deviation: DeviationKeys | None = None,
     ) -> "WorldSacConfig":
         """Set the world that is learned in, the users of each module and the modules' network.
 
@@ -162,6 +165,7 @@ class WorldSacConfig(SACConfig):
             network: keys of `NetworkConfig` that the world does not set.
             metrics: names of the metrics to measure (`marl_moe.metrics`).
             sides: who plays edge devices and the platform; those left out choose nothing.
+            deviation: one agent alone learns, against policies that stay; None: all of the above.
 
         Returns:
             The configuration itself.
@@ -169,6 +173,12 @@ class WorldSacConfig(SACConfig):
         Raises:
             ValueError: the network cannot be built, or does not score every action.
         """
+        sides = dict(sides or {})
+        if deviation is not None:
+            module_users = {DEVIATOR: [0]} if deviation.role == USERS else {}
+            own = sides.get(deviation.role, Side(SAC))._replace(learner=SAC)
+            sides = {} if deviation.role == USERS else {deviation.role: own}
+            self.env_runners(env_runner_cls=DeviationRunner)
         self.environment(
             env=None,
             env_config={
@@ -176,10 +186,11 @@ class WorldSacConfig(SACConfig):
                 "mechanism": mechanism,
                 "module_users": module_users,
                 "metrics": list(metrics),
-                "roles": {role: side.learner for role, side in (sides or {}).items()},
+                "roles": {role: side.learner for role, side in sides.items()},
+                "deviation": None if deviation is None else deviation._asdict(),
             },
         )
-        self.sides = {role: side for role, side in (sides or {}).items() if side.learner == SAC}
+        self.sides = {role: side for role, side in sides.items() if side.learner == SAC}
         model = NetworkConfig.of(config, make(**mechanism).allocates, **network)
         check_network(model)
         spec = RLModuleSpec(module_class=MaskedSacModule, model_config=model.as_dict())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -46,6 +46,8 @@ class WorldRunner(EnvRunner, Checkpointable):
     `on_sample_end`, with the fragment: there are no episodes as objects.
     """
 
+    sides_class: ClassVar[type[RunnerSides]] = RunnerSides
+
     def __init__(self, *, config: AlgorithmConfig, **kwargs: Any) -> None:
         super().__init__(config=config, **kwargs)
         Checkpointable.__init__(self)
@@ -78,7 +80,7 @@ class WorldRunner(EnvRunner, Checkpointable):
             mechanism=make(**env_config["mechanism"]),
         )
         self._rng = np.random.default_rng(explore_seed)
-        self.sides = RunnerSides(env_config["roles"], self.world, self._rng)
+        self.sides = self.sides_class(env_config["roles"], self.world, self._rng)
         self._seen = self.world.reset()
         self._call("on_environment_created", env=self.world, env_context=env_config)
 

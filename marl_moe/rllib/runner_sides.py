@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from envs import World
+from envs.arrays import Float
 from envs.roles import features
 from envs.roles.config import RolesConfig
 from envs.roles.levers import EDGE_DEVICES, PLATFORM, Levers, num_choices
@@ -129,17 +130,23 @@ class RunnerSides:
                 Decisions(
                     seen.reshape(-1, size),
                     action.reshape(-1),
-                    earned[role].reshape(-1).astype(np.float32),
+                    self._earned(role, earned[role]).reshape(-1).astype(np.float32),
                     following.reshape(-1, size),
                     np.full(action.size, ends),
                 )
             )
         self._pending = {}
+        if clearing.slot == 0:
+            return  # nobody could choose
         self._sums["intervals"] += 1
         for role, reward in earned.items():
             self._sums[f"{role}_reward"] += float(reward.mean())
         for name in Levers._fields:
             self._sums[name] += float(getattr(clearing, name).mean())
+
+    def _earned(self, role: str, rewards: Float) -> Float:
+        """Return the rewards of the agents that learn, of all of a role (N, A)."""
+        return rewards
 
     def _hedge(self, world: World, drawn: NDArray[np.int64]) -> None:
         assert self.hedge is not None

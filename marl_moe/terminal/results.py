@@ -9,6 +9,7 @@ from marl_moe.experiment.study.remarks import remarks
 from marl_moe.metrics import named
 from marl_moe.terminal.audit import audit_table, conditions, regret_table
 from marl_moe.terminal.console import say, show
+from marl_moe.terminal.sides import exploitability_table, sides_table
 from marl_moe.terminal.summary import lost_line, summary_table
 
 if TYPE_CHECKING:
@@ -22,6 +23,18 @@ def print_evaluation(run: "RunFolder", evaluation: pd.DataFrame) -> None:
     if spec.metrics:
         headings = {metric.name: f"{metric.name}, {metric.unit}" for metric in named(spec.metrics)}
         show(summary_table(f"{spec.name}, its metrics", evaluation, headings))
+    if any(
+        point.spec.algorithm is not None and point.spec.algorithm.roles.learning
+        for point in run.points
+    ):
+        show(sides_table(spec.name, evaluation))
+
+
+def print_exploitability(run: "RunFolder") -> None:
+    """Print what agents have left to gain, where that was measured."""
+    exploitability = read_table(run.path, "exploitability")
+    if len(exploitability):
+        show(exploitability_table(run.spec.name, exploitability))
 
 
 def print_audit(run: "RunFolder", audits: pd.DataFrame) -> None:
@@ -45,6 +58,7 @@ def print_results(run: "RunFolder", table: str, results: pd.DataFrame) -> None:
         results: its rows, or of policies that were played again.
     """
     PRINTERS[table](run, results)
+    print_exploitability(run)
     training, none = read_table(run.path, "training", run.spec.metrics), results.iloc[:0]
     lost = lost_line(training)
     if lost is not None:

@@ -58,7 +58,7 @@ def summary_table(
         if swept:
             table.rows.append([point])
         for policy in intervals[order].loc[point, "mean"].sort_values(ascending=False).index:
-            cells = [_cell(intervals[metric].loc[(point, policy)]) for metric in metrics]
+            cells = [interval_cell(intervals[metric].loc[(point, policy)]) for metric in metrics]
             table.rows.append([policy, *cells])
     return table
 
@@ -76,5 +76,5 @@ def lost_line(training: pd.DataFrame) -> str | None:
     )
 
 
-def _cell(row: pd.Series) -> str:
+def interval_cell(row: pd.Series) -> str:
     return interval_text(row["mean"], row["low"], row["high"])

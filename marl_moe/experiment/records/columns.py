@@ -23,24 +23,27 @@ SHARES: Columns = {
 LEVERS: Columns = {
     "report_factor": (
         pa.float64(),
-        "factor on its costs that an edge device reported, mean; 1 where none learns",
+        "factor on its costs that an edge device reported, mean over clearings but the first, "
+        "before which nobody can choose; 1 where none learns",
     ),
     "value_factor": (
         pa.float64(),
-        "factor on the worth of a point that the platform chose, mean; 1 where it does not learn",
+        "factor on the worth of a point that the platform chose, likewise; 1 where it does not "
+        "learn",
     ),
     "margin": (
         pa.float64(),
-        "share of their charge that users pay on top by the platform's choice, mean; 0 where it "
-        "does not learn",
+        "share of their charge that users pay on top by the platform's choice, likewise; 0 where "
+        "it does not learn",
     ),
 }
 
 SIDES: Columns = {
     "edge_devices_reward": (
         pa.float64(),
-        "payment less cost, mean over edge devices and intervals between clearings, credits an "
-        "interval; this and what follows NaN where neither edge devices nor the platform learn",
+        "payment less cost, mean over edge devices and intervals between clearings but the first, "
+        "credits an interval; this and what follows NaN where neither edge devices nor the "
+        "platform learn",
     ),
     "platform_reward": (
         pa.float64(),
@@ -216,11 +219,28 @@ MARKET_USERS = CLEARING | {
     "assigned": (pa.int64(), "expert that the mechanism assigned, -1: none, or it only prices"),
 }
 
+EXPLOITABILITY = POINT | {
+    "role": (pa.string(), "users, edge_devices or platform"),
+    "agent": (pa.int64(), "the agent that deviates, one in each episode"),
+    "episode": (pa.int64(), "evaluation episode, from 0"),
+    "reward": (
+        pa.float64(),
+        "of the agent where all play as they were trained, credits a slot; of the platform a slot "
+        "and user",
+    ),
+    "deviating_reward": (
+        pa.float64(),
+        "of the agent in the same world where it plays what it learned alone against all others",
+    ),
+    "gain": (pa.float64(), "the difference: what it has left to gain, found by SAC, at least"),
+}
+
 TABLES = {
     "training": TRAINING,
     "market": MARKET,
     "market_users": MARKET_USERS,
     "evaluation": EVALUATION,
+    "exploitability": EXPLOITABILITY,
     "audit": AUDIT,
     "regret": REGRET,
 }

@@ -20,6 +20,7 @@ from marl_moe.experiment.spec.policies import (
 )
 from marl_moe.experiment.study.tuning import TUNERS
 from marl_moe.policies.base import Actions, Policy, made
+from marl_moe.policies.sides import Sides
 from marl_moe.seeds import policy_generator
 from marl_moe.sources import module_of
 
@@ -89,17 +90,25 @@ def _imported_class(entry: ImportedPolicy) -> Callable[..., Policy]:
     return factory
 
 
-def named(policy: Policy, name: str) -> Policy:
-    """Return a policy under the name that it has in the records."""
-    return policy if getattr(policy, "name", None) == name else _Named(policy, name)
+def named(policy: Policy, name: str, sides: Sides | None = None) -> Policy:
+    """Return a policy under the name that it has in the records.
+
+    Args:
+        policy: of the users.
+        name: its name.
+        sides: that it brings; None: those that were trained, as for every policy.
+    """
+    same = getattr(policy, "name", None) == name and sides is None
+    return policy if same else _Named(policy, name, sides)
 
 
 class _Named:
-    """A policy under another name; all else is the policy's own."""
+    """A policy under another name, or with sides of its own; all else is the policy's own."""
 
-    def __init__(self, policy: Policy, name: str) -> None:
+    def __init__(self, policy: Policy, name: str, sides: Sides | None = None) -> None:
         self._policy = policy
         self.name = name
+        self.sides = sides
 
     def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("_"):

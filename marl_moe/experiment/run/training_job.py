@@ -9,16 +9,19 @@ from typing import ClassVar
 import pandas as pd
 
 import mechanisms
+from envs.roles.levers import EDGE_DEVICES, PLATFORM, USERS
 from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.progress import Progress
-from marl_moe.experiment.run.compared_policies import compared_policy
+from marl_moe.experiment.run.compared_policies import compared_policy, named
 from marl_moe.experiment.run.job import Job, Tables
 from marl_moe.experiment.run.policy_copies import trained_policy
 from marl_moe.experiment.run.strategic import with_mix
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.labels import folder_of
-from marl_moe.experiment.spec.policies import RegisteredPolicy
+from marl_moe.experiment.spec.policies import PolicyOfRoles, RegisteredPolicy
 from marl_moe.experiment.study.evaluation import Evaluation, evaluate, with_shares
+from marl_moe.experiment.study.exploitability import exploitability
+from marl_moe.experiment.training.best_response import best_response
 from marl_moe.experiment.training.checkpoint import remove_checkpoint
 from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.experiment.training.loop import train
@@ -26,7 +29,7 @@ from marl_moe.experiment.training.resources import Bundles, bundles_of
 from marl_moe.extras import PYTORCH, check_training
 from marl_moe.policies import POLICIES
 from marl_moe.policies.base import ARCHITECTURE, Policy
-from marl_moe.policies.sides import NOBODY, Sides
+from marl_moe.policies.sides import FIXED, NOBODY, TRUTHFUL, Sides
 from marl_moe.seeds import sides_generator, stochastic_policy_generator
 
 
@@ -52,6 +55,8 @@ class TrainingJob(Job):
             names.append("training")
         if self.spec.mechanism.name != "none":
             names += ["market", "market_users"]
+        if self.spec.evaluation.best_response_epochs:
+            names.append("exploitability")
         return (*names, "evaluation")
 
     @property
@@ -89,7 +94,28 @@ class TrainingJob(Job):
         policies = [self.policy(name) for name in policy_names(self.spec)]
         tables = self.evaluate(policies, self.spec.evaluation.episodes, progress)
         tables["training"] = self.identified(training)
+        if self.spec.evaluation.best_response_epochs:
+            tables["exploitability"] = self.identified(self._exploitability(progress))
         return tables
+
+    def _exploitability(self, progress: Progress) -> pd.DataFrame:
+        """Train an agent of each role alone in turn, and measure what it gains."""
+        assert self.spec.algorithm is not None
+        roles = [USERS]
+        if not mechanisms.is_free(self._mechanism()):
+            roles += [EDGE_DEVICES, PLATFORM]
+        frames, policy = [], self.policy(self.spec.algorithm.name)
+        for role in roles:
+            progress.on_policy(self.seed, f"best response of {role}")
+            response = best_response(self.played, self.seed, role, self.checkpoint, progress)
+            episodes = self.spec.evaluation.episodes
+            env = self.played.evaluated_env()
+            arguments = policy, self.sides, env, self._mechanism, self.seed, episodes
+            frames.append(exploitability(role, response, *arguments))
+        return pd.concat(frames, ignore_index=True)
+
+    def _mechanism(self) -> mechanisms.Mechanism:
+        return mechanisms.make(**self.spec.mechanism.parameters())
 
     def clean_up(self) -> None:
         """See `Job`: a policy stays, the checkpoint of its training goes if it is not to stay."""
@@ -131,6 +157,8 @@ class TrainingJob(Job):
             RecordError: its files are damaged.
         """
         entry = self.spec.evaluation.entry(name)
+        if isinstance(entry, PolicyOfRoles):
+            return self._of_roles(entry)
         algorithm = self.spec.algorithm
         if entry is None and algorithm is not None and name in algorithm.learned:
             rng = stochastic_policy_generator(self.seed)
@@ -144,6 +172,15 @@ class TrainingJob(Job):
                 raise SpecError(f"policy: {unknown_key(name, names)}")
             entry = RegisteredPolicy.of(name)
         return compared_policy(entry, self.played, self.label, self.seed, self.folder)
+
+    def _of_roles(self, entry: PolicyOfRoles) -> Policy:
+        """Return the users of an entry, who bring the sides that they play among."""
+        sides = self.sides()
+        if entry.edge_devices == TRUTHFUL:
+            sides = replace(sides, edge_devices=None)
+        if entry.platform == FIXED:
+            sides = replace(sides, platform=None)
+        return named(self.policy(entry.users), entry.shown_as, sides=sides)
 
     def sides(self) -> Sides:
         """Return edge devices and the platform as this job trained them.
@@ -173,17 +210,16 @@ class TrainingJob(Job):
                 if progress.is_stopping():
                     raise KeyboardInterrupt
                 progress.on_policy(self.seed, policy.name)
-            mechanism = mechanisms.make(**self.spec.mechanism.parameters())
             evaluations.append(
                 evaluate(
                     policy,
                     self.played.evaluated_env(),
-                    mechanism,
+                    self._mechanism(),
                     self.seed,
                     episodes,
                     self.spec.evaluation.market_episodes,
                     self.spec.metrics,
-                    self.sides(),
+                    getattr(policy, "sides", None) or self.sides(),
                 )
             )
         tables = {}

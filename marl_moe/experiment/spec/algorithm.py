@@ -122,6 +122,11 @@ class AlgorithmSpec(OpenSection):
         return dict(self.model_extra or {})
 
     @property
+    def has_best_responses(self) -> bool:
+        """Whether one agent can be trained against all others afterwards."""
+        return self.name == "sac" and self.policies == "shared"
+
+    @property
     def learned(self) -> list[str]:
         """Names of the policy that is learned: by its likeliest actions, and drawing them."""
         return [self.name, f"{self.name}{STOCHASTIC}"]

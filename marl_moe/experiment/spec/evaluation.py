@@ -28,9 +28,17 @@ class EvaluationSpec(Section):
         description="Of these, the first whose clearings are recorded, a policy and seed; null: "
         "all",
     )
+    best_response_epochs: int = Field(
+        0,
+        ge=0,
+        description="Of sac: epochs for which one agent of each role in turn is trained alone, "
+        "after training, against the policies of all others; what it gains is the exploitability; "
+        "0: not measured",
+    )
     policies: list[PolicyEntry] = Field(
         default=[RegisteredPolicy.of(name) for name in COMPARED],
-        description="Beside the learned one: names, or sections with `name`, `run` or `import`",
+        description="Beside the learned one: names, or sections with `name`, `run`, `import` or "
+        "`users`",
     )
 
     @model_validator(mode="after")

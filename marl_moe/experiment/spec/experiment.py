@@ -17,13 +17,13 @@ from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError, model_val
 import mechanisms
 from envs import WorldConfig
 from envs.roles.levers import EDGE_DEVICES
-from marl_moe.errors import SpecError
+from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.spec.algorithm import AlgorithmSpec
 from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.spec.evaluation import AuditSpec, EvaluationSpec
 from marl_moe.experiment.spec.input_files import Inputs, replaced
 from marl_moe.experiment.spec.keys import no_such_key
-from marl_moe.experiment.spec.policies import check_named_apart
+from marl_moe.experiment.spec.policies import PolicyOfRoles, RegisteredPolicy, check_named_apart
 from marl_moe.experiment.spec.search import SearchSpec
 from marl_moe.experiment.spec.section import (
     Name,
@@ -35,6 +35,7 @@ from marl_moe.experiment.spec.section import (
 )
 from marl_moe.experiment.spec.swept_keys import check_swept, flat, is_within, settings_of
 from marl_moe.experiment.spec.yaml_loader import written_yaml
+from marl_moe.policies import POLICIES
 from marl_moe.policies.columns import columns_of, difference
 from mechanisms.base import check_complete
 from mechanisms.errors import described
@@ -130,6 +131,9 @@ class ExperimentSpec(Section):
             raise ValueError("metrics: are of training and evaluation, a market_study has neither")
         if self.algorithm is not None:
             self._check_algorithm(self.algorithm)
+        elif self.evaluation.best_response_epochs:
+            raise ValueError("evaluation.best_response_epochs: nothing learns without an algorithm")
+        self._check_entries()
         check_swept(self.sweep)
         self._check_swept_is_read()
         if any("imports" in size for size in self.sizes.values()):
@@ -159,6 +163,11 @@ class ExperimentSpec(Section):
         check_named_apart(self.evaluation.policies, algorithm.learned)
         algorithm.module_users(self.env.num_users)
         self._check_roles(algorithm.roles.learning)
+        if self.evaluation.best_response_epochs and not algorithm.has_best_responses:
+            raise ValueError(
+                "evaluation.best_response_epochs: is of algorithm sac with policies: shared, got "
+                f"{algorithm.name} with {algorithm.policies}"
+            )
         what = "evaluation.env: what learns in env cannot act in its worlds"
         evaluated = self.evaluated_env()
         self._check_seen(what, self.env, evaluated)
@@ -178,6 +187,19 @@ class ExperimentSpec(Section):
                 f"{pretrained.num_users} users cannot go on as those of {self.env.num_users}"
             )
         algorithm.module_users(pretrained.num_users)
+
+    def _check_entries(self) -> None:
+        """Raise ValueError unless the users of entries of roles are known."""
+        learned = [] if self.algorithm is None else self.algorithm.learned
+        for entry in self.evaluation.policies:
+            if isinstance(entry, PolicyOfRoles) and entry.users not in learned:
+                try:
+                    RegisteredPolicy.of(entry.users)
+                except ValueError:
+                    known = [*learned, *POLICIES]
+                    raise ValueError(
+                        f"evaluation.policies: users: {unknown_key(entry.users, known)}"
+                    ) from None
 
     def _check_roles(self, learning: list[str]) -> None:
         if not learning:

@@ -1,13 +1,14 @@
 """Entries of `evaluation.policies`: what is compared, and its name in records and figures.
 
-An entry is a name, or a section that holds one of three keys: `name`, of a policy that is
+An entry is a name, or a section that holds one of four keys: `name`, of a policy that is
 registered, with parameters of its own; `run`, for a policy that was trained in another run;
-`import`, for a class in a file beside the experiment, or in a module.
+`import`, for a class in a file beside the experiment, or in a module; `users`, for a policy of
+these with who plays the other sides of the market.
 """
 
 import re
 import sys
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import (
@@ -22,9 +23,11 @@ from pydantic import (
     model_validator,
 )
 
+from envs.roles.levers import ROLES, USERS
 from marl_moe.errors import unknown_key
 from marl_moe.experiment.spec.section import LONGEST_NAME
 from marl_moe.policies import POLICIES, Nash, Optimum, Policy, make
+from marl_moe.policies.sides import OTHER_SIDES
 from marl_moe.sources import module_of
 from mechanisms.registry import UnknownNameError
 
@@ -205,6 +208,34 @@ class ImportedPolicy(Entry):
         return {IMPORT: self.source} | self.parameters | {AS: self.shown_as}
 
 
+class PolicyOfRoles(Entry):
+    """Who plays each role, `{users: crowd, edge_devices: truthful, as: "crowd among the honest"}`.
+
+    Sides that are left out play as they were trained, as beside every other policy.
+    """
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, frozen=True)
+
+    users: str = Field(description="Name of the learned policy, or of a registered one")
+    edge_devices: Literal["learned", "truthful"] = Field(
+        "learned", description="As they were trained, or reporting their costs"
+    )
+    platform: Literal["learned", "fixed"] = Field(
+        "learned", description="As it was trained, or deciding by market.value without a margin"
+    )
+
+    @classmethod
+    def default_name(cls, given: dict[str, Any]) -> str:
+        """See `Entry`."""
+        parts = [str(given.get(USERS))]
+        parts += [str(given[role]) for role in OTHER_SIDES if role in given]
+        return ", ".join(parts)
+
+    @model_serializer
+    def _plain(self) -> Any:
+        return {key: getattr(self, key) for key in ROLES} | {AS: self.shown_as}
+
+
 def snake_case(name: str) -> str:
     """Return the name of a class as names are written: TwoChoices is two_choices."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
@@ -214,7 +245,7 @@ def _of_word(given: Any) -> Any:
     return RegisteredPolicy.of(given) if isinstance(given, str) else given
 
 
-KINDS = {NAME: RegisteredPolicy, RUN: PolicyOfRun, IMPORT: ImportedPolicy}
+KINDS = {NAME: RegisteredPolicy, RUN: PolicyOfRun, IMPORT: ImportedPolicy, USERS: PolicyOfRoles}
 
 
 def _kind(given: Any) -> str | None:
@@ -228,15 +259,21 @@ def _kind(given: Any) -> str | None:
 PolicyEntry = Annotated[
     Annotated[RegisteredPolicy, Tag("entry[name]")]
     | Annotated[PolicyOfRun, Tag("entry[run]")]
-    | Annotated[ImportedPolicy, Tag("entry[import]")],
+    | Annotated[ImportedPolicy, Tag("entry[import]")]
+    | Annotated[PolicyOfRoles, Tag("entry[users]")],
     Discriminator(
         _kind,
         custom_error_type="policy_entry",
-        custom_error_message="should be the name of a policy, or hold one of the keys name, run "
-        "and import",
+        custom_error_message="should be the name of a policy, or hold one of the keys name, run, "
+        "import and users",
     ),
     BeforeValidator(
-        _of_word, json_schema_input_type=str | RegisteredPolicy | PolicyOfRun | ImportedPolicy
+        _of_word,
+        json_schema_input_type=str
+        | RegisteredPolicy
+        | PolicyOfRun
+        | ImportedPolicy
+        | PolicyOfRoles,
     ),
 ]
 

@@ -165,9 +165,10 @@ class _Scores:
         payment = sum(clearing.payment.sum(axis=-1) for clearing in self.clearings)
         welfare = sums["gain"] + sums["edge_utility"] + sums["platform_balance"]
         levers = Levers._fields
+        decided = self.clearings[1:] or self.clearings  # before the first nobody can choose
         chosen = {
-            name: np.mean([_of_world(clearing, name) for clearing in self.clearings], axis=0)
-            if self.clearings
+            name: np.mean([_of_world(clearing, name) for clearing in decided], axis=0)
+            if decided
             else np.nan
             for name in levers
         }

@@ -12,7 +12,7 @@ import pandas as pd
 
 from marl_moe.experiment.records.columns import TRAINING
 from marl_moe.experiment.spec.experiment import ExperimentSpec
-from marl_moe.experiment.spec.policies import YARDSTICKS, PolicyOfRun
+from marl_moe.experiment.spec.policies import YARDSTICKS, PolicyOfRoles, PolicyOfRun
 from marl_moe.policies.base import STOCHASTIC
 from marl_moe.policies.heuristics import Abandon, Local, Random
 from paper_figures.statistics import mean_interval
@@ -44,6 +44,13 @@ def remarks(
         audit: rows of `audit.parquet`.
     """
     learned, lines = learned_policies(specs), of_audit(audit)
+    elsewhere = {
+        entry.shown_as
+        for spec in specs
+        for entry in spec.evaluation.policies
+        if isinstance(entry, PolicyOfRoles)
+    }  # among other sides of the market, and so in other worlds
+    evaluation = evaluation[~evaluation["policy"].isin(elsewhere)]
     if len(evaluation):
         lines += of_evaluation(evaluation, learned, specs[0].metrics)
         if learned & set(evaluation["policy"]):

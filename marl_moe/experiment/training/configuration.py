@@ -12,8 +12,15 @@ from marl_moe.extras import check_training
 from marl_moe.plugins import code
 
 
-def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
+def algorithm_config(
+    spec: ExperimentSpec, seed: int, deviation: tuple[str, str] | None = None
+) -> Any:
     """Return RLlib's configuration of an experiment.
+
+    Args:
+        spec: the experiment.
+        seed: of everything random.
+        deviation: of sac: one agent alone learns (`SacEngine.config`).
 
     Raises:
         SpecError: RLlib, or our part of it, does not take a key or a value.
@@ -26,7 +33,12 @@ def algorithm_config(spec: ExperimentSpec, seed: int) -> Any:
     if "seed" in sections.get("debugging", {}):
         raise SpecError("algorithm.debugging.seed: seeds are set by the key 'seeds'")
     model_config = sections.get("rl_module", {}).pop("model_config", {})
-    config = engine_of(spec.algorithm).config(spec, model_config)
+    engine = engine_of(spec.algorithm)
+    if deviation is None:
+        config = engine.config(spec, model_config)
+    else:
+        assert isinstance(engine, SacEngine)
+        config = engine.config(spec, model_config, deviation)
     is_ours = spec.algorithm.name == SacEngine.name
     for section, keys in sections.items():
         apply_section(config, section, keys, is_ours=is_ours)

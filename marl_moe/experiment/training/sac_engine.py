@@ -31,11 +31,21 @@ class SacEngine:
             column: (column,) for column in LEARNER_COLUMNS
         }
 
-    def config(self, spec: ExperimentSpec, model_config: Any) -> Any:
-        """See `Engine`."""
+    def config(
+        self, spec: ExperimentSpec, model_config: Any, deviation: tuple[str, str] | None = None
+    ) -> Any:
+        """See `Engine`.
+
+        Args:
+            spec: the experiment.
+            model_config: its key `algorithm.rl_module.model_config`.
+            deviation: role of the one agent that learns, and folder of the policies that all others
+                play; None: everybody learns who does in the experiment.
+        """
         from marl_moe.policies.networks import GIVEN
         from marl_moe.rllib.algorithm import WorldSac
         from marl_moe.rllib.config import Side
+        from marl_moe.rllib.deviation import DeviationKeys
 
         assert spec.algorithm is not None
         check_model_config(model_config, GIVEN)
@@ -47,7 +57,10 @@ class SacEngine:
         }
         try:
             defaults = WorldSac.get_default_config()
-            return defaults.world(spec.env, mechanism, users, model_config, spec.metrics, sides)
+            alone = None if deviation is None else DeviationKeys(*deviation)
+            return defaults.world(
+                spec.env, mechanism, users, model_config, spec.metrics, sides, alone
+            )
         except (TypeError, ValueError) as error:
             raise SpecError(f"algorithm.rl_module.model_config: {error}") from None
 
