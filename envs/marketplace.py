@@ -144,6 +144,7 @@ class Marketplace:
             self._status, self._solve_seconds = f"{FAILED}{error}", float("nan")
             no_allocation = nobody(num_worlds, self.num_users)
             self.offer = replace(self.offer, allocation=no_allocation)
+            self.levers = self.levers._replace(margin=self.offer.margin)  # the last one stands too
         else:
             self._priced = True
             self._status, self._solve_seconds = outcome.status, outcome.solve_seconds
@@ -231,7 +232,6 @@ class Marketplace:
             "ordered": self.offer.effort.copy(),
             "allocation": copied(self.offer.allocation._asdict()),
             "full_points": self.offer.full_points.copy(),
-            "margin": self.offer.margin.copy(),
             "levers": copied(self.levers._asdict()),
             "closed": asdict(self.closed) if self.closed is not None else None,
         }
@@ -260,7 +260,6 @@ class Marketplace:
             state["ordered"],
             Allocation(**state["allocation"]),
             state["full_points"],
-            state["margin"],
         )
 
     def _open(self, pool: ExpertPool) -> None:
@@ -291,8 +290,7 @@ class Marketplace:
         effort = realised_effort(self.mechanism, self._cleared, outcome)
         if self.config.effort == "enforced":
             effort = outcome.effort
-        margin = self.levers.margin
-        return self._offer_of(outcome.unit_price, effort, allocation, full_points, margin)
+        return self._offer_of(outcome.unit_price, effort, allocation, full_points)
 
     def _offer_of(
         self,
@@ -300,7 +298,6 @@ class Marketplace:
         effort: Doubles,
         allocation: Allocation,
         full_points: Doubles,
-        margin: Doubles,
     ) -> Offer:
         return Offer(
             mechanism=self.mechanism.name,
@@ -311,7 +308,7 @@ class Marketplace:
             effort=effort,
             allocation=allocation,
             full_points=full_points,
-            margin=margin,
+            margin=self.levers.margin,
         )
 
     def _under_way(self) -> Clearing:

@@ -172,8 +172,9 @@ class World:
 
         What they choose in the last slot of an episode has no effect.
         """
-        last = self._index == self.config.episode_slots - 1
-        return (self.market.is_last_slot or last) and not mechanisms.is_free(self.mechanism)
+        if self.done or mechanisms.is_free(self.mechanism):
+            return False
+        return self.market.is_last_slot or self._index == self.config.episode_slots - 1
 
     @property
     def edge_device_observation(self) -> NDArray[np.float32]:
@@ -188,7 +189,10 @@ class World:
 
     @property
     def role_rewards(self) -> Rewards:
-        """Rewards of edge devices and the platform for the last slot (`envs.roles.rewards`)."""
+        """Rewards of edge devices and the platform for the last slot (`envs.roles.rewards`).
+
+        After `add_experts` they are those of the interval that it cut, 0 for the newcomers.
+        """
         aim = self.config.roles.platform_reward
         return rewards_of(self.closed_clearing, aim, self.num_worlds, self.num_experts)
 
@@ -216,10 +220,10 @@ class World:
         if self.done:
             raise RuntimeError("the episode is over: call reset before the next step")
         checked = act.checked(actions, (self.num_worlds, self.num_users), self.num_candidates)
+        levers = self.market.levers.moved(self.config.roles, edge_devices, platform)
         self.fresh = False
         choice = choose(self.slot, checked)
         transfers = Transfers.of(self.slot, choice.column, choice.requested)
-        levers = self.market.levers.moved(self.config.roles, edge_devices, platform)
         clears = self.market.is_last_slot and self._index + 1 < self.config.episode_slots
         result = self._book(choice, transfers, deliver(transfers))
         if clears:
@@ -418,7 +422,7 @@ class World:
             conditions=self.slot.conditions,
             offer=market.offer,
             asked=market.asked,
-            expected=market.expected,
+            expected=market.expected or 1.0,
             levers=market.levers,
             user_gain=books.user_gain.mean(axis=-1) / slots,
             balance=books.balance / (slots * self.num_users),

@@ -1,7 +1,8 @@
 """What edge devices and the platform observe, as tables of columns.
 
-An edge device sees what is its own, and prices; the platform sees what it is told, never true
-costs. All is of the slot that is about to be played, and of the interval under way.
+An edge device sees what is its own, and prices; the platform sees reports and who takes part at
+its prices, never true costs. All is of the slot that is about to be played, and of the interval
+under way.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +28,8 @@ class RoleSight(NamedTuple):
         conditions: of the slot.
         offer: in force.
         asked: demand as the platform averages it, (N, E) each.
-        expected: points that an expert was expected to be asked of a slot before anybody had asked.
+        expected: points that an expert was expected to be asked of a slot before anybody had asked,
+            or 1 where that is none.
         levers: of the last clearing.
         user_gain: (N,) gain of a user and slot since that clearing, credits; of the interval before
             where it was just made.

@@ -40,4 +40,7 @@ def rewards_of(
         "users": gained,
         "profit": closed.balance,
     }[aim]
+    newcomers = num_experts - earned.shape[-1]
+    if newcomers:
+        earned = np.pad(earned, ((0, 0), (0, newcomers)))
     return Rewards(earned, total / closed.user_gain.shape[-1])

@@ -9,12 +9,14 @@ import pytest
 
 import mechanisms
 from envs import ExpertConfig, MarketConfig, RequestConfig, RolesConfig, World, WorldConfig
+from envs.expected_demand import initial_demand
+from envs.roles.features import EDGE_DEVICE_FEATURES, PLATFORM_FEATURES
 from mechanisms import Market, MechanismError, Outcome
 
 Actions = Callable[[World, np.random.Generator], np.ndarray]
 WORLDS, USERS, EXPERTS, SLOTS = 3, 5, 7, 11
 ROLES = RolesConfig(
-    report_factors=(0.5, 0.8, 1.0, 1.5, 4.0), value_factors=(0.7, 1.0, 1.3), margins=(0.0, 0.25, 1)
+    report_factors=(0.5, 0.8, 1.0, 1.5, 4.0), value_factors=(0.7, 1, 1.3, 2), margins=(0, 0.25, 1)
 )
 CONFIG = WorldConfig(
     num_users=USERS,
@@ -55,7 +57,7 @@ def made(mechanism: str, seed: int = 0) -> World:
 
 def anything(world: World, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw choices of edge devices and platforms, those that keep included."""
-    return rng.integers(6, size=(WORLDS, world.num_experts)), rng.integers(10, size=WORLDS)
+    return rng.integers(6, size=(WORLDS, world.num_experts)), rng.integers(13, size=WORLDS)
 
 
 @pytest.mark.parametrize("aim", ["welfare", "users", "profit"])
@@ -162,8 +164,71 @@ def test_after_a_clearing_that_fails_the_last_margin_stands_as_the_last_prices_d
     np.testing.assert_allclose(on_top, expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.xfail(strict=True, reason="a failed clearing's record has the margin not yet in force")
 def test_the_books_of_a_clearing_say_the_margin_that_users_paid(any_actions: Actions) -> None:
     for clearing in failed_once(any_actions)[1]:
         paid = clearing.payment.sum(axis=1)
         np.testing.assert_allclose(clearing.charge, paid * (1 + clearing.margin), rtol=1e-9)
+
+
+def test_a_user_alone_expects_what_a_margin_leaves_it() -> None:
+    world = World(replace(CONFIG, num_users=1), 40, 0, mechanisms.make("posted_price"))
+    charged = 0.0
+    while not world.done:
+        expected, mask = world.slot.known_gain(), world.slot.mask[..., :-1]
+        actions = np.where(mask, expected, -np.inf).argmax(axis=-1)
+        margin = world.slot.offer.margin
+        assert (margin == (1.0 if world.slot.index >= 3 else 0.0)).all()
+        *_, result = world.step(actions, None, np.full(40, 5))
+        own = np.take_along_axis(expected, actions[..., None], axis=-1)[..., 0]
+        served = result.transferred
+        np.testing.assert_allclose(result.gain[served], own[served], rtol=1e-4, atol=1e-4)
+        charged += (result.charge * margin[:, None]).sum()
+    assert charged > 1
+
+
+def test_each_side_sees_its_own_costs_and_choices_prices_demand_and_the_interval(
+    any_actions: Actions,
+) -> None:
+    world, rng = made("budgeted_price"), np.random.default_rng(7)
+    gain, balance, since = np.zeros(WORLDS), np.zeros(WORLDS), 1
+    while not world.done:
+        offer, pool, asked = world.slot.offer, world.pool, world.market.asked.points
+        levers, slot = world.market.levers, world.slot.index
+        told = levers.report_factor * (pool.unit_cost + pool.cost_slope / 2)
+        common = {
+            "decides": float(slot in (2, 5, 8, 10)),
+            "episode_left": 1 - slot / SLOTS,
+            "mean_price": offer.unit_price.mean(axis=1, keepdims=True) / 3.8,
+            "mean_demand": asked.mean(axis=1, keepdims=True) / initial_demand(CONFIG),
+        }
+        of_edge_device = common | {
+            "unit_cost": pool.unit_cost / 3.8,
+            "cost_slope": pool.cost_slope / 3.8,
+            "unit_price": offer.unit_price / 3.8,
+            "effort": offer.effort,
+            "demand": asked / initial_demand(CONFIG),
+            "report_factor": levers.report_factor,
+        }
+        of_platform = common | {
+            "told_cost": told.mean(axis=1, keepdims=True) / 3.8,
+            "participation": (offer.effort > 0).mean(axis=1, keepdims=True),
+            "user_gain": gain[:, None] / since / USERS / 3.8,
+            "balance": balance[:, None] / since / USERS / 3.8,
+            "value_factor": levers.value_factor[:, None],
+            "margin": levers.margin[:, None],
+        }
+        for features, seen, expected in (
+            (EDGE_DEVICE_FEATURES, world.edge_device_observation, of_edge_device),
+            (PLATFORM_FEATURES, world.platform_observation, of_platform),
+        ):
+            for place, feature in enumerate(features):
+                if feature.name in expected:
+                    own = np.clip(expected[feature.name], feature.low, feature.high)
+                    own = np.broadcast_to(own, seen.shape[:2])
+                    np.testing.assert_allclose(seen[..., place], own, rtol=1e-5, atol=1e-7)
+            assert not set(expected) - {feature.name for feature in features}
+        *_, result = world.step(any_actions(world, rng), *anything(world, rng))
+        if slot % 3 == 0:
+            gain, balance, since = np.zeros(WORLDS), np.zeros(WORLDS), 0
+        gain, since = gain + result.gain.sum(axis=1), since + 1
+        balance = balance + result.platform_balance
