@@ -1,16 +1,16 @@
-"""The environment under a name that RLlib knows, for scripts of RLlib's own without our command.
+"""The environments under names that RLlib knows, for scripts of RLlib's own without our command.
 
 Nothing here imports Ray before `register_envs` is called.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import ValidationError
 
 import mechanisms
-from envs import WorldConfig, edge_experts_v0
+from envs import WorldConfig, edge_experts_v0, edge_market_v0
 from envs.section import GONE_KEY
 from marl_moe.errors import unknown_key
 from marl_moe.extras import check_training
@@ -18,16 +18,17 @@ from marl_moe.extras import check_training
 if TYPE_CHECKING:
     from marl_moe.rllib.stock_env import ParallelAdapter
 
-EDGE_EXPERTS = "edge_experts_v0"
+EDGE_EXPERTS, EDGE_MARKET = "edge_experts_v0", "edge_market_v0"
 OWN_KEYS = ("mechanism", "seed")  # beside those of WorldConfig
 
 
 def register_envs() -> None:
-    """Register the environment for RLlib and Ray Tune, as `edge_experts_v0`.
+    """Register the environments for RLlib and Ray Tune, as `edge_experts_v0`, `edge_market_v0`.
 
     Call it in the script that builds or tunes the algorithm; Ray hands the registration on to
     every process. `PPOConfig().environment("edge_experts_v0", env_config={...})` then makes it with
-    `make_edge_experts`, which says what `env_config` may hold. Calling it again changes nothing.
+    `make_edge_experts`, which says what `env_config` may hold; `edge_market_v0` takes the same.
+    Calling it again changes nothing.
 
     Raises:
         MissingExtraError: RLlib is not installed.
@@ -36,6 +37,7 @@ def register_envs() -> None:
     from ray.tune.registry import register_env
 
     register_env(EDGE_EXPERTS, make_edge_experts)
+    register_env(EDGE_MARKET, make_edge_market)
 
 
 def make_edge_experts(env_config: Mapping[str, Any]) -> "ParallelAdapter":
@@ -55,13 +57,27 @@ def make_edge_experts(env_config: Mapping[str, Any]) -> "ParallelAdapter":
     Raises:
         ValueError: an unknown key, with the nearest that exists, or a value that cannot be.
     """
+    return _made(edge_experts_v0.parallel_env, env_config)
+
+
+def make_edge_market(env_config: Mapping[str, Any]) -> "ParallelAdapter":
+    """Make one world with the agents `user_i`, `edge_j` and `platform` (`envs.edge_market_v0`).
+
+    As `make_edge_experts`; the mechanism is `posted_price` if left out.
+    """
+    return _made(edge_market_v0.parallel_env, env_config)
+
+
+def _made(
+    make_parallel: Callable[..., edge_experts_v0.parallel_env], env_config: Mapping[str, Any]
+) -> "ParallelAdapter":
     from marl_moe.rllib.stock_env import ParallelAdapter
 
     world = {key: value for key, value in env_config.items() if key not in OWN_KEYS}
     seed = env_config.get("seed", 0)
     if type(seed) is not int or seed < 0:
         raise ValueError(f"env_config.seed: should be an integer of at least 0, got {seed!r}")
-    parallel = edge_experts_v0.parallel_env(_world(world), _mechanism(env_config.get("mechanism")))
+    parallel = make_parallel(_world(world), _mechanism(env_config.get("mechanism")))
     runner = getattr(env_config, "worker_index", None) or 0  # RLlib's dictionary has its index
     return ParallelAdapter(parallel, seed_key=(seed, runner))
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pandas as pd
 
 import mechanisms
-from envs.roles.levers import EDGE_DEVICES, PLATFORM, USERS
+from envs.roles.levers import ROLES
 from marl_moe.errors import SpecError, unknown_key
 from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.run.compared_policies import compared_policy, named
@@ -71,7 +71,12 @@ class TrainingJob(Job):
     def amounts(self) -> Mapping[str, int]:
         """See `Job`."""
         episodes = len(policy_names(self.spec)) * self.spec.evaluation.episodes
-        return {"epochs of training": self.steps, "episodes of evaluation": episodes}
+        amounts = {"epochs of training": self.steps}
+        if self.spec.evaluation.best_response_epochs:
+            alone = self.spec.evaluation.best_response_epochs * len(self._roles)
+            amounts["epochs of best responses"] = alone
+            episodes += 2 * self.spec.evaluation.episodes * len(self._roles)
+        return amounts | {"episodes of evaluation": episodes}
 
     @cached_property
     def played(self) -> ExperimentSpec:
@@ -101,11 +106,8 @@ class TrainingJob(Job):
     def _exploitability(self, progress: Progress) -> pd.DataFrame:
         """Train an agent of each role alone in turn, and measure what it gains."""
         assert self.spec.algorithm is not None
-        roles = [USERS]
-        if not mechanisms.is_free(self._mechanism()):
-            roles += [EDGE_DEVICES, PLATFORM]
         frames, policy = [], self.policy(self.spec.algorithm.name)
-        for role in roles:
+        for role in self._roles:
             progress.on_policy(self.seed, f"best response of {role}")
             response = best_response(self.played, self.seed, role, self.checkpoint, progress)
             episodes = self.spec.evaluation.episodes
@@ -113,6 +115,11 @@ class TrainingJob(Job):
             arguments = policy, self.sides, env, self._mechanism, self.seed, episodes
             frames.append(exploitability(role, response, *arguments))
         return pd.concat(frames, ignore_index=True)
+
+    @property
+    def _roles(self) -> tuple[str, ...]:
+        """The roles that can gain anything by what they choose."""
+        return ROLES[:1] if mechanisms.is_free(self._mechanism()) else ROLES
 
     def _mechanism(self) -> mechanisms.Mechanism:
         return mechanisms.make(**self.spec.mechanism.parameters())
