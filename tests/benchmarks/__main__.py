@@ -23,6 +23,7 @@ import memory
 import pandas as pd
 import quality_report
 import report
+import role_speed
 import scale
 import tuning
 import typer
@@ -139,6 +140,14 @@ def channel_(out: Out = RESULTS) -> None:
     """Measure a slot under each channel process; not part of `all`."""
     with _progress() as told:
         rows = channel_speed.measure(told=told)
+    _report(out, rows)
+
+
+@app.command("roles")
+def roles_(out: Out = RESULTS) -> None:
+    """Measure training of three roles beside that of users alone; not part of `all`."""
+    with _progress() as told:
+        rows = role_speed.measure(told=told)
     _report(out, rows)
 
 

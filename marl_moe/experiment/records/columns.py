@@ -82,7 +82,8 @@ TRAINING = POINT | {
     "gain": (pa.float64(), "mean gain of the epoch, exploring policy, credits per slot and user"),
     "share_of_equilibrium": (
         pa.float64(),
-        "gain over nash's in 32 worlds apart; NaN unless nash is to be evaluated",
+        "gain over nash's in 32 worlds apart; NaN unless nash is to be evaluated, or where edge "
+        "devices or the platform learn",
     ),
     "utility": (pa.float64(), "mean utility of the requests completed in the epoch, credits"),
     "qos": (pa.float64(), "mean points delivered per slot and user"),

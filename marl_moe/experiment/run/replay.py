@@ -68,7 +68,14 @@ def film_run(run: RunFolder, names: Sequence[str], path: Path) -> list[Path]:
     for policy, file in zip(policies, files, strict=True):
         mechanism = mechanisms.make(**job.spec.mechanism.parameters())
         try:
-            record_video(policy, job.played.evaluated_env(), mechanism, job.seed, file)
+            record_video(
+                policy,
+                job.played.evaluated_env(),
+                mechanism,
+                job.seed,
+                file,
+                sides=job.sides_of(policy),
+            )
         except ValueError as error:
             raise SpecError(f"video: {error}") from None
     return files

@@ -207,6 +207,10 @@ class TrainingJob(Job):
         except OSError as error:
             raise SpecError(f"edge devices or platform not trained yet: {error}") from None
 
+    def sides_of(self, policy: Policy) -> Sides:
+        """Return the sides that a policy plays among: those it brings, or as they were trained."""
+        return getattr(policy, "sides", None) or self.sides()
+
     def evaluate(
         self, policies: Sequence[Policy], episodes: int, progress: Progress | None = None
     ) -> Tables:
@@ -226,7 +230,7 @@ class TrainingJob(Job):
                     episodes,
                     self.spec.evaluation.market_episodes,
                     self.spec.metrics,
-                    getattr(policy, "sides", None) or self.sides(),
+                    self.sides_of(policy),
                 )
             )
         tables = {}

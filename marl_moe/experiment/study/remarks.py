@@ -50,7 +50,8 @@ def remarks(
         for entry in spec.evaluation.policies
         if isinstance(entry, PolicyOfRoles)
     }  # among other sides of the market, and so in other worlds
-    evaluation = evaluation[~evaluation["policy"].isin(elsewhere)]
+    if elsewhere:
+        evaluation = evaluation[~evaluation["policy"].isin(elsewhere)]
     if len(evaluation):
         lines += of_evaluation(evaluation, learned, specs[0].metrics)
         if learned & set(evaluation["policy"]):

@@ -16,6 +16,7 @@ from matplotlib.colors import to_rgb, to_rgba_array
 from envs import World, WorldConfig
 from envs.render import WorldRenderer, style
 from marl_moe.policies.base import Policy, acted
+from marl_moe.policies.sides import NOBODY, Sides
 from marl_moe.seeds import evaluation_seed
 from marl_moe.whole_file import whole_file
 from mechanisms import Mechanism
@@ -25,7 +26,13 @@ SHADES = 15
 
 
 def record_video(
-    policy: Policy, config: WorldConfig, mechanism: Mechanism, seed: int, path: Path, fps: int = 4
+    policy: Policy,
+    config: WorldConfig,
+    mechanism: Mechanism,
+    seed: int,
+    path: Path,
+    fps: int = 4,
+    sides: Sides = NOBODY,
 ) -> None:
     """Play one episode and write it as an animation of one frame a slot, whole or not at all.
 
@@ -42,6 +49,7 @@ def record_video(
             decides.
         fps: frames (slots) a second. A GIF counts time in hundredths of a second and is rounded to
             them.
+        sides: who plays edge devices and the platform.
 
     Raises:
         ValueError: the suffix cannot be written on this machine, or fps lies outside 0..50 (the
@@ -67,14 +75,14 @@ def record_video(
     renderer = WorldRenderer(world.slot, title=policy.name)
     # ffmpeg reads the format from the suffix.
     with whole_file(path, suffix=path.suffix) as partial:
-        write(renderer, _slots(policy, world, renderer), partial, fps)
+        write(renderer, _slots(policy, world, renderer, sides), partial, fps)
 
 
-def _slots(policy: Policy, world: World, renderer: WorldRenderer) -> Iterator[None]:
+def _slots(policy: Policy, world: World, renderer: WorldRenderer, sides: Sides) -> Iterator[None]:
     """Play the episode; after each slot the renderer shows it."""
     while not world.done:
         actions = acted(policy, world.slot)
-        _, _, result = world.step(actions)
+        _, _, result = world.step(actions, **sides.choices(world))
         renderer.show(actions, result, world.slot)
         yield
 

@@ -114,7 +114,8 @@ def _train_on(
 
     assert spec.algorithm is not None
     equilibrium = np.nan
-    if spec.evaluation.entry(Nash.name) is not None:
+    alone = not spec.algorithm.roles.learning  # else prices are others than an equilibrium's
+    if alone and spec.evaluation.entry(Nash.name) is not None:
         equilibrium = equilibrium_gain(
             spec.env, mechanisms.make(**spec.mechanism.parameters()), seed
         )

@@ -118,6 +118,29 @@ def test_stock_ppo_learns_in_it_by_name_and_repeats() -> None:
 
 
 @pytest.mark.usefixtures("ray_started")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning:gymnasium.*")
+def test_stock_ppo_learns_a_policy_for_each_role_of_the_market() -> None:
+    register_envs()
+    roles = ("user", "edge", "platform")
+    algorithm = (
+        ppo(mechanism="posted_price", market={"interval": 2})
+        .environment("edge_market_v0")
+        .multi_agent(
+            policies=set(roles), policy_mapping_fn=lambda agent, episode, **_: agent.split("_")[0]
+        )
+        .build_algo()
+    )
+    before = algorithm.get_module("platform").get_state()
+    result = algorithm.train()
+    after = algorithm.get_module("platform").get_state()
+    algorithm.stop()
+    for role in roles:
+        assert np.isfinite(result["learners"][role]["total_loss"])
+    assert any((before[name] != after[name]).any() for name in before)
+
+
+@pytest.mark.usefixtures("ray_started")
 # Tune imports RLlib's DreamerV3, which makes an environment of its own.
 @pytest.mark.filterwarnings("ignore::UserWarning:gymnasium.*")
 def test_ray_tune_finds_it_by_the_same_name(tmp_path: Path) -> None:
