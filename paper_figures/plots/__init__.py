@@ -15,3 +15,6 @@ import paper_figures.plots.price_paths
 import paper_figures.plots.budgets
 import paper_figures.plots.manipulation
 import paper_figures.plots.sensitivity
+import paper_figures.plots.two_sided
+import paper_figures.plots.reports
+import paper_figures.plots.exploitability

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from .two_sided_tables import two_sided_tables
+
 LEVELS = {
     "local": 43.5,
     "sac": 42.5,
@@ -309,6 +311,12 @@ def make_audits() -> Callable[..., Tables]:
         return add_settings({"audit": pd.DataFrame(audit)})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_two_sided() -> Callable[..., Tables]:
+    """A sweep over mechanisms and who learns beside the users."""
+    return built_once(two_sided_tables)
 
 
 # Sweep point -> agent steps and seconds of an epoch, and the share of the equilibrium's gain it

@@ -8,6 +8,7 @@ OF_SWEEPS = {"contention", "price_of_anarchy", "sensitivity", "upgrade", "fairne
 OF_USERS = OF_SWEEPS - {"upgrade"}  # of a sweep over the number of users
 OF_MARKETS = {"pricing", "price_response", "price_paths", "budgets"}
 OF_AUDITS = {"manipulation"}
+OF_SIDES = {"two_sided", "reports", "exploitability"}
 
 
 def with_budgets(tables: Tables) -> Tables:

@@ -14,6 +14,7 @@ from paper_figures.figures import FORMATS
 from .figures_by_kind import (
     OF_AUDITS,
     OF_MARKETS,
+    OF_SIDES,
     OF_SWEEPS,
     OF_TRAINING,
     OF_USERS,
@@ -36,6 +37,7 @@ WIDTHS = dict.fromkeys(
             "upgrade",
             "fairness",
         ),
+        *OF_SIDES,
     ),
     7.16,
 )
@@ -59,6 +61,8 @@ def folder_of(name: str, folder: Path) -> Path:
         return folder / name
     if name in OF_AUDITS:
         return folder / "audits"
+    if name in OF_SIDES:
+        return folder / "two_sided"
     return folder / (
         "contention" if name in OF_SWEEPS else "pricing" if name in OF_MARKETS else "case_study"
     )
@@ -81,15 +85,17 @@ def runs(
     make_contention: Callable[..., Tables],
     make_pricing: Callable[..., Tables],
     make_audits: Callable[..., Tables],
+    make_two_sided: Callable[..., Tables],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """A run at one point, sweeps over users, mechanisms and budgets, and audits: all figures."""
+    """A run at one point, sweeps of all kinds, and audits: all figures."""
     folder = tmp_path_factory.mktemp("runs")
     for name, make in {
         "case_study": make_tables,
         "contention": make_contention,
         "pricing": make_pricing,
         "audits": make_audits,
+        "two_sided": make_two_sided,
     }.items():
         write(make(), folder / name)
     write(with_budgets(make_pricing()), folder / "budgets")
@@ -113,13 +119,13 @@ def test_every_figure_is_written_as_pdf_and_png(written: list[Path]) -> None:
 
 
 def test_a_run_without_a_sweep_or_a_market_refuses_their_figures_alone(run_folder: Path) -> None:
-    assert set(render(run_folder)[1]) == OF_SWEEPS | OF_MARKETS | OF_AUDITS
+    assert set(render(run_folder)[1]) == OF_SWEEPS | OF_MARKETS | OF_AUDITS | OF_SIDES
 
 
 def test_a_sweep_over_users_has_its_figures_and_those_of_any_evaluation(runs: Path) -> None:
     drawn, refused, failed = render(runs / "contention")
     assert set(drawn) == OF_USERS | {"policies", "reliability"}
-    assert set(refused) == OF_TRAINING | OF_MARKETS | OF_AUDITS | {"upgrade"}
+    assert set(refused) == OF_TRAINING | OF_MARKETS | OF_AUDITS | OF_SIDES | {"upgrade"}
     assert failed == {}
 
 
@@ -148,7 +154,8 @@ def test_the_same_tables_give_the_same_bytes(
 ) -> None:
     """Of one figure of each kind of run; no file tells the time."""
     kinds = ("reward_curves", "policies", "contention", "pricing", "manipulation", "budgets")
-    assert len({folder_of(name, runs) for name in kinds}) == 5
+    kinds += ("reports",)
+    assert len({folder_of(name, runs) for name in kinds}) == 6
     first = {path.name: path.read_bytes() for path in written}
     for name in kinds:
         for again in files(folder_of(name, runs), [name], tmp_path):
@@ -162,7 +169,7 @@ def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(
     folder = write({"evaluation": tables["evaluation"]}, tmp_path)
     drawn, refused, _ = render(folder)
     assert set(drawn) == {"policies", "reliability"}
-    assert set(refused) == OF_TRAINING | OF_SWEEPS | OF_MARKETS | OF_AUDITS
+    assert set(refused) == OF_TRAINING | OF_SWEEPS | OF_MARKETS | OF_AUDITS | OF_SIDES
     assert "no table 'training'" in refused["reward_curves"]
 
 

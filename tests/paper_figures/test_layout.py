@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from paper_figures import FIGURES, looks, render
 from paper_figures.style import policy_style
 
-from .figures_by_kind import CHANGED, OF_AUDITS, OF_MARKETS, OF_SWEEPS, Tables
+from .figures_by_kind import CHANGED, OF_AUDITS, OF_MARKETS, OF_SIDES, OF_SWEEPS, Tables
 
 
 @pytest.mark.parametrize("name", ["reward_curves", "final_rewards", "price_of_anarchy"])
@@ -56,7 +56,7 @@ def colours_by_policy(ax: Axes) -> dict[str, str]:
 
 def test_a_policy_has_the_same_colour_in_every_figure(tables: Tables, contention: Tables) -> None:
     for name, kind in FIGURES.items():
-        if name in OF_MARKETS | OF_AUDITS | {"price_of_anarchy", "sample_efficiency"}:
+        if name in OF_MARKETS | OF_AUDITS | OF_SIDES | {"price_of_anarchy", "sample_efficiency"}:
             continue  # of some policies alone
         shown = CHANGED.get(name, dict)(contention if name in OF_SWEEPS else tables)
         colours = colours_by_policy(kind.plot(shown).get_figure(root=True).axes[0])
@@ -73,6 +73,7 @@ def test_no_text_overlaps_another_or_leaves_the_page(
     contention: Tables,
     pricing_tables: Tables,
     make_audits: Callable[..., Tables],
+    make_two_sided: Callable[..., Tables],
     with_settings: Callable[[Tables], Tables],
     name: str,
     sweep: bool,
@@ -83,6 +84,8 @@ def test_no_text_overlaps_another_or_leaves_the_page(
         tables = pricing_tables
     elif name in OF_AUDITS:
         tables = make_audits()
+    elif name in OF_SIDES:
+        tables = make_two_sided()
     elif not sweep:
         tables["training"]["point"] = "algorithm=" + tables["training"]["algorithm"]
         tables = with_settings(tables)
@@ -123,6 +126,7 @@ def test_one_seed_is_drawn_without_an_interval_and_the_legend_says_so(
     make_contention: Callable[..., Tables],
     make_pricing: Callable[..., Tables],
     make_audits: Callable[..., Tables],
+    make_two_sided: Callable[..., Tables],
     name: str,
 ) -> None:
     make: Callable[..., Tables] = partial(make_tables, episodes=8)
@@ -132,6 +136,8 @@ def test_one_seed_is_drawn_without_an_interval_and_the_legend_says_so(
         make = partial(make_pricing, episodes=8)
     elif name in OF_AUDITS:
         make = make_audits
+    elif name in OF_SIDES:
+        make = make_two_sided
     texts: dict[int, list[str]] = {}
     for seeds in (1, 2):
         tables = make(seeds=seeds)
