@@ -13,7 +13,10 @@ from paper_figures import settings
 Tables = Mapping[str, pd.DataFrame]
 LEARNED = ("sac", "rllib_sac", "ppo", "dqn")  # learned policies, which a figure may emphasise
 # What a run needs to leave a table, where it may leave none.
-LEFT_BY = {"training": ", which what learns leaves (algorithm: {name: sac})"}
+LEFT_BY = {
+    "training": ", which what learns leaves (algorithm: {name: sac})",
+    "exploitability": ", which evaluation.best_response_epochs leaves",
+}
 
 
 class CannotDraw(ValueError):  # noqa: N818 - reads as what it says: `except CannotDraw as reason`

@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from envs import World
 from envs.roles.levers import EDGE_DEVICES, PLATFORM
+from envs.roles.view import RoleView
 from mechanisms.strategic.play import draw_factors
 
 TRUTHFUL, FIXED, SAC, HEDGE = "truthful", "fixed", "sac", "hedge"
@@ -54,7 +54,7 @@ class Sides:
     edge_devices: RolePolicy | None = None
     platform: RolePolicy | None = None
 
-    def choices(self, world: World) -> dict[str, NDArray[np.int64]]:
+    def choices(self, world: RoleView) -> dict[str, NDArray[np.int64]]:
         """Return what they choose in the slot, as `World.step` takes it: nothing where none is due.
 
         A side without a policy keeps what was chosen.
@@ -72,6 +72,6 @@ class Sides:
 NOBODY = Sides()
 
 
-def seen_by(role: str, world: World) -> NDArray[np.float32]:
+def seen_by(role: str, world: RoleView) -> NDArray[np.float32]:
     """Return the observations of a side, (N, A, D)."""
     return world.edge_device_observation if role == EDGE_DEVICES else world.platform_observation

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from envs import World
 from envs.arrays import Float
 from envs.roles.levers import EDGE_DEVICES, PLATFORM, USERS
+from envs.roles.view import RoleView
 from marl_moe.policies.learned import load_policy
 from marl_moe.policies.learned_sides import SIDES, load_sides
 from marl_moe.policies.sides import NOBODY, seen_by
@@ -42,7 +42,7 @@ class Deviation:
         rng: draws agents and their actions.
     """
 
-    def __init__(self, keys: DeviationKeys, world: World, rng: np.random.Generator) -> None:
+    def __init__(self, keys: DeviationKeys, world: RoleView, rng: np.random.Generator) -> None:
         self.role = keys.role
         folder = Path(keys.folder)
         self._users = load_policy(folder, "users")
@@ -52,18 +52,18 @@ class Deviation:
         self._rng = rng
         self.begin(world)
 
-    def begin(self, world: World) -> None:
+    def begin(self, world: RoleView) -> None:
         """Draw the agents of an episode."""
         self.agent = self._rng.integers(num_agents(self.role, world), size=world.num_worlds)
 
-    def act(self, world: World, module: Any) -> NDArray[np.int64]:
+    def act(self, world: RoleView, module: Any) -> NDArray[np.int64]:
         """Return the actions of the users, (N, U)."""
         action = np.array(self._users.act(world.slot))
         if self.role == USERS:
             self._deviate(action, world.slot.observation, module)
         return action
 
-    def choose(self, world: World, module: Any) -> dict[str, NDArray[np.int64]]:
+    def choose(self, world: RoleView, module: Any) -> dict[str, NDArray[np.int64]]:
         """Return what the other sides choose, as `World.step` takes it."""
         chosen = self._sides.choices(world)
         if not world.decides or self.role == USERS:
@@ -90,7 +90,7 @@ class Deviation:
         action[np.arange(len(action)), self.agent] = scores.argmax(axis=-1)
 
 
-def num_agents(role: str, world: World) -> int:
+def num_agents(role: str, world: RoleView) -> int:
     """Return the number of agents of a role in a world."""
     return {USERS: world.num_users, EDGE_DEVICES: world.num_experts, PLATFORM: 1}[role]
 
@@ -100,7 +100,7 @@ class DeviatingSides(RunnerSides):
 
     deviation: Deviation
 
-    def choose(self, world: World, modules: Any) -> dict[str, NDArray[np.int64]]:
+    def choose(self, world: RoleView, modules: Any) -> dict[str, NDArray[np.int64]]:
         """See `RunnerSides`."""
         role, self._now = self.deviation.role, {}
         module = modules[DEVIATOR].unwrapped() if role == USERS else modules[role].unwrapped()

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from envs import World
 from envs.arrays import Float
 from envs.roles import features
 from envs.roles.config import RolesConfig
 from envs.roles.levers import EDGE_DEVICES, PLATFORM, Levers, num_choices
+from envs.roles.view import RoleView
 from marl_moe.policies.sides import HEDGE, OTHER_SIDES, SAC, seen_by
 from marl_moe.rllib.transitions import Decisions
 from mechanisms.auditing.clearings import Clearings
@@ -39,7 +39,9 @@ class RunnerSides:
         rng: draws choices.
     """
 
-    def __init__(self, learners: Mapping[str, str], world: World, rng: np.random.Generator) -> None:
+    def __init__(
+        self, learners: Mapping[str, str], world: RoleView, rng: np.random.Generator
+    ) -> None:
         self.learning = [role for role in OTHER_SIDES if learners.get(role) == SAC]
         self._rng = rng
         self._parts: dict[str, list[Decisions]] = {role: [] for role in self.learning}
@@ -54,7 +56,7 @@ class RunnerSides:
         self._drawn: NDArray[np.int64] | None = None
         self._sums = dict.fromkeys(("intervals", *ROLE_MEANS), 0.0)
 
-    def choose(self, world: World, modules: Mapping[str, Any]) -> dict[str, NDArray[np.int64]]:
+    def choose(self, world: RoleView, modules: Mapping[str, Any]) -> dict[str, NDArray[np.int64]]:
         """Return what the sides choose in the slot, as `World.step` takes it.
 
         Args:
@@ -75,7 +77,7 @@ class RunnerSides:
             chosen[EDGE_DEVICES] = self._drawn
         return chosen
 
-    def add(self, world: World) -> None:
+    def add(self, world: RoleView) -> None:
         """Take note of the slot just played."""
         if world.closed_clearing is not None:
             self._reward(world)
@@ -117,7 +119,7 @@ class RunnerSides:
         scores = logits + self._rng.gumbel(size=logits.shape)
         return np.asarray(scores.argmax(axis=-1).reshape(num_worlds, num_agents), np.int64)
 
-    def _reward(self, world: World) -> None:
+    def _reward(self, world: RoleView) -> None:
         """Reward the decisions of the interval that just ended."""
         rewards, clearing = world.role_rewards, world.closed_clearing
         assert clearing is not None
@@ -148,7 +150,7 @@ class RunnerSides:
         """Return the rewards of the agents that learn, of all of a role (N, A)."""
         return rewards
 
-    def _hedge(self, world: World, drawn: NDArray[np.int64]) -> None:
+    def _hedge(self, world: RoleView, drawn: NDArray[np.int64]) -> None:
         assert self.hedge is not None
         tried = alternatives(
             self._clearings,

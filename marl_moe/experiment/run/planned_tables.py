@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from marl_moe.experiment.records.columns import TABLES
+from marl_moe.experiment.records.columns import SIDES, TABLES
 from marl_moe.experiment.records.study_columns import PLAY
 from marl_moe.experiment.run.planning import jobs_of
 from marl_moe.experiment.run.training_job import policy_names
@@ -49,6 +49,11 @@ def _rows(table: str, spec: ExperimentSpec) -> Iterator[dict[str, Any]]:
         for column, policies in _OF_POLICIES.items()
         if column in values and not set(policies) & set(policy_names(spec))
     }
+    if spec.algorithm is None or not spec.algorithm.roles.learning:
+        nobody: dict[str, float] = dict.fromkeys(SIDES, float("nan"))
+        if table != "training":
+            nobody |= {"report_factor": 1.0, "value_factor": 1.0, "margin": 0.0}
+        values |= {column: value for column, value in nobody.items() if column in values}
     if table == "audit" and spec.audit.play is None:
         values |= dict.fromkeys(PLAY, float("nan"))
     if "mechanism" in values:
