@@ -1,6 +1,7 @@
 """Edge devices and the platform on an env runner: they choose, hedge, and leave decisions."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -152,9 +153,10 @@ class RunnerSides:
 
     def _hedge(self, world: RoleView, drawn: NDArray[np.int64]) -> None:
         assert self.hedge is not None
+        cleared, levers = world.market.cleared, world.market.levers
         tried = alternatives(
             self._clearings,
-            world.market.cleared,
+            replace(cleared, value=cleared.value * levers.value_factor[:, None]),
             drawn,
             self._factors,
             deviators=DEVIATORS if world.mechanism.allocates else None,
