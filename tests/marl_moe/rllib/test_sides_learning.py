@@ -8,12 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from envs import ExpertConfig, MarketConfig, RequestConfig, RolesConfig, WorldConfig
+import mechanisms
+from envs import (
+    ExpertConfig,
+    MarketConfig,
+    QualityConfig,
+    RequestConfig,
+    RolesConfig,
+    World,
+    WorldConfig,
+)
 from marl_moe.experiment.training.engines import ENGINES
 from marl_moe.experiment.training.rows import training_row
 from marl_moe.rllib.algorithm import WorldSac
 from marl_moe.rllib.callbacks import logged
 from marl_moe.rllib.config import Side
+from marl_moe.rllib.runner_sides import RunnerSides
 
 from .learned_numbers import learner_state, same
 
@@ -209,3 +219,55 @@ def test_a_platform_learns_the_margin_that_its_aim_asks_for(
     margins = [row_of(algorithm, epoch)["margin"] for epoch in range(1, 16)]
     assert 0 < margins[0] < 2
     assert np.mean(margins[-5:]) == pytest.approx(margin, abs=0.2)
+
+
+def hedged(world: World, platform: int | None = None) -> np.ndarray:
+    """Return the mixes of devices that hedge for 20 episodes, the platform choosing the same."""
+    rng = np.random.default_rng(0)
+    sides = RunnerSides({"edge_devices": "hedge"}, world, rng)
+    for _ in range(20):
+        while not world.done:
+            chosen = sides.choose(world, {})
+            if chosen and platform is not None:
+                chosen["platform"] = np.full(world.num_worlds, platform)
+            world.step(world.slot.mask.argmax(axis=-1), **chosen)
+            sides.add(world)
+        world.reset()
+    assert sides.hedge is not None
+    return sides.hedge.mix
+
+
+@pytest.mark.parametrize(("platform", "best"), [(0, 3.0), (1, 3.7), (2, 4.5)])
+def test_one_seller_that_hedges_follows_what_the_platform_holds_a_point_to_be_worth(
+    platform: int, best: float
+) -> None:
+    """With kappa = slope = 1 that is the last factor below 3.8 credits times the value factor."""
+    grid = tuple(np.linspace(1.0, 6.0, 51).round(10).tolist())
+    world = replace(
+        WORLD,
+        num_experts=1,
+        requests=RequestConfig(
+            num_topics=1, num_transferred=1, words=(200.0, 200.0), compute_need=(1.0, 1.0)
+        ),
+        experts=ExpertConfig(
+            unit_cost=1.0,
+            cost_slope=1.0,
+            own_competence=(1.0, 1.0),
+            mean_competence=1.0,
+            words_per_second=None,
+        ),
+        quality=QualityConfig(deadline_s=1e6),
+        market=MarketConfig(interval=1),
+        roles=RolesConfig(report_factors=grid, value_factors=(0.8, 1.0, 1.2), margins=(0.0,)),
+    )
+    (mix,) = hedged(World(world, 1, 0, mechanisms.make("posted_price")), platform)
+    assert grid[mix.argmax()] == best
+
+
+def test_a_budget_is_the_same_to_devices_that_hedge_whoever_sets_it() -> None:
+    """Of the mechanism itself, or of the market: worlds are the same, so mixes are."""
+    income = replace(WORLD, market=replace(WORLD.market, budget_per_user=0.5 / 3))
+    by_market = hedged(World(income, 2, 0, mechanisms.make("budgeted_price")))
+    by_mechanism = hedged(World(WORLD, 2, 0, mechanisms.make("budgeted_price", budget=0.5)))
+    np.testing.assert_allclose(by_mechanism, by_market, rtol=1e-6, atol=1e-9)
+    assert (by_market[:, 1] < 0.99).any()  # they left the truth

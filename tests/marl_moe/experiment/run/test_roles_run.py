@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,16 +140,28 @@ def test_clearings_are_decided_by_choices_of_the_grids_after_the_first(folder: P
         pd.testing.assert_series_equal(mean.sort_index(), evaluated.sort_index())
 
 
-def test_an_entry_of_roles_is_played_among_the_sides_that_it_names(folder: Path) -> None:
-    market = table(folder, "market").set_index("policy")
-    for policy in ("greedy alone", "sac alone"):
-        rows = market.loc[policy]
-        assert (rows["report_factor"] == 1).all()
-        assert (rows["value_factor"] == 1).all()
-        assert (rows["margin"] == 0).all()
-    assert (market.loc["sac, truthful", "report_factor"] == 1).all()
-    evaluation = table(folder, "evaluation").set_index("policy")
+def test_an_entry_of_roles_is_played_among_the_sides_that_it_names(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Others than were trained, of which it is known what they choose: 2, 0.8 and 0.5."""
+    shutil.copytree(folder, tmp_path / "copy")
+    path = tmp_path / "copy" / SEED_FOLDER / SIDES
+    mixes = {"edge_devices": [[0, 0, 1]] * EXPERTS, "platform": [[0, 1, 0, 0]]}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"networks": {}, "mixes": mixes}))
+    (job,) = RunFolder.read(tmp_path / "copy").training_jobs()
+    entries = {
+        **dict.fromkeys(("sac", "greedy"), (2.0, 0.8, 0.5)),
+        **dict.fromkeys(("sac alone", "greedy alone"), (1.0, 1.0, 0.0)),
+        "sac, truthful": (1.0, 0.8, 0.5),
+    }
+    tables = job.evaluate([job.policy(name) for name in entries], EPISODES)
+    market = tables["market"].query("slot > 0").set_index("policy")
+    for name, expected in entries.items():
+        chosen = market.loc[name, ["report_factor", "value_factor", "margin"]].drop_duplicates()
+        assert chosen.to_numpy().tolist() == [list(expected)]
+    evaluation = tables["evaluation"].set_index("policy")
     assert (evaluation.loc["greedy alone", "platform_balance"].abs() < 1e-12).all()
+    assert (evaluation.loc["greedy", "platform_balance"] > 0).all()
 
 
 def test_the_evaluation_plays_the_policies_and_sides_that_were_saved(folder: Path) -> None:
@@ -202,7 +215,8 @@ def test_while_one_agent_learns_alone_all_others_play_what_was_saved(
                 mine[row, agent] = theirs[row, agent] = -1
             np.testing.assert_array_equal(played[name].ravel(), others.ravel())
         out = step(action, **chosen)
-        rewards.append(out[1][row, agent] if role == "users" else None)
+        earned = {"users": out[1], "edge_devices": out[2].payment - out[2].edge_cost}
+        rewards.append(earned.get(role, out[1])[row, agent])
         drawn.append(agent)
         return out
 
@@ -218,7 +232,11 @@ def test_while_one_agent_learns_alone_all_others_play_what_was_saved(
         assert all(fragment.decisions == {} for fragment in fragments)
     else:
         assert {name for fragment in fragments for name in fragment.decisions} == {role}
-        assert sum(len(fragment.decisions.get(role, ())) for fragment in fragments) == 3 * 3 * 2
+        parts = [fragment.decisions[role].reward for fragment in fragments if fragment.decisions]
+        found = np.concatenate(parts).reshape(3, 3, world.num_worlds)
+        if role == "edge_devices":  # of the slots 3 to 5, 6 to 8, and 9
+            sums = np.add.reduceat(np.reshape(rewards, (3, 10, -1)), [3, 6, 9], axis=1)
+            np.testing.assert_allclose(found, sums, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("edge_devices", ["hedge", "truthful"])
@@ -240,6 +258,14 @@ def test_edge_devices_that_hedge_are_saved_as_their_mixes_and_others_not_at_all(
         told = json.loads((folder / SEED_FOLDER / SIDES).read_text())
         assert np.shape(told["mixes"]["edge_devices"]) == (EXPERTS, 3)
         np.testing.assert_allclose(np.sum(told["mixes"]["edge_devices"], axis=1), 1)
+        return
+    config = algorithm_config(spec_of(folder), 7, ("edge_devices", str(folder / SEED_FOLDER)))
+    runner = config.env_runner_cls(config=config, worker_index=1)
+    while not runner.world.decides:
+        runner.world.step(runner.world.slot.mask.argmax(axis=-1))
+    chosen = runner.sides.choose(runner.world, runner.module)["edge_devices"]
+    chosen[[0, 1], runner.deviation.agent] = 1
+    assert (chosen == 1).all()  # all but who deviates report their costs
 
 
 @pytest.mark.faults

@@ -96,11 +96,6 @@ def test_sides_are_learned_beside_sac_alone(name: str) -> None:
             "pays",
         ),
         (
-            {"platform": "sac"},
-            {"mechanism": {"name": "none"}},
-            "algorithm.roles.platform: nothing is decided under mechanism none",
-        ),
-        (
             {"edge_devices": "hedge"},
             {"algorithm": {"env_runners": {"num_env_runners": 1}}},
             "algorithm: roles.edge_devices: hedge learns in one process; leave "
@@ -149,6 +144,16 @@ def test_sides_are_learned_beside_sac_alone(name: str) -> None:
             {"platform": "sac"},
             {"evaluation": {"env": {"roles": {"margins": [0.0, 1.0]}}}},
             "evaluation.env.roles: what roles learned among are those of env",
+        ),
+        (
+            {"platform": "sac"},
+            {"algorithm": {"pretraining": {"env": {"roles": {"margins": [0.0, 1.0]}}}}},
+            "algorithm.pretraining.env.roles",
+        ),
+        (
+            {},
+            {"evaluation": RESPONSES | {"env": {"roles": {"margins": [0.0, 1.0]}}}},
+            "evaluation.env.roles",
         ),
         (
             {},
@@ -232,18 +237,14 @@ def test_a_mistake_in_who_plays_each_role_is_named(entry: Yaml, told: str) -> No
     assert told in refusal(BOTH, evaluation=entries(entry))
 
 
-def test_users_who_learn_are_unknown_where_nothing_is_learned() -> None:
+def test_names_of_users_are_those_of_the_experiment_and_entries_are_named_apart() -> None:
     entry = {"users": "sac", "edge_devices": "truthful"}
     assert "evaluation.policies: users: unknown 'sac'" in refusal(
         None, algorithm=None, evaluation=entries(entry)
     )
     parse(None, algorithm=None, evaluation=entries(entry | {"users": "greedy"}))
-
-
-def test_two_entries_of_one_name_are_refused() -> None:
-    same = {"users": "sac", "platform": "fixed"}
-    told = refusal(BOTH, evaluation=entries(same, same))
-    assert "another policy is named 'sac, fixed' too; give each a name by 'as'" in told
+    told = refusal(BOTH, evaluation=entries(entry, entry))
+    assert "another policy is named 'sac, truthful' too; give each a name by 'as'" in told
 
 
 def test_who_plays_each_role_is_written_down_as_it_is_read_again() -> None:
