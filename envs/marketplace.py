@@ -172,6 +172,11 @@ class Marketplace:
         return market if reports is None else replace(market, **reports._asdict())
 
     @property
+    def clears(self) -> Mechanism:
+        """The mechanism as markets are cleared by it: without a budget of its own (`account`)."""
+        return self._clears
+
+    @property
     def cleared(self) -> Market:
         """The last market cleared, at true costs and values."""
         return self._cleared

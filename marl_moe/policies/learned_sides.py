@@ -100,8 +100,8 @@ def load_sides(folder: Path, roles: RolesConfig, rng: np.random.Generator) -> Si
         raise RecordError(
             f"{path}: learned among the choices {choices}, and env.roles has {_choices(roles)}"
         )
-    weights = read_weights(folder / SIDES_WEIGHTS) if told["networks"] else {}
     try:
+        weights = read_weights(folder / SIDES_WEIGHTS) if told["networks"] else {}
         return Sides(*(_side(role, told, weights, roles, rng) for role in OTHER_SIDES))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise RecordError(f"{path}: not what {SIDES_WEIGHTS} holds ({error})") from None
@@ -117,8 +117,9 @@ def _side(
     choices = num_choices(roles, role)
     if role in told["mixes"]:
         mix = np.array(told["mixes"][role], dtype=float)
-        if mix.ndim != 2 or mix.shape[1] != choices or not np.allclose(mix.sum(axis=1), 1):
-            raise ValueError(f"{role}: a mix of shape {mix.shape}")
+        is_mix = mix.ndim == 2 and mix.shape[1] == choices and len(mix) > 0
+        if not (is_mix and (mix >= 0).all() and np.allclose(mix.sum(axis=1), 1)):
+            raise ValueError(f"{role}: not a mix of {choices} choices for each agent")
         return MixPolicy(mix, rng)
     if role not in told["networks"]:
         return None

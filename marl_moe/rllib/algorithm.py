@@ -1,5 +1,7 @@
 """Our SAC on RLlib: `WorldSac.get_default_config().world(...).build_algo()`, then `train()`."""
 
+from collections.abc import Sequence
+from itertools import chain
 from math import ceil
 from typing import Any
 
@@ -87,10 +89,8 @@ class WorldSac(SAC):
             agent_steps = self._env_steps() * world["num_users"]
             if agent_steps < self.config.num_steps_sampled_before_learning_starts:
                 continue
-            for role, transitions in collected.items():
-                updates = self._due(role, transitions)
-                if updates:
-                    self._update(role, updates)
+            due = {role: self._due(role, count) for role, count in collected.items()}
+            self._send_out([self._update(role, due[role]) for role in due if due[role]])
         if missing == due:
             raise TrainingError(
                 "no env runner sent anything for a whole episode; if they are slow, raise "
@@ -271,8 +271,12 @@ class WorldSac(SAC):
             for module_id, columns in drawn.items()
         }
 
-    def _update(self, role: str, updates: int) -> None:
-        """Draw the batches of several updates at once, learn from each, send the weights out."""
+    def _update(self, role: str, updates: int) -> list[str]:
+        """Draw the batches of several updates at once and learn from each.
+
+        Returns:
+            The modules that learned.
+        """
         size = self.config.total_train_batch_size
         batches = self._batches(role, updates * size)
         results = self.learner_group.update(
@@ -284,10 +288,14 @@ class WorldSac(SAC):
         self.metrics.aggregate(results, key=LEARNER_RESULTS)
         counted = NUM_UPDATES_LIFETIME if role == USERS else (NUM_SIDE_UPDATES_LIFETIME, role)
         self.metrics.log_value(counted, updates, reduce="lifetime_sum")
-        if not self._shares_module:
+        return list(batches)
+
+    def _send_out(self, modules: Sequence[Sequence[str]]) -> None:
+        """Send weights out by one call: of several at once RLlib drops all but the first."""
+        if modules and not self._shares_module:
             self.env_runner_group.sync_weights(
                 from_worker_or_learner_group=self.learner_group,
-                policies=list(batches),
+                policies=list(chain.from_iterable(modules)),
                 inference_only=True,
             )
 

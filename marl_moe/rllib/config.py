@@ -198,7 +198,8 @@ class WorldSacConfig(SACConfig):
         for role in self.sides:
             of_side = RoleNetworkConfig.of(config.roles, role)
             specs[role] = RLModuleSpec(module_class=SideSacModule, model_config=of_side.as_dict())
-        self.multi_agent(policies=set(specs), policy_mapping_fn=_no_mapping)
+        # A list: modules draw their first weights in its order, and a process has its own of sets.
+        self.multi_agent(policies=list(specs), policy_mapping_fn=_no_mapping)
         return self.rl_module(rl_module_spec=MultiRLModuleSpec(rl_module_specs=specs))
 
     def validate(self) -> None:

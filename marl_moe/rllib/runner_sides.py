@@ -53,7 +53,7 @@ class RunnerSides:
         if learners.get(EDGE_DEVICES) == HEDGE:
             self._factors = np.array(world.config.roles.report_factors)
             self.hedge = Hedge(world.num_experts, prior_of(self._factors))
-            self._clearings = Clearings(world.mechanism)
+            self._clearings = Clearings(world.market.clears)
         self._drawn: NDArray[np.int64] | None = None
         self._sums = dict.fromkeys(("intervals", *ROLE_MEANS), 0.0)
 

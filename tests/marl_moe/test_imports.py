@@ -8,10 +8,12 @@ REPOSITORY = Path(__file__).parents[2]
 LEARNING = {
     "marl_moe.experiment.training.events",
     "marl_moe.policies.learned",
+    "marl_moe.policies.learned_sides",
     "marl_moe.policies.masks",
     "marl_moe.policies.network_checks",
     "marl_moe.policies.networks",
     "marl_moe.policies.prior",
+    "marl_moe.policies.role_networks",
     "marl_moe.policies.weights",
 }
 PROMPTS = "marl_moe.text."  # of whose modules most are about the gate, a network

@@ -162,7 +162,7 @@ class ExperimentSpec(Section):
             raise ValueError("kind: market_study has no algorithm; leave that section out")
         check_named_apart(self.evaluation.policies, algorithm.learned)
         algorithm.module_users(self.env.num_users)
-        self._check_roles(algorithm.roles.learning)
+        self._check_roles(algorithm)
         if self.evaluation.best_response_epochs and not algorithm.has_best_responses:
             raise ValueError(
                 "evaluation.best_response_epochs: is of algorithm sac with policies: shared, got "
@@ -201,22 +201,26 @@ class ExperimentSpec(Section):
                         f"evaluation.policies: users: {unknown_key(entry.users, known)}"
                     ) from None
 
-    def _check_roles(self, learning: list[str]) -> None:
-        if not learning:
-            return
-        if mechanisms.is_free(mechanisms.make(**self.mechanism.parameters())):
+    def _check_roles(self, algorithm: AlgorithmSpec) -> None:
+        learning = algorithm.roles.learning
+        if learning and mechanisms.is_free(mechanisms.make(**self.mechanism.parameters())):
             raise ValueError(
                 f"algorithm.roles.{learning[0]}: nothing is decided under mechanism "
                 f"{self.mechanism.name}; name one that pays"
             )
-        for section, env in (("env", self.env), ("evaluation.env", self.evaluated_env())):
+        if not learning and not self.evaluation.best_response_epochs:
+            return
+        worlds = {"env": self.env, "evaluation.env": self.evaluated_env()}
+        if algorithm.pretraining is not None:
+            worlds["algorithm.pretraining.env"] = self.pretrained_env()
+        for section, env in worlds.items():
             if EDGE_DEVICES in learning and env.experts.cost_report != "truthful":
                 raise ValueError(
                     f"{section}.experts.cost_report: should be truthful where edge devices learn "
                     f"what to report (algorithm.roles), got {env.experts.cost_report}"
                 )
             if replace(env.roles, platform_reward=self.env.roles.platform_reward) != self.env.roles:
-                raise ValueError("evaluation.env.roles: what roles learned among are those of env")
+                raise ValueError(f"{section}.roles: what roles learn among are the choices of env")
 
     def _check_seen(self, what: str, trained: WorldConfig, here: WorldConfig) -> None:
         """Raise ValueError unless worlds have the columns of observations that are trained on."""

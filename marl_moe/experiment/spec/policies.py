@@ -71,6 +71,19 @@ class Entry(BaseModel):
         raise NotImplementedError
 
 
+def only_known(entry: type[Entry], given: Any) -> Any:
+    """Return what is given of an entry that has no keys but its own.
+
+    Raises:
+        ValueError: another key.
+    """
+    valid = [field.alias or name for name, field in entry.model_fields.items()]
+    for key in given if isinstance(given, dict) else ():
+        if key not in valid:
+            raise ValueError(f"{unknown_key(key, valid)} (unknown key)")
+    return given
+
+
 class RegisteredPolicy(Entry):
     """A policy that is registered, `{name: two_choices, theta: 0.3}`; further keys are its own."""
 
@@ -141,11 +154,7 @@ class PolicyOfRun(Entry):
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, given: Any) -> Any:
-        valid = [field.alias or name for name, field in cls.model_fields.items()]
-        for key in given if isinstance(given, dict) else ():
-            if key not in valid:
-                raise ValueError(f"{unknown_key(key, valid)} (unknown key)")
-        return given
+        return only_known(cls, given)
 
     @classmethod
     def default_name(cls, given: dict[str, Any]) -> str:
@@ -223,6 +232,11 @@ class PolicyOfRoles(Entry):
     platform: Literal["learned", "fixed"] = Field(
         "learned", description="As it was trained, or deciding by market.value without a margin"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, given: Any) -> Any:
+        return only_known(cls, given)
 
     @classmethod
     def default_name(cls, given: dict[str, Any]) -> str:

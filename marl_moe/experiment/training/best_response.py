@@ -44,6 +44,7 @@ def best_response(
     assert spec.algorithm is not None
     start_ray(spec.cluster)
     config = algorithm_config(spec, deviation_seed(seed, ROLES.index(role)), (role, str(folder)))
+    config.training(num_steps_sampled_before_learning_starts=0)  # what it begins with has learned
     algorithm = config.build_algo()
     module_id = DEVIATOR if role == USERS else role
     try:

@@ -143,7 +143,7 @@ def test_sides_are_learned_beside_sac_alone(name: str) -> None:
         (
             {"platform": "sac"},
             {"evaluation": {"env": {"roles": {"margins": [0.0, 1.0]}}}},
-            "evaluation.env.roles: what roles learned among are those of env",
+            "evaluation.env.roles: what roles learn among are the choices of env",
         ),
         (
             {"platform": "sac"},
