@@ -6,7 +6,7 @@ finite); 2 a mistake in what was asked for; 130 interrupted, and `marl-moe resum
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -205,7 +205,7 @@ def evaluate(
 ) -> None:
     """Play policies again in the worlds of a run, learned ones as kept; print the table."""
     from marl_moe.experiment.run.folder import RunFolder
-    from marl_moe.experiment.run.replay import check_new, evaluate_run, film_run, write_rows
+    from marl_moe.experiment.run.replay import check_rows_file, evaluate_run, film_run, write_rows
     from marl_moe.terminal.results import print_results
 
     if video is not None:
@@ -214,7 +214,7 @@ def evaluate(
                 complain(f"{option}: --video films one episode in place of a table", 2)
     try:
         if out_file is not None:
-            check_new(out_file)
+            check_rows_file(out_file)
         run = RunFolder.read(run_folder, trust=trust)
         if video is not None:
             for file in film_run(run, policy or [], video):
@@ -264,47 +264,6 @@ def figures(
         all_drawn &= draw_figures(folder, None, to)
     if not all_drawn:
         raise typer.Exit(1)
-
-
-@app.command(
-    epilog="Example: `marl-moe export results/contention --format csv --out contention.csv`",
-)
-def export(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
-    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],
-    format_: Annotated[
-        Literal["marl-eval", "csv"],
-        typer.Option(
-            "--format",
-            help="marl-eval: JSON for InstaDeep's marl-eval; csv: means with their intervals.",
-        ),
-    ] = "marl-eval",
-    trust: Trust = False,
-) -> None:
-    """Write the results of a run for marl-eval, or as a table of means with 95 % intervals."""
-    from marl_moe.experiment.run.folder import read_experiment
-    from marl_moe.whole_file import write_text
-    from paper_figures import load_tables
-    from paper_figures.export import marl_eval
-    from paper_figures.means import means
-    from paper_figures.statistics import interval_label
-
-    note = ""
-    try:
-        spec = read_experiment(run_folder, trust=trust)
-        tables = load_tables(run_folder)
-        if format_ == "csv":
-            table = means(tables, spec.metrics)
-            note = interval_label(table)
-            results = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-        else:
-            results = json.dumps(marl_eval(tables, spec.name, spec.metrics), allow_nan=False) + "\n"
-        write_text(out_file, results)
-    except (FileNotFoundError, ValueError) as error:
-        complain(error, 2)
-    except OSError as error:
-        complain(error, 1)
-    say(f"exported {out_file}", *([note] if note else []))
 
 
 @app.command("list", epilog="Example: `marl-moe list`")

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from marl_moe.errors import SpecError
+
 PARTIAL = ".partial"
 
 
@@ -40,6 +42,18 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, whole or not at all."""
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def check_new(path: Path) -> None:
+    """Check that a file can be made that nothing is lost by.
+
+    Raises:
+        SpecError: it exists, or its folder does not.
+    """
+    if path.exists():
+        raise SpecError(f"--out {path}: exists; remove it, or name another file")
+    if not path.parent.is_dir():
+        raise SpecError(f"--out {path}: there is no folder {path.parent}")
 
 
 def remove_partials(folder: Path) -> None:

@@ -4,32 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from paper_figures.headings import HEADINGS
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import Tables, require
 
-METRICS = (  # columns of "evaluation", in its units
-    "gain",
-    "utility",
-    "share_of_equilibrium",
-    "share_of_optimum",
-    "welfare",
-    "worst_gain",
-    "jain",
-    "qos",
-    "delay_s",
-    "energy_j",
-    "charge",
-    "unit_price",
-    "edge_utility",
-    "platform_balance",
-    "transferred",
-    "rejected",
-    "declined",
-    "walked_away",
-    "refused",
-    "converged",
-    "regret",
-)
+METRICS = tuple(HEADINGS)  # columns of "evaluation", in its units
 COLUMNS = (
     "point",
     "settings",

@@ -5,7 +5,7 @@ own meet. All functions take the column `settings` or its texts; `point` is only
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +100,27 @@ def axes(settings: pd.Series) -> list[Axis]:
     if not found:
         raise CannotDraw("table 'evaluation' has one sweep point; this figure needs a sweep")
     return sorted(found, key=lambda axis: (len(axis.values), axis.numbers is not None))
+
+
+def in_order(settings: Iterable[str]) -> list[str]:
+    """Return the settings of sweep points in the order of their values, key by key.
+
+    Numbers rise; other values come behind them, as they came, and points without the key last.
+    """
+    points = {text: apart(read(text)) for text in settings}
+    keys = dict.fromkeys(key for point in points.values() for key in point)
+    came = {
+        key: list(dict.fromkeys(identity(point[key]) for point in points.values() if key in point))
+        for key in keys
+    }
+
+    def place(key: str, point: Settings) -> tuple[int, float]:
+        if key not in point:
+            return 2, 0
+        value = point[key]
+        return (0, value) if is_number(value) else (1, came[key].index(identity(value)))
+
+    return sorted(points, key=lambda text: [place(key, points[text]) for key in keys])
 
 
 def with_axes(table: pd.DataFrame, varying: list[Axis]) -> pd.DataFrame:

@@ -47,7 +47,8 @@ class MaskedSacLearner(SACTorchLearner):
     def build(self) -> None:
         """Set the thread count, then build as RLlib does."""
         torch.set_num_threads(self.config.torch_threads)
-        self._last: dict[str, dict[str, Tensor]] = {}  # metrics of the last minibatch, by module
+        # Of the last minibatch, by the modules that it trained: metrics.
+        self._last: dict[str, dict[str, Tensor]] = {}
         super().build()
 
     def configure_optimizers_for_module(
@@ -115,6 +116,7 @@ class MaskedSacLearner(SACTorchLearner):
         Raises:
             NotFiniteError: a loss is not finite.
         """
+        self._last = {}
         losses: dict[str, Tensor] = super().compute_losses(fwd_out=fwd_out, batch=batch)
         check_loss(torch.stack(list(losses.values())).sum(), self, batch, self._last)
         return losses
@@ -123,12 +125,11 @@ class MaskedSacLearner(SACTorchLearner):
         self, loss_per_module: dict[str, Tensor], **kwargs: Any
     ) -> dict[Any, Tensor]:
         """Compute the gradients by one backward pass over the losses of all modules trained."""
-        self._trained = tuple(loss_per_module)
         for optimizer in self._optimizer_parameters:
             optimizer.zero_grad(set_to_none=True)
         torch.stack(list(loss_per_module.values())).sum().backward()
         if self.distributed:
-            temperatures = [self.curr_log_alpha[module_id] for module_id in sorted(self._trained)]
+            temperatures = [self.curr_log_alpha[module_id] for module_id in sorted(self._last)]
             slopes = torch.cat([log_alpha.grad for log_alpha in temperatures])
             torch.distributed.all_reduce(slopes)  # their sum
             means = slopes / self.config.num_learners
@@ -143,7 +144,7 @@ class MaskedSacLearner(SACTorchLearner):
         for optimizer in self._optimizer_parameters:
             optimizer.step()  # those without a gradient stay as they are
         with torch.no_grad():
-            for module_id in self._trained:
+            for module_id in self._last:
                 for main, target in self.module[module_id].unwrapped().get_target_network_pairs():
                     torch._foreach_lerp_(
                         list(target.parameters()), list(main.parameters()), self.config.tau
@@ -154,8 +155,8 @@ class MaskedSacLearner(SACTorchLearner):
 
         RLlib's SAC moves the targets here; ours moves them with each minibatch.
         """
-        for module_id in self._trained:
-            self.metrics.log_dict(self._last[module_id], key=module_id, window=1)
+        for module_id, metrics in self._last.items():
+            self.metrics.log_dict(metrics, key=module_id, window=1)
         Learner.after_gradient_based_update(self, timesteps=timesteps)
 
     def get_state(

@@ -1,18 +1,18 @@
 """The table printed at the end of a run: policies, with means and 95 % intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from marl_moe.errors import SpecError, unknown_key
+from marl_moe.metrics import named
 from marl_moe.terminal.tables import Column, FittedTable
+from paper_figures.headings import HEADINGS, Heading
 from paper_figures.statistics import interval_label, interval_text, mean_heading, mean_interval
 
 COLUMNS = {
-    "utility": "utility a request, credits",
-    "gain": "gain a slot and user, credits",
-    "welfare": "welfare a slot and user, credits",
-    "share_of_equilibrium": "of equilibrium",
-    "share_of_optimum": "of optimum",
+    name: HEADINGS[name].text
+    for name in ("utility", "gain", "welfare", "share_of_equilibrium", "share_of_optimum")
 }
 
 
@@ -32,9 +32,7 @@ def summary_table(
         columns: those to show where they have a value, with their headings.
     """
     by = ["point", "policy"]
-    metrics = [metric for metric in columns if evaluation[metric].notna().any()]
-    if "welfare" in metrics and not evaluation["charge"].any():
-        metrics.remove("welfare")  # nobody pays: what free edge devices bear is theirs
+    metrics = with_values(evaluation, columns)
     order = "utility" if evaluation["utility"].notna().any() else "gain"
     intervals = {
         metric: mean_interval(evaluation, metric, by).set_index(by)
@@ -63,6 +61,45 @@ def summary_table(
     return table
 
 
+def with_values(evaluation: pd.DataFrame, metrics: Iterable[str]) -> list[str]:
+    """Return the metrics that have a value, the welfare only where anybody pays.
+
+    Args:
+        evaluation: rows of `evaluation.parquet`.
+        metrics: columns of it.
+    """
+    found = [metric for metric in metrics if _has_value(evaluation, metric)]
+    if "welfare" in found and not evaluation["charge"].any():
+        found.remove("welfare")  # nobody pays: what free edge devices bear is theirs
+    return found
+
+
+def chosen_metrics(
+    names: Sequence[str], own: Sequence[str], evaluation: pd.DataFrame, others: Iterable[str]
+) -> dict[str, Heading]:
+    """Return the metrics of the option `--metrics`, with their headings.
+
+    Args:
+        names: what was given: names, several with commas between them; none: those of `others`
+            that have a value.
+        own: metrics of the experiment, which are registered.
+        evaluation: rows of `evaluation.parquet`.
+        others: metrics where none is given.
+
+    Raises:
+        SpecError: one does not exist, or has no value here.
+    """
+    known = HEADINGS | {metric.name: Heading(metric.name, metric.unit) for metric in named(own)}
+    wanted = [name.strip() for given in names for name in given.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise SpecError(f"--metrics: {unknown_key(name, known)}")
+        if not _has_value(evaluation, name):
+            raise SpecError(f"--metrics: {name} has no value here")
+    chosen = dict.fromkeys(wanted) or with_values(evaluation, others)
+    return {name: known[name] for name in chosen}
+
+
 def lost_line(training: pd.DataFrame) -> str | None:
     """Return in words the slots that env runners did not send, None where nothing was lost."""
     lost = training["lost_slots"].sum()
@@ -78,3 +115,7 @@ def lost_line(training: pd.DataFrame) -> str | None:
 
 def interval_cell(row: pd.Series) -> str:
     return interval_text(row["mean"], row["low"], row["high"])
+
+
+def _has_value(evaluation: pd.DataFrame, metric: str) -> bool:
+    return metric in evaluation and bool(evaluation[metric].notna().any())

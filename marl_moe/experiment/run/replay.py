@@ -14,7 +14,7 @@ from marl_moe.experiment.run.folder import RunFolder
 from marl_moe.experiment.run.training_job import policy_names
 from marl_moe.experiment.spec.labels import folder_of
 from marl_moe.experiment.study.video import record_video
-from marl_moe.whole_file import whole_file
+from marl_moe.whole_file import check_new, whole_file
 
 CSV = ".csv"
 SUFFIXES = (CSV, ".parquet")  # of files of rows
@@ -81,7 +81,7 @@ def film_run(run: RunFolder, names: Sequence[str], path: Path) -> list[Path]:
     return files
 
 
-def check_new(path: Path) -> None:
+def check_rows_file(path: Path) -> None:
     """Check that rows can be written to a file, before they are computed.
 
     Raises:
@@ -89,10 +89,7 @@ def check_new(path: Path) -> None:
     """
     if path.suffix not in SUFFIXES:
         raise SpecError(f"--out {path}: should end in {' or '.join(SUFFIXES)}")
-    if path.exists():
-        raise SpecError(f"--out {path}: exists; remove it, or name another file")
-    if not path.parent.is_dir():
-        raise SpecError(f"--out {path}: there is no folder {path.parent}")
+    check_new(path)
 
 
 def write_rows(evaluation: pd.DataFrame, metrics: Sequence[str], path: Path) -> None:
@@ -101,7 +98,7 @@ def write_rows(evaluation: pd.DataFrame, metrics: Sequence[str], path: Path) -> 
     Args:
         evaluation: the rows.
         metrics: metrics of the experiment, a column each.
-        path: a file that `check_new` allows.
+        path: a file that `check_rows_file` allows.
 
     Raises:
         OSError: it cannot be written.

@@ -270,6 +270,9 @@ def test_what_a_platform_keeps_is_told_with_the_episode_it_was_kept_in() -> None
         status="optimal",
         solve_seconds=0.1,
         market=market,
+        report_factor=np.ones((2, 3)),
+        value_factor=np.ones(2),
+        margin=np.zeros(2),
         **cells,
     )
     rows = evaluation._expert_rows(Anything(), np.array([10, 11]), clearing).set_index(

@@ -1,0 +1,120 @@
+"""A table of policies by metrics at each sweep point, with the best of each column marked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+
+from paper_figures.headings import LESS_IS_BETTER, MORE_IS_BETTER, Heading
+from paper_figures.statistics import interval_label, mean_interval
+from paper_figures.sweeps import in_order
+from paper_figures.tables import Tables, require, require_numbers
+
+YARDSTICKS = ("nash", "optimum", "local")  # others are measured by them; they are never the best
+
+
+class Cell(NamedTuple):
+    """A mean with its interval.
+
+    Attributes:
+        mean: NaN without a value.
+        low: end of the interval; NaN without one.
+        high: the other end.
+        is_best: whether it is the best of its column and point, or not told from that.
+    """
+
+    mean: float
+    low: float
+    high: float
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class PolicyTable:
+    """Means with intervals of policies, at each sweep point.
+
+    Attributes:
+        headings: of the columns.
+        points: by the label of a sweep point, a row of cells for each policy, that of the best
+            mean in the first column first; one label that is empty without a sweep.
+        intervals: what the intervals are over, an `interval_label`.
+        episodes: fewest and most of a policy, seed and point.
+    """
+
+    headings: tuple[Heading, ...]
+    points: Mapping[str, Mapping[str, Sequence[Cell]]]
+    intervals: str
+    episodes: tuple[int, int]
+
+    @property
+    def marks(self) -> bool:
+        """Whether any cell is marked as best."""
+        rows = [row for policies in self.points.values() for row in policies.values()]
+        return any(cell.is_best for row in rows for cell in row)
+
+
+def policy_table(tables: Tables, metrics: Mapping[str, Heading]) -> PolicyTable:
+    """Return the table of some metrics of a run.
+
+    Means and intervals are those of the figures (`statistics.mean_interval`). The best of a column
+    is the policy of the best mean, and each whose difference to it, paired by seed, has an interval
+    that contains 0. `YARDSTICKS` are never among them, and a metric of which neither more nor less
+    is better has none.
+
+    Args:
+        tables: of a run, "evaluation" among them.
+        metrics: columns of that, with their headings.
+
+    Raises:
+        CannotDraw: the table is missing, empty, or lacks a column or its numbers.
+    """
+    columns = ("seed", "point", "policy", *metrics)
+    evaluation = require(tables, "evaluation", columns)
+    require_numbers(evaluation, "evaluation", list(metrics))
+    by = ["settings", "policy"]
+    intervals = {name: mean_interval(evaluation, name, by).set_index(by) for name in metrics}
+    points: dict[str, dict[str, list[Cell]]] = {}
+    for settings in in_order(evaluation["settings"].unique()):
+        here = evaluation[evaluation["settings"] == settings]
+        best = {name: _best(here, name) for name in metrics}
+        points[str(here["point"].iloc[0])] = {
+            policy: [_cell(intervals[name].loc[(settings, policy)], best[name]) for name in metrics]
+            for policy in _ordered(intervals, settings)
+        }
+    episodes = evaluation.groupby(["settings", "policy", "seed"]).size()
+    return PolicyTable(
+        tuple(metrics.values()),
+        points,
+        interval_label(pd.concat(intervals.values())),
+        (int(episodes.min()), int(episodes.max())),
+    )
+
+
+def _ordered(intervals: Mapping[str, pd.DataFrame], settings: str) -> list[str]:
+    """Return the policies of a sweep point, that of the best mean in the first column first."""
+    first, table = next(iter(intervals.items()))
+    means = table.loc[settings, "mean"]
+    rising = first in LESS_IS_BETTER
+    return list(means.sort_values(ascending=rising, kind="stable").index)
+
+
+def _cell(interval: pd.Series, best: set[str]) -> Cell:
+    _, policy = interval.name  # type: ignore[misc]  # a key of the index
+    return Cell(interval["mean"], interval["low"], interval["high"], policy in best)
+
+
+def _best(rows: pd.DataFrame, metric: str) -> set[str]:
+    """Return the policies of a sweep point that are best in a metric, or not told from that one."""
+    if metric not in MORE_IS_BETTER | LESS_IS_BETTER:
+        return set()
+    candidates = rows[~rows["policy"].isin(YARDSTICKS)].dropna(subset=[metric])
+    if candidates.empty:
+        return set()
+    of_seeds = candidates.groupby(["policy", "seed"])[metric].mean().unstack("seed")
+    means = of_seeds.mean(axis=1)
+    best = means.idxmin() if metric in LESS_IS_BETTER else means.idxmax()
+    differences = (of_seeds - of_seeds.loc[best]).stack().rename("difference").reset_index()
+    found = mean_interval(differences, "difference").set_index("policy")
+    alike = (found["low"] <= 0) & (found["high"] >= 0) | found["mean"].eq(0)
+    return {str(best), *found.index[alike]}
