@@ -23,6 +23,11 @@ def num_choices(config: RolesConfig, role: str) -> int:
     return len(config.value_factors) * len(config.margins)
 
 
+def num_agents(role: str, num_users: int, num_experts: int) -> int:
+    """Return how many agents of a role a world has."""
+    return {USERS: num_users, EDGE_DEVICES: num_experts, PLATFORM: 1}[role]
+
+
 def mask(config: RolesConfig, role: str, decides: bool) -> Bool:
     """Return the action mask of an agent of a role, (K + 1,): choices before a clearing, else none.
 

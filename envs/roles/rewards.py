@@ -34,13 +34,23 @@ def rewards_of(
     """
     if closed is None:
         return Rewards(np.zeros((num_worlds, num_experts)), np.zeros(num_worlds))
-    earned, gained = closed.edge_utility, closed.user_gain.sum(axis=-1)
-    total = {
-        "welfare": gained + earned.sum(axis=-1) + closed.balance,
-        "users": gained,
-        "profit": closed.balance,
-    }[aim]
+    earned = closed.edge_utility
+    aimed = aimed_at(aim, closed.user_gain, earned, closed.balance)
     newcomers = num_experts - earned.shape[-1]
     if newcomers:
         earned = np.pad(earned, ((0, 0), (0, newcomers)))
-    return Rewards(earned, total / closed.user_gain.shape[-1])
+    return Rewards(earned, aimed)
+
+
+def aimed_at(aim: PlatformReward, gain: Float, earned: Float, balance: Float) -> Float:
+    """Return what the platform aims at, (N,) credits a user.
+
+    Args:
+        aim: `roles.platform_reward`.
+        gain: (N, U) of the users, after charges.
+        earned: (N, E) payments less true costs.
+        balance: (N,) charges less payments.
+    """
+    gained = gain.sum(axis=-1)
+    total = {"welfare": gained + earned.sum(axis=-1) + balance, "users": gained, "profit": balance}
+    return np.asarray(total[aim] / gain.shape[-1])

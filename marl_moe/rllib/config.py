@@ -40,7 +40,7 @@ class Side(NamedTuple):
     """
 
     learner: str
-    training_intensity: float = 8.0
+    training_intensity: float
 
 
 class WorldSacConfig(SACConfig):
@@ -176,8 +176,8 @@ class WorldSacConfig(SACConfig):
         sides = dict(sides or {})
         if deviation is not None:
             module_users = {DEVIATOR: [0]} if deviation.role == USERS else {}
-            own = sides.get(deviation.role, Side(SAC))._replace(learner=SAC)
-            sides = {} if deviation.role == USERS else {deviation.role: own}
+            own = {role: side for role, side in sides.items() if role == deviation.role}
+            sides = {role: side._replace(learner=SAC) for role, side in own.items()}
             self.env_runners(env_runner_cls=DeviationRunner)
         self.environment(
             env=None,

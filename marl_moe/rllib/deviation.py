@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from envs.arrays import Float
-from envs.roles.levers import EDGE_DEVICES, PLATFORM, USERS
+from envs.roles.levers import EDGE_DEVICES, PLATFORM, USERS, num_agents
 from envs.roles.view import RoleView
 from marl_moe.policies.learned import load_policy
 from marl_moe.policies.learned_sides import SIDES, load_sides
@@ -54,7 +54,8 @@ class Deviation:
 
     def begin(self, world: RoleView) -> None:
         """Draw the agents of an episode."""
-        self.agent = self._rng.integers(num_agents(self.role, world), size=world.num_worlds)
+        agents = num_agents(self.role, world.num_users, world.num_experts)
+        self.agent = self._rng.integers(agents, size=world.num_worlds)
 
     def act(self, world: RoleView, module: Any) -> NDArray[np.int64]:
         """Return the actions of the users, (N, U)."""
@@ -68,7 +69,8 @@ class Deviation:
         chosen = self._sides.choices(world)
         if not world.decides or self.role == USERS:
             return chosen
-        shape = world.num_worlds, num_agents(self.role, world)
+        agents = num_agents(self.role, world.num_users, world.num_experts)
+        shape = world.num_worlds, agents
         keep = np.full(shape, -1)
         action = chosen[self.role].reshape(shape) if self.role in chosen else keep
         seen = seen_by(self.role, world)
@@ -88,11 +90,6 @@ class Deviation:
             logits = module.logits(torch.from_numpy(np.ascontiguousarray(self.own(seen)[:, 0])))
         scores = logits.numpy() + self._rng.gumbel(size=tuple(logits.shape))
         action[np.arange(len(action)), self.agent] = scores.argmax(axis=-1)
-
-
-def num_agents(role: str, world: RoleView) -> int:
-    """Return the number of agents of a role in a world."""
-    return {USERS: world.num_users, EDGE_DEVICES: world.num_experts, PLATFORM: 1}[role]
 
 
 class DeviatingSides(RunnerSides):

@@ -125,7 +125,6 @@ class RunnerSides:
         rewards, clearing = world.role_rewards, world.closed_clearing
         assert clearing is not None
         earned = {EDGE_DEVICES: rewards.edge_devices, PLATFORM: rewards.platform[:, None]}
-        ends = world.done and world.terminates
         for role, (seen, action) in self._pending.items():
             following, _ = self._now[role]
             size = seen.shape[-1]
@@ -135,7 +134,7 @@ class RunnerSides:
                     action.reshape(-1),
                     self._earned(role, earned[role]).reshape(-1).astype(np.float32),
                     following.reshape(-1, size),
-                    np.full(action.size, ends),
+                    np.full(action.size, world.done),  # nothing that is decided now counts later
                 )
             )
         self._pending = {}

@@ -27,7 +27,7 @@ class Decisions:
         action: (T,) the choice.
         reward: (T,) of the interval that it decided.
         following: (T, D) observation of the next decision, or of the last slot of the episode.
-        ends: (T,) whether the episode terminated there, so that no value follows.
+        ends: (T,) whether the episode ended there, so that no value follows.
     """
 
     observation: NDArray[np.float32]

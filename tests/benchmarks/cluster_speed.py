@@ -22,6 +22,7 @@ from ray import cloudpickle
 from report import Measurement, Told, say_nothing, single
 from update_speed import AT_ONCE, built
 
+from envs.roles.levers import USERS
 from marl_moe.rllib.collection import collect
 from paper_figures import style
 
@@ -134,7 +135,7 @@ def _collecting(algorithm: Any) -> Callable[[], int]:
 
 def _learning(algorithm: Any) -> Callable[[], int]:
     def work() -> int:
-        algorithm._update(AT_ONCE)
+        algorithm._send_out([algorithm._update(USERS, AT_ONCE)])
         return AT_ONCE
 
     return work

@@ -67,7 +67,7 @@ def _step(num_users: int, num_experts: int) -> Work:
 
 def _update(algorithm: Any) -> Work:
     def work() -> int:
-        algorithm._update(1)
+        algorithm._update("users", 1)
         return 1
 
     return work

@@ -21,6 +21,7 @@ from interleaved import rates, ratios, summary
 from matplotlib.figure import Figure
 from report import Measurement, Told, say_nothing, single
 
+from envs.roles.levers import USERS
 from marl_moe.experiment.training.cluster import start_ray
 from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.policies.masks import action_mask, masked_logits
@@ -167,7 +168,7 @@ def measure(
         bare = BareLoop(network, algorithm.config, algorithm.local_replay_buffer, num_users)
 
         def ours() -> int:
-            algorithm._update(AT_ONCE)
+            algorithm._update(USERS, AT_ONCE)
             return AT_ONCE
 
         measured = rates({OURS: ours, BARE: lambda: bare.update(AT_ONCE)}, repeats, seconds, told)

@@ -36,7 +36,9 @@ KINDS = {  # of an Arrow type: what each calls it
 def results(tmp_path_factory: pytest.TempPathFactory, tiny_experiment: dict[str, Any]) -> Path:
     """Return the folder of two runs of the command: one trains and evaluates, one audits."""
     folder = tmp_path_factory.mktemp("results")
-    for experiment in (tiny_experiment, yaml.safe_load(AUDITED)):
+    evaluation = tiny_experiment["evaluation"] | {"best_response_epochs": 1}
+    trained = tiny_experiment | {"evaluation": evaluation}
+    for experiment in (trained, yaml.safe_load(AUDITED)):
         source = folder / f"{experiment['name']}.yaml"
         source.write_text(yaml.safe_dump(experiment))
         with pytest.MonkeyPatch.context() as patch:

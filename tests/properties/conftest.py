@@ -41,6 +41,11 @@ MOST = {  # sizes at which 200 slots still take an instant
 LOWEST = (-1e6, -60.0, 0.0, 1e-9, 1e-3)
 HIGHEST = (1e12, 1e9, 1e6, 60.0, 1.0, 0.2 - 1e-9)
 MEASURED_TOPICS = 6
+GRIDS = {  # of what roles may choose
+    "report_factors": [[1.0], [1e-3, 1.0, 100.0]],
+    "value_factors": [[1.0], [0.01, 0.5, 1.0]],
+    "margins": [[0.0], [0.0, 0.3, 50.0]],
+}
 
 
 GEOMETRIES: list[Plain] = [
@@ -182,6 +187,8 @@ def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
         return st.none()  # see `_make_consistent`
     if name in ("user_groups", "expert_groups", "topics"):
         return st.none()  # see `_make_different`
+    if name in GRIDS:
+        return st.sampled_from([list(leaf.default), *GRIDS[name]])
     if name in ("num_users", "num_experts"):
         return st.integers(1, MOST[name])  # null is for groups, see `_make_different`
     alternatives = _alternatives(leaf.schema)

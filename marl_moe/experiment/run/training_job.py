@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pandas as pd
 
 import mechanisms
@@ -19,6 +20,7 @@ from marl_moe.experiment.run.strategic import with_mix
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.labels import folder_of
 from marl_moe.experiment.spec.policies import PolicyOfRoles, RegisteredPolicy
+from marl_moe.experiment.spec.trials import COMPARED_WITH
 from marl_moe.experiment.study.evaluation import Evaluation, evaluate, with_shares
 from marl_moe.experiment.study.exploitability import exploitability
 from marl_moe.experiment.training.best_response import best_response
@@ -237,6 +239,10 @@ class TrainingJob(Job):
         for name in Evaluation._fields:
             tables[name] = pd.concat([getattr(evaluation, name) for evaluation in evaluations])
         tables["evaluation"] = with_shares(tables["evaluation"])
+        elsewhere = {policy.name for policy in policies if getattr(policy, "sides", None)}
+        if elsewhere:  # among other sides of the market, so that shares would be of another market
+            rows = tables["evaluation"]["policy"].isin(elsewhere)
+            tables["evaluation"].loc[rows, list(COMPARED_WITH)] = np.nan
         return {name: self.identified(frame) for name, frame in tables.items()}
 
 

@@ -8,7 +8,6 @@ own; `audit` is read by `kind: market_study` alone, which has no `algorithm`.
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -37,6 +36,7 @@ from marl_moe.experiment.spec.swept_keys import check_swept, flat, is_within, se
 from marl_moe.experiment.spec.yaml_loader import written_yaml
 from marl_moe.policies import POLICIES
 from marl_moe.policies.columns import columns_of, difference
+from marl_moe.policies.sides import HEDGE
 from mechanisms.base import check_complete
 from mechanisms.errors import described
 
@@ -203,7 +203,10 @@ class ExperimentSpec(Section):
 
     def _check_roles(self, algorithm: AlgorithmSpec) -> None:
         learning = algorithm.roles.learning
-        if learning and mechanisms.is_free(mechanisms.make(**self.mechanism.parameters())):
+        mechanism = mechanisms.make(**self.mechanism.parameters())
+        if algorithm.pretraining is not None and algorithm.roles.edge_devices == HEDGE:
+            raise ValueError("algorithm.roles.edge_devices: hedge begins anew after a pretraining")
+        if learning and mechanisms.is_free(mechanism):
             raise ValueError(
                 f"algorithm.roles.{learning[0]}: nothing is decided under mechanism "
                 f"{self.mechanism.name}; name one that pays"
@@ -219,8 +222,14 @@ class ExperimentSpec(Section):
                     f"{section}.experts.cost_report: should be truthful where edge devices learn "
                     f"what to report (algorithm.roles), got {env.experts.cost_report}"
                 )
-            if replace(env.roles, platform_reward=self.env.roles.platform_reward) != self.env.roles:
+            if env.roles != self.env.roles:
                 raise ValueError(f"{section}.roles: what roles learn among are the choices of env")
+            interval = env.market.slots_between(mechanism.allocates)
+            if interval >= env.episode_slots:
+                raise ValueError(
+                    f"{section}.market.interval: should be below episode_slots, "
+                    f"{env.episode_slots}, so that anything is decided by choice, got {interval}"
+                )
 
     def _check_seen(self, what: str, trained: WorldConfig, here: WorldConfig) -> None:
         """Raise ValueError unless worlds have the columns of observations that are trained on."""

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from envs.roles.levers import ROLES, USERS
-from marl_moe.errors import DivergedError
+from envs.roles.levers import ROLES, USERS, num_agents
+from marl_moe.errors import DivergedError, TrainingError
 from marl_moe.experiment.progress import Progress
 from marl_moe.experiment.spec.experiment import ExperimentSpec
+from marl_moe.experiment.spec.rllib_sections import first_line
 from marl_moe.experiment.training.cluster import start_ray
 from marl_moe.experiment.training.configuration import algorithm_config
 from marl_moe.experiment.training.sac_engine import ACTOR, NETWORKS
@@ -34,9 +35,12 @@ def best_response(
         progress: stops it between epochs.
 
     Raises:
+        TrainingError: a process died that it cannot do without.
         DivergedError: a weight or a loss is no longer finite.
         KeyboardInterrupt: it is to stop.
     """
+    from ray.exceptions import RayError
+
     from marl_moe.policies.weights import read_weights
     from marl_moe.rllib.deviation import DEVIATOR
     from marl_moe.rllib.finite import NotFiniteError, trained
@@ -44,7 +48,16 @@ def best_response(
     assert spec.algorithm is not None
     start_ray(spec.cluster)
     config = algorithm_config(spec, deviation_seed(seed, ROLES.index(role)), (role, str(folder)))
-    config.training(num_steps_sampled_before_learning_starts=0)  # what it begins with has learned
+    # What it begins with has learned; and alone it should be trained as often as all of its role.
+    agents = num_agents(role, spec.env.num_users, spec.env.num_experts)
+    config.training(
+        num_steps_sampled_before_learning_starts=0,
+        training_intensity=config.training_intensity * agents,
+    )
+    config.sides = {
+        own: side._replace(training_intensity=side.training_intensity * agents)
+        for own, side in config.sides.items()
+    }
     algorithm = config.build_algo()
     module_id = DEVIATOR if role == USERS else role
     try:
@@ -59,6 +72,8 @@ def best_response(
         return _policy(algorithm, module_id, role)
     except NotFiniteError as error:
         raise DivergedError(f"{folder}: best response of {role}: {error} is not finite") from None
+    except RayError as error:
+        raise TrainingError(f"best response of {role}: {first_line(error)}") from error
     finally:
         algorithm.stop()
 

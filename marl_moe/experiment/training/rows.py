@@ -9,7 +9,7 @@ from envs.slot import RECORDED
 from marl_moe.experiment.progress import Row
 from marl_moe.experiment.records.columns import TAKEN, TRAINING
 from marl_moe.experiment.training.engine import LEARNER_COLUMNS, Engine
-from marl_moe.policies.sides import OTHER_SIDES
+from marl_moe.policies.sides import HEDGE, OTHER_SIDES, SAC
 from mechanisms import PartError
 
 SLOT_MEANS = ("unit_price", "participation")
@@ -118,8 +118,8 @@ def _of_sides(
 ) -> Row:
     """Return the columns of edge devices and the platform, NaN of those that do not learn."""
     row: Row = dict.fromkeys(OF_SIDES, np.nan)
-    roles = config.env_config.get("roles")
-    if not roles:
+    learners = set(config.env_config.get("roles", {}).values())
+    if not learners & {SAC, HEDGE}:
         return row
     from marl_moe.rllib.algorithm import NUM_SIDE_UPDATES_LIFETIME
     from marl_moe.rllib.runner_sides import ROLE_MEANS, SUMS

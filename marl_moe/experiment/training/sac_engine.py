@@ -53,7 +53,7 @@ class SacEngine:
         mechanism, roles = spec.mechanism.parameters(), spec.algorithm.roles
         sides = {
             role: Side(roles.learner(role), getattr(roles, f"{role}_training_intensity"))
-            for role in roles.learning
+            for role in OTHER_SIDES
         }
         try:
             defaults = WorldSac.get_default_config()

@@ -22,7 +22,7 @@ from mechanisms.strategic.equilibrium import report_equilibrium
 Make = Callable[..., Any]
 WORLDS, USERS, EXPERTS, SLOTS = 2, 3, 4, 12
 AGENTS = {"edge_devices": EXPERTS, "platform": 1}
-SAC = dict.fromkeys(AGENTS, Side("sac"))
+SAC = dict.fromkeys(AGENTS, Side("sac", 8.0))
 WORLD = WorldConfig(
     num_users=USERS,
     num_experts=EXPERTS,
@@ -145,14 +145,14 @@ def recorded(runner: WorldRunner) -> list[Played]:
     return slots
 
 
-def by_hand(slots: list[Played], role: str, interval: int, terminates: bool) -> list[tuple]:
+def by_hand(slots: list[Played], role: str, interval: int) -> list[tuple]:
     """Return the transitions of a role from one decision to the next, of whole episodes."""
     transitions: list[tuple] = []
     for begin in range(0, len(slots), SLOTS):
         episode = slots[begin : begin + SLOTS]
         for slot in range(interval - 1, SLOTS - 1, interval):
             end = min(slot + interval, SLOTS - 1)  # the last slot that it decided
-            now, then, ends = episode[slot], episode[end], terminates and end == SLOTS - 1
+            now, then, ends = episode[slot], episode[end], end == SLOTS - 1
             for n, a in np.ndindex(WORLDS, AGENTS[role]):
                 reward = sum(played.reward[role][n, a] for played in episode[slot + 1 : end + 1])
                 taken = now.seen[role][n, a], now.chosen[role][n, a]
@@ -188,7 +188,7 @@ def test_each_decision_is_rewarded_by_the_slots_that_it_decided_and_none_is_lost
             parts[role].append(decisions)
     assert len(slots) == 2 * SLOTS
     for role, agents in AGENTS.items():
-        expected = by_hand(slots, role, interval, terminates=budget is not None)
+        expected = by_hand(slots, role, interval)
         assert len(expected) == 2 * ((SLOTS - 1) // interval) * WORLDS * agents
         if not expected:
             assert parts[role] == []
@@ -268,7 +268,7 @@ def test_one_seller_that_hedges_reports_as_much_as_still_is_bought(make_runner: 
         market=MarketConfig(interval=1),
         roles=RolesConfig(report_factors=grid),
     )
-    runner = make_runner(world, {"edge_devices": Side("hedge")}, fragment=SLOTS)
+    runner = make_runner(world, {"edge_devices": Side("hedge", 8.0)}, fragment=SLOTS)
     for _ in range(20):
         runner.sample()
     (mix,) = runner.sides.hedge.mix
@@ -284,7 +284,7 @@ def test_one_seller_that_hedges_reports_as_much_as_still_is_bought(make_runner: 
 
 
 def test_where_no_side_learns_fragments_are_those_of_users_alone(make_runner: Make) -> None:
-    idle = {"edge_devices": Side("truthful"), "platform": Side("fixed")}
+    idle = {"edge_devices": Side("truthful", 8.0), "platform": Side("fixed", 8.0)}
     without, given = (make_runner(WORLD, sides) for sides in (None, idle))
     world = World(WORLD, WORLDS, runner_seeds(4, 1, 0)[0], mechanisms.make("posted_price"))
     for _ in range(6):
