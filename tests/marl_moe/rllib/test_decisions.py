@@ -235,7 +235,7 @@ def assert_same(one: Fragment, other: Fragment) -> None:
 def test_sides_handed_to_another_runner_go_on_bit_for_bit(
     make_runner: Make, edge_devices: str, fragments: int
 ) -> None:
-    sides = SAC | {"edge_devices": Side(edge_devices)}
+    sides = SAC | {"edge_devices": Side(edge_devices, 8.0)}
     runner, other = (make_runner(WORLD, sides, fragment=2, seed=seed) for seed in (1, 99))
     for _ in range(fragments):
         runner.sample()
