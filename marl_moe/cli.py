@@ -15,11 +15,12 @@ from marl_moe.errors import RecordError, SpecError
 from marl_moe.experiment.spec.experiment import experiment_schema
 from marl_moe.experiment.spec.reading import load_experiment
 from marl_moe.experiment.spec.yaml_loader import written_yaml
+from marl_moe.terminal.commands import app as results_app
 from marl_moe.terminal.console import INTERRUPTED, check_printed, complain, result, say
 from marl_moe.terminal.ending import standing_streams
 from marl_moe.terminal.finish import draw_figures, finish_run
 from marl_moe.terminal.once import OnceTyper
-from marl_moe.terminal.options import Trust
+from marl_moe.terminal.options import Folder, Trust
 from marl_moe.text.commands import app as text_app
 from mechanisms.errors import FAILURES_OF_PARTS
 
@@ -31,9 +32,8 @@ app = OnceTyper(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+app.add_typer(results_app)
 app.add_typer(text_app)
-
-Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
 
 
 def _print_version(wanted: bool) -> None:

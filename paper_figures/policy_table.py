@@ -69,39 +69,41 @@ def policy_table(tables: Tables, metrics: Mapping[str, Heading]) -> PolicyTable:
     Raises:
         CannotDraw: the table is missing, empty, or lacks a column or its numbers.
     """
-    columns = ("seed", "point", "policy", *metrics)
-    evaluation = require(tables, "evaluation", columns)
+    evaluation = require(tables, "evaluation", ("seed", "point", "policy", *metrics))
     require_numbers(evaluation, "evaluation", list(metrics))
-    by = ["settings", "policy"]
-    intervals = {name: mean_interval(evaluation, name, by).set_index(by) for name in metrics}
     points: dict[str, dict[str, list[Cell]]] = {}
+    intervals = []
     for settings in in_order(evaluation["settings"].unique()):
         here = evaluation[evaluation["settings"] == settings]
-        best = {name: _best(here, name) for name in metrics}
+        columns = [_cells(here, metric) for metric in metrics]
+        intervals += [interval for interval, _ in columns]
         points[str(here["point"].iloc[0])] = {
-            policy: [_cell(intervals[name].loc[(settings, policy)], best[name]) for name in metrics]
-            for policy in _ordered(intervals, settings)
+            policy: [cells[policy] for _, cells in columns]
+            for policy in _ordered(columns[0][0], next(iter(metrics)))
         }
     episodes = evaluation.groupby(["settings", "policy", "seed"]).size()
     return PolicyTable(
         tuple(metrics.values()),
         points,
-        interval_label(pd.concat(intervals.values())),
+        interval_label(pd.concat(intervals)),
         (int(episodes.min()), int(episodes.max())),
     )
 
 
-def _ordered(intervals: Mapping[str, pd.DataFrame], settings: str) -> list[str]:
-    """Return the policies of a sweep point, that of the best mean in the first column first."""
-    first, table = next(iter(intervals.items()))
-    means = table.loc[settings, "mean"]
-    rising = first in LESS_IS_BETTER
-    return list(means.sort_values(ascending=rising, kind="stable").index)
+def _cells(rows: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, dict[str, Cell]]:
+    """Return the intervals of a column at a sweep point, and its cells by policy."""
+    intervals, best = mean_interval(rows, metric), _best(rows, metric)
+    cells = {
+        row["policy"]: Cell(row["mean"], row["low"], row["high"], row["policy"] in best)
+        for _, row in intervals.iterrows()
+    }
+    return intervals, cells
 
 
-def _cell(interval: pd.Series, best: set[str]) -> Cell:
-    _, policy = interval.name  # type: ignore[misc]  # a key of the index
-    return Cell(interval["mean"], interval["low"], interval["high"], policy in best)
+def _ordered(intervals: pd.DataFrame, metric: str) -> list[str]:
+    """Return the policies of a column, that of the best mean first."""
+    rising = metric in LESS_IS_BETTER
+    return list(intervals.sort_values("mean", ascending=rising, kind="stable")["policy"])
 
 
 def _best(rows: pd.DataFrame, metric: str) -> set[str]:
@@ -111,10 +113,10 @@ def _best(rows: pd.DataFrame, metric: str) -> set[str]:
     candidates = rows[~rows["policy"].isin(YARDSTICKS)].dropna(subset=[metric])
     if candidates.empty:
         return set()
+    best = _ordered(mean_interval(candidates, metric), metric)[0]
     of_seeds = candidates.groupby(["policy", "seed"])[metric].mean().unstack("seed")
-    means = of_seeds.mean(axis=1)
-    best = means.idxmin() if metric in LESS_IS_BETTER else means.idxmax()
-    differences = (of_seeds - of_seeds.loc[best]).stack().rename("difference").reset_index()
+    differences = (of_seeds - of_seeds.loc[best]).reset_index()
+    differences = differences.melt("policy", var_name="seed", value_name="difference")
     found = mean_interval(differences, "difference").set_index("policy")
     alike = (found["low"] <= 0) & (found["high"] >= 0) | found["mean"].eq(0)
-    return {str(best), *found.index[alike]}
+    return {best, *found.index[alike]}

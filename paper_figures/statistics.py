@@ -48,6 +48,29 @@ def mean_interval(
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "num_seeds", "num_episodes"])
 
 
+def unpaired_interval(
+    first: NDArray[np.floating], second: NDArray[np.floating]
+) -> tuple[float, float, float]:
+    """Compute the mean of `second` less that of `first`, and its interval by Welch's t test.
+
+    Args:
+        first: a value for each seed, (n,).
+        second: a value for each of other seeds, (m,).
+
+    Returns:
+        mean, low and high; the interval is NaN where either has one seed.
+    """
+    mean = float(second.mean() - first.mean())
+    if min(len(first), len(second)) < 2:
+        return mean, np.nan, np.nan
+    variances = np.array([first.var(ddof=1) / len(first), second.var(ddof=1) / len(second)])
+    if not variances.any():
+        return mean, mean, mean
+    freedom = variances.sum() ** 2 / (variances**2 / [len(first) - 1, len(second) - 1]).sum()
+    margin = float(stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(variances.sum()))
+    return mean, mean - margin, mean + margin
+
+
 def interval_label(intervals: pd.DataFrame) -> str:
     """Return what intervals are over, or why there is none.
 

@@ -105,20 +105,22 @@ def axes(settings: pd.Series) -> list[Axis]:
 def in_order(settings: Iterable[str]) -> list[str]:
     """Return the settings of sweep points in the order of their values, key by key.
 
-    Numbers rise; other values come behind them, as they came, and points without the key last.
+    Numbers rise, where the first of them came; other values, and points without the key, stay in
+    the order in which they came.
     """
     points = {text: apart(read(text)) for text in settings}
     keys = dict.fromkeys(key for point in points.values() for key in point)
-    came = {
-        key: list(dict.fromkeys(identity(point[key]) for point in points.values() if key in point))
-        for key in keys
-    }
+
+    def kind(key: str, point: Settings) -> str:
+        if key not in point:
+            return "without"
+        return "number" if is_number(point[key]) else identity(point[key])
+
+    came = {key: list(dict.fromkeys(kind(key, point) for point in points.values())) for key in keys}
 
     def place(key: str, point: Settings) -> tuple[int, float]:
-        if key not in point:
-            return 2, 0
-        value = point[key]
-        return (0, value) if is_number(value) else (1, came[key].index(identity(value)))
+        what = kind(key, point)
+        return came[key].index(what), point[key] if what == "number" else 0.0
 
     return sorted(points, key=lambda text: [place(key, points[text]) for key in keys])
 

@@ -7,7 +7,7 @@ from paper_figures.letters import visible
 from paper_figures.policy_table import YARDSTICKS, Cell, PolicyTable
 from paper_figures.statistics import interval_text, mean_heading
 
-MOST_LINES = 45  # of a LaTeX table, which cannot be longer than its page
+MOST_LINES = 36  # of a LaTeX table, which cannot be longer than its page
 NO_VALUE = "-"  # as `interval_text` says it
 LABEL = re.compile(r"[A-Za-z0-9:._+/-]+")  # of LaTeX's \label
 _LATEX = str.maketrans(
@@ -24,7 +24,6 @@ _LATEX = str.maketrans(
         "\N{MULTIPLICATION SIGN}": r"$\times$",
         "\N{NO-BREAK SPACE}": "~",
         **{letter: rf"\{letter}" for letter in "&%$#_{}"},
-        **{letter: f"{{{letter}}}" for letter in "[]*"},  # which a line break would read
     }
 )
 _MARKDOWN = str.maketrans({letter: rf"\{letter}" for letter in r"\`*_[]<>|~&#$"})
@@ -51,7 +50,7 @@ def caption(table: PolicyTable, title: str, plus_minus: bool) -> str:
         f"{heading[0].upper()}{heading[1:]}; {episodes} {unit} a policy and seed.",
     ]
     if table.marks:
-        bold = "the best of a column and sweep point" if len(table.points) > 1 else "the best"
+        bold = "the best of a column" + (" and sweep point" if len(table.points) > 1 else "")
         if "interval," in heading:
             bold += (
                 ", and each whose difference to it, paired by seed, has a 95% interval that "
@@ -72,7 +71,12 @@ def latex(table: PolicyTable, title: str, label: str, plus_minus: bool = False) 
         title: begins the caption; plain text, as everything here.
         label: of `\label`.
         plus_minus: whether cells are `1.234 ± 0.034` in place of `1.234 [1.200, 1.268]`.
+
+    Raises:
+        ValueError: the label can be none.
     """
+    if not LABEL.fullmatch(label):
+        raise ValueError(f"label {label!r}: should be of letters, digits and : . _ + / -")
     said, parts = _latex(caption(table, title, plus_minus)), _parts(table.points)
     lines = [r"% \usepackage{booktabs}"]
     for number, points in enumerate(parts, 1):
@@ -171,7 +175,8 @@ def _text(cell: Cell, plus_minus: bool) -> str:
 
 def _latex(text: str) -> str:
     """Return a text that LaTeX sets as it is."""
-    return _LIGATURE.sub("-{}", visible(text).translate(_LATEX))
+    escaped = _LIGATURE.sub("-{}", visible(text).translate(_LATEX))
+    return f"{{}}{escaped}" if escaped[:1] in ("[", "*") else escaped  # as a line break reads them
 
 
 def _markdown(text: str) -> str:

@@ -1,9 +1,19 @@
 """Options that several commands take."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metrics",
+        metavar="NAME,...",
+        help="Columns of evaluation.parquet to show, in place of the usual ones.",
+    ),
+]
 Trust = Annotated[
     bool,
     typer.Option(

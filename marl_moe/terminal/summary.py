@@ -87,7 +87,7 @@ def chosen_metrics(
         others: metrics where none is given.
 
     Raises:
-        SpecError: one does not exist, or has no value here.
+        SpecError: one does not exist, or has no value here; or none has.
     """
     known = HEADINGS | {metric.name: Heading(metric.name, metric.unit) for metric in named(own)}
     wanted = [name.strip() for given in names for name in given.split(",")]
@@ -97,6 +97,8 @@ def chosen_metrics(
         if not _has_value(evaluation, name):
             raise SpecError(f"--metrics: {name} has no value here")
     chosen = dict.fromkeys(wanted) or with_values(evaluation, others)
+    if not chosen:
+        raise SpecError(f"none of {', '.join(others)} has a value here; name others by --metrics")
     return {name: known[name] for name in chosen}
 
 

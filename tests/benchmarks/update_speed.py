@@ -9,6 +9,7 @@ and for the learner's losses.
 import time
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -216,7 +217,7 @@ def _sections_of_ours(algorithm: Any, calls: int) -> list[Measurement]:
     learner.compute_losses = watch.timed("forward", learner.compute_losses)
     learner.compute_gradients = watch.timed("backward", learner.compute_gradients)
     learner.apply_gradients = watch.timed("optimisers", learner.apply_gradients)
-    return _sections(OURS, watch, algorithm._update, calls)
+    return _sections(OURS, watch, partial(algorithm._update, USERS), calls)
 
 
 def _sections_of_bare(bare: BareLoop, calls: int) -> list[Measurement]:

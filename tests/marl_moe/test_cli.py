@@ -201,13 +201,18 @@ def test_markup_in_a_path_is_printed_as_it_is(quick: Path, tmp_path: Path) -> No
         assert f"records  {out / 'tiny'}\n" in result.stdout
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("figures",), ("export",), ("list",)])
+COMMANDS = ("run", "figures", "export", "show", "runs", "compare", "list")
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     result = marl_moe(*command, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.stdout
-    if not command:
-        assert all(name in result.stdout for name in ("run", "figures", "export", "list"))
+    if command:
+        assert "Example" in result.stdout
+    else:
+        assert all(f" {name} " in result.stdout for name in COMMANDS)
 
 
 def test_the_command_without_a_word_shows_its_help() -> None:

@@ -9,6 +9,7 @@ from paper_figures.statistics import (
     mean_interval,
     smooth,
     smoothing_window,
+    unpaired_interval,
 )
 
 # Extra hours of sleep under two drugs, ten patients: differences of the pairs, Student (1908). R's
@@ -75,6 +76,23 @@ def test_groups_keep_their_order_and_their_columns() -> None:
         ("x", "b"),
         ("y", "a"),
     ]
+
+
+def test_the_interval_of_unpaired_means_is_scipys_by_welchs_test() -> None:
+    rng = np.random.default_rng(0)
+    for sizes in ((2, 2), (3, 5), (12, 4)):
+        first, second = (rng.normal(size, size, size) for size in sizes)
+        welch = stats.ttest_ind(second, first, equal_var=False).confidence_interval(0.95)
+        wanted = (second.mean() - first.mean(), *welch)
+        np.testing.assert_allclose(unpaired_interval(first, second), wanted)
+
+
+@pytest.mark.filterwarnings("error")
+def test_unpaired_means_of_one_seed_or_that_never_vary_are_no_error() -> None:
+    one = unpaired_interval(np.array([1.0]), np.array([2.0, 3.0]))
+    assert one[0] == 1.5
+    assert np.isnan(one[1:]).all()
+    assert unpaired_interval(np.ones(3), np.full(2, 4.0)) == (3.0, 3.0, 3.0)
 
 
 def test_95_percent_intervals_cover_the_true_mean_95_percent_of_the_time() -> None:

@@ -64,9 +64,7 @@ def continue_run(run: RunFolder, progress: Progress | None = None) -> Run:
     run = continue_search(run, progress)
     with sole_use(run.path, EXPERIMENT):
         finished = _do_jobs(run, progress, do)
-        table = run.jobs[0].results
-        rows = [finished[job.label, job.seed][table] for job in run.jobs]
-        results = pd.concat(rows, ignore_index=True)
+        table, results = run.results(finished)
         if (run.path / CHOSEN).is_file():
             write_search(run.path, results)
     return Run(run.path, table, results)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import pandas as pd
+
 from envs import MODEL
 from marl_moe.errors import SpecError
 from marl_moe.experiment.records.columns import TABLES
@@ -142,6 +144,16 @@ class RunFolder:
             elif not job.is_done(done):
                 left.append(job.going_on_from(done))
         return left
+
+    def results(self, tables: Mapping[JobKey, Tables]) -> tuple[str, pd.DataFrame]:
+        """Return the name of the table that is printed at the end of the run, and its rows.
+
+        Args:
+            tables: those of all jobs.
+        """
+        name = self.jobs[0].results
+        rows = [tables[job.label, job.seed][name] for job in self.jobs]
+        return name, pd.concat(rows, ignore_index=True)
 
     def training_jobs(self) -> list[TrainingJob]:
         """Return the jobs, in which policies can be played again.

@@ -41,6 +41,25 @@ def sole_use(folder: Path, file: str) -> Iterator[None]:
         lock.release()
 
 
+def is_under_way(folder: Path, file: str) -> bool:
+    """Return whether a process has the sole use of a run folder; nothing is kept from it by asking.
+
+    False where that cannot be known: without locks, or without leave to read the file.
+    """
+    if os.name != "posix":
+        return False
+    import fcntl
+
+    try:
+        with (folder / file).open("rb") as locked:
+            fcntl.flock(locked, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _acquire(lock: FileLock, folder: Path) -> None:
     if os.name != "posix":
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from marl_moe.errors import UnderWayError
-from marl_moe.experiment.run.lock import sole_use
+from marl_moe.experiment.run.lock import is_under_way, sole_use
 
 
 @pytest.fixture
@@ -29,6 +29,17 @@ def test_a_second_use_is_refused_until_the_first_ends(run: Path) -> None:
         pass
     assert [path.name for path in run.iterdir()] == ["experiment.yaml"]
     assert (run / "experiment.yaml").read_text() == "name: x\n"
+
+
+def test_whether_a_run_is_under_way_can_be_asked_and_takes_nothing_from_anybody(run: Path) -> None:
+    assert not is_under_way(run, "experiment.yaml")
+    with sole_use(run, "experiment.yaml"):
+        assert is_under_way(run, "experiment.yaml")
+        assert is_under_way(run, "experiment.yaml")
+    assert not is_under_way(run, "experiment.yaml")
+    assert not is_under_way(run, "gone.yaml")
+    with sole_use(run, "experiment.yaml"):
+        pass
 
 
 def test_an_error_on_the_way_ends_the_use_too(run: Path) -> None:

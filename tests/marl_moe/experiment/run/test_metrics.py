@@ -100,6 +100,17 @@ def test_a_run_records_prints_exports_and_resumes_metrics_and_what_callbacks_log
     by_policy = evaluation[evaluation["policy"] == "random"].groupby("seed")["own_late"].mean()
     assert means["random", "own_late"] == pytest.approx(by_policy.mean(), rel=1e-5)
 
+    page = tmp_path / "own.md"
+    chosen = ["--metrics", "own_late,gain"]
+    typeset = marl_moe("export", whole, "--format", "markdown", "--out", page, *chosen)
+    assert typeset.exit_code == 0, typeset.output
+    assert "own\\_late, share" in page.read_text()
+    assert f"{by_policy.mean():.3f} [" in page.read_text()
+    compared = marl_moe("compare", whole, whole, "--metrics", "own_late")
+    assert compared.exit_code == 0, compared.output
+    assert "own_late, share: A" in compared.stdout
+    assert "no world with a value in both" in compared.stdout  # of abandon, which transfers nothing
+
     def stop(row: dict[str, Any]) -> None:
         if (row["seed"], row["epoch"]) == (1, 3):
             raise KeyboardInterrupt

@@ -142,7 +142,9 @@ def test_the_second_part_is_a_plain_run_of_the_experiment_with_that_setting(
 def test_every_command_takes_the_folder_for_that_plain_run(
     whole: tuple[Path, str], tmp_path: Path
 ) -> None:
-    folder, _ = whole
+    folder, printed = whole
+    assert "judged" in marl_moe("show", folder)
+    assert marl_moe("show", folder) in printed
     spec = RunFolder.read(folder).spec
     assert spec.search is None
     assert spec == load_experiment(str(folder / "chosen.yaml"))
@@ -186,10 +188,14 @@ def test_a_run_stopped_in_either_part_and_continued_is_the_run_that_was_not(
     source: Path, whole: tuple[Path, str], tmp_path: Path, stops: tuple[int, ...]
 ) -> None:
     folder = create_run(load_experiment(str(source)), tmp_path).path
+    assert f"at 0 of {len(SEEDS) * TRIALS + 2} jobs" in marl_moe("runs", tmp_path)
     for epochs in stops:
         with pytest.raises(StopError):
             continue_run(RunFolder.read(folder), stop_after(epochs))
+        assert "interrupted at" in marl_moe("runs", tmp_path)
+        assert "to continue: marl-moe resume" in marl_moe("show", folder, code=2)
     marl_moe("resume", folder)
+    assert "finished" in marl_moe("runs", tmp_path)
     assert_same_run(folder, whole[0])
 
 
