@@ -113,6 +113,11 @@ def test_the_records_page_documents_every_column_of_every_table(site: Path) -> N
 def test_every_mechanism_has_its_program_guarantee_and_source(docs: Path) -> None:
     sections = re.split(r"^## ", (docs / "programs.md").read_text(), flags=re.MULTILINE)
     by_name = {section.splitlines()[0].strip("`"): section for section in sections}
-    for name in mechanisms.names():
+    shipped = [
+        name
+        for name in mechanisms.names()  # others are of examples that ran in this process
+        if type(mechanisms.make(name)).__module__.startswith("mechanisms.")
+    ]
+    for name in shipped:
         for part in ("**Program.**", "**Guarantee.**", "**Strategic:**", "**Source:**"):
             assert part in by_name[name], f"{name}: {part}"
