@@ -26,6 +26,7 @@ PAGES = [
     "strategic.md",
     "populations.md",
     "traces.md",
+    "two_sided.md",
 ]
 EXTENDING = sorted(path.name for path in (ROOT / "docs/extending").glob("*.md"))
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)

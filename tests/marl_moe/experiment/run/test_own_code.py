@@ -101,7 +101,8 @@ def test_a_run_uses_its_own_copies_and_refuses_those_that_were_changed(
     for file in tmp_path.glob("*.py"):
         file.unlink()
     (folder / "evaluation.parquet").unlink()
-    export = ("export", folder, "--format", "csv", "--out", tmp_path / "out.csv")
+    exported = tmp_path / "out.csv"
+    export = ("export", folder, "--format", "csv", "--out", exported)
     commands: list[tuple[str | Path, ...]] = [
         ("resume", folder),
         ("evaluate", folder, "--policy", "random", "--episodes", "1"),
@@ -125,7 +126,9 @@ def test_a_run_uses_its_own_copies_and_refuses_those_that_were_changed(
         refused = marl_moe(*command)
         assert refused.exit_code == 2
         assert "comes from elsewhere" in refused.stderr
+        exported.unlink(missing_ok=True)  # else it would not be written over
         assert marl_moe(*command, "--trust").exit_code == 0
+        exported.unlink(missing_ok=True)
         assert marl_moe(*export).exit_code == 0  # from then on it is one's own
 
 
