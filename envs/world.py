@@ -179,13 +179,14 @@ class World:
     @property
     def edge_device_observation(self) -> NDArray[np.float32]:
         """What each edge device sees of the slot, (N, E, D) (`envs.roles.features`)."""
-        columns = role_features.EDGE_DEVICE_FEATURES
-        return observed(columns, self._role_sight(), self.num_experts)
+        sight = RoleSight.of(self.slot.conditions, self.market, self.decides)
+        return observed(role_features.EDGE_DEVICE_FEATURES, sight, self.num_experts)
 
     @property
     def platform_observation(self) -> NDArray[np.float32]:
         """What the platform sees of the slot, (N, 1, D) (`envs.roles.features`)."""
-        return observed(role_features.PLATFORM_FEATURES, self._role_sight(), 1)
+        sight = RoleSight.of(self.slot.conditions, self.market, self.decides)
+        return observed(role_features.PLATFORM_FEATURES, sight, 1)
 
     @property
     def role_rewards(self) -> Rewards:
@@ -414,20 +415,6 @@ class World:
         if self.done and self.market.closed is None:
             self.market.close()
         self._open_slot()
-
-    def _role_sight(self) -> RoleSight:
-        market, books = self.market, self.market.books
-        slots = max(books.num_slots, 1)
-        return RoleSight(
-            conditions=self.slot.conditions,
-            offer=market.offer,
-            asked=market.asked,
-            expected=market.expected or 1.0,
-            levers=market.levers,
-            user_gain=books.user_gain.mean(axis=-1) / slots,
-            balance=books.balance / (slots * self.num_users),
-            decides=self.decides,
-        )
 
     def _lots(self) -> Float:
         return self.rng["lottery"].random((self.num_worlds, self.num_users))

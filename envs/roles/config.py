@@ -62,3 +62,8 @@ class RolesConfig(Section):
         description="What the platform gains by: gains of all sides (welfare), those of the users, "
         "or charges less payments (profit)",
     )
+
+    @property
+    def truth(self) -> int:
+        """The choice of an edge device that reports its costs."""
+        return self.report_factors.index(1.0)

@@ -6,7 +6,7 @@ under way.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from envs.arrays import Float
 from envs.asked import Asked
 from envs.conditions import Conditions
 from envs.features import LOAD_UNIT, value_of_point
+from envs.marketplace import Marketplace
 from envs.offer import Offer
 from envs.roles.levers import Levers
 
@@ -45,6 +46,22 @@ class RoleSight(NamedTuple):
     user_gain: Float
     balance: Float
     decides: bool
+
+    @classmethod
+    def of(cls, conditions: Conditions, market: Marketplace, decides: bool) -> Self:
+        """Return what there is to see of a slot and its market."""
+        books = market.books
+        slots = max(books.num_slots, 1)
+        return cls(
+            conditions=conditions,
+            offer=market.offer,
+            asked=market.asked,
+            expected=market.expected or 1.0,
+            levers=market.levers,
+            user_gain=books.user_gain.mean(axis=-1) / slots,
+            balance=books.balance / (slots * conditions.num_users),
+            decides=decides,
+        )
 
     @property
     def value(self) -> float:

@@ -18,9 +18,10 @@ def num_choices(config: RolesConfig, role: str) -> int:
     Choice k of an edge device is `report_factors[k]`. That of the platform is the value factor k //
     M and the margin k % M of M margins.
     """
-    if role == EDGE_DEVICES:
-        return len(config.report_factors)
-    return len(config.value_factors) * len(config.margins)
+    return {
+        EDGE_DEVICES: len(config.report_factors),
+        PLATFORM: len(config.value_factors) * len(config.margins),
+    }[role]
 
 
 def num_agents(role: str, num_users: int, num_experts: int) -> int:

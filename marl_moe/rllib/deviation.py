@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from envs.arrays import Float
@@ -15,6 +14,7 @@ from marl_moe.policies.learned import load_policy
 from marl_moe.policies.learned_sides import SIDES, load_sides
 from marl_moe.policies.sides import NOBODY, seen_by
 from marl_moe.rllib.env_runner import WorldRunner
+from marl_moe.rllib.exploring import explored
 from marl_moe.rllib.replay import Fragment
 from marl_moe.rllib.runner_sides import RunnerSides
 
@@ -76,7 +76,7 @@ class Deviation:
         seen = seen_by(self.role, world)
         self._deviate(action, seen, module)
         if self.role == EDGE_DEVICES and self.role not in chosen:  # the others tell the truth
-            action[action < 0] = world.config.roles.report_factors.index(1.0)
+            action[action < 0] = world.config.roles.truth
         chosen[self.role] = action[:, 0] if self.role == PLATFORM else action
         return chosen
 
@@ -86,10 +86,8 @@ class Deviation:
 
     def _deviate(self, action: NDArray[np.int64], seen: NDArray[np.float32], module: Any) -> None:
         """Put the actions that the agents explore in the place of those of their role."""
-        with torch.no_grad():
-            logits = module.logits(torch.from_numpy(np.ascontiguousarray(self.own(seen)[:, 0])))
-        scores = logits.numpy() + self._rng.gumbel(size=tuple(logits.shape))
-        action[np.arange(len(action)), self.agent] = scores.argmax(axis=-1)
+        own = explored(module, self.own(seen), self._rng)
+        action[np.arange(len(action)), self.agent] = own[:, 0]
 
 
 class DeviatingSides(RunnerSides):
@@ -100,14 +98,14 @@ class DeviatingSides(RunnerSides):
     def choose(self, world: RoleView, modules: Any) -> dict[str, NDArray[np.int64]]:
         """See `RunnerSides`."""
         role, self._now = self.deviation.role, {}
-        module = modules[DEVIATOR].unwrapped() if role == USERS else modules[role].unwrapped()
+        module = modules[DEVIATOR if role == USERS else role]
         chosen = self.deviation.choose(world, module)
         if role in self.learning and world.decides:
             action = chosen[role].reshape(world.num_worlds, -1)
             self._now[role] = self.deviation.own(seen_by(role, world)), self.deviation.own(action)
         return chosen
 
-    def _earned(self, role: str, rewards: Float) -> Float:
+    def _earned(self, rewards: Float) -> Float:
         return self.deviation.own(rewards)
 
 
@@ -147,5 +145,5 @@ class DeviationRunner(WorldRunner):
     def _explore(self, seen: NDArray[np.float32]) -> NDArray[np.int64]:
         module = None
         if self.deviation.role == USERS:
-            module = self.module[DEVIATOR].unwrapped()
+            module = self.module[DEVIATOR]
         return self.deviation.act(self.world, module)

@@ -25,6 +25,7 @@ from ray.rllib.utils.metrics import (
 
 from envs import World, WorldConfig, observation
 from envs.slot import RECORDED
+from marl_moe.rllib.exploring import explored
 from marl_moe.rllib.metrics import RunnerMetrics, tell_failure
 from marl_moe.rllib.replay import Fragment
 from marl_moe.rllib.runner_sides import RunnerSides, space_of
@@ -221,14 +222,10 @@ class WorldRunner(EnvRunner, Checkpointable):
         assert self.module is not None
 
     def _explore(self, seen: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Sample actions from the actors' distributions (the Gumbel-max trick), (N, U)."""
+        """Sample actions from the actors' distributions, (N, U)."""
         action = np.empty(seen.shape[:2], np.int64)
-        with torch.no_grad():
-            for module_id, users in self.module_users.items():
-                batch = torch.from_numpy(seen[:, users].reshape(-1, seen.shape[-1]))
-                logits = self.module[module_id].unwrapped().logits(batch).numpy()
-                scores = logits + self._rng.gumbel(size=logits.shape)
-                action[:, users] = scores.argmax(axis=-1).reshape(-1, len(users))
+        for module_id, users in self.module_users.items():
+            action[:, users] = explored(self.module[module_id], seen[:, users], self._rng)
         return action
 
     @contextmanager

@@ -6,7 +6,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from envs.arrays import Float
@@ -15,6 +14,7 @@ from envs.roles.config import RolesConfig
 from envs.roles.levers import EDGE_DEVICES, PLATFORM, Levers, num_choices
 from envs.roles.view import RoleView
 from marl_moe.policies.sides import HEDGE, OTHER_SIDES, SAC, seen_by
+from marl_moe.rllib.exploring import explored
 from marl_moe.rllib.transitions import Decisions
 from mechanisms.auditing.clearings import Clearings
 from mechanisms.strategic.equilibrium import prior_of
@@ -69,7 +69,7 @@ class RunnerSides:
             return {}
         for role in self.learning:
             seen = seen_by(role, world)
-            self._now[role] = seen, self._explored(seen, modules[role].unwrapped())
+            self._now[role] = seen, explored(modules[role], seen, self._rng)
         chosen = {role: action for role, (_, action) in self._now.items()}
         if PLATFORM in chosen:
             chosen[PLATFORM] = chosen[PLATFORM][:, 0]
@@ -112,14 +112,6 @@ class RunnerSides:
         if self.hedge is not None:
             self.hedge.set_state(state["hedge"])
 
-    def _explored(self, seen: NDArray[np.float32], module: Any) -> NDArray[np.int64]:
-        """Sample choices from the actor's distribution (the Gumbel-max trick), (N, A)."""
-        num_worlds, num_agents, size = seen.shape
-        with torch.no_grad():
-            logits = module.logits(torch.from_numpy(seen.reshape(-1, size))).numpy()
-        scores = logits + self._rng.gumbel(size=logits.shape)
-        return np.asarray(scores.argmax(axis=-1).reshape(num_worlds, num_agents), np.int64)
-
     def _reward(self, world: RoleView) -> None:
         """Reward the decisions of the interval that just ended."""
         rewards, clearing = world.role_rewards, world.closed_clearing
@@ -132,7 +124,7 @@ class RunnerSides:
                 Decisions(
                     seen.reshape(-1, size),
                     action.reshape(-1),
-                    self._earned(role, earned[role]).reshape(-1).astype(np.float32),
+                    self._earned(earned[role]).reshape(-1).astype(np.float32),
                     following.reshape(-1, size),
                     np.full(action.size, world.done),  # nothing that is decided now counts later
                 )
@@ -146,7 +138,7 @@ class RunnerSides:
         for name in Levers._fields:
             self._sums[name] += float(getattr(clearing, name).mean())
 
-    def _earned(self, role: str, rewards: Float) -> Float:
+    def _earned(self, rewards: Float) -> Float:
         """Return the rewards of the agents that learn, of all of a role (N, A)."""
         return rewards
 

@@ -15,14 +15,14 @@ from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError, model_val
 
 import mechanisms
 from envs import WorldConfig
-from envs.roles.levers import EDGE_DEVICES
-from marl_moe.errors import SpecError, unknown_key
+from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.algorithm import AlgorithmSpec
 from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.spec.evaluation import AuditSpec, EvaluationSpec
 from marl_moe.experiment.spec.input_files import Inputs, replaced
 from marl_moe.experiment.spec.keys import no_such_key
-from marl_moe.experiment.spec.policies import PolicyOfRoles, RegisteredPolicy, check_named_apart
+from marl_moe.experiment.spec.policies import check_named_apart
+from marl_moe.experiment.spec.role_checks import check_entries, check_roles
 from marl_moe.experiment.spec.search import SearchSpec
 from marl_moe.experiment.spec.section import (
     Name,
@@ -34,9 +34,7 @@ from marl_moe.experiment.spec.section import (
 )
 from marl_moe.experiment.spec.swept_keys import check_swept, flat, is_within, settings_of
 from marl_moe.experiment.spec.yaml_loader import written_yaml
-from marl_moe.policies import POLICIES
 from marl_moe.policies.columns import columns_of, difference
-from marl_moe.policies.sides import HEDGE
 from mechanisms.base import check_complete
 from mechanisms.errors import described
 
@@ -133,7 +131,8 @@ class ExperimentSpec(Section):
             self._check_algorithm(self.algorithm)
         elif self.evaluation.best_response_epochs:
             raise ValueError("evaluation.best_response_epochs: nothing learns without an algorithm")
-        self._check_entries()
+        learned = [] if self.algorithm is None else self.algorithm.learned
+        check_entries(self.evaluation.policies, learned)
         check_swept(self.sweep)
         self._check_swept_is_read()
         if any("imports" in size for size in self.sizes.values()):
@@ -163,11 +162,6 @@ class ExperimentSpec(Section):
         check_named_apart(self.evaluation.policies, algorithm.learned)
         algorithm.module_users(self.env.num_users)
         self._check_roles(algorithm)
-        if self.evaluation.best_response_epochs and not algorithm.has_best_responses:
-            raise ValueError(
-                "evaluation.best_response_epochs: is of algorithm sac with policies: shared, got "
-                f"{algorithm.name} with {algorithm.policies}"
-            )
         what = "evaluation.env: what learns in env cannot act in its worlds"
         evaluated = self.evaluated_env()
         self._check_seen(what, self.env, evaluated)
@@ -188,48 +182,12 @@ class ExperimentSpec(Section):
             )
         algorithm.module_users(pretrained.num_users)
 
-    def _check_entries(self) -> None:
-        """Raise ValueError unless the users of entries of roles are known."""
-        learned = [] if self.algorithm is None else self.algorithm.learned
-        for entry in self.evaluation.policies:
-            if isinstance(entry, PolicyOfRoles) and entry.users not in learned:
-                try:
-                    RegisteredPolicy.of(entry.users)
-                except ValueError:
-                    known = [*learned, *POLICIES]
-                    raise ValueError(
-                        f"evaluation.policies: users: {unknown_key(entry.users, known)}"
-                    ) from None
-
     def _check_roles(self, algorithm: AlgorithmSpec) -> None:
-        learning = algorithm.roles.learning
-        mechanism = mechanisms.make(**self.mechanism.parameters())
-        if algorithm.pretraining is not None and algorithm.roles.edge_devices == HEDGE:
-            raise ValueError("algorithm.roles.edge_devices: hedge begins anew after a pretraining")
-        if learning and mechanisms.is_free(mechanism):
-            raise ValueError(
-                f"algorithm.roles.{learning[0]}: nothing is decided under mechanism "
-                f"{self.mechanism.name}; name one that pays"
-            )
-        if not learning and not self.evaluation.best_response_epochs:
-            return
         worlds = {"env": self.env, "evaluation.env": self.evaluated_env()}
         if algorithm.pretraining is not None:
             worlds["algorithm.pretraining.env"] = self.pretrained_env()
-        for section, env in worlds.items():
-            if EDGE_DEVICES in learning and env.experts.cost_report != "truthful":
-                raise ValueError(
-                    f"{section}.experts.cost_report: should be truthful where edge devices learn "
-                    f"what to report (algorithm.roles), got {env.experts.cost_report}"
-                )
-            if env.roles != self.env.roles:
-                raise ValueError(f"{section}.roles: what roles learn among are the choices of env")
-            interval = env.market.slots_between(mechanism.allocates)
-            if interval >= env.episode_slots:
-                raise ValueError(
-                    f"{section}.market.interval: should be below episode_slots, "
-                    f"{env.episode_slots}, so that anything is decided by choice, got {interval}"
-                )
+        mechanism = mechanisms.make(**self.mechanism.parameters())
+        check_roles(algorithm, mechanism, worlds, self.evaluation.best_response_epochs)
 
     def _check_seen(self, what: str, trained: WorldConfig, here: WorldConfig) -> None:
         """Raise ValueError unless worlds have the columns of observations that are trained on."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from envs.slot import RECORDED
 from marl_moe.experiment.progress import Row
-from marl_moe.experiment.records.columns import TAKEN, TRAINING
+from marl_moe.experiment.records.columns import SIDES, TAKEN, TRAINING
 from marl_moe.experiment.training.engine import LEARNER_COLUMNS, Engine
 from marl_moe.policies.sides import HEDGE, OTHER_SIDES, SAC
 from mechanisms import PartError
@@ -15,11 +15,7 @@ from mechanisms import PartError
 SLOT_MEANS = ("unit_price", "participation")
 SIDE_METRICS = ("critic_loss", "temperature", "entropy")  # of a side that learns by SAC
 OF_JOB = ("point", "settings")  # columns that a job adds to the rows of its training
-OF_SIDES = (
-    *("edge_devices_reward", "platform_reward", "report_factor", "value_factor", "margin"),
-    *(f"{role}_{what}" for role in OTHER_SIDES for what in ("updates", *SIDE_METRICS)),
-)
-_SCALARS = (*RECORDED, *OF_SIDES, *SLOT_MEANS, *LEARNER_COLUMNS, "utility", "share_of_equilibrium")
+_SCALARS = (*RECORDED, *SIDES, *SLOT_MEANS, *LEARNER_COLUMNS, "utility", "share_of_equilibrium")
 
 
 def tensorboard_scalars(row: Row, episode_slots: int) -> dict[str, float]:
@@ -117,7 +113,7 @@ def _of_sides(
     result: dict[str, Any], runners: dict[str, Any], sides: dict[str, Any], config: Any
 ) -> Row:
     """Return the columns of edge devices and the platform, NaN of those that do not learn."""
-    row: Row = dict.fromkeys(OF_SIDES, np.nan)
+    row: Row = dict.fromkeys(SIDES, np.nan)
     learners = set(config.env_config.get("roles", {}).values())
     if not learners & {SAC, HEDGE}:
         return row
