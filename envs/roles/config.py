@@ -14,17 +14,17 @@ PlatformReward = Literal["welfare", "users", "profit"]
 
 def _grid(numbers: tuple[float, ...], neutral: float, least: str) -> tuple[float, ...]:
     if any(low >= high for low, high in pairwise(numbers)):
-        raise ValueError(f"should ascend, got {list(numbers)}")
+        raise ValueError("should ascend")
     if neutral not in numbers:
-        raise ValueError(f"should hold {neutral:g}, {least}, got {list(numbers)}")
+        raise ValueError(f"should hold {neutral:g}, {least}")
     if numbers[0] < 0 or numbers[-1] > LARGEST:
-        raise ValueError(f"should be 0 to {LARGEST:g}, got {list(numbers)}")
+        raise ValueError(f"should be 0 to {LARGEST:g}")
     return numbers
 
 
 def _factors(numbers: tuple[float, ...]) -> tuple[float, ...]:
     if numbers and numbers[0] <= 0:
-        raise ValueError(f"should be greater than 0, got {numbers[0]:g}")
+        raise ValueError("should be greater than 0")
     return _grid(numbers, 1.0, "which changes nothing")
 
 
