@@ -36,10 +36,15 @@ def find_experiment(source: str) -> Path:
 
 
 def shipped_experiments() -> dict[str, Path]:
-    """Return the experiments that come with the package, name -> file."""
+    """Return the experiments that come with the package, name -> file.
+
+    Scenarios, which bring code of their own, have a folder each: `scenarios/NAME/NAME.yaml`.
+    """
     # Beside the packages, in a checkout and in a wheel alike.
     folder = Path(__file__).parents[3] / "experiments"
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))} | {
+        path.stem: path for path in sorted(folder.glob("scenarios/*/*.yaml"))
+    }
 
 
 def read_sections(path: Path) -> dict[str, Any]:
