@@ -16,6 +16,7 @@ from envs import observation
 from envs.config import WorldConfig
 from envs.slot import OF_USERS, SlotResult
 from envs.world import World
+from mechanisms.registry import nearest
 
 if TYPE_CHECKING:
     from envs.render import WorldRenderer
@@ -140,13 +141,14 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
             Observations, rewards, terminations, truncations and infos, by agent.
 
         Raises:
-            KeyError: an agent has no action.
-            ValueError: an action is out of range.
+            ValueError: an agent has no action, there is no such agent, or an action is out of
+                range.
             RuntimeError: the episode is over.
         """
         agents = self.agents
         if not agents:
             raise RuntimeError("the episode is over: call reset before the next step")
+        self._check_agents(actions)
         chosen = np.array([[actions[agent] for agent in self.users]])
         seen, reward, result = self._played(chosen, actions)
         self.result = result
@@ -207,6 +209,16 @@ class parallel_env(ParallelEnv):  # noqa: N801 - the name PettingZoo gives its c
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], SlotResult]:
         """Play a slot with the actions (1, U) of the users; `actions` are those of all agents."""
         return self.world.step(chosen)
+
+    def _check_agents(self, actions: dict[str, int]) -> None:
+        """Raise ValueError unless there is an action for each agent, and for nobody else."""
+        if actions.keys() == set(self.agents):
+            return
+        missing = [agent for agent in self.agents if agent not in actions]
+        if missing:
+            raise ValueError(f"actions: no action of {missing[0]!r}; all agents need one")
+        unknown = next(agent for agent in actions if agent not in self.agents)
+        raise ValueError(f"actions: there is no agent {unknown!r}; {nearest(unknown, self.agents)}")
 
     def _look(self) -> None:
         """Begin the picture of an episode.

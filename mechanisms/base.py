@@ -85,6 +85,8 @@ def make(name: str, **params: object) -> Mechanism:
 
 def check_complete(part: object, name: str) -> None:
     """Raise ValueError where a mechanism lacks a member of `Mechanism`, such as its claims."""
+    if isinstance(part, str):
+        raise ValueError(f"mechanism: should be one, such as mechanisms.make({part!r}), got a name")
     members = ("name", "allocates", "claims", "clear")
     lacking = [member for member in members if not hasattr(part, member)]
     if lacking:

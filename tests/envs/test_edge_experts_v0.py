@@ -159,11 +159,19 @@ def test_an_impossible_action_raises(wrong: Any) -> None:
         env.step({"user_0": 0, "user_1": wrong, "user_2": 0})
 
 
-def test_a_missing_agent_raises() -> None:
+def test_an_agent_that_is_missing_or_unknown_raises_and_nothing_is_played() -> None:
     env = edge_experts_v0.parallel_env(PAID)
     env.reset(seed=0)
-    with pytest.raises(KeyError, match="user_2"):
+    with pytest.raises(ValueError, match="actions: no action of 'user_2'; all agents need one"):
         env.step({"user_0": 0, "user_1": 0})
+    with pytest.raises(ValueError, match="actions: there is no agent 'user_3'; did you mean"):
+        env.step({"user_0": 0, "user_1": 0, "user_2": 0, "user_3": 0})
+    assert env.world.slot.index == 0
+
+
+def test_a_mechanism_by_name_is_told_how_to_make_one() -> None:
+    with pytest.raises(ValueError, match=r"mechanisms\.make\('posted_price'\)"):
+        edge_experts_v0.parallel_env(PAID, mechanism="posted_price")  # type: ignore[arg-type]
 
 
 def test_a_masked_action_counts_as_abandoning_and_is_told() -> None:

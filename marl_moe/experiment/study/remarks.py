@@ -15,6 +15,7 @@ from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.policies import YARDSTICKS, PolicyOfRoles, PolicyOfRun
 from marl_moe.policies.base import STOCHASTIC
 from marl_moe.policies.heuristics import Abandon, Local, Random
+from mechanisms import FreeExperts
 from paper_figures.statistics import mean_interval
 
 CONFIDENCE = 0.99  # that a policy is below a rule in worlds such as these
@@ -43,7 +44,7 @@ def remarks(
         training: rows of `training.parquet`; nothing is told of them where nothing learned played.
         audit: rows of `audit.parquet`.
     """
-    learned, lines = learned_policies(specs), of_audit(audit)
+    learned, lines = learned_policies(specs), [*of_audit(audit), *_idle_budgets(specs)]
     elsewhere = {
         entry.shown_as
         for spec in specs
@@ -139,6 +140,14 @@ def _without_transfers(evaluation: pd.DataFrame) -> Iterator[str]:
                 f"transferred: nobody transferred a subtask under any policy{_at(point)}; is "
                 "anybody in coverage (channel.min_snr_db), up and willing?"
             )
+
+
+def _idle_budgets(specs: Iterable[ExperimentSpec]) -> list[str]:
+    """Tell of budgets of credits where nobody is ever charged any."""
+    free = [spec for spec in specs if spec.mechanism.name == FreeExperts.name]
+    if not any(spec.env.bounds["credit_budget"].given for spec in free):
+        return []
+    return ["credit_budget: nobody spends any of it under mechanism none, which charges nothing"]
 
 
 def _without_market(evaluation: pd.DataFrame) -> Iterator[str]:

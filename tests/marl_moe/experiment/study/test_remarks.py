@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from marl_moe.experiment.records.columns import AUDIT, EVALUATION, TRAINING
-from marl_moe.experiment.study.remarks import of_audit, of_evaluation, of_training
+from marl_moe.experiment.spec.reading import parse_experiment
+from marl_moe.experiment.study.remarks import of_audit, of_evaluation, of_training, remarks
 
 LEARNED = {"sac", "sac_stochastic"}
 
@@ -187,3 +188,12 @@ def test_audits_without_markets_or_payments_are_told() -> None:
     assert of_audit(audit(markets=0)) == ["vcg: no market cleared (seed 0; seed 1)"]
     assert of_audit(audit(payments=[0.0, 1.0])) == ["vcg: pays nothing in any market (seed 0)"]
     assert of_audit(audit(payments=0.0, mechanism="none")) == []
+
+
+@pytest.mark.parametrize(("mechanism", "told"), [("none", 1), ("posted_price", 0)])
+def test_a_budget_of_credits_that_nothing_is_charged_to_is_told(mechanism: str, told: int) -> None:
+    env = {"user_groups": {"poor": {"count": 2, "credit_budget": 3}, "rich": {"count": 2}}}
+    raw = {"name": "idle", "env": env, "mechanism": {"name": mechanism}, "algorithm": None}
+    nothing = pd.DataFrame()
+    lines = remarks([parse_experiment(raw, "idle")], nothing, nothing, nothing)
+    assert [line.partition(":")[0] for line in lines] == ["credit_budget"] * told
