@@ -13,9 +13,10 @@ from envs.channel.rates import Rate, db_to_linear, spectral_efficiency, subtask_
 from envs.config import WorldConfig
 from envs.differences import features_of_experts, features_of_users
 from envs.feature import Feature, Sight
-from envs.prospects import expected_gain, right_type
+from envs.prospects import expected_gain, expected_rest, rest, right_type
 
 GAIN_ALONE, GAIN_BESIDE = "gain_alone", "gain_beside"
+REST, REST_BESIDE = "rest", "rest_beside"
 LARGEST = 10.0  # delays, backlogs and prices beyond this many units look alike
 LOAD_UNIT, LARGEST_LOAD = 4.0, 25.0
 COMPETENCE_BOUND = 2.0
@@ -70,9 +71,17 @@ def _gain_alone(sight: Sight) -> NDArray[np.float32]:
 
 
 def _gain_beside(sight: Sight) -> NDArray[np.float32]:
+    return _gain(sight, _recent_load(sight))
+
+
+def _rest_beside(sight: Sight) -> NDArray[np.float32]:
+    return expected_rest(sight.conditions, sight.offer, _recent_load(sight))
+
+
+def _recent_load(sight: Sight) -> NDArray[np.float32]:
+    """Return the recent load of each candidate, with the user itself in it, (N, U, C)."""
     conditions = sight.conditions
-    recent_load = conditions.occupancy.recent_load.astype(np.float32)
-    return _gain(sight, conditions.others(recent_load) + 1)
+    return conditions.others(conditions.occupancy.recent_load.astype(np.float32)) + 1
 
 
 def _gain(sight: Sight, load: ArrayLike) -> NDArray[np.float32]:
@@ -261,15 +270,31 @@ BUDGET_FEATURES = (
         "share left of the episode, this slot included",
         lambda sight: 1 - sight.conditions.index / sight.conditions.config.episode_slots,
     ),
+    Feature(
+        REST,
+        "geometric mean of the share of the episode after this slot and of the share left of my "
+        "budget (the lesser of two)",
+        lambda sight: rest(sight.conditions)[..., 0],
+    ),
+)
+REST_FEATURES = (
+    Feature(
+        REST_BESIDE,
+        "the same once I have spent what may be expected of it beside as many others as "
+        "`recent_load` without me",
+        _rest_beside,
+    ),
 )
 # Columns that each user sees for itself, and those of an expert that all users see alike.
-OF_PAIRS = frozenset({"competence", "energy", "delay", GAIN_ALONE, GAIN_BESIDE, "assigned"})
+OF_PAIRS = frozenset(
+    {"competence", "energy", "delay", GAIN_ALONE, GAIN_BESIDE, REST_BESIDE, "assigned"}
+)
 
 
 def user_features(config: WorldConfig) -> tuple[Feature, ...]:
     """Return the columns of a user.
 
-    There are three more where users have a budget over the episode, and one for each quantity in
+    There are four more where users have a budget over the episode, and one for each quantity in
     which users may differ.
     """
     features: tuple[Feature, ...] = USER_FEATURES
@@ -282,11 +307,13 @@ def expert_features(config: WorldConfig, allocates: bool) -> tuple[Feature, ...]
     """Return the columns of an expert.
 
     Args:
-        config: of the world: one column more where experts take time to compute, and one for each
-            quantity in which they may differ.
+        config: of the world: one column more where experts take time to compute, one where users
+            have a budget over the episode, and one for each quantity in which experts may differ.
         allocates: whether the mechanism allocates: one column more.
     """
     features = EXPERT_FEATURES + features_of_experts(config)
     if config.computes:
         features += COMPUTE_FEATURES
+    if config.limits_users:
+        features += REST_FEATURES
     return features + ALLOCATION_FEATURES if allocates else features

@@ -192,6 +192,46 @@ def expected_spending(
     return energy_j * chance, charge * chance
 
 
+def expected_rest(conditions: Conditions, offer: Offer, load: ArrayLike = 1) -> Float:
+    """Return `rest` after what a transfer to each candidate is expected to spend, (..., N, U, C).
+
+    Args:
+        conditions: conditions of the slot.
+        offer: offer in force, for efforts and charges.
+        load: users of the candidate, this user among them; broadcasts against (N, U, C).
+    """
+    return rest(conditions, *expected_spending(conditions, offer, load))
+
+
+def rest(conditions: Conditions, energy_j: ArrayLike = 0, charge: ArrayLike = 0) -> Float:
+    """Return what is left for later of users' episodes once so much is spent in this slot, 0..1.
+
+    It is the geometric mean of the share of the episode that follows and of the share left of the
+    budget, the lesser share where a user has two: of less use the more of it there already is, and
+    twice as much where both are.
+
+    Args:
+        conditions: conditions of the slot.
+        energy_j: spent, J; broadcasts against (N, U, C).
+        charge: likewise, credits.
+
+    Returns:
+        (..., N, U, C), or (N, U, 1) where both are a number.
+    """
+    budgets, users = conditions.budgets, conditions.users
+    share: Float = np.ones(())  # in double precision: a root magnifies the rounding of small shares
+    for left, budget, spent in (
+        (budgets.energy_j, users.energy_budget_j, energy_j),
+        (budgets.credits, users.credit_budget, charge),
+    ):
+        if left is not None:
+            # A user without this budget has an infinite one, of which no spending takes a share.
+            unit = np.where(np.isfinite(left), budget, 1.0)
+            share = np.minimum(share, (left[..., None] - spent) / unit[..., None])
+    follows = max(1 - (conditions.index + 1) / conditions.config.episode_slots, 0)
+    return np.sqrt(np.maximum(share, 0) * follows)
+
+
 def expected_service(conditions: Conditions, load: ArrayLike = 1) -> tuple[Float, Services]:
     """Return the gain at full effort before any charge, (N, U, C) credits, and the service.
 

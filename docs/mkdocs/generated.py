@@ -69,6 +69,7 @@ def features() -> str:
         ("of the user, with a budget over the episode", user_features(limited)),
         ("of each expert", expert_features(plain, allocates=False)),
         ("of each expert, where it takes time to compute", expert_features(computing, False)),
+        ("of each expert, where users have a budget", expert_features(limited, allocates=False)),
         ("of each expert, where a mechanism allocates", expert_features(plain, allocates=True)),
         ("of the user, where users differ in it", tuple(OF_DIFFERENT_USERS.values())),
         ("of each expert, where experts differ in it", tuple(OF_DIFFERENT_EXPERTS.values())),

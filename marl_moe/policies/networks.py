@@ -11,15 +11,16 @@ was trained among one number of experts begins among another.
 
 from dataclasses import asdict, dataclass, field, fields
 from inspect import signature
+from math import inf
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from envs.config import WorldConfig
-from envs.features import GAIN_BESIDE
+from envs.features import GAIN_BESIDE, REST
 from marl_moe.policies.columns import ColumnNames, columns_of
-from marl_moe.policies.prior import GainPrior
+from marl_moe.policies.prior import Prior, worth_at_first
 from mechanisms.registry import Registry, nearest
 
 # What `rl_module.model_config.network` may name: (B, D) -> (copies, B, C + 1) by
@@ -46,8 +47,10 @@ class NetworkConfig:
         hidden: width of the hidden layers.
         user_features: names of the user's columns of an observation, which stand first.
         expert_features: names of the columns in each expert's block.
-        prior: logits that an actor's expert has for each credit of `gain_beside`, and whether
-            critics begin with that gain (`GainPrior`); 0: neither.
+        prior: logits that an actor's action has for each credit that the world lets expect of it,
+            and whether critics begin with these credits (`Prior`); 0: neither.
+        budget_worth: credits that learning takes a whole budget for at first; 0 where users have
+            none.
         parameters: the network's own.
     """
 
@@ -58,6 +61,7 @@ class NetworkConfig:
     user_features: tuple[str, ...] = field(default_factory=lambda: _plain().user)
     expert_features: tuple[str, ...] = field(default_factory=lambda: _plain().expert)
     prior: float = 5.0
+    budget_worth: float = 0.0
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -80,6 +84,12 @@ class NetworkConfig:
             raise ValueError(f"prior should be a number of 0 to {MOST_PRIOR}, got {self.prior!r}")
         if self.prior and GAIN_BESIDE not in self.expert_features:
             raise ValueError(f"prior: observations have no column {GAIN_BESIDE}")
+        if type(self.budget_worth) not in (int, float) or not 0 <= self.budget_worth < inf:
+            raise ValueError(
+                f"budget_worth should be credits, at least 0, got {self.budget_worth!r}"
+            )
+        if self.budget_worth and REST not in self.user_features:
+            raise ValueError(f"budget_worth: observations have no column {REST}")
 
     @classmethod
     def of(cls, world: WorldConfig, allocates: bool, **keys: Any) -> "NetworkConfig":
@@ -96,6 +106,7 @@ class NetworkConfig:
             allow_abandon=world.allow_abandon,
             user_features=columns.user,
             expert_features=columns.expert,
+            budget_worth=worth_at_first(world),
             **keys,
         )
 
@@ -125,16 +136,17 @@ class NetworkConfig:
 
     def actor(self) -> nn.Module:
         """Build the network of an actor, whose scores are logits, in one copy."""
-        return self._with_prior(self.build(copies=1), self.prior)
+        return self._with_prior(1, self.prior)
 
     def critics(self, copies: int) -> nn.Module:
         """Build the networks of critics, whose scores are Q values, credits."""
-        return self._with_prior(self.build(copies), 1.0)
+        return self._with_prior(copies, 1.0)
 
-    def _with_prior(self, network: nn.Module, per_credit: float) -> nn.Module:
+    def _with_prior(self, copies: int, per_credit: float) -> nn.Module:
+        network = self.build(copies)
         if not self.prior:
             return network
-        return GainPrior(self.columns, per_credit).put_on(network)
+        return Prior(self.columns, per_credit, self.budget_worth).put_on(network, copies)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON writes them."""
@@ -142,7 +154,7 @@ class NetworkConfig:
 
 
 # Keys of the network that the world decides, and those that an experiment may give.
-OF_WORLD = ("num_experts", "allow_abandon", "user_features", "expert_features")
+OF_WORLD = ("num_experts", "allow_abandon", "user_features", "expert_features", "budget_worth")
 GIVEN = tuple(key.name for key in fields(NetworkConfig) if key.name not in OF_WORLD)
 
 

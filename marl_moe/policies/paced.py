@@ -28,7 +28,8 @@ class Paced(Crowd):
         price credits_per_point (episode_left / budget_left)^feedback spending / budget
 
     with the shares left of the episode and of the budget, and what the transfer is expected to
-    spend of it; under budgets of energy and of credits, less both. Without any it is `crowd`.
+    spend of it, at most all that is left, since the transfer that overspends completes; under
+    budgets of energy and of credits, less both. Without any it is `crowd`.
 
     Args:
         rng: as in `crowd`, as are `attraction`, `last`, `threshold` and `response_probability`.
@@ -73,5 +74,6 @@ class Paced(Crowd):
             share = np.divide(left, budget, out=np.ones(left.shape), where=np.isfinite(left))
             ratio = episode_left / np.maximum(share, LEAST_LEFT)
             price = self.price * users.credits_per_point * ratio**self.feedback / budget
-            worth = worth - price[..., None].astype(np.float32) * spent
+            taken = np.minimum(spent, np.maximum(left, 0)[..., None])
+            worth = worth - price[..., None].astype(np.float32) * taken
         return worth

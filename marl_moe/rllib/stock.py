@@ -31,12 +31,14 @@ from ray.rllib.core.rl_module.rl_module import RLModule, RLModuleSpec
 from envs import WorldConfig
 from marl_moe.policies.columns import columns_of
 from marl_moe.policies.networks import GIVEN
+from marl_moe.policies.prior import worth_at_first
 from marl_moe.rllib.callbacks import CALLED, OF_EPISODES, prepared
 from marl_moe.rllib.limits import check_integers, check_positive, check_shares, is_number
 from marl_moe.rllib.stock_env import EdgeExpertsEnv
 from marl_moe.rllib.stock_metrics import WorldMetrics
 from marl_moe.rllib.stock_modules import (
     COLUMNS,
+    WORTH,
     MaskedDqnModule,
     MaskedPpoModule,
     MaskedRllibSacModule,
@@ -177,6 +179,7 @@ class StockConfig(AlgorithmConfig):
         return super()._model_config_auto_includes | {
             "allow_abandon": self.env_config["world"]["allow_abandon"],
             **dict(zip(COLUMNS, map(list, columns), strict=True)),
+            WORTH: worth_at_first(self.world_config),
         }
 
     def _size_by(self, world: WorldConfig) -> None:

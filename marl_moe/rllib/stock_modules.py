@@ -31,7 +31,8 @@ from marl_moe.policies.masks import NEVER, action_mask
 from marl_moe.policies.network_checks import check_network
 from marl_moe.policies.networks import GIVEN, NetworkConfig
 
-COLUMNS = ("user_features", "expert_features")  # keys of `model_config`, and of NetworkConfig
+# Keys of `model_config`, and of NetworkConfig, that the world decides.
+COLUMNS, WORTH = ("user_features", "expert_features"), "budget_worth"
 Batch = dict[str, Any]
 
 
@@ -133,7 +134,7 @@ class ScorerCatalog(SACCatalog):
         return _Scores(self._network().critics(copies=1))
 
     def _network(self) -> NetworkConfig:
-        keys = (*GIVEN, *COLUMNS)
+        keys = (*GIVEN, *COLUMNS, WORTH)
         given = {
             key: self._model_config_dict[key] for key in keys if key in self._model_config_dict
         }

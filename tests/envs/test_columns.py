@@ -57,7 +57,8 @@ def test_columns_are_named_once_and_count_to_the_size(
     experts = ExpertConfig(words_per_second=100.0 if computes else None)
     config = WorldConfig(num_experts=3, experts=experts, **budgets)
     names = column_names(config, allocates)
-    of_user, of_expert = 4 + 3 * bool(budgets), 12 + computes + allocates
+    limited = bool(budgets)
+    of_user, of_expert = 4 + 4 * limited, 12 + computes + limited + allocates
     size = of_user + 3 * of_expert
     assert len(names) == len(set(names)) == observation_size(config, allocates) == size
     low, high = bounds(config, allocates)
@@ -66,7 +67,7 @@ def test_columns_are_named_once_and_count_to_the_size(
     assert firsts == [f"expert_{e}.available" for e in range(3)]
     assert ("expert_0.compute_backlog" in names) == computes
     assert ("expert_0.assigned" in names) == allocates
-    assert ("episode_left" in names) == bool(budgets)
+    assert ("episode_left" in names) == ("expert_0.rest_beside" in names) == limited
 
 
 def test_gains_beyond_ten_points_look_alike() -> None:

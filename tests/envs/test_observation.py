@@ -23,6 +23,7 @@ from envs import (
     WorldConfig,
 )
 from envs.observation import bounds, column_names
+from envs.prospects import expected_spending
 
 Actions = Callable[[World, np.random.Generator], np.ndarray]
 
@@ -124,22 +125,25 @@ def columns_of_user(world: World, n: int, u: int, past: Past) -> dict[str, float
         "compute_need": float(requests.subtasks.compute[n, u]) / config.requests.compute_need[1],
     }
     joules, credits = config.energy_budget_j, config.credit_budget
-    if joules is not None or credits is not None:
+    limited = joules is not None or credits is not None
+    if limited:
         left = [
             0.0 if budget is None else max(1 - spent[n, u] / budget, 0.0)
             for spent, budget in ((past.energy_j, joules), (past.charge, credits))
         ]
         seen |= {"energy_left": left[0], "credits_left": left[1]}
         seen["episode_left"] = 1 - len(past.served) / config.episode_slots
+        seen["rest"] = rest_of(world, n, u, past, 0.0, 0.0)
     may_transfer = pending and not has_spent(config, past, n, u)
     late = np.array([recent_load(world, n, e, past.served) for e in range(world.num_experts)])
     mine = np.array([last.get((n, u)) == e for e in range(world.num_experts)])
     most = 10 * config.reward.credits_per_point
-    # Expected gains have tests of their own.
+    # Expected gains and spending have tests of their own.
+    load = np.maximum(late - mine, 0) + 1
     gain, beside = (
-        np.clip(world.slot.expected_gain(load)[n, u], -most, most)
-        for load in (1, np.maximum(late - mine, 0) + 1)
+        np.clip(world.slot.expected_gain(load)[n, u], -most, most) for load in (1, load)
     )
+    spent = expected_spending(world.slot.conditions, world.slot.offer, load)
     for e in range(world.num_experts):
         free = world.mechanism.name == "none"
         pair = alone(world, n, u, e) if pending else Pair(0.0, 0.0, 0.0, float(free))
@@ -173,8 +177,25 @@ def columns_of_user(world: World, n: int, u: int, past: Past) -> dict[str, float
         }
         if config.experts.words_per_second is not None:
             block["compute_backlog"] = backlogs["compute_backlog"]
+        if limited:
+            takes = (float(amount[n, u, e]) for amount in spent)
+            block["rest_beside"] = rest_of(world, n, u, past, *takes)
         seen |= {f"expert_{e}.{name}": value for name, value in block.items()}
     return seen
+
+
+def rest_of(world: World, n: int, u: int, past: Past, energy_j: float, charge: float) -> float:
+    """Return what is left for later of a user's episode once it has spent so much in this slot."""
+    config = world.config
+    shares = [
+        max(1 - (spent[n, u] + more) / budget, 0.0)
+        for spent, more, budget in (
+            (past.energy_j, energy_j, config.energy_budget_j),
+            (past.charge, charge, config.credit_budget),
+        )
+        if budget is not None
+    ]
+    return sqrt(min(shares) * max(1 - (len(past.served) + 1) / config.episode_slots, 0))
 
 
 def recent_load(world: World, n: int, e: int, slots: list[Served]) -> float:

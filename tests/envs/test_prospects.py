@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
 
 import mechanisms
-from envs import ChannelConfig, ExpertConfig, RequestConfig, RewardConfig, World, WorldConfig
+from envs import (
+    ChannelConfig,
+    ExpertConfig,
+    QualityConfig,
+    RequestConfig,
+    RewardConfig,
+    World,
+    WorldConfig,
+)
+from envs.prospects import expected_rest, rest
 
 ALWAYS = RequestConfig(num_transferred=1)
 
@@ -103,3 +112,57 @@ def test_expected_gain_where_more_request_than_are_served_is_the_mean_over_the_l
         gains.append(result.gain)
     mean, error = np.mean(gains, axis=0), np.std(gains, axis=0) / np.sqrt(len(gains))
     assert (np.abs(mean - world.slot.expected_gain(4)[..., 2]) < 4.5 * error + 1e-5).all()
+
+
+@pytest.mark.parametrize("users", [1, 5])
+@pytest.mark.parametrize("mechanism", ["none", "posted_price"])
+def test_what_is_expected_to_be_left_is_what_is_left_after_the_transfer(
+    mechanism: str, users: int
+) -> None:
+    """All users of a world request one expert, who share its band at one power."""
+    config = WorldConfig(
+        num_users=users,
+        num_experts=4,
+        episode_slots=8,
+        requests=ALWAYS,
+        channel=ChannelConfig(access="total_power"),
+        experts=ExpertConfig(
+            words_per_second=None, unit_cost=(0.01, 0.05), other_competence=(0.5, 1)
+        ),
+        quality=QualityConfig(deadline_s=60.0),  # else who is late is declined
+        energy_budget_j=3.0,
+        credit_budget=20.0,
+    )
+    world, seen = World(config, 10, seed=0, mechanism=mechanisms.make(mechanism)), 0
+    while not world.done:
+        slot = world.slot
+        follows = 7 - slot.index
+        e = slot.index % 4
+        whole = slot.mask[..., e].all(axis=-1)  # nobody is spent, nobody is declined
+        expected = expected_rest(slot.conditions, slot.offer, users)[..., e]
+        kept = rest(slot.conditions)[..., 0]
+        *_, result = world.step(np.full((10, users), e))
+        whole &= result.transferred.all(axis=-1)
+        shares = [world.budgets.energy_j / 3.0, world.budgets.credits / 20.0]
+        left = np.maximum(np.minimum(*shares), 0)
+        np.testing.assert_allclose(
+            expected[whole], np.sqrt(left * follows / 8)[whole], rtol=1e-4, atol=1e-3
+        )
+        assert (expected[whole] <= kept[whole]).all()
+        seen += int(whole.sum())
+    assert seen >= 15
+
+
+def test_of_a_budget_that_a_user_has_not_nothing_is_missing() -> None:
+    config = WorldConfig(
+        num_users=3,
+        num_experts=2,
+        requests=ALWAYS,
+        energy_budget_j={"each": [0.5, None, 2.0]},  # type: ignore[arg-type]
+    )
+    world = World(config, 2, seed=0)
+    conditions = world.slot.conditions
+    follows = 1 - 1 / config.episode_slots
+    after = rest(conditions, 0.25)[..., 0]
+    np.testing.assert_allclose(after**2 / follows, [[0.5, 1.0, 0.875]] * 2, rtol=1e-12)
+    assert not rest(conditions, 2.5)[:, [0, 2]].any()  # the transfer that overspends is the last

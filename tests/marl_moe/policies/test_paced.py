@@ -128,7 +128,7 @@ def test_in_a_crowd_the_price_is_of_both_budgets_of_each_user_and_of_what_the_lo
         ):
             left = np.where(np.isinf(of_budget), 1, np.maximum(1 - own / of_budget, 1e-3))
             of_unit = worth * price * ((1 - slot.index / 20) / left) ** feedback / of_budget
-            net -= of_unit[..., None] * takes
+            net -= of_unit[..., None] * np.minimum(takes, np.maximum(of_budget - own, 0)[..., None])
         allowed = slot.mask[..., :-1]
         net, gain = np.where(allowed, net, -np.inf), np.where(allowed, gain, -np.inf)
         actions = rule.act(slot)

@@ -1,7 +1,9 @@
-"""What scores begin with: the gain that is expected beside what experts served of late."""
+"""What scores begin with: the gain expected beside the recent load, and what is left for later."""
 
 import json
+from collections.abc import Callable
 from copy import deepcopy
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import torch
 from torch import nn
 
 import mechanisms
-from envs import World, WorldConfig
+from envs import Slot, World, WorldConfig
 from envs.config import ExpertConfig, RequestConfig
+from envs.prospects import expected_spending
+from marl_moe.policies import Crowd, Paced
 from marl_moe.policies.columns import columns_of
 from marl_moe.policies.learned import LearnedPolicy, load_policy, save_policy
 from marl_moe.policies.networks import NetworkConfig
@@ -100,6 +104,95 @@ def test_without_a_prior_scores_are_the_networks_own() -> None:
     seen = torch.randn(3, config.observation_size)
     for network in (config.actor(), config.critics(copies=2)):
         assert not zeroed(network)(seen).any()
+
+
+def budgeted(energy_budget_j: float | None) -> WorldConfig:
+    """Return a world whose users, spending as they go, have spent 2 J by a third of the episode."""
+    return WorldConfig(
+        num_users=5,
+        num_experts=7,
+        episode_slots=30,
+        requests=RequestConfig(num_subtasks=8, local_compute=1.0),
+        experts=ExpertConfig(resample="episode"),
+        energy_budget_j=energy_budget_j,
+    )
+
+
+def played(config: WorldConfig, act: Callable[[Slot], np.ndarray]) -> tuple[float, float]:
+    """Return the gain a slot and user, credits, and the share of energy left half through."""
+    world, total, half = World(config, 24, seed=5), 0.0, 0.0
+    while not world.done:
+        total += float(world.step(act(world.slot))[2].gain.mean())
+        if world.slot.index == config.episode_slots // 2:
+            half = float(np.maximum(world.budgets.energy_j, 0).mean() / config.energy_budget_j)
+    return total / config.episode_slots, half
+
+
+def untrained(config: WorldConfig, seed: int = 0) -> LearnedPolicy:
+    torch.manual_seed(seed)
+    network = NetworkConfig.of(config, False, hidden=16)
+    return LearnedPolicy("sac", {"shared": network.actor()}, network, {"shared": []})
+
+
+def test_with_a_budget_the_best_is_a_step_of_lookahead_to_a_value_of_what_is_left() -> None:
+    config = budgeted(2.0)
+    network = NetworkConfig.of(config, False, network="mlp", hidden=8)
+    world = World(config, 6, seed=1)
+    for _ in range(4):
+        world.step(np.random.default_rng(0).integers(8, size=(6, 5)))
+    slot, worth = world.slot, 0.3 * 5.0 * 30
+    occupancy = slot.conditions.occupancy
+    assert network.budget_worth == worth
+    actor, critics = (
+        network.actor(),
+        network.critics(copies=2),
+    )
+    for scorer in (actor, critics):
+        before = dict(scorer.named_parameters())["log_budget_worth"].clone()
+        zeroed(scorer).log_budget_worth.data.copy_(before)
+    seen = torch.tensor(slot.observation.reshape(30, -1))
+    scores, values = actor(seen)[0].detach(), critics(seen).detach()
+    for row, (n, u) in enumerate(np.ndindex(6, 5)):
+        left = float(world.budgets.energy_j[n, u])
+        others = occupancy.recent_load[n].copy()
+        if occupancy.last_expert[n, u] >= 0:
+            expert = occupancy.last_expert[n, u]
+            others[expert] = max(others[expert] - 1, 0)
+        takes = expected_spending(slot.conditions, slot.offer, others + 1)[0][n, u]
+        gain = slot.expected_gain(others + 1)[n, u]
+        later = [worth * sqrt(max(left - e, 0) / 2.0 * 25 / 30) for e in (*takes, 0.0)]
+        expected = np.array([*gain, 0.0]) + later
+        np.testing.assert_allclose(values[:, row], [expected] * 2, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(scores[row], 5 * expected, rtol=1e-4, atol=5e-3)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_untrained_a_policy_with_a_budget_paces_itself(seed: int) -> None:
+    config = budgeted(1.0)
+    gain, half = played(config, untrained(config, seed).act)
+    paced, _ = played(config, Paced(np.random.default_rng(0)).act)
+    crowd, spent = played(config, Crowd(np.random.default_rng(0)).act)
+    assert spent < 0.1 < 0.3 < half < 0.7
+    assert gain > 0.9 * paced > 1.1 * crowd
+
+
+def test_only_where_users_have_a_budget_is_its_worth_a_parameter() -> None:
+    names = [
+        {name for name, _ in untrained(budgeted(budget)).actors["shared"].named_parameters()}
+        for budget in (None, 1.0)
+    ]
+    assert names[1] - names[0] == {"log_budget_worth"}
+
+
+@pytest.mark.parametrize("worth", [-1, float("inf"), float("nan"), "5", True, None])
+def test_what_is_no_worth_of_a_budget_is_refused(worth: Any) -> None:
+    with pytest.raises(ValueError, match=r"budget_worth should be credits, at least 0, got "):
+        NetworkConfig(num_experts=7, budget_worth=worth)
+
+
+def test_a_worth_without_a_budget_is_refused() -> None:
+    with pytest.raises(ValueError, match="budget_worth: observations have no column rest"):
+        NetworkConfig(num_experts=7, budget_worth=10.0)
 
 
 @pytest.mark.parametrize("prior", [-1, 1001, float("inf"), float("nan"), "5", True, None])
