@@ -36,7 +36,7 @@ FILE = Path(__file__).with_name("similarity.json")
 SEED = 24
 PER_TOPIC = 64  # phrases of each topic; half of all are the sender's
 REPEATS = 20  # of meaning: divisions of the phrases, projections and noise drawn anew
-WORD_REPEATS = 4  # of words, each with texts of its own to embed
+WORD_REPEATS = 3  # of words, whose texts have to be embedded
 BITS = (16, 32, 64, 128)  # a phrase
 SNR_DB = tuple(range(-10, 15))  # of a QPSK symbol, Es / N0
 SHARED = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the receiver's phrases that are the sender's too
@@ -122,33 +122,32 @@ class Repeat:
 
     def __init__(self, embeddings: Array, seed: Sequence[int]) -> None:
         rng = np.random.default_rng(seed)
-        order = rng.permutation(len(embeddings))
-        self.half = len(embeddings) // 2
-        self.meant = embeddings[order[: self.half]]
-        self._others = embeddings[order[self.half :]]
-        self._projections = rng.standard_normal((embeddings.shape[1], BITS[-1]), np.float32)
-        self._noise = rng.standard_normal((self.half, BITS[-1]), np.float32)
-        self._lots = rng.random(self.half, np.float32)
-
-    def known(self, shared: float) -> Array:
-        """Return the embeddings of the receiver's phrases, of which a share is the sender's."""
-        count = round(shared * self.half)
-        return np.concatenate([self.meant[:count], self._others[: self.half - count]])
+        half = len(embeddings) // 2
+        embeddings = embeddings[rng.permutation(len(embeddings))]
+        bits = signs(embeddings, rng.standard_normal((embeddings.shape[1], BITS[-1]), np.float32))
+        self._meant, self._others = embeddings[:half], embeddings[half : 2 * half]
+        self._sent, self._bits_of_others = bits[:half], bits[half : 2 * half]
+        self._noise = rng.standard_normal((half, BITS[-1]), np.float32)
+        self._lots = rng.random(half, np.float32)
 
     def similarity(self, bits: int, snr_db: float, shared: float) -> Array:
         """Return the similarity of each phrase that is recovered to that meant, (phrases,)."""
-        known, projections = self.known(shared), self._projections[:, :bits]
-        sent = signs(self.meant, projections)
-        found = retrieved(
-            received(sent, self._noise[:, :bits], snr_db), signs(known, projections), self._lots
-        )
-        return (self.meant * known[found]).sum(axis=1)
+        count = round(shared * len(self._meant))
+        known = np.concatenate([self._meant[:count], self._others[count:]])
+        bits_known = np.concatenate([self._sent[:count], self._bits_of_others[count:]])
+        decided = received(self._sent[:, :bits], self._noise[:, :bits], snr_db)
+        found = retrieved(decided, bits_known[:, :bits], self._lots)
+        return (self._meant * known[found]).sum(axis=1)
 
 
-def meaning(embeddings: Array, bits: int, snr_db: float, shared: float, seed: int = SEED) -> Cell:
+def repeats(embeddings: Array, seed: int = SEED) -> list[Repeat]:
+    """Return the repeats of meaning."""
+    return [Repeat(embeddings, (seed, number)) for number in range(REPEATS)]
+
+
+def meaning(drawn: Sequence[Repeat], bits: int, snr_db: float, shared: float) -> Cell:
     """Measure meaning at one setting."""
-    repeats = [Repeat(embeddings, (seed, number)) for number in range(REPEATS)]
-    return Cell.of(np.array([one.similarity(bits, snr_db, shared) for one in repeats]))
+    return Cell.of(np.array([repeat.similarity(bits, snr_db, shared) for repeat in drawn]))
 
 
 def words(texts: Sequence[str], embed: Embed, snr_db: float, seed: int = SEED) -> Cell:
@@ -178,6 +177,7 @@ def random_similarity(embeddings: Array) -> float:
 def table(texts: Sequence[str], embed: Embed) -> dict[str, Any]:
     """Measure every cell."""
     embeddings = embed(texts)
+    drawn = repeats(embeddings)
     return {
         "command": COMMAND,
         "seed": SEED,
@@ -190,7 +190,7 @@ def table(texts: Sequence[str], embed: Embed) -> dict[str, Any]:
         "random_similarity": round(random_similarity(embeddings), 5),
         "meaning": [
             {"bits": bits, "snr_db": snr_db, "shared": shared}
-            | meaning(embeddings, bits, snr_db, shared)._asdict()
+            | meaning(drawn, bits, snr_db, shared)._asdict()
             for bits in BITS
             for snr_db in SNR_DB
             for shared in SHARED

@@ -1,0 +1,151 @@
+"""The measured table of `measure.py`: read, and interpolated between the cells."""
+
+from dataclasses import field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+LARGEST_FILE = 5_000_000  # bytes
+LOOSE = {"allow_inf_nan": False}  # what else the file says, such as versions, is not read here
+Float = NDArray[np.floating]
+
+
+@dataclass(frozen=True, config=LOOSE)
+class Row:
+    """A cell: similarity of what is recovered to what was meant, at one setting.
+
+    Attributes:
+        snr_db: SNR of a symbol, dB.
+        mean: of the similarity.
+        sd: standard deviation of a phrase's.
+        se: standard error of the mean.
+        n: phrases sent.
+        bits: of a phrase sent as meaning; 0 of words.
+        shared: share of the receiver's phrases that are the sender's too.
+    """
+
+    snr_db: float
+    mean: float = Field(ge=-1, le=1)
+    sd: float = Field(ge=0)
+    se: float = Field(ge=0)
+    n: int = Field(ge=1)
+    bits: int = 0
+    shared: float = Field(default=0.0, ge=0, le=1)
+
+
+@dataclass(frozen=True, config=LOOSE)
+class Table:
+    """Similarities of phrases sent as meaning and as words.
+
+    Attributes:
+        modulation: that they were measured with.
+        words_per_phrase: mean.
+        text_bits_per_word: of words.
+        random_similarity: of two phrases that have nothing to do with each other.
+        meaning: cells of every combination of bits, SNR and shared knowledge.
+        words: cells of every SNR.
+    """
+
+    modulation: str
+    words_per_phrase: float = Field(gt=0)
+    text_bits_per_word: float = Field(gt=0)
+    random_similarity: float = Field(gt=-1, lt=1)
+    meaning: tuple[Row, ...] = Field(min_length=1)
+    words: tuple[Row, ...] = Field(min_length=1)
+    snr_db: Float = field(init=False, repr=False)  # (S,) of cells, rising
+    shared: Float = field(init=False, repr=False)  # (K,) of cells, rising
+    bits: tuple[int, ...] = field(init=False)  # of phrases, rising
+
+    def __post_init__(self) -> None:
+        """Find the grid, and check that it is whole.
+
+        Raises:
+            ValueError: a cell is missing, or given twice.
+        """
+        grids = {
+            "snr_db": np.array(sorted({row.snr_db for row in self.words})),
+            "shared": np.array(sorted({row.shared for row in self.meaning})),
+            "bits": tuple(sorted({row.bits for row in self.meaning})),
+        }
+        for name, grid in grids.items():
+            object.__setattr__(self, name, grid)
+        whole = {
+            (bits, snr_db, shared)
+            for bits in self.bits
+            for snr_db in self.snr_db
+            for shared in self.shared
+        }
+        cells = [(row.bits, row.snr_db, row.shared) for row in self.meaning]
+        if len(self.words) != len(self.snr_db) or sorted(cells) != sorted(whole):
+            raise ValueError(
+                "should hold one cell of words for each SNR, and of meaning for each combination "
+                "of bits, SNR and shared knowledge"
+            )
+
+    def cells(self, bits: int) -> tuple[Float, Float]:
+        """Return mean similarities of meaning and their standard errors, (S, K) each."""
+        own = {(row.snr_db, row.shared): row for row in self.meaning if row.bits == bits}
+        rows = [[own[snr_db, shared] for shared in self.shared] for snr_db in self.snr_db]
+        mean = np.array([[row.mean for row in line] for line in rows])
+        return mean, np.array([[row.se for row in line] for line in rows])
+
+    def of_words(self) -> tuple[Float, Float]:
+        """Return mean similarities of words and their standard errors, (S,) each."""
+        rows = sorted(self.words, key=lambda row: row.snr_db)
+        return np.array([row.mean for row in rows]), np.array([row.se for row in rows])
+
+    def worth(self, similarity: Float) -> Float:
+        """Return the share of a phrase's worth that is left, 0..1.
+
+        It is linear in the similarity (assumption): 1 of the phrase itself, 0 of one that has
+        nothing to do with it, and of less.
+        """
+        return np.clip((similarity - self.random_similarity) / (1 - self.random_similarity), 0, 1)
+
+    def similarity(self, cells: Float, snr_db: Float, shared: Float | float) -> Float:
+        """Return similarities of meaning between cells, bilinear.
+
+        Beyond the grid that of its edge is taken: above, no bit is wrong any more; below nothing
+        was measured.
+
+        Args:
+            cells: (S, K) of `cells`.
+            snr_db: SNRs, dB, of any shape.
+            shared: share of shared knowledge, 0..1; broadcasts against it.
+        """
+        row, down = _place(self.snr_db, snr_db)
+        column, right = _place(self.shared, np.broadcast_to(shared, np.shape(snr_db)))
+        upper, lower = (
+            cells[line, column] * (1 - right) + cells[line, column + 1] * right
+            for line in (row, row + 1)
+        )
+        return upper * (1 - down) + lower * down
+
+
+def _place(grid: Float, at: Float) -> tuple[NDArray[np.intp], Float]:
+    """Return the cell of a grid that a value is in or next to, and how far in it, 0..1."""
+    at = np.clip(at, grid[0], grid[-1])
+    place = np.clip(np.searchsorted(grid, at, side="right") - 1, 0, len(grid) - 2)
+    return place, (at - grid[place]) / (grid[place + 1] - grid[place])
+
+
+def read_table(path: str) -> Table:
+    """Read a table.
+
+    Raises:
+        ValueError: the file cannot be read, or holds another table; the message names it.
+    """
+    file = Path(path)
+    try:
+        if file.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"{path}: is no file of at most {LARGEST_FILE:,} bytes")
+        return TypeAdapter(Table).validate_json(file.read_bytes())
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path}: {key}: {first['msg']}".replace(": : ", ": ")) from None
