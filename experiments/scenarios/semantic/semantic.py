@@ -46,16 +46,16 @@ class Measured(Section, envs.codec.Codec):
             ValueError: it does not.
         """
         if channel.ber != "snr" or channel.modulation != MODULATION:
-            sent = f"ber: {channel.ber}, modulation: {channel.modulation}"
             raise ValueError(
-                f"is measured with channel.ber: snr and channel.modulation: {MODULATION}, got {sent}"
+                f"is measured with channel.ber: snr and channel.modulation: {MODULATION}, got ber: "
+                f"{channel.ber}, modulation: {channel.modulation}"
             )
 
 
 @envs.codec.register("meaning")
 @dataclass(frozen=True, config=STRICT)
 class Meaning(Measured):
-    """Signs of random projections of embeddings, from which the receiver's phrases are retrieved."""
+    """Signs of random projections of a phrase's embedding, for the receiver to retrieve one by."""
 
     path: str = Field(description="Table that measure.py writes, relative to the experiment")
     bits: int = Field(default=64, description="Bits of a phrase, one of those measured")
@@ -70,7 +70,7 @@ class Meaning(Measured):
         if self.bits not in self.table.bits:
             known = ", ".join(map(str, self.table.bits))
             raise ValueError(f"bits: should be one of {known}, as measured, got {self.bits}")
-        return self.table.cells(self.bits)[0]
+        return self.table.cells(self.bits).mean
 
     def bits_per_word(
         self, channel: ChannelConfig, snr_db: Float, shared: Float | float
@@ -110,7 +110,7 @@ class Text(Measured):
 
         Between the SNRs of the table similarity is linear, beyond them that of the edge.
         """
-        similarity = np.interp(snr_db, self.table.snr_db, self.table.of_words()[0])
+        similarity = np.interp(snr_db, self.table.snr_db, self.table.of_words().mean)
         return self.table.worth(similarity) ** 2
 
 

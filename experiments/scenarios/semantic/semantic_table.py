@@ -2,6 +2,7 @@
 
 from dataclasses import field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,14 @@ class Row:
     n: int = Field(ge=1)
     bits: int = 0
     shared: float = Field(default=0.0, ge=0, le=1)
+
+
+class Cells(NamedTuple):
+    """Similarities of cells: mean, standard error of it, and standard deviation of a phrase's."""
+
+    mean: Float
+    se: Float
+    sd: Float
 
 
 @dataclass(frozen=True, config=LOOSE)
@@ -85,17 +94,16 @@ class Table:
                 "of bits, SNR and shared knowledge"
             )
 
-    def cells(self, bits: int) -> tuple[Float, Float]:
-        """Return mean similarities of meaning and their standard errors, (S, K) each."""
+    def cells(self, bits: int) -> Cells:
+        """Return the cells of meaning of that many bits, (S, K) each."""
         own = {(row.snr_db, row.shared): row for row in self.meaning if row.bits == bits}
         rows = [[own[snr_db, shared] for shared in self.shared] for snr_db in self.snr_db]
-        mean = np.array([[row.mean for row in line] for line in rows])
-        return mean, np.array([[row.se for row in line] for line in rows])
+        return Cells(*(_column(rows, name) for name in Cells._fields))
 
-    def of_words(self) -> tuple[Float, Float]:
-        """Return mean similarities of words and their standard errors, (S,) each."""
+    def of_words(self) -> Cells:
+        """Return the cells of words, (S,) each."""
         rows = sorted(self.words, key=lambda row: row.snr_db)
-        return np.array([row.mean for row in rows]), np.array([row.se for row in rows])
+        return Cells(*(_column(rows, name) for name in Cells._fields))
 
     def worth(self, similarity: Float) -> Float:
         """Return the share of a phrase's worth that is left, 0..1.
@@ -123,6 +131,11 @@ class Table:
             for line in (row, row + 1)
         )
         return upper * (1 - down) + lower * down
+
+
+def _column(rows: Any, name: str) -> Float:
+    """Return an attribute of nested rows as an array."""
+    return np.vectorize(lambda row: getattr(row, name), otypes=[float])(np.array(rows, object))
 
 
 def _place(grid: Float, at: Float) -> tuple[NDArray[np.intp], Float]:
