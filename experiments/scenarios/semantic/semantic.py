@@ -58,7 +58,7 @@ class Meaning(Measured):
     """Signs of random projections of a phrase's embedding, for the receiver to retrieve one by."""
 
     path: str = Field(description="Table that measure.py writes, relative to the experiment")
-    bits: int = Field(default=64, description="Bits of a phrase, one of those measured")
+    bits: int = Field(default=64, gt=0, description="Bits of a phrase, one of those measured")
 
     @cached_property
     def cells(self) -> Float:
