@@ -25,7 +25,7 @@ def check_codecs(experts: ExpertConfig, groups: Groups | None, channel: ChannelC
         ValidationError: a codec is not; it has the path of the key.
         ValueError: `shared_knowledge` is given, and has no effect.
     """
-    used = {("experts", CODEC): experts.codec}
+    used: dict[tuple[str, ...], Model] = {("experts", CODEC): experts.codec}
     for name, given in (groups or {}).items():
         codec = given.get(CODEC, experts.codec)
         used["expert_groups", name, CODEC] = codec

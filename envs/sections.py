@@ -8,18 +8,10 @@ quantities (`envs.quantity`) may differ from agent to agent; groups (`envs.group
 
 from typing import Literal, Self
 
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 from pydantic.dataclasses import dataclass
 
-from envs.codec import CODECS
-from envs.geometry.models import Model
+from envs.codec.of_experts import WORDS, CodecModel
 from envs.quantity import (
     CountOrNull,
     NonNegativeQuantity,
@@ -192,22 +184,16 @@ class ExpertConfig(Section):
         description="Those factors with cost_report: strategic, [factor, share] each, one drawn a "
         "device; null: `marl-moe run` finds them (`mechanisms.report_equilibrium`)",
     )
-    codec: Model = Field(
-        default_factory=lambda: {"model": "words"},
+    codec: CodecModel = Field(
+        default_factory=lambda: dict(WORDS),
         description="How prompts and answers are sent, {model: NAME, ...}: words, or your own "
         "(docs/extending/codec.md)",
-        json_schema_extra={"default": {"model": "words"}},
+        json_schema_extra={"default": WORDS},
     )
     shared_knowledge: ProbabilityQuantity = Field(
         default=1.0,
         description="Share of its knowledge that users have too, for codecs that depend on it",
     )
-
-    @field_validator("codec")
-    @classmethod
-    def _codec(cls, section: Model) -> Model:
-        CODECS.made_of(section)
-        return section
 
     @model_validator(mode="after")
     def _one_pool(self) -> Self:

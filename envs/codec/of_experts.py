@@ -1,11 +1,12 @@
 """The codecs of the experts of a world: what the pairs of each send."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
+from pydantic import AfterValidator
 
 from envs.arrays import Float, Int
 from envs.channel.config import ChannelConfig
@@ -14,7 +15,15 @@ from envs.codec.words import Words
 from envs.geometry.models import MODEL, Model
 from mechanisms.errors import described
 
-Part = Callable[[ChannelConfig, Float, Float | float], Float | float]
+WORDS: Model = {MODEL: "words"}
+
+
+def _made(section: Model) -> Model:
+    CODECS.made_of(section)
+    return section
+
+
+CodecModel = Annotated[Model, AfterValidator(_made)]  # a section {model: NAME, ...} of a codec
 
 
 @dataclass(frozen=True, eq=False)
