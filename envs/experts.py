@@ -7,7 +7,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from math import nan
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,9 +165,10 @@ def draw_pool(
 def _drawn_knowledge(
     config: WorldConfig, shape: tuple[int, int], first: int, devices: np.random.Generator
 ) -> Number:
-    """Draw what experts share, only where they differ: other worlds draw what they drew before."""
-    within = config.bounds["shared_knowledge"].part(first)
-    return within.drawn(devices.random(shape) if within.number is None else np.empty(shape))
+    """Draw what experts share, far ahead in the stream of devices: no other draw depends on it."""
+    ahead = cast(np.random.PCG64, devices.bit_generator).jumped()
+    lots = np.random.Generator(ahead).random(shape)
+    return config.bounds["shared_knowledge"].part(first).drawn(lots)
 
 
 def _drawn_factors(

@@ -141,14 +141,22 @@ def test_devices_whose_answers_do_not_survive_decline_and_are_masked() -> None:
 
 
 def test_what_experts_share_is_drawn_in_its_range_and_changes_no_other_draw() -> None:
-    plain = World(WorldConfig(num_users=2, num_experts=8), 50, seed=5)
+    """Nor in the pools of episodes to come."""
+    experts: dict[str, Any] = {"resample": "episode", "words_per_second": [50, 100]}
+    base: dict[str, Any] = {"num_users": 2, "experts": experts, "episode_slots": 1}
+    plain = World(WorldConfig(**base, num_experts=8), 50, seed=5)
     groups = {"plain": {"count": 4}, "coded": {**GROUPS["coded"], "shared_knowledge": [0.3, 0.6]}}
-    world = World(WorldConfig(num_users=2, expert_groups=groups), 50, seed=5)
+    world = World(WorldConfig(**base, expert_groups=groups), 50, seed=5)
+    first = world.pool.shared_knowledge
+    for one in (plain, world):
+        one.step(np.zeros((50, 2), int))
+        one.reset()
+    assert not np.array_equal(first, world.pool.shared_knowledge)
     shared = world.pool.shared_knowledge
     assert isinstance(shared, np.ndarray)
     assert (shared[:, :4] == 1).all()
     assert 0.3 <= shared[:, 4:].min() < 0.31 < 0.59 < shared[:, 4:].max() <= 0.6
-    for name in ("competence", "unit_cost", "cost_slope"):
+    for name in ("competence", "unit_cost", "cost_slope", "words_per_second"):
         assert np.array_equal(getattr(world.pool, name), getattr(plain.pool, name))
     assert np.array_equal(world.slot.conditions.links.snr_db, plain.slot.conditions.links.snr_db)
 
