@@ -182,6 +182,10 @@ def test_the_worth_of_a_random_phrase_is_0_and_of_the_phrase_itself_1(table: Any
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        (
+            lambda told: told.update(words=told["words"][:1], meaning=told["meaning"][:5]),
+            "two SNRs",
+        ),
         (lambda told: told["meaning"].pop(), "one cell of words for each SNR"),
         (lambda told: told["meaning"].append(told["meaning"][0]), "one cell of words for each"),
         (lambda told: told["words"].pop(), "one cell of words for each SNR"),

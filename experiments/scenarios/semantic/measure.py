@@ -64,10 +64,13 @@ class Cell(NamedTuple):
     @classmethod
     def of(cls, similarity: NDArray[np.floating]) -> "Cell":
         """Return the cell of similarities (repeats, phrases)."""
-        repeats = similarity.mean(axis=1)
-        se = repeats.std(ddof=1) / np.sqrt(len(repeats))
-        numbers = similarity.mean(), similarity.std(ddof=1), se
-        return cls(*(round(float(number), 5) for number in numbers), similarity.size)
+        of_repeats = similarity.mean(axis=1)
+        return cls(
+            mean=round(float(similarity.mean()), 5),
+            sd=round(float(similarity.std(ddof=1)), 5),
+            se=round(float(of_repeats.std(ddof=1) / np.sqrt(len(of_repeats))), 5),
+            n=similarity.size,
+        )
 
 
 def phrases() -> list[str]:
@@ -153,7 +156,7 @@ def meaning(drawn: Sequence[Repeat], bits: int, snr_db: float, shared: float) ->
 def words(texts: Sequence[str], embed: Embed, snr_db: float, seed: int = SEED) -> Cell:
     """Measure words at one SNR."""
     wrong = bit_error_rate("qpsk", np.array(10 ** (snr_db / 10)))
-    survival = (1 - wrong) ** BITS_PER_WORD
+    survival = float((1 - wrong) ** BITS_PER_WORD)
     similarity = []
     for number in range(WORD_REPEATS):
         rng = np.random.default_rng((seed, number, 1))

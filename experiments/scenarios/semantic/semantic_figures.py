@@ -192,12 +192,12 @@ def band_saved(table: Table, snr_db: float, shared: Float) -> Float:
 
     It takes the fewest bits of those measured that are enough.
     """
-    words = np.interp(snr_db, table.snr_db, table.of_words().mean)
+    words = table.worth(np.interp([snr_db], table.snr_db, table.of_words().mean))
     saved = np.full(shared.shape, np.nan)
     for bits in reversed(table.bits):
         at = np.full(shared.shape, float(snr_db))
         found = table.similarity(table.cells(bits).mean, at, shared)
-        enough = table.worth(found) >= table.worth(words)
+        enough = table.worth(found) >= words
         saved[enough] = 1 - bits / (table.text_bits_per_word * table.words_per_phrase)
     return saved
 

@@ -1,16 +1,18 @@
 """The measured table of `measure.py`: read, and interpolated between the cells."""
 
-from dataclasses import field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 LARGEST_FILE = 5_000_000  # bytes
-LOOSE = {"allow_inf_nan": False}  # what else the file says, such as versions, is not read here
+LOOSE = ConfigDict(
+    allow_inf_nan=False
+)  # what else the file says, such as versions, is not read here
 Float = NDArray[np.floating]
 
 
@@ -64,23 +66,13 @@ class Table:
     random_similarity: float = Field(gt=-1, lt=1)
     meaning: tuple[Row, ...] = Field(min_length=1)
     words: tuple[Row, ...] = Field(min_length=1)
-    snr_db: Float = field(init=False, repr=False)  # (S,) of cells, rising
-    shared: Float = field(init=False, repr=False)  # (K,) of cells, rising
-    bits: tuple[int, ...] = field(init=False)  # of phrases, rising
 
     def __post_init__(self) -> None:
-        """Find the grid, and check that it is whole.
+        """Check that the grid is whole.
 
         Raises:
             ValueError: a cell is missing, or given twice.
         """
-        grids = {
-            "snr_db": np.array(sorted({row.snr_db for row in self.words})),
-            "shared": np.array(sorted({row.shared for row in self.meaning})),
-            "bits": tuple(sorted({row.bits for row in self.meaning})),
-        }
-        for name, grid in grids.items():
-            object.__setattr__(self, name, grid)
         whole = {
             (bits, snr_db, shared)
             for bits in self.bits
@@ -93,6 +85,23 @@ class Table:
                 "should hold one cell of words for each SNR, and of meaning for each combination "
                 "of bits, SNR and shared knowledge"
             )
+        if min(len(self.snr_db), len(self.shared)) < 2:
+            raise ValueError("should hold at least two SNRs and two shares of knowledge")
+
+    @cached_property
+    def snr_db(self) -> Float:
+        """SNRs of cells, rising, (S,) dB."""
+        return np.array(sorted({row.snr_db for row in self.words}))
+
+    @cached_property
+    def shared(self) -> Float:
+        """Shares of shared knowledge of cells, rising, (K,)."""
+        return np.array(sorted({row.shared for row in self.meaning}))
+
+    @cached_property
+    def bits(self) -> tuple[int, ...]:
+        """Bits of phrases of cells, rising."""
+        return tuple(sorted({row.bits for row in self.meaning}))
 
     def cells(self, bits: int) -> Cells:
         """Return the cells of meaning of that many bits, (S, K) each."""
