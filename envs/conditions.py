@@ -11,9 +11,10 @@ from envs import access, quality
 from envs.arrays import Arrays, Bool, Float, Int
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
+from envs.channel.config import ChannelConfig
 from envs.channel.links import Links
 from envs.channel.process import Positions
-from envs.channel.rates import db_to_linear, subtask_bits, word_survival
+from envs.channel.rates import subtask_bits
 from envs.compute import work_words
 from envs.config import WorldConfig
 from envs.experts import ExpertPool
@@ -179,14 +180,12 @@ class Conditions:
 
     @cached_property
     def survival(self) -> Float | float:
-        """Share of words that arrive without a bit error, of every pair: (N, U, C), or one number.
+        """Share of an answer's worth that the codec of every pair leaves: (N, U, C), or one number.
 
-        It depends on the channel alone.
+        With `words` it is that of words that arrive without a bit error.
         """
-        channel = self.config.channel
-        if channel.ber != "snr":
-            return word_survival(channel, np.ones(1))
-        return word_survival(channel, db_to_linear(self.links.snr_db))
+        sent = _sent(self.config, self.pool, self.candidates, self.links)
+        return self.config.codecs.survival(*sent)
 
 
 def _transmission_alone_s(
@@ -196,9 +195,20 @@ def _transmission_alone_s(
     subtasks: Subtasks,
     links: Links,
 ) -> NDArray[np.float32]:
-    bits = subtask_bits(config.channel, subtasks.words) * subtasks.pending
-    seconds_by_efficiency = bits[..., None] / candidates.of(pool.bandwidth_hz)
+    bits_per_word = config.codecs.bits_per_word(*_sent(config, pool, candidates, links))
+    words = subtasks.words[..., None]
+    bits = subtask_bits(config.channel, words, bits_per_word) * subtasks.pending[..., None]
+    seconds_by_efficiency = bits / candidates.of(pool.bandwidth_hz)
     return seconds_by_efficiency.astype(np.float32) / links.efficiency
+
+
+def _sent(
+    config: WorldConfig, pool: ExpertPool, candidates: Candidates, links: Links
+) -> tuple[ChannelConfig, Int, Float, Float | float]:
+    """Return channel, experts, SNR and shared knowledge of every pair, as codecs are given them."""
+    shared = pool.shared_knowledge
+    known = shared if isinstance(shared, float) else candidates.of(shared.astype(np.float32))
+    return config.channel, candidates.expert, links.snr_db, known
 
 
 def _competence(pool: ExpertPool, candidates: Candidates, topic: Int) -> NDArray[np.float32]:

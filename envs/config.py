@@ -20,9 +20,12 @@ from pydantic.dataclasses import dataclass
 
 from envs.channel.config import ChannelConfig
 from envs.channel.process import ChannelProcess
+from envs.codec import Codecs
+from envs.codec_keys import check_codecs, codecs_of
 from envs.geometry.config import EndConfig
 from envs.geometry.of_groups import PLACES, AgentGroups, check_places, places_given
 from envs.groups import (
+    CODEC,
     OF_EXPERTS,
     OF_USERS,
     TOPICS,
@@ -105,7 +108,7 @@ class WorldConfig(Section):
     expert_groups: Groups | None = Field(
         default=None,
         description="Groups of experts, likewise, with keys of theirs: "
-        f"{', '.join((TOPICS, *OF_EXPERTS, *PLACES))}",
+        f"{', '.join((TOPICS, CODEC, *OF_EXPERTS, *PLACES))}",
     )
     episode_slots: int = Field(
         default=50,
@@ -175,6 +178,7 @@ class WorldConfig(Section):
         check_groups_matter(
             self.user_groups, self.expert_groups, self.requests, self.experts, self.reward
         )
+        check_codecs(self.experts, self.expert_groups, self.channel)
         if self.channel.reads_groups and self.channel.geometry is not None:
             check_places(self.channel.geometry, self.agent_groups)
         for side, name, key in places_given(self.agent_groups):
@@ -258,10 +262,15 @@ class WorldConfig(Section):
                 topic[expert] = own[place % len(own)]
         return topic
 
+    @cached_property
+    def codecs(self) -> Codecs:
+        """The codecs of the experts."""
+        return codecs_of(self.experts, self.expert_groups, self.num_experts)
+
     def grown(self, count: int) -> "WorldConfig":
         """Return the configuration with `count` more experts: groups and lists begin again."""
         more = copy(self)
-        for cached in ("bounds", "topics"):
+        for cached in ("bounds", "topics", "codecs"):
             more.__dict__.pop(cached, None)
         object.__setattr__(more, "num_experts", self.num_experts + count)
         return more
@@ -282,7 +291,7 @@ def _populate(config: WorldConfig, side: Side) -> None:
     if groups is not None:
         read_by = {key: _section_class(section) for key, section in side.keys.items()}
         if side.agents == "experts":
-            read_by[TOPICS] = ExpertConfig
+            read_by |= dict.fromkeys((TOPICS, CODEC), ExpertConfig)
         read_by |= dict.fromkeys(PLACES, EndConfig)
         groups = checked(groups, side.groups, read_by)
         object.__setattr__(config, side.groups, groups)

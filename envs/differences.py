@@ -50,6 +50,7 @@ OF_DIFFERENT_EXPERTS = _where_different(
         "availability_probability": "how likely it is up",
         "bandwidth_hz": "its band",
         "tx_power_w": "its power",
+        "shared_knowledge": "what it knows as I do, for codecs that depend on it",
     },
 )
 

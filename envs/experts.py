@@ -7,7 +7,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from math import nan
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,7 @@ class ExpertPool:
     bandwidth_hz: Number
     tx_power_w: Number
     energy_cost: Number  # credits/J
+    shared_knowledge: Number  # share of it that users have too, 0..1
 
     @cached_property
     def by_topic(self) -> NDArray[np.float32]:
@@ -153,11 +154,21 @@ def draw_pool(
     lots = devices.random((len(OF_DEVICES), *shape))
     for key, own in zip(OF_DEVICES, lots, strict=True):
         drawn[key] = config.bounds[key].part(first).drawn(own, whole=key == "max_concurrent")
+    drawn["shared_knowledge"] = _drawn_knowledge(config, shape, first, devices)
     for key, value in drawn.items():
         if not isinstance(value, float):
             drawn[key] = np.broadcast_to(value, (num_worlds, len(topic)))
     competence = np.broadcast_to(competence, (num_worlds, *competence.shape[1:]))
     return ExpertPool(topic=topic, competence=competence, **drawn)
+
+
+def _drawn_knowledge(
+    config: WorldConfig, shape: tuple[int, int], first: int, devices: np.random.Generator
+) -> Number:
+    """Draw what experts share, far ahead in the stream of devices: no other draw depends on it."""
+    ahead = cast(np.random.PCG64, devices.bit_generator).jumped()
+    lots = np.random.Generator(ahead).random(shape)
+    return config.bounds["shared_knowledge"].part(first).drawn(lots)
 
 
 def _drawn_factors(

@@ -39,13 +39,13 @@ def _delay_alone(sight: Sight) -> NDArray[np.float32]:
 
 
 def _energy_cost(sight: Sight) -> NDArray[np.float32]:
-    """Return the cost of sending alone on the band, where the SNR has no lower bound that is cut.
+    """Return the cost of sending alone on the band, cut where nothing bounds it.
 
     The unit is `_energy_unit` credits where all users pay alike and all experts' power is one.
     """
     conditions, config = sight.conditions, sight.conditions.config
     alone_s = conditions.transmission_alone_s
-    if not config.channel.clips:
+    if not _bounded(config):
         seen_s = LARGEST * config.bounds["deadline_s"].greatest
         alone_s = np.minimum(alone_s, np.float32(seen_s))
     if config.reward.downlink_energy == "edge_device":
@@ -103,15 +103,20 @@ def _left(left: Float | None, budget: Float | float) -> Float | float:
     return np.maximum(share, 0.0)
 
 
+def _bounded(config: WorldConfig) -> bool:
+    """Return whether the time to send has an upper bound: that of SNRs, and the bits of words."""
+    return config.channel.clips and config.codecs.are_words
+
+
 def _most_energy(config: WorldConfig) -> float:
     """Return the greatest cost of energy that is seen, credits.
 
-    That is of the longest answer at the lowest SNR; where the SNR has no lower bound, of sending
-    for as long as the greatest delay that is seen.
+    That is of the longest answer at the lowest SNR; where the SNR has no lower bound, or a codec is
+    no `words`, of sending for as long as the greatest delay that is seen.
     """
     channel, bounds = config.channel, config.bounds
     dearest = bounds["credits_per_joule"].greatest * bounds["tx_power_w"].greatest
-    if not channel.clips:
+    if not _bounded(config):
         return dearest * LARGEST * bounds["deadline_s"].greatest
     worst_snr = db_to_linear(np.array(channel.snr_db[0]))
     worst_rate = bounds["bandwidth_hz"].least * spectral_efficiency(worst_snr, Rate.of(channel))
@@ -165,8 +170,8 @@ EXPERT_FEATURES = (
     ),
     Feature(
         "energy",
-        "cost of the energy that I pay for alone on the band, credits; under a process of one's "
-        "own, which does not clip the SNR, at most that of sending for 10 deadlines",
+        "cost of the energy that I pay for alone on the band, credits; under a process or "
+        "codec of one's own, which does not bound it, at most that of sending for 10 deadlines",
         _energy_cost,
         scale=_energy_unit,
         high=_most_energy,

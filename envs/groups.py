@@ -21,7 +21,8 @@ from mechanisms.registry import nearest
 Groups = dict[str, dict[str, Any]]
 COUNT = "count"
 MOST = 1_000_000  # agents of a group
-TOPICS = "topics"  # a key of groups of experts too, which is no quantity
+TOPICS = "topics"  # keys of groups of experts too, which are no quantities
+CODEC = "codec"
 # Keys that each agent may have another value of, and the section that has them: "" for the world.
 OF_USERS = {
     "local_compute": "requests",
@@ -46,6 +47,7 @@ OF_EXPERTS = {
     "cost_slope": "experts",
     "report_factor": "experts",
     "energy_cost": "experts",
+    "shared_knowledge": "experts",
     "bandwidth_hz": "channel",
     "tx_power_w": "channel",
 }

@@ -11,6 +11,7 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 from pydantic.dataclasses import dataclass
 
+from envs.codec.of_experts import WORDS, CodecModel
 from envs.quantity import (
     CountOrNull,
     NonNegativeQuantity,
@@ -182,6 +183,16 @@ class ExpertConfig(Section):
         default=None,
         description="Those factors with cost_report: strategic, [factor, share] each, one drawn a "
         "device; null: `marl-moe run` finds them (`mechanisms.report_equilibrium`)",
+    )
+    codec: CodecModel = Field(
+        default_factory=lambda: dict(WORDS),
+        description="How prompts and answers are sent, {model: NAME, ...}: words, or your own "
+        "(docs/extending/codec.md)",
+        json_schema_extra={"default": WORDS},
+    )
+    shared_knowledge: ProbabilityQuantity = Field(
+        default=1.0,
+        description="Share of its knowledge that users have too, for codecs that depend on it",
     )
 
     @model_validator(mode="after")

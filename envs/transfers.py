@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from envs import access, compute, quality
 from envs.arrays import Bool, Float, Int
-from envs.channel.rates import subtask_bits, word_survival
+from envs.channel.rates import db_to_linear, subtask_bits
 from envs.per_expert import of_cells, per_expert
 from envs.slot import Slot
 
@@ -33,7 +33,7 @@ class Transfers:
         own_s: (N, R) time that the expert computes on each, s.
         loss: (N, R) points lost by abandoning it, D.
         competence: (N, R) of its expert for it.
-        survival: share of words that arrive without a bit error.
+        survival: share of its worth that the codec leaves, as of words without a bit error.
         lot: (N, R) of the user.
         num_imagined: the last so many of the R reserve nothing in the platform's account.
     """
@@ -89,11 +89,13 @@ class Transfers:
         expert = conditions.candidates.expert.reshape(-1).take(pair) if listed else column
         cell = world * slot.num_experts + expert
         words, topic = own(conditions.subtasks.words), own(conditions.subtasks.topic)
-        bits = subtask_bits(config.channel, words)
-        snr = conditions.links.snr(pair)
-        pool = conditions.pool
+        pool, channel = conditions.pool, config.channel
+        snr_db = conditions.links.snr_db_of(pair)
+        sent = channel, expert, snr_db, of_cells(pool.shared_knowledge, cell)
+        bits = subtask_bits(channel, words, config.codecs.bits_per_word(*sent))
+        snr = db_to_linear(snr_db)
         radio = access.Radio(of_cells(pool.bandwidth_hz, cell), of_cells(pool.tx_power_w, cell))
-        alone_s, *_ = access.transmission(config.channel, radio, bits, snr)
+        alone_s, *_ = access.transmission(channel, radio, bits, snr)
         return cls(
             slot=slot,
             world=world,
@@ -109,7 +111,7 @@ class Transfers:
             own_s=own(conditions.work) / of_cells(pool.words_per_second, cell),
             loss=own(conditions.loss),
             competence=pool.by_cell.take(cell * config.requests.num_topics + topic),
-            survival=word_survival(config.channel, snr),
+            survival=config.codecs.survival(*sent),
             lot=own(slot.lots),
             num_imagined=num_imagined,
         )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.arrays import Bool, Float, Int
-from envs.channel.rates import Rate, db_to_linear, efficiency_at
+from envs.channel.rates import Rate, efficiency_at
 
 # SNR of any process, dB: beyond these, rates and delays are no numbers of single precision.
 LIMITS_DB = -200.0, 200.0
@@ -35,6 +35,6 @@ class Links(NamedTuple):
             covered = snr_db >= min_snr_db
         return cls(snr_db, efficiency_at(snr_db, rate), covered)
 
-    def snr(self, pair: Int) -> Float:
-        """Return the linear SNR of pairs, flat indices into (N, U, C), in double precision."""
-        return db_to_linear(self.snr_db.reshape(-1).take(pair).astype(float))
+    def snr_db_of(self, pair: Int) -> Float:
+        """Return the SNR of pairs, flat indices into (N, U, C), in double precision, dB."""
+        return self.snr_db.reshape(-1).take(pair).astype(float)

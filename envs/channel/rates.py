@@ -112,9 +112,18 @@ def efficiency_at(snr_db: Float, rate: Rate) -> Float:
     return rate.capped(efficiency)
 
 
-def subtask_bits(config: ChannelConfig, words: Float) -> Float:
-    """Return the bits of a subtask both ways: the prompt up and `words` words down."""
-    return (config.prompt_words + words) * config.bits_per_word
+def subtask_bits(
+    config: ChannelConfig, words: Float, bits_per_word: Float | float | None = None
+) -> Float:
+    """Return the bits of a subtask both ways: the prompt up and `words` words down.
+
+    Args:
+        config: the channel's configuration.
+        words: of the answer.
+        bits_per_word: of a codec; None for `config.bits_per_word`.
+    """
+    each = config.bits_per_word if bits_per_word is None else bits_per_word
+    return (config.prompt_words + words) * each
 
 
 def min_delay_weight(bits: Float, efficiency: Float) -> Float:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from pydantic import TypeAdapter, ValidationError
 
+import envs.codec
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, RequestConfig, WorldConfig
 from envs.channel import Arrays, ChannelProcess, register
@@ -92,6 +93,27 @@ class Extreme(ChannelProcess):
 
     def small_scale(self, shape: Any, state: Arrays, rng: np.random.Generator) -> Arrays:
         return {"snr_db": rng.choice(np.float32(self.range_db), shape)}
+
+
+@envs.codec.register(EXTREME)
+@dataclass(frozen=True)
+class ExtremeCodec(envs.codec.Codec):
+    """Many bits a word or few, of which what survives depends on all that codecs are given."""
+
+    times: float = 1.0
+
+    def bits_per_word(self, channel: ChannelConfig, snr_db: Any, shared: Any) -> Any:
+        return channel.bits_per_word * self.times * np.where(snr_db < 0, 2 - shared, 1)
+
+    def survival(self, channel: ChannelConfig, snr_db: Any, shared: Any) -> Any:
+        return shared * np.where(snr_db < 5, 0.0, 1.0)
+
+
+CODECS: list[Plain] = [
+    {"model": "words"},
+    {"model": EXTREME, "times": 0.01},
+    {"model": EXTREME, "times": 100.0},
+]
 
 
 class Case(NamedTuple):
@@ -183,6 +205,8 @@ def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
         return st.sampled_from(["iid", "gauss_markov", "geometric", "trace", EXTREME])
     if name == "parameters":
         return st.just({})  # see `_make_consistent`
+    if name == "codec":
+        return st.sampled_from(CODECS)
     if name in ("report_mix", "trace", "geometry"):
         return st.none()  # see `_make_consistent`
     if name in ("user_groups", "expert_groups", "topics"):
@@ -344,6 +368,8 @@ def _make_different(draw: DrawFn, env: Plain, by_key: dict[str, SearchStrategy[A
                 groups[name] = {"count": draw(st.integers(1, 2))} | own
                 if side.agents == "experts" and draw(st.booleans()):
                     groups[name]["topics"] = draw(topics)
+                if side.agents == "experts" and draw(st.booleans()):
+                    groups[name]["codec"] = draw(by_key["experts.codec"])
             env[side.groups] = groups
             once = sum(group["count"] for group in groups.values())
             env[side.number] = once * draw(st.integers(1, 3 if once < 3 else 1))
@@ -395,6 +421,13 @@ def _make_groups_matter(env: Plain) -> None:
             group.pop("energy_cost", None)
         if env["experts"]["cost_report"] != "scaled":
             group.pop("report_factor", None)
+    words, codecs = {"model": "words"}, [env["experts"]["codec"]]
+    for group in (env["expert_groups"] or {}).values():
+        codecs.append(group.get("codec", codecs[0]))
+        if codecs[-1] == words:
+            group.pop("shared_knowledge", None)
+    if all(codec == words for codec in codecs):
+        env["experts"]["shared_knowledge"] = ExpertConfig().shared_knowledge
     for holder in (env["experts"], *(env["expert_groups"] or {}).values()):
         if holder.get("topics"):
             holder["topics"] = [topic % num_topics for topic in holder["topics"]]

@@ -4,8 +4,8 @@ In a file of YAML a path is relative to that file; what is given on the command 
 is relative to the working folder. A run of which a policy is compared may be in either, since runs
 are made in the working folder. An experiment that was read names a table by its place in a run
 folder, `inputs/table.json`, whatever folder it is read in, and knows where that name is found.
-Tables are those of competence and of places, whose key is `path` of a `placement`. Other parameters
-of parts are values here, whether they are paths or not.
+Tables are those of competence, and what a part names by its key `path`, a `placement` or a `codec`.
+Other parameters of parts are values here, whether they are paths or not.
 """
 
 import os
@@ -134,7 +134,8 @@ def _names_table(keys: tuple[str, ...]) -> bool:
     while keys and keys[-1] in SPACES:
         keys = keys[:-1]
     is_placement = keys[-2:] == ("placement", "path") and not {"geometry", *GROUPS}.isdisjoint(keys)
-    return "env" in keys and (keys[-2:] in TABLES or is_placement)
+    is_codec = keys[-2:] == ("codec", "path")
+    return "env" in keys and (keys[-2:] in TABLES or is_placement or is_codec)
 
 
 def _names_run(keys: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.section import first_difference
 from marl_moe.experiment.training.checkpoint import read_checkpoint, refusal, write_checkpoint
 
-LAYOUT = 6  # raised with every change to what a state holds
+LAYOUT = 7  # raised with every change to what a state holds
 # Transitions trained on between two checkpoints, per transition that the replay holds.
 TRAINED_PER_HELD = 3
 LEAST_TRANSITIONS = 30_000  # trained on between two checkpoints

@@ -95,4 +95,4 @@ def test_resume_refuses_a_checkpoint_of_another_version(
     monkeypatch.setattr("marl_moe.experiment.training.resumption.LAYOUT", -1)
     result = CliRunner().invoke(app, ["resume", str(half_trained)])
     assert result.exit_code == 2
-    assert "written by model 2 of the world, layout 6 with ray" in result.stderr
+    assert "written by model 2 of the world, layout 7 with ray" in result.stderr
