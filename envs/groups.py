@@ -21,7 +21,9 @@ from mechanisms.registry import nearest
 Groups = dict[str, dict[str, Any]]
 COUNT = "count"
 MOST = 1_000_000  # agents of a group
-TOPICS = "topics"  # a key of groups of experts too, which is no quantity
+# Keys of groups of experts too, which are no quantities.
+TOPICS = "topics"
+ROW = "competence_row"
 # Keys that each agent may have another value of, and the section that has them: "" for the world.
 OF_USERS = {
     "local_compute": "requests",
@@ -198,7 +200,8 @@ def _checked_group(
         if isinstance(read[key], Each) and len(read[key].each) != count:
             says = f"each should hold {count} numbers, one for each of the group"
             raise _mistake((*path, key), f"{says}, got {len(read[key].each)}", value)
-        if key == TOPICS and read[key] is not None and len(read[key]) > count:
+        in_turn = key == TOPICS and given.get(ROW) is None  # a row is of all its topics at once
+        if in_turn and read[key] is not None and len(read[key]) > count:
             says = f"has {len(read[key])} topics, and the group {count} to take them in turn"
             raise _mistake((*path, key), says, value)
     return read
