@@ -24,10 +24,10 @@ KINDS = {"low": "low SNR", "high": "high SNR", "all_round": "all-round"}
 # What is drawn of accuracy.csv: label, colour, line.
 CLASSIFIERS = {
     "bound": ("bound", "0.5", ":"),
-    "moe": ("MoE", "#004488", "-"),
-    "all_round": ("all-round", "#DDAA33", "--"),
     "low": ("low SNR", "#BB5566", "-."),
     "high": ("high SNR", "#44AA99", (0, (5, 1))),
+    "moe": ("MoE of both", "#004488", "-"),
+    "all_round": ("all-round", "#DDAA33", (0, (2, 4))),
 }
 POLICIES = ("nash", "sac", "crowd", "better_response", "greedy", "topic_match")
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 4.6)}
@@ -85,6 +85,8 @@ def plot(tables: Tables, figure: Figure | None = None) -> Figure:
     _draw_accuracy(axes["A"], pd.read_csv(measured / "accuracy.csv"))
     _draw_competence(axes["B"], measured / "by_snr.json")
     _draw_gains(axes["C"], evaluation)
+    handles = axes["C"].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=len(POLICIES) // 2)
     return figure
 
 
@@ -98,16 +100,20 @@ def _draw_accuracy(ax: Axes, accuracy: pd.DataFrame) -> None:
     ax.set(
         xlabel="SNR of a sample (dB)", ylabel="Accuracy", ylim=(0, 1.02), title="(a) Classifiers"
     )
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.12))
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.16))
 
 
 def _draw_competence(ax: Axes, path: Path) -> None:
     told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     table = np.array(told["competence"])
-    ax.imshow(table, cmap="Blues", vmin=0, vmax=table.max() * 1.3, aspect="auto")
+    middle = (table.min() + table.max()) / 2
+    ax.imshow(table, cmap="Blues", vmin=2 * table.min() - middle, aspect="auto")
     for (row, column), value in np.ndenumerate(table):
-        ax.text(column, row, f"{value:.2f}", ha="center", va="center")
-    ax.set_xticks(range(table.shape[1]), [name.replace(" dB", "") for name in told["topics"]])
+        colour = "white" if value > middle else "black"
+        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
+    ends = [name.replace(" dB", "").split(" to ") for name in told["topics"]]
+    edges = [low for low, _ in ends] + [ends[-1][1]]
+    ax.set_xticks(np.arange(len(edges)) - 0.5, [edge.replace("-", "\u2212") for edge in edges])
     ax.set_yticks(range(table.shape[0]), [KINDS[name] for name in told["rows"]])
     ax.tick_params(length=0)
     ax.grid(visible=False)
@@ -132,9 +138,9 @@ def _draw_gains(ax: Axes, evaluation: pd.DataFrame) -> None:
             label=look.label,
         )
     ax.set_xticks(range(len(points)), [_name(read(point)) for point in points])
-    ax.set(ylabel=style.METRIC_LABELS["gain"], title="(c) Policies")
+    ends = -0.6, len(points) - 0.4
+    ax.set(ylabel=style.METRIC_LABELS["gain"], title="(c) Policies", xlim=ends)
     ax.grid(visible=False, axis="x")
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def _name(settings: dict[str, Any]) -> str:
