@@ -3,7 +3,7 @@
 from envs.channel.config import ChannelConfig
 from envs.codec import CODECS, Codecs
 from envs.geometry.models import MODEL, Model, mistake
-from envs.groups import CODEC, Groups, members
+from envs.groups import CODEC, Groups, given_to_each
 from envs.section import default_of
 from envs.sections import ExpertConfig
 
@@ -12,10 +12,7 @@ KNOWLEDGE = "shared_knowledge"
 
 def codecs_of(experts: ExpertConfig, groups: Groups | None, count: int) -> Codecs:
     """Return the codecs of `count` experts: those of their groups, else of the section."""
-    of_groups = [
-        (groups or {})[name].get(CODEC, experts.codec) for name, _ in members(groups, count)
-    ]
-    return Codecs.of(of_groups or [experts.codec] * count)
+    return Codecs.of(given_to_each(groups, CODEC, experts.codec, count))
 
 
 def check_codecs(experts: ExpertConfig, groups: Groups | None, channel: ChannelConfig) -> None:

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from envs.arrays import Bool
 from envs.channel.config import ChannelConfig
 from envs.channel.process import ChannelProcess
 from envs.codec import Codecs
@@ -25,15 +26,15 @@ from envs.codec_keys import check_codecs, codecs_of
 from envs.geometry.config import EndConfig
 from envs.geometry.of_groups import PLACES, AgentGroups, check_places, places_given
 from envs.groups import (
-    CODEC,
+    CHOICES,
     OF_EXPERTS,
     OF_USERS,
-    TOPICS,
+    ROW,
     Bounds,
     Groups,
     bounds,
     checked,
-    members,
+    given_to_each,
     size,
 )
 from envs.idle_keys import check_groups_matter, check_sections_matter
@@ -48,6 +49,7 @@ from envs.sections import (
     RequestConfig,
     RewardConfig,
 )
+from envs.topics import own_topics, topic_of_each
 
 # The model of the world; another number gives other results for the same keys. Runs record it, and
 # those of another model are read and not played.
@@ -108,7 +110,7 @@ class WorldConfig(Section):
     expert_groups: Groups | None = Field(
         default=None,
         description="Groups of experts, likewise, with keys of theirs: "
-        f"{', '.join((TOPICS, CODEC, *OF_EXPERTS, *PLACES))}",
+        f"{', '.join((*CHOICES, *OF_EXPERTS, *PLACES))}",
     )
     episode_slots: int = Field(
         default=50,
@@ -254,13 +256,19 @@ class WorldConfig(Section):
     def topics(self) -> NDArray[np.int64]:
         """Topic of each expert, (E,)."""
         num_topics, of_all = self.requests.num_topics, self.experts.topics
-        in_turn = of_all or range(num_topics)
-        topic = np.resize(np.array(in_turn), self.num_experts)
-        for expert, (name, place) in enumerate(members(self.expert_groups, self.num_experts)):
-            own = (self.expert_groups or {})[name].get(TOPICS)
-            if own:
-                topic[expert] = own[place % len(own)]
-        return topic
+        return topic_of_each(self.expert_groups, of_all, self.num_experts, num_topics)
+
+    @cached_property
+    def competence_rows(self) -> list[str | None]:
+        """Named row of a measured table that each expert has, None for that of its topic, (E,)."""
+        of_all = self.experts.competence_row
+        return given_to_each(self.expert_groups, ROW, of_all, self.num_experts)
+
+    @cached_property
+    def own_topics(self) -> Bool:
+        """Topics that each expert's type is of, (E, M)."""
+        of_all, num_topics = self.experts.topics, self.requests.num_topics
+        return own_topics(self.expert_groups, of_all, self.topics, self.competence_rows, num_topics)
 
     @cached_property
     def codecs(self) -> Codecs:
@@ -270,7 +278,7 @@ class WorldConfig(Section):
     def grown(self, count: int) -> "WorldConfig":
         """Return the configuration with `count` more experts: groups and lists begin again."""
         more = copy(self)
-        for cached in ("bounds", "topics", "codecs"):
+        for cached in ("bounds", "topics", "competence_rows", "own_topics", "codecs"):
             more.__dict__.pop(cached, None)
         object.__setattr__(more, "num_experts", self.num_experts + count)
         return more
@@ -291,7 +299,7 @@ def _populate(config: WorldConfig, side: Side) -> None:
     if groups is not None:
         read_by = {key: _section_class(section) for key, section in side.keys.items()}
         if side.agents == "experts":
-            read_by |= dict.fromkeys((TOPICS, CODEC), ExpertConfig)
+            read_by |= dict.fromkeys(CHOICES, ExpertConfig)
         read_by |= dict.fromkeys(PLACES, EndConfig)
         groups = checked(groups, side.groups, read_by)
         object.__setattr__(config, side.groups, groups)

@@ -1,24 +1,19 @@
 """The pool of edge experts: topics, competence, what they have and private costs."""
 
-import json
 from dataclasses import dataclass, fields
 from functools import cached_property
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from math import nan
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arrays import Int
+from envs.arrays import Bool, Int
+from envs.competence_table import load_competence
 from envs.config import WorldConfig
 from envs.sections import ExpertConfig
 from envs.state import State, copied
 
-LARGEST_TABLE = 50_000_000  # bytes of a file with a measured table, that of 1,000 topics
-MEASURED = "measured"  # names the table that comes with the package
 # What devices have, in the order in which it is drawn: a new key comes last.
 OF_DEVICES = (
     "words_per_second",
@@ -67,23 +62,25 @@ class ExpertPool:
         """Cost of a reference point at full effort, kappa + slope / 2, (N, E) credits."""
         return self.unit_cost + self.cost_slope / 2
 
-    @cached_property
-    def type_means(self) -> tuple[float, float]:
-        """Mean competence on the own topic, and on others (NaN where there is one topic only)."""
-        own = self.topic[:, None] == np.arange(self.competence.shape[-1])
+    def type_means(self, own: Bool) -> tuple[float, float]:
+        """Return mean competence on own topics, and on others (NaN where there are none).
+
+        Args:
+            own: (E, M) topics of each expert's type.
+        """
         of_others = self.competence[:, ~own]
         mean_of_others = float(of_others.mean()) if of_others.size else nan
         return float(self.competence[:, own].mean()), mean_of_others
 
-    def seen(self, information: str) -> NDArray:
+    def seen(self, information: str, own: Bool) -> NDArray:
         """Return competence as users see it, (N, E, M).
 
         Args:
-            information: `known`: competence itself; `type`: True on the own topic, else False.
+            information: `known`: competence itself; `type`: True on own topics, else False.
+            own: (E, M) topics of each expert's type.
         """
         if information == "known":
             return self.competence
-        own = self.topic[:, None] == np.arange(self.competence.shape[-1])
         return np.broadcast_to(own, self.competence.shape)
 
     def get_state(self) -> State:
@@ -143,7 +140,8 @@ def draw_pool(
         competence = _drawn_competence(config, shape, topic, first, rng)
     else:
         table = load_competence(experts.competence, num_topics)
-        competence = np.broadcast_to(table[topic], (*shape, num_topics))
+        own_rows = table.of_experts(topic, config.competence_rows[first:])
+        competence = np.broadcast_to(own_rows, (*shape, num_topics))
     drawn: dict[str, Any] = {key: uniform(key) for key in ("unit_cost", "cost_slope")}
     drawn["report_factor"] = np.ones(shape)
     if experts.cost_report == "scaled":
@@ -218,50 +216,6 @@ def attraction(competence: NDArray, topic_popularity: NDArray[np.float64]) -> ND
     score = competence / ATTRACTION_TEMPERATURE
     weight = np.exp(score - score.max(axis=1, keepdims=True))
     return (weight / weight.sum(axis=1, keepdims=True)) @ topic_popularity
-
-
-def load_competence(path: str, num_topics: int) -> NDArray[np.float64]:
-    """Read a measured table, competence [expert topic x subtask topic], from a JSON file.
-
-    Args:
-        path: a file with a JSON object that has the key 'competence'; `MEASURED` names the table
-            that comes with the package.
-        num_topics: M, rows and columns of the table.
-
-    Raises:
-        ValueError: the file cannot be read or holds another table; the message names it.
-    """
-    file: Path | Traversable = (
-        files("envs") / "measured_competence.json" if path == MEASURED else Path(path)
-    )
-    try:
-        if (
-            isinstance(file, Path)
-            and file.exists()
-            and (not file.is_file() or file.stat().st_size > LARGEST_TABLE)
-        ):
-            raise ValueError(f"not a file of at most {LARGEST_TABLE:,} bytes")
-        told = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"env.experts.competence: cannot read {file}: {error}") from error
-    rows = told.get("competence") if isinstance(told, dict) else None
-    table = np.array(rows, dtype=float) if _is_table(rows, num_topics) else None
-    if table is None or not np.isfinite(table).all():
-        raise ValueError(
-            f'env.experts.competence: {file} should hold {{"competence": [[...], ...]}}, a table '
-            f"of {num_topics} x {num_topics} finite numbers"
-        )
-    return table
-
-
-def _is_table(rows: object, size: int) -> bool:
-    """Return whether JSON's values are a square table of numbers."""
-    return (
-        isinstance(rows, list)
-        and len(rows) == size
-        and all(isinstance(row, list) and len(row) == size for row in rows)
-        and all(isinstance(x, int | float) and not isinstance(x, bool) for row in rows for x in row)
-    )
 
 
 def _drawn_competence(

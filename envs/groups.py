@@ -21,8 +21,11 @@ from mechanisms.registry import nearest
 Groups = dict[str, dict[str, Any]]
 COUNT = "count"
 MOST = 1_000_000  # agents of a group
-TOPICS = "topics"  # keys of groups of experts too, which are no quantities
+# Keys of groups of experts too, which are no quantities.
+TOPICS = "topics"
+ROW = "competence_row"
 CODEC = "codec"
+CHOICES = TOPICS, ROW, CODEC
 # Keys that each agent may have another value of, and the section that has them: "" for the world.
 OF_USERS = {
     "local_compute": "requests",
@@ -161,6 +164,20 @@ def members(groups: Groups | None, count: int) -> list[tuple[str, int]]:
     return found
 
 
+def given_to_each(groups: Groups | None, key: str, of_all: Any, count: int) -> list[Any]:
+    """Return what the group of each agent says of a key, or what holds where it says nothing.
+
+    Args:
+        groups: of the side; None without any.
+        key: of groups.
+        of_all: what holds where a group has no such key.
+        count: agents, P.
+    """
+    if groups is None:
+        return [of_all] * count
+    return [groups[name].get(key, of_all) for name, _ in members(groups, count)]
+
+
 def size(groups: Groups) -> int:
     """Return the number of agents that groups count."""
     return sum(given[COUNT] for given in groups.values())
@@ -200,7 +217,8 @@ def _checked_group(
         if isinstance(read[key], Each) and len(read[key].each) != count:
             says = f"each should hold {count} numbers, one for each of the group"
             raise _mistake((*path, key), f"{says}, got {len(read[key].each)}", value)
-        if key == TOPICS and read[key] is not None and len(read[key]) > count:
+        in_turn = key == TOPICS and given.get(ROW) is None  # a row is of all its topics at once
+        if in_turn and read[key] is not None and len(read[key]) > count:
             says = f"has {len(read[key])} topics, and the group {count} to take them in turn"
             raise _mistake((*path, key), says, value)
     return read

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
-from envs.groups import Groups
+from envs.groups import ROW, Groups
 from envs.section import default_of
 from envs.sections import OF_DRAWS, ExpertConfig, RequestConfig, RewardConfig
+
+_WITHOUT_TABLE = "without experts.competence, a measured table with named rows"
 
 
 def check_sections_matter(experts: ExpertConfig, reward: RewardConfig) -> None:
@@ -19,6 +21,8 @@ def check_sections_matter(experts: ExpertConfig, reward: RewardConfig) -> None:
             f"experts.report_factor has no effect with experts.cost_report: {experts.cost_report}; "
             "leave it out, or use cost_report: scaled"
         )
+    if experts.competence_row is not None and experts.competence is None:
+        raise ValueError(f"experts.competence_row has no effect {_WITHOUT_TABLE}; leave it out")
     if experts.energy_cost is not None and reward.downlink_energy == "user":
         raise ValueError(
             "experts.energy_cost has no effect with reward.downlink_energy: user; leave it out, "
@@ -67,6 +71,8 @@ def _of_experts(experts: ExpertConfig, reward: RewardConfig) -> Iterator[tuple[s
     if experts.competence is not None:
         for key in ("own_competence", "other_competence"):
             yield key, "beside experts.competence, a measured table"
+    else:
+        yield ROW, _WITHOUT_TABLE
     if experts.cost_report != "scaled":
         yield "report_factor", f"with experts.cost_report: {experts.cost_report}"
     if reward.downlink_energy == "user":

@@ -92,7 +92,7 @@ class Population:
 
     def _set_pool(self, pool: ExpertPool) -> None:
         self.pool = pool
-        seen = pool.seen(self._config.information)
+        seen = pool.seen(self._config.information, self._config.own_topics)
         self.attraction = attraction(seen, self._topic_popularity)
 
     def _up(self, first: int) -> Bool:

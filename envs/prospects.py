@@ -32,14 +32,14 @@ def expected_competence(conditions: Conditions) -> NDArray[np.float32]:
     if config.experts.competence is None:
         own, other = own_topic_mean(config), other_topic_mean(config)
     else:
-        own, other = conditions.pool.type_means
+        own, other = conditions.pool.type_means(config.own_topics)
     return np.where(right_type(conditions), own, other).astype(np.float32)
 
 
 def right_type(conditions: Conditions) -> Bool:
-    """Return the candidates whose topic is that of the user's subtask, (N, U, C)."""
-    topic = conditions.pool.topic[conditions.candidates.expert]
-    return conditions.subtasks.topic[..., None] == topic
+    """Return the candidates whose type is of the topic of the user's subtask, (N, U, C)."""
+    own = conditions.config.own_topics
+    return own[conditions.candidates.expert, conditions.subtasks.topic[..., None]]
 
 
 class Services(NamedTuple):

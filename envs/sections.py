@@ -135,6 +135,13 @@ class ExpertConfig(Section):
         "[expert topic x topic] (`marl-moe calibrate` writes one), relative to the experiment, or "
         "`measured`, the table that comes with the package",
     )
+    competence_row: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Row of that table which experts, or those of a group, have, by its name in "
+        "the file's list 'rows'; their type is then of all of their `topics`; null: the row of the "
+        "own topic",
+    )
     words_per_second: PositiveOrNull = Field(
         default=100.0,
         description="Speed, words of work a second (words x compute need / its mean); null: no "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mechanisms
 from envs import World, WorldConfig
-from envs.experts import MEASURED
+from envs.competence_table import MEASURED
 from marl_moe.errors import SpecError
 from marl_moe.experiment.run.folder import RunFolder
 from marl_moe.experiment.run.training_job import TrainingJob, policy_names

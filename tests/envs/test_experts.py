@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from envs import ExpertConfig, RequestConfig, World, WorldConfig
-from envs.experts import ExpertPool, draw_pool, load_competence, other_topic_mean
+from envs.competence_table import load_competence
+from envs.experts import ExpertPool, draw_pool, other_topic_mean
 
 MEASURED = [[0.9, 0.1], [-0.2, 1.1]]
 

@@ -19,8 +19,8 @@ from envs import ChannelConfig, ExpertConfig, RequestConfig, WorldConfig
 from envs.channel import Arrays, ChannelProcess, register
 from envs.channel.config import OF_PROCESS
 from envs.channel.registry import keys_read
+from envs.competence_table import MEASURED
 from envs.config import SIDES
-from envs.experts import MEASURED
 from envs.sections import OF_DRAWS
 from tests.properties.traces import write_channel, write_requests
 
@@ -42,6 +42,7 @@ MOST = {  # sizes at which 200 slots still take an instant
 LOWEST = (-1e6, -60.0, 0.0, 1e-9, 1e-3)
 HIGHEST = (1e12, 1e9, 1e6, 60.0, 1.0, 0.2 - 1e-9)
 MEASURED_TOPICS = 6
+ROWS = ("near_kind", "far_kind")  # of the tables with named rows
 GRIDS = {  # of what roles may choose
     "report_factors": [[1.0], [1e-3, 1.0, 100.0]],
     "value_factors": [[1.0], [0.01, 0.5, 1.0]],
@@ -169,6 +170,8 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], SearchStr
     for topics in range(1, MOST["num_topics"] + 1):
         table = [[1.0 if e == m else 0.5 - 0.2 * e for m in range(topics)] for e in range(topics)]
         (tables / f"{topics}.json").write_text(json.dumps({"competence": table}))
+        named = {"rows": list(ROWS), "competence": [[0.9] * topics, [-0.3] * topics]}
+        (tables / f"{topics}_rows.json").write_text(json.dumps(named))
     by_key = {
         wild: {leaf.key: _of_field(leaf, wild) for leaf in leaves()} for wild in (False, True)
     }
@@ -211,6 +214,8 @@ def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
         return st.none()  # see `_make_consistent`
     if name in ("user_groups", "expert_groups", "topics"):
         return st.none()  # see `_make_different`
+    if name == "competence_row":
+        return st.sampled_from([None, *ROWS])
     if name in GRIDS:
         return st.sampled_from([list(leaf.default), *GRIDS[name]])
     if name in ("num_users", "num_experts"):
@@ -340,9 +345,13 @@ def _make_consistent(draw: DrawFn, env: Plain, allocates: bool, tables: Path) ->
         channel["modulation"] = ChannelConfig().modulation
     if experts["pool_seed"] is not None:
         experts["resample"] = "never"
-    if experts["competence"] is not None and draw(st.booleans()):
+    if experts["competence"] is None:
+        experts["competence_row"] = None
+    elif experts["competence_row"] is not None:
+        experts["competence"] = str(tables / f"{requests['num_topics']}_rows.json")
+    elif draw(st.booleans()):
         requests["num_topics"] = MEASURED_TOPICS
-    elif experts["competence"] is not None:
+    else:
         experts["competence"] = str(tables / f"{requests['num_topics']}.json")
     if draw(st.integers(0, 4)) == 0:  # after all that its file depends on
         for key in OF_DRAWS:
@@ -370,6 +379,8 @@ def _make_different(draw: DrawFn, env: Plain, by_key: dict[str, SearchStrategy[A
                     groups[name]["topics"] = draw(topics)
                 if side.agents == "experts" and draw(st.booleans()):
                     groups[name]["codec"] = draw(by_key["experts.codec"])
+                if side.agents == "experts" and draw(st.booleans()):
+                    groups[name]["competence_row"] = draw(st.sampled_from(ROWS))
             env[side.groups] = groups
             once = sum(group["count"] for group in groups.values())
             env[side.number] = once * draw(st.integers(1, 3 if once < 3 else 1))
@@ -417,6 +428,8 @@ def _make_groups_matter(env: Plain) -> None:
         if env["experts"]["competence"] is not None:
             group.pop("own_competence", None)
             group.pop("other_competence", None)
+        if env["experts"]["competence_row"] is None:  # else the table has named rows
+            group.pop("competence_row", None)
         if env["reward"]["downlink_energy"] == "user" or group.get("energy_cost", 0) is None:
             group.pop("energy_cost", None)
         if env["experts"]["cost_report"] != "scaled":

@@ -8,7 +8,7 @@ from envs import Each, WorldConfig
 from envs.config import SIDES, Side
 from envs.geometry.models import MODEL
 from envs.geometry.of_groups import PLACES
-from envs.groups import CODEC, COUNT, TOPICS
+from envs.groups import CHOICES, COUNT
 
 MOST_SHOWN = 6  # numbers of a list
 
@@ -27,7 +27,7 @@ def _of_side(config: WorldConfig, side: Side) -> list[str]:
     number = getattr(config, side.number)
     given = {key for group in groups.values() for key in group} - {COUNT}
     given |= {key for key in side.keys if _is_given(config, side, key)}
-    keys = [key for key in (TOPICS, CODEC, *side.keys, *PLACES) if key in given]
+    keys = [key for key in (*CHOICES, *side.keys, *PLACES) if key in given]
     if not keys:
         return [f"{number} {side.agents}, all alike" if number > 1 else f"1 {side.agents[:-1]}"]
     rows = [[f"{number} {side.agents}", "count", *keys]]
@@ -46,7 +46,7 @@ def _is_given(config: WorldConfig, side: Side, key: str) -> bool:
 
 def _of_all(config: WorldConfig, side: Side, key: str) -> Any:
     """Return what holds where a group does not say."""
-    if key in (TOPICS, CODEC):
+    if key in CHOICES:
         return getattr(config.experts, key)
     if key in PLACES:
         assert config.channel.geometry is not None  # without it groups have none
@@ -58,6 +58,8 @@ def _of_all(config: WorldConfig, side: Side, key: str) -> Any:
 def _shown(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, str):
+        return value
     if isinstance(value, dict):  # a model, its parameters behind it
         parameters = [f"{key}: {json.dumps(part)}" for key, part in value.items() if key != MODEL]
         return f"{value[MODEL]} ({', '.join(parameters)})" if parameters else str(value[MODEL])

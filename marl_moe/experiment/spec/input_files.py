@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from envs.experts import MEASURED
+from envs.competence_table import MEASURED
 from marl_moe.experiment.spec.labels import folder_of
 from marl_moe.experiment.spec.search import SPACES
 from marl_moe.experiment.spec.wording import GROUPS
