@@ -52,6 +52,11 @@ OF_DIFFERENT_EXPERTS = _where_different(
         "tx_power_w": "its power",
     },
 )
+OF_DIFFERENT_EXPERTS["serving_share"] = Feature(
+    "serving_share",
+    "share of the slot in which its band serves",
+    lambda sight: sight.conditions.serving_share,
+)
 
 
 def features_of_users(config: WorldConfig) -> tuple[Feature, ...]:

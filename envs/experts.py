@@ -50,6 +50,7 @@ class ExpertPool:
     bandwidth_hz: Number
     tx_power_w: Number
     energy_cost: Number  # credits/J
+    serving_share: Number  # of a slot, in which the band serves
 
     @cached_property
     def by_topic(self) -> NDArray[np.float32]:
@@ -153,6 +154,10 @@ def draw_pool(
     lots = devices.random((len(OF_DEVICES), *shape))
     for key, own in zip(OF_DEVICES, lots, strict=True):
         drawn[key] = config.bounds[key].part(first).drawn(own, whole=key == "max_concurrent")
+    share = config.bounds["serving_share"].part(first)
+    # Drawn where it differs alone: a pool that is drawn later has the lots that it had without.
+    differs = share.number is None
+    drawn["serving_share"] = share.drawn(devices.random(shape) if differs else np.empty(shape))
     for key, value in drawn.items():
         if not isinstance(value, float):
             drawn[key] = np.broadcast_to(value, (num_worlds, len(topic)))

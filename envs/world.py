@@ -373,6 +373,7 @@ class World:
             occupancy=self.occupancy,
             budgets=self.budgets,
             mean_work=self._pace.mean_work,
+            serving_share=self.pool.serving_share,
         )
         if self.market.due:
             reports = user_reports(conditions) if self.mechanism.allocates else None
@@ -402,6 +403,7 @@ class World:
             airtime_s=booked.airtime_s,
             compute_s=booked.work / self.pool.words_per_second,
             slot_s=self.config.slot_s,
+            serving_share=self.slot.conditions.serving_share,
         )
         self.budgets = self.budgets.after(delivery.user_energy_j, delivery.charge)
         return books.result(choice, transfers, delivery, booked, gains, self.requests.refused)
