@@ -20,6 +20,7 @@ from pydantic.dataclasses import dataclass
 
 from envs.channel.config import ChannelConfig
 from envs.channel.process import ChannelProcess
+from envs.duty.config import DutyConfig
 from envs.geometry.config import EndConfig
 from envs.geometry.of_groups import PLACES, AgentGroups, check_places, places_given
 from envs.groups import (
@@ -137,6 +138,9 @@ class WorldConfig(Section):
     reward: RewardConfig = Field(default_factory=RewardConfig)
     market: MarketConfig = Field(default_factory=MarketConfig)
     roles: RolesConfig = Field(default_factory=RolesConfig)
+    duty: DutyConfig | None = Field(
+        default=None, description="What experts do beside serving; null: nothing"
+    )
 
     @field_serializer("num_users", "num_experts")
     def _as_counted(self, number: int, field: FieldSerializationInfo) -> int | None:
@@ -183,6 +187,12 @@ class WorldConfig(Section):
                     f"{side[:-1]}_groups.{name}.{key} has no effect with channel.process: "
                     f"{self.channel.process}; use process: geometric"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _duty_fits(self) -> Self:
+        if self.duty is not None:
+            self.duty.check(self.slot_s, self.bounds["serving_share"].least)
         return self
 
     @model_validator(mode="after")

@@ -70,5 +70,7 @@ def features_of_experts(config: WorldConfig) -> tuple[Feature, ...]:
 
 
 def _given(config: WorldConfig, features: dict[str, Feature]) -> tuple[Feature, ...]:
-    different = (key for key in features if config.bounds[key].number is None)
-    return tuple(features[key] for key in different)
+    different = {key for key in features if config.bounds[key].number is None}
+    if config.duty is not None:
+        different.add("serving_share")  # what the duty leaves
+    return tuple(features[key] for key in features if key in different)

@@ -24,6 +24,7 @@ FIGURES = "paper_figures.registry"
 # The registries whose parts may be of a user's own, by the module that holds each.
 REGISTRIES = {
     "envs.channel.registry": "CHANNELS",
+    "envs.duty.base": "DUTIES",
     "envs.geometry.mobility.base": "MOBILITIES",
     "envs.geometry.path_loss.base": "PATH_LOSSES",
     "envs.geometry.placement.base": "PLACEMENTS",
