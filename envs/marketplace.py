@@ -358,6 +358,16 @@ class Marketplace:
 
     def _under_way(self) -> Clearing:
         """Return the clearing as it stands now."""
+        terms = self.offer.duty
+        duty = (
+            {}
+            if terms is None
+            else {
+                "duty_share": terms.share,
+                "duty_achieved": terms.achieved,
+                "duty_payment": terms.payment,
+            }
+        )
         return Clearing(
             slot=self._slot,
             num_slots=self._ledger.num_slots,
@@ -372,6 +382,7 @@ class Marketplace:
             user_charge=self._ledger.charge,
             user_gain=self._ledger.gain,
             **self.levers._asdict(),
+            **duty,
             status=self._status,
             solve_seconds=float(self._solve_seconds),
         )

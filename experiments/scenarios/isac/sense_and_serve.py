@@ -22,31 +22,34 @@ class SenseAndServe:
     Program, for each world: choose of each edge device an effort x from 21 and a level k of its
     duty from K, to maximise
 
-        sum_e kept_k D (v x - kappa x - slope x^2 / 2) + V achieved_k - cost_k
+        sum_e kept_k D (v x - kappa x - slope x^2 / 2) + weight V achieved_k - cost_k
 
     subject to what is paid, sum_e kept_k D p x + r achieved_k <= budget, where p = kappa + slope x
     is the price at which x is the best response, and r the least price of a unit at which k is:
 
-        r = max over j < k of (cost_k - cost_j + profit (kept_j - kept_k)) / (achieved_k - achieved_j)
+        r = max over j < k of (cost_k - cost_j + profit (kept_j - kept_k)) / (a_k - a_j)
 
-    with profit = D slope x^2 / 2, what the edge device earns by all that is asked. A level that is
-    best at no price is left out. Fixed costs are left aside; who would lose by them declines.
+    with a = achieved and profit = D slope x^2 / 2, what the edge device earns by all that is asked.
+    A level that is best at no price is left out. Fixed costs are left aside; who would lose by them
+    declines.
 
         D, v, kappa, slope  demand, value and reported costs of a point, as in `budgeted_price`
         kept, achieved, cost, V  of `Market.duties`: the share of D that the time left can serve,
             what a level achieves and costs, and the worth of a unit achieved
 
-    Pd grows with time first faster and then slower than in proportion, so no convex program states
-    this. It is a knapsack of one choice an edge device, solved by the multiplier of its budget, which
-    leaves at most what one choice is worth (Kellerer, Pferschy and Pisinger, Knapsack Problems,
-    2004, chapter 11): the multiplier is halved down to the least that keeps the budget, and what is
-    left then buys, in order, what the multiplier just below it would.
+    What is achieved may grow with time first faster and then slower than in proportion, as Pd does,
+    so no convex program states this. It is a knapsack of one choice an edge device, solved by the
+    multiplier of its budget, which leaves at most what one choice is worth (Kellerer, Pferschy and
+    Pisinger, Knapsack Problems, 2004, chapter 11): halving finds the least multiplier that keeps
+    the budget, and what is left then buys, in order, what the one just below it would.
 
-    Guarantee: within the budget, at reported costs. Without duties it is `budgeted_price` on a grid.
+    Guarantee: within the budget, at reported costs. Without duties it is `budgeted_price`, of
+        efforts on a grid.
     Strategic side: edge devices; prices follow reported costs, so it is not incentive compatible.
 
     Attributes:
         budget: credits/slot in place of the market's.
+        weight: of the duty's worth beside the users'.
     """
 
     name: ClassVar[str] = "sense_and_serve"
@@ -58,15 +61,19 @@ class SenseAndServe:
     )
 
     budget: float | None = None
+    weight: float = 1.0
 
     def __post_init__(self):
         check_amount(self.name, "budget", self.budget)
+        if self.weight is None:
+            raise ValueError(f"{self.name}: weight should be a number, got None")
+        check_amount(self.name, "weight", self.weight)
 
     def clear(self, market):
         """Decide prices and levels; the status is "multiplier"."""
         start = perf_counter()
         budget = budget_of(market, self.budget)
-        options = Options.of(market)
+        options = Options.of(market, self.weight)
         chosen = options.within(budget)
         effort_at, level = np.divmod(chosen, options.levels)
         effort = EFFORTS[effort_at]
@@ -99,8 +106,8 @@ class Options:
     duty_price: np.ndarray
 
     @classmethod
-    def of(cls, market):
-        """Return the options of a market."""
+    def of(cls, market, weight):
+        """Return the options of a market, where duties have a weight."""
         shape = market.demand.shape
         kappa, slope = market.point_cost[..., None], market.point_slope[..., None]
         demand = market.demand[..., None]
@@ -115,7 +122,7 @@ class Options:
         price = least_prices(duties, profit)
         achieved, kept = duties.achieved[..., None, :], duties.kept[..., None, :]
         worth = kept * worth[..., None] - duties.cost[..., None, :]
-        worth = worth + duties.value[..., None, None] * achieved
+        worth = worth + weight * duties.value[..., None, None] * achieved
         possible = price < np.inf
         price = np.where(possible, price, 0.0)
         paid = kept * paid[..., None] + price * achieved
