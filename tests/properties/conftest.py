@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from pydantic import TypeAdapter, ValidationError
 
+import envs.duty
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, RequestConfig, WorldConfig
 from envs.channel import Arrays, ChannelProcess, register
@@ -92,6 +93,20 @@ class Extreme(ChannelProcess):
 
     def small_scale(self, shape: Any, state: Arrays, rng: np.random.Generator) -> Arrays:
         return {"snr_db": rng.choice(np.float32(self.range_db), shape)}
+
+
+@envs.duty.register("lookout")
+@dataclass(frozen=True)
+class Lookout(envs.duty.Duty):
+    """A duty of t / (t + unit) in t seconds."""
+
+    unit_s: float = 1.0
+
+    def achieved(self, time_s: np.ndarray) -> np.ndarray:
+        return time_s / (time_s + self.unit_s)
+
+    def time_s(self, achieved: np.ndarray) -> np.ndarray:
+        return self.unit_s * achieved / (1 - achieved)
 
 
 class Case(NamedTuple):
@@ -181,6 +196,8 @@ def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
     name = leaf.key.rpartition(".")[2]
     if name == "process":
         return st.sampled_from(["iid", "gauss_markov", "geometric", "trace", EXTREME])
+    if name == "duty":
+        return st.none() | st.just({"task": {"model": "lookout"}, "required": 0.3})
     if name == "parameters":
         return st.just({})  # see `_make_consistent`
     if name in ("report_mix", "trace", "geometry"):
@@ -395,6 +412,11 @@ def _make_groups_matter(env: Plain) -> None:
             group.pop("energy_cost", None)
         if env["experts"]["cost_report"] != "scaled":
             group.pop("report_factor", None)
+    if env["duty"] is not None:  # for which experts have to have the time
+        env["duty"] = env["duty"] | {"task": {"model": "lookout", "unit_s": env["slot_s"]}}
+        env["experts"]["serving_share"] = 1.0
+        for group in (env["expert_groups"] or {}).values():
+            group.pop("serving_share", None)
     for holder in (env["experts"], *(env["expert_groups"] or {}).values()):
         if holder.get("topics"):
             holder["topics"] = [topic % num_topics for topic in holder["topics"]]
