@@ -82,17 +82,9 @@ def plot(tables, figure=None):
         for name, (label, colour, marker) in KINDS.items()
         if (points["kind"] == name).any()
     ]
-    handles += [
-        Line2D(
-            [],
-            [],
-            color="black",
-            linestyle=line,
-            alpha=alpha,
-            label=style.policy_style(policy).label,
-        )
-        for policy, (line, alpha) in looks.items()
-    ]
+    for policy, (line, alpha) in looks.items():
+        label = style.policy_style(policy).label
+        handles.append(Line2D([], [], color="black", linestyle=line, alpha=alpha, label=label))
     drawn = points[points["policy"].isin(looks)]
     left.legend(handles=handles, title=interval_label(drawn), loc="best", fontsize="small")
     left.set_xlabel("Mean probability of detection")
