@@ -50,7 +50,7 @@ class Pays:
 
     def clear(self, market: Market) -> Outcome:
         self.markets.append(market)
-        prices = np.full(market.demand.shape, 2.0)
+        prices = np.full(market.demand.shape, 4.0)
         outcome = mechanisms.outcome_at_prices(market, prices, status="given", solve_seconds=0.0)
         price = np.full(market.demand.shape, self.price)
         return replace(outcome, duty=DutyOrder(price, np.full(price.shape, self.level)))
@@ -62,7 +62,7 @@ def config_of(effort: Any = "bought", **duty: Any) -> WorldConfig:
         num_users=5,
         num_experts=4,
         episode_slots=15,
-        channel=ChannelConfig(bandwidth_hz=500.0),
+        channel=ChannelConfig(bandwidth_hz=3000.0),
         experts=ExpertConfig(serving_share=(0.6, 1.0), availability_probability=0.7),
         market=MarketConfig(effort=effort, budget_per_user=1.0),
         duty=DutyConfig(**given),
@@ -91,7 +91,9 @@ def test_an_expert_that_owes_its_duty_spends_the_time_that_it_takes() -> None:
 
 @pytest.mark.parametrize("duty", [{"required": 0.4}, {"price": 0.7}])
 def test_serving_duty_time_elsewhere_and_idle_time_are_the_slot(duty: dict[str, float]) -> None:
-    world = World(config_of(**duty), 3, seed=0, mechanism=mechanisms.make("posted_price"))
+    narrow = replace(config_of(**duty), channel=ChannelConfig(bandwidth_hz=500.0))
+    mechanism = mechanisms.make("posted_price", price=50.0) if "price" in duty else None
+    world = World(narrow, 3, seed=0, mechanism=mechanism)
     late = idle = 0
     for slot, result, before_s, after_s in steps(world):
         serving_s = before_s + result.airtime_s - after_s
@@ -128,8 +130,8 @@ def check_answer(world: World, slot: Any, n: int, e: int, price: float, airtime_
     time_s = 2.0 * achieved / (1 - achieved)
     work = market.work[n, e] / market.demand[n, e]
     kappa, slope = world.pool.unit_cost[n, e] * work, world.pool.cost_slope[n, e] * work
-    effort = float(np.clip((2.0 - kappa) / slope, 0, 1))
-    profit = market.demand[n, e] * ((2.0 - kappa) * effort - slope * effort**2 / 2)
+    effort = float(np.clip((4.0 - kappa) / slope, 0, 1))
+    profit = market.demand[n, e] * ((4.0 - kappa) * effort - slope * effort**2 / 2)
     kept = np.minimum((has_s - time_s) / max(airtime_s, 1e-30), 1)
     best = int(np.argmax(price * achieved - 0.01 * time_s + profit * kept))
     assert terms.share[n, e] * 6.0 == pytest.approx(time_s[best], abs=1e-9)
@@ -175,11 +177,10 @@ def test_money_for_duties_is_booked_once_and_experts_that_are_down_get_none() ->
     world = World(config_of(), 3, seed=0, mechanism=Pays(1.5))  # type: ignore[arg-type]
     booked = np.zeros((3, 4))
     clearings = []
-    some_is_down = False
+    some_is_down = some_is_served = False
     for slot, result, *_ in steps(world):
         up, terms = slot.conditions.available, slot.offer.duty
         some_is_down |= bool((~up).any())
-        served = np.zeros((3, 4))
         np.testing.assert_allclose(
             result.platform_balance, -(terms.payment * up).sum(axis=-1), rtol=1e-9, atol=1e-9
         )  # users pay for service, and the platform for the duty
@@ -187,12 +188,14 @@ def test_money_for_duties_is_booked_once_and_experts_that_are_down_get_none() ->
         assert (served >= -1e-12).all()
         assert not result.payment[~up].any()
         assert not result.edge_cost[~up].any()
+        some_is_served |= bool(served.any())
         idle = up & (result.load == 0)
         np.testing.assert_allclose(result.edge_cost[idle], terms.cost[idle], rtol=EXACT)
         booked += result.payment
         if world.closed_clearing is not None:
             clearings.append(world.closed_clearing)
     assert some_is_down
+    assert some_is_served
     np.testing.assert_allclose(sum(one.payment for one in clearings), booked, rtol=1e-9)
     assert all((one.duty_payment >= 0).all() for one in clearings)
 

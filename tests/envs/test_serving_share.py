@@ -88,7 +88,7 @@ def test_who_is_alone_gets_what_its_prospects_promise() -> None:
             channel=ChannelConfig(bandwidth_hz=300.0, access=access),
             experts=ExpertConfig(serving_share=(0.1, 0.9)),
         )
-        world = World(config, 20, seed=2, mechanism=mechanisms.make("posted_price", price=3.0))
+        world = World(config, 20, seed=2, mechanism=mechanisms.make("posted_price", price=30.0))
         late, rng = 0, np.random.default_rng(0)
         while not world.done:
             gain, mask = world.slot.expected_gain(), world.slot.mask
