@@ -1,4 +1,4 @@
-"""Sensing beside serving: the radar against published numbers, its mechanism against all choices."""
+"""Sensing beside serving: the radar against published numbers, and what pays for it."""
 
 import itertools
 import subprocess
