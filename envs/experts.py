@@ -119,6 +119,7 @@ def draw_pool(
     num_worlds: int,
     rng: np.random.Generator,
     devices: np.random.Generator,
+    serving: np.random.Generator,
     first: int = 0,
 ) -> ExpertPool:
     """Draw experts of N worlds; with a `pool_seed` all worlds have the same.
@@ -128,6 +129,7 @@ def draw_pool(
         num_worlds: N.
         rng: generator of competence, costs and reports.
         devices: generator of what devices have.
+        serving: generator of the shares of time in which they serve.
         first: the first expert to draw; those before it are there already.
     """
     experts, num_topics = config.experts, config.requests.num_topics
@@ -155,9 +157,7 @@ def draw_pool(
     for key, own in zip(OF_DEVICES, lots, strict=True):
         drawn[key] = config.bounds[key].part(first).drawn(own, whole=key == "max_concurrent")
     share = config.bounds["serving_share"].part(first)
-    # Drawn where it differs alone: a pool that is drawn later has the lots that it had without.
-    differs = share.number is None
-    drawn["serving_share"] = share.drawn(devices.random(shape) if differs else np.empty(shape))
+    drawn["serving_share"] = share.drawn(serving.random(shape))
     for key, value in drawn.items():
         if not isinstance(value, float):
             drawn[key] = np.broadcast_to(value, (num_worlds, len(topic)))

@@ -27,7 +27,7 @@ class Population:
         config: the worlds' configuration.
         num_worlds: N.
         topic_popularity: (M,), summing to 1.
-        rng: generators by stream: `users`, `pool`, `devices` and `availability`.
+        rng: generators by stream: `users`, `pool`, `devices`, `serving` and `availability`.
     """
 
     pool: ExpertPool
@@ -86,9 +86,8 @@ class Population:
         self.available = state["available"].copy()
 
     def _drawn(self, first: int) -> ExpertPool:
-        return draw_pool(
-            self._config, self._num_worlds, self._rng["pool"], self._rng["devices"], first
-        )
+        streams = (self._rng[name] for name in ("pool", "devices", "serving"))
+        return draw_pool(self._config, self._num_worlds, *streams, first)
 
     def _set_pool(self, pool: ExpertPool) -> None:
         self.pool = pool

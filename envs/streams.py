@@ -13,6 +13,7 @@ STREAMS = (
     "candidates",
     "users",
     "devices",
+    "serving",
 )
 
 
@@ -21,12 +22,13 @@ def generators(seed: int | None, pool_seed: int | None) -> dict[str, np.random.G
 
     Args:
         seed: seed of all streams; None draws one from the operating system.
-        pool_seed: seed of the streams `pool` and `devices`, where these are to be the same under
-            every seed.
+        pool_seed: seed of the streams `pool`, `devices` and `serving`, where these are to be the
+            same under every seed.
     """
     children = np.random.SeedSequence(seed).spawn(len(STREAMS))
     streams = dict(zip(STREAMS, map(np.random.default_rng, children), strict=True))
     if pool_seed is not None:
         streams["pool"] = np.random.default_rng(pool_seed)
         streams["devices"] = np.random.default_rng((pool_seed, 1))
+        streams["serving"] = np.random.default_rng((pool_seed, 2))
     return streams

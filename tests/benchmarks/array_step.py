@@ -85,7 +85,8 @@ class ArrayWorld:
         """Begin an episode with new experts; return observations (N U, D) float32."""
         config, requests = self.config, self.config.requests
         rows, experts = self.num_rows, self.num_worlds * self.num_experts
-        pool = draw_pool(config, self.num_worlds, self._pool_rng, np.random.default_rng(0))
+        devices, serving = np.random.default_rng(0), np.random.default_rng(1)
+        pool = draw_pool(config, self.num_worlds, self._pool_rng, devices, serving)
         self.competence = self._array(pool.competence.reshape(-1))
         self.by_topic = self._array(pool.by_topic.reshape(-1, self.num_experts))
         self.attraction = self._array(

@@ -22,7 +22,7 @@ def competence_file(folder: Path, content: object) -> str:
 
 
 def drawn(config: WorldConfig, num_worlds: int) -> ExpertPool:
-    return draw_pool(config, num_worlds, np.random.default_rng(0), np.random.default_rng(1))
+    return draw_pool(config, num_worlds, *map(np.random.default_rng, (0, 1, 2)))
 
 
 @given(
@@ -38,7 +38,7 @@ def test_mean_over_all_cells_is_exact_and_own_topics_lie_in_their_interval(
     rng = np.random.default_rng(seed)
     requests = RequestConfig(num_topics=num_topics)
     config = WorldConfig(num_experts=num_experts, requests=requests)
-    pool = draw_pool(config, num_worlds, rng, rng)
+    pool = draw_pool(config, num_worlds, rng, rng, rng)
     for world in range(num_worlds):
         assert pool.competence[world].mean() == pytest.approx(0.26, abs=1e-12)
         for expert in range(num_experts):

@@ -105,7 +105,7 @@ def _draw_shares(ax, tables, policy):
     shares = chosen.pivot_table(index="expert", columns="slot", values="duty_share")
     ends = [*shares.columns, int((chosen["slot"] + chosen["num_slots"]).max())]
     edges = np.arange(len(shares) + 1) - 0.5
-    mesh = ax.pcolormesh(ends, edges, shares.to_numpy(), cmap="cividis", vmin=0, vmax=0.9)
+    mesh = ax.pcolormesh(ends, edges, shares.to_numpy(), cmap="cividis", vmin=0)
     ax.figure.colorbar(mesh, ax=ax, label="Share of a slot spent sensing")
     ax.set_xlabel("Slot")
     ax.set_ylabel("Expert")
