@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 from envs.duty.base import DUTIES, Duty
 from envs.geometry.models import Model
 from envs.section import STRICT, Section
+from mechanisms.errors import described
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -52,9 +53,20 @@ class DutyConfig(Section):
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:
-        owed_s = self.owed_s()
+        if self.required is None:
+            return self
+        try:
+            owed_s = self.owed_s()
+            reached = float(self.made().achieved(np.array(owed_s)))
+        except Exception as error:  # of whatever a duty of a user's own does
+            raise ValueError(f"required: {self.required:g}: {described(error)}") from None
         if not (np.isfinite(owed_s) and owed_s >= 0):
             raise ValueError(f"required: {self.required:g} is nothing that any time achieves")
+        if not np.isclose(reached, self.required, rtol=1e-6, atol=1e-9):
+            raise ValueError(
+                f"required: {self.required:g} takes {owed_s:.3g} s by the duty's time_s, in which "
+                f"its achieved gives {reached:g}"
+            )
         return self
 
     def check(self, slot_s: float, least_share: float) -> None:

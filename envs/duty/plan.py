@@ -6,8 +6,10 @@ from envs.arrays import Float
 from envs.duty.config import DutyConfig
 from envs.duty.terms import DutyTerms
 from envs.experts import ExpertPool
-from mechanisms import Duties, Market, Mechanism, Outcome, is_free
+from envs.geometry.models import MODEL
+from mechanisms import Duties, Market, Mechanism, Outcome, PartError, is_free
 from mechanisms.auditing.utility import utilities
+from mechanisms.errors import described
 
 LEVELS = 21  # shares of time that an expert chooses from, evenly spaced in what they achieve
 
@@ -53,7 +55,17 @@ class DutyPlan:
         self.airtime_s = self.airtime_s + weight * (airtime_s - self.airtime_s)
 
     def offered(self, pool: ExpertPool) -> Duties:
-        """Return what the experts can do, as a market tells it."""
+        """Return what the experts can do, as a market tells it.
+
+        Raises:
+            PartError: the code of the duty failed, or gave what none achieves.
+        """
+        try:
+            return self._offered(pool)
+        except Exception as error:  # of whatever a duty of a user's own does
+            raise PartError(f"duty {self.config.task[MODEL]}: {described(error)}") from error
+
+    def _offered(self, pool: ExpertPool) -> Duties:
         has = np.broadcast_to(pool.serving_share, self.airtime_s.shape)
         ends = self.task.achieved(
             np.stack([np.full(has.shape, self.config.owed_s()), self._most_s(has)], axis=-1)

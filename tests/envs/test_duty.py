@@ -12,7 +12,7 @@ import mechanisms
 from envs import ChannelConfig, DutyConfig, ExpertConfig, MarketConfig, World, WorldConfig
 from envs.duty.plan import LEVELS
 from envs.observation import column_names
-from mechanisms import Claims, DutyOrder, Market, Outcome
+from mechanisms import Claims, DutyOrder, Market, Outcome, PartError
 
 EXACT = 1e-12
 
@@ -91,7 +91,7 @@ def test_an_expert_that_owes_its_duty_spends_the_time_that_it_takes() -> None:
 
 @pytest.mark.parametrize("duty", [{"required": 0.4}, {"price": 0.7}])
 def test_serving_duty_time_elsewhere_and_idle_time_are_the_slot(duty: dict[str, float]) -> None:
-    narrow = replace(config_of(**duty), channel=ChannelConfig(bandwidth_hz=500.0))
+    narrow = replace(config_of(**duty), channel=ChannelConfig(bandwidth_hz=250.0))
     mechanism = mechanisms.make("posted_price", price=50.0) if "price" in duty else None
     world = World(narrow, 3, seed=0, mechanism=mechanism)
     late = idle = 0
@@ -275,3 +275,35 @@ def test_what_is_no_duty_of_a_world_is_refused(duty: dict[str, Any], says: str) 
 def test_a_price_of_a_duty_that_could_not_be_is_refused(mechanism: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         World(config_of(price=0.5), mechanism=mechanism)
+
+
+@envs.duty.register("broken")
+@dataclass(frozen=True)
+class Broken(envs.duty.Duty):
+    """A duty whose code raises, or that achieves less in more time."""
+
+    way: str = "raises"
+
+    def achieved(self, time_s: Any) -> Any:
+        if self.way == "raises":
+            raise KeyError("nothing there")
+        return -time_s
+
+    def time_s(self, achieved: Any) -> Any:
+        return 2.0 * achieved
+
+
+@pytest.mark.parametrize(
+    ("way", "says"),
+    [("raises", r"duty broken: KeyError.*nothing there.*test_duty.py"), ("falls", "duty broken")],
+)
+def test_a_duty_whose_code_fails_is_named_with_the_place(way: str, says: str) -> None:
+    with pytest.raises(PartError, match=says):
+        World(config_of(task={"model": "broken", "way": way}))
+
+
+def test_a_time_that_does_not_achieve_what_is_required_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"required: 0\.2: KeyError"):
+        config_of(task={"model": "broken", "way": "raises"}, required=0.2)
+    with pytest.raises(ValidationError, match=r"0\.2 takes 0\.4 s .* gives -0\.4"):
+        config_of(task={"model": "broken", "way": "falls"}, required=0.2)
