@@ -7,10 +7,11 @@
 >>> observation, reward, result = world.step(actions)
 """
 
-from envs import channel, edge_experts_v0, edge_market_v0, prospects
+from envs import channel, duty, edge_experts_v0, edge_market_v0, prospects
 from envs.channel.config import ChannelConfig
 from envs.clearing import Clearing
 from envs.config import MODEL, WorldConfig
+from envs.duty.config import DutyConfig
 from envs.quantity import Each
 from envs.roles.config import RolesConfig
 from envs.sections import (
@@ -28,6 +29,7 @@ __all__ = [
     "MODEL",
     "ChannelConfig",
     "Clearing",
+    "DutyConfig",
     "Each",
     "ExpertConfig",
     "MarketConfig",
@@ -41,6 +43,7 @@ __all__ = [
     "World",
     "WorldConfig",
     "channel",
+    "duty",
     "edge_experts_v0",
     "edge_market_v0",
     "prospects",

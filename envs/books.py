@@ -12,7 +12,10 @@ from envs.transfers import Transfers
 
 
 class Booked(NamedTuple):
-    """Sums over the requests of each expert in a slot, (N, E) each."""
+    """Sums over the requests of each expert in a slot, (N, E) each.
+
+    Payment and cost are those of its duty too.
+    """
 
     asked: Asked | None  # None where experts are free, and nothing is told
     load: Float  # users served
@@ -41,7 +44,13 @@ def of_experts(transfers: Transfers, delivery: Delivery) -> Booked:
     shape = slot.num_worlds, slot.num_experts
     sums = each_per_expert(transfers.cell, amounts, shape)
     asked = None if slot.offer.free else Asked(*sums[7:])
-    return Booked(asked, *sums[:7])
+    booked = Booked(asked, *sums[:7])
+    if slot.offer.duty is None:
+        return booked
+    done = slot.offer.duty.done_by(slot.conditions.available)
+    return booked._replace(
+        payment=booked.payment + done.payment, edge_cost=booked.edge_cost + done.cost
+    )
 
 
 def result(

@@ -1,6 +1,7 @@
 """A clearing of the market, and its books until the next one."""
 
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,10 @@ class Clearing:
     margin: Float  # (N,) share of their charge that users pay on top
     status: str
     solve_seconds: float
+    # Of duties, (N, E), a slot in which the expert is up; NaN where there are none.
+    duty_share: Float | float = nan  # of the slot's time
+    duty_achieved: Float | float = nan  # in units of the duty
+    duty_payment: Float | float = nan  # part of `payment`
 
     @property
     def failed(self) -> bool:

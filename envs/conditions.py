@@ -43,9 +43,10 @@ class Conditions:
         available: (N, E) experts that are up.
         occupancy: loads, backlogs, and the expert that served each user in the last slot.
         budgets: what users may still spend in the episode.
+        serving_share: share of the slot in which each expert's band serves, (N, E), or one number.
         loss: (N, U) points that abandoning the pending subtask loses, D.
         work: (N, U) work of the pending subtask, words.
-        transmission_alone_s: (N, U, C) time to send prompt and answer alone on each candidate's
+        transmission_alone_s: (N, U, C) airtime to send prompt and answer alone on each candidate's
             band, s.
         competence: (N, U, C) competence of every candidate for the topic of the pending subtask.
     """
@@ -64,6 +65,7 @@ class Conditions:
     available: Bool
     occupancy: Occupancy
     budgets: UserBudgets
+    serving_share: Float | float
     loss: Float
     work: Float
     transmission_alone_s: NDArray[np.float32]
@@ -86,6 +88,7 @@ class Conditions:
         available: Bool,
         occupancy: Occupancy,
         budgets: UserBudgets,
+        serving_share: Float | float,
     ) -> Self:
         """Return the conditions of these parts, which are the attributes of the same names."""
         num_subtasks = config.requests.num_subtasks
@@ -104,6 +107,7 @@ class Conditions:
             available=available,
             occupancy=occupancy,
             budgets=budgets,
+            serving_share=serving_share,
             loss=quality.abandon_loss(config.quality, subtasks.weight, num_subtasks),
             work=work_words(config.requests, subtasks.words, subtasks.compute),
             transmission_alone_s=_transmission_alone_s(config, pool, candidates, subtasks, links),
@@ -147,6 +151,21 @@ class Conditions:
         """Time that each candidate computes on the pending subtask, s, (N, U, C or 1)."""
         speed = self.candidates.of(self.pool.words_per_second)
         return (self.work[..., None] / speed).astype(np.float32)
+
+    @cached_property
+    def airtime_wait_s(self) -> Float:
+        """Time until each expert's band has sent what it has left over, (N, E) s."""
+        return self.occupancy.airtime_backlog_s / self.serving_share
+
+    def stretched(self, airtime_s: Float) -> Float:
+        """Return the time in which the bands of candidates serve for so long, (..., N, U, C) s.
+
+        An expert whose band serves for the share s of a slot, evenly spread, sends in a / s seconds
+        what takes a seconds of its band.
+        """
+        if isinstance(self.serving_share, float) and self.serving_share == 1:
+            return airtime_s
+        return airtime_s / self.of_expert(self.serving_share)
 
     def of_user(self, amount: float | NDArray) -> float | NDArray:
         """Arrange a quantity of users for pairs: a number, or (N, U, 1) float32."""

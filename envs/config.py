@@ -23,6 +23,7 @@ from envs.channel.config import ChannelConfig
 from envs.channel.process import ChannelProcess
 from envs.codec import Codecs
 from envs.codec_keys import check_codecs, codecs_of
+from envs.duty.config import DutyConfig
 from envs.geometry.config import EndConfig
 from envs.geometry.of_groups import PLACES, AgentGroups, check_places, places_given
 from envs.groups import (
@@ -142,6 +143,9 @@ class WorldConfig(Section):
     reward: RewardConfig = Field(default_factory=RewardConfig)
     market: MarketConfig = Field(default_factory=MarketConfig)
     roles: RolesConfig = Field(default_factory=RolesConfig)
+    duty: DutyConfig | None = Field(
+        default=None, description="What experts do beside serving; null: nothing"
+    )
 
     @field_serializer("num_users", "num_experts")
     def _as_counted(self, number: int, field: FieldSerializationInfo) -> int | None:
@@ -189,6 +193,12 @@ class WorldConfig(Section):
                     f"{side[:-1]}_groups.{name}.{key} has no effect with channel.process: "
                     f"{self.channel.process}; use process: geometric"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _duty_fits(self) -> Self:
+        if self.duty is not None:
+            self.duty.check(self.slot_s, self.bounds["serving_share"].least)
         return self
 
     @model_validator(mode="after")

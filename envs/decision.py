@@ -35,7 +35,7 @@ def _finite(outcome: Outcome, mechanism: str) -> Outcome:
         MechanismError: a price, an effort or a charge of it is not finite.
     """
     arrays = outcome.arrays()
-    for name in ("unit_price", "effort", "charge", "pair_price"):
+    for name in ("unit_price", "effort", "charge", "pair_price", "duty_price"):
         values = arrays.get(name)
         if values is not None and not np.isfinite(values).all():
             place = ", ".join(map(str, np.argwhere(~np.isfinite(values))[0]))

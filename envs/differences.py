@@ -53,6 +53,11 @@ OF_DIFFERENT_EXPERTS = _where_different(
         "shared_knowledge": "what it knows as I do, for codecs that depend on it",
     },
 )
+OF_DIFFERENT_EXPERTS["serving_share"] = Feature(
+    "serving_share",
+    "share of the slot in which its band serves",
+    lambda sight: sight.conditions.serving_share,
+)
 
 
 def features_of_users(config: WorldConfig) -> tuple[Feature, ...]:
@@ -66,5 +71,7 @@ def features_of_experts(config: WorldConfig) -> tuple[Feature, ...]:
 
 
 def _given(config: WorldConfig, features: dict[str, Feature]) -> tuple[Feature, ...]:
-    different = (key for key in features if config.bounds[key].number is None)
-    return tuple(features[key] for key in different)
+    different = {key for key in features if config.bounds[key].number is None}
+    if config.duty is not None:
+        different.add("serving_share")  # what the duty leaves
+    return tuple(features[key] for key in features if key in different)

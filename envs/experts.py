@@ -1,9 +1,10 @@
 """The pool of edge experts: topics, competence, what they have and private costs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from math import nan
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,10 @@ from envs.competence_table import load_competence
 from envs.config import WorldConfig
 from envs.sections import ExpertConfig
 from envs.state import State, copied
+from envs.streams import OF_EXPERTS
 
-# What devices have, in the order in which it is drawn: a new key comes last.
+# What devices have, in the order in which one stream draws it; what came later has streams of its
+# own (`envs.streams.OF_EXPERTS`), so that no other draw depends on it.
 OF_DEVICES = (
     "words_per_second",
     "max_concurrent",
@@ -45,6 +48,7 @@ class ExpertPool:
     bandwidth_hz: Number
     tx_power_w: Number
     energy_cost: Number  # credits/J
+    serving_share: Number  # of a slot, in which the band serves
     shared_knowledge: Number  # share of it that users have too, 0..1
 
     @cached_property
@@ -114,8 +118,7 @@ class ExpertPool:
 def draw_pool(
     config: WorldConfig,
     num_worlds: int,
-    rng: np.random.Generator,
-    devices: np.random.Generator,
+    rng: Mapping[str, np.random.Generator],
     first: int = 0,
 ) -> ExpertPool:
     """Draw experts of N worlds; with a `pool_seed` all worlds have the same.
@@ -123,8 +126,8 @@ def draw_pool(
     Args:
         config: the worlds' configuration.
         num_worlds: N.
-        rng: generator of competence, costs and reports.
-        devices: generator of what devices have.
+        rng: generators by stream (`envs.streams`): `pool` of competence, costs and reports,
+            `devices` of what devices have, and those of `envs.streams.OF_EXPERTS`.
         first: the first expert to draw; those before it are there already.
     """
     experts, num_topics = config.experts, config.requests.num_topics
@@ -134,10 +137,10 @@ def draw_pool(
 
     def uniform(key: str) -> NDArray[np.float64]:
         within = config.bounds[key]
-        return rng.uniform(within.low[first:], within.high[first:], shape)
+        return rng["pool"].uniform(within.low[first:], within.high[first:], shape)
 
     if experts.competence is None:
-        competence = _drawn_competence(config, shape, topic, first, rng)
+        competence = _drawn_competence(config, shape, topic, first, rng["pool"])
     else:
         table = load_competence(experts.competence, num_topics)
         own_rows = table.of_experts(topic, config.competence_rows[first:])
@@ -147,26 +150,18 @@ def draw_pool(
     if experts.cost_report == "scaled":
         drawn["report_factor"] = uniform("report_factor")
     elif experts.cost_report == "strategic":
-        drawn["report_factor"] = _drawn_factors(experts, shape, rng)
+        drawn["report_factor"] = _drawn_factors(experts, shape, rng["pool"])
     # Each quantity has draws of its own, whether it needs them or not.
-    lots = devices.random((len(OF_DEVICES), *shape))
+    lots = rng["devices"].random((len(OF_DEVICES), *shape))
     for key, own in zip(OF_DEVICES, lots, strict=True):
         drawn[key] = config.bounds[key].part(first).drawn(own, whole=key == "max_concurrent")
-    drawn["shared_knowledge"] = _drawn_knowledge(config, shape, first, devices)
+    for key in OF_EXPERTS:
+        drawn[key] = config.bounds[key].part(first).drawn(rng[key].random(shape))
     for key, value in drawn.items():
         if not isinstance(value, float):
             drawn[key] = np.broadcast_to(value, (num_worlds, len(topic)))
     competence = np.broadcast_to(competence, (num_worlds, *competence.shape[1:]))
     return ExpertPool(topic=topic, competence=competence, **drawn)
-
-
-def _drawn_knowledge(
-    config: WorldConfig, shape: tuple[int, int], first: int, devices: np.random.Generator
-) -> Number:
-    """Draw what experts share, far ahead in the stream of devices: no other draw depends on it."""
-    ahead = cast(np.random.PCG64, devices.bit_generator).jumped()
-    lots = np.random.Generator(ahead).random(shape)
-    return config.bounds["shared_knowledge"].part(first).drawn(lots)
 
 
 def _drawn_factors(

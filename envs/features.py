@@ -33,7 +33,7 @@ def _competence(sight: Sight) -> NDArray[np.float32]:
 
 def _delay_alone(sight: Sight) -> NDArray[np.float32]:
     conditions = sight.conditions
-    delay = conditions.transmission_alone_s + conditions.computing_alone_s
+    delay = conditions.stretched(conditions.transmission_alone_s) + conditions.computing_alone_s
     delay *= conditions.of_user(1 / conditions.users.deadline_s)
     return delay
 

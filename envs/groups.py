@@ -46,6 +46,7 @@ OF_EXPERTS = {
     "words_per_second": "experts",
     "max_concurrent": "experts",
     "availability_probability": "experts",
+    "serving_share": "experts",
     "unit_cost": "experts",
     "cost_slope": "experts",
     "report_factor": "experts",

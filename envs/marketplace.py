@@ -9,6 +9,8 @@ from envs.arrays import Float
 from envs.asked import Asked, Doubles
 from envs.clearing import FAILED, Clearing
 from envs.decision import decided
+from envs.duty.plan import DutyPlan
+from envs.duty.terms import DutyTerms
 from envs.experts import ExpertPool
 from envs.ledger import Ledger
 from envs.offer import Offer, nobody
@@ -18,6 +20,7 @@ from envs.sections import MarketConfig
 from envs.state import State, copied
 from mechanisms import (
     Allocation,
+    Duties,
     Market,
     Mechanism,
     MechanismError,
@@ -50,6 +53,7 @@ class Marketplace:
         levers: what edge devices and the platform chose for the last clearing, or for the next
             where that is due.
         expected: points that were expected to be asked of an expert a slot.
+        duty: what experts can do beside serving; None where they have no duty.
     """
 
     offer: Offer
@@ -69,6 +73,7 @@ class Marketplace:
         pool: ExpertPool,
         num_users: int,
         initial: tuple[float, float],
+        duty: DutyPlan | None = None,
     ) -> None:
         """Open the market.
 
@@ -78,7 +83,12 @@ class Marketplace:
             pool: the experts.
             num_users: U.
             initial: points and work that are expected to be asked of an expert a slot.
+            duty: of the experts.
+
+        Raises:
+            ValueError: the mechanism keeps a budget, and the duty has a price beside it.
         """
+        self.duty = duty
         self.mechanism = self._clears = mechanism
         self.config = config
         self.num_users = num_users
@@ -95,12 +105,24 @@ class Marketplace:
             if own is not None:
                 # It is what the account is given, and the market's budget follows from the account.
                 self.income, self._clears = float(own), _without_budget(mechanism)
+        if self.balance is not None and duty is not None and duty.config.price is not None:
+            raise ValueError(
+                f"duty.price: mechanism {mechanism.name} keeps a budget, which a price that it "
+                "does not set could exceed; leave it out"
+            )
         self._open(pool)
 
     @property
     def account(self) -> Float | None:
-        """Credits that the platform can pay in the coming slot, (N,); None for no limit."""
-        return None if self.balance is None else self.balance + self.income
+        """Credits that the platform can pay in the coming slot, (N,); None for no limit.
+
+        What is due for duties is set aside.
+        """
+        if self.balance is None:
+            return None
+        account = self.balance + self.income
+        terms = self.offer.duty
+        return account if terms is None else account - terms.payment.sum(axis=-1)
 
     def admit(self, pool: ExpertPool) -> None:
         """Serve a pool with more experts: the interval ends, newcomers begin at mean demand.
@@ -111,6 +133,8 @@ class Marketplace:
             self.close()
         self.asked = self.asked.spread_over(pool.unit_cost.shape[-1])
         self.levers = self.levers.grown(pool.unit_cost.shape[-1])
+        if self.duty is not None:
+            self.duty.grown(pool.unit_cost.shape[-1])
         self._open(pool)
 
     def clear(self, slot: int, reports: Reports | None) -> None:
@@ -159,6 +183,8 @@ class Marketplace:
         """
         told = self.asked.floored(self.config.demand_floor)
         market = self._market.with_demand(told.points, told.work, told.fixed_cost)
+        if self.duty is not None:
+            market = replace(market, duties=self.duty.offered(self.pool))
         if self.balance is not None:
             market = replace(market, budget=self.balance / self.interval + self.income)
         if not self.levers.is_neutral:
@@ -200,6 +226,7 @@ class Marketplace:
         cost: Float,
         charge: Float,
         gain: Float,
+        airtime_s: Float,
     ) -> None:
         """Book one slot; when the interval is over the next clearing is `due`.
 
@@ -211,7 +238,10 @@ class Marketplace:
             cost: (N, E) true cost that it bore, credits.
             charge: (N, U) paid by each user, credits.
             gain: (N, U) left to each user, credits.
+            airtime_s: (N, E) taken on by each expert, s.
         """
+        if self.duty is not None:
+            self.duty.book(airtime_s, self.config.demand_smoothing)
         self._ledger.book(points, payment, cost, charge, gain)
         if asked is not None:
             self.asked = self.asked.smoothed(asked, self.config.demand_smoothing)
@@ -237,6 +267,8 @@ class Marketplace:
             "ordered": self.offer.effort.copy(),
             "allocation": copied(self.offer.allocation._asdict()),
             "full_points": self.offer.full_points.copy(),
+            "duty": None if self.offer.duty is None else copied(self.offer.duty._asdict()),
+            "duty_airtime_s": None if self.duty is None else self.duty.airtime_s.copy(),
             "levers": copied(self.levers._asdict()),
             "closed": asdict(self.closed) if self.closed is not None else None,
         }
@@ -265,7 +297,10 @@ class Marketplace:
             state["ordered"],
             Allocation(**state["allocation"]),
             state["full_points"],
+            None if state["duty"] is None else DutyTerms(**state["duty"]),
         )
+        if self.duty is not None:
+            self.duty.airtime_s = state["duty_airtime_s"]
 
     def _open(self, pool: ExpertPool) -> None:
         """Serve a pool from now on."""
@@ -295,7 +330,10 @@ class Marketplace:
         effort = realised_effort(self.mechanism, self._cleared, outcome)
         if self.config.effort == "enforced":
             effort = outcome.effort
-        return self._offer_of(outcome.unit_price, effort, allocation, full_points)
+        terms = None
+        if self.duty is not None:
+            terms = self.duty.terms(self.mechanism, self._cleared, outcome)
+        return self._offer_of(outcome.unit_price, effort, allocation, full_points, terms)
 
     def _offer_of(
         self,
@@ -303,6 +341,7 @@ class Marketplace:
         effort: Doubles,
         allocation: Allocation,
         full_points: Doubles,
+        duty: DutyTerms | None,
     ) -> Offer:
         return Offer(
             mechanism=self.mechanism.name,
@@ -314,10 +353,21 @@ class Marketplace:
             allocation=allocation,
             full_points=full_points,
             margin=self.levers.margin,
+            duty=duty,
         )
 
     def _under_way(self) -> Clearing:
         """Return the clearing as it stands now."""
+        terms = self.offer.duty
+        duty = (
+            {}
+            if terms is None
+            else {
+                "duty_share": terms.share,
+                "duty_achieved": terms.achieved,
+                "duty_payment": terms.payment,
+            }
+        )
         return Clearing(
             slot=self._slot,
             num_slots=self._ledger.num_slots,
@@ -332,6 +382,7 @@ class Marketplace:
             user_charge=self._ledger.charge,
             user_gain=self._ledger.gain,
             **self.levers._asdict(),
+            **duty,
             status=self._status,
             solve_seconds=float(self._solve_seconds),
         )
@@ -349,4 +400,6 @@ def _clearing(state: State) -> Clearing:
     market = dict(state["market"])
     if market["users"] is not None:
         market["users"] = UserReports(**market["users"])
+    if market["duties"] is not None:
+        market["duties"] = Duties(**market["duties"])
     return Clearing(**state | {"market": Market(**market)})

@@ -38,7 +38,13 @@ class Occupancy:
         return cls(nothing, nothing, nothing, nothing, nobody)
 
     def after(
-        self, load: Float, last_expert: Int, airtime_s: Float, compute_s: Float, slot_s: float
+        self,
+        load: Float,
+        last_expert: Int,
+        airtime_s: Float,
+        compute_s: Float,
+        slot_s: float,
+        serving_share: Float | float,
     ) -> "Occupancy":
         """Return the occupancy after a slot.
 
@@ -48,11 +54,14 @@ class Occupancy:
             airtime_s: (N, E) airtime taken on, s of the whole band.
             compute_s: (N, E) computing taken on, s.
             slot_s: length of the slot, s; what is beyond it stays as backlog.
+            serving_share: share of it in which each band serves, (N, E), or one number.
         """
         return Occupancy(
             load=load,
             recent_load=self.recent_load + RECENT_WEIGHT * (load - self.recent_load),
-            airtime_backlog_s=np.maximum(self.airtime_backlog_s + airtime_s - slot_s, 0.0),
+            airtime_backlog_s=np.maximum(
+                self.airtime_backlog_s + airtime_s - slot_s * serving_share, 0.0
+            ),
             compute_backlog_s=np.maximum(self.compute_backlog_s + compute_s - slot_s, 0.0),
             last_expert=last_expert,
         )

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from envs.arrays import Bool, Float
 from envs.candidates import Candidates
+from envs.duty.terms import DutyTerms
 from mechanisms import Allocation
 
 
@@ -26,6 +27,7 @@ class Offer:
         allocation: the expert allocated to each user; none where the mechanism only prices.
         full_points: (N, U) points of full service at that expert, as the mechanism was told.
         margin: (N,) share of their charge that users pay on top, which the platform keeps.
+        duty: what edge devices do beside serving; None where they have no duty.
     """
 
     mechanism: str
@@ -37,6 +39,7 @@ class Offer:
     allocation: Allocation
     full_points: NDArray[np.float64]
     margin: NDArray[np.float64]
+    duty: DutyTerms | None
 
     @property
     def user_price(self) -> NDArray[np.float64]:

@@ -27,7 +27,7 @@ class Population:
         config: the worlds' configuration.
         num_worlds: N.
         topic_popularity: (M,), summing to 1.
-        rng: generators by stream: `users`, `pool`, `devices` and `availability`.
+        rng: generators by stream (`envs.streams`).
     """
 
     pool: ExpertPool
@@ -86,9 +86,7 @@ class Population:
         self.available = state["available"].copy()
 
     def _drawn(self, first: int) -> ExpertPool:
-        return draw_pool(
-            self._config, self._num_worlds, self._rng["pool"], self._rng["devices"], first
-        )
+        return draw_pool(self._config, self._num_worlds, self._rng, first)
 
     def _set_pool(self, pool: ExpertPool) -> None:
         self.pool = pool

@@ -74,9 +74,8 @@ def services(conditions: Conditions, competence: Float, load: ArrayLike = 1) -> 
     time_s = airtime_s * load
     powered_s = time_s if config.channel.access == "total_power" else airtime_s
     energy_j = conditions.of_expert(pool.tx_power_w) * powered_s
-    delay_s = time_s + conditions.candidates.of(
-        conditions.occupancy.airtime_backlog_s.astype(np.float32)
-    )
+    wait_s = conditions.candidates.of(conditions.airtime_wait_s.astype(np.float32))
+    delay_s = conditions.stretched(time_s) + wait_s
     if config.computes:
         delay_s = delay_s + _computing_s(conditions, load)
     due = conditions.of_user(users.deadline_s), conditions.of_user(users.lateness_s)

@@ -104,6 +104,12 @@ ProbabilityQuantity = Annotated[
     | Annotated[_Each, _all(lambda number: 0 <= number <= 1, "from 0 to 1"), Tag(_EACH)],
     Discriminator(_form),
 ]
+ShareQuantity = Annotated[
+    Annotated[float, Field(gt=0, le=1), Tag(_NUMBER)]
+    | Annotated[_PositiveRange, AfterValidator(_share), Tag(_RANGE)]
+    | Annotated[_Each, _all(lambda number: 0 < number <= 1, "above 0, to 1"), Tag(_EACH)],
+    Discriminator(_form),
+]
 # A quantity that may be null for all, or for some: what null means is the key's.
 PositiveOrNull = (
     Annotated[

@@ -35,8 +35,8 @@ def user_reports(conditions: Conditions) -> Reports:
     own_s = conditions.work[..., None] / candidates.of(pool.words_per_second)
     busy_s = own_s + candidates.of(occupancy.compute_backlog_s)
     deadline_s = np.broadcast_to(conditions.users.deadline_s, conditions.work.shape)[..., None]
-    left_s = deadline_s - busy_s - candidates.of(occupancy.airtime_backlog_s)
-    alone_s = conditions.transmission_alone_s
+    left_s = deadline_s - busy_s - candidates.of(conditions.airtime_wait_s)
+    alone_s = conditions.stretched(conditions.transmission_alone_s)
     share = np.divide(alone_s, left_s, out=np.ones(alone_s.shape), where=left_s > 0)
     transfers = conditions.transfers[..., None]
     if conditions.links.covered is not None:  # who cannot be reached is worth nothing

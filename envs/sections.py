@@ -19,6 +19,7 @@ from envs.quantity import (
     PositiveQuantity,
     ProbabilityQuantity,
     RangeQuantity,
+    ShareQuantity,
 )
 from envs.section import STRICT, PositiveDraw, Probability, Section, default_of
 from envs.trace_file import check_suffix
@@ -157,6 +158,11 @@ class ExpertConfig(Section):
     )
     availability_probability: ProbabilityQuantity = Field(
         default=1.0, description="Probability that an expert is up in a slot"
+    )
+    serving_share: ShareQuantity = Field(
+        default=1.0,
+        description="Share of a slot's time in which an expert's band serves; the rest of it is "
+        "booked elsewhere",
     )
     resample: Literal["never", "episode"] = Field(
         default="never", description="When a new pool of experts is drawn"

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+# Keys of experts that are drawn by streams of their own.
+OF_EXPERTS = ("serving_share", "shared_knowledge")
 # A new stream comes last: those before it draw what they drew.
 STREAMS = (
     "pool",
@@ -13,6 +15,7 @@ STREAMS = (
     "candidates",
     "users",
     "devices",
+    *OF_EXPERTS,
 )
 
 
@@ -21,12 +24,13 @@ def generators(seed: int | None, pool_seed: int | None) -> dict[str, np.random.G
 
     Args:
         seed: seed of all streams; None draws one from the operating system.
-        pool_seed: seed of the streams `pool` and `devices`, where these are to be the same under
-            every seed.
+        pool_seed: seed of the streams of experts, where these are to be the same under every seed:
+            `pool`, `devices` and `OF_EXPERTS`.
     """
     children = np.random.SeedSequence(seed).spawn(len(STREAMS))
     streams = dict(zip(STREAMS, map(np.random.default_rng, children), strict=True))
     if pool_seed is not None:
         streams["pool"] = np.random.default_rng(pool_seed)
-        streams["devices"] = np.random.default_rng((pool_seed, 1))
+        for number, name in enumerate(("devices", *OF_EXPERTS), 1):
+            streams[name] = np.random.default_rng((pool_seed, number))
     return streams

@@ -153,7 +153,8 @@ def carried(transfers: Transfers, served: Bool, *, alone: bool = False) -> Carri
     airtime_s, time_s, energy_j = access.transmission(
         channel, transfers.radio, transfers.bits, transfers.snr, share, transfers.alone_s
     )
-    delay_s = time_s + conditions.occupancy.airtime_backlog_s.take(transfers.cell)
+    time_s = time_s / of_cells(conditions.serving_share, transfers.cell)
+    delay_s = time_s + conditions.airtime_wait_s.take(transfers.cell)
     if slot.config.computes:
         own_s = transfers.own_s
         if not alone and slot.config.experts.service == "batch":

@@ -1,5 +1,7 @@
 """N worlds at once, each with U users and E experts: the only place where slots are played."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -18,6 +20,7 @@ from envs.clearing import Clearing
 from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.delivery import Choice, Delivery, choose, deliver
+from envs.duty.plan import DutyPlan
 from envs.expected_demand import initial_demand, initial_work, pace_of
 from envs.experts import ExpertPool
 from envs.marketplace import Marketplace
@@ -347,7 +350,13 @@ class World:
         self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)
         self.budgets = UserBudgets.full(self.users, pairs[:2])
         initial = initial_demand(config, self._pace), initial_work(config, self._pace)
-        self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, initial)
+        duty = None
+        if config.duty is not None:
+            shape = num_worlds, self.num_experts
+            duty = DutyPlan(config.duty, self.mechanism, config.slot_s, shape)
+        self.market = Marketplace(
+            self.mechanism, config.market, self.pool, self.num_users, initial, duty
+        )
         self.population.draw_available()
         self.lots = self._lots()
         self._open_slot()
@@ -373,6 +382,7 @@ class World:
             occupancy=self.occupancy,
             budgets=self.budgets,
             mean_work=self._pace.mean_work,
+            serving_share=self.pool.serving_share,
         )
         if self.market.due:
             reports = user_reports(conditions) if self.mechanism.allocates else None
@@ -380,6 +390,9 @@ class World:
         if hasattr(self, "slot"):
             del self.slot  # its observation is larger than caches are: the next one reuses memory
         offer, account = self.market.offer, self.market.account
+        if offer.duty is not None:
+            left = self.pool.serving_share - offer.duty.share
+            conditions = replace(conditions, serving_share=left)
         self.slot = Slot.opened(conditions, offer, self._layout, self.lots, account)
 
     def _book(self, choice: Choice, transfers: Transfers, delivery: Delivery) -> SlotResult:
@@ -395,6 +408,7 @@ class World:
             cost=booked.edge_cost,
             charge=delivery.charge,
             gain=gains.gain,
+            airtime_s=booked.airtime_s,
         )
         self.occupancy = self.occupancy.after(
             load=booked.load,
@@ -402,6 +416,7 @@ class World:
             airtime_s=booked.airtime_s,
             compute_s=booked.work / self.pool.words_per_second,
             slot_s=self.config.slot_s,
+            serving_share=self.slot.conditions.serving_share,
         )
         self.budgets = self.budgets.after(delivery.user_energy_j, delivery.charge)
         return books.result(choice, transfers, delivery, booked, gains, self.requests.refused)

@@ -25,6 +25,7 @@ FIGURES = "paper_figures.registry"
 REGISTRIES = {
     "envs.channel.registry": "CHANNELS",
     "envs.codec.base": "CODECS",
+    "envs.duty.base": "DUTIES",
     "envs.geometry.mobility.base": "MOBILITIES",
     "envs.geometry.path_loss.base": "PATH_LOSSES",
     "envs.geometry.placement.base": "PLACEMENTS",

@@ -38,6 +38,7 @@ from mechanisms.contract import Contract
 from mechanisms.convex import ConvexMechanism, ConvexProgram, Given
 from mechanisms.cost_plus import CostPlus
 from mechanisms.double_auction import DoubleAuction
+from mechanisms.duty import Duties, DutyOrder
 from mechanisms.effort import Effort
 from mechanisms.errors import MarketError, MechanismError, PartError
 from mechanisms.expert_reports import ExpertReports
@@ -64,6 +65,8 @@ __all__ = [
     "ConvexProgram",
     "CostPlus",
     "DoubleAuction",
+    "Duties",
+    "DutyOrder",
     "Effort",
     "ExpertReports",
     "FieldRegret",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mechanisms.arrays import FloatArray, IntArray
+from mechanisms.duty import Duties
 from mechanisms.effort import EFFORTS, Effort
 from mechanisms.errors import MarketError
 from mechanisms.expert_reports import ExpertReports
@@ -72,6 +73,7 @@ class Market:
             the same work. Left out: demand.
         fixed_cost: (..., E) what this demand costs an edge device at any effort above 0,
             credits/slot, >= 0. The platform knows it. Left out: 0.
+        duties: what edge devices may do beside serving; None for nothing.
         effort: how effort follows from a price. "bought": the edge device's best response at the
             costs it reports. "enforced": what the mechanism orders. In both it gives none where it
             would lose. One for all markets of a batch.
@@ -95,6 +97,7 @@ class Market:
     work: FloatArray = _LEFT_OUT
     fixed_cost: FloatArray = _LEFT_OUT
     effort: Effort = "bought"
+    duties: Duties | None = None
 
     def __post_init__(self) -> None:
         if self.effort not in EFFORTS:
@@ -119,6 +122,11 @@ class Market:
                 raise MarketError(f"users = {self.users!r}: must be UserReports, or None")
             self.users.check_experts(sizes["E"])
             shapes["users"] = self.users.batch_shape
+        if self.duties is not None:
+            if not isinstance(self.duties, Duties):
+                raise MarketError(f"duties = {self.duties!r}: must be Duties, or None")
+            self.duties.check_experts(sizes["E"])
+            shapes["duties"] = self.duties.batch_shape
         batch_shape = common(shapes)
         for name, array in arrays.items():
             object.__setattr__(self, name, spread(array, leading[name], batch_shape))
@@ -129,6 +137,10 @@ class Market:
             own = self.users.batch_shape
             users = self.users.map(lambda array: spread(array, own, batch_shape))
             object.__setattr__(self, "users", users)
+        if self.duties is not None and self.duties.batch_shape != batch_shape:
+            leads = self.duties.batch_shape
+            duties = self.duties.map(lambda array: spread(array, leads, batch_shape))
+            object.__setattr__(self, "duties", duties)
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -281,6 +293,8 @@ class Market:
             object.__setattr__(mapped, "work", mapped.demand)
         if self.users is not None:
             object.__setattr__(mapped, "users", self.users.map(function))
+        if self.duties is not None:
+            object.__setattr__(mapped, "duties", self.duties.map(function))
         return mapped
 
     def world(self, index: int | slice | IntArray | tuple[int, ...]) -> Market:
@@ -298,8 +312,8 @@ def concatenated(markets: Sequence[Market]) -> Market:
 
     Raises:
         MarketError: experts or users differ in number.
-        ValueError: users report in some batches only, or list candidates in some only; or effort is
-            bought in some and enforced in others.
+        ValueError: users report in some batches only, or list candidates in some only; edge devices
+            have duties in some only; or effort is bought in some and enforced in others.
     """
     efforts = sorted({market.effort for market in markets})
     if len(efforts) > 1:
@@ -307,7 +321,14 @@ def concatenated(markets: Sequence[Market]) -> Market:
     users = [market.users for market in markets if market.users is not None]
     if len(users) not in (0, len(markets)):
         raise ValueError("users report in some of the markets only")
-    joined = Market(**_joined([market.arrays() for market in markets]), effort=efforts[0])
+    duties = [market.duties for market in markets if market.duties is not None]
+    if len(duties) not in (0, len(markets)):
+        raise ValueError("edge devices have duties in some of the markets only")
+    joined = Market(
+        **_joined([market.arrays() for market in markets]),
+        effort=efforts[0],
+        duties=Duties(**_joined([one.arrays() for one in duties])) if duties else None,
+    )
     if not users:
         return joined
     return replace(joined, users=UserReports(**_joined([one.arrays() for one in users])))

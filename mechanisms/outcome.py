@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mechanisms.arrays import FloatArray, IntArray
 from mechanisms.candidates import of_own_expert
+from mechanisms.duty import DutyOrder
 from mechanisms.errors import MechanismError
 from mechanisms.market import Market, OfArray
 
@@ -53,6 +54,8 @@ class Outcome:
         solve_seconds: wall time of the decision.
         allocation: experts and charges of the users; None where a mechanism only prices, and users
             together pay exactly the payments.
+        duty: prices and levels of duties, which are paid for beside `payment`; None where the
+            mechanism pays for none.
     """
 
     unit_price: FloatArray
@@ -63,6 +66,7 @@ class Outcome:
     status: str
     solve_seconds: float
     allocation: Allocation | None = None
+    duty: DutyOrder | None = None
 
     @property
     def balance(self) -> FloatArray:
@@ -89,6 +93,8 @@ class Outcome:
         arrays = {name: np.asarray(getattr(self, name)) for name in _ARRAYS}
         if self.allocation is not None:
             arrays |= self.allocation._asdict()
+        if self.duty is not None:
+            arrays |= {f"duty_{name}": array for name, array in self.duty._asdict().items()}
         return arrays
 
     def map(self, function: OfArray) -> Outcome:
@@ -99,6 +105,8 @@ class Outcome:
         if self.allocation is not None:
             parts = [arrays.pop(name) for name in Allocation._fields]
             arrays["allocation"] = Allocation(*parts)
+        if self.duty is not None:
+            arrays["duty"] = DutyOrder(arrays.pop("duty_price"), arrays.pop("duty_level"))
         return replace(self, **arrays)
 
     def world(self, index: int | IntArray | tuple[int, ...]) -> Outcome:
@@ -124,6 +132,15 @@ def fault_of(outcome: object, market: Market, allocates: bool) -> str:
     shapes |= {"welfare": worlds}
     if allocates:
         shapes |= dict.fromkeys(Allocation._fields, (*worlds, market.num_users))
+    if outcome.duty is not None:
+        if market.duties is None:
+            return "decides of duties, and the market has none"
+        shapes |= dict.fromkeys(("duty_price", "duty_level"), each)
+        level, count = np.asarray(outcome.duty.level), market.duties.share.shape[-1]
+        if level.dtype.kind != "i" or ((level < 0) | (level >= count)).any():
+            return f"duty_level should hold whole numbers in 0..{count - 1}"
+        if (np.asarray(outcome.duty.price) < 0).any():
+            return "duty_price should be at least 0"
     for name, array in outcome.arrays().items():
         if array.shape != shapes[name]:
             return f"{name} has shape {array.shape}, expected {shapes[name]}"

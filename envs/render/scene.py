@@ -33,7 +33,7 @@ class Setting:
         """Return world `index` of a batch at the beginning of a slot."""
         subtasks, offer = slot.conditions.subtasks, slot.offer
         occupancy = slot.conditions.occupancy
-        backlog_s = occupancy.airtime_backlog_s[index] + occupancy.compute_backlog_s[index]
+        backlog_s = slot.conditions.airtime_wait_s[index] + occupancy.compute_backlog_s[index]
         may = slot.mask[index, :, :-1]
         links = slot.conditions.links
         covered = np.ones(may.shape, bool) if links.covered is None else links.covered[index]

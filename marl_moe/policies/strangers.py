@@ -155,6 +155,7 @@ class Strangers:
             available=given.available,
             occupancy=given.occupancy,
             budgets=UserBudgets(None, None),
+            serving_share=given.serving_share,
         )
 
     def _linked(self, slot: Slot, rows: int, rng: np.random.Generator) -> tuple[Candidates, Links]:

@@ -27,6 +27,7 @@ from envs.expected_demand import pace_of
 from envs.experts import attraction, draw_pool
 from envs.occupancy import RECENT_WEIGHT
 from envs.requests import MOST_AHEAD, SUBTASKS_AHEAD, topic_popularity
+from envs.streams import generators
 
 Array = Any  # of either library
 NATS_PER_DB = log(10) / 10
@@ -85,7 +86,8 @@ class ArrayWorld:
         """Begin an episode with new experts; return observations (N U, D) float32."""
         config, requests = self.config, self.config.requests
         rows, experts = self.num_rows, self.num_worlds * self.num_experts
-        pool = draw_pool(config, self.num_worlds, self._pool_rng, np.random.default_rng(0))
+        streams = generators(0, None) | {"pool": self._pool_rng}
+        pool = draw_pool(config, self.num_worlds, streams)
         self.competence = self._array(pool.competence.reshape(-1))
         self.by_topic = self._array(pool.by_topic.reshape(-1, self.num_experts))
         self.attraction = self._array(

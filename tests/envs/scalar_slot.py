@@ -165,7 +165,8 @@ def services(world: World, n: int, e: int, users: list[int]) -> dict[int, Servic
         else:
             airtime_s = bits[u] / (bandwidth_hz * efficiency(channel, snr[u]))
             energy_j = power_w * airtime_s
-        delay_s = float(world.occupancy.airtime_backlog_s[n, e]) + airtime_s / share
+        sent_s = float(world.occupancy.airtime_backlog_s[n, e]) + airtime_s / share
+        delay_s = sent_s / amount(world.slot.conditions.serving_share, n, e)
         delay_s += float(world.occupancy.compute_backlog_s[n, e])
         for other in users:
             lots = world.slot.lots[n, other], world.slot.lots[n, u]
@@ -341,7 +342,8 @@ def play_one_world(world: World, n: int, actions: np.ndarray, told: np.ndarray) 
             expert.payment += payment
             expert.edge_cost += cost(world, n, e, service, effort)
         waiting_s = float(world.occupancy.airtime_backlog_s[n, e]) + expert.airtime_s
-        expert.airtime_backlog_s = max(waiting_s - config.slot_s, 0.0)
+        served_s = config.slot_s * amount(world.slot.conditions.serving_share, n, e)
+        expert.airtime_backlog_s = max(waiting_s - served_s, 0.0)
         computing_s = expert.work_words / amount(pool.words_per_second, n, e)
         waiting_s = float(world.occupancy.compute_backlog_s[n, e]) + computing_s
         expert.compute_backlog_s = max(waiting_s - config.slot_s, 0.0)

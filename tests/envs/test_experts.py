@@ -12,6 +12,7 @@ from scipy import stats
 from envs import ExpertConfig, RequestConfig, World, WorldConfig
 from envs.competence_table import load_competence
 from envs.experts import ExpertPool, draw_pool, other_topic_mean
+from envs.streams import generators
 
 MEASURED = [[0.9, 0.1], [-0.2, 1.1]]
 
@@ -23,7 +24,7 @@ def competence_file(folder: Path, content: object) -> str:
 
 
 def drawn(config: WorldConfig, num_worlds: int) -> ExpertPool:
-    return draw_pool(config, num_worlds, np.random.default_rng(0), np.random.default_rng(1))
+    return draw_pool(config, num_worlds, generators(0, None))
 
 
 @given(
@@ -36,10 +37,9 @@ def drawn(config: WorldConfig, num_worlds: int) -> ExpertPool:
 def test_mean_over_all_cells_is_exact_and_own_topics_lie_in_their_interval(
     num_worlds: int, num_experts: int, num_topics: int, seed: int
 ) -> None:
-    rng = np.random.default_rng(seed)
     requests = RequestConfig(num_topics=num_topics)
     config = WorldConfig(num_experts=num_experts, requests=requests)
-    pool = draw_pool(config, num_worlds, rng, rng)
+    pool = draw_pool(config, num_worlds, generators(seed, None))
     for world in range(num_worlds):
         assert pool.competence[world].mean() == pytest.approx(0.26, abs=1e-12)
         for expert in range(num_experts):

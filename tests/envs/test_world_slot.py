@@ -223,7 +223,7 @@ def scene(edge_device_pays: bool = False, fifo: bool = False) -> Any:
         slot=SimpleNamespace(
             lots=np.array([[0.7, 0.2, 0.4]]),
             offer=SimpleNamespace(unit_price=np.array([[2.0, 0.8]])),
-            conditions=SimpleNamespace(links=SimpleNamespace(snr_db=snr_db)),
+            conditions=SimpleNamespace(links=SimpleNamespace(snr_db=snr_db), serving_share=1.0),
         ),
     )
 

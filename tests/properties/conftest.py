@@ -14,6 +14,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from pydantic import TypeAdapter, ValidationError
 
 import envs.codec
+import envs.duty
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, RequestConfig, WorldConfig
 from envs.channel import Arrays, ChannelProcess, register
@@ -117,6 +118,20 @@ CODECS: list[Plain] = [
 ]
 
 
+@envs.duty.register("lookout")
+@dataclass(frozen=True)
+class Lookout(envs.duty.Duty):
+    """A duty of t / (t + unit) in t seconds."""
+
+    unit_s: float = 1.0
+
+    def achieved(self, time_s: np.ndarray) -> np.ndarray:
+        return time_s / (time_s + self.unit_s)
+
+    def time_s(self, achieved: np.ndarray) -> np.ndarray:
+        return self.unit_s * achieved / (1 - achieved)
+
+
 class Case(NamedTuple):
     """A world to play: sections `env` and `mechanism` of an experiment, its copies, a seed."""
 
@@ -206,6 +221,8 @@ def _of_field(leaf: Leaf, wild: bool) -> SearchStrategy[Any]:
     name = leaf.key.rpartition(".")[2]
     if name == "process":
         return st.sampled_from(["iid", "gauss_markov", "geometric", "trace", EXTREME])
+    if name == "duty":
+        return st.none() | st.just({"task": {"model": "lookout"}, "required": 0.3})
     if name == "parameters":
         return st.just({})  # see `_make_consistent`
     if name == "codec":
@@ -441,6 +458,11 @@ def _make_groups_matter(env: Plain) -> None:
             group.pop("shared_knowledge", None)
     if all(codec == words for codec in codecs):
         env["experts"]["shared_knowledge"] = ExpertConfig().shared_knowledge
+    if env["duty"] is not None:  # for which experts have to have the time
+        env["duty"] = env["duty"] | {"task": {"model": "lookout", "unit_s": env["slot_s"]}}
+        env["experts"]["serving_share"] = 1.0
+        for group in (env["expert_groups"] or {}).values():
+            group.pop("serving_share", None)
     for holder in (env["experts"], *(env["expert_groups"] or {}).values()):
         if holder.get("topics"):
             holder["topics"] = [topic % num_topics for topic in holder["topics"]]

@@ -128,8 +128,8 @@ EVALUATION = POINT | {
     "charge": (pa.float64(), "mean charge, credits per slot and user"),
     "unit_price": (
         pa.float64(),
-        "payments over points delivered, credits per point; 0: free edge devices, NaN: nothing was "
-        "delivered",
+        "payments, those for duties included, over points delivered, credits per point; 0: free "
+        "edge devices, NaN: nothing was delivered",
     ),
     "rejected": (pa.float64(), "share of slots and users with a rejected action"),
     **SHARES,
@@ -174,6 +174,18 @@ EVALUATION = POINT | {
     ),
 }
 
+DUTY: Columns = {
+    "duty_share": (pa.float64(), "share of a slot that its duty takes; NaN: it has none"),
+    "duty_achieved": (
+        pa.float64(),
+        "what it achieves of its duty in a slot in which it is up, in units of the duty; NaN: none",
+    ),
+    "duty_payment": (
+        pa.float64(),
+        "paid for that, credits a slot, and a part of `payment`; NaN: it has no duty",
+    ),
+}
+
 CLEARING = POINT | {
     "mechanism": (pa.string(), "name of what sets prices and payments"),
     "policy": (pa.string(), "policy under which the market was cleared"),
@@ -194,9 +206,10 @@ MARKET = CLEARING | {
     "report_factor": (pa.float64(), "factor on its costs that it reported, 1: none"),
     "value_factor": (pa.float64(), "factor on the worth of a point that the platform chose"),
     "margin": (pa.float64(), "share of their charge that users pay on top"),
+    **DUTY,
     "demand": (pa.float64(), "full-effort points a slot that the mechanism was told"),
     "points": (pa.float64(), "points delivered"),
-    "payment": (pa.float64(), "payment to the edge device, credits"),
+    "payment": (pa.float64(), "payment to the edge device, that for its duty included, credits"),
     "cost": (pa.float64(), "its true cost, credits"),
     "edge_utility": (pa.float64(), "payment less cost, credits"),
     "platform_balance": (pa.float64(), "charges less payments of the whole clearing, credits"),
@@ -250,7 +263,7 @@ TABLES = {
 LATER = {
     "training": (*SHARES, *SIDES),
     "evaluation": (*SHARES, *LEVERS),
-    "market": tuple(LEVERS),
+    "market": (*LEVERS, *DUTY),
     "audit": ("effort", "tried_edge_devices", "tried_users", *PLAY),
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from marl_moe.experiment.records.columns import SIDES, TABLES
+from marl_moe.experiment.records.columns import DUTY, SIDES, TABLES
 from marl_moe.experiment.records.study_columns import PLAY
 from marl_moe.experiment.run.planning import jobs_of
 from marl_moe.experiment.run.training_job import policy_names
@@ -54,6 +54,8 @@ def _rows(table: str, spec: ExperimentSpec) -> Iterator[dict[str, Any]]:
         if table != "training":
             nobody |= {"report_factor": 1.0, "value_factor": 1.0, "margin": 0.0}
         values |= {column: value for column, value in nobody.items() if column in values}
+    if spec.env.duty is None:
+        values |= {column: float("nan") for column in DUTY if column in values}
     if table == "audit" and spec.audit.play is None:
         values |= dict.fromkeys(PLAY, float("nan"))
     if "mechanism" in values:

@@ -37,6 +37,7 @@ OF_EXPERT = (
     "cost",
     "edge_utility",
 )
+OF_DUTY = ("duty_share", "duty_achieved", "duty_payment")  # NaN of a world without
 
 
 class Evaluation(NamedTuple):
@@ -257,6 +258,8 @@ def _expert_rows(policy: Policy, episode: NDArray[np.int64], clearing: Clearing)
     columns["welfare_optimum"] = np.repeat(clearing.welfare_optimum, num_experts)
     for name in OF_EXPERT:
         columns[name] = getattr(clearing, name).ravel()
+    for name in OF_DUTY:
+        columns[name] = np.broadcast_to(getattr(clearing, name), clearing.unit_price.shape).ravel()
     for name in ("value_factor", "margin"):
         columns[name] = np.repeat(getattr(clearing, name), num_experts)
     return pd.DataFrame(columns)
