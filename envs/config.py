@@ -20,8 +20,8 @@ from pydantic.dataclasses import dataclass
 
 from envs.channel.config import ChannelConfig
 from envs.channel.process import ChannelProcess
-from envs.geometry.config import EndConfig
-from envs.geometry.of_groups import PLACES, AgentGroups, check_places, places_given
+from envs.geometry.config import EndConfig, PathsOfGroup
+from envs.geometry.of_groups import PATH_LOSS, PLACES, AgentGroups, check_places, places_given
 from envs.groups import (
     OF_EXPERTS,
     OF_USERS,
@@ -33,7 +33,7 @@ from envs.groups import (
     members,
     size,
 )
-from envs.idle_keys import check_groups_matter, check_sections_matter
+from envs.idle_keys import check_groups_matter, check_no_batteries, check_sections_matter
 from envs.quantity import Each, PositiveOrNull
 from envs.roles.config import RolesConfig
 from envs.section import STRICT, Section
@@ -105,7 +105,7 @@ class WorldConfig(Section):
     expert_groups: Groups | None = Field(
         default=None,
         description="Groups of experts, likewise, with keys of theirs: "
-        f"{', '.join((TOPICS, *OF_EXPERTS, *PLACES))}",
+        f"{', '.join((TOPICS, *OF_EXPERTS, *PLACES, PATH_LOSS))}",
     )
     episode_slots: int = Field(
         default=50,
@@ -175,6 +175,13 @@ class WorldConfig(Section):
         check_groups_matter(
             self.user_groups, self.expert_groups, self.requests, self.experts, self.reward
         )
+        if not self.has_batteries:
+            check_no_batteries(self.experts, self.expert_groups)
+        if self.experts.handover == "lost" and not self.limits_time:
+            raise ValueError(
+                "experts.handover: lost has no effect where no end of coverage is known: it is of "
+                "experts on a known way whose path loss has a least elevation (docs/geometry.md)"
+            )
         if self.channel.reads_groups and self.channel.geometry is not None:
             check_places(self.channel.geometry, self.agent_groups)
         for side, name, key in places_given(self.agent_groups):
@@ -222,6 +229,16 @@ class WorldConfig(Section):
     def limits_users(self) -> bool:
         """True where users have a budget over the episode, whose last slot then terminates."""
         return self.bounds["energy_budget_j"].given or self.bounds["credit_budget"].given
+
+    @property
+    def has_batteries(self) -> bool:
+        """True where an expert has a battery."""
+        return self.bounds["battery_j"].given
+
+    @cached_property
+    def limits_time(self) -> bool:
+        """True where it is known of pairs when they leave coverage (`ChannelProcess`)."""
+        return self.made_channel().limits_time()
 
     @property
     def computes(self) -> bool:
@@ -282,7 +299,7 @@ def _populate(config: WorldConfig, side: Side) -> None:
     if groups is not None:
         read_by = {key: _section_class(section) for key, section in side.keys.items()}
         if side.agents == "experts":
-            read_by[TOPICS] = ExpertConfig
+            read_by |= {TOPICS: ExpertConfig, PATH_LOSS: PathsOfGroup}
         read_by |= dict.fromkeys(PLACES, EndConfig)
         groups = checked(groups, side.groups, read_by)
         object.__setattr__(config, side.groups, groups)

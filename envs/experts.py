@@ -28,6 +28,8 @@ OF_DEVICES = (
     "tx_power_w",
     "energy_cost",
 )
+# What they have beside where any has a battery, drawn after all that.
+OF_BATTERIES = ("battery_j", "recharge_w", "joules_per_word")
 Number = float | NDArray[np.float64]
 ATTRACTION_TEMPERATURE = 0.1  # competence; 0.2 was tried too and was no better
 
@@ -50,6 +52,9 @@ class ExpertPool:
     bandwidth_hz: Number
     tx_power_w: Number
     energy_cost: Number  # credits/J
+    battery_j: Number  # for an episode, J; infinite: no battery
+    recharge_w: Number
+    joules_per_word: Number  # of work, from the battery
 
     @cached_property
     def by_topic(self) -> NDArray[np.float32]:
@@ -153,6 +158,10 @@ def draw_pool(
     lots = devices.random((len(OF_DEVICES), *shape))
     for key, own in zip(OF_DEVICES, lots, strict=True):
         drawn[key] = config.bounds[key].part(first).drawn(own, whole=key == "max_concurrent")
+    of_batteries = (len(OF_BATTERIES), *shape)
+    lots = devices.random(of_batteries) if config.has_batteries else np.zeros(of_batteries)
+    for key, own in zip(OF_BATTERIES, lots, strict=True):
+        drawn[key] = config.bounds[key].part(first).drawn(own)
     for key, value in drawn.items():
         if not isinstance(value, float):
             drawn[key] = np.broadcast_to(value, (num_worlds, len(topic)))

@@ -33,6 +33,8 @@ def _competence(sight: Sight) -> NDArray[np.float32]:
 def _delay_alone(sight: Sight) -> NDArray[np.float32]:
     conditions = sight.conditions
     delay = conditions.transmission_alone_s + conditions.computing_alone_s
+    if conditions.round_trip_s is not None:
+        delay += conditions.round_trip_s
     delay *= conditions.of_user(1 / conditions.users.deadline_s)
     return delay
 
@@ -84,6 +86,13 @@ def _gain(sight: Sight, load: ArrayLike) -> NDArray[np.float32]:
 def most_gain(config: WorldConfig) -> float:
     """Return the greatest gain that is seen, credits."""
     return GAIN_BOUND * config.bounds["credits_per_point"].greatest
+
+
+def _covered_for(sight: Sight) -> NDArray[np.float32]:
+    conditions = sight.conditions
+    left_s = conditions.links.covered_for_s
+    assert left_s is not None  # the column is there where the process knows it
+    return left_s * np.float32(1 / conditions.config.slot_s)
 
 
 def _left(left: Float | None, budget: Float | float) -> Float | float:
@@ -243,6 +252,22 @@ COMPUTE_FEATURES = (
         cut=LARGEST,
     ),
 )
+BATTERY_FEATURES = (
+    Feature(
+        "battery_left",
+        "share left of its battery, 1 without one",
+        lambda sight: sight.conditions.batteries.share(sight.conditions.pool),
+    ),
+)
+COVERAGE_FEATURES = (
+    Feature(
+        "covered_for",
+        "time until we leave coverage / slot, at most 10 and where no end is known; 0 without "
+        "coverage",
+        _covered_for,
+        cut=LARGEST,
+    ),
+)
 BUDGET_FEATURES = (
     Feature(
         "energy_left",
@@ -263,7 +288,9 @@ BUDGET_FEATURES = (
     ),
 )
 # Columns that each user sees for itself, and those of an expert that all users see alike.
-OF_PAIRS = frozenset({"competence", "energy", "delay", GAIN_ALONE, GAIN_BESIDE, "assigned"})
+OF_PAIRS = frozenset(
+    {"competence", "energy", "delay", GAIN_ALONE, GAIN_BESIDE, "assigned", "covered_for"}
+)
 
 
 def user_features(config: WorldConfig) -> tuple[Feature, ...]:
@@ -282,11 +309,16 @@ def expert_features(config: WorldConfig, allocates: bool) -> tuple[Feature, ...]
     """Return the columns of an expert.
 
     Args:
-        config: of the world: one column more where experts take time to compute, and one for each
-            quantity in which they may differ.
+        config: of the world: one column more each where experts take time to compute, where they
+            have batteries and where ends of coverage are known, and one for each quantity in which
+            they may differ.
         allocates: whether the mechanism allocates: one column more.
     """
     features = EXPERT_FEATURES + features_of_experts(config)
     if config.computes:
         features += COMPUTE_FEATURES
+    if config.has_batteries:
+        features += BATTERY_FEATURES
+    if config.limits_time:
+        features += COVERAGE_FEATURES
     return features + ALLOCATION_FEATURES if allocates else features

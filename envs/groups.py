@@ -46,6 +46,9 @@ OF_EXPERTS = {
     "cost_slope": "experts",
     "report_factor": "experts",
     "energy_cost": "experts",
+    "battery_j": "experts",
+    "recharge_w": "experts",
+    "joules_per_word": "experts",
     "bandwidth_hz": "channel",
     "tx_power_w": "channel",
 }

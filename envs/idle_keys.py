@@ -26,6 +26,21 @@ def check_sections_matter(experts: ExpertConfig, reward: RewardConfig) -> None:
         )
 
 
+def check_no_batteries(experts: ExpertConfig, groups: Groups | None) -> None:
+    """Check that nothing is said about batteries where no expert has one.
+
+    Raises:
+        ValueError: it is.
+    """
+    for key in ("recharge_w", "joules_per_word"):
+        given = [f"experts.{key}"] if getattr(experts, key) != default_of(experts, key) else []
+        given += [
+            f"expert_groups.{name}.{key}" for name, own in (groups or {}).items() if key in own
+        ]
+        if given:
+            raise ValueError(f"{given[0]} has no effect without experts.battery_j")
+
+
 def check_groups_matter(
     users: Groups | None,
     experts: Groups | None,

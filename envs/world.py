@@ -8,6 +8,7 @@ from envs import actions as act
 from envs import books, quality
 from envs.accounts import RequestAccounts
 from envs.arrays import Bool, Float
+from envs.batteries import Batteries
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.fading import FadingChannel
@@ -74,6 +75,7 @@ class World:
     accounts: RequestAccounts
     occupancy: Occupancy  # at the start of the slot
     budgets: UserBudgets  # at the start of the slot
+    batteries: Batteries  # at the start of the slot
     lots: Float  # (N, U), in the order of which users are served in this slot
     fresh: bool  # no slot was played yet: the first reset begins no other episode
 
@@ -122,8 +124,8 @@ class World:
 
     @property
     def available(self) -> Bool:
-        """Experts that are up in this slot, (N, E)."""
-        return self.population.available
+        """Experts that are up in this slot, and whose battery is not empty, (N, E)."""
+        return self.batteries.powered(self.population.available)
 
     @property
     def num_candidates(self) -> int:
@@ -272,6 +274,7 @@ class World:
         if kept is not None:
             self.channel.keep(kept)
         self.occupancy = self.occupancy.grown(count)
+        self.batteries = self.batteries.grown(self.pool)
         self.market.admit(self.pool)
         self._open_slot()
 
@@ -281,6 +284,7 @@ class World:
             "slot": self._index,
             "occupancy": self.occupancy.get_state(),
             "budgets": self.budgets.get_state(),
+            "batteries": self.batteries.get_state(),
             "population": self.population.get_state(),
             "candidates": self.candidates.get_state(),
             "channel": self.channel.get_state(),
@@ -307,6 +311,7 @@ class World:
         self.candidates = Candidates.from_state(state["candidates"], self.num_experts)
         self.occupancy = Occupancy.from_state(state["occupancy"])
         self.budgets = UserBudgets.from_state(state["budgets"])
+        self.batteries = Batteries.from_state(state["batteries"])
         self.channel.set_state(state["channel"], self.candidates.lists)
         self.accounts.users = self.users
         if isinstance(self.requests, RequestQueue):
@@ -346,6 +351,7 @@ class World:
         self.accounts = RequestAccounts(config, self.users, pairs[:2], rng["judge"])
         self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)
         self.budgets = UserBudgets.full(self.users, pairs[:2])
+        self.batteries = Batteries.full(self.pool)
         initial = initial_demand(config, self._pace), initial_work(config, self._pace)
         self.market = Marketplace(self.mechanism, config.market, self.pool, self.num_users, initial)
         self.population.draw_available()
@@ -372,6 +378,7 @@ class World:
             available=self.available,
             occupancy=self.occupancy,
             budgets=self.budgets,
+            batteries=self.batteries,
             mean_work=self._pace.mean_work,
         )
         if self.market.due:
@@ -404,6 +411,7 @@ class World:
             slot_s=self.config.slot_s,
         )
         self.budgets = self.budgets.after(delivery.user_energy_j, delivery.charge)
+        self.batteries = self.batteries.after(booked.battery_j, self.pool, self.config.slot_s)
         return books.result(choice, transfers, delivery, booked, gains, self.requests.refused)
 
     def _next_slot(self) -> None:
