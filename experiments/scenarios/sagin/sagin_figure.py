@@ -15,7 +15,7 @@ STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 2.9)}
 CENTRES = "env.channel.geometry.users.placement.centres"
 CELLS_M = (250.0, 250.0)  # middle of the ground experts, as sagin.yaml places them
 GROUPS = {"ground": "#004488", "uav": "#DDAA33", "satellite": "#BB5566"}
-COLUMNS = ("seed", "policy", "gain", "gain_in_view", "gain_without")
+COLUMNS = ("seed", "policy", "gain", "gain_in_view")
 
 
 def needed(tables: Tables) -> pd.DataFrame:
@@ -61,6 +61,8 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         ("gain_in_view", "-", "satellite in view"),
         ("gain_without", "--", "none in view"),
     ):
+        if column not in mine or mine[column].isna().all():
+            continue  # too short a run may meet no gap between passes
         worth = mean_interval(mine, column, by=("distance_km",))
         look = {"color": "black", "marker": "o", "linestyle": line, "label": words}
         _line(right, worth, look)
