@@ -85,6 +85,9 @@ def test_numbers_of_a_pass_at_600_km(orbit: ModuleType) -> None:
     assert orbit.slant_range_m(HEIGHT_M, 10) / 1e3 == pytest.approx(1932, abs=0.5)  # TR 38.821
     assert orbit.slant_range_m(HEIGHT_M, 10) / SPEED_OF_LIGHT == pytest.approx(6.44e-3, rel=1e-3)
     assert orbit.visible_s(HEIGHT_M, 10) == pytest.approx(510, abs=1)
+    assert (
+        orbit.visible_s(HEIGHT_M, 10, offset_m=1.8e6) == 0
+    )  # it stays below: 16 degrees are 1,775 km
     assert 2 * np.pi / orbit.angular_speed(HEIGHT_M) / 60 == pytest.approx(96.6, abs=0.1)
 
 
@@ -102,7 +105,9 @@ def test_a_pass_goes_by_the_closed_forms(orbit: ModuleType, world_of: Callable[.
             nearest_m = min(nearest_m, distance_m)
             expected_m = orbit.slant_range_m(HEIGHT_M, elevation_deg)
             assert distance_m == pytest.approx(expected_m, rel=1e-5)
-            assert links.propagation_s[0, 0, 0] == pytest.approx(expected_m / SPEED_OF_LIGHT)
+            assert links.propagation_s[0, 0, 0] == pytest.approx(
+                expected_m / SPEED_OF_LIGHT, rel=1e-5
+            )
             loss_db = 20 * np.log10(4 * np.pi * expected_m * 2e9 / SPEED_OF_LIGHT) + 5.3
             snr_db = 10 * np.log10(2.5) + 30 + 30 - loss_db - (-174 + 60 + 7)
             assert links.snr_db[0, 0, 0] == pytest.approx(snr_db, abs=1e-3)
@@ -116,7 +121,7 @@ def test_a_pass_goes_by_the_closed_forms(orbit: ModuleType, world_of: Callable[.
     assert nearest_m == pytest.approx(HEIGHT_M, rel=1e-5)  # it culminates at slot 50, in the zenith
 
 
-@pytest.mark.parametrize("offset_m", [0.0, 4e5, 9e5, 2.5e6])
+@pytest.mark.parametrize("offset_m", [0.0, 4e5, 9e5])
 def test_a_pass_beside_the_ground_track_is_shorter(
     offset_m: float, orbit: ModuleType, world_of: Callable[..., World]
 ) -> None:

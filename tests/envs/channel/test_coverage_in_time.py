@@ -183,23 +183,24 @@ def test_a_lost_transfer_differs_from_one_that_continues_in_those_that_end_alone
 def test_a_signal_takes_distance_over_c_each_way_in_delivery_and_prospects() -> None:
     jets = {"mobility": {"model": "jet", "begins_m": 0.0}, "height_m": 1e6}
     worlds = [
-        world_of(jets | {"tx_power_w": 1e7}, {"propagation_delay": on}) for on in (False, True)
+        world_of(jets | {"tx_power_w": 2e4}, {"propagation_delay": on}) for on in (False, True)
     ]
     users, experts = worlds[1].positions
     distance_m = np.linalg.norm((experts[:, 4, None] - users).astype(float), axis=-1)
     (_, _, without), (_, _, with_it) = (world.step(np.full((2, 5), 4)) for world in worlds)
-    assert without.transferred.all()
-    more_s = with_it.delay_s - without.delay_s
-    np.testing.assert_allclose(more_s, 2 * distance_m / SPEED_OF_LIGHT, rtol=1e-4)
+    served = without.transferred
+    assert served.sum() > 5
+    more_s = (with_it.delay_s - without.delay_s)[served]
+    np.testing.assert_allclose(more_s, 2 * distance_m[served] / SPEED_OF_LIGHT, rtol=1e-4)
     for name in ("energy_j", "airtime_s"):
         np.testing.assert_array_equal(getattr(with_it, name), getattr(without, name))
     late = {"quality": {"deadline_s": 0.01, "lateness_s": 0.5}}
     slots = [
-        world_of(jets | {"tx_power_w": 1e7}, {"propagation_delay": on}, **late).slot
+        world_of(jets | {"tx_power_w": 2e4}, {"propagation_delay": on}, **late).slot
         for on in (False, True)
     ]
     gains = [slot.known_gain(1)[..., 4] for slot in slots]
-    assert (gains[1] < gains[0]).all()
+    assert (gains[1] < gains[0])[served].all()
 
 
 def test_columns_are_there_where_coverage_ends() -> None:
