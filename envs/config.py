@@ -33,7 +33,7 @@ from envs.groups import (
     members,
     size,
 )
-from envs.idle_keys import check_groups_matter, check_no_batteries, check_sections_matter
+from envs.idle_keys import check_experts_matter, check_groups_matter, check_sections_matter
 from envs.quantity import Each, PositiveOrNull
 from envs.roles.config import RolesConfig
 from envs.section import STRICT, Section
@@ -175,13 +175,8 @@ class WorldConfig(Section):
         check_groups_matter(
             self.user_groups, self.expert_groups, self.requests, self.experts, self.reward
         )
-        if not self.has_batteries:
-            check_no_batteries(self.experts, self.expert_groups)
-        if self.experts.handover == "lost" and not self.limits_time:
-            raise ValueError(
-                "experts.handover: lost has no effect where no end of coverage is known: it is of "
-                "experts on a known way whose path loss has a least elevation (docs/geometry.md)"
-            )
+        known = self.has_batteries, self.limits_time
+        check_experts_matter(self.experts, self.expert_groups, *known)
         if self.channel.reads_groups and self.channel.geometry is not None:
             check_places(self.channel.geometry, self.agent_groups)
         for side, name, key in places_given(self.agent_groups):

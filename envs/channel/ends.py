@@ -4,12 +4,12 @@ Agents of the same placement are placed together, and those of the same mobility
 without keys of groups all of them. Each part of them has a generator of its own.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 
 from envs.arrays import Arrays, Float, Int
+from envs.channel.parts import Model, Part, own_generator, with_generators
 from envs.channel.process import ChannelError
 from envs.geometry.config import EndConfig, GeometryConfig
 from envs.geometry.mobility import Mobility, Static
@@ -18,23 +18,8 @@ from envs.geometry.path_loss import PathLoss
 from envs.geometry.placement import Placement
 from envs.groups import Groups, members
 
-_Model = TypeVar("_Model", Placement, Mobility)
 _ALL = slice(None)
 _KEPT = ("m", "moved_m", "gain_db", "group")  # arrays of agents that are of no mobility
-
-
-class Part(NamedTuple, Generic[_Model]):
-    """Agents that share a placement or a mobility.
-
-    Attributes:
-        key: that gives it, dotted.
-        model: what they share.
-        groups: whose they are; one that is empty stands for all agents of a world without groups.
-    """
-
-    key: str
-    model: _Model
-    groups: list[str]
 
 
 class Ends:
@@ -109,7 +94,7 @@ class Ends:
         ground = np.empty((*shape, 2), np.float32)
         height = np.empty((*shape, 1), np.float32)
         height[...] = self._each([end.height_m for end in self._of.values()], first, shape[1])
-        for part, own in _with_generators(self.placements, draws):
+        for part, own in with_generators(self.placements, draws):
             index, count = self._agents(part, first, shape[1])
             if not count:
                 continue
@@ -128,7 +113,7 @@ class Ends:
                 height[:, index] = places[..., 2:]
                 self._check_heights(part, places, (height, first), others)
         arrays: Arrays = {}
-        for number, (moving, own) in enumerate(_with_generators(self.mobilities, draws)):
+        for number, (moving, own) in enumerate(with_generators(self.mobilities, draws)):
             index, count = self._agents(moving, first, shape[1])
             begin = ground[:, index]
             if moving.model.leaves_area:
@@ -164,7 +149,7 @@ class Ends:
         draws, leading = own_generator(rng), before.shape[:-1]
         start = _by_agent(before)
         places, changed = start.copy(), {}
-        for number, (part, own) in enumerate(_with_generators(self.mobilities, draws)):
+        for number, (part, own) in enumerate(with_generators(self.mobilities, draws)):
             index, _ = self._agents(part, 0, start.shape[1])
             if isinstance(part.model, Static):
                 continue
@@ -215,9 +200,9 @@ class Ends:
             left_s = np.where(mine, known_s, left_s)
         return left_s
 
-    def _shared(self, models: dict[str, tuple[str, _Model]]) -> list[Part[_Model]]:
+    def _shared(self, models: dict[str, tuple[str, Model]]) -> list[Part[Model]]:
         """Return the parts that share a model, in the order of groups."""
-        parts: list[Part[_Model]] = []
+        parts: list[Part[Model]] = []
         for group, (key, model) in models.items():
             part = next((one for one in parts if one.model == model), None)
             if part is not None:
@@ -229,7 +214,7 @@ class Ends:
             parts.append(Part(f"env.{where}.{key}", model, [group]))
         return parts
 
-    def _agents(self, part: Part[_Model], first: int, count: int) -> tuple[Int | slice, int]:
+    def _agents(self, part: Part[Model], first: int, count: int) -> tuple[Int | slice, int]:
         """Return the agents of a part among `count` from `first` on, and their number."""
         if len(part.groups) == len(self._of):
             return _ALL, count
@@ -314,18 +299,6 @@ class Ends:
         if self.losses:
             return [(height_m, self.losses[group]) for height_m in others.heights_m]
         return [(others._of[name].height_m, loss) for name, loss in others.losses.items()]
-
-
-def own_generator(rng: np.random.Generator) -> np.random.Generator:
-    """Return a generator of its own for a part, so that what it draws shifts no other's draws."""
-    return np.random.default_rng(int(rng.integers(2**63)))
-
-
-def _with_generators(
-    parts: Sequence[Part[_Model]], draws: np.random.Generator
-) -> Iterator[tuple[Part[_Model], np.random.Generator]]:
-    """Yield each part with a generator: the first with that of all, the others with their own."""
-    yield from zip(parts, [draws, *draws.spawn(len(parts) - 1)], strict=True)
 
 
 def _by_agent(array: Float) -> Float:

@@ -1,7 +1,6 @@
 """Batteries of experts: every joule booked once, nobody served from an empty one."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -119,6 +118,6 @@ def test_a_battery_that_cannot_be_is_refused(value: Any) -> None:
 @pytest.mark.parametrize("key", ["recharge_w", "joules_per_word"])
 def test_keys_of_batteries_need_one(key: str) -> None:
     with pytest.raises(ValueError, match=f"experts.{key} has no effect without"):
-        WorldConfig(experts=replace(WorldConfig().experts, **{key: 1.0}))
+        config(expert_groups=None, experts={key: 1.0})
     with pytest.raises(ValueError, match=f"expert_groups.mast.{key} has no effect without"):
         config(expert_groups={"mast": {"count": 7, key: 1.0}})
