@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from envs.accounts import Gains
 from envs.arrays import Bool, Float
 from envs.asked import Asked
@@ -18,6 +20,7 @@ class Booked(NamedTuple):
     """
 
     asked: Asked | None  # None where experts are free, and nothing is told
+    battery_j: Float  # taken from batteries
     load: Float  # users served
     airtime_s: Float  # s of the whole band
     work: Float  # words
@@ -39,12 +42,15 @@ def of_experts(transfers: Transfers, delivery: Delivery) -> Booked:
         delivery.payment,
         delivery.edge_cost,
     ]
+    if delivery.battery_j is not None:
+        amounts.append(delivery.battery_j)
     if not slot.offer.free:
         amounts += [delivery.asked_points, delivery.asked_work, delivery.asked_fixed]
     shape = slot.num_worlds, slot.num_experts
-    sums = each_per_expert(transfers.cell, amounts, shape)
-    asked = None if slot.offer.free else Asked(*sums[7:])
-    booked = Booked(asked, *sums[:7])
+    sums = list(each_per_expert(transfers.cell, amounts, shape))
+    asked = None if slot.offer.free else Asked(*sums[-3:])
+    battery_j = np.zeros(shape) if delivery.battery_j is None else sums[7]
+    booked = Booked(asked, battery_j, *sums[:7])
     if slot.offer.duty is None:
         return booked
     done = slot.offer.duty.done_by(slot.conditions.available)
@@ -92,6 +98,7 @@ def result(
         airtime_s=booked.airtime_s,
         work_words=booked.work,
         edge_energy_j=booked.edge_energy_j,
+        battery_j=booked.battery_j,
         payment=booked.payment,
         edge_cost=booked.edge_cost,
         platform_balance=delivery.charge.sum(axis=-1) - booked.payment.sum(axis=-1),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from envs import access, quality
 from envs.arrays import Arrays, Bool, Float, Int
+from envs.batteries import Batteries
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.config import ChannelConfig
@@ -40,10 +41,11 @@ class Conditions:
         links: the channels, (N, U, C) each.
         positions: places of users and experts, m; None where the channel process has none.
         placed_experts: all that the channel process has of experts, (N, 1, E, ...) by name.
-        available: (N, E) experts that are up.
+        available: (N, E) experts that are up, and whose battery is not empty.
         occupancy: loads, backlogs, and the expert that served each user in the last slot.
         budgets: what users may still spend in the episode.
         serving_share: share of the slot in which each expert's band serves, (N, E), or one number.
+        batteries: what experts have left in the episode.
         loss: (N, U) points that abandoning the pending subtask loses, D.
         work: (N, U) work of the pending subtask, words.
         transmission_alone_s: (N, U, C) airtime to send prompt and answer alone on each candidate's
@@ -66,6 +68,7 @@ class Conditions:
     occupancy: Occupancy
     budgets: UserBudgets
     serving_share: Float | float
+    batteries: Batteries
     loss: Float
     work: Float
     transmission_alone_s: NDArray[np.float32]
@@ -89,6 +92,7 @@ class Conditions:
         occupancy: Occupancy,
         budgets: UserBudgets,
         serving_share: Float | float,
+        batteries: Batteries,
     ) -> Self:
         """Return the conditions of these parts, which are the attributes of the same names."""
         num_subtasks = config.requests.num_subtasks
@@ -108,6 +112,7 @@ class Conditions:
             occupancy=occupancy,
             budgets=budgets,
             serving_share=serving_share,
+            batteries=batteries,
             loss=quality.abandon_loss(config.quality, subtasks.weight, num_subtasks),
             work=work_words(config.requests, subtasks.words, subtasks.compute),
             transmission_alone_s=_transmission_alone_s(config, pool, candidates, subtasks, links),
@@ -145,6 +150,17 @@ class Conditions:
         """Candidates that are up and in coverage, (N, U, C), or (N, 1, C) where all users alike."""
         up, covered = self.candidates.of(self.available), self.links.covered
         return up if covered is None else up & covered
+
+    @property
+    def round_trip_s(self) -> Float | None:
+        """Time of a signal to each candidate and back, (N, U, C) s; None where it takes none."""
+        one_way_s = self.links.propagation_s
+        return None if one_way_s is None else 2 * one_way_s
+
+    @property
+    def arrives_within_s(self) -> Float | None:
+        """Delay beyond which a transfer to each candidate is lost, (N, U, C) s; None: none is."""
+        return self.links.covered_for_s if self.config.experts.handover == "lost" else None
 
     @cached_property
     def computing_alone_s(self) -> NDArray[np.float32]:

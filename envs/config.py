@@ -24,8 +24,8 @@ from envs.channel.process import ChannelProcess
 from envs.codec import Codecs
 from envs.codec_keys import check_codecs, codecs_of
 from envs.duty.config import DutyConfig
-from envs.geometry.config import EndConfig
-from envs.geometry.of_groups import PLACES, AgentGroups, check_places, places_given
+from envs.geometry.config import EndConfig, PathsOfGroup
+from envs.geometry.of_groups import PATH_LOSS, PLACES, AgentGroups, check_places, places_given
 from envs.groups import (
     CHOICES,
     OF_EXPERTS,
@@ -38,7 +38,7 @@ from envs.groups import (
     given_to_each,
     size,
 )
-from envs.idle_keys import check_groups_matter, check_sections_matter
+from envs.idle_keys import check_experts_matter, check_groups_matter, check_sections_matter
 from envs.quantity import Each, PositiveOrNull
 from envs.roles.config import RolesConfig
 from envs.section import STRICT, Section
@@ -111,7 +111,7 @@ class WorldConfig(Section):
     expert_groups: Groups | None = Field(
         default=None,
         description="Groups of experts, likewise, with keys of theirs: "
-        f"{', '.join((*CHOICES, *OF_EXPERTS, *PLACES))}",
+        f"{', '.join((*CHOICES, *OF_EXPERTS, *PLACES, PATH_LOSS))}",
     )
     episode_slots: int = Field(
         default=50,
@@ -185,6 +185,8 @@ class WorldConfig(Section):
             self.user_groups, self.expert_groups, self.requests, self.experts, self.reward
         )
         check_codecs(self.experts, self.expert_groups, self.channel)
+        known = self.has_batteries, self.limits_time
+        check_experts_matter(self.experts, self.expert_groups, *known)
         if self.channel.reads_groups and self.channel.geometry is not None:
             check_places(self.channel.geometry, self.agent_groups)
         for side, name, key in places_given(self.agent_groups):
@@ -238,6 +240,16 @@ class WorldConfig(Section):
     def limits_users(self) -> bool:
         """True where users have a budget over the episode, whose last slot then terminates."""
         return self.bounds["energy_budget_j"].given or self.bounds["credit_budget"].given
+
+    @property
+    def has_batteries(self) -> bool:
+        """True where an expert has a battery."""
+        return self.bounds["battery_j"].given
+
+    @cached_property
+    def limits_time(self) -> bool:
+        """True where it is known of pairs when they leave coverage (`ChannelProcess`)."""
+        return self.made_channel().limits_time()
 
     @property
     def computes(self) -> bool:
@@ -309,7 +321,7 @@ def _populate(config: WorldConfig, side: Side) -> None:
     if groups is not None:
         read_by = {key: _section_class(section) for key, section in side.keys.items()}
         if side.agents == "experts":
-            read_by |= dict.fromkeys(CHOICES, ExpertConfig)
+            read_by |= dict.fromkeys(CHOICES, ExpertConfig) | {PATH_LOSS: PathsOfGroup}
         read_by |= dict.fromkeys(PLACES, EndConfig)
         groups = checked(groups, side.groups, read_by)
         object.__setattr__(config, side.groups, groups)

@@ -38,6 +38,7 @@ class Delivery(NamedTuple):
     effort: Float  # given, in 0..1
     points: Float  # delivered
     harm: Float  # points
+    battery_j: Float | None  # taken from the expert's battery; None where none has one
     payment: Float  # credits
     charge: Float  # credits
     edge_cost: Float  # true cost, credits
@@ -175,16 +176,23 @@ def deliver(transfers: Transfers) -> Delivery:
         if (served != admitted).any():
             at = carried(transfers, served)
             due = money(transfers, at)
+    kept = served.astype(float)  # once, since products with booleans cast each time
+    battery_j = None
+    if slot.config.has_batteries:
+        answer_j = at.energy_j * transfers.own(conditions.answer_share)
+        joules_per_word = of_cells(conditions.pool.joules_per_word, cell)
+        battery_j = kept * (answer_j + joules_per_word * transfers.own(conditions.work))
     edge_energy_j: Float | float = 0.0
     if reward.downlink_energy == "edge_device":
         edge_energy_j = at.energy_j * transfers.own(conditions.answer_share)
     user_energy_j = at.energy_j - edge_energy_j
     points = at.points * effort
     harm = quality.harm(slot.config.quality, transfers.loss, transfers.competence) * effort
+    if at.arrives is not None:
+        harm = harm * at.arrives
     charge = due.charge * effort
     worth = quality.Worth(*map(transfers.own, conditions.users.worth))
     gain = quality.transfer_gain(worth, points - harm, transfers.words, user_energy_j, at.delay_s)
-    kept = served.astype(float)  # once, since products with booleans cast each time
     return Delivery(
         served=served,
         declined=admitted & ~served,
@@ -195,6 +203,7 @@ def deliver(transfers: Transfers) -> Delivery:
         effort=kept * effort,
         points=kept * points,
         harm=kept * harm,
+        battery_j=battery_j,
         payment=kept * due.revenue * effort,
         charge=kept * charge,
         edge_cost=kept * (effort_cost + due.fixed),

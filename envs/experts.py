@@ -50,6 +50,9 @@ class ExpertPool:
     energy_cost: Number  # credits/J
     serving_share: Number  # of a slot, in which the band serves
     shared_knowledge: Number  # share of it that users have too, 0..1
+    battery_j: Number  # for an episode, J; infinite: no battery
+    recharge_w: Number
+    joules_per_word: Number  # of work, from the battery
 
     @cached_property
     def by_topic(self) -> NDArray[np.float32]:

@@ -34,6 +34,8 @@ def _competence(sight: Sight) -> NDArray[np.float32]:
 def _delay_alone(sight: Sight) -> NDArray[np.float32]:
     conditions = sight.conditions
     delay = conditions.stretched(conditions.transmission_alone_s) + conditions.computing_alone_s
+    if conditions.round_trip_s is not None:
+        delay += conditions.round_trip_s
     delay *= conditions.of_user(1 / conditions.users.deadline_s)
     return delay
 
@@ -93,6 +95,13 @@ def _gain(sight: Sight, load: ArrayLike) -> NDArray[np.float32]:
 def most_gain(config: WorldConfig) -> float:
     """Return the greatest gain that is seen, credits."""
     return GAIN_BOUND * config.bounds["credits_per_point"].greatest
+
+
+def _covered_for(sight: Sight) -> NDArray[np.float32]:
+    conditions = sight.conditions
+    left_s = conditions.links.covered_for_s
+    assert left_s is not None  # the column is there where the process knows it
+    return left_s * np.float32(1 / conditions.config.slot_s)
 
 
 def _left(left: Float | None, budget: Float | float) -> Float | float:
@@ -257,6 +266,22 @@ COMPUTE_FEATURES = (
         cut=LARGEST,
     ),
 )
+BATTERY_FEATURES = (
+    Feature(
+        "battery_left",
+        "share left of its battery, 1 without one",
+        lambda sight: sight.conditions.batteries.share(sight.conditions.pool),
+    ),
+)
+COVERAGE_FEATURES = (
+    Feature(
+        "covered_for",
+        "time until we leave coverage / slot, at most 10 and where no end is known; 0 without "
+        "coverage",
+        _covered_for,
+        cut=LARGEST,
+    ),
+)
 BUDGET_FEATURES = (
     Feature(
         "energy_left",
@@ -292,7 +317,16 @@ REST_FEATURES = (
 )
 # Columns that each user sees for itself, and those of an expert that all users see alike.
 OF_PAIRS = frozenset(
-    {"competence", "energy", "delay", GAIN_ALONE, GAIN_BESIDE, REST_BESIDE, "assigned"}
+    {
+        "competence",
+        "energy",
+        "delay",
+        GAIN_ALONE,
+        GAIN_BESIDE,
+        REST_BESIDE,
+        "covered_for",
+        "assigned",
+    }
 )
 
 
@@ -312,8 +346,9 @@ def expert_features(config: WorldConfig, allocates: bool) -> tuple[Feature, ...]
     """Return the columns of an expert.
 
     Args:
-        config: of the world: one column more where experts take time to compute, one where users
-            have a budget over the episode, and one for each quantity in which experts may differ.
+        config: of the world: one column more each where experts take time to compute, where users
+            have a budget over the episode, where experts have batteries and where ends of coverage
+            are known, and one for each quantity in which experts may differ.
         allocates: whether the mechanism allocates: one column more.
     """
     features = EXPERT_FEATURES + features_of_experts(config)
@@ -321,4 +356,8 @@ def expert_features(config: WorldConfig, allocates: bool) -> tuple[Feature, ...]
         features += COMPUTE_FEATURES
     if config.limits_users:
         features += REST_FEATURES
+    if config.has_batteries:
+        features += BATTERY_FEATURES
+    if config.limits_time:
+        features += COVERAGE_FEATURES
     return features + ALLOCATION_FEATURES if allocates else features

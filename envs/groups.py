@@ -52,6 +52,9 @@ OF_EXPERTS = {
     "report_factor": "experts",
     "energy_cost": "experts",
     "shared_knowledge": "experts",
+    "battery_j": "experts",
+    "recharge_w": "experts",
+    "joules_per_word": "experts",
     "bandwidth_hz": "channel",
     "tx_power_w": "channel",
 }

@@ -30,6 +30,34 @@ def check_sections_matter(experts: ExpertConfig, reward: RewardConfig) -> None:
         )
 
 
+def check_experts_matter(
+    experts: ExpertConfig, groups: Groups | None, has_batteries: bool, limits_time: bool
+) -> None:
+    """Check keys of experts that depend on what a world has.
+
+    Args:
+        experts: the section of all experts.
+        groups: groups of experts.
+        has_batteries: any expert has one.
+        limits_time: it is known when pairs leave coverage.
+
+    Raises:
+        ValueError: one is given, and has no effect.
+    """
+    if experts.handover == "lost" and not limits_time:
+        raise ValueError(
+            "experts.handover: lost has no effect where no end of coverage is known: it is of "
+            "experts on a known way whose path loss has a least elevation (docs/geometry.md)"
+        )
+    if has_batteries:
+        return
+    for key in ("recharge_w", "joules_per_word"):
+        given = [f"experts.{key}"] if getattr(experts, key) != default_of(experts, key) else []
+        given += [f"expert_groups.{name}.{key}" for name in groups or {} if key in groups[name]]
+        if given:
+            raise ValueError(f"{given[0]} has no effect without experts.battery_j")
+
+
 def check_groups_matter(
     users: Groups | None,
     experts: Groups | None,

@@ -78,8 +78,14 @@ def services(conditions: Conditions, competence: Float, load: ArrayLike = 1) -> 
     delay_s = conditions.stretched(time_s) + wait_s
     if config.computes:
         delay_s = delay_s + _computing_s(conditions, load)
+    if conditions.round_trip_s is not None:
+        delay_s = delay_s + conditions.round_trip_s
     due = conditions.of_user(users.deadline_s), conditions.of_user(users.lateness_s)
     timely = quality.timeliness(*due, delay_s) * conditions.survival
+    arrives: Float | float = 1.0
+    if conditions.arrives_within_s is not None:
+        arrives = (delay_s <= conditions.arrives_within_s).astype(np.float32)
+        timely = timely * arrives
     loss = conditions.loss[..., None].astype(np.float32)
     fixed: Float | float = 0.0
     if config.reward.downlink_energy == "edge_device":
@@ -89,7 +95,7 @@ def services(conditions: Conditions, competence: Float, load: ArrayLike = 1) -> 
     words = conditions.subtasks.words[..., None].astype(np.float32)
     return Services(
         points=quality.full_points(config.quality, loss, competence, timely),
-        harm=quality.harm(config.quality, loss, competence),
+        harm=quality.harm(config.quality, loss, competence) * arrives,
         energy_j=energy_j,
         gain=quality.transfer_gain(worth_of_pairs(conditions), 0.0, words, energy_j, delay_s),
         fixed=fixed,

@@ -164,6 +164,22 @@ class ExpertConfig(Section):
         description="Share of a slot's time in which an expert's band serves; the rest of it is "
         "booked elsewhere",
     )
+    battery_j: PositiveOrNull = Field(
+        default=None,
+        description="Energy of a full battery, as at the beginning of an episode, J: answers are "
+        "sent from it, and an expert whose battery is empty is not available; null: none",
+    )
+    recharge_w: NonNegativeQuantity = Field(
+        default=0.0, description="Power that recharges the battery, W"
+    )
+    joules_per_word: NonNegativeQuantity = Field(
+        default=0.0, description="Energy that a word of work takes from the battery, J"
+    )
+    handover: Literal["continue", "lost"] = Field(
+        default="continue",
+        description="What becomes of a transfer whose pair leaves coverage before its answer has "
+        "arrived: it goes on as it would have, or is worth nothing and spends all the same",
+    )
     resample: Literal["never", "episode"] = Field(
         default="never", description="When a new pool of experts is drawn"
     )

@@ -155,6 +155,7 @@ class SlotResult(NamedTuple):
     airtime_s: Annotated[Float, Entry("expert", "airtime taken on, s of the whole band")]
     work_words: Annotated[Float, Entry("expert", "work taken on, words")]
     edge_energy_j: Annotated[Float, Entry("expert", "energy that the edge device pays for, J")]
+    battery_j: Annotated[Float, Entry("expert", "energy taken from the battery, J; 0: it has none")]
     payment: Annotated[Float, Entry("expert", "paid to the edge device, credits")]
     edge_cost: Annotated[Float, Entry("expert", "true cost of the edge device, credits")]
     platform_balance: Annotated[Float, Entry("world", "charges less payments, credits", True)]

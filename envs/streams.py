@@ -3,7 +3,7 @@
 import numpy as np
 
 # Keys of experts that are drawn by streams of their own.
-OF_EXPERTS = ("serving_share", "shared_knowledge")
+OF_EXPERTS = ("serving_share", "shared_knowledge", "battery_j", "recharge_w", "joules_per_word")
 # A new stream comes last: those before it draw what they drew.
 STREAMS = (
     "pool",

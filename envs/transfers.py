@@ -36,6 +36,8 @@ class Transfers:
         survival: share of its worth that the codec leaves, as of words without a bit error.
         lot: (N, R) of the user.
         num_imagined: the last so many of the R reserve nothing in the platform's account.
+        round_trip_s: (N, R) time of a signal there and back, s; None where it takes none.
+        arrives_within_s: (N, R) delay beyond which each is lost, s; None where none is.
     """
 
     slot: Slot
@@ -55,6 +57,8 @@ class Transfers:
     survival: Float | float
     lot: Float
     num_imagined: int
+    round_trip_s: Float | None
+    arrives_within_s: Float | None
 
     @classmethod
     def of(
@@ -114,6 +118,8 @@ class Transfers:
             survival=config.codecs.survival(*sent),
             lot=own(slot.lots),
             num_imagined=num_imagined,
+            round_trip_s=_of_pairs(conditions.round_trip_s, pair),
+            arrives_within_s=_of_pairs(conditions.arrives_within_s, pair),
         )
 
     @overload
@@ -131,6 +137,11 @@ class Transfers:
         return self.requested & (self.expert == self.own(self.slot.offer.allocation.expert))
 
 
+def _of_pairs(values: Float | None, pair: Int) -> Float | None:
+    """Return the values of pairs, flat indices into (N, U, C), in double precision."""
+    return None if values is None else values.reshape(-1).take(pair).astype(float)
+
+
 class Carried(NamedTuple):
     """How requests are carried and computed where some of them are served, (N, R) each."""
 
@@ -138,6 +149,7 @@ class Carried(NamedTuple):
     energy_j: Float  # both ways
     delay_s: Float
     points: Float  # of full effort
+    arrives: Bool | None  # None: all do
 
 
 def carried(transfers: Transfers, served: Bool, *, alone: bool = False) -> Carried:
@@ -162,7 +174,14 @@ def carried(transfers: Transfers, served: Bool, *, alone: bool = False) -> Carri
         elif not alone:
             own_s = compute.fifo_s(own_s, transfers.cell, served, transfers.lot)
         delay_s = delay_s + own_s + conditions.occupancy.compute_backlog_s.take(transfers.cell)
+    if transfers.round_trip_s is not None:
+        delay_s = delay_s + transfers.round_trip_s
+    arrives = None
+    if transfers.arrives_within_s is not None:
+        arrives = delay_s <= transfers.arrives_within_s
     deadline_s, lateness_s = transfers.own(users.deadline_s), transfers.own(users.lateness_s)
     timely = quality.timeliness(deadline_s, lateness_s, delay_s) * transfers.survival
     points = quality.full_points(slot.config.quality, transfers.loss, transfers.competence, timely)
-    return Carried(airtime_s, energy_j, delay_s, points)
+    if arrives is not None:
+        points = points * arrives
+    return Carried(airtime_s, energy_j, delay_s, points, arrives)

@@ -10,6 +10,7 @@ from envs import actions as act
 from envs import books, quality
 from envs.accounts import RequestAccounts
 from envs.arrays import Bool, Float
+from envs.batteries import Batteries
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.fading import FadingChannel
@@ -77,6 +78,7 @@ class World:
     accounts: RequestAccounts
     occupancy: Occupancy  # at the start of the slot
     budgets: UserBudgets  # at the start of the slot
+    batteries: Batteries  # at the start of the slot
     lots: Float  # (N, U), in the order of which users are served in this slot
     fresh: bool  # no slot was played yet: the first reset begins no other episode
 
@@ -125,8 +127,8 @@ class World:
 
     @property
     def available(self) -> Bool:
-        """Experts that are up in this slot, (N, E)."""
-        return self.population.available
+        """Experts that are up in this slot, and whose battery is not empty, (N, E)."""
+        return self.batteries.powered(self.population.available)
 
     @property
     def num_candidates(self) -> int:
@@ -275,6 +277,7 @@ class World:
         if kept is not None:
             self.channel.keep(kept)
         self.occupancy = self.occupancy.grown(count)
+        self.batteries = self.batteries.grown(self.pool)
         self.market.admit(self.pool)
         self._open_slot()
 
@@ -284,6 +287,7 @@ class World:
             "slot": self._index,
             "occupancy": self.occupancy.get_state(),
             "budgets": self.budgets.get_state(),
+            "batteries": self.batteries.get_state(),
             "population": self.population.get_state(),
             "candidates": self.candidates.get_state(),
             "channel": self.channel.get_state(),
@@ -310,6 +314,7 @@ class World:
         self.candidates = Candidates.from_state(state["candidates"], self.num_experts)
         self.occupancy = Occupancy.from_state(state["occupancy"])
         self.budgets = UserBudgets.from_state(state["budgets"])
+        self.batteries = Batteries.from_state(state["batteries"])
         self.channel.set_state(state["channel"], self.candidates.lists)
         self.accounts.users = self.users
         if isinstance(self.requests, RequestQueue):
@@ -349,6 +354,7 @@ class World:
         self.accounts = RequestAccounts(config, self.users, pairs[:2], rng["judge"])
         self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)
         self.budgets = UserBudgets.full(self.users, pairs[:2])
+        self.batteries = Batteries.full(self.pool)
         initial = initial_demand(config, self._pace), initial_work(config, self._pace)
         duty = None
         if config.duty is not None:
@@ -381,6 +387,7 @@ class World:
             available=self.available,
             occupancy=self.occupancy,
             budgets=self.budgets,
+            batteries=self.batteries,
             mean_work=self._pace.mean_work,
             serving_share=self.pool.serving_share,
         )
@@ -419,6 +426,7 @@ class World:
             serving_share=self.slot.conditions.serving_share,
         )
         self.budgets = self.budgets.after(delivery.user_energy_j, delivery.charge)
+        self.batteries = self.batteries.after(booked.battery_j, self.pool, self.config.slot_s)
         return books.result(choice, transfers, delivery, booked, gains, self.requests.refused)
 
     def _next_slot(self) -> None:

@@ -59,7 +59,12 @@ def features() -> str:
     from envs import WorldConfig
     from envs.differences import OF_DIFFERENT_EXPERTS, OF_DIFFERENT_USERS
     from envs.feature import Feature
-    from envs.features import expert_features, user_features
+    from envs.features import (
+        BATTERY_FEATURES,
+        COVERAGE_FEATURES,
+        expert_features,
+        user_features,
+    )
     from marl_moe.experiment.spec.section import fields_of
 
     plain, computing = WorldConfig(experts={"words_per_second": None}), WorldConfig()
@@ -70,6 +75,8 @@ def features() -> str:
         ("of each expert", expert_features(plain, allocates=False)),
         ("of each expert, where it takes time to compute", expert_features(computing, False)),
         ("of each expert, where users have a budget", expert_features(limited, allocates=False)),
+        ("of each expert, where any has a battery", BATTERY_FEATURES),
+        ("of each expert, where it is known when a pair leaves coverage", COVERAGE_FEATURES),
         ("of each expert, where a mechanism allocates", expert_features(plain, allocates=True)),
         ("of the user, where users differ in it", tuple(OF_DIFFERENT_USERS.values())),
         ("of each expert, where experts differ in it", tuple(OF_DIFFERENT_EXPERTS.values())),

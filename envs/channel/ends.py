@@ -4,37 +4,22 @@ Agents of the same placement are placed together, and those of the same mobility
 without keys of groups all of them. Each part of them has a generator of its own.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 
 from envs.arrays import Arrays, Float, Int
+from envs.channel.parts import Model, Part, own_generator, with_generators
 from envs.channel.process import ChannelError
 from envs.geometry.config import EndConfig, GeometryConfig
 from envs.geometry.mobility import Mobility, Static
-from envs.geometry.of_groups import end_of
+from envs.geometry.of_groups import end_of, losses_of
 from envs.geometry.path_loss import PathLoss
 from envs.geometry.placement import Placement
 from envs.groups import Groups, members
 
-_Model = TypeVar("_Model", Placement, Mobility)
 _ALL = slice(None)
-_KEPT = ("m", "moved_m", "gain_db")  # arrays of agents that are of no mobility
-
-
-class Part(NamedTuple, Generic[_Model]):
-    """Agents that share a placement or a mobility.
-
-    Attributes:
-        key: that gives it, dotted.
-        model: what they share.
-        groups: whose they are; one that is empty stands for all agents of a world without groups.
-    """
-
-    key: str
-    model: _Model
-    groups: list[str]
+_KEPT = ("m", "moved_m", "gain_db", "group")  # arrays of agents that are of no mobility
 
 
 class Ends:
@@ -45,6 +30,7 @@ class Ends:
         placements: parts that are placed together.
         mobilities: parts that move together.
         heights_m: heights of antennas that are configured.
+        losses: path loss of each group of experts; none of users.
 
     Args:
         name: as above.
@@ -65,12 +51,18 @@ class Ends:
             {group: ("mobility", end.made_mobility()) for group, end in self._of.items()}
         )
         self.heights_m = sorted({end.height_m for end in self._of.values()})
+        self.losses = losses_of(geometry, groups) if name == "expert" else {}
         self._groups_of: dict[tuple[int, int], list[str]] = {}
 
     @property
     def moves(self) -> bool:
         """True where anybody does."""
         return any(not isinstance(part.model, Static) for part in self.mobilities)
+
+    @property
+    def foresees(self) -> bool:
+        """True where the way of anybody is known."""
+        return any(part.model.foresees for part in self.mobilities)
 
     @property
     def gain_db(self) -> float | None:
@@ -83,7 +75,6 @@ class Ends:
         shape: tuple[int, int],
         first: int,
         rng: np.random.Generator,
-        path_loss: PathLoss,
         others: "Ends",
     ) -> Arrays:
         """Draw places and what mobilities have beside, (N, M, ...).
@@ -92,7 +83,6 @@ class Ends:
             shape: (N, M), worlds and agents.
             first: number of the first of the agents.
             rng: generator of all draws.
-            path_loss: that has limits of heights.
             others: the other side.
 
         Raises:
@@ -104,7 +94,7 @@ class Ends:
         ground = np.empty((*shape, 2), np.float32)
         height = np.empty((*shape, 1), np.float32)
         height[...] = self._each([end.height_m for end in self._of.values()], first, shape[1])
-        for part, own in _with_generators(self.placements, draws):
+        for part, own in with_generators(self.placements, draws):
             index, count = self._agents(part, first, shape[1])
             if not count:
                 continue
@@ -120,14 +110,19 @@ class Ends:
                 )
             ground[:, index] = places[..., :2]
             if places.shape[-1] > 2:
-                self._check_heights(part, places, path_loss, others)
                 height[:, index] = places[..., 2:]
+                self._check_heights(part, places, (height, first), others)
         arrays: Arrays = {}
-        for number, (moving, own) in enumerate(_with_generators(self.mobilities, draws)):
+        for number, (moving, own) in enumerate(with_generators(self.mobilities, draws)):
             index, count = self._agents(moving, first, shape[1])
-            begin, beside = moving.model.start(ground[:, index], area, own)
-            self._check_inside(moving, begin, (shape[0], count, 2))
-            ground[:, index] = begin
+            begin = ground[:, index]
+            if moving.model.leaves_area:
+                begin = np.concatenate([begin, height[:, index]], axis=-1)
+            after, beside = moving.model.start(begin, area, own)
+            self._check_inside(moving, after, begin.shape)
+            ground[:, index] = after[..., :2]
+            if moving.model.leaves_area:
+                height[:, index] = after[..., 2:]
             for name, array in beside.items():
                 if name in _KEPT:
                     raise ValueError(f"{moving.key}: no array may be called {name!r}")
@@ -140,42 +135,74 @@ class Ends:
             arrays[f"{self.name}_gain_db"] = np.broadcast_to(gains[:, 0], shape).copy()
         return arrays
 
+    def numbered(self, shape: tuple[int, int], first: int) -> Int:
+        """Return the number of the group of each agent from `first` on, (N, M)."""
+        number = {group: place for place, group in enumerate(self._of)}
+        own = [number[group] for group in self._names(first, shape[1])]
+        return np.broadcast_to(np.array(own or [0]), shape).copy()
+
     def moved(self, state: Arrays, slot_s: float, rng: np.random.Generator) -> tuple[Arrays, Float]:
         """Return what moving for a slot changes, and the distance from place to place, m."""
         before = state[f"{self.name}_m"]
         if not self.moves:
             return {}, np.zeros(before.shape[:-1], np.float32)
         draws, leading = own_generator(rng), before.shape[:-1]
-        start = _by_agent(before)[..., :2]
-        ground, changed = start.copy(), {}
-        for number, (part, own) in enumerate(_with_generators(self.mobilities, draws)):
+        start = _by_agent(before)
+        places, changed = start.copy(), {}
+        for number, (part, own) in enumerate(with_generators(self.mobilities, draws)):
             index, _ = self._agents(part, 0, start.shape[1])
             if isinstance(part.model, Static):
                 continue
             prefix = self._prefix(number)
             known = {
-                name.removeprefix(prefix): _by_agent(array)[:, index]
-                for name, array in state.items()
-                if name.startswith(prefix) and name.removeprefix(prefix) not in _KEPT
+                name: _by_agent(array)[:, index]
+                for name, array in self._state_of(state, number).items()
             }
-            area = self._geometry.area
-            after, new = part.model.move(ground[:, index], known, area, slot_s, own)
-            self._check_inside(part, after, ground[:, index].shape)
-            ground[:, index] = after
+            area, axes = self._geometry.area, 3 if part.model.leaves_area else 2
+            here = places[:, index, :axes]
+            after, new = part.model.move(here, known, area, slot_s, own)
+            self._check_inside(part, after, here.shape)
+            places[:, index, :axes] = after
             for name, array in new.items():
                 if index is not _ALL and name in known:
                     whole = _by_agent(state[f"{prefix}{name}"]).copy()
                     whole[:, index] = array
                     array = whole
                 changed[f"{prefix}{name}"] = array.reshape(*leading, *array.shape[2:])
-        offset = ground - start
+        offset = places - start
         distance = np.hypot(offset[..., 0], offset[..., 1]).astype(np.float32, copy=False)
-        places = np.concatenate([ground.reshape(*leading, 2), before[..., 2:]], axis=-1)
-        return changed | {f"{self.name}_m": places}, distance.reshape(leading)
+        if any(part.model.leaves_area for part in self.mobilities):
+            distance = np.hypot(distance, offset[..., 2])
+        return changed | {f"{self.name}_m": places.reshape(before.shape)}, distance.reshape(leading)
 
-    def _shared(self, models: dict[str, tuple[str, _Model]]) -> list[Part[_Model]]:
+    def above_for_s(
+        self, state: Arrays, viewer_m: Float, elevation_deg: Float, group: Int | None
+    ) -> Float:
+        """Return how long agents will be above an elevation, infinite where that is not known, s.
+
+        Args:
+            state: arrays of pairs.
+            viewer_m: places from which they are seen, which broadcast against theirs, (..., 3) m.
+            elevation_deg: the elevation of each agent, degrees.
+            group: number of the group of each agent; None where all are of one mobility.
+        """
+        places = state[f"{self.name}_m"]
+        shape = np.broadcast_shapes(places.shape, viewer_m.shape)[:-1]
+        left_s = np.full(shape, np.inf, np.float32)
+        numbers = {name: number for number, name in enumerate(self._of)}
+        for number, part in enumerate(self.mobilities):
+            known = self._state_of(state, number)
+            known_s = part.model.above_for_s(places, known, viewer_m, elevation_deg)
+            if known_s is None:
+                continue
+            members_of = [numbers[name] for name in part.groups]
+            mine = (elevation_deg > -90) & (group is None or np.isin(group, members_of))
+            left_s = np.where(mine, known_s, left_s)
+        return left_s
+
+    def _shared(self, models: dict[str, tuple[str, Model]]) -> list[Part[Model]]:
         """Return the parts that share a model, in the order of groups."""
-        parts: list[Part[_Model]] = []
+        parts: list[Part[Model]] = []
         for group, (key, model) in models.items():
             part = next((one for one in parts if one.model == model), None)
             if part is not None:
@@ -187,7 +214,7 @@ class Ends:
             parts.append(Part(f"env.{where}.{key}", model, [group]))
         return parts
 
-    def _agents(self, part: Part[_Model], first: int, count: int) -> tuple[Int | slice, int]:
+    def _agents(self, part: Part[Model], first: int, count: int) -> tuple[Int | slice, int]:
         """Return the agents of a part among `count` from `first` on, and their number."""
         if len(part.groups) == len(self._of):
             return _ALL, count
@@ -209,13 +236,28 @@ class Ends:
             self._groups_of[first, count] = [group for group, _ in found]
         return self._groups_of[first, count]
 
+    def _state_of(self, state: Arrays, part: int) -> Arrays:
+        """Return the arrays of a mobility by the names that it gave them."""
+        prefix = self._prefix(part)
+        return {
+            name.removeprefix(prefix): array
+            for name, array in state.items()
+            if name.startswith(prefix) and name.removeprefix(prefix) not in _KEPT
+        }
+
     def _prefix(self, part: int) -> str:
         """Return what names of arrays of a mobility begin with."""
         return f"{self.name}_" if len(self.mobilities) == 1 else f"{self.name}_{part}_"
 
     def _check_inside(self, part: Part[Mobility], ground: Float, shape: tuple[int, ...]) -> None:
-        """Raise ValueError unless places have that shape and are in the area."""
-        if ground.shape != shape or not self._geometry.area.holds(ground):
+        """Raise ValueError unless places have that shape and are in the area, or may leave it."""
+        if part.model.leaves_area:
+            if ground.shape != shape or not np.isfinite(ground).all():
+                raise ValueError(
+                    f"{part.key}: {type(part.model).__name__} should give finite places of shape "
+                    f"{shape}, x, y and height"
+                )
+        elif ground.shape != shape or not self._geometry.area.holds(ground):
             width_m, depth_m = self._geometry.area_m
             raise ValueError(
                 f"{part.key}: {type(part.model).__name__} should give places of shape {shape} in "
@@ -223,37 +265,40 @@ class Ends:
             )
 
     def _check_heights(
-        self, part: Part[Placement], places: Float, path_loss: PathLoss, others: "Ends"
+        self, part: Part[Placement], places: Float, of_all: tuple[Float, int], others: "Ends"
     ) -> None:
-        """Check that the path loss is made for the heights of a placement, (N, M, 3) m.
+        """Check that path losses are made for the heights of a placement.
+
+        Args:
+            part: the placement.
+            places: that it gave, (N, P, 3) m.
+            of_all: heights of all agents, (N, M, 1) m, and the number of the first of them.
+            others: the other side.
 
         Raises:
-            ChannelError: it is not; the message names the key and the first such place.
+            ChannelError: one is not; the message names the key and the first such place.
         """
-        for height in np.unique(places[..., 2]).tolist():
-            for other in others.heights_m:
-                both = (height, height), (other, other)
-                users, experts = both if self.name == "user" else reversed(both)
-                try:
-                    path_loss.check(self._geometry.span(users, experts))
-                except ValueError as error:
-                    world, agent = np.argwhere(places[..., 2] == np.float32(height))[0]
-                    raise ChannelError(
-                        f"{part.key}: {part.model.place_of(agent)}, "
-                        f"{places[world, agent].tolist()}: {error}"
-                    ) from error
+        heights, first = of_all
+        for group in part.groups:
+            index, _ = self._agents(part._replace(groups=[group]), first, heights.shape[1])
+            for height in np.unique(heights[:, index]).tolist():
+                for other, path_loss in self._opposite(group, others):
+                    both = (height, height), (other, other)
+                    users, experts = both if self.name == "user" else reversed(both)
+                    try:
+                        path_loss.check(self._geometry.span(users, experts))
+                    except ValueError as error:
+                        world, agent = np.argwhere(places[..., 2] == np.float32(height))[0]
+                        raise ChannelError(
+                            f"{part.key}: {part.model.place_of(agent)}, "
+                            f"{places[world, agent].tolist()}: {error}"
+                        ) from error
 
-
-def own_generator(rng: np.random.Generator) -> np.random.Generator:
-    """Return a generator of its own for a part, so that what it draws shifts no other's draws."""
-    return np.random.default_rng(int(rng.integers(2**63)))
-
-
-def _with_generators(
-    parts: Sequence[Part[_Model]], draws: np.random.Generator
-) -> Iterator[tuple[Part[_Model], np.random.Generator]]:
-    """Yield each part with a generator: the first with that of all, the others with their own."""
-    yield from zip(parts, [draws, *draws.spawn(len(parts) - 1)], strict=True)
+    def _opposite(self, group: str, others: "Ends") -> list[tuple[float, PathLoss]]:
+        """Return heights of the other side, m, and the path loss between a group and each."""
+        if self.losses:
+            return [(height_m, self.losses[group]) for height_m in others.heights_m]
+        return [(others._of[name].height_m, loss) for name, loss in others.losses.items()]
 
 
 def _by_agent(array: Float) -> Float:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from envs.arrays import Arrays, Float, Int
 from envs.channel.links import LIMITS_DB, Links
@@ -239,7 +240,30 @@ class FadingChannel:
                 f"the SNR should be finite, {low:g} to {high:g} dB, got {wrong:g}",
             )
         snr_db = snr_db.astype(np.float32, copy=False)
-        self.links = Links.at(snr_db, self._rate, self._min_snr_db)
+        covered = self._of_pairs("covered", "b")
+        links = Links.at(snr_db, self._rate, self._min_snr_db, covered)
+        left_s = self._of_pairs("covered_for_s", "f") if self.process.limits_time() else None
+        propagation_s = self._of_pairs("propagation_s", "f")
+        self.links = links._replace(covered_for_s=left_s, propagation_s=propagation_s)
+
+    def _of_pairs(self, method: str, kind: str) -> NDArray | None:
+        """Return what an optional method of the process gives of pairs; None where it gives none.
+
+        Raises:
+            ChannelError: it is of another shape or kind, or a time is no number or negative.
+        """
+        values = called(self.process, method, self.state)
+        if values is None:
+            return None
+        if not isinstance(values, np.ndarray) or values.shape != self._shape:
+            found = getattr(values, "shape", type(values).__name__)
+            raise fault(self.process, f"{method} gave {found}, expected shape {self._shape}")
+        if values.dtype.kind != kind or (kind == "f" and not (values >= 0).all()):
+            raise fault(
+                self.process,
+                f"{method} should give {'booleans' if kind == 'b' else 'seconds of at least 0'}",
+            )
+        return values
 
 
 def columns_of(state: Arrays, column: Int, of_ends: tuple[str, ...] = ()) -> Arrays:

@@ -5,15 +5,16 @@ from functools import cached_property
 
 import numpy as np
 
-from envs.arrays import Arrays, Float
+from envs.arrays import Arrays, Bool, Float, Int
 from envs.channel.draws import standard_normal
 from envs.channel.ends import Ends
 from envs.channel.process import ChannelProcess, Positions, Shape
 from envs.channel.registry import register
 from envs.geometry.config import GeometryConfig
+from envs.geometry.losses import Losses
 from envs.geometry.of_groups import NO_GROUPS, AgentGroups
 from envs.geometry.path_loss import PathLoss
-from envs.geometry.paths import Paths
+from envs.geometry.paths import SPEED_OF_LIGHT, Paths
 from envs.geometry.shadowing import has_sight, obstruction_moved, shadowing_moved
 
 THERMAL_DBM_HZ = -174.0  # kT at 290 K
@@ -27,14 +28,15 @@ class Geometric(ChannelProcess):
     The noise is -174 dBm/Hz + noise figure + 10 log10 of the expert's band. Arrays: `user_m` and
     `expert_m` (places, x, y and height, m), those of the mobilities (`user_*`, `expert_*`), the
     distance that experts moved in the last slot, where they move (`expert_moved_m`), gains of
-    antennas where groups differ in them (`user_gain_db`, `expert_gain_db`), and of pairs
+    antennas where groups differ in them (`user_gain_db`, `expert_gain_db`), numbers of groups where
+    losses or foresight depend on them (`expert_group`), and of pairs
     `budget_db` (all but the path), `shadowing` (standard deviations) and `obstruction`
     (`envs.geometry.shadowing`).
 
     Attributes:
         geometry: the section.
         agent_groups: groups of users and of experts, which may have placements, mobilities, heights
-            and antennas of their own.
+            and antennas of their own, and those of experts path losses.
     """
 
     geometry: GeometryConfig | None
@@ -60,14 +62,24 @@ class Geometric(ChannelProcess):
         return Ends("expert", self._config, self.agent_groups.experts)
 
     @cached_property
-    def _path_loss(self) -> PathLoss:
-        return self._config.made_path_loss()
+    def _losses(self) -> Losses:
+        distinct: list[PathLoss] = []
+        for model in self._experts.losses.values():
+            if model not in distinct:
+                distinct.append(model)
+        return Losses(distinct, self._config.shadowing.sigma_db)
 
     @cached_property
-    def _sigma_db(self) -> tuple[float, float]:
-        """Standard deviation of shadowing with and without a line of sight, dB."""
-        given = self._config.shadowing.sigma_db
-        return self._path_loss.shadowing_db() if given is None else (given, given)
+    def _kind_of_group(self) -> Int:
+        """Number of the path loss of each group of experts."""
+        models = self._losses.models
+        return np.array([models.index(model) for model in self._experts.losses.values()])
+
+    @property
+    def _groups_matter(self) -> bool:
+        """True where a path loss, or what is known of a way, depends on the group of an expert."""
+        several = len(self._experts.mobilities) > 1
+        return len(self._losses.models) > 1 or (several and self.limits_time())
 
     def rician_k(self) -> float | None:
         """Return that of the section."""
@@ -75,7 +87,7 @@ class Geometric(ChannelProcess):
 
     def place_users(self, shape: tuple[int, int], rng: np.random.Generator) -> Arrays:
         """Place the users."""
-        return self._users.placed(shape, 0, rng, self._path_loss, self._experts)
+        return self._users.placed(shape, 0, rng, self._experts)
 
     def place_experts(self, shape: tuple[int, int], rng: np.random.Generator) -> Arrays:
         """Place the experts, which have moved nowhere yet."""
@@ -85,7 +97,9 @@ class Geometric(ChannelProcess):
         self, shape: tuple[int, int], first: int, rng: np.random.Generator
     ) -> Arrays:
         """Place the experts from number `first` on."""
-        placed = self._experts.placed(shape, first, rng, self._path_loss, self._users)
+        placed = self._experts.placed(shape, first, rng, self._users)
+        if self._groups_matter:
+            placed["expert_group"] = self._experts.numbered(shape, first)
         if self._experts.moves:
             placed["expert_moved_m"] = np.zeros(shape, np.float32)
         return placed
@@ -104,9 +118,9 @@ class Geometric(ChannelProcess):
             if name in ends:  # where groups differ in it
                 budget_db = budget_db + ends[name]
         pairs = {"budget_db": np.broadcast_to(budget_db, shape)}
-        if any(self._sigma_db):
+        if self._losses.shadows:
             pairs["shadowing"] = standard_normal(rng, shape)
-        if self._path_loss.knows_sight:
+        if self._losses.knows_sight:
             pairs["obstruction"] = rng.random(shape, np.float32)
         return pairs
 
@@ -145,15 +159,50 @@ class Geometric(ChannelProcess):
 
     def snr_of(self, state: Arrays) -> Float:
         """Return the SNR, its mean over fading within the slot, (N, U, C) dB."""
-        paths = Paths.between(state["user_m"], state["expert_m"], self._config.carrier_ghz)
+        paths, kind, losses = self._paths(state), self._kind(state), self._losses
         sight = np.ones((1, 1, 1), bool)
         if "obstruction" in state:
-            sight = has_sight(state["obstruction"], self._path_loss.line_of_sight(paths))
-        snr_db = state["budget_db"] - self._path_loss.loss_db(paths, sight)
+            sight = has_sight(state["obstruction"], losses.line_of_sight(paths, kind))
+        snr_db = state["budget_db"] - losses.loss_db(paths, sight, kind)
         if "shadowing" in state:
-            sigma_db = np.where(sight, *map(np.float32, self._sigma_db))
-            snr_db -= sigma_db * state["shadowing"]
+            snr_db -= losses.spread_db(sight, kind) * state["shadowing"]
         return snr_db.astype(np.float32, copy=False)
+
+    def covered(self, state: Arrays) -> Bool | None:
+        """Return the pairs whose expert is above the least elevation of its path loss."""
+        if not self._losses.limits_elevation:
+            return None
+        return self._losses.covered(self._paths(state), self._kind(state))
+
+    def limits_time(self) -> bool:
+        """Return whether an expert whose way is known has a least elevation."""
+        return self._experts.foresees and self._losses.limits_elevation
+
+    def covered_for_s(self, state: Arrays) -> Float | None:
+        """Return the time until an expert is below the least elevation, where its way is known.
+
+        Users count as staying where they are.
+        """
+        if not self.limits_time():
+            return None
+        least_deg = self._losses.least_elevation_deg(self._kind(state))
+        group = state.get("expert_group")
+        return self._experts.above_for_s(state, state["user_m"], least_deg, group)
+
+    def propagation_s(self, state: Arrays) -> Float | None:
+        """Return distance / c, where the section asks for it."""
+        if not self._config.propagation_delay:
+            return None
+        return self._paths(state).distance_m * np.float32(1 / SPEED_OF_LIGHT)
+
+    def _paths(self, state: Arrays) -> Paths:
+        return Paths.between(state["user_m"], state["expert_m"], self._config.carrier_ghz)
+
+    def _kind(self, state: Arrays) -> Int | None:
+        """Return the number of the path loss of each expert; None where there is one."""
+        if len(self._losses.models) == 1:
+            return None
+        return self._kind_of_group[state["expert_group"]]
 
     def positions(self, users: Arrays, experts: Arrays) -> Positions:
         """Return where users and experts are."""

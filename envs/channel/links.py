@@ -18,10 +18,16 @@ class Links(NamedTuple):
     snr_db: NDArray[np.float32]  # SNR alone on the band, its mean over fading in the slot, dB
     efficiency: NDArray[np.float32]  # spectral efficiency at that SNR, bit/s/Hz
     covered: Bool | None = None  # pairs in coverage; None: all are
+    covered_for_s: Float | None = None  # time until they are not, s; None: no end is known
+    propagation_s: Float | None = None  # time of a signal one way, s; None: none
 
     @classmethod
     def at(
-        cls, snr_db: NDArray[np.float32], rate: Rate, min_snr_db: float | None = None
+        cls,
+        snr_db: NDArray[np.float32],
+        rate: Rate,
+        min_snr_db: float | None = None,
+        in_reach: Bool | None = None,
     ) -> "Links":
         """Return the links at an SNR.
 
@@ -29,10 +35,12 @@ class Links(NamedTuple):
             snr_db: SNR, (N, U, C) dB.
             rate: how the efficiency follows from it.
             min_snr_db: pairs below are out of coverage, dB; None: no pair is.
+            in_reach: pairs that are not, whatever their SNR; None: all.
         """
-        covered = None
+        covered = in_reach
         if min_snr_db is not None and snr_db.min() < min_snr_db:
-            covered = snr_db >= min_snr_db
+            strong = snr_db >= min_snr_db
+            covered = strong if in_reach is None else strong & in_reach
         return cls(snr_db, efficiency_at(snr_db, rate), covered)
 
     def snr_db_of(self, pair: Int) -> Float:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.arrays import Arrays, Float
+from envs.arrays import Arrays, Bool, Float
 from mechanisms.errors import PartError
 
 Shape = tuple[int, int, int]  # worlds, users, candidates
@@ -158,6 +158,29 @@ class ChannelProcess(ABC):
     def snr_of(self, state: Arrays) -> Float:
         """Return the SNR of a slot, (N, U, C) dB; by default the array `snr_db`."""
         return state["snr_db"]
+
+    def covered(self, state: Arrays) -> Bool | None:
+        """Return the pairs in coverage, (N, U, C), whatever their SNR; None, the default: all.
+
+        One whose SNR is below `min_snr_db` is out of coverage too.
+        """
+        return None
+
+    def limits_time(self) -> bool:
+        """Return whether `covered_for_s` is ever finite; by default it is not."""
+        return False
+
+    def covered_for_s(self, state: Arrays) -> Float | None:
+        """Return how long pairs will be in coverage, (N, U, C) s, 0 where they are not.
+
+        Infinite where no end is known. It depends on nothing that is drawn later. None, the
+        default: no end is known of any.
+        """
+        return None
+
+    def propagation_s(self, state: Arrays) -> Float | None:
+        """Return the time that a signal takes one way, (N, U, C) s; None, the default: none."""
+        return None
 
     def positions(self, users: Arrays, experts: Arrays) -> Positions | None:
         """Return where users and experts are in a slot; None, the default, where that is nowhere.

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from envs.geometry.area import Area
@@ -26,6 +26,16 @@ def _model(description: str, **default: Any) -> Any:
     )
 
 
+def _path_loss(section: Model) -> Model:
+    PATH_LOSSES.made_of(section)
+    return section
+
+
+PathLossModel = Annotated[Model, AfterValidator(_path_loss)]
+_PATH_LOSS = (
+    "Loss of a path, {model: NAME, ...}: free_space, log_distance, umi_38901, air_to_ground, or "
+    "your own"
+)
 _PLACEMENT = "Places when an episode begins, {model: NAME, ...}: uniform, grid, hotspots, file"
 _MOBILITY = "Movement, {model: NAME, ...}: static, random_waypoint, gauss_markov, or your own"
 
@@ -90,6 +100,13 @@ class ExpertsConfig(EndConfig):
 
 
 @dataclass(frozen=True, config=STRICT)
+class PathsOfGroup(Section):
+    """The key of a group of experts that is one of all paths, and of no end."""
+
+    path_loss: PathLossModel = _model(_PATH_LOSS, model="umi_38901")
+
+
+@dataclass(frozen=True, config=STRICT)
 class GeometryConfig(Section):
     """Places of users and experts, of which the SNR of `process: geometric` follows."""
 
@@ -98,11 +115,7 @@ class GeometryConfig(Section):
     )
     users: UsersConfig = Field(default_factory=UsersConfig)
     experts: ExpertsConfig = Field(default_factory=ExpertsConfig)
-    path_loss: Model = _model(
-        "Loss of a path, {model: NAME, ...}: free_space, log_distance, umi_38901, air_to_ground, "
-        "or your own",
-        model="umi_38901",
-    )
+    path_loss: PathLossModel = _model(_PATH_LOSS, model="umi_38901")
     carrier_ghz: float = Field(default=3.5, gt=0, description="Carrier frequency, GHz")
     shadowing: ShadowingConfig = Field(default_factory=ShadowingConfig)
     fading: Literal["none", "rayleigh", "rician"] = Field(
@@ -117,12 +130,10 @@ class GeometryConfig(Section):
     noise_figure_db: float = Field(
         default=9.0, ge=0, le=100, description="Noise beyond the thermal -174 dBm/Hz, dB"
     )
-
-    @field_validator("path_loss")
-    @classmethod
-    def _path_loss(cls, section: Model) -> Model:
-        PATH_LOSSES.made_of(section)
-        return section
+    propagation_delay: bool = Field(
+        default=False,
+        description="Does a transfer take the time of its path too, distance / c each way?",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -8,9 +8,11 @@ from pydantic import ValidationError
 
 from envs.geometry.config import EndConfig, GeometryConfig
 from envs.geometry.models import mistake
+from envs.geometry.path_loss import PATH_LOSSES, PathLoss
 from envs.groups import Groups, beneath
 
 PLACES = ("placement", "mobility", "height_m", "antenna_gain_db")  # keys of groups
+PATH_LOSS = "path_loss"  # a key of groups of experts alone
 
 
 class AgentGroups(NamedTuple):
@@ -33,11 +35,20 @@ def end_of(section: EndConfig, group: Mapping[str, Any]) -> EndConfig:
     return replace(section, **own) if own else section
 
 
+def losses_of(geometry: GeometryConfig, groups: Groups | None) -> dict[str, PathLoss]:
+    """Return the path loss of each group of experts, of "" without groups."""
+    of_all = geometry.made_path_loss()
+    return {
+        name: PATH_LOSSES.made_of(given[PATH_LOSS]) if PATH_LOSS in given else of_all
+        for name, given in (groups or {"": {}}).items()
+    }
+
+
 def places_given(groups: AgentGroups) -> Iterator[tuple[str, str, str]]:
     """Yield side, group and key of each key of places that a group has."""
     for side, of_side in groups._asdict().items():
         for name, given in (of_side or {}).items():
-            yield from ((side, name, key) for key in PLACES if key in given)
+            yield from ((side, name, key) for key in (*PLACES, PATH_LOSS) if key in given)
 
 
 def check_places(geometry: GeometryConfig, groups: AgentGroups) -> None:
@@ -64,12 +75,17 @@ def check_places(geometry: GeometryConfig, groups: AgentGroups) -> None:
                 except ValueError as error:
                     raise mistake(error, *at, "placement", value=end.placement) from None
             heights[side].append((name, end.height_m))
-    path_loss = geometry.made_path_loss()
+    path_losses = losses_of(geometry, groups.experts)
     for of_users, user_m in heights["users"]:
         for of_experts, expert_m in heights["experts"]:
             try:
-                path_loss.check(geometry.span((user_m, user_m), (expert_m, expert_m)))
+                span = geometry.span((user_m, user_m), (expert_m, expert_m))
+                path_losses[of_experts].check(span)
             except ValueError as error:
+                given = (groups.experts or {}).get(of_experts, {})
+                if PATH_LOSS in given:
+                    path = "expert_groups", of_experts, PATH_LOSS
+                    raise mistake(error, *path, value=given[PATH_LOSS]) from None
                 own = "height_m" in (groups.users or {}).get(of_users, {})
                 at = ("user_groups", of_users) if own else ("expert_groups", of_experts)
                 raise mistake(error, *at, "height_m", value=user_m if own else expert_m) from None

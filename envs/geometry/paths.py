@@ -27,6 +27,12 @@ class Paths(NamedTuple):
     expert_height_m: Float
     carrier_ghz: float
 
+    @property
+    def elevation_deg(self) -> Float:
+        """Elevation of experts over users, negative where they are below, degrees."""
+        up = self.expert_height_m - self.user_height_m
+        return np.arctan2(up, self.ground_m) * np.float32(180 / np.pi)
+
     @classmethod
     def between(cls, user_m: Float, expert_m: Float, carrier_ghz: float) -> "Paths":
         """Return the paths between places (..., 3), m, that broadcast against each other."""

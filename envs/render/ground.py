@@ -41,8 +41,8 @@ class Ground(NamedTuple):
         return cls(low, high)
 
     def holds(self, places: Float) -> bool:
-        """Return whether all places, (P, 2) m, are on the map."""
-        return bool(((places >= self.low) & (places <= self.high)).all())
+        """Return whether all places that are shown, (P, 2) m, are on the map."""
+        return not ((places < self.low) | (places > self.high)).any()
 
     def joined(self, other: "Ground") -> "Ground":
         """Return the least map with both."""
@@ -63,8 +63,44 @@ class Ground(NamedTuple):
         return float(unit * max(digit for digit in (1, 2, 5) if digit * unit <= most))
 
 
+class Afar(NamedTuple):
+    """Places as a map shows them: those far beyond its area at the border, in their direction.
+
+    Attributes:
+        places: (P, 2) on the map, m; NaN of those below the horizon, which are not shown.
+        elevation_deg: (P,) over the horizon at the middle of the area, of those at the border;
+            NaN of others.
+    """
+
+    places: Float
+    elevation_deg: Float
+
+    @classmethod
+    def of(cls, places: Float, area: Area | None) -> Self:
+        """Return places as they are shown; without an area all are where they are.
+
+        Args:
+            places: (P, 3) m.
+            area: that agents are in, where it is known.
+        """
+        shown, elevation_deg = places[:, :2].copy(), np.full(len(places), np.nan)
+        if area is None:
+            return cls(shown, elevation_deg)
+        middle = np.array(area) / 2
+        way = shown - middle
+        distance = np.hypot(*way.T)
+        up_deg = np.degrees(np.arctan2(places[:, 2], np.maximum(distance, LEAST_M)))
+        far = (distance > area.diagonal_m) | (places[:, 2] > area.diagonal_m)
+        with np.errstate(divide="ignore"):  # of a direction along an axis
+            to_border = (middle / np.abs(way)).min(axis=1, keepdims=True)
+        shown[far] = (middle + np.minimum(to_border, 1) * way)[far]
+        shown[far & (up_deg < 0)] = np.nan
+        elevation_deg[far] = up_deg[far]
+        return cls(shown, elevation_deg)
+
+
 def _around(places: Float, margin: float) -> tuple[Float, Float]:
-    low, high = places.min(axis=0), places.max(axis=0)
+    low, high = np.nanmin(places, axis=0), np.nanmax(places, axis=0)
     beyond = np.maximum(margin * (high - low).max(), (LEAST_M - (high - low)) / 2)
     beyond = np.maximum(beyond, 0.0)
     return low - beyond, high + beyond

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from envs.arrays import Bool, Float, Int
 from envs.render.choices import Choices, group_handles, legend, line_handles, marker_handle
-from envs.render.ground import MOST_NUMBERED, Ground, in_sight, marker_points, number_font
+from envs.render.ground import MOST_NUMBERED, Afar, Ground, in_sight, marker_points, number_font
 from envs.render.marks import Marks
 from envs.render.scene import Play, Setting
 from envs.render.style import (
@@ -47,6 +47,7 @@ class Map(Choices):
             coverage to the expert of its best SNR.
         trails: ways of the agents that moved in the last slots.
         numbers: text of each agent in sight: its number.
+        elevations: text over each expert that is far beyond the area: its elevation.
         bar: the scale bar.
         bar_length: text of its length.
 
@@ -77,7 +78,9 @@ class Map(Choices):
         self._trails = Trails()
         geometry = slot.config.channel.geometry
         self._area = None if geometry is None else geometry.area
-        self._ground = Ground.of(_places(Setting.of(slot, index)), self._area)
+        afar = self._seen(Setting.of(slot, index)).elevation_deg
+        self._has_afar = bool(np.isfinite(afar).any())
+        self._ground = Ground.of(self._seen(Setting.of(slot, index)).places, self._area)
         side = self._ground.high - self._ground.low
         count = len(marks.users) + len(marks.experts)
         room = float(side.prod()) * self._ground.points_per_m(ROOM) ** 2
@@ -101,6 +104,10 @@ class Map(Choices):
             axes.text(0, 0, "", size=font, ha="center", va="center_baseline", zorder=6)
             for _ in range(numbered)
         ]
+        self.elevations = [
+            axes.text(0, 0, "", size=6, color=INK, ha="center", va="bottom", zorder=6)
+            for _ in range(len(marks.experts) if self._has_afar else 0)
+        ]
         (self.bar,) = axes.plot([], [], color=INK, linewidth=2.0, transform=figure.transFigure)
         self.bar.set(clip_on=False, solid_capstyle="butt")
         self.bar_length = figure.text(0, _BAR - 0.004, "", size=7, color=MUTED)
@@ -117,14 +124,14 @@ class Map(Choices):
 
     def ways(self, setting: Setting, users: Int, experts: Int) -> Float:
         """Return straight lines from users to experts."""
-        places = _places(setting)
+        places = self._seen(setting).places
         num_users = len(setting.pending)
         return np.stack([places[users], places[num_users + experts]], axis=1)
 
     def update(self, setting: Setting, play: Play | None) -> None:
         """Draw places, coverage and backlogs as a slot began, and choices once it was played."""
         super().update(setting, play)
-        places, num_users = _places(setting), len(setting.pending)
+        (places, elevation_deg), num_users = self._seen(setting), len(setting.pending)
         self._extend(setting.slot, places)
         users, experts = places[:num_users], places[num_users:]
         self.users.set_offsets(users)
@@ -143,6 +150,22 @@ class Map(Choices):
         area = np.where(long > 0, 2 + BACKLOG_AREA * long, 0)  # 2: of the disc around a square
         self.backlog.set_sizes(area * self._marker**2)
         self._write_numbers(places, np.concatenate([setting.pending, setting.usable]), num_users)
+        for text, place, degrees in zip(
+            self.elevations, experts, elevation_deg[num_users:], strict=False
+        ):
+            text.set_visible(bool(degrees >= 0))
+            if degrees >= 0:
+                text.set(text=f"{degrees:.0f}°", position=(place[0], place[1] + self._above_m))
+
+    def _seen(self, setting: Setting) -> Afar:
+        """Return the places of users, then of experts, as the map shows them."""
+        assert setting.positions is not None  # a map is drawn only where there are some
+        return Afar.of(np.concatenate(setting.positions), self._area)
+
+    @property
+    def _above_m(self) -> float:
+        """Distance from the middle of a marker to a text above it, m of the map."""
+        return 0.6 * self._marker / self._ground.points_per_m(ROOM)
 
     def _extend(self, slot: int, places: Float) -> None:
         """Begin the map of an episode, or let it grow where somebody left it."""
@@ -171,6 +194,7 @@ class Map(Choices):
         if not self.numbers:
             return
         scale = self._ground.points_per_m(ROOM)
+        order = order[np.isfinite(places[order, 0])]
         for i in order[in_sight(scale * places[order], self._marker)]:
             number = i if i < num_users else i - num_users
             colour = "white" if filled[i] else MUTED
@@ -206,13 +230,10 @@ class Map(Choices):
             Line2D([], [], color=PALE, linewidth=1.6, label=way),
             Line2D([], [], color=FAINT, linewidth=0.8, label=reach),
         ]
+        if self._has_afar:
+            words = "34°: beyond the edge, at this elevation"
+            own.append(Line2D([], [], linestyle="", label=words))
         legend(self._figure, [line_handles(), own, group_handles(marks)])
-
-
-def _places(setting: Setting) -> Float:
-    """Return the places of users, then of experts, (U + E, 2) m."""
-    assert setting.positions is not None  # a map is drawn only where there are some
-    return np.concatenate(setting.positions)[:, :2]
 
 
 def _metres(length: float) -> str:

@@ -129,11 +129,11 @@ class Strangers:
             candidates = Candidates(
                 np.take_along_axis(self._expert(), column, axis=-1), gain, slot.num_experts
             )
-            snr_db, efficiency, covered = self._links
             links = Links(
-                np.take_along_axis(snr_db, column, axis=-1),
-                np.take_along_axis(efficiency, column, axis=-1),
-                None if covered is None else np.take_along_axis(covered, column, axis=-1),
+                *(
+                    None if of_pairs is None else np.take_along_axis(of_pairs, column, axis=-1)
+                    for of_pairs in self._links
+                )
             )
             conditions = self._conditions(slot, candidates, links)
         return Meeting(conditions, offer, gain, mask[..., -1])
@@ -156,6 +156,7 @@ class Strangers:
             occupancy=given.occupancy,
             budgets=UserBudgets(None, None),
             serving_share=given.serving_share,
+            batteries=given.batteries,
         )
 
     def _linked(self, slot: Slot, rows: int, rng: np.random.Generator) -> tuple[Candidates, Links]:

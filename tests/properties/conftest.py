@@ -67,7 +67,11 @@ GEOMETRIES: list[Plain] = [
         "shadowing": {"sigma_db": 6},
         "fading": "none",
     },
-    {"path_loss": {"model": "air_to_ground"}, "experts": {"height_m": 100}},
+    {
+        "path_loss": {"model": "air_to_ground"},
+        "experts": {"height_m": 100},
+        "propagation_delay": True,
+    },
 ]
 # Of groups, for users and experts alike; limits of path losses allow no other heights.
 PLACES: list[Plain] = [
@@ -425,12 +429,29 @@ def _make_places_differ(draw: DrawFn, env: Plain) -> None:
         for group in (env[side.groups] or {}).values():
             if draw(st.booleans()):
                 group |= draw(st.sampled_from(PLACES))
+            if side.agents == "experts" and draw(st.booleans()):
+                group["path_loss"] = {"model": "free_space"}
+
+
+def _has_battery(env: Plain) -> bool:
+    """Return whether any expert has one."""
+    of_all = env["experts"]["battery_j"]
+    groups = (env["expert_groups"] or {"all": {}}).values()
+    given = [group.get("battery_j", of_all) for group in groups]
+    each = [one["each"] if isinstance(one, dict) else [one] for one in given]
+    return any(number is not None for numbers in each for number in numbers)
 
 
 def _make_groups_matter(env: Plain) -> None:
     """Leave out what has no effect beside other keys, and topics that there are not."""
     if env["experts"]["cost_report"] != "scaled":
         env["experts"]["report_factor"] = ExpertConfig().report_factor
+    env["experts"]["handover"] = "continue"  # no way is known of any expert here
+    if not _has_battery(env):
+        for key in ("recharge_w", "joules_per_word"):
+            env["experts"][key] = getattr(ExpertConfig(), key)
+            for group in (env["expert_groups"] or {}).values():
+                group.pop(key, None)
     if env["requests"]["num_transferred"] is not None:
         env["requests"]["local_compute"] = RequestConfig().local_compute
     requests, num_topics = env["requests"], env["requests"]["num_topics"]

@@ -25,6 +25,36 @@ class Mobility(ABC):
         """True where `start` takes no account of the placement."""
         return False
 
+    @property
+    def leaves_area(self) -> bool:
+        """True where agents may be outside of the area and at any height.
+
+        All places are then (..., 3), x, y and height; those that `start` is given have the height
+        of the placement or of `height_m`.
+        """
+        return False
+
+    def above_for_s(
+        self, position: Float, state: Arrays, viewer_m: Float, elevation_deg: Float
+    ) -> Float | None:
+        """Return how long agents will be above an elevation, s; None, the default: not known.
+
+        What is known is the same whatever is drawn later: a way such as an orbit. 0 where an agent
+        is below.
+
+        Args:
+            position: (..., 3) places, m.
+            state: arrays of `start`.
+            viewer_m: (..., 3) places from which they are seen, which broadcast against theirs, m.
+            elevation_deg: the elevation over the horizontal, which broadcasts, degrees.
+        """
+        return None
+
+    @property
+    def foresees(self) -> bool:
+        """True where `above_for_s` is known."""
+        return type(self).above_for_s is not Mobility.above_for_s
+
     def start(self, position: Float, area: Area, rng: np.random.Generator) -> tuple[Float, Arrays]:
         """Return where agents are when an episode begins, and what they have beside; by default
         the placement, and nothing.

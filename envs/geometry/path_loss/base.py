@@ -18,6 +18,14 @@ class PathLoss(ABC):
         raise NotImplementedError
 
     @property
+    def least_elevation_deg(self) -> float | None:
+        """Elevation of the expert over the user below which a pair is out of coverage, degrees.
+
+        None, the default: there is no such limit. The loss of a pair below has to be finite.
+        """
+        return None
+
+    @property
     def knows_sight(self) -> bool:
         """True where the loss depends on the line of sight."""
         return type(self).line_of_sight is not PathLoss.line_of_sight

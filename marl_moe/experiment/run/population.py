@@ -7,7 +7,7 @@ from typing import Any
 from envs import Each, WorldConfig
 from envs.config import SIDES, Side
 from envs.geometry.models import MODEL
-from envs.geometry.of_groups import PLACES
+from envs.geometry.of_groups import PATH_LOSS, PLACES
 from envs.groups import CHOICES, COUNT
 
 MOST_SHOWN = 6  # numbers of a list
@@ -27,7 +27,7 @@ def _of_side(config: WorldConfig, side: Side) -> list[str]:
     number = getattr(config, side.number)
     given = {key for group in groups.values() for key in group} - {COUNT}
     given |= {key for key in side.keys if _is_given(config, side, key)}
-    keys = [key for key in (*CHOICES, *side.keys, *PLACES) if key in given]
+    keys = [key for key in (*CHOICES, *side.keys, *PLACES, PATH_LOSS) if key in given]
     if not keys:
         return [f"{number} {side.agents}, all alike" if number > 1 else f"1 {side.agents[:-1]}"]
     rows = [[f"{number} {side.agents}", "count", *keys]]
@@ -48,9 +48,10 @@ def _of_all(config: WorldConfig, side: Side, key: str) -> Any:
     """Return what holds where a group does not say."""
     if key in CHOICES:
         return getattr(config.experts, key)
-    if key in PLACES:
+    if key in (*PLACES, PATH_LOSS):
         assert config.channel.geometry is not None  # without it groups have none
-        return getattr(getattr(config.channel.geometry, side.agents), key)
+        geometry = config.channel.geometry
+        return getattr(geometry if key == PATH_LOSS else getattr(geometry, side.agents), key)
     section = side.keys[key]
     return getattr(getattr(config, section) if section else config, key)
 
