@@ -8,13 +8,14 @@ here in their place.
 from typing import Any
 
 import pandas as pd
-from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
+from paper_figures.drawing import drawn, in_order, wanted
+from paper_figures.marks import ends
+from paper_figures.panels import new_figure
 from paper_figures.registry import register
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import CannotDraw, Tables, require, require_one_point
@@ -44,7 +45,7 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     training = require(tables, "training", ("seed", "point", "algorithm", "epoch", "utility"))
     algorithms = list(training["algorithm"].astype(str).unique())
-    baselines = [policy for policy in PAPER if policy != "sac"]
+    baselines = wanted(policy for policy in PAPER if policy != "sac")
     columns = ("seed", "policy", "episode", "utility", "num_users", "mechanism")
     evaluation = require(tables, "evaluation", columns, [*baselines, *algorithms])
     require_one_point(training)
@@ -93,7 +94,7 @@ def summarise(tables: Tables) -> pd.DataFrame:
         .set_index("policy")["mean"]
         .sort_values(ascending=False)
     )
-    order = list(dict.fromkeys(["local", *algorithms, "abandon", "random", *means.index]))
+    order = in_order(dict.fromkeys(["local", *algorithms, "abandon", "random", *means.index]))
     by_policy = (
         summary["policy"].map(order.index).sort_values(kind="stable").index
     )  # "mean" stays before "final"
@@ -118,16 +119,18 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     policies = list(summary["policy"].unique())
     looks = {policy: style.policy_style(policy, policies) for policy in policies}
     if ax is None:
-        size = (rcParams["figure.figsize"][0], 1.0 + 0.34 * len(policies))
-        ax = Figure(size, layout="constrained").subplots()
+        ax = new_figure(1.0 + 0.34 * len(policies)).subplots()
+    paper = [PAPER.get(row.policy, {}).get(row.quantity) for row in summary.itertuples()]
+    drawn(summary.assign(paper=paper))
 
-    for policy, quantity, mean, high in summary[["policy", "quantity", "mean", "high"]].to_numpy():
+    rows = summary[["policy", "quantity", "mean"]].to_numpy()
+    for (policy, quantity, mean), reach in zip(rows, ends(summary).T, strict=True):
         height = policies.index(policy)
         look: dict[str, Any] = {
             "color": looks[policy].colour,
             "marker": _MARKER[quantity],
         }
-        ax.errorbar(mean, height + _SHIFT[quantity], xerr=high - mean, elinewidth=0.9, **look)
+        ax.errorbar(mean, height + _SHIFT[quantity], xerr=reach[:, None], elinewidth=0.9, **look)
         if policy in PAPER:
             ax.plot(
                 PAPER[policy][quantity], height + _PAPER_SHIFT[quantity], fillstyle="none", **look

@@ -3,12 +3,15 @@
 from typing import Any
 
 import pandas as pd
-from matplotlib import rcParams
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
+from paper_figures.drawing import drawn
+from paper_figures.marks import ends
+from paper_figures.panels import new_figure
 from paper_figures.point_labels import point_label, told_apart
 from paper_figures.registry import register
 from paper_figures.settings import identity, of_mechanism, read
@@ -79,21 +82,24 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     outcomes = with_outcomes(tables, policy)
     points = list(outcomes["settings"].unique())
     if figure is None:
-        size = (rcParams["figure.figsize"][0], 1.0 + 0.26 * len(points))
-        figure = Figure(size, layout="constrained")
+        figure = new_figure(1.0 + 0.26 * len(points))
     price, quality, utility = figure.subplots(1, 3, sharey=True, width_ratios=(1, 1, 1.6))
 
-    drawn = [
+    shown = [
         _draw_rows(price, outcomes, "unit_price", points, color="black", marker="o"),
         _draw_rows(quality, outcomes, "qos", points, color="black", marker="o"),
     ]
     utility.axvline(0, color="0.4", linewidth=0.6)
     for place, (column, (_, look)) in enumerate(PARTIES.items()):
-        drawn.append(
+        shown.append(
             _draw_rows(utility, outcomes, column, points, shift=_SHIFT * (place - 1), **look)
         )
     settings = [read(text) for text in points]
     labels = told_apart([point_label(point) for point in settings], settings)
+    named = dict(zip(points, labels, strict=True))
+    for intervals, column in zip(shown, ("unit_price", "qos", *PARTIES), strict=True):
+        mechanism = intervals["settings"].map(named)
+        drawn(intervals, shows=column, policy=policy, mechanism=mechanism)
     price.set_yticks(range(len(points)), labels)
     price.set_ylim(len(points) - 0.5, -0.5)
     price.set_xlabel("Unit price paid\n(credits per point)")
@@ -101,10 +107,10 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     utility.set_xlabel("Utility\n(credits per slot and user)")
     for ax in (price, quality, utility):
         ax.tick_params(axis="y", length=0)
-    handles = [
+    handles: list[Artist] = [
         Line2D([], [], linestyle="", label=label, **look) for label, look in PARTIES.values()
     ]
-    handles.append(style.policy_note(policy, pd.concat(drawn)))
+    handles += style.policy_key(policy, pd.concat(shown))
     figure.legend(handles=handles, loc="outside upper right", ncols=4)
     return figure
 
@@ -119,13 +125,8 @@ def _draw_rows(
 ) -> pd.DataFrame:
     """Draw mean and interval of a column at each point, and return them."""
     intervals = mean_interval(outcomes, column, by=("settings",))
-    for point, mean, high in intervals[["settings", "mean", "high"]].to_numpy():
-        ax.errorbar(
-            mean,
-            points.index(point) + shift,
-            xerr=high - mean,
-            elinewidth=0.9,
-            linestyle="",
-            **look,
-        )
+    rows = intervals[["settings", "mean"]].to_numpy()
+    for (point, mean), reach in zip(rows, ends(intervals).T, strict=True):
+        row = points.index(point) + shift
+        ax.errorbar(mean, row, xerr=reach[:, None], elinewidth=0.9, linestyle="", **look)
     return intervals

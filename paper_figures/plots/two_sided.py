@@ -14,6 +14,8 @@ from paper_figures.arrangements import (
     not_below_zero,
     require_learning,
 )
+from paper_figures.drawing import drawn
+from paper_figures.panels import is_narrow, new_figure
 from paper_figures.registry import register
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
 
@@ -83,12 +85,13 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     policy = leading_policy(evaluation["policy"].unique())
     outcomes = with_outcomes(tables, policy)
     if figure is None:
-        figure = Figure(layout="constrained")
-    axes = figure.subplots(2, 3, sharex=True)
-    drawn = []
+        figure = new_figure(7.5 if is_narrow() else None)
+    axes = figure.subplots(*(3, 2) if is_narrow(figure) else (2, 3), sharex=True)
+    shown = []
     for (column, panel), ax, letter in zip(PANELS.items(), axes.flat, "abcdef", strict=True):
         title, unit, reference, forced = panel
-        drawn.append(draw_points(ax, outcomes, column, cells))
+        intervals = draw_points(ax, outcomes, column, cells)
+        shown.append(drawn(intervals, panel=letter, shows=column, policy=policy))
         if reference is not None:
             level(ax, reference, forced)
         if unit != _MONEY:
@@ -97,6 +100,6 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         ax.set_ylabel(unit)
     for ax in axes[-1]:
         name_mechanisms(ax, cells.mechanisms)
-    handles = [*cells.handles(linestyle=""), style.policy_note(policy, pd.concat(drawn))]
+    handles = [*cells.handles(linestyle=""), *style.policy_key(policy, pd.concat(shown))]
     add_legend(figure, handles)
     return figure
