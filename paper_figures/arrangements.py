@@ -12,9 +12,7 @@ from textwrap import fill
 from typing import Any, NamedTuple
 
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
@@ -250,12 +248,6 @@ def not_below_zero(ax: Axes) -> None:
     low, high = ax.get_ylim()
     if low < 0 < high:
         ax.set_ylim(bottom=-0.03 * high)  # room for a line at 0
-
-
-def add_legend(figure: Figure | SubFigure, handles: Sequence[Artist]) -> None:
-    """Add a legend above all panels."""
-    columns = 2 if len(handles) == 4 else 3
-    figure.legend(handles=handles, loc="outside upper center", ncols=columns)
 
 
 def _arrangements(points: Sequence[Settings]) -> list[Arrangement]:

@@ -1,6 +1,6 @@
 """Record tables as a figure is asked to show them: its policies alone, in the order asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pandas as pd
@@ -41,7 +41,9 @@ def metric_of(kind: FigureKind, options: FigureOptions) -> dict[str, Any]:
     return {keyword: options.metric if keyword == "metric" else options.metrics}
 
 
-def asked_tables(tables: Tables, options: FigureOptions) -> dict[str, pd.DataFrame]:
+def asked_tables(
+    tables: Tables, kind: FigureKind, options: FigureOptions
+) -> dict[str, pd.DataFrame]:
     """Return tables with the policies that a figure is asked for, in that order.
 
     Each is a table of its own: what a figure changes in it no other draws.
@@ -62,14 +64,17 @@ def asked_tables(tables: Tables, options: FigureOptions) -> dict[str, pd.DataFra
             raise CannotDraw(f"metric: {unknown(metric, numbers)}")
     if options.policies is None:
         return {name: table.copy(deep=False) for name, table in tables.items()}
-    return {name: _asked(table, _POLICIES.get(name, "policy")) for name, table in tables.items()}
+    shown = {}
+    for name, table in tables.items():
+        column = _POLICIES.get(name, "policy")
+        shown[name] = _asked(table, column, kind.references) if column in table else table.copy()
+    return shown
 
 
-def _asked(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the rows of the policies asked for, in that order."""
-    if column not in table:
-        return table.copy(deep=False)
-    shown = table[table[column].map(is_wanted)]
+def _asked(table: pd.DataFrame, column: str, references: Collection[str]) -> pd.DataFrame:
+    """Return the rows of the policies asked for, in that order, and those of references."""
+    kept = table[column].map(is_wanted) | table[column].isin(references)
+    shown = table[kept]
     return shown.sort_values(column, key=lambda names: names.map(rank_of), kind="stable")
 
 

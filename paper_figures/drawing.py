@@ -68,7 +68,8 @@ def drawn(frame: pd.DataFrame, **columns: Any) -> pd.DataFrame:
     if current is not None:
         rest = {name: frame[name] for name in frame if name not in columns}
         kept = pd.DataFrame(columns | rest, index=frame.index)
-        current.frames.append(kept.map(_plain))
+        names = kept.select_dtypes(object)
+        current.frames.append(kept.assign(**names.map(_plain)))
     return frame
 
 

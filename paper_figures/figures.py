@@ -106,7 +106,7 @@ def unmet(figure: str | Asked, planned: Tables) -> str | None:
     try:
         with looks(kind.style | _width(kind, options)), drawing(options):
             check_options(kind, options)
-            shown = asked_tables(planned, options)
+            shown = asked_tables(planned, kind, options)
             if kind.needs is not None:
                 kind.needs(shown, **metric_of(kind, options))
     except CannotDraw as reason:
@@ -133,7 +133,7 @@ def _drawn(figure: Asked, tables: Tables, runs: Sequence[str]) -> Figure:
     kind, options = FIGURES[figure.kind], figure.options
     with looks(kind.style | _width(kind, options)), drawing(options, runs) as begun:
         check_options(kind, options)
-        shown = asked_tables(tables, options)
+        shown = asked_tables(tables, kind, options)
         metric = metric_of(kind, options)
         if kind.needs is not None:
             kind.needs(shown, **metric)

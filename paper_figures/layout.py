@@ -1,26 +1,18 @@
 """Options that hold for any figure, applied to the panels that its function drew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.container import Container
 from matplotlib.figure import Figure
-from matplotlib.legend import Legend
 from matplotlib.ticker import FixedLocator
 
+from paper_figures.legends import place_legend
 from paper_figures.options import WIDTHS, FigureOptions
 from paper_figures.tables import CannotDraw
 
 Side = Literal["x", "y"]
-_OUTSIDE = {
-    "top": "outside upper center",
-    "bottom": "outside lower center",
-    "left": "outside center left",
-    "right": "outside center right",
-}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -44,8 +36,7 @@ def lay_out(figure: Figure, options: FigureOptions) -> None:
     if options.letters is not None:
         _letter(panels, options.letters)
     if options.legend is not None:
-        _place_legend(figure, panels, options.legend)
-    _fit_legends(figure)
+        place_legend(figure, panels, options.legend)
 
 
 def panels_of(figure: Figure) -> dict[str, Axes]:
@@ -134,65 +125,3 @@ def _letter(panels: Mapping[str, Axes], letters: bool) -> None:
         title = ax.get_title(loc="left")
         rest = title.removeprefix(f"({letter})").strip()
         ax.set_title(f"({letter}) {rest}".strip() if letters else rest, loc="left")
-
-
-def _place_legend(figure: Figure, panels: Mapping[str, Axes], place: str) -> None:
-    """Move the legend of a figure, or of its only panel that has one.
-
-    Raises:
-        CannotDraw: there is none, or several panels have one of their own.
-    """
-    legends = list(figure.legends) or _own(panels)
-    if not legends:
-        raise CannotDraw("legend: this figure has none")
-    if place == "none":
-        for legend in [*figure.legends, *_own(panels)]:
-            legend.remove()
-        return
-    if len(legends) > 1:
-        raise CannotDraw("legend: its panels have legends of their own, which stay; or 'none'")
-    old = legends[0]
-    columns = old._ncols if place in ("top", "bottom") else 1
-    look: dict[str, Any] = {
-        "handles": _handles(figure, old),
-        "labels": [text.get_text() for text in old.get_texts()],
-        "title": old.get_title().get_text() or None,
-    }
-    old.remove()
-    if place == "inside":
-        next(iter(panels.values())).legend(loc="best", ncols=columns, **look)
-        return
-    if figure.get_layout_engine() is None:
-        figure.set_layout_engine("constrained")  # makes room for it
-    figure.legend(loc=_OUTSIDE[place], ncols=columns, **look)
-
-
-def _own(panels: Mapping[str, Axes]) -> list[Legend]:
-    """Return the legends of panels."""
-    found = [ax.get_legend() for ax in panels.values()]
-    return [legend for legend in found if legend is not None]
-
-
-def _handles(figure: Figure, legend: Legend) -> Sequence[Artist | Container]:
-    """Return what the entries of a legend stand for.
-
-    A legend keeps marks of its own for them, of bars with intervals the first part alone.
-    """
-    known: dict[str, Any] = {}
-    for ax in figure.axes:
-        known |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
-    names = [text.get_text() for text in legend.get_texts()]
-    marks = zip(names, legend.legend_handles, strict=True)
-    return [
-        known[name] if isinstance(known.get(name), Container) or mark is None else mark
-        for name, mark in marks
-    ]
-
-
-def _fit_legends(figure: Figure) -> None:
-    """Give legends of a figure that are wider than it fewer columns."""
-    for legend in figure.legends:
-        columns = min(legend._ncols, len(legend.get_texts()))
-        while columns > 1 and legend.get_window_extent().width > figure.bbox.width:
-            columns -= 1
-            legend.set_ncols(columns)

@@ -64,6 +64,8 @@ def draw_lines(
         )
         shift(ax, [line, bars], shifts[name])
         found[name] = Drawn(line, bars)
+    if any(shifts.values()):
+        ax.margins(x=0.08)  # room for the outermost
     return found
 
 
@@ -76,6 +78,8 @@ def asides(
 ) -> dict[Name, float]:
     """Return how far aside each line stands, in points: 0 where its bars overlap no other's.
 
+    Lines whose bars overlap nowhere may stand at the same place, so that few places are enough.
+
     Args:
         intervals: with the columns `x`, `by`, low and high.
         x: column of the places.
@@ -83,29 +87,38 @@ def asides(
         names: of the policies, from the left.
         beside: of those, which are taken to overlap.
     """
-    group = {name: {name} for name in names}
-
-    def join(first: Name, second: Name) -> None:
-        joined = group[first] | group[second]
-        group.update(dict.fromkeys(joined, joined))
-
-    for name in beside:
-        join(next(iter(beside)), name)
+    overlapping: dict[Name, set[Name]] = {
+        name: set(beside) - {name} if name in beside else set() for name in names
+    }
     bars = intervals[intervals["high"] > intervals["low"]]
     for _, here in bars.groupby(x):
         rows = here[[by, "low", "high"]].sort_values("low").to_numpy()
         for number, (name, _, high) in enumerate(rows):
             for other, low, _ in rows[number + 1 :]:
-                if low >= high:
-                    break
-                join(name, other)
+                if low < high and name in overlapping and other in overlapping:
+                    overlapping[name].add(other)
+                    overlapping[other].add(name)
+    places: dict[Name, int] = {}
+    for name in names:
+        taken = {places[other] for other in overlapping[name] if other in places}
+        places[name] = next(place for place in range(len(names)) if place not in taken)
     found = {}
     for name in names:
-        members = [other for other in names if other in group[name]]
-        step = ASIDE if set(members) & set(beside) else DODGE
-        step = min(step, SPREAD / max(len(members) - 1, 1))
-        found[name] = step * (members.index(name) - (len(members) - 1) / 2)
+        group = _connected(name, overlapping)
+        last = max(places[other] for other in group)
+        step = ASIDE if group & set(beside) else DODGE
+        found[name] = min(step, SPREAD / max(last, 1)) * (places[name] - last / 2)
     return found
+
+
+def _connected(name: Name, overlapping: Mapping[Name, set[Name]]) -> set[Name]:
+    """Return a policy and all that overlap it, one by way of another."""
+    group, left = {name}, [name]
+    while left:
+        new = overlapping[left.pop()] - group
+        group |= new
+        left += new
+    return group
 
 
 def shift(ax: Axes, artists: Sequence[Artist], points: float) -> None:
@@ -123,13 +136,13 @@ def ends(intervals: pd.DataFrame) -> NDArray[np.float64]:
 
 
 def zero_line(ax: Axes, axis: str = "y") -> None:
-    """Draw a line at 0 where the axes show both signs.
+    """Draw a line at 0 where values of both signs are drawn.
 
     Args:
         ax: axes, in which all else is drawn.
         axis: "y", or "x" where values are along that.
     """
-    low, high = sorted(ax.get_ylim() if axis == "y" else ax.get_xlim())
+    low, high = ax.dataLim.intervaly if axis == "y" else ax.dataLim.intervalx
     if low < 0 < high:
         line = ax.axhline if axis == "y" else ax.axvline
         line(0, color="0.4", linewidth=0.6, zorder=1)

@@ -39,7 +39,7 @@ def beside(figure: Page | None, count: int, height: float | None = None, **keys:
     """
     if figure is None:
         usual = rcParams["figure.figsize"][1] if height is None else height
-        figure = new_figure(usual * (1 + 0.72 * (count - 1)) if is_narrow() else usual)
+        figure = new_figure(usual * (0.4 + 0.6 * count) if is_narrow() else usual)
     if is_narrow(figure):
         keys.pop("width_ratios", None)
         return list(figure.subplots(count, 1, squeeze=False, **keys)[:, 0])

@@ -9,6 +9,11 @@ from typing import Any, TypeVar
 from paper_figures.options import KEYS, unknown
 
 COMPARE = "compare"  # as `FigureKind.refuses` calls several runs in one figure
+# What several figures refuse, and why.
+ROWS = dict.fromkeys(("ylim", "yscale"), "its y axes are rows of names")
+NAMES = dict.fromkeys(("xlim", "xscale"), "its x axes are names")
+ONE_RUN = {COMPARE: "it shows one policy of one run"}
+NO_POLICY = dict.fromkeys(("policies", "labels", COMPARE), "it tells no policies apart")
 Function = TypeVar("Function", bound=Callable[..., Any])
 _NAME = re.compile(r"\w[\w .-]*")  # of a file on every system
 
@@ -30,6 +35,7 @@ class FigureKind:
             draw several runs, why. It takes `metric` where `plot`, and `needs` where there is one,
             have a keyword of that name, or `metrics` where they take several.
         one_policy: whether it shows a single policy.
+        references: policies that it measures others by, which `policies` does not leave out.
     """
 
     name: str
@@ -38,6 +44,7 @@ class FigureKind:
     needs: Callable[..., object] | None = None
     refuses: Mapping[str, str] = field(default_factory=dict)
     one_policy: bool = False
+    references: tuple[str, ...] = ()
 
     @property
     def metric_keyword(self) -> str | None:
@@ -56,6 +63,7 @@ def register(
     *,
     refuses: Mapping[str, str] | None = None,
     one_policy: bool = False,
+    references: tuple[str, ...] = (),
 ) -> Callable[[Function], Function]:
     """Return a decorator that registers a plot function as a figure.
 
@@ -68,6 +76,7 @@ def register(
         needs: as `FigureKind.needs`.
         refuses: as `FigureKind.refuses`.
         one_policy: as `FigureKind.one_policy`.
+        references: as `FigureKind.references`.
 
     Raises:
         ValueError: no file can have the name, or an option that is refused is none; by the
@@ -84,7 +93,7 @@ def register(
     def add(plot: Function) -> Function:
         if name in FIGURES and _origin(FIGURES[name].plot) != _origin(plot):
             raise ValueError(f"figure '{name}' exists already")
-        FIGURES[name] = FigureKind(name, style, plot, needs, refuses or {}, one_policy)
+        FIGURES[name] = FigureKind(name, style, plot, needs, refuses or {}, one_policy, references)
         return plot
 
     return add

@@ -80,13 +80,6 @@ class PolicyStyle(NamedTuple):
     colour: str
     line_style: str | tuple[int, tuple[float, ...]]
     marker: Marker
-    filled: bool = True
-
-    @property
-    def mark(self) -> dict[str, Any]:
-        """Keywords of `Axes.plot` for a marker."""
-        mark: dict[str, Any] = {"color": self.colour, "marker": self.marker}
-        return mark if self.filled else mark | {"markerfacecolor": "white"}
 
 
 _STOCHASTIC = "_stochastic"
@@ -187,7 +180,7 @@ def _look(policy: str, among: Iterable[str]) -> PolicyStyle:
         if not number:
             return look
         line = _RUN_LINES[(number - 1) % len(_RUN_LINES)]
-        return look._replace(line_style=line, filled=False)
+        return look._replace(line_style=line)
     if policy in _POLICIES:
         return _POLICIES[policy]
     if policy.endswith(_STOCHASTIC):
@@ -218,6 +211,13 @@ def _foreign_numbers(policies: set[str]) -> dict[str, int]:
     return numbers
 
 
+def policy_mark(policy: str, among: Iterable[str] = ()) -> dict[str, Any]:
+    """Return keywords of `Axes.plot` for the marker of a policy: open in all runs but the first."""
+    look, run = policy_style(policy, among), of_run(policy)[1]
+    mark: dict[str, Any] = {"color": look.colour, "marker": look.marker}
+    return mark | {"markerfacecolor": "white"} if run not in ("", *runs()[:1]) else mark
+
+
 def curve(
     policy: str,
     depth: float = 0.0,
@@ -236,7 +236,7 @@ def curve(
     """
     look = policy_style(policy, among)
     heavy = policy in learned
-    return look.mark | {
+    return policy_mark(policy, among) | {
         "label": look.label,
         "linestyle": look.line_style,
         "linewidth": 1.7 if heavy else 0.9,
@@ -260,7 +260,7 @@ def metric_label(metric: str) -> str:
         return METRIC_LABELS[metric]
     if metric not in HEADINGS:
         return as_text(shortened(metric.replace("_", " ").capitalize()))
-    words, unit = HEADINGS[metric]
+    words, unit = (part.replace(" a ", " per ") for part in HEADINGS[metric])
     return f"{words[:1].upper()}{words[1:]}" + (f" ({unit})" if unit else "")
 
 
@@ -290,7 +290,8 @@ def interval_key(
     if narrow:
         label = label.replace("; ", ";\n")
     if intervals["low"].isna().all():
-        look = {"linestyle": "-"} if isinstance(mark, Patch) else {"marker": "o", "linestyle": ""}
+        line = isinstance(mark, Patch)
+        look: dict[str, Any] = {"linestyle": "-"} if line else {"marker": "o", "linestyle": ""}
         mark = Line2D([], [], color="black", **look)
     mark.set_label(label)
     return [mark] if label else []

@@ -8,10 +8,11 @@ from matplotlib.lines import Line2D
 
 from paper_figures import style
 from paper_figures.drawing import drawn
+from paper_figures.legends import add_legend
 from paper_figures.marks import binary_axis, draw_lines, zero_line
 from paper_figures.panels import beside
 from paper_figures.point_labels import mechanism_label
-from paper_figures.registry import register
+from paper_figures.registry import ONE_RUN, register
 from paper_figures.settings import mechanism_parameter, read
 from paper_figures.statistics import mean_interval
 from paper_figures.sweeps import require_nothing_else_varies
@@ -85,7 +86,7 @@ def by_budget(tables: Tables) -> tuple[str, pd.DataFrame]:
     return policy, rows.assign(spent=rows["charge"] * rows["num_users"] - rows["platform_balance"])
 
 
-@register("budgets", STYLE, needed)
+@register("budgets", STYLE, needed, refuses=ONE_RUN, one_policy=True)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw (a) the welfare and (b) what is paid, against the budget.
 
@@ -120,7 +121,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     handles = [line for line in welfare.get_lines() if not str(line.get_label()).startswith("_")]
     handles.append(Line2D([], [], color="0.6", linewidth=0.8, label="the whole budget"))
     handles += style.policy_key(policy, pd.concat(shown))
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    add_legend(figure, handles, 3)
     return figure
 
 

@@ -16,6 +16,7 @@ from matplotlib.patches import Rectangle
 
 from paper_figures import style
 from paper_figures.drawing import drawn, in_order
+from paper_figures.legends import add_legend
 from paper_figures.marks import binary_axis, draw_lines, zero_line
 from paper_figures.panels import beside
 from paper_figures.registry import register
@@ -94,7 +95,7 @@ def plot(
     right.set_ylabel(style.METRIC_LABELS[SHARE])
 
     key = style.interval_key(pd.concat([gain, share]), style.bar_mark())
-    figure.legend(handles=[*handles, *key], loc="outside upper center", ncols=4)
+    add_legend(figure, [*handles, *key], 4)
     return figure
 
 
@@ -143,7 +144,7 @@ def _draw_beyond_view(ax: Axes, shares: pd.DataFrame, order: list[str]) -> None:
             )
             for place, policy in enumerate(policies):
                 octaves = _STEP * (place - (len(policies) - 1) / 2)
-                look = style.policy_style(policy, order)
-                ax.plot(num_users * 2**octaves, middle, markersize=4, linestyle="", **look.mark)
+                look = style.policy_mark(policy, order)
+                ax.plot(num_users * 2**octaves, middle, markersize=4, linestyle="", **look)
     ax.set_yticks(list(ticks), list(ticks.values()))
     ax.set_ylim(low, high)

@@ -16,7 +16,7 @@ from paper_figures import style
 from paper_figures.drawing import drawn, in_order, wanted
 from paper_figures.marks import ends
 from paper_figures.panels import new_figure
-from paper_figures.registry import register
+from paper_figures.registry import ROWS, register
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import CannotDraw, Tables, require, require_one_point
 
@@ -101,7 +101,12 @@ def summarise(tables: Tables) -> pd.DataFrame:
     return summary.loc[by_policy].reset_index(drop=True)
 
 
-@register("final_rewards", STYLE, needed)
+@register(
+    "final_rewards",
+    STYLE,
+    needed,
+    refuses=ROWS | {"compare": "it stands beside the paper's numbers, which are of one run"},
+)
 def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     """Draw `summarise(tables)` as points with intervals, and the paper's numbers as open points.
 

@@ -17,7 +17,7 @@ from paper_figures.letters import distinct, shortened
 from paper_figures.marks import ends
 from paper_figures.panels import new_figure
 from paper_figures.point_labels import point_label, told_apart
-from paper_figures.registry import register
+from paper_figures.registry import NO_POLICY, ROWS, register
 from paper_figures.settings import Settings, read
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import Tables, require, require_finite
@@ -111,7 +111,7 @@ def summarise(tables: Tables) -> pd.DataFrame:
     return summary.drop(columns=unshown).reset_index(drop=True)
 
 
-@register("manipulation", STYLE, needed)
+@register("manipulation", STYLE, needed, refuses=ROWS | NO_POLICY)
 def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     """Draw a row for each mechanism: welfare as promised, open, joined to that as played, filled.
 

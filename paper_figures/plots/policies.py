@@ -12,10 +12,11 @@ from matplotlib.ticker import MaxNLocator
 from paper_figures import style
 from paper_figures.drawing import drawn, in_order
 from paper_figures.headings import LESS_IS_BETTER
+from paper_figures.legends import add_legend
 from paper_figures.letters import distinct, shortened, visible
 from paper_figures.marks import ends, zero_line
 from paper_figures.panels import is_narrow, new_figure
-from paper_figures.registry import register
+from paper_figures.registry import ROWS, register
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import CannotDraw, Tables, require, require_numbers
 
@@ -47,7 +48,7 @@ def needed(tables: Tables, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
     return evaluation
 
 
-@register("policies", STYLE, needed)
+@register("policies", STYLE, needed, refuses=ROWS)
 def plot(
     tables: Tables,
     figure: Figure | SubFigure | None = None,
@@ -109,7 +110,7 @@ def plot(
         ax.remove()
     key = style.interval_key(pd.concat(intervals.values()), Line2D([], [], color="black"))
     if key:
-        figure.legend(handles=key, loc="outside upper right")
+        add_legend(figure, key, loc="outside upper right")
     return figure
 
 
@@ -148,8 +149,9 @@ def _fit_page(
 def _draw_panel(ax: Axes, rows: pd.DataFrame, among: list[str]) -> None:
     """Draw a row for each policy, from the top; `among` are all of the run."""
     looks = [style.policy_style(policy, among) for policy in rows["policy"]]
-    for height, (look, mean, reach) in enumerate(
-        zip(looks, rows["mean"], ends(rows).T, strict=True)
+    marks = [style.policy_mark(policy, among) for policy in rows["policy"]]
+    for height, (mark, mean, reach) in enumerate(
+        zip(marks, rows["mean"], ends(rows).T, strict=True)
     ):
         if not isfinite(mean):
             ax.text(
@@ -161,7 +163,7 @@ def _draw_panel(ax: Axes, rows: pd.DataFrame, among: list[str]) -> None:
                 color="0.4",
             )
             mean, reach = nan, reach * nan  # an empty mark, which keeps the row
-        ax.errorbar(mean, height, xerr=reach[:, None], elinewidth=0.9, **look.mark)
+        ax.errorbar(mean, height, xerr=reach[:, None], elinewidth=0.9, **mark)
     ax.set_yticks(range(len(looks)), [look.label for look in looks])
     ax.set_ylim(len(looks) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)

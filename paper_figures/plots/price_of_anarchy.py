@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 
 from paper_figures import style
 from paper_figures.drawing import drawn, in_order, wanted
+from paper_figures.legends import add_legend
 from paper_figures.marks import binary_axis, draw_lines
 from paper_figures.panels import new_figure
 from paper_figures.registry import register
@@ -110,7 +111,13 @@ def _proven(evaluation: pd.DataFrame) -> pd.DataFrame:
     return evaluation[pd.MultiIndex.from_frame(evaluation[episode]).isin(kept[kept].index)]
 
 
-@register("price_of_anarchy", STYLE, needed)
+@register(
+    "price_of_anarchy",
+    STYLE,
+    needed,
+    refuses={"compare": "its ratios are of the policies of one run"},
+    references=(OPTIMUM, EQUILIBRIUM),
+)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw (a) the price of anarchy, (b) that of ignorance of each decentralised policy.
 
@@ -146,7 +153,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     if summary["mean"].isna().any():
         gap: dict[str, Any] = {"color": "black", "linewidth": 0.9, "linestyle": (0, (6, 8))}
         key.append(Line2D([], [], label="gap: a gain not surely above 0", **gap))
-    figure.legend(handles=[*handles, *key], loc="outside upper center", ncols=2)
+    add_legend(figure, [*handles, *key], 2)
     return figure
 
 

@@ -12,9 +12,10 @@ from matplotlib.patches import Patch
 
 from paper_figures import style
 from paper_figures.drawing import drawn
+from paper_figures.legends import add_legend
 from paper_figures.panels import is_narrow, new_figure
 from paper_figures.point_labels import mechanism_label, parameters_label, told_apart
-from paper_figures.registry import register
+from paper_figures.registry import ONE_RUN, register
 from paper_figures.settings import read
 from paper_figures.statistics import learning_curve
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require
@@ -88,7 +89,7 @@ def paths(tables: Tables) -> tuple[str, pd.DataFrame]:
     return policy, pd.concat(found, ignore_index=True)
 
 
-@register("price_paths", STYLE, needed)
+@register("price_paths", STYLE, needed, refuses=ONE_RUN, one_policy=True)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw `paths(tables)` as steps with bands: a panel a mechanism, a line a sweep point of it.
 
@@ -124,7 +125,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     grid[0, 0].set_ylim(bottom=0)  # of all, once all are drawn
     figure.supylabel("Unit price paid (credits per point)", fontsize=rcParams["axes.labelsize"])
     key = style.policy_key(policy, prices, Patch(color="0.8"))
-    figure.legend(handles=key, loc="outside upper right")
+    add_legend(figure, key, loc="outside upper right")
     return figure
 
 

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure, SubFigure
 
 from paper_figures import style
 from paper_figures.drawing import drawn
+from paper_figures.legends import add_legend
 from paper_figures.marks import draw_lines
 from paper_figures.panels import beside
-from paper_figures.registry import register
+from paper_figures.registry import ONE_RUN, register
 from paper_figures.settings import mechanism_parameter, read
 from paper_figures.statistics import mean_interval
 from paper_figures.sweeps import require_nothing_else_varies
@@ -70,7 +71,7 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float 
     return evaluation, market[market["mechanism"] == MECHANISM], prices
 
 
-@register("price_response", STYLE, needed)
+@register("price_response", STYLE, needed, refuses=ONE_RUN, one_policy=True)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw quality, participation, payments and both sides' utility against the unit price.
 
@@ -133,7 +134,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         handle for ax in (supply, shares, money) for handle in ax.get_legend_handles_labels()[0]
     ]
     handles += style.policy_key(policy, pd.concat(shown))
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    add_legend(figure, handles, 4)
     return figure
 
 

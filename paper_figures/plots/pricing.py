@@ -10,10 +10,11 @@ from matplotlib.lines import Line2D
 
 from paper_figures import style
 from paper_figures.drawing import drawn
+from paper_figures.legends import add_legend
 from paper_figures.marks import ends
-from paper_figures.panels import new_figure
+from paper_figures.panels import beside
 from paper_figures.point_labels import point_label, told_apart
-from paper_figures.registry import register
+from paper_figures.registry import ONE_RUN, ROWS, register
 from paper_figures.settings import identity, of_mechanism, read
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
@@ -60,7 +61,7 @@ def needed(tables: Tables) -> pd.DataFrame:
     return evaluation
 
 
-@register("pricing", STYLE, needed)
+@register("pricing", STYLE, needed, refuses=ROWS | ONE_RUN, one_policy=True)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw a row for each sweep point: unit price, quality and utilities, with 95 % intervals.
 
@@ -81,9 +82,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     policy = leading_policy(evaluation["policy"].unique())
     outcomes = with_outcomes(tables, policy)
     points = list(outcomes["settings"].unique())
-    if figure is None:
-        figure = new_figure(1.0 + 0.26 * len(points))
-    price, quality, utility = figure.subplots(1, 3, sharey=True, width_ratios=(1, 1, 1.6))
+    height, widths = 1.0 + 0.26 * len(points), (1, 1, 1.6)
+    price, quality, utility = beside(figure, 3, height, sharey=True, width_ratios=widths)
+    figure = price.figure
 
     shown = [
         _draw_rows(price, outcomes, "unit_price", points, color="black", marker="o"),
@@ -111,7 +112,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         Line2D([], [], linestyle="", label=label, **look) for label, look in PARTIES.values()
     ]
     handles += style.policy_key(policy, pd.concat(shown))
-    figure.legend(handles=handles, loc="outside upper right", ncols=4)
+    add_legend(figure, handles, 4, "outside upper right")
     return figure
 
 

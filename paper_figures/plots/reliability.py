@@ -16,9 +16,10 @@ from pandas.api.types import is_numeric_dtype
 from paper_figures import style, variants
 from paper_figures.drawing import drawn, rank_of
 from paper_figures.headings import LESS_IS_BETTER
+from paper_figures.legends import add_legend
 from paper_figures.marks import zero_line
 from paper_figures.panels import beside, is_narrow
-from paper_figures.registry import register
+from paper_figures.registry import ROWS, register
 from paper_figures.stratified_bootstrap import (
     RECOMMENDED_SEEDS,
     interquartile_means,
@@ -54,7 +55,12 @@ def needed(tables: Tables, metric: str | None = None) -> tuple[str, pd.DataFrame
     return _scores(require(tables, "evaluation", columns), metric)
 
 
-@register("reliability", STYLE, needed)
+@register(
+    "reliability",
+    STYLE,
+    needed,
+    refuses=ROWS | {"interval": "its intervals are those of a stratified bootstrap over seeds"},
+)
 def plot(
     tables: Tables, figure: Figure | SubFigure | None = None, metric: str | None = None
 ) -> Figure | SubFigure:
@@ -111,7 +117,7 @@ def plot(
     right.set_ylabel("Share of episodes above")
     for ax, letter in zip((left, middle, right), "abc", strict=True):
         ax.set_title(f"({letter})", loc="left")
-    figure.legend(handles=_key(means), loc="outside upper right")
+    add_legend(figure, _key(means), loc="outside upper right")
     return figure
 
 

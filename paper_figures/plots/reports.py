@@ -10,7 +10,6 @@ from matplotlib.patches import Patch
 from paper_figures import style
 from paper_figures.arrangements import (
     Grid,
-    add_legend,
     grid,
     level,
     not_below_zero,
@@ -18,8 +17,9 @@ from paper_figures.arrangements import (
     wrapped,
 )
 from paper_figures.drawing import drawn
+from paper_figures.legends import add_legend
 from paper_figures.panels import new_figure
-from paper_figures.registry import register
+from paper_figures.registry import NO_POLICY, register
 from paper_figures.statistics import learning_curve, smoothing_window
 from paper_figures.tables import Tables, require, require_epochs, require_finite
 
@@ -51,7 +51,7 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, Grid]:
     return training, grid(tables, "training")
 
 
-@register("reports", STYLE, needed)
+@register("reports", STYLE, needed, refuses=NO_POLICY)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw factor on costs reported, unit price, margin and factor of worth against the epoch.
 
@@ -101,7 +101,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         *cells.handles(markersize=3),
         *style.interval_key(pd.concat(shown), Patch(color="0.8")),
     ]
-    add_legend(figure, handles)
+    add_legend(figure, handles, 2 if len(handles) == 4 else 3)
     figure.align_ylabels(axes[:, 0])
     return figure
 

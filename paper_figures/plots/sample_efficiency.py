@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 
 from paper_figures import style, variants
 from paper_figures.drawing import drawn, rank_of
+from paper_figures.legends import add_legend
 from paper_figures.marks import zero_line
 from paper_figures.panels import beside
 from paper_figures.registry import register
@@ -163,7 +164,7 @@ def plot(
     panels[0].set_ylabel(f"{style.metric_label(metric)},\nmean of an epoch while exploring")
     handles, _ = panels[0].get_legend_handles_labels()
     key = style.interval_key(pd.concat(shown), Patch(color="0.8"))
-    figure.legend(handles=[*handles, *key], loc="outside upper center", ncols=4)
+    add_legend(figure, [*handles, *key], 4)
     return figure
 
 

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 
 from paper_figures import style, variants
 from paper_figures.drawing import drawn, rank_of
+from paper_figures.legends import add_legend
 from paper_figures.marks import draw_lines, zero_line
 from paper_figures.panels import is_narrow, new_figure
 from paper_figures.point_labels import point_label
@@ -195,7 +196,7 @@ def plot_metrics(tables: Tables, metrics: Sequence[str], figure: Figure | None =
             if column == 0 or narrow:
                 ax.set_ylabel(style.metric_label(metric))
     key = style.interval_key(pd.concat(intervals), style.bar_mark())
-    figure.legend(handles=[*handles.values(), *key], loc="outside upper center", ncols=4)
+    add_legend(figure, [*handles.values(), *key], 4)
     return figure
 
 

@@ -6,7 +6,6 @@ from matplotlib.figure import Figure, SubFigure
 from paper_figures import style
 from paper_figures.arrangements import (
     Grid,
-    add_legend,
     draw_points,
     grid,
     level,
@@ -15,8 +14,9 @@ from paper_figures.arrangements import (
     require_learning,
 )
 from paper_figures.drawing import drawn
+from paper_figures.legends import add_legend
 from paper_figures.panels import is_narrow, new_figure
-from paper_figures.registry import register
+from paper_figures.registry import NAMES, ONE_RUN, register
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 4.4)}
@@ -64,7 +64,7 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, Grid]:
     return evaluation, grid(tables, "evaluation")
 
 
-@register("two_sided", STYLE, needed)
+@register("two_sided", STYLE, needed, refuses=NAMES | ONE_RUN, one_policy=True)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw welfare, what each side is left with, unit price and factor reported, a panel each.
 
@@ -101,5 +101,5 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     for ax in axes[-1]:
         name_mechanisms(ax, cells.mechanisms)
     handles = [*cells.handles(linestyle=""), *style.policy_key(policy, pd.concat(shown))]
-    add_legend(figure, handles)
+    add_legend(figure, handles, 2 if len(handles) == 4 else 3)
     return figure

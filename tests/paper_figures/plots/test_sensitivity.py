@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from paper_figures import FIGURES, CannotDraw
+from paper_figures.marks import ASIDE, DODGE
 from paper_figures.plots import sensitivity
 from paper_figures.statistics import mean_interval
 from paper_figures.style import policy_style
@@ -27,8 +29,13 @@ def swept(make_tables: Callable[..., Tables]) -> Tables:
     return make_tables(seeds=2, epochs=2, episodes=5, points=POINTS)
 
 
+def curves(ax: Axes) -> list[Line2D]:
+    """The lines of policies, without that at 0."""
+    return [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
+
+
 def lines(ax: Axes) -> dict[str, np.ndarray]:
-    return {str(line.get_label()): line.get_xydata() for line in ax.get_lines()}
+    return {str(line.get_label()): line.get_xydata() for line in curves(ax)}
 
 
 def test_every_mean_is_drawn_at_its_value_in_the_panel_of_its_setting(swept: Tables) -> None:
@@ -66,7 +73,7 @@ def test_values_that_are_no_numbers_stand_side_by_side_without_a_line(
     )
     [ax] = figure.axes
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["known", "type"]
-    assert {line.get_linestyle() for line in ax.get_lines()} == {"None"}
+    assert {line.get_linestyle() for line in curves(ax)} == {"None"}
 
 
 START = ("scratch", "zero_shot")
@@ -138,16 +145,20 @@ def test_ways_of_training_stand_beside_each_other_and_their_intervals_with_them(
         figure.draw_without_rendering()
     [ax] = figure.axes
     places = {}
-    for line, bars in zip(ax.get_lines(), ax.collections, strict=True):
+    for line, bars in zip(curves(ax), ax.collections, strict=True):
         at = line.get_transform().transform(line.get_xydata())[:, 0] * 72 / figure.dpi
         of_bars = bars.get_transform().transform([segment[0] for segment in bars.get_segments()])[
             :, 0
         ]
         np.testing.assert_allclose(of_bars * 72 / figure.dpi, at)
         places[line.get_label()] = at
-    np.testing.assert_allclose(places["SAC, zero-shot"] - places["SAC, scratch"], sensitivity.ASIDE)
+    np.testing.assert_allclose(places["SAC, zero-shot"] - places["SAC, scratch"], ASIDE)
+    ticks = ax.transData.transform([(number, 0) for number in (45, 300)])[:, 0] * 72 / figure.dpi
+    np.testing.assert_allclose((places["SAC, zero-shot"] + places["SAC, scratch"]) / 2, ticks)
+    # The others are alike in this test, so that their bars overlap.
+    others = np.array([at for name, at in places.items() if not name.startswith("SAC, ")]) - ticks
     np.testing.assert_allclose(
-        (places["SAC, zero-shot"] + places["SAC, scratch"]) / 2, places["Greedy"]
+        np.sort(others, axis=0), np.array([[-1.5, -0.5, 0.5, 1.5]]).T * [[DODGE] * 2]
     )
 
 
