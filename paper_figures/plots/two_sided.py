@@ -17,6 +17,7 @@ from paper_figures.drawing import drawn
 from paper_figures.legends import add_legend
 from paper_figures.panels import is_narrow, new_figure
 from paper_figures.registry import NAMES, ONE_RUN, register
+from paper_figures.sides import CHOSEN, nobody_chose
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 4.4)}
@@ -30,7 +31,6 @@ PANELS: dict[str, tuple[str, str, float | None, bool]] = {
     "unit_price": ("Unit price paid", "Credits per point", None, False),
     "report_factor": ("Costs reported", "Factor on true costs", 1.0, True),
 }
-_CHOSEN = {"report_factor": 1.0, "value_factor": 1.0, "margin": 0.0}  # where nobody chooses
 
 
 def needed(tables: Tables) -> tuple[pd.DataFrame, Grid]:
@@ -42,7 +42,7 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, Grid]:
     """
     columns = (
         *("seed", "point", "mechanism", "policy", "episode", "num_users", "welfare", "gain"),
-        *("edge_utility", "platform_balance", "unit_price", *_CHOSEN),
+        *("edge_utility", "platform_balance", "unit_price", *CHOSEN),
     )
     evaluation = require(tables, "evaluation", columns)
     if (evaluation["mechanism"] == "none").all():
@@ -56,7 +56,7 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, Grid]:
             "'algorithm.roles'"
         )
     require_learning(evaluation, "evaluation")
-    if all((evaluation[column] == value).all() for column, value in _CHOSEN.items()):
+    if all(nobody_chose(evaluation, column) for column in CHOSEN):
         raise CannotDraw(
             "table 'evaluation' has neither an edge device nor a platform that chose anything "
             "(algorithm.roles); this figure shows what comes of it"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from paper_figures import FIGURES, CannotDraw
-from paper_figures.marks import ASIDE, DODGE
+from paper_figures.marks import ASIDE, SPREAD
 from paper_figures.plots import sensitivity
 from paper_figures.statistics import mean_interval
 from paper_figures.style import policy_style
@@ -137,13 +137,20 @@ def test_ways_of_training_are_lines_beside_policies_drawn_once(
     assert figure.legends[0].get_texts()[-1].get_text() == "95% interval, 2 seeds"
 
 
+@pytest.mark.parametrize("others_overlap", [True, False])
 def test_ways_of_training_stand_beside_each_other_and_their_intervals_with_them(
-    upgraded: Tables,
+    upgraded: Tables, others_overlap: bool
 ) -> None:
+    """The four other policies gain the same in `upgraded`, and their bars reach those of SAC."""
+    rows = upgraded["evaluation"]
+    if not others_overlap:
+        rows = rows[rows["policy"].isin(["sac", "greedy"])]
+        rows.loc[rows["policy"] == "greedy", "gain"] += 1000.0
     with matplotlib.rc_context(sensitivity.STYLE):
-        figure = sensitivity.plot(upgraded)
+        figure = sensitivity.plot(upgraded | {"evaluation": rows})
         figure.draw_without_rendering()
     [ax] = figure.axes
+    ticks = ax.transData.transform([(number, 0) for number in (45, 300)])[:, 0] * 72 / figure.dpi
     places = {}
     for line, bars in zip(curves(ax), ax.collections, strict=True):
         at = line.get_transform().transform(line.get_xydata())[:, 0] * 72 / figure.dpi
@@ -151,15 +158,14 @@ def test_ways_of_training_stand_beside_each_other_and_their_intervals_with_them(
             :, 0
         ]
         np.testing.assert_allclose(of_bars * 72 / figure.dpi, at)
-        places[line.get_label()] = at
-    np.testing.assert_allclose(places["SAC, zero-shot"] - places["SAC, scratch"], ASIDE)
-    ticks = ax.transData.transform([(number, 0) for number in (45, 300)])[:, 0] * 72 / figure.dpi
-    np.testing.assert_allclose((places["SAC, zero-shot"] + places["SAC, scratch"]) / 2, ticks)
-    # The others are alike in this test, so that their bars overlap.
-    others = np.array([at for name, at in places.items() if not name.startswith("SAC, ")]) - ticks
-    np.testing.assert_allclose(
-        np.sort(others, axis=0), np.array([[-1.5, -0.5, 0.5, 1.5]]).T * [[DODGE] * 2]
-    )
+        places[line.get_label()] = at - ticks
+    step = SPREAD / 5 if others_overlap else ASIDE
+    np.testing.assert_allclose(places["SAC, zero-shot"] - places["SAC, scratch"], step)
+    found = np.sort([at[0] for at in places.values()])
+    if others_overlap:
+        np.testing.assert_allclose(found, step * (np.arange(6) - 2.5), atol=1e-9)
+    else:
+        np.testing.assert_allclose(found, [-ASIDE / 2, 0, ASIDE / 2], atol=1e-9)
 
 
 def test_a_way_of_training_that_a_world_lacks_has_no_mark_there(upgraded: Tables) -> None:
