@@ -68,8 +68,8 @@ def drawn(frame: pd.DataFrame, **columns: Any) -> pd.DataFrame:
     if current is not None:
         rest = {name: frame[name] for name in frame if name not in columns}
         kept = pd.DataFrame(columns | rest, index=frame.index)
-        names = kept.select_dtypes(object)
-        current.frames.append(kept.assign(**names.map(_plain)))
+        names = [name for name in kept if kept[name].dtype == object]
+        current.frames.append(kept.assign(**{name: kept[name].map(_plain) for name in names}))
     return frame
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Name = TypeVar("Name", bound=Hashable)
 # Points (1/72 in) between lines that dodge, between ways of training, and from end to end.
-DODGE, ASIDE, SPREAD = 3.0, 5.0, 18.0
+DODGE, ASIDE, SPREAD = 2.5, 5.0, 15.0
 
 
 class Drawn(NamedTuple):
