@@ -57,7 +57,7 @@ def asked_tables(
         for name in getattr(options, option) or ():
             if name not in names and not set(in_runs([name])) <= names:
                 raise CannotDraw(f"{option}: {unknown(name, _listed(names))}")
-    columns = dict.fromkeys(column for table in tables.values() for column in table)
+    columns = dict.fromkeys(str(column) for table in tables.values() for column in table)
     for metric in options.metrics:
         if metric not in columns:
             numbers = [name for name in columns if name not in ("policy", "settings", "point")]

@@ -69,7 +69,8 @@ def drawn(frame: pd.DataFrame, **columns: Any) -> pd.DataFrame:
         rest = {name: frame[name] for name in frame if name not in columns}
         kept = pd.DataFrame(columns | rest, index=frame.index)
         names = [name for name in kept if kept[name].dtype == object]
-        current.frames.append(kept.assign(**{name: kept[name].map(_plain) for name in names}))
+        kept[names] = kept[names].map(_plain)
+        current.frames.append(kept)
     return frame
 
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import IO, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -173,7 +174,9 @@ def _width(kind: FigureKind, options: FigureOptions) -> dict[str, Any]:
 def _points(figure: Figure) -> pd.DataFrame:
     """Return the points of all lines that are in data coordinates."""
     found = [
-        pd.DataFrame(line.get_xydata(), columns=["x", "y"]).assign(panel=letter, line=_name(line))
+        pd.DataFrame(np.asarray(line.get_xydata()), columns=["x", "y"]).assign(
+            panel=letter, line=_name(line)
+        )
         for letter, ax in panels_of(figure).items()
         for line in ax.get_lines()
         if line.get_transform() == ax.transData

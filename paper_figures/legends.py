@@ -37,7 +37,8 @@ def add_legend(
     """
     columns = max(1, min(columns, len(handles)))
     while True:
-        legend = figure.legend(handles=list(handles), loc=loc, ncols=columns, **look)
+        whole: dict[str, Any] = {"handles": list(handles), "loc": loc, "ncols": columns} | look
+        legend = figure.legend(**whole)
         if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
             return legend
         legend.remove()

@@ -60,7 +60,7 @@ def draw_lines(
             rows["high"],
             color=look["color"],
             linewidth=0.9,
-            zorder=look.get("zorder", 2),
+            zorder=look.get("zorder", 2) - 0.01,  # behind open markers
         )
         shift(ax, [line, bars], shifts[name])
         found[name] = Drawn(line, bars)

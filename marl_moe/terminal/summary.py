@@ -59,7 +59,8 @@ def summary_table(
     for point in points_in_order(evaluation):
         if swept:
             table.rows.append([point])
-        for policy in intervals[order].loc[point, "mean"].sort_values(ascending=False).index:
+        of_point = intervals[order].xs(point, level="point")["mean"]
+        for policy in of_point.sort_values(ascending=False).index:
             cells = [interval_cell(intervals[metric].loc[(point, policy)]) for metric in metrics]
             table.rows.append([policy, *cells])
     return table

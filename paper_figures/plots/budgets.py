@@ -3,6 +3,7 @@
 from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
@@ -118,7 +119,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         ax.set_title(f"({letter})", loc="left")
         ax.set_xlabel("Budget (credits per slot)")
         binary_axis(ax, budgets)
-    handles = [line for line in welfare.get_lines() if not str(line.get_label()).startswith("_")]
+    handles: list[Artist] = [
+        line for line in welfare.get_lines() if not str(line.get_label()).startswith("_")
+    ]
     handles.append(Line2D([], [], color="0.6", linewidth=0.8, label="the whole budget"))
     handles += style.policy_key(policy, pd.concat(shown))
     add_legend(figure, handles, 3)

@@ -8,6 +8,7 @@ named on the axis, holds its markers.
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -110,7 +111,8 @@ def _draw_panel(
     for line, bars in found.values():
         if view is not None:
             low, high = view
-            line.set_markevery([low <= mean <= high for mean in line.get_ydata()])
+            means = np.asarray(line.get_ydata(), dtype=float)
+            line.set_markevery(list((low <= means) & (means <= high)))
             window = Rectangle((0, low), 1, high - low, transform=ax.get_yaxis_transform())
             line.set_clip_path(window)
             bars.set_clip_path(window)

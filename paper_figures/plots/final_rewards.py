@@ -125,10 +125,9 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     looks = {policy: style.policy_style(policy, policies) for policy in policies}
     if ax is None:
         ax = new_figure(1.0 + 0.34 * len(policies)).subplots()
-    paper = [PAPER.get(row.policy, {}).get(row.quantity) for row in summary.itertuples()]
-    drawn(summary.assign(paper=paper))
-
     rows = summary[["policy", "quantity", "mean"]].to_numpy()
+    drawn(summary, paper=[PAPER.get(policy, {}).get(quantity) for policy, quantity, _ in rows])
+
     for (policy, quantity, mean), reach in zip(rows, ends(summary).T, strict=True):
         height = policies.index(policy)
         look: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import ceil, isfinite, isnan, nan
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -82,7 +83,7 @@ def plot(
     figure = new_figure(height) if figure is None else figure
     columns = 1 if narrow else points_a_row * len(metrics)
     num_rows = len(points) * len(metrics) if narrow else ceil(len(points) / points_a_row)
-    sharing = {"sharex": False if narrow else "col", "sharey": "row"}
+    sharing: dict[str, Any] = {"sharex": False if narrow else "col", "sharey": "row"}
     grid = figure.subplots(num_rows, columns, squeeze=False, **sharing)
     panels = grid.reshape(-1, len(metrics))
     titles = distinct(

@@ -155,15 +155,15 @@ def _draw(
         intervals = mean_interval(outcomes, column, by=("settings",)).set_index("settings")
         for at, is_chosen in ((given, False), (chosen, True)):
             rows = intervals.loc[at.index]
-            of = {"shows": column, "is_chosen": is_chosen}
-            found.append(rows.assign(unit_price=at["unit_price"], **of))
+            found.append(
+                rows.assign(shows=column, is_chosen=is_chosen, unit_price=at["unit_price"])
+            )
     drawn_here = pd.concat(found, ignore_index=True)
     looks = {column: {"label": label} | look for column, (label, look) in columns.items()}
-    for is_chosen, rows in drawn_here.groupby("is_chosen"):
-        if is_chosen:
-            looks = {
-                column: look | {"linestyle": "", "fillstyle": "none", "label": ""}
-                for column, look in looks.items()
-            }
-        draw_lines(ax, rows, "unit_price", "shows", looks)
+    marks = {
+        column: look | {"linestyle": "", "fillstyle": "none", "label": ""}
+        for column, look in looks.items()
+    }
+    draw_lines(ax, drawn_here[~drawn_here["is_chosen"]], "unit_price", "shows", looks)
+    draw_lines(ax, drawn_here[drawn_here["is_chosen"]], "unit_price", "shows", marks)
     return drawn_here

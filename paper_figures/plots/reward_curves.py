@@ -6,6 +6,8 @@ The baselines do not learn, so they have no epochs; episode i of their evaluatio
 mean over all.
 """
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
@@ -86,7 +88,11 @@ def plot(tables: Tables, ax: Axes | None = None, metric: str = "utility") -> Axe
         ax.fill_between(
             curve.index, curve["low"], curve["high"], color=look.colour, alpha=0.2, linewidth=0
         )
-        line = {"color": look.colour, "linestyle": look.line_style, "label": look.label}
+        line: dict[str, Any] = {
+            "color": look.colour,
+            "linestyle": look.line_style,
+            "label": look.label,
+        }
         ax.plot(curve.index, curve["mean"], **line)
     zero_line(ax)
     ax.margins(x=0)
