@@ -52,10 +52,10 @@ def asked_tables(
         CannotDraw: a policy or a metric that was asked for is in no table; the message begins with
             the option.
     """
-    names = _policies(tables)
+    names = _policies(tables) if options.policies or options.labels else set()
     for option in ("policies", "labels"):
         for name in getattr(options, option) or ():
-            if name not in names and not set(in_runs([name])) <= names:
+            if name not in names and not names.intersection(in_runs([name])):
                 raise CannotDraw(f"{option}: {unknown(name, _listed(names))}")
     columns = dict.fromkeys(str(column) for table in tables.values() for column in table)
     for metric in options.metrics:
@@ -84,7 +84,7 @@ def _policies(tables: Tables) -> set[str]:
     for name, table in tables.items():
         column = _POLICIES.get(name, "policy")
         if column in table:
-            found |= set(table[column])
+            found |= set(table[column].unique())
     return found
 
 

@@ -68,8 +68,9 @@ def drawn(frame: pd.DataFrame, **columns: Any) -> pd.DataFrame:
     if current is not None:
         rest = {name: frame[name] for name in frame if name not in columns}
         kept = pd.DataFrame(columns | rest, index=frame.index)
-        names = [name for name in kept if kept[name].dtype == object]
-        kept[names] = kept[names].map(_plain)
+        for name in kept:
+            if kept[name].dtype == object:
+                kept[name] = kept[name].map(_plain)
         current.frames.append(kept)
     return frame
 

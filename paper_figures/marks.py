@@ -135,17 +135,18 @@ def ends(intervals: pd.DataFrame) -> NDArray[np.float64]:
     return np.maximum([mean - low, high - mean], 0)  # below 0 by rounding alone
 
 
-def zero_line(ax: Axes, axis: str = "y") -> None:
-    """Draw a line at 0 where values of both signs are drawn.
+def zero_line(*panels: Axes, axis: str = "y") -> None:
+    """Draw a line at 0 in panels that are read together, where they show both signs.
 
     Args:
-        ax: axes, in which all else is drawn.
+        panels: axes, in which all else is drawn.
         axis: "y", or "x" where values are along that.
     """
-    low, high = ax.dataLim.intervaly if axis == "y" else ax.dataLim.intervalx
-    if low < 0 < high:
-        line = ax.axhline if axis == "y" else ax.axvline
-        line(0, color="0.4", linewidth=0.6, zorder=1)
+    limits = [ax.dataLim.intervaly if axis == "y" else ax.dataLim.intervalx for ax in panels]
+    if min(low for low, _ in limits) < 0 < max(high for _, high in limits):
+        for ax in panels:
+            line = ax.axhline if axis == "y" else ax.axvline
+            line(0, color="0.4", linewidth=0.6, zorder=1)
 
 
 def binary_axis(ax: Axes, numbers: Sequence[float]) -> None:

@@ -100,7 +100,7 @@ def plot(
         limits = [ax.get_xlim() for ax in column]
         for ax in column:
             ax.set_xlim(min(low for low, _ in limits), max(high for _, high in limits))
-            zero_line(ax, "x")
+        zero_line(*column, axis="x")
         for ax in column[-points_a_row:]:  # the lowest of each grid column
             ax.set_xlabel(style.metric_label(metric))
             ax.tick_params(labelbottom=True)

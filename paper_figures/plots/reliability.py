@@ -108,7 +108,7 @@ def plot(
     left.set_ylim(len(looks) - 0.5, -0.5)
     middle.axvline(0.5, color="0.4", linewidth=0.6)
     _draw_rows(middle, improvement, "probability", looks)
-    zero_line(left, "x")
+    zero_line(left, axis="x")
     middle.tick_params(axis="y", labelleft=is_narrow(figure))
     middle.set_xlim(-0.05, 1.05)
     middle.set_xlabel(f"Probability that\n{looks[leading]['label']} is better")

@@ -195,6 +195,8 @@ def plot_metrics(tables: Tables, metrics: Sequence[str], figure: Figure | None =
                 ax.set_xlabel(axis.label)
             if column == 0 or narrow:
                 ax.set_ylabel(style.metric_label(metric))
+    for row in grid:
+        zero_line(*row)
     key = style.interval_key(pd.concat(intervals), style.bar_mark())
     add_legend(figure, [*handles.values(), *key], 4)
     return figure
@@ -247,7 +249,6 @@ def _draw(ax: Axes, intervals: pd.DataFrame, axis: Axis, looks: Looks) -> dict[V
     ways = [which for which in looks if which.way]
     placed = intervals.assign(at=[at[number] for number in intervals[axis.key]])
     found = draw_lines(ax, placed, "at", "policy", looks, ways)
-    zero_line(ax)
     if numbers is None:
         ax.set_xlim(-0.5, len(at) - 0.5)
         ax.set_xticks(at, [style.as_text(name) for name in axis.names])
