@@ -15,13 +15,17 @@ from paper_figures.figures import unmet
 from paper_figures.options import FigureOptions, asked, options_of
 from paper_figures.style import policy_style
 
+from .conftest import CONTENTION
+from .figures_by_kind import CHANGED, OF_AUDITS, OF_MARKETS, OF_SIDES, OF_SWEEPS
+
 Tables = dict[str, pd.DataFrame]
 SHOWN = ("nash", "sac", "greedy", "random")
 
 
 @pytest.fixture(scope="module")
 def tables(make_contention: Callable[..., Tables]) -> Tables:
-    return make_contention(seeds=3, episodes=2)
+    gains = {name: CONTENTION[name] for name in ("optimum", *SHOWN)}
+    return make_contention(seeds=3, episodes=2, gains=gains)
 
 
 def drawn(tables: Tables, name: str, **options: Any) -> Figure:
@@ -122,9 +126,7 @@ def test_any_figure_has_the_width_given(
     tables: Tables,
     name: str,
 ) -> None:
-    from .figures_by_kind import CHANGED, OF_AUDITS, OF_MARKETS, OF_SIDES, OF_SWEEPS
-
-    shown = make_tables(epochs=30, episodes=5)
+    shown = make_tables(epochs=10, episodes=3)
     if name in OF_SWEEPS:
         shown = tables
     elif name in OF_MARKETS:
@@ -173,7 +175,7 @@ def test_the_legend_stands_on_the_side_given_with_all_its_entries(
 def test_the_legend_stands_inside_the_first_panel_or_nowhere(tables: Tables) -> None:
     inside = drawn(tables, "contention", legend="inside")
     assert not inside.legends
-    assert len(inside.axes[0].get_legend().get_texts()) == 13
+    assert len(inside.axes[0].get_legend().get_texts()) == 6
     none = drawn(tables, "contention", legend="none")
     assert not none.legends
     assert none.axes[0].get_legend() is None
