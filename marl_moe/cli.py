@@ -238,9 +238,32 @@ def evaluate(
     say(f"rows     {out_file}")
 
 
-@app.command(epilog="Example: `marl-moe figures results/case_study --out figures`")
+@app.command(
+    epilog="Examples: `marl-moe figures results/case_study --out figures` · `marl-moe figures "
+    "results/contention --figure contention --set width=column --set 'policies=[sac,crowd]' --set "
+    "labels.sac=Ours` · `marl-moe figures results/a results/b --compare --out both`"
+)
 def figures(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    figure: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A figure to draw; all that are possible if left out."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="OPTION=VALUE",
+            help="Set an option: as, metric, policies, labels, xlim, ylim, xscale, yscale, width, "
+            "legend, letters, interval.",
+        ),
+    ] = None,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare", help="Draw the runs together: sac (A), sac (B), ...; needs --out."
+        ),
+    ] = False,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Folder for the figures; RUN/figures if left out.")
     ] = None,
@@ -248,20 +271,33 @@ def figures(
 ) -> None:
     """Draw every figure that a run's tables allow, and say which could not be drawn and why.
 
-    The figures of several runs go to a folder each below `--out`, named as the run.
+    Figures that the experiment lists are drawn with its options, which --set overrides. Each is
+    written as PDF and PNG, with what was drawn as CSV. The figures of several runs go to a folder
+    each below `--out`, named as the run; with --compare they are one.
     """
-    from marl_moe.experiment.run.folder import use_code
+    from marl_moe.experiment.run.folder import EXPERIMENT, use_code
+    from marl_moe.experiment.spec.figures import chosen_figures, entries_of
     from marl_moe.figures import folders_apart
 
     apart = folders_apart(runs)
-    all_drawn = True
-    for folder, below in apart.items():
-        try:
-            use_code(folder, trust=trust)
-        except SpecError as error:
-            complain(error, 2)
-        to = out_folder if out_folder is None or len(apart) == 1 else out_folder / below
-        all_drawn &= draw_figures(folder, None, to)
+    if compare and (out_folder is None or len(apart) < 2):
+        complain("--compare: needs two runs or more, and --out FOLDER", 2)
+    try:
+        chosen = {}
+        for run in apart:
+            use_code(run, trust=trust)
+            listed = [] if compare else entries_of(run / EXPERIMENT)
+            chosen[run] = chosen_figures(listed, figure or (), set_ or ())
+    except SpecError as error:
+        complain(error, 2)
+    if compare:
+        assert out_folder is not None
+        all_drawn = draw_figures(list(apart), chosen[runs[0]], out_folder, named=bool(figure))
+    else:
+        all_drawn = True
+        for folder, below in apart.items():
+            to = out_folder if out_folder is None or len(apart) == 1 else out_folder / below
+            all_drawn &= draw_figures([folder], chosen[folder], to, named=bool(figure))
     if not all_drawn:
         raise typer.Exit(1)
 

@@ -22,7 +22,8 @@ from marl_moe.policies.base import Policy
 from marl_moe.terminal.console import out as console
 from marl_moe.terminal.progress import shown_progress
 from mechanisms.errors import PartError, described
-from paper_figures import FIGURES, CannotDraw, load_tables, render
+from paper_figures import FIGURES, Asked, CannotDraw, load_tables, render
+from paper_figures.options import options_of
 
 
 @dataclass(frozen=True)
@@ -106,24 +107,32 @@ class Run:
         """
         return self._job(seed, point).policy(name)
 
-    def figure(self, name: str) -> Axes:
+    def figure(self, name: str, **options: Any) -> Axes:
         """Draw a figure of the run's tables.
 
         In a notebook `run.figure(name).figure` as the last line of a cell shows it.
 
         Args:
             name: one of `paper_figures.FIGURES`.
+            options: `metric="welfare"`, `policies=["sac", "crowd"]` and the others of
+                `paper_figures.FigureOptions`.
 
         Raises:
-            SpecError: there is no figure of that name.
-            CannotDraw: the tables lack what it shows; the message says what.
+            SpecError: there is no figure of that name, or no such option.
+            CannotDraw: the tables lack what it shows, or it does not take an option; the message
+                says what.
             PartError: its code failed; the message says where.
         """
         self.run_folder.use_code()
         if name not in FIGURES:
             raise SpecError(f"figure: {unknown_key(name, FIGURES)}")
+        try:
+            asked = Asked(name, options_of(name, options))
+        except ValueError as error:
+            raise SpecError(f"figure: {error}") from None
         _show_figures_in_notebooks()
-        drawn, refused, failed = render(load_tables(self.folder), [name])
+        drawn, refused, failed = render(load_tables(self.folder), [asked])
+        name = asked.file
         if name in refused:
             raise CannotDraw(f"{name}: {refused[name]}")
         if name in failed:

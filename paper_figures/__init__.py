@@ -4,8 +4,22 @@ Nothing here trains, nothing here knows an env, and nothing here writes a run's 
 """
 
 from paper_figures.defaults import looks
-from paper_figures.figures import render, save
+from paper_figures.drawing import drawn
+from paper_figures.figures import data, render, save
+from paper_figures.options import Asked, FigureOptions
 from paper_figures.registry import FIGURES, register
 from paper_figures.tables import CannotDraw, load_tables
 
-__all__ = ["FIGURES", "CannotDraw", "load_tables", "looks", "register", "render", "save"]
+__all__ = [
+    "FIGURES",
+    "Asked",
+    "CannotDraw",
+    "FigureOptions",
+    "data",
+    "drawn",
+    "load_tables",
+    "looks",
+    "register",
+    "render",
+    "save",
+]

@@ -12,13 +12,12 @@ from textwrap import fill
 from typing import Any, NamedTuple
 
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
 from paper_figures.letters import distinct, shortened
+from paper_figures.marks import ends
 from paper_figures.point_labels import point_label, told_apart
 from paper_figures.settings import Settings, apart, identity, of_mechanism, read
 from paper_figures.statistics import mean_interval
@@ -83,6 +82,13 @@ class Arrangement(NamedTuple):
         return style.as_text(words[:1].upper() + words[1:])
 
 
+class Names(NamedTuple):
+    """Labels of a sweep point: of its mechanism, and of who learns."""
+
+    mechanism: str
+    arrangement: str
+
+
 @dataclass(frozen=True)
 class Grid:
     """Sweep points as mechanisms by arrangements.
@@ -103,6 +109,11 @@ class Grid:
         count = len(self.arrangements)
         step = min(_WIDEST, _SPREAD / count)
         return mechanism + step * (arrangement - (count - 1) / 2)
+
+    def names(self, settings: str) -> Names:
+        """Return the labels of a point's mechanism and arrangement."""
+        mechanism, arrangement = self.cells[settings]
+        return Names(self.mechanisms[mechanism], self.arrangements[arrangement].strip())
 
     def look(self, settings: str) -> dict[str, Any]:
         """Return keywords of `Axes.plot` for the arrangement of a point."""
@@ -173,7 +184,7 @@ def require_learning(table: pd.DataFrame, name: str) -> None:
 
 
 def draw_points(ax: Axes, rows: pd.DataFrame, column: str, cells: Grid) -> pd.DataFrame:
-    """Draw mean and interval of a column at each sweep point, and return them.
+    """Draw mean and interval of a column at each sweep point, and return them by its names.
 
     Mechanisms stand side by side, the arrangements of one beside each other.
 
@@ -184,18 +195,19 @@ def draw_points(ax: Axes, rows: pd.DataFrame, column: str, cells: Grid) -> pd.Da
         cells: where points stand.
     """
     intervals = mean_interval(rows, column, by=("settings",))
-    for settings, mean, high in intervals[["settings", "mean", "high"]].to_numpy():
-        look = cells.look(settings) | {"linestyle": ""}
-        ax.errorbar(
-            cells.place(settings), mean, yerr=high - mean, elinewidth=0.9, markersize=3.2, **look
-        )
+    for settings, mean, reach in zip(
+        intervals["settings"], intervals["mean"], ends(intervals).T, strict=True
+    ):
+        look: dict[str, Any] = cells.look(settings) | {"linestyle": "", "markersize": 3.2}
+        ax.errorbar(cells.place(settings), mean, yerr=reach[:, None], elinewidth=0.9, **look)
     count = len(cells.mechanisms)
     for border in range(1, count):
         ax.axvline(border - 0.5, color="0.85", linewidth=0.6, zorder=0.5)
     ax.set_xlim(-0.5, count - 0.5)
     ax.grid(visible=False, axis="x")
     ax.tick_params(axis="x", length=0)
-    return intervals
+    named = pd.DataFrame([cells.names(text) for text in intervals["settings"]])
+    return pd.concat([named, intervals.drop(columns="settings")], axis=1)
 
 
 def name_mechanisms(ax: Axes, labels: Sequence[str]) -> None:
@@ -236,12 +248,6 @@ def not_below_zero(ax: Axes) -> None:
     low, high = ax.get_ylim()
     if low < 0 < high:
         ax.set_ylim(bottom=-0.03 * high)  # room for a line at 0
-
-
-def add_legend(figure: Figure | SubFigure, handles: Sequence[Artist]) -> None:
-    """Add a legend above all panels."""
-    columns = 2 if len(handles) == 4 else 3
-    figure.legend(handles=handles, loc="outside upper center", ncols=columns)
 
 
 def _arrangements(points: Sequence[Settings]) -> list[Arrangement]:

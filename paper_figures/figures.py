@@ -6,25 +6,35 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
+import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
 
 import paper_figures.plots  # noqa: F401 - registers the figures
+from paper_figures.asked_tables import asked_tables, check_options, metric_of
 from paper_figures.defaults import looks
+from paper_figures.drawing import drawing
+from paper_figures.layout import lay_out, panels_of
 from paper_figures.letters import LackingLetters, lacking
+from paper_figures.options import WIDTHS, Asked, FigureOptions, asked
 from paper_figures.registry import FIGURES, FigureKind
+from paper_figures.style import SINGLE_COLUMN
 from paper_figures.tables import CannotDraw, Tables, load_tables
 
 # The file formats and their metadata: without a date, the same tables give the same bytes.
 FORMATS: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "png": {}}
+_DATA: WeakKeyDictionary[Figure, pd.DataFrame] = WeakKeyDictionary()  # what was drawn in each
 
 
 class Rendered(NamedTuple):
-    """Figures that were drawn, and why others were not.
+    """Figures that were drawn, and why others were not, by the names of their files.
 
     Attributes:
-        figures: by name.
+        figures: those that were drawn.
         refused: for each that was not made for these tables, what it needs.
         failed: for each whose code failed, the error.
     """
@@ -34,82 +44,150 @@ class Rendered(NamedTuple):
     failed: dict[str, BaseException]
 
 
-def render(tables: Tables | str | Path, names: Sequence[str] | None = None) -> Rendered:
+def render(
+    tables: Tables | str | Path,
+    names: Sequence[str | Asked] | None = None,
+    *,
+    runs: Sequence[str] = (),
+) -> Rendered:
     """Draw figures of record tables, each in its style over matplotlib's defaults.
 
     One that cannot be drawn keeps no other from it.
 
     Args:
         tables: by name, as `load_tables` reads them, or the run folder that holds them.
-        names: of the figures, all of `FIGURES` if None.
+        names: of the figures, those with options as `Asked`; all of `FIGURES` if None.
+        runs: letters of the runs that the tables are `joined` of.
+
+    Returns:
+        The figures by the names of their files, which are their own where `as` gives none.
 
     Raises:
-        ValueError: a name is of no figure, or a table is damaged.
+        ValueError: a name is of no figure, two have the same files, or a table is damaged.
         FileNotFoundError: there is no run folder, or no table in it.
         OSError: a table cannot be opened.
         KeyboardInterrupt: after Ctrl-C.
     """
-    chosen = list(FIGURES) if names is None else list(names)
-    for name in chosen:
-        if name not in FIGURES:
-            nearest = get_close_matches(name, FIGURES, n=1, cutoff=0)[0]
+    chosen = asked(FIGURES if names is None else names)
+    for figure in chosen:
+        if figure.kind not in FIGURES:
+            nearest = get_close_matches(figure.kind, FIGURES, n=1, cutoff=0)[0]
             raise ValueError(
-                f"no figure '{name}'; did you mean '{nearest}'? Figures: {', '.join(FIGURES)}"
+                f"no figure '{figure.kind}'; did you mean '{nearest}'? Figures: "
+                f"{', '.join(FIGURES)}"
             )
     if isinstance(tables, str | Path):
         tables = load_tables(tables)
     rendered = Rendered({}, {}, {})
-    for name in chosen:
+    for figure in chosen:
         try:
-            rendered.figures[name] = _drawn(FIGURES[name], tables)
+            rendered.figures[figure.file] = _drawn(figure, tables, runs)
         except CannotDraw as reason:
-            rendered.refused[name] = str(reason)
+            rendered.refused[figure.file] = str(reason)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever code of a user's own does
-            rendered.failed[name] = error.with_traceback(_below_drawn(error))
+            rendered.failed[figure.file] = error.with_traceback(_below_drawn(error))
     return rendered
 
 
-def unmet(name: str, planned: Tables) -> str | None:
-    """Return what a figure needs that a run will not record, None where it can be drawn.
+def unmet(figure: str | Asked, planned: Tables) -> str | None:
+    """Return why a run will not have a figure, None where it can be drawn.
+
+    It is what the run will not record, or an option that the figure does not take.
 
     Args:
-        name: of the figure.
+        figure: its name, with options as `Asked`.
         planned: the tables that the run will write, each number that is measured any number.
 
     Raises: what code of a user's own does.
     """
-    needs = FIGURES[name].needs
-    if needs is not None:
-        try:
-            needs(planned)
-        except CannotDraw as reason:
-            return str(reason)
+    [(name, options)] = asked([figure])
+    kind = FIGURES[name]
+    try:
+        with looks(kind.style | _width(kind, options)), drawing(options):
+            check_options(kind, options)
+            shown = asked_tables(planned, kind, options)
+            if kind.needs is not None:
+                kind.needs(shown, **metric_of(kind, options))
+    except CannotDraw as reason:
+        return str(reason)
     return None
 
 
-def _drawn(kind: FigureKind, tables: Tables) -> Figure:
+def data(figure: Figure) -> pd.DataFrame:
+    """Return what was drawn in a figure that `render` made, a row for each mark.
+
+    That of a function that hands nothing to `drawn` are the points of its lines, without a row
+    where it has none.
+    """
+    return _DATA.get(figure, pd.DataFrame())
+
+
+def _drawn(figure: Asked, tables: Tables, runs: Sequence[str]) -> Figure:
     """Draw a figure.
 
     Raises:
-        CannotDraw: the tables lack what it shows.
+        CannotDraw: the tables lack what it shows, or it does not take an option.
         TypeError: its function returned no figure.
     """
-    # A table of its own for each: what one changes in it no other draws.
-    tables = {name: table.copy(deep=False) for name, table in tables.items()}
-    with looks(kind.style):
+    kind, options = FIGURES[figure.kind], figure.options
+    with looks(kind.style | _width(kind, options)), drawing(options, runs) as begun:
+        check_options(kind, options)
+        shown = asked_tables(tables, kind, options)
+        metric = metric_of(kind, options)
         if kind.needs is not None:
-            kind.needs(tables)
-        drawn = kind.plot(tables)
-    figure = drawn.get_figure(root=True) if isinstance(drawn, Axes | SubFigure | Figure) else None
+            kind.needs(shown, **metric)
+        returned = kind.plot(shown, **metric)
+        page = _figure(kind, returned)
+        lay_out(page, options)
+        marks = begun.data()
+        _DATA[page] = _points(page) if marks.empty else marks
+    return page
+
+
+def _figure(kind: FigureKind, returned: Any) -> Figure:
+    """Return the figure of what a plot function returned.
+
+    Raises:
+        TypeError: it is none.
+    """
+    is_part = isinstance(returned, Axes | SubFigure | Figure)
+    figure = returned.get_figure(root=True) if is_part else None
     if not isinstance(figure, Figure):
-        returned = "None" if drawn is None else f"a {type(drawn).__name__}"
+        what = "None" if returned is None else f"a {type(returned).__name__}"
         raise TypeError(
-            f"{kind.plot.__qualname__} returned {returned}; it should return a Figure, or the Axes "
+            f"{kind.plot.__qualname__} returned {what}; it should return a Figure, or the Axes "
             "in one"
         )
     return figure
+
+
+def _width(kind: FigureKind, options: FigureOptions) -> dict[str, Any]:
+    """Return the rcParams of a width that was asked for."""
+    if options.width is None:
+        return {}
+    usual = kind.style.get("figure.figsize", SINGLE_COLUMN["figure.figsize"])
+    return {"figure.figsize": (WIDTHS[options.width], usual[1])}
+
+
+def _points(figure: Figure) -> pd.DataFrame:
+    """Return the points of all lines that are in data coordinates."""
+    found = [
+        pd.DataFrame(np.asarray(line.get_xydata()), columns=["x", "y"]).assign(
+            panel=letter, line=_name(line)
+        )
+        for letter, ax in panels_of(figure).items()
+        for line in ax.get_lines()
+        if line.get_transform() == ax.transData
+    ]
+    columns = ["panel", "line", "x", "y"]
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame()
+
+
+def _name(line: Line2D) -> str:
+    label = str(line.get_label())
+    return "" if label.startswith("_") else label.strip()
 
 
 def _below_drawn(error: BaseException) -> TracebackType | None:

@@ -42,6 +42,12 @@ HEADINGS = {  # of columns of "evaluation"
     "refused": Heading("refused", "share of slots"),
     "converged": Heading("converged", "share of slots"),
     "regret": Heading("regret", "credits"),
+    "report_factor": Heading("costs reported", "factor"),
+    "value_factor": Heading("worth of a point", "factor"),
+    "margin": Heading("margin", "share of charge"),
+    "left_to_gain_users": Heading("left to gain, a user", "credits a slot"),
+    "left_to_gain_edge_devices": Heading("left to gain, a device", "credits a slot"),
+    "left_to_gain_platform": Heading("left to gain, the platform", "credits a slot and user"),
 }
 # Of the others neither more nor less is better by itself: users' charge is edge devices' payment.
 MORE_IS_BETTER = frozenset(

@@ -1,8 +1,9 @@
-"""Statistics of the figures: means with Student t intervals, and learning curves.
+"""Statistics of the figures: means with intervals, and learning curves.
 
-Seeds are the independent repetitions, so intervals are over the means of seeds: episodes of one
-seed share its policy, and more of them say nothing about training anew. One seed has no interval:
-its mean stands alone, and `interval_label` says so, in figures, printed tables and exports alike.
+Intervals are Student's t, unless the figure being drawn is asked for another kind. Seeds are the
+independent repetitions, so intervals are over the means of seeds: episodes of one seed share its
+policy, and more of them say nothing about training anew. One seed has no interval: its mean stands
+alone, and `interval_label` says so, in figures, printed tables and exports alike.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,18 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
+from paper_figures.drawing import options
+from paper_figures.options import Interval
+
 CONFIDENCE = 0.95
+RESAMPLES = 2000  # of a bootstrap
 ONE_SEED = "one seed: no interval"
 INFINITE = "infinite: no interval"
+_KINDS: dict[Interval, str] = {
+    "t": f"{CONFIDENCE:.0%} interval",
+    "bootstrap": f"{CONFIDENCE:.0%} bootstrap interval",
+    "sd": "\N{PLUS-MINUS SIGN} standard deviation",
+}
 
 
 def mean_interval(
@@ -22,8 +32,9 @@ def mean_interval(
     metric: str,
     by: Sequence[str] = ("policy",),
     confidence: float = CONFIDENCE,
+    kind: Interval | None = None,
 ) -> pd.DataFrame:
-    """Compute the mean of a metric and its two-sided Student t interval, for each group.
+    """Compute the mean of a metric and its two-sided interval over the seeds, for each group.
 
     Args:
         frame: one row per episode, with the columns `seed`, `metric` and those of `by`. NaN in
@@ -31,6 +42,8 @@ def mean_interval(
         metric: a column.
         by: columns that make the groups.
         confidence: of the interval.
+        kind: of the interval, as `FigureOptions.interval`; None: that which the figure being drawn
+            is asked for, else "t".
 
     Returns:
         One row per group, in order of appearance, with the columns of `by`; mean, low and high in
@@ -42,10 +55,37 @@ def mean_interval(
         values = group.dropna(subset=[metric])
         seed_means = values.groupby("seed")[metric].mean()
         with np.errstate(invalid="ignore", over="ignore"):  # an infinite mean has no deviation
-            mean, standard_error = seed_means.mean(), seed_means.std() / np.sqrt(len(seed_means))
-        margin = stdtrit(len(seed_means) - 1, (1 + confidence) / 2) * standard_error
-        rows.append((*key, mean, mean - margin, mean + margin, len(seed_means), len(values)))
+            mean = seed_means.mean()
+            low, high = _ends(seed_means.to_numpy(), mean, confidence, kind or interval_kind())
+        rows.append((*key, mean, low, high, len(seed_means), len(values)))
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "num_seeds", "num_episodes"])
+
+
+def interval_kind() -> Interval:
+    """Return the kind of interval that the figure being drawn is asked for."""
+    return options().interval or "t"
+
+
+def _ends(
+    values: NDArray[np.floating], mean: float, confidence: float, kind: Interval
+) -> tuple[float, float]:
+    """Return the ends of an interval of the mean of values, NaN with fewer than two.
+
+    Those of a bootstrap are percentiles of `RESAMPLES` means, each of as many values drawn with
+    replacement from `numpy.random.default_rng(0)`.
+    """
+    count = len(values)
+    if count < 2 or not np.isfinite(mean):
+        return np.nan, np.nan
+    if kind == "bootstrap":
+        drawn = np.random.default_rng(0).integers(count, size=(RESAMPLES, count))
+        tail = (1 - confidence) / 2
+        low, high = np.quantile(values[drawn].mean(axis=1), [tail, 1 - tail])
+        return float(low), float(high)
+    margin = values.std(ddof=1)
+    if kind == "t":
+        margin = stdtrit(count - 1, (1 + confidence) / 2) * (margin / np.sqrt(count))
+    return mean - margin, mean + margin
 
 
 def unpaired_interval(
@@ -86,7 +126,7 @@ def interval_label(intervals: pd.DataFrame) -> str:
     if not drawn.empty:
         fewest, most = drawn.min(), drawn.max()
         seeds = f"{most}" if fewest == most else f"{fewest} to {most}"
-        words.append(f"{CONFIDENCE:.0%} interval, {seeds} seeds")
+        words.append(f"{_KINDS[interval_kind()]}, {seeds} seeds")
     if intervals["num_seeds"].eq(1).any():
         words.append(ONE_SEED)
     if (intervals["low"].isna() & intervals["num_seeds"].gt(1)).any():
@@ -185,8 +225,8 @@ def learning_curve(frame: pd.DataFrame, metric: str, step: str, window: int) -> 
         window: of `smooth`.
 
     Returns:
-        mean, low, high (the t interval over seeds, NaN with fewer than two) and num_seeds, indexed
-        by step.
+        mean, low, high (the interval over seeds, NaN with fewer than two) and num_seeds, indexed by
+        step.
     """
     per_seed = frame.groupby(["seed", step])[metric].mean()
     smoothed = (
@@ -195,7 +235,14 @@ def learning_curve(frame: pd.DataFrame, metric: str, step: str, window: int) -> 
         .unstack("seed")
     )
     mean, num_seeds = smoothed.mean(axis=1), smoothed.count(axis=1)
-    margin = smoothed.sem(axis=1) * stdtrit(num_seeds - 1, (1 + CONFIDENCE) / 2)
+    if interval_kind() == "bootstrap":
+        rows = zip(smoothed.to_numpy(), mean, strict=True)
+        ends = [_ends(row[~np.isnan(row)], at, CONFIDENCE, "bootstrap") for row, at in rows]
+        low, high = np.array(ends).T
+        return pd.DataFrame({"mean": mean, "low": low, "high": high, "num_seeds": num_seeds})
+    margin = smoothed.std(axis=1)
+    if interval_kind() == "t":
+        margin = smoothed.sem(axis=1) * stdtrit(num_seeds - 1, (1 + CONFIDENCE) / 2)
     return pd.DataFrame(
         {"mean": mean, "low": mean - margin, "high": mean + margin, "num_seeds": num_seeds}
     )

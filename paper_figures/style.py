@@ -9,16 +9,19 @@ To draw with them on one's own:
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 from zlib import crc32
 
 import pandas as pd
 from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
+from paper_figures.drawing import of_run, options, runs
+from paper_figures.headings import HEADINGS
 from paper_figures.letters import distinct, shortened, visible
+from paper_figures.options import WIDTHS
 from paper_figures.statistics import interval_label
 from paper_figures.tables import LEARNED
 
@@ -55,8 +58,8 @@ PRINT: dict[str, Any] = {
     "legend.handlelength": 2.4,
     "legend.columnspacing": 1.2,
 }
-SINGLE_COLUMN: dict[str, Any] = {"figure.figsize": (3.5, 2.5)}
-DOUBLE_COLUMN: dict[str, Any] = {"figure.figsize": (7.16, 2.5)}
+SINGLE_COLUMN: dict[str, Any] = {"figure.figsize": (WIDTHS["column"], 2.5)}
+DOUBLE_COLUMN: dict[str, Any] = {"figure.figsize": (WIDTHS["double"], 2.5)}
 
 METRIC_LABELS = {
     "utility": "Utility of a request (credits)",
@@ -123,9 +126,18 @@ _FOREIGN_MARKERS: tuple[Marker, ...] = (
 )
 
 
+# Of the second run compared and those behind it; the first looks as if it were alone.
+_RUN_LINES: tuple[tuple[int, tuple[float, ...]], ...] = (
+    *((0, (4, 1.2)), (0, (1, 0.8)), (0, (6, 1.2, 1, 1.2)), (0, (3, 1, 1, 1, 1, 1))),
+    *((0, (2, 2)), (0, (9, 2))),
+)
+
+
 def policy_style(policy: str, among: Iterable[str] = ()) -> PolicyStyle:
     """Return the look of a policy: the same in every figure and process, and never an error.
 
+    Labels that the figure being drawn is asked for come before our own. Where runs are compared a
+    policy has its colour in all of them; lines and open markers tell the runs apart.
     `NAME_stochastic` is the policy NAME drawn in dots. A name unknown here gets a look that follows
     from its letters, or the next one where another name of `among` has that. Where two of them
     would have one label, each has its name, and a number behind it where these look alike too.
@@ -146,6 +158,11 @@ def policy_style(policy: str, among: Iterable[str] = ()) -> PolicyStyle:
 
 def _label(policy: str) -> str:
     """Return the label of a policy alone."""
+    if policy in options().labels:
+        return as_text(options().labels[policy])
+    name, run = of_run(policy)
+    if run:
+        return f"{_label(name)} ({run})"
     if policy in _POLICIES:
         return _POLICIES[policy].label
     if policy.endswith(_STOCHASTIC):
@@ -156,6 +173,14 @@ def _label(policy: str) -> str:
 
 def _look(policy: str, among: Iterable[str]) -> PolicyStyle:
     """Return the look of a policy, whatever its label is."""
+    name, run = of_run(policy)
+    if run:
+        look = _look(name, {of_run(other)[0] for other in among})
+        number = list(runs()).index(run)
+        if not number:
+            return look
+        line = _RUN_LINES[(number - 1) % len(_RUN_LINES)]
+        return look._replace(line_style=line)
     if policy in _POLICIES:
         return _POLICIES[policy]
     if policy.endswith(_STOCHASTIC):
@@ -186,6 +211,13 @@ def _foreign_numbers(policies: set[str]) -> dict[str, int]:
     return numbers
 
 
+def policy_mark(policy: str, among: Iterable[str] = ()) -> dict[str, Any]:
+    """Return keywords of `Axes.plot` for the marker of a policy: open in all runs but the first."""
+    look, run = policy_style(policy, among), of_run(policy)[1]
+    mark: dict[str, Any] = {"color": look.colour, "marker": look.marker}
+    return mark | {"markerfacecolor": "white"} if run not in ("", *runs()[:1]) else mark
+
+
 def curve(
     policy: str,
     depth: float = 0.0,
@@ -202,33 +234,15 @@ def curve(
         among: all policies of the run.
         learned: those that learn in it.
     """
-    label, colour, line_style, marker = policy_style(policy, among)
+    look = policy_style(policy, among)
     heavy = policy in learned
-    return {
-        "label": label,
-        "color": colour,
-        "linestyle": line_style,
+    return policy_mark(policy, among) | {
+        "label": look.label,
+        "linestyle": look.line_style,
         "linewidth": 1.7 if heavy else 0.9,
-        "marker": marker,
         "markersize": 5 if heavy else 4,
         "zorder": 3 - depth + heavy,
     }
-
-
-def binary_axis(ax: Axes, numbers: Sequence[float]) -> None:
-    """Give the axes an x axis with a tick at each number, logarithmic where all are above 0.
-
-    Args:
-        ax: the axes.
-        numbers: rising; a logarithmic axis goes half an octave beyond them.
-    """
-    logarithmic = numbers[0] > 0
-    if logarithmic:
-        ax.set_xscale("log", base=2)
-    ax.set_xticks(numbers, [f"{number:g}" for number in numbers])
-    ax.set_xticks([], minor=True)
-    if logarithmic:
-        ax.set_xlim(numbers[0] / 2**0.5, numbers[-1] * 2**0.5)
 
 
 def as_text(label: str) -> str:
@@ -240,28 +254,44 @@ def as_text(label: str) -> str:
     return f" {shown}" if shown.startswith("_") else shown
 
 
-def note(*parts: str) -> Line2D:
-    """Return a legend entry without a mark, for all that is drawn; empty parts are left out."""
-    return Line2D([], [], linestyle="", label="; ".join(filter(None, parts)))
+def metric_label(metric: str) -> str:
+    """Return the label of an axis for a column: "Delay of a subtask (s)"."""
+    if metric in METRIC_LABELS:
+        return METRIC_LABELS[metric]
+    if metric not in HEADINGS:
+        return as_text(shortened(metric.replace("_", " ").capitalize()))
+    words, unit = (part.replace(" a ", " per ") for part in HEADINGS[metric])
+    return f"{words[:1].upper()}{words[1:]}" + (f" ({unit})" if unit else "")
 
 
-def policy_note(policy: str, intervals: pd.DataFrame) -> Line2D:
-    """Return the note that names the one policy drawn and what its intervals are over."""
-    return note(policy_style(policy).label, interval_label(intervals))
+def bar_mark() -> Line2D:
+    """Return the mark of an upright interval beside its entry in a legend."""
+    return Line2D([], [], color="black", marker="|", markersize=9, linestyle="")
 
 
-def interval_key(intervals: pd.DataFrame, mark: Artist, narrow: bool = False) -> list[Artist]:
+def policy_key(policy: str, intervals: pd.DataFrame, mark: Artist | None = None) -> list[Artist]:
+    """Return the legend's entry that names the one policy drawn and what its intervals are over."""
+    label = policy_style(policy).label
+    return interval_key(intervals, bar_mark() if mark is None else mark, named=label)
+
+
+def interval_key(
+    intervals: pd.DataFrame, mark: Artist, narrow: bool = False, named: str = ""
+) -> list[Artist]:
     """Return the legend's entry for the intervals.
 
     Args:
         intervals: result of `statistics`.
-        mark: stands for them beside the entry; without it where no interval is drawn.
+        mark: stands for them beside the entry; where no interval is drawn it is that of a mean.
         narrow: whether each part has a line, as half a column of text has no room for two.
+        named: begins the entry.
     """
-    label = interval_label(intervals)
+    label = "; ".join(filter(None, [named, interval_label(intervals)]))
     if narrow:
         label = label.replace("; ", ";\n")
     if intervals["low"].isna().all():
-        return [note(label)] if label else []
+        line = isinstance(mark, Patch)
+        look: dict[str, Any] = {"linestyle": "-"} if line else {"marker": "o", "linestyle": ""}
+        mark = Line2D([], [], color="black", **look)
     mark.set_label(label)
-    return [mark]
+    return [mark] if label else []

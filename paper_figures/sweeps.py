@@ -125,6 +125,12 @@ def in_order(settings: Iterable[str]) -> list[str]:
     return sorted(points, key=lambda text: [place(key, points[text]) for key in keys])
 
 
+def points_in_order(table: pd.DataFrame) -> list[str]:
+    """Return the labels of a table's sweep points, `in_order` of what they set."""
+    once = table.drop_duplicates("settings").set_index("settings")["point"]
+    return [str(once[text]) for text in in_order(once.index)]
+
+
 def with_axes(table: pd.DataFrame, varying: list[Axis]) -> pd.DataFrame:
     """Return the table with a column for each key that varies: the places of values in the axis."""
     columns = {axis.key: table["settings"].map(axis.places) for axis in varying}

@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from paper_figures import settings
+from paper_figures.drawing import in_order, of_run, options
 
 Tables = Mapping[str, pd.DataFrame]
 LEARNED = ("sac", "rllib_sac", "ppo", "dqn")  # learned policies, which a figure may emphasise
@@ -181,12 +182,15 @@ def learned_here(tables: Tables) -> set[str]:
 def leading_policy(policies: Iterable[str]) -> str:
     """Return the policy that a figure of a single one shows.
 
-    It is one that was learned, else the equilibrium, else the first.
+    It is the first of those that were asked for, else one that was learned, else the equilibrium,
+    else the first.
     """
-    names = list(policies)
-    for leading in (*LEARNED, "nash"):
-        if leading in names:
-            return leading
+    names = in_order(policies)
+    if options().policies is None:
+        for leading in (*LEARNED, "nash"):
+            for name in names:
+                if of_run(name)[0] == leading:
+                    return name
     return names[0]
 
 

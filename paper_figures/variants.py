@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paper_figures import style
+from paper_figures.drawing import of_run
 from paper_figures.letters import distinct, shortened, visible
 from paper_figures.settings import (
     TEXT,
@@ -55,7 +56,12 @@ class Variant:
     @property
     def learned(self) -> str:
         """Name of the policy that was trained, of which this may be the stochastic form."""
-        return self.policy.removesuffix(STOCHASTIC)
+        return of_run(self.policy)[0].removesuffix(STOCHASTIC)
+
+    @property
+    def is_stochastic(self) -> bool:
+        """Whether its actions are drawn."""
+        return of_run(self.policy)[0] != self.learned
 
     @property
     def parameters(self) -> list[tuple[str, Any]]:
@@ -135,7 +141,7 @@ def curves(
     for which, name in zip(variants, labels, strict=True):
         look = style.curve(which.policy, among=among, learned=learned)
         look["label"] = name
-        look["markerfacecolor"] = look["color"]
+        look.setdefault("markerfacecolor", look["color"])
         if which in ways:
             earlier = sum(other.policy == which.policy for other in looks)
             form = forms.index(rest[which])

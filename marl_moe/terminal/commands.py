@@ -14,7 +14,7 @@ from marl_moe.terminal.options import Folder, Metrics, Trust
 app = OnceTyper()
 
 TYPESET = ("latex", "markdown")
-COMPARED = ("gain", "welfare")  # metrics of `compare`
+COMPARED = ("gain", "welfare")  # metrics of `compare`, and those of the other sides
 
 
 @app.command(epilog="Example: `marl-moe show results/quickstart`")
@@ -23,6 +23,7 @@ def show(run_folder: Folder, trust: Trust = False) -> None:
 
     Nothing is played, trained or drawn.
     """
+    from marl_moe.experiment.run.evaluated import unfinished
     from marl_moe.experiment.run.folder import RunFolder
     from marl_moe.terminal.results import print_results
     from marl_moe.terminal.search import print_judged
@@ -32,12 +33,7 @@ def show(run_folder: Folder, trust: Trust = False) -> None:
         tables = run.tables()
         left = len(run.left_of(tables))
         if left or run.spec.search is not None:
-            what = (
-                "its search is not done"
-                if run.spec.search is not None
-                else (f"{len(run.jobs) - left} of {len(run.jobs)} jobs are done")
-            )
-            complain(f"{run_folder}: {what}; to continue: marl-moe resume {run_folder}", 2)
+            complain(unfinished(run, left), 2)
         table, results = run.results(tables)
     except (SpecError, RecordError) as error:
         complain(error, 2)
@@ -93,20 +89,21 @@ def compare(
 
     Policies are compared at the sweep points that both runs have: world by world where the seeds
     and the worlds of the evaluation are the same, else by their means over seeds, and it says so.
-    Without --metrics these are gain and, where anybody pays, welfare.
+    Without --metrics these are gain, where anybody pays welfare, and where other sides learn what
+    they chose and have left to gain.
     """
     import pandas as pd
 
     from marl_moe.experiment.run.comparison import compare as compared
     from marl_moe.experiment.run.comparison import differences, read_side
     from marl_moe.terminal.comparison import comparison_table, differences_table
-    from marl_moe.terminal.summary import chosen_metrics
+    from marl_moe.terminal.summary import OF_SIDES, chosen_metrics
 
     try:
         a, b = (read_side(path, trust=trust) for path in (first, second))
         own = [metric for metric in a.metrics if metric in b.metrics]
         rows = pd.concat([a.evaluation, b.evaluation])
-        headings = chosen_metrics(metrics or (), own, rows, COMPARED)
+        headings = chosen_metrics(metrics or (), own, rows, (*COMPARED, *OF_SIDES))
         table, unpaired = compared(a, b, list(headings))
     except (SpecError, RecordError) as error:
         complain(error, 2)
@@ -155,15 +152,16 @@ def export(
     trust: Trust = False,
 ) -> None:
     """Write the results of a run for marl-eval, or as a table of means with 95 % intervals."""
-    from marl_moe.experiment.run.folder import read_experiment
-    from marl_moe.terminal.summary import COLUMNS, chosen_metrics
+    from marl_moe.experiment.run.evaluated import check_evaluated
+    from marl_moe.experiment.run.folder import RunFolder
+    from marl_moe.terminal.summary import COLUMNS, OF_SIDES, chosen_metrics
     from marl_moe.whole_file import check_new, write_text
     from paper_figures import load_tables
     from paper_figures.export import marl_eval
     from paper_figures.means import means
     from paper_figures.policy_table import policy_table
+    from paper_figures.sides import with_left_to_gain
     from paper_figures.statistics import interval_label
-    from paper_figures.tables import require
     from paper_figures.typeset import latex, markdown
 
     typeset = {"--metrics": metrics, "--plus-minus": plus_minus, "--caption": caption}
@@ -173,8 +171,10 @@ def export(
             complain(f"{option}: is of --format {' or '.join(formats)}", 2)
     note = ""
     try:
-        spec = read_experiment(run_folder, trust=trust)
+        run = RunFolder.read(run_folder, trust=trust, to_play=False)
         check_new(out_file)
+        check_evaluated(run)
+        spec = run.spec
         tables = load_tables(run_folder)
         if format_ == "csv":
             table = means(tables, spec.metrics)
@@ -183,13 +183,10 @@ def export(
         elif format_ == "marl-eval":
             results = json.dumps(marl_eval(tables, spec.name, spec.metrics), allow_nan=False) + "\n"
         else:
-            if spec.kind == "market_study":
-                raise SpecError(
-                    f"{run_folder}: a market study compares no policies; its table is audit.parquet"
-                )
-            evaluation = require(tables, "evaluation", ("seed", "point", "policy"))
-            headings = chosen_metrics(metrics or (), spec.metrics, evaluation, COLUMNS)
-            rows = policy_table(tables, headings)
+            evaluation = with_left_to_gain(tables)
+            usual = (*COLUMNS, *OF_SIDES)
+            headings = chosen_metrics(metrics or (), spec.metrics, evaluation, usual)
+            rows = policy_table({"evaluation": evaluation}, headings)
             note, title = rows.intervals, caption or spec.name
             if format_ == "latex":
                 results = latex(rows, title, label or f"tab:{spec.name}", plus_minus)

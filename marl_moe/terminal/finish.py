@@ -1,5 +1,6 @@
 """The end of every command that works on a run: its table printed, its figures drawn."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from mechanisms.errors import FAILURES_OF_PARTS
 
 if TYPE_CHECKING:
     from marl_moe.experiment.run.folder import RunFolder
+    from paper_figures.options import Entry
 
 
 def finish_run(run: "RunFolder") -> None:
@@ -43,7 +45,7 @@ def finish_run(run: "RunFolder") -> None:
     print_results(run, finished.table, finished.results)
     print_judged(run)
     say(f"records  {run.path}")
-    if not draw_figures(run.path, run.spec.figures, None):
+    if not draw_figures([run.path], run.spec.figures, None):
         raise typer.Exit(1)
     draw_map(run)
 
@@ -59,32 +61,48 @@ def draw_map(run: "RunFolder") -> None:
     say(*(f"map      {file}" for file in film_run(run, [], path)))
 
 
-def draw_figures(folder: Path, names: list[str] | None, out_folder: Path | None) -> bool:
-    """Draw figures of a run, and say which could not be drawn and why.
+def draw_figures(
+    runs: Sequence[Path],
+    figures: "Sequence[Entry] | None",
+    out_folder: Path | None,
+    *,
+    named: bool = False,
+) -> bool:
+    """Draw figures of a run, or of several together, and say which could not be drawn and why.
 
     Returns whether the code of none failed.
 
     Args:
-        folder: the run folder.
-        names: the figures; None: all that its tables allow.
+        runs: the run folders; several are drawn in one figure each.
+        figures: the figures; None: all that the tables allow.
         out_folder: where they go; None: `figures` in the run folder.
+        named: whether each was asked for by its name, so that one which cannot be drawn is a
+            mistake.
     """
-    from marl_moe.figures import draw
+    from marl_moe.figures import draw, draw_together
 
-    again = f"to draw again: marl-moe figures {folder}"
+    again = f"to draw again: marl-moe figures {' '.join(map(str, runs))}"
     try:
-        written, refused, failed, remarks = draw(folder, names, out_folder)
+        if len(runs) > 1:
+            assert out_folder is not None
+            drawn = draw_together(runs, figures, out_folder)
+        else:
+            drawn = draw(runs[0], figures, out_folder)
     except KeyboardInterrupt:
         complain(f"interrupted; {again}", INTERRUPTED)
     except (FileNotFoundError, ValueError) as error:
         complain(error, 2)
     except OSError as error:
         complain(f"{error}; {again}", 1)
-    for path in written:
+    for letter, run in zip("ABCDEF", runs, strict=False) if len(runs) > 1 else ():
+        say(f"{letter}        {run}")
+    for path in drawn.written:
         say(f"figure   {path}")
-    say(*remarks)
-    for name, reason in refused.items():
-        say(f"not drawn: {name}: {reason}")
-    for name, line in failed.items():
+    say(*drawn.remarks)
+    for name, reason in drawn.refused.items():
+        (told if named else say)(f"not drawn: {name}: {reason}")
+    for name, line in drawn.failed.items():
         told(f"figure {name!r}: {line}")
-    return not failed
+    if named and drawn.refused:
+        raise typer.Exit(2)
+    return not drawn.failed

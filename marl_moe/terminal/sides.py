@@ -5,6 +5,7 @@ import pandas as pd
 from marl_moe.terminal.summary import interval_cell
 from marl_moe.terminal.tables import Column, FittedTable
 from paper_figures.statistics import interval_label, mean_heading, mean_interval
+from paper_figures.sweeps import points_in_order
 
 CHOSEN = {
     "report_factor": "factor reported",
@@ -54,7 +55,7 @@ def _table(title: str, rows: pd.DataFrame, by: str, columns: dict[str, str]) -> 
         ],
     )
     swept = rows["point"].nunique() > 1
-    for point in rows["point"].unique():
+    for point in points_in_order(rows):
         if swept:
             table.rows.append([point])
         for name in rows.loc[rows["point"] == point, by].unique():

@@ -8,12 +8,16 @@ from marl_moe.errors import SpecError, unknown_key
 from marl_moe.metrics import named
 from marl_moe.terminal.tables import Column, FittedTable
 from paper_figures.headings import HEADINGS, Heading
+from paper_figures.sides import CHOSEN, LEFT_TO_GAIN, nobody_chose
 from paper_figures.statistics import interval_label, interval_text, mean_heading, mean_interval
+from paper_figures.sweeps import points_in_order
 
 COLUMNS = {
     name: HEADINGS[name].text
     for name in ("utility", "gain", "welfare", "share_of_equilibrium", "share_of_optimum")
 }
+
+OF_SIDES = (*CHOSEN, *LEFT_TO_GAIN)  # columns of tables where the other sides learn
 
 
 def summary_table(
@@ -52,10 +56,11 @@ def summary_table(
             f"{failed} of {total} clearings of the market failed; the last prices stood"
         )
     swept = evaluation["point"].nunique() > 1
-    for point in evaluation["point"].unique():
+    for point in points_in_order(evaluation):
         if swept:
             table.rows.append([point])
-        for policy in intervals[order].loc[point, "mean"].sort_values(ascending=False).index:
+        of_point = intervals[order].xs(point, level="point")["mean"]
+        for policy in of_point.sort_values(ascending=False).index:
             cells = [interval_cell(intervals[metric].loc[(point, policy)]) for metric in metrics]
             table.rows.append([policy, *cells])
     return table
@@ -64,11 +69,17 @@ def summary_table(
 def with_values(evaluation: pd.DataFrame, metrics: Iterable[str]) -> list[str]:
     """Return the metrics that have a value, the welfare only where anybody pays.
 
+    Factors and margins are among them where anybody chose one.
+
     Args:
         evaluation: rows of `evaluation.parquet`.
         metrics: columns of it.
     """
-    found = [metric for metric in metrics if _has_value(evaluation, metric)]
+    found = [
+        metric
+        for metric in metrics
+        if _has_value(evaluation, metric) and not nobody_chose(evaluation, metric)
+    ]
     if "welfare" in found and not evaluation["charge"].any():
         found.remove("welfare")  # nobody pays: what free edge devices bear is theirs
     return found

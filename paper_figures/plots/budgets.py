@@ -3,13 +3,17 @@
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
+from paper_figures.drawing import drawn
+from paper_figures.legends import add_legend
+from paper_figures.marks import binary_axis, draw_lines, zero_line
+from paper_figures.panels import beside
 from paper_figures.point_labels import mechanism_label
-from paper_figures.registry import register
+from paper_figures.registry import ONE_RUN, register
 from paper_figures.settings import mechanism_parameter, read
 from paper_figures.statistics import mean_interval
 from paper_figures.sweeps import require_nothing_else_varies
@@ -83,7 +87,7 @@ def by_budget(tables: Tables) -> tuple[str, pd.DataFrame]:
     return policy, rows.assign(spent=rows["charge"] * rows["num_users"] - rows["platform_balance"])
 
 
-@register("budgets", STYLE, needed)
+@register("budgets", STYLE, needed, refuses=ONE_RUN, one_policy=True)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw (a) the welfare and (b) what is paid, against the budget.
 
@@ -99,31 +103,34 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         CannotDraw: as by `needed`.
     """
     policy, rows = by_budget(tables)
-    if figure is None:
-        figure = Figure(layout="constrained")
-    welfare, spent = figure.subplots(1, 2)
+    welfare, spent = beside(figure, 2)
+    figure = welfare.figure
     budgets = sorted(rows["budget"].unique())
-    drawn = pd.concat([_draw(welfare, rows, "welfare"), _draw(spent, rows, "spent")])
+    shown = []
+    for ax, letter, column in ((welfare, "a", "welfare"), (spent, "b", "spent")):
+        intervals = mean_interval(rows, column, by=("mechanism", "budget"))
+        shown.append(drawn(intervals, panel=letter, shows=column, policy=policy))
+        draw_lines(ax, intervals, "budget", "mechanism", _looks(intervals))
+    zero_line(welfare)
     spent.plot(budgets, budgets, color="0.6", linewidth=0.8, zorder=1)
     welfare.set_ylabel("Welfare (credits per slot and user)")
     spent.set_ylabel("Paid to edge devices (credits per slot)")
     for ax, letter in ((welfare, "a"), (spent, "b")):
         ax.set_title(f"({letter})", loc="left")
         ax.set_xlabel("Budget (credits per slot)")
-        style.binary_axis(ax, budgets)
-    handles = [line for line in welfare.get_lines() if not str(line.get_label()).startswith("_")]
+        binary_axis(ax, budgets)
+    handles: list[Artist] = [
+        line for line in welfare.get_lines() if not str(line.get_label()).startswith("_")
+    ]
     handles.append(Line2D([], [], color="0.6", linewidth=0.8, label="the whole budget"))
-    handles.append(style.policy_note(policy, drawn))
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    handles += style.policy_key(policy, pd.concat(shown))
+    add_legend(figure, handles, 3)
     return figure
 
 
-def _draw(ax: Axes, rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Draw a line through the means for each mechanism, and their intervals, which it returns."""
-    intervals = mean_interval(rows, column, by=("mechanism", "budget"))
-    for mechanism, look in zip(intervals["mechanism"].unique(), _LOOKS, strict=False):
-        here = intervals[intervals["mechanism"] == mechanism].sort_values("budget")
-        label = mechanism_label(mechanism)
-        ax.plot(here["budget"], here["mean"], label=label, **look)
-        ax.vlines(here["budget"], here["low"], here["high"], color=look["color"], linewidth=0.9)
-    return intervals
+def _looks(intervals: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return keywords of `Axes.plot` for the mechanisms, in the order of the experiment."""
+    return {
+        mechanism: {"label": mechanism_label(mechanism)} | look
+        for mechanism, look in zip(intervals["mechanism"].unique(), _LOOKS, strict=False)
+    }

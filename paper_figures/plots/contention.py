@@ -6,116 +6,119 @@ and would flatten all others. What is beyond the view is not left out: a shaded 
 named on the axis, holds its markers.
 """
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
-from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from paper_figures import style
+from paper_figures.drawing import drawn, in_order
+from paper_figures.legends import add_legend
+from paper_figures.marks import binary_axis, draw_lines, zero_line
+from paper_figures.panels import beside
 from paper_figures.registry import register
 from paper_figures.statistics import mean_interval
 from paper_figures.sweeps import require_users_vary_alone
-from paper_figures.tables import Tables, learned_here, require
+from paper_figures.tables import Tables, learned_here, require, require_numbers
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.7)}
 REFERENCE = "nash"
+SHARE = "share_of_equilibrium"
 # Shares shown to scale. A policy below 0 does worse than to drop every subtask.
 VIEW = (-0.1, 1.2)
 _STRIP = 0.14  # height of a strip beyond the view, in shares
 _STEP = 0.2  # octaves between markers of one number of users in a strip
 
 
-def needed(tables: Tables) -> pd.DataFrame:
+def needed(tables: Tables, metric: str = "gain") -> pd.DataFrame:
     """Return the table "evaluation" of a run that has the figure.
 
     Raises:
         CannotDraw: there are not two numbers of users, each at one sweep point, something else
             varies too, or the policy "nash" or a column is missing.
     """
-    evaluation = require(tables, "evaluation", ("seed", "point", "num_users", "policy", "gain"))
+    evaluation = require(tables, "evaluation", ("seed", "point", "num_users", "policy", metric))
+    require_numbers(evaluation, "evaluation", (metric,))
     require_users_vary_alone(evaluation)
-    require(tables, "evaluation", (), [REFERENCE])
-    return require(tables, "evaluation", ("share_of_equilibrium",))
+    if SHARE not in evaluation or evaluation[SHARE].isna().all():
+        require(tables, "evaluation", (), [REFERENCE])
+    return require(tables, "evaluation", (SHARE,))
 
 
 @register("contention", STYLE, needed)
-def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+def plot(
+    tables: Tables, figure: Figure | SubFigure | None = None, metric: str = "gain"
+) -> Figure | SubFigure:
     """Draw the gain per slot and user (credits), and its share of the equilibrium's.
 
     One line per policy in the table "evaluation", through means with 95 % intervals; learned
-    policies are heavier. The legend follows the gain at most users. Where the equilibrium was not
+    policies are heavier. The legend follows panel (a) at most users. Where the equilibrium was not
     evaluated, the lines of the share have a gap.
 
     Args:
         tables: of a run.
         figure: to draw on, a new one if None.
+        metric: column of panel (a).
 
     Raises:
         CannotDraw: as by `needed`.
     """
-    evaluation = needed(tables)
+    evaluation = needed(tables, metric)
     gain, share = (
-        mean_interval(evaluation, metric, by=("num_users", "policy")).sort_values(
+        mean_interval(evaluation, column, by=("num_users", "policy")).sort_values(
             "num_users", kind="stable"
         )
-        for metric in ("gain", "share_of_equilibrium")
+        for column in (metric, SHARE)
     )
     by_gain = gain.sort_values(["num_users", "mean"], ascending=False, kind="stable")
-    order = list(by_gain["policy"].unique())
-    if figure is None:
-        figure = Figure(rcParams["figure.figsize"], layout="constrained")
-    left, right = figure.subplots(1, 2)
+    order = in_order(by_gain["policy"].unique())
+    left, right = beside(figure, 2)
+    figure = left.figure
 
     learned = learned_here(tables)
-    _draw_panel(left, gain, order, learned)
+    looks = {
+        policy: style.curve(policy, rank / len(order), order, learned)
+        for rank, policy in enumerate(order)
+    }
+    handles = _draw_panel(left, drawn(gain, panel="a", metric=metric), looks)
+    zero_line(left)
     left.set_title("(a)", loc="left")
-    left.set_ylabel(style.METRIC_LABELS["gain"])
+    left.set_ylabel(style.metric_label(metric))
 
     right.axhline(1, color="0.4", linewidth=0.6)
-    _draw_panel(right, share, order, learned, view=VIEW)
+    _draw_panel(right, drawn(share, panel="b", metric=SHARE), looks, view=VIEW)
     _draw_beyond_view(right, share, order)
     right.set_title("(b)", loc="left")
-    right.set_ylabel(style.METRIC_LABELS["share_of_equilibrium"])
+    right.set_ylabel(style.METRIC_LABELS[SHARE])
 
-    handles = [line for line in left.get_lines() if not str(line.get_label()).startswith("_")]
-    key = style.interval_key(
-        pd.concat([gain, share]),
-        Line2D([], [], color="black", marker="|", markersize=9, linestyle=""),
-    )
-    figure.legend(handles=[*handles, *key], loc="outside upper center", ncols=4)
+    key = style.interval_key(pd.concat([gain, share]), style.bar_mark())
+    add_legend(figure, [*handles, *key], 4)
     return figure
 
 
 def _draw_panel(
     ax: Axes,
     intervals: pd.DataFrame,
-    order: list[str],
-    learned: set[str],
+    looks: dict[str, dict[str, Any]],
     view: tuple[float, float] | None = None,
-) -> None:
+) -> list[Line2D]:
     """Draw a line for each policy within `view`, the best on top, learned ones over all."""
-    for rank, policy in enumerate(order):
-        rows = intervals[intervals["policy"] == policy]
-        look = style.curve(policy, rank / len(order), order, learned)
-        shown = None if view is None else rows["mean"].between(*view).tolist()
-        (line,) = ax.plot(rows["num_users"], rows["mean"], markevery=shown, **look)
-        bars = ax.vlines(
-            rows["num_users"],
-            rows["low"],
-            rows["high"],
-            color=look["color"],
-            linewidth=0.9,
-            zorder=look["zorder"],
-        )
+    found = draw_lines(ax, intervals, "num_users", "policy", looks)
+    for line, bars in found.values():
         if view is not None:
             low, high = view
+            means = np.asarray(line.get_ydata(), dtype=float)
+            line.set_markevery(list((low <= means) & (means <= high)))
             window = Rectangle((0, low), 1, high - low, transform=ax.get_yaxis_transform())
             line.set_clip_path(window)
             bars.set_clip_path(window)
-    style.binary_axis(ax, sorted(intervals["num_users"].unique()))
+    binary_axis(ax, sorted(intervals["num_users"].unique()))
     ax.set_xlabel("Number of users")
+    return [line for line, _ in found.values()]
 
 
 def _draw_beyond_view(ax: Axes, shares: pd.DataFrame, order: list[str]) -> None:
@@ -143,14 +146,7 @@ def _draw_beyond_view(ax: Axes, shares: pd.DataFrame, order: list[str]) -> None:
             )
             for place, policy in enumerate(policies):
                 octaves = _STEP * (place - (len(policies) - 1) / 2)
-                look = style.policy_style(policy, order)
-                ax.plot(
-                    num_users * 2**octaves,
-                    middle,
-                    color=look.colour,
-                    marker=look.marker,
-                    markersize=4,
-                    linestyle="",
-                )
+                look = style.policy_mark(policy, order)
+                ax.plot(num_users * 2**octaves, middle, markersize=4, linestyle="", **look)
     ax.set_yticks(list(ticks), list(ticks.values()))
     ax.set_ylim(low, high)

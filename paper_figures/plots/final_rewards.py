@@ -8,14 +8,15 @@ here in their place.
 from typing import Any
 
 import pandas as pd
-from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
-from paper_figures.registry import register
+from paper_figures.drawing import drawn, in_order, wanted
+from paper_figures.marks import ends
+from paper_figures.panels import new_figure
+from paper_figures.registry import ROWS, register
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import CannotDraw, Tables, require, require_one_point
 
@@ -44,7 +45,7 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     training = require(tables, "training", ("seed", "point", "algorithm", "epoch", "utility"))
     algorithms = list(training["algorithm"].astype(str).unique())
-    baselines = [policy for policy in PAPER if policy != "sac"]
+    baselines = wanted(policy for policy in PAPER if policy != "sac")
     columns = ("seed", "policy", "episode", "utility", "num_users", "mechanism")
     evaluation = require(tables, "evaluation", columns, [*baselines, *algorithms])
     require_one_point(training)
@@ -93,14 +94,19 @@ def summarise(tables: Tables) -> pd.DataFrame:
         .set_index("policy")["mean"]
         .sort_values(ascending=False)
     )
-    order = list(dict.fromkeys(["local", *algorithms, "abandon", "random", *means.index]))
+    order = in_order(dict.fromkeys(["local", *algorithms, "abandon", "random", *means.index]))
     by_policy = (
         summary["policy"].map(order.index).sort_values(kind="stable").index
     )  # "mean" stays before "final"
     return summary.loc[by_policy].reset_index(drop=True)
 
 
-@register("final_rewards", STYLE, needed)
+@register(
+    "final_rewards",
+    STYLE,
+    needed,
+    refuses=ROWS | {"compare": "it stands beside the paper's numbers, which are of one run"},
+)
 def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     """Draw `summarise(tables)` as points with intervals, and the paper's numbers as open points.
 
@@ -118,16 +124,17 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     policies = list(summary["policy"].unique())
     looks = {policy: style.policy_style(policy, policies) for policy in policies}
     if ax is None:
-        size = (rcParams["figure.figsize"][0], 1.0 + 0.34 * len(policies))
-        ax = Figure(size, layout="constrained").subplots()
+        ax = new_figure(1.0 + 0.34 * len(policies)).subplots()
+    rows = summary[["policy", "quantity", "mean"]].to_numpy()
+    drawn(summary, paper=[PAPER.get(policy, {}).get(quantity) for policy, quantity, _ in rows])
 
-    for policy, quantity, mean, high in summary[["policy", "quantity", "mean", "high"]].to_numpy():
+    for (policy, quantity, mean), reach in zip(rows, ends(summary).T, strict=True):
         height = policies.index(policy)
         look: dict[str, Any] = {
             "color": looks[policy].colour,
             "marker": _MARKER[quantity],
         }
-        ax.errorbar(mean, height + _SHIFT[quantity], xerr=high - mean, elinewidth=0.9, **look)
+        ax.errorbar(mean, height + _SHIFT[quantity], xerr=reach[:, None], elinewidth=0.9, **look)
         if policy in PAPER:
             ax.plot(
                 PAPER[policy][quantity], height + _PAPER_SHIFT[quantity], fillstyle="none", **look

@@ -5,17 +5,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from paper_figures import style
+from paper_figures.drawing import drawn
 from paper_figures.letters import distinct, shortened
+from paper_figures.marks import ends
+from paper_figures.panels import new_figure
 from paper_figures.point_labels import point_label, told_apart
-from paper_figures.registry import register
+from paper_figures.registry import NO_POLICY, ROWS, register
 from paper_figures.settings import Settings, read
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import Tables, require, require_finite
@@ -109,7 +111,7 @@ def summarise(tables: Tables) -> pd.DataFrame:
     return summary.drop(columns=unshown).reset_index(drop=True)
 
 
-@register("manipulation", STYLE, needed)
+@register("manipulation", STYLE, needed, refuses=ROWS | NO_POLICY)
 def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     """Draw a row for each mechanism: welfare as promised, open, joined to that as played, filled.
 
@@ -131,19 +133,22 @@ def plot(tables: Tables, ax: Axes | None = None) -> Axes:
     places, headings = _places(summary)
     bottom = max(places) + 0.6
     if ax is None:
-        size = (rcParams["figure.figsize"][0], 0.95 + _ROW * (bottom + 0.6))
-        ax = Figure(size, layout="constrained").subplots()
+        ax = new_figure(0.95 + _ROW * (bottom + 0.6)).subplots()
+    drawn(summary)
 
     ax.axvline(1, color="0.4", linewidth=0.6, zorder=1)
     promised = summary[summary["quantity"] == PROMISED]
     played = summary[summary["quantity"] == PLAYED]
-    means = zip(
-        promised[["mean", "high"]].to_numpy(), played[["mean", "high"]].to_numpy(), strict=True
-    )
-    for place, (before, after), share in zip(places, means, played["over_budget"], strict=True):
-        ax.plot([before[0], after[0]], [place, place], color="0.6", linewidth=1.0, zorder=2)
-        _draw_mean(ax, place, *before, zorder=3, **_PROMISED_LOOK)
-        _draw_mean(ax, place, *after, zorder=4, **_BROKEN_LOOK if share > 0 else _PLAYED_LOOK)
+    means = zip(promised["mean"], played["mean"], strict=True)
+    reaches = zip(ends(promised).T, ends(played).T, strict=True)
+    shares = played["over_budget"]
+    for place, (before, after), (back, on), share in zip(
+        places, means, reaches, shares, strict=True
+    ):
+        ax.plot([before, after], [place, place], color="0.6", linewidth=1.0, zorder=2)
+        _draw_mean(ax, place, before, back, zorder=3, **_PROMISED_LOOK)
+        look = _BROKEN_LOOK if share > 0 else _PLAYED_LOOK
+        _draw_mean(ax, place, after, on, zorder=4, **look)
     _write_columns(ax, places, played)
     for place in list(headings)[1:]:
         ax.axhline(place - 0.5 - _GAP / 2, color="0.75", linewidth=0.6, zorder=1)
@@ -192,10 +197,12 @@ def _named(settings: Settings, mechanism: str) -> Settings:
     return kept if "mechanism" in kept else {"mechanism.name": mechanism} | kept
 
 
-def _draw_mean(ax: Axes, place: float, mean: float, high: float, **look: Any) -> None:
-    """Draw a mean and its interval."""
-    margin = high - mean
-    ax.errorbar(mean, place, xerr=margin, elinewidth=0.8, capthick=0.8, linestyle="", **look)
+def _draw_mean(
+    ax: Axes, place: float, mean: float, reach: NDArray[np.float64], **look: Any
+) -> None:
+    """Draw a mean and its interval, which reaches so far below and above it."""
+    look |= {"elinewidth": 0.8, "capthick": 0.8, "linestyle": ""}
+    ax.errorbar(mean, place, xerr=reach[:, None], **look)
 
 
 def _write_columns(ax: Axes, places: list[float], played: pd.DataFrame) -> None:

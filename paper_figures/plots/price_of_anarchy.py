@@ -7,13 +7,18 @@ price of ignorance, equilibrium over a policy, is that of not seeing what the ot
 choose.
 """
 
+from typing import Any
+
 import pandas as pd
-from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
+from paper_figures.drawing import drawn, in_order, wanted
+from paper_figures.legends import add_legend
+from paper_figures.marks import binary_axis, draw_lines
+from paper_figures.panels import new_figure
 from paper_figures.registry import register
 from paper_figures.statistics import mean_interval
 from paper_figures.sweeps import require_users_vary_alone
@@ -41,7 +46,8 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, list[str]]:
     columns = ("seed", "point", "num_users", "policy", "gain")
     evaluation = require(tables, "evaluation", columns, [OPTIMUM, EQUILIBRIUM])
     require_users_vary_alone(evaluation)
-    decentralised = [policy for policy in DECENTRALISED if (evaluation["policy"] == policy).any()]
+    shown = in_order(wanted(DECENTRALISED))
+    decentralised = [policy for policy in shown if (evaluation["policy"] == policy).any()]
     if not decentralised:
         raise CannotDraw(
             f"table 'evaluation' has rows of none of the policies {', '.join(DECENTRALISED)}"
@@ -66,9 +72,8 @@ def summarise(tables: Tables) -> pd.DataFrame:
     """
     evaluation, decentralised = needed(tables)
     gains = _gains(evaluation)
-    low = mean_interval(evaluation, "gain", by=("num_users", "policy")).pivot(
-        index="num_users", columns="policy", values="low"
-    )
+    of_gains = mean_interval(evaluation, "gain", by=("num_users", "policy"), kind="t")
+    low = of_gains.pivot(index="num_users", columns="policy", values="low")
     above_zero = (gains.groupby(level="num_users").min() > 0) & ~(
         low <= 0
     )  # one seed has no interval
@@ -106,7 +111,13 @@ def _proven(evaluation: pd.DataFrame) -> pd.DataFrame:
     return evaluation[pd.MultiIndex.from_frame(evaluation[episode]).isin(kept[kept].index)]
 
 
-@register("price_of_anarchy", STYLE, needed)
+@register(
+    "price_of_anarchy",
+    STYLE,
+    needed,
+    refuses={"compare": "its ratios are of the policies of one run"},
+    references=(OPTIMUM, EQUILIBRIUM),
+)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw (a) the price of anarchy, (b) that of ignorance of each decentralised policy.
 
@@ -128,8 +139,8 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
                 f"no number of users has a {str(price).lower()}: its gains are not all surely "
                 "above 0"
             )
-    if figure is None:
-        figure = Figure(rcParams["figure.figsize"], layout="constrained")
+    figure = new_figure() if figure is None else figure
+    drawn(summary)
     anarchy, ignorance = figure.subplots(2, 1, sharex=True)
     handles = _draw(anarchy, summary[summary["price"] == ANARCHY], "numerator")
     anarchy.set_title("(a)", loc="left")
@@ -138,31 +149,18 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     ignorance.set_title("(b)", loc="left")
     ignorance.set_ylabel("Price of ignorance\n(equilibrium / policy)")
     ignorance.set_xlabel("Number of users")
-    key = style.interval_key(
-        summary,
-        Line2D([], [], color="black", marker="|", markersize=9, linestyle=""),
-        narrow=True,
-    )
+    key = style.interval_key(summary, style.bar_mark(), narrow=True)
     if summary["mean"].isna().any():
-        key.append(style.note("gap: a gain not surely above 0"))
-    figure.legend(handles=[*handles, *key], loc="outside upper center", ncols=2)
+        gap: dict[str, Any] = {"color": "black", "linewidth": 0.9, "linestyle": (0, (6, 8))}
+        key.append(Line2D([], [], label="gap: a gain not surely above 0", **gap))
+    add_legend(figure, [*handles, *key], 2)
     return figure
 
 
 def _draw(ax: Axes, ratios: pd.DataFrame, compared: str) -> list[Line2D]:
     """Draw a line for each policy in the column `compared`, and return the lines."""
     ax.axhline(1, color="0.4", linewidth=0.6)
-    lines = []
-    for policy, rows in ratios.groupby(compared, sort=False):
-        look = style.curve(str(policy))
-        lines += ax.plot(rows["num_users"], rows["mean"], **look)
-        ax.vlines(
-            rows["num_users"],
-            rows["low"],
-            rows["high"],
-            color=look["color"],
-            linewidth=0.9,
-            zorder=look["zorder"],
-        )
-    style.binary_axis(ax, sorted(ratios["num_users"].unique()))
-    return lines
+    looks = {policy: style.curve(policy) for policy in ratios[compared].unique()}
+    found = draw_lines(ax, ratios, "num_users", compared, looks)
+    binary_axis(ax, sorted(ratios["num_users"].unique()))
+    return [line for line, _ in found.values()]

@@ -8,10 +8,14 @@ import pandas as pd
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Patch
 
 from paper_figures import style
+from paper_figures.drawing import drawn
+from paper_figures.legends import add_legend
+from paper_figures.panels import is_narrow, new_figure
 from paper_figures.point_labels import mechanism_label, parameters_label, told_apart
-from paper_figures.registry import register
+from paper_figures.registry import ONE_RUN, register
 from paper_figures.settings import read
 from paper_figures.statistics import learning_curve
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require
@@ -85,7 +89,7 @@ def paths(tables: Tables) -> tuple[str, pd.DataFrame]:
     return policy, pd.concat(found, ignore_index=True)
 
 
-@register("price_paths", STYLE, needed)
+@register("price_paths", STYLE, needed, refuses=ONE_RUN, one_policy=True)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw `paths(tables)` as steps with bands: a panel a mechanism, a line a sweep point of it.
 
@@ -102,11 +106,11 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
             f"table 'market' has no points delivered under policy '{policy}': nothing has a price"
         )
     names = list(prices["mechanism"].unique())
-    columns = min(COLUMNS, len(names))
+    columns = min(2 if is_narrow(figure) else COLUMNS, len(names))
     num_rows = ceil(len(names) / columns)
     if figure is None:
-        size = (rcParams["figure.figsize"][0], 0.55 + 1.65 * num_rows)
-        figure = Figure(size, layout="constrained")
+        figure = new_figure(0.55 + 1.65 * num_rows)
+    drawn(prices.drop(columns="settings"), policy=policy)
     grid = figure.subplots(num_rows, columns, sharex=True, sharey=True, squeeze=False)
     for ax in grid.flat[len(names) :]:
         ax.set_visible(False)
@@ -120,8 +124,8 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
             ax.tick_params(labelbottom=True)
     grid[0, 0].set_ylim(bottom=0)  # of all, once all are drawn
     figure.supylabel("Unit price paid (credits per point)", fontsize=rcParams["axes.labelsize"])
-    note = style.policy_note(policy, prices)
-    figure.legend(handles=[note], loc="outside upper right")
+    key = style.policy_key(policy, prices, Patch(color="0.8"))
+    add_legend(figure, key, loc="outside upper right")
     return figure
 
 

@@ -1,5 +1,6 @@
 """Supply against the unit price posted, and what the price leaves to each side."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -7,7 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from paper_figures import style
-from paper_figures.registry import register
+from paper_figures.drawing import drawn
+from paper_figures.legends import add_legend
+from paper_figures.marks import draw_lines
+from paper_figures.panels import beside
+from paper_figures.registry import ONE_RUN, register
 from paper_figures.settings import mechanism_parameter, read
 from paper_figures.statistics import mean_interval
 from paper_figures.sweeps import require_nothing_else_varies
@@ -15,6 +20,7 @@ from paper_figures.tables import CannotDraw, Tables, leading_policy, require, wi
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 2.9)}
 MECHANISM = "posted_price"
+QUALITY: tuple[str, dict[str, Any]] = ("Quality delivered", {"color": "#004488", "marker": "o"})
 MONEY: dict[str, tuple[str, dict[str, Any]]] = {
     "charge": ("Payments", {"color": "0.45", "linestyle": (0, (1, 1)), "marker": "v"}),
     "gain": ("Users' utility", {"color": "#004488", "linestyle": "-", "marker": "o"}),
@@ -65,7 +71,7 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, float 
     return evaluation, market[market["mechanism"] == MECHANISM], prices
 
 
-@register("price_response", STYLE, needed)
+@register("price_response", STYLE, needed, refuses=ONE_RUN, one_policy=True)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw quality, participation, payments and both sides' utility against the unit price.
 
@@ -89,22 +95,10 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     posted = of_policy[["unit_price", "participates"]].mean()
     price = posted.index.to_series().map(prices)
     given, chosen = posted[price.notna()].sort_values("unit_price"), posted[price.isna()]
-    if figure is None:
-        figure = Figure(layout="constrained")
-    supply, money = figure.subplots(1, 2, gridspec_kw={"wspace": 0.08})
+    supply, money = beside(figure, 2, gridspec_kw={"wspace": 0.08})
+    figure = supply.figure
 
-    drawn = [
-        _draw(
-            supply,
-            outcomes,
-            "qos",
-            given,
-            chosen,
-            color="#004488",
-            marker="o",
-            label="Quality delivered",
-        )
-    ]
+    shown = [_draw(supply, outcomes, {"qos": QUALITY}, given, chosen)]
     supply.set_ylabel("Quality (points per slot and user)")
     shares = supply.twinx()
     shares.spines["right"].set_visible(True)
@@ -119,8 +113,11 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     shares.set_ylabel("Share of edge devices that take part")
     shares.set_ylim(bottom=0)
     money.axhline(0, color="0.4", linewidth=0.6)
-    for column, (label, look) in MONEY.items():
-        drawn.append(_draw(money, outcomes, column, given, chosen, label=label, **look))
+    shown.append(_draw(money, outcomes, MONEY, given, chosen))
+    for intervals in shown:
+        drawn(intervals, policy=policy)
+    part = posted.rename(columns={"participates": "mean"}).assign(is_chosen=price.isna())
+    drawn(part, policy=policy, shows="participates")
     money.set_ylabel("Credits per slot and user")
     for ax in (supply, money):
         for price in chosen["unit_price"]:
@@ -136,28 +133,37 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     handles = [
         handle for ax in (supply, shares, money) for handle in ax.get_legend_handles_labels()[0]
     ]
-    handles.append(style.policy_note(policy, pd.concat(drawn)))
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    handles += style.policy_key(policy, pd.concat(shown))
+    add_legend(figure, handles, 4)
     return figure
 
 
 def _draw(
     ax: Axes,
     outcomes: pd.DataFrame,
-    column: str,
+    columns: Mapping[str, tuple[str, dict[str, Any]]],
     given: pd.DataFrame,
     chosen: pd.DataFrame,
-    **look: Any,
 ) -> pd.DataFrame:
-    """Draw a column against the price: a line over prices given, open markers at those chosen."""
-    intervals = mean_interval(outcomes, column, by=("settings",)).set_index("settings")
-    at = intervals.loc[given.index]
-    ax.errorbar(
-        given["unit_price"], at["mean"], yerr=at["high"] - at["mean"], elinewidth=0.9, **look
-    )
-    at = intervals.loc[chosen.index]
-    marks = look | {"linestyle": "", "fillstyle": "none", "label": ""}
-    ax.errorbar(
-        chosen["unit_price"], at["mean"], yerr=at["high"] - at["mean"], elinewidth=0.9, **marks
-    )
-    return intervals
+    """Draw columns against the price: lines over prices given, open markers at those chosen.
+
+    Returns:
+        What was drawn, with the columns shows, unit_price and is_chosen.
+    """
+    found = []
+    for column in columns:
+        intervals = mean_interval(outcomes, column, by=("settings",)).set_index("settings")
+        for at, is_chosen in ((given, False), (chosen, True)):
+            rows = intervals.loc[at.index]
+            found.append(
+                rows.assign(shows=column, is_chosen=is_chosen, unit_price=at["unit_price"])
+            )
+    drawn_here = pd.concat(found, ignore_index=True)
+    looks = {column: {"label": label} | look for column, (label, look) in columns.items()}
+    marks = {
+        column: look | {"linestyle": "", "fillstyle": "none", "label": ""}
+        for column, look in looks.items()
+    }
+    draw_lines(ax, drawn_here[~drawn_here["is_chosen"]], "unit_price", "shows", looks)
+    draw_lines(ax, drawn_here[drawn_here["is_chosen"]], "unit_price", "shows", marks)
+    return drawn_here

@@ -3,14 +3,18 @@
 from typing import Any
 
 import pandas as pd
-from matplotlib import rcParams
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from paper_figures import style
+from paper_figures.drawing import drawn
+from paper_figures.legends import add_legend
+from paper_figures.marks import ends
+from paper_figures.panels import beside
 from paper_figures.point_labels import point_label, told_apart
-from paper_figures.registry import register
+from paper_figures.registry import ONE_RUN, ROWS, register
 from paper_figures.settings import identity, of_mechanism, read
 from paper_figures.statistics import mean_interval
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
@@ -57,7 +61,7 @@ def needed(tables: Tables) -> pd.DataFrame:
     return evaluation
 
 
-@register("pricing", STYLE, needed)
+@register("pricing", STYLE, needed, refuses=ROWS | ONE_RUN, one_policy=True)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw a row for each sweep point: unit price, quality and utilities, with 95 % intervals.
 
@@ -78,22 +82,25 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     policy = leading_policy(evaluation["policy"].unique())
     outcomes = with_outcomes(tables, policy)
     points = list(outcomes["settings"].unique())
-    if figure is None:
-        size = (rcParams["figure.figsize"][0], 1.0 + 0.26 * len(points))
-        figure = Figure(size, layout="constrained")
-    price, quality, utility = figure.subplots(1, 3, sharey=True, width_ratios=(1, 1, 1.6))
+    height, widths = 1.0 + 0.26 * len(points), (1, 1, 1.6)
+    price, quality, utility = beside(figure, 3, height, sharey=True, width_ratios=widths)
+    figure = price.figure
 
-    drawn = [
+    shown = [
         _draw_rows(price, outcomes, "unit_price", points, color="black", marker="o"),
         _draw_rows(quality, outcomes, "qos", points, color="black", marker="o"),
     ]
     utility.axvline(0, color="0.4", linewidth=0.6)
     for place, (column, (_, look)) in enumerate(PARTIES.items()):
-        drawn.append(
+        shown.append(
             _draw_rows(utility, outcomes, column, points, shift=_SHIFT * (place - 1), **look)
         )
     settings = [read(text) for text in points]
     labels = told_apart([point_label(point) for point in settings], settings)
+    named = dict(zip(points, labels, strict=True))
+    for intervals, column in zip(shown, ("unit_price", "qos", *PARTIES), strict=True):
+        mechanism = intervals["settings"].map(named)
+        drawn(intervals, shows=column, policy=policy, mechanism=mechanism)
     price.set_yticks(range(len(points)), labels)
     price.set_ylim(len(points) - 0.5, -0.5)
     price.set_xlabel("Unit price paid\n(credits per point)")
@@ -101,11 +108,11 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     utility.set_xlabel("Utility\n(credits per slot and user)")
     for ax in (price, quality, utility):
         ax.tick_params(axis="y", length=0)
-    handles = [
+    handles: list[Artist] = [
         Line2D([], [], linestyle="", label=label, **look) for label, look in PARTIES.values()
     ]
-    handles.append(style.policy_note(policy, pd.concat(drawn)))
-    figure.legend(handles=handles, loc="outside upper right", ncols=4)
+    handles += style.policy_key(policy, pd.concat(shown))
+    add_legend(figure, handles, 4, "outside upper right")
     return figure
 
 
@@ -119,13 +126,8 @@ def _draw_rows(
 ) -> pd.DataFrame:
     """Draw mean and interval of a column at each point, and return them."""
     intervals = mean_interval(outcomes, column, by=("settings",))
-    for point, mean, high in intervals[["settings", "mean", "high"]].to_numpy():
-        ax.errorbar(
-            mean,
-            points.index(point) + shift,
-            xerr=high - mean,
-            elinewidth=0.9,
-            linestyle="",
-            **look,
-        )
+    rows = intervals[["settings", "mean"]].to_numpy()
+    for (point, mean), reach in zip(rows, ends(intervals).T, strict=True):
+        row = points.index(point) + shift
+        ax.errorbar(mean, row, xerr=reach[:, None], elinewidth=0.9, linestyle="", **look)
     return intervals

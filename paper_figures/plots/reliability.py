@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -15,7 +14,12 @@ from matplotlib.lines import Line2D
 from pandas.api.types import is_numeric_dtype
 
 from paper_figures import style, variants
-from paper_figures.registry import register
+from paper_figures.drawing import drawn, rank_of
+from paper_figures.headings import LESS_IS_BETTER
+from paper_figures.legends import add_legend
+from paper_figures.marks import zero_line
+from paper_figures.panels import beside, is_narrow
+from paper_figures.registry import ROWS, register
 from paper_figures.stratified_bootstrap import (
     RECOMMENDED_SEEDS,
     interquartile_means,
@@ -40,18 +44,26 @@ VIEW = (-0.5, 1.5)
 Looks = dict[variants.Variant, dict[str, Any]]  # of every policy, best first
 
 
-def needed(tables: Tables) -> tuple[str, pd.DataFrame]:
+def needed(tables: Tables, metric: str | None = None) -> tuple[str, pd.DataFrame]:
     """Return the metric shown of a run that has the figure, and the episodes that have it, by task.
 
     Raises:
         CannotDraw: there are not two policies, each at every task, or a column is missing or not
             of finite numbers.
     """
-    return _scores(require(tables, "evaluation", ("seed", "point", "policy", "episode", "gain")))
+    columns = ("seed", "point", "policy", "episode", metric or "gain")
+    return _scores(require(tables, "evaluation", columns), metric)
 
 
-@register("reliability", STYLE, needed)
-def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+@register(
+    "reliability",
+    STYLE,
+    needed,
+    refuses=ROWS | {"interval": "its intervals are those of a stratified bootstrap over seeds"},
+)
+def plot(
+    tables: Tables, figure: Figure | SubFigure | None = None, metric: str | None = None
+) -> Figure | SubFigure:
     """Draw interquartile means, probabilities of improvement and performance profiles.
 
     (a) Interquartile mean over the episodes of all seeds and tasks, of the share of the
@@ -65,11 +77,12 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     Args:
         tables: of a run.
         figure: to draw on, a new one if None.
+        metric: column in place of those.
 
     Raises:
         CannotDraw: as by `needed`.
     """
-    metric, scores = needed(tables)
+    metric, scores = needed(tables, metric)
     policies = list(scores["policy"].unique())  # in the order of the experiment
     name = leading_policy(which.policy for which in policies)
     leading = next(which for which in policies if which.policy == name)
@@ -78,21 +91,25 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     improvement = probability_of_improvement(scores, metric, leading, rng)
     profiles = performance_profiles(scores, metric, _thresholds(scores[metric], metric), rng)
     curves = variants.curves(policies, learned_here(tables))
-    looks = {which: curves[which] for which in means["policy"]}
-    if figure is None:
-        size = (rcParams["figure.figsize"][0], max(2.2, 1.25 + 0.17 * len(looks)))
-        figure = Figure(size, layout="constrained")
-    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 0.8, 1.3))
+    order = sorted(means["policy"], key=lambda which: rank_of(which.policy))
+    looks = {which: curves[which] for which in order}
+    height = max(2.2, 1.25 + 0.17 * len(looks))
+    left, middle, right = beside(figure, 3, height, width_ratios=(1, 0.8, 1.3))
+    figure = left.figure
     middle.sharey(left)
+    drawn(means, panel="a", metric=metric)
+    drawn(improvement.assign(over=leading.text), panel="b", metric=metric)
+    drawn(profiles, panel="c", metric=metric)
 
-    label = style.METRIC_LABELS[metric]
+    label = style.metric_label(metric)
     _draw_rows(left, means, "mean", looks)
     left.set_xlabel(f"{label},\ninterquartile mean")
     left.set_yticks(range(len(looks)), [look["label"] for look in looks.values()])
     left.set_ylim(len(looks) - 0.5, -0.5)
     middle.axvline(0.5, color="0.4", linewidth=0.6)
     _draw_rows(middle, improvement, "probability", looks)
-    middle.tick_params(axis="y", labelleft=False)
+    zero_line(left, axis="x")
+    middle.tick_params(axis="y", labelleft=is_narrow(figure))
     middle.set_xlim(-0.05, 1.05)
     middle.set_xlabel(f"Probability that\n{looks[leading]['label']} is better")
     _draw_profiles(right, profiles, looks)
@@ -100,15 +117,18 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     right.set_ylabel("Share of episodes above")
     for ax, letter in zip((left, middle, right), "abc", strict=True):
         ax.set_title(f"({letter})", loc="left")
-    figure.legend(handles=_key(means), loc="outside upper right")
+    add_legend(figure, _key(means), loc="outside upper right")
     return figure
 
 
-def _scores(evaluation: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+def _scores(evaluation: pd.DataFrame, metric: str | None) -> tuple[str, pd.DataFrame]:
     """Return the metric shown, and the rows that have it, by task."""
-    shares = "share_of_equilibrium"
-    known = shares in evaluation and is_numeric_dtype(evaluation[shares])
-    metric = shares if known and np.isfinite(evaluation[shares]).all() else "gain"
+    if metric is None:
+        shares = "share_of_equilibrium"
+        known = shares in evaluation and is_numeric_dtype(evaluation[shares])
+        metric = shares if known and np.isfinite(evaluation[shares]).all() else "gain"
+    if metric in LESS_IS_BETTER:
+        raise CannotDraw(f"metric: of {metric} less is better; this figure compares gains")
     require_finite(evaluation, "evaluation", (metric,))
     scores = by_task(evaluation.dropna(subset=[metric]))
     policies = scores["policy"].unique()

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pandas as pd
-from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
@@ -11,14 +10,16 @@ from matplotlib.patches import Patch
 from paper_figures import style
 from paper_figures.arrangements import (
     Grid,
-    add_legend,
     grid,
     level,
     not_below_zero,
     require_learning,
     wrapped,
 )
-from paper_figures.registry import register
+from paper_figures.drawing import drawn
+from paper_figures.legends import add_legend
+from paper_figures.panels import new_figure
+from paper_figures.registry import NO_POLICY, register
 from paper_figures.statistics import learning_curve, smoothing_window
 from paper_figures.tables import Tables, require, require_epochs, require_finite
 
@@ -50,7 +51,7 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, Grid]:
     return training, grid(tables, "training")
 
 
-@register("reports", STYLE, needed)
+@register("reports", STYLE, needed, refuses=NO_POLICY)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw factor on costs reported, unit price, margin and factor of worth against the epoch.
 
@@ -72,10 +73,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     rows = [column for column in ROWS if _moves(training[column], ROWS[column][1])]
     count = len(cells.mechanisms)
     if figure is None:
-        size = (rcParams["figure.figsize"][0], 0.9 + 1.1 * len(rows))
-        figure = Figure(size, layout="constrained")
+        figure = new_figure(0.9 + 1.1 * len(rows))
     axes = figure.subplots(len(rows), count, sharex=True, sharey="row", squeeze=False)
-    drawn = []
+    shown = []
     for settings, of_point in training.groupby("settings", sort=False):
         mechanism, arrangement = cells.cells[str(settings)]
         for row, column in enumerate(rows):
@@ -83,7 +83,8 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
                 curve = learning_curve(of_point, column, "epoch", window)
                 start = arrangement / len(cells.arrangements)
                 _draw(axes[row, mechanism], curve, start, cells.look(str(settings)))
-                drawn.append(curve)
+                named = cells.names(str(settings))._asdict()
+                shown.append(drawn(curve.reset_index(), shows=column, **named))
     for row, column in enumerate(rows):
         label, reference = ROWS[column]
         axes[row, 0].set_ylabel(label)
@@ -98,9 +99,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         ax.set_xlabel("Epoch")
     handles = [
         *cells.handles(markersize=3),
-        *style.interval_key(pd.concat(drawn), Patch(color="0.8")),
+        *style.interval_key(pd.concat(shown), Patch(color="0.8")),
     ]
-    add_legend(figure, handles)
+    add_legend(figure, handles, 2 if len(handles) == 4 else 3)
     figure.align_ylabels(axes[:, 0])
     return figure
 

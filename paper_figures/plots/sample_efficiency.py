@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rcParams
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Patch
 
 from paper_figures import style, variants
+from paper_figures.drawing import drawn, rank_of
+from paper_figures.legends import add_legend
+from paper_figures.marks import zero_line
+from paper_figures.panels import beside
 from paper_figures.registry import register
 from paper_figures.settings import read
 from paper_figures.statistics import (
@@ -78,25 +80,28 @@ def summarise(tables: Tables, levels: Sequence[float] = (0.5, 0.85)) -> pd.DataF
     return pd.DataFrame(rows).merge(final, on=["settings", "algorithm"], how="left")
 
 
-def needed(tables: Tables) -> str:
+def needed(tables: Tables, metric: str | None = None) -> str:
     """Return the metric that is shown of a run that has the figure.
 
     Raises:
         CannotDraw: the table or a column is missing, or the trainings are of several tasks or of
             one epoch.
     """
-    everywhere = (
-        "training" in tables
-        and SHARE in tables["training"]
-        and tables["training"][SHARE].notna().all()
-    )
-    metric = SHARE if everywhere else "gain"
+    if metric is None:
+        everywhere = (
+            "training" in tables
+            and SHARE in tables["training"]
+            and tables["training"][SHARE].notna().all()
+        )
+        metric = SHARE if everywhere else "gain"
     require_epochs(_training(tables, metric))
     return metric
 
 
 @register("sample_efficiency", STYLE, needed)
-def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+def plot(
+    tables: Tables, figure: Figure | SubFigure | None = None, metric: str | None = None
+) -> Figure | SubFigure:
     """Draw training against (a) agent steps and (b) seconds, on logarithmic axes.
 
     Agent steps are slots of all users of all worlds.
@@ -109,20 +114,22 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     Args:
         tables: of a run, "training" among them.
         figure: to draw on, a new one if None.
+        metric: column in place of those.
 
     Raises:
         CannotDraw: as by `needed`, and where seeds never passed the same steps.
     """
-    metric = needed(tables)
+    metric = needed(tables, metric)
     training = _training(tables, metric)
     trained = {}
     for (settings, algorithm), epochs in training.groupby(["settings", "algorithm"], sort=False):
         trained[variants.variant(str(algorithm), read(settings))] = epochs
+    order = sorted(trained, key=lambda which: rank_of(which.policy))
+    trained = {which: trained[which] for which in order}
     looks = variants.curves(list(trained))
-    if figure is None:
-        figure = Figure(rcParams["figure.figsize"], layout="constrained")
-    panels: Sequence[Axes] = figure.subplots(1, 2, sharey=True)
-    drawn = []
+    panels = beside(figure, 2, sharey=True)
+    figure = panels[0].figure
+    shown = []
     for ax, letter, (clock, axis) in zip(panels, "ab", CLOCKS.items(), strict=True):
         for number, (which, epochs) in enumerate(trained.items()):
             together = aligned(epochs, metric, clock)
@@ -132,7 +139,9 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
                     "passed"
                 )
             curve = learning_curve(together, metric, clock, window=1)
-            drawn.append(curve)
+            shown.append(curve)
+            points = curve.reset_index(names="at")
+            drawn(points, panel=letter, clock=clock, metric=metric, policy=which)
             colour, zorder = looks[which]["color"], looks[which]["zorder"]
             ax.fill_between(
                 curve.index,
@@ -147,14 +156,15 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
             ax.plot(curve.index, curve["mean"], markevery=(0.1 * apart, 0.1), **looks[which])
         if metric == SHARE:
             ax.axhline(1, color="0.4", linewidth=0.6)
+        zero_line(ax)
         ax.set_xscale("log")
         ax.margins(x=0.02)
         ax.set_title(f"({letter})", loc="left")
         ax.set_xlabel(axis)
-    panels[0].set_ylabel(f"{style.METRIC_LABELS[metric]},\nmean of an epoch while exploring")
+    panels[0].set_ylabel(f"{style.metric_label(metric)},\nmean of an epoch while exploring")
     handles, _ = panels[0].get_legend_handles_labels()
-    key = style.interval_key(pd.concat(drawn), Patch(color="0.8"))
-    figure.legend(handles=[*handles, *key], loc="outside upper center", ncols=4)
+    key = style.interval_key(pd.concat(shown), Patch(color="0.8"))
+    add_legend(figure, [*handles, *key], 4)
     return figure
 
 

@@ -14,22 +14,25 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.transforms import ScaledTranslation
 
 from paper_figures import style, variants
+from paper_figures.drawing import drawn, rank_of
+from paper_figures.legends import add_legend
+from paper_figures.marks import draw_lines, zero_line
+from paper_figures.panels import is_narrow, new_figure
 from paper_figures.point_labels import point_label
 from paper_figures.registry import register
 from paper_figures.settings import apart, read
 from paper_figures.statistics import mean_interval
 from paper_figures.sweeps import EVALUATED, Axis, axes, once_a_task, task, with_axes
-from paper_figures.tables import CannotDraw, Tables, learned_here, require
-from paper_figures.variants import STOCHASTIC, Variant
+from paper_figures.tables import CannotDraw, Tables, learned_here, require, require_numbers
+from paper_figures.variants import Variant
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 3.0)}
 FAIRNESS = ("gain", "worst_gain", "jain")
 MOST_PANELS = 4
+MOST_METRICS = 3
 MOST_NAMES = 4  # on an axis of values that are no numbers
-ASIDE = 5  # points (1/72 in) between the ways of training
 WIDE = 8  # greatest over least value from which an axis is logarithmic
 _VALUES = {  # words for values, by the key that they are of
     ("env.experts.competence", None): "drawn",
@@ -51,6 +54,11 @@ def needed(tables: Tables, metrics: Sequence[str] = ("gain",)) -> pd.DataFrame:
             is missing.
     """
     evaluation = require(tables, "evaluation", ("seed", "point", "policy", "episode", *metrics))
+    require_numbers(evaluation, "evaluation", metrics)
+    if len(metrics) > MOST_METRICS:
+        raise CannotDraw(
+            f"metric: {len(metrics)} are asked for; this figure has room for {MOST_METRICS}"
+        )
     *others, axis = axes(_by_variant(evaluation)["settings"])
     _require_room(axis, prod(len(other.values) for other in others))
     return evaluation
@@ -88,7 +96,9 @@ def needed_of_fairness(tables: Tables) -> pd.DataFrame:
 
 
 @register("sensitivity", STYLE, needed)
-def plot(tables: Tables, figure: Figure | None = None) -> Figure:
+def plot(
+    tables: Tables, figure: Figure | None = None, metrics: Sequence[str] = ("gain",)
+) -> Figure:
     """Draw the gain per slot and user (credits) of every policy with 95 % intervals.
 
     The lines of a policy trained in several ways stand side by side, a little beside the value that
@@ -97,11 +107,12 @@ def plot(tables: Tables, figure: Figure | None = None) -> Figure:
     Args:
         tables: of a run.
         figure: to draw on, a new one if None.
+        metrics: columns in place of the gain, a row of panels for each.
 
     Raises:
         CannotDraw: as by `needed`.
     """
-    return plot_metrics(tables, ["gain"], figure)
+    return plot_metrics(tables, metrics, figure)
 
 
 @register("upgrade", STYLE, needed_of_upgrade)
@@ -148,14 +159,21 @@ def plot_metrics(tables: Tables, metrics: Sequence[str], figure: Figure | None =
     evaluation = _by_variant(needed(tables, metrics))
     # Ways of training before other policies.
     policies = sorted(evaluation["policy"].unique(), key=lambda which: not which.way)
+    policies.sort(key=lambda which: rank_of(which.policy))
     looks = variants.curves(policies, learned_here(tables))
     *others, axis = axes(evaluation["settings"])
     panels = list(product(*(range(len(other.values)) for other in others)))
     rows = with_axes(evaluation, [*others, axis])
+    narrow = is_narrow(figure)
     if figure is None:
-        width, height = rcParams["figure.figsize"]
-        figure = Figure((width, height * (0.35 + 0.65 * len(metrics))), layout="constrained")
-    grid = figure.subplots(len(metrics), len(panels), sharex=True, sharey="row", squeeze=False)
+        num_rows = len(metrics) * (len(panels) if narrow else 1)
+        usual = rcParams["figure.figsize"][1]
+        figure = new_figure(usual * (0.35 + 0.65 * num_rows))
+    if narrow:  # those of a metric below each other
+        grid = figure.subplots(len(metrics) * len(panels), 1, sharex=True, squeeze=False)
+        grid = grid.reshape(len(metrics), len(panels))
+    else:
+        grid = figure.subplots(len(metrics), len(panels), sharex=True, sharey="row", squeeze=False)
     handles: dict[Variant, Line2D] = {}
     intervals = []
     for line, metric in enumerate(metrics):
@@ -164,21 +182,23 @@ def plot_metrics(tables: Tables, metrics: Sequence[str], figure: Figure | None =
             here = rows
             for other, place in zip(others, panel, strict=True):
                 here = here[here[other.key] == place]
-            drawn = mean_interval(here, metric, by=(axis.key, "policy"))
-            intervals.append(drawn)
-            lines = _draw(ax, drawn, axis, looks)
-            for which, handle in lines.items():
+            found = mean_interval(here, metric, by=(axis.key, "policy"))
+            intervals.append(found)
+            for which, handle in _draw(ax, found, axis, looks).items():
                 handles.setdefault(which, handle)
-            if line == 0 and panel:
-                titles = [_title(other, at) for other, at in zip(others, panel, strict=True)]
+            titles = [_title(other, at) for other, at in zip(others, panel, strict=True)]
+            if titles and (line == 0 or narrow):
                 ax.set_title(", ".join(titles), loc="left")
-            if line == len(metrics) - 1:
+            columns = {axis.key: [axis.values[at] for at in found[axis.key]], "metric": metric}
+            drawn(found, **columns, **{"panel": ", ".join(titles)} if titles else {})
+            if ax is grid[-1, -1] or (line == len(metrics) - 1 and not narrow):
                 ax.set_xlabel(axis.label)
-        grid[line, 0].set_ylabel(style.METRIC_LABELS.get(metric, metric))
-    key = style.interval_key(
-        pd.concat(intervals), Line2D([], [], color="black", marker="|", markersize=9, linestyle="")
-    )
-    figure.legend(handles=[*handles.values(), *key], loc="outside upper center", ncols=4)
+            if column == 0 or narrow:
+                ax.set_ylabel(style.metric_label(metric))
+    for row in grid:
+        zero_line(*row)
+    key = style.interval_key(pd.concat(intervals), style.bar_mark())
+    add_legend(figure, [*handles.values(), *key], 4)
     return figure
 
 
@@ -187,7 +207,7 @@ def _by_variant(evaluation: pd.DataFrame) -> pd.DataFrame:
     if evaluation["settings"].map(task).nunique() == 1:  # the algorithm is all that varies
         return evaluation.assign(policy=evaluation["policy"].map(Variant))
     rows = once_a_task(evaluation)
-    left_out = [which.policy.endswith(STOCHASTIC) and bool(which.way) for which in rows["policy"]]
+    left_out = [which.is_stochastic and bool(which.way) for which in rows["policy"]]
     return rows[~pd.Series(left_out, index=rows.index)]
 
 
@@ -224,21 +244,11 @@ def _draw(ax: Axes, intervals: pd.DataFrame, axis: Axis, looks: Looks) -> dict[V
     """
     numbers = axis.numbers
     at = list(range(len(axis.values))) if numbers is None else numbers
-    handles = {}
+    if numbers is None:
+        looks = {which: look | {"linestyle": ""} for which, look in looks.items()}
     ways = [which for which in looks if which.way]
-    for which, look in looks.items():
-        rows = intervals[intervals["policy"] == which].sort_values(axis.key)
-        x = [at[place] for place in rows[axis.key]]
-        if numbers is None:
-            look = look | {"linestyle": ""}
-        (line,) = ax.plot(x, rows["mean"], **look)
-        bars = ax.vlines(x, rows["low"], rows["high"], color=look["color"], linewidth=0.9, zorder=3)
-        if which in ways:
-            points = ASIDE * (ways.index(which) - (len(ways) - 1) / 2)
-            aside = ScaledTranslation(points / 72, 0, ax.figure.dpi_scale_trans)
-            line.set_transform(line.get_transform() + aside)
-            bars.set_transform(bars.get_transform() + aside)
-        handles[which] = line
+    placed = intervals.assign(at=[at[number] for number in intervals[axis.key]])
+    found = draw_lines(ax, placed, "at", "policy", looks, ways)
     if numbers is None:
         ax.set_xlim(-0.5, len(at) - 0.5)
         ax.set_xticks(at, [style.as_text(name) for name in axis.names])
@@ -247,4 +257,4 @@ def _draw(ax: Axes, intervals: pd.DataFrame, axis: Axis, looks: Looks) -> dict[V
             ax.set_xscale("log", base=2)
         ax.set_xticks(at, [f"{number:g}" for number in numbers])
     ax.set_xticks([], minor=True)
-    return handles
+    return {which: line for which, (line, _) in found.items()}

@@ -6,7 +6,6 @@ from matplotlib.figure import Figure, SubFigure
 from paper_figures import style
 from paper_figures.arrangements import (
     Grid,
-    add_legend,
     draw_points,
     grid,
     level,
@@ -14,7 +13,11 @@ from paper_figures.arrangements import (
     not_below_zero,
     require_learning,
 )
-from paper_figures.registry import register
+from paper_figures.drawing import drawn
+from paper_figures.legends import add_legend
+from paper_figures.panels import is_narrow, new_figure
+from paper_figures.registry import NAMES, ONE_RUN, register
+from paper_figures.sides import CHOSEN, nobody_chose
 from paper_figures.tables import CannotDraw, Tables, leading_policy, require, with_outcomes
 
 STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 4.4)}
@@ -28,7 +31,6 @@ PANELS: dict[str, tuple[str, str, float | None, bool]] = {
     "unit_price": ("Unit price paid", "Credits per point", None, False),
     "report_factor": ("Costs reported", "Factor on true costs", 1.0, True),
 }
-_CHOSEN = {"report_factor": 1.0, "value_factor": 1.0, "margin": 0.0}  # where nobody chooses
 
 
 def needed(tables: Tables) -> tuple[pd.DataFrame, Grid]:
@@ -40,7 +42,7 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, Grid]:
     """
     columns = (
         *("seed", "point", "mechanism", "policy", "episode", "num_users", "welfare", "gain"),
-        *("edge_utility", "platform_balance", "unit_price", *_CHOSEN),
+        *("edge_utility", "platform_balance", "unit_price", *CHOSEN),
     )
     evaluation = require(tables, "evaluation", columns)
     if (evaluation["mechanism"] == "none").all():
@@ -54,7 +56,7 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, Grid]:
             "'algorithm.roles'"
         )
     require_learning(evaluation, "evaluation")
-    if all((evaluation[column] == value).all() for column, value in _CHOSEN.items()):
+    if all(nobody_chose(evaluation, column) for column in CHOSEN):
         raise CannotDraw(
             "table 'evaluation' has neither an edge device nor a platform that chose anything "
             "(algorithm.roles); this figure shows what comes of it"
@@ -62,7 +64,7 @@ def needed(tables: Tables) -> tuple[pd.DataFrame, Grid]:
     return evaluation, grid(tables, "evaluation")
 
 
-@register("two_sided", STYLE, needed)
+@register("two_sided", STYLE, needed, refuses=NAMES | ONE_RUN, one_policy=True)
 def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw welfare, what each side is left with, unit price and factor reported, a panel each.
 
@@ -83,12 +85,13 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     policy = leading_policy(evaluation["policy"].unique())
     outcomes = with_outcomes(tables, policy)
     if figure is None:
-        figure = Figure(layout="constrained")
-    axes = figure.subplots(2, 3, sharex=True)
-    drawn = []
+        figure = new_figure(7.5 if is_narrow() else None)
+    axes = figure.subplots(*(3, 2) if is_narrow(figure) else (2, 3), sharex=True)
+    shown = []
     for (column, panel), ax, letter in zip(PANELS.items(), axes.flat, "abcdef", strict=True):
         title, unit, reference, forced = panel
-        drawn.append(draw_points(ax, outcomes, column, cells))
+        intervals = draw_points(ax, outcomes, column, cells)
+        shown.append(drawn(intervals, panel=letter, shows=column, policy=policy))
         if reference is not None:
             level(ax, reference, forced)
         if unit != _MONEY:
@@ -97,6 +100,6 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
         ax.set_ylabel(unit)
     for ax in axes[-1]:
         name_mechanisms(ax, cells.mechanisms)
-    handles = [*cells.handles(linestyle=""), style.policy_note(policy, pd.concat(drawn))]
-    add_legend(figure, handles)
+    handles = [*cells.handles(linestyle=""), *style.policy_key(policy, pd.concat(shown))]
+    add_legend(figure, handles, 2 if len(handles) == 4 else 3)
     return figure

@@ -40,9 +40,11 @@ def run_folder(tmp_path: Path) -> Path:
 def test_figures_are_written_as_pdf_and_png_into_the_run_folder(run_folder: Path) -> None:
     written, refused, failed, _ = draw(run_folder)
     folder = run_folder / "figures"
-    names = ["policies.pdf", "policies.png", "reliability.pdf", "reliability.png"]
+    names = [
+        f"{name}.{kind}" for name in ("policies", "reliability") for kind in ("pdf", "png", "csv")
+    ]
     assert written == [folder / name for name in names]
-    assert sorted(folder.iterdir()) == written  # none is partial
+    assert sorted(folder.iterdir()) == sorted(written)  # none is partial
     assert "no table 'training'" in refused["reward_curves"]
     assert failed == {}
 
@@ -62,7 +64,7 @@ def test_an_unknown_figure_is_refused_before_anything_is_written(run_folder: Pat
 def test_a_failed_write_leaves_the_earlier_figure_whole(
     run_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (earlier, _), *_ = draw(run_folder, ["policies"])
+    (earlier, *_), *_ = draw(run_folder, ["policies"])
     before = earlier.read_bytes()
 
     def break_off(path: Path, content: bytes) -> None:
@@ -74,7 +76,7 @@ def test_a_failed_write_leaves_the_earlier_figure_whole(
     with pytest.raises(OSError, match="no space left"):
         draw(run_folder, ["policies"])
     assert earlier.read_bytes() == before
-    assert {path.name for path in earlier.parent.iterdir()} == {"policies.pdf", "policies.png"}
+    assert {path.suffix for path in earlier.parent.iterdir()} == {".pdf", ".png", ".csv"}
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def test_a_figure_whose_code_fails_is_a_line_and_loses_no_other(
     run_folder: Path, broken: list[str]
 ) -> None:
     written, refused, failed, _ = draw(run_folder, [*broken, "policies"])
-    assert [path.name for path in written] == ["policies.pdf", "policies.png"]
+    assert [path.name for path in written] == ["policies.pdf", "policies.png", "policies.csv"]
     assert refused == {}
     assert failed["fails"].startswith("KeyError: 'nope' (test_figures.py, line ")
     assert failed["returns_nothing"].endswith(
@@ -139,7 +141,7 @@ def test_a_run_folder_whose_path_is_not_utf_8_is_drawn(run_folder: Path) -> None
     other = Path(os.fsdecode(os.fsencode(run_folder.parent) + b"/r\xff"))
     shutil.copytree(run_folder, other)
     written, *_ = draw(other, ["policies"])
-    assert [path.stat().st_size > 0 for path in written] == [True, True]
+    assert [path.stat().st_size > 0 for path in written] == [True] * 3
 
 
 def test_letters_that_no_font_has_are_one_line_of_a_figure_and_no_warning(
@@ -174,7 +176,7 @@ def test_an_error_that_is_no_exception_loses_no_other_figure(
     run_folder: Path, raising: str
 ) -> None:
     written, _, failed, _ = draw(run_folder, [raising, "policies"])
-    assert len(written) == 2
+    assert len(written) == 3
     assert ": over (test_figures.py, line " in failed[raising]
 
 

@@ -141,11 +141,25 @@ def test_pdf_and_png_have_the_width_of_a_column(written: list[Path]) -> None:
             assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
 
 
-def test_pdf_embeds_truetype_fonts_and_no_type_3(written: list[Path]) -> None:
+def test_pdf_embeds_every_font_as_truetype_and_none_as_type_3(written: list[Path]) -> None:
+    """Of each font dictionary, or of its descendant, a descriptor holds the program.
+
+    PDF 32000-1, 9.6 to 9.8: a `/FontDescriptor` without `/FontFile...` is of a font that the reader
+    has to have.
+    """
     for path in written:
         if path.suffix == ".pdf":
             content = path.read_bytes()
-            assert b"/FontFile2" in content  # an embedded TrueType program (PDF 32000-1, table 126)
+            objects = dict(re.findall(rb"\n(\d+) 0 obj\n(.*?)\nendobj", content, re.DOTALL))
+            fonts = [text for text in objects.values() if re.search(rb"/Type /Font\b(?!D)", text)]
+            assert fonts
+            for font in fonts:
+                below = re.search(rb"/(?:DescendantFonts \[\s*|FontDescriptor )(\d+) 0 R", font)
+                assert below is not None, font
+                if b"/Type /FontDescriptor" in objects[below[1]]:
+                    assert re.search(rb"/FontFile2 \d+ 0 R", objects[below[1]]), font
+            descriptors = [text for text in objects.values() if b"/Type /FontDescriptor" in text]
+            assert len(descriptors) == content.count(b"/FontFile2 ")
             assert b"/Type3" not in content
 
 

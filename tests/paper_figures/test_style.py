@@ -6,6 +6,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from paper_figures.marks import binary_axis
 from paper_figures.point_labels import point_label, told_apart
 from paper_figures.statistics import interval_label
 from paper_figures.style import (
@@ -13,7 +14,6 @@ from paper_figures.style import (
     PRINT,
     SINGLE_COLUMN,
     PolicyStyle,
-    binary_axis,
     curve,
     interval_key,
     policy_style,

@@ -21,8 +21,9 @@ from marl_moe.experiment.training.configuration import check_algorithm
 from marl_moe.metrics import check_metrics
 from mechanisms import MechanismError, PartError
 from mechanisms.errors import described
-from paper_figures import FIGURES
+from paper_figures import FIGURES, Asked
 from paper_figures.figures import unmet
+from paper_figures.options import asked
 
 
 def trains(points: Sequence[Point]) -> bool:
@@ -77,16 +78,21 @@ def checked_but_for_algorithms(spec: ExperimentSpec) -> list[Point]:
     return points
 
 
-def check_figures(spec: ExperimentSpec, where: str = "") -> None:
-    """Check that there are the figures that an experiment names.
+def check_figures(spec: ExperimentSpec, where: str = "") -> list[Asked]:
+    """Return the figures that an experiment names.
 
     Raises:
-        SpecError: for the first that is none; it begins with `where`.
+        SpecError: for the first that is none, or whose options are none; it begins with `where`.
     """
-    for name in spec.figures:
+    begin = f"{where}: figures" if where else "figures"
+    try:
+        figures = asked(spec.figures)
+    except ValueError as error:
+        raise SpecError("\n".join(f"{begin}: {line}" for line in str(error).splitlines())) from None
+    for name, _ in figures:
         if name not in FIGURES:
-            begin = f"{where}: " if where else ""
-            raise SpecError(f"{begin}figures: {unknown_key(name, FIGURES)}; {OF_ONES_OWN}")
+            raise SpecError(f"{begin}: {unknown_key(name, FIGURES)}; {OF_ONES_OWN}")
+    return figures
 
 
 def _check_results(points: Sequence[Point]) -> None:
@@ -126,18 +132,19 @@ def _check_drawable(spec: ExperimentSpec, points: Sequence[Point]) -> None:
     Raises:
         SpecError: for the first that cannot.
     """
-    check_figures(spec)
-    if not spec.figures:
+    figures = check_figures(spec)
+    if not figures:
         return
     planned = planned_tables(points, spec.seed_list())
-    for name in spec.figures:
+    for figure in figures:
         try:
-            reason = unmet(name, planned)
+            reason = unmet(figure, planned)
         except Exception as error:  # of whatever a figure of a user's own does
             reason = described(error)
         if reason is not None:
             raise SpecError(
-                f"figures: {name!r} cannot be drawn of this experiment, leave it out: {reason}"
+                f"figures: {figure.kind!r} cannot be drawn of this experiment, leave it out: "
+                f"{reason}"
             )
 
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from envs import WorldConfig
 from marl_moe.errors import SpecError
 from marl_moe.experiment.records.tables import read_table
+from marl_moe.experiment.run.evaluated import check_evaluated
 from marl_moe.experiment.run.folder import EXPERIMENT, RunFolder
 from marl_moe.experiment.run.model import model_of
 from marl_moe.experiment.spec.experiment import ExperimentSpec
@@ -22,7 +23,9 @@ from marl_moe.experiment.spec.input_files import replaced
 from marl_moe.experiment.spec.section import first_difference
 from marl_moe.experiment.spec.swept_keys import flat
 from paper_figures.settings import identity, read
+from paper_figures.sides import with_left_to_gain
 from paper_figures.statistics import mean_interval, unpaired_interval
+from paper_figures.sweeps import in_order
 
 WORLD = ["seed", "episode"]
 NOT_THERE = "-"
@@ -95,9 +98,11 @@ def read_side(path: Path, *, trust: bool = False) -> Side:
         RecordError: its table or `environment.json` is damaged.
     """
     run = RunFolder.read(path, trust=trust, to_play=False)
-    evaluation = read_table(path, "evaluation", run.spec.metrics)
-    if evaluation.empty:
-        raise SpecError(f"{path}: has no policies that were evaluated (evaluation.parquet)")
+    check_evaluated(run)
+    tables = ("evaluation", "training", "exploitability")
+    evaluation = with_left_to_gain(
+        {name: read_table(path, name, run.spec.metrics) for name in tables}
+    )
     model = model_of(path, read_sections(path / EXPERIMENT))
     places = {text: identity(read(text)) for text in evaluation["settings"].unique()}
     return Side(
@@ -158,7 +163,8 @@ def compare(
     """
     rows: list[Values] = []
     why: dict[str, str] = {}
-    for place, label in first.labels.items():
+    for place in in_order(first.labels):
+        label = first.labels[place]
         here = [side.evaluation[side.evaluation[PLACE] == place] for side in (first, second)]
         theirs = set(here[1]["policy"])
         policies = [policy for policy in here[0]["policy"].unique() if policy in theirs]

@@ -9,9 +9,17 @@ own; `audit` is read by `kind: market_study` alone, which has no `algorithm`.
 
 import json
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 import mechanisms
 from envs import WorldConfig
@@ -57,6 +65,17 @@ class MechanismSpec(OpenSection):
     def parameters(self) -> dict[str, Any]:
         """Return the keyword arguments of `mechanisms.make`."""
         return self.model_dump()
+
+
+# Names and options are checked before a run: reading an experiment imports no matplotlib. Tags
+# begin with `entry[`, which messages leave out of the path of a key.
+FigureEntry = Annotated[
+    Annotated[str, Tag("entry[name]")]
+    | Annotated[
+        dict[str, dict[str, Any]], Field(min_length=1, max_length=1), Tag("entry[options]")
+    ],
+    Discriminator(lambda entry: "entry[options]" if isinstance(entry, dict) else "entry[name]"),
+]
 
 
 class ExperimentSpec(Section):
@@ -107,8 +126,9 @@ class ExperimentSpec(Section):
         description="Keys whose values are drawn and compared first, with seeds apart; the run is "
         "then that of the best",
     )
-    figures: list[str] = Field(
-        default=[], description="Figures drawn at the end, see paper_figures"
+    figures: list[FigureEntry] = Field(
+        default=[],
+        description="Figures drawn at the end, see paper_figures: a name, or {name: options}",
     )
     sizes: dict[Name, dict[str, Any]] = Field(
         default={},

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from paper_figures import FIGURES, CannotDraw
+from paper_figures.marks import ASIDE, SPREAD
 from paper_figures.plots import sensitivity
 from paper_figures.statistics import mean_interval
 from paper_figures.style import policy_style
@@ -27,8 +29,13 @@ def swept(make_tables: Callable[..., Tables]) -> Tables:
     return make_tables(seeds=2, epochs=2, episodes=5, points=POINTS)
 
 
+def curves(ax: Axes) -> list[Line2D]:
+    """The lines of policies, without that at 0."""
+    return [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
+
+
 def lines(ax: Axes) -> dict[str, np.ndarray]:
-    return {str(line.get_label()): line.get_xydata() for line in ax.get_lines()}
+    return {str(line.get_label()): line.get_xydata() for line in curves(ax)}
 
 
 def test_every_mean_is_drawn_at_its_value_in_the_panel_of_its_setting(swept: Tables) -> None:
@@ -66,7 +73,7 @@ def test_values_that_are_no_numbers_stand_side_by_side_without_a_line(
     )
     [ax] = figure.axes
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["known", "type"]
-    assert {line.get_linestyle() for line in ax.get_lines()} == {"None"}
+    assert {line.get_linestyle() for line in curves(ax)} == {"None"}
 
 
 START = ("scratch", "zero_shot")
@@ -130,25 +137,35 @@ def test_ways_of_training_are_lines_beside_policies_drawn_once(
     assert figure.legends[0].get_texts()[-1].get_text() == "95% interval, 2 seeds"
 
 
+@pytest.mark.parametrize("others_overlap", [True, False])
 def test_ways_of_training_stand_beside_each_other_and_their_intervals_with_them(
-    upgraded: Tables,
+    upgraded: Tables, others_overlap: bool
 ) -> None:
+    """The four other policies gain the same in `upgraded`, and their bars reach those of SAC."""
+    rows = upgraded["evaluation"]
+    if not others_overlap:
+        rows = rows[rows["policy"].isin(["sac", "greedy"])]
+        rows.loc[rows["policy"] == "greedy", "gain"] += 1000.0
     with matplotlib.rc_context(sensitivity.STYLE):
-        figure = sensitivity.plot(upgraded)
+        figure = sensitivity.plot(upgraded | {"evaluation": rows})
         figure.draw_without_rendering()
     [ax] = figure.axes
+    ticks = ax.transData.transform([(number, 0) for number in (45, 300)])[:, 0] * 72 / figure.dpi
     places = {}
-    for line, bars in zip(ax.get_lines(), ax.collections, strict=True):
+    for line, bars in zip(curves(ax), ax.collections, strict=True):
         at = line.get_transform().transform(line.get_xydata())[:, 0] * 72 / figure.dpi
         of_bars = bars.get_transform().transform([segment[0] for segment in bars.get_segments()])[
             :, 0
         ]
         np.testing.assert_allclose(of_bars * 72 / figure.dpi, at)
-        places[line.get_label()] = at
-    np.testing.assert_allclose(places["SAC, zero-shot"] - places["SAC, scratch"], sensitivity.ASIDE)
-    np.testing.assert_allclose(
-        (places["SAC, zero-shot"] + places["SAC, scratch"]) / 2, places["Greedy"]
-    )
+        places[line.get_label()] = at - ticks
+    step = SPREAD / 5 if others_overlap else ASIDE
+    np.testing.assert_allclose(places["SAC, zero-shot"] - places["SAC, scratch"], step)
+    found = np.sort([at[0] for at in places.values()])
+    if others_overlap:
+        np.testing.assert_allclose(found, step * (np.arange(6) - 2.5), atol=1e-9)
+    else:
+        np.testing.assert_allclose(found, [-ASIDE / 2, 0, ASIDE / 2], atol=1e-9)
 
 
 def test_a_way_of_training_that_a_world_lacks_has_no_mark_there(upgraded: Tables) -> None:

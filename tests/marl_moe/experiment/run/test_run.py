@@ -40,6 +40,7 @@ def test_a_run_leaves_the_documented_files_and_no_others(finished: Any) -> None:
         "market.parquet",
         "market_users.parquet",
         "figures/policies.pdf",
+        "figures/policies.csv",
         "figures/policies.png",
     }
     assert len(events) == 2
