@@ -86,7 +86,8 @@ class Population:
         self.available = state["available"].copy()
 
     def _drawn(self, first: int) -> ExpertPool:
-        streams = (self._rng[name] for name in ("pool", "devices", "serving"))
+        rng = self._rng
+        streams = rng["pool"], rng["devices"], rng["serving"]
         return draw_pool(self._config, self._num_worlds, *streams, first)
 
     def _set_pool(self, pool: ExpertPool) -> None:
