@@ -77,9 +77,9 @@ class DutyPlan:
         asked = np.maximum(self.airtime_s, 1e-9 * self.slot_s)[..., None]
         left_s = has[..., None] * self.slot_s - time_s
         return Duties(
-            share=time_s / self.slot_s,
-            achieved=self.task.achieved(time_s),
-            cost=self.task.cost(time_s),
+            share=np.asarray(time_s / self.slot_s, np.float64),
+            achieved=np.asarray(self.task.achieved(time_s), np.float64),
+            cost=np.asarray(self.task.cost(time_s), np.float64),
             kept=np.minimum(left_s / asked, 1.0),
             value=np.full(has.shape, self.config.value),
         )

@@ -112,7 +112,7 @@ def test_serving_duty_time_elsewhere_and_idle_time_are_the_slot(duty: dict[str, 
 def test_at_a_price_an_expert_takes_the_share_that_earns_it_most() -> None:
     chosen = set()
     for price in (0.02, 0.05, 0.1, 0.3):
-        world = World(config_of(), 3, seed=1, mechanism=Pays(price))  # type: ignore[arg-type]
+        world = World(config_of(), 3, seed=1, mechanism=Pays(price))
         airtime_s = np.full((3, 4), 6.0)
         for slot, result, *_ in steps(world):
             if slot.index % 5 == 0:  # in which the market was cleared
@@ -140,8 +140,8 @@ def check_answer(world: World, slot: Any, n: int, e: int, price: float, airtime_
 
 
 def test_levels_are_nearly_as_good_as_the_best_share_of_all() -> None:
-    world = World(config_of(), 3, seed=1, mechanism=Pays(1.0))  # type: ignore[arg-type]
-    duties, plan = world.market.duty.offered(world.pool), world.market.duty  # type: ignore[union-attr]
+    world = World(config_of(), 3, seed=1, mechanism=Pays(1.0))
+    duties, plan = world.market.duty.offered(world.pool), world.market.duty
     profit = np.full((3, 4), 0.8)
     level = duties.answer(np.ones((3, 4)), profit)
     earned = np.take_along_axis(duties.earned(np.ones((3, 4)), profit), level[..., None], axis=-1)[
@@ -150,31 +150,31 @@ def test_levels_are_nearly_as_good_as_the_best_share_of_all() -> None:
     for n, e in np.ndindex(3, 4):
         has_s = float(world.pool.serving_share[n, e]) * 6.0
         time_s = np.linspace(0, 0.8 * has_s, 20_001)
-        kept = np.minimum((has_s - time_s) / plan.airtime_s[n, e], 1)  # type: ignore[union-attr]
+        kept = np.minimum((has_s - time_s) / plan.airtime_s[n, e], 1)
         finest = (time_s / (time_s + 2.0) - 0.01 * time_s + 0.8 * kept).max()
         assert finest - 0.01 <= earned[n, e] <= finest + 1e-9
 
 
 def test_what_is_asked_is_learned_from_what_was_carried() -> None:
-    world = World(config_of(), 2, seed=1, mechanism=Pays(0.2))  # type: ignore[arg-type]
+    world = World(config_of(), 2, seed=1, mechanism=Pays(0.2))
     expected = np.full((2, 4), 6.0)
     for _, result, *_ in steps(world):
         expected = 0.7 * expected + 0.3 * result.airtime_s
-        np.testing.assert_allclose(world.market.duty.airtime_s, expected, rtol=EXACT)  # type: ignore[union-attr]
+        np.testing.assert_allclose(world.market.duty.airtime_s, expected, rtol=EXACT)
 
 
 def test_an_order_is_followed_where_effort_is_enforced_unless_it_makes_a_loss() -> None:
-    followed = World(config_of("enforced"), 3, seed=1, mechanism=Pays(9.0, level=7))  # type: ignore[arg-type]
-    declined = World(config_of("enforced"), 3, seed=1, mechanism=Pays(0.0, level=7))  # type: ignore[arg-type]
-    answered = World(config_of("bought"), 3, seed=1, mechanism=Pays(9.0, level=7))  # type: ignore[arg-type]
-    ordered = followed.market.cleared.duties.share[..., 7]  # type: ignore[union-attr]
-    np.testing.assert_array_equal(followed.slot.offer.duty.share, ordered)  # type: ignore[union-attr]
-    assert not declined.slot.offer.duty.share.any()  # type: ignore[union-attr]
-    assert (answered.slot.offer.duty.share > ordered).all()  # type: ignore[union-attr]
+    followed = World(config_of("enforced"), 3, seed=1, mechanism=Pays(9.0, level=7))
+    declined = World(config_of("enforced"), 3, seed=1, mechanism=Pays(0.0, level=7))
+    answered = World(config_of("bought"), 3, seed=1, mechanism=Pays(9.0, level=7))
+    ordered = followed.market.cleared.duties.share[..., 7]
+    np.testing.assert_array_equal(followed.slot.offer.duty.share, ordered)
+    assert not declined.slot.offer.duty.share.any()
+    assert (answered.slot.offer.duty.share > ordered).all()
 
 
 def test_money_for_duties_is_booked_once_and_experts_that_are_down_get_none() -> None:
-    world = World(config_of(), 3, seed=0, mechanism=Pays(1.5))  # type: ignore[arg-type]
+    world = World(config_of(), 3, seed=0, mechanism=Pays(1.5))
     booked = np.zeros((3, 4))
     clearings = []
     some_is_down = some_is_served = False
@@ -202,7 +202,7 @@ def test_money_for_duties_is_booked_once_and_experts_that_are_down_get_none() ->
 
 def test_payments_for_service_and_duty_stay_within_budgets_to_date() -> None:
     config = config_of()
-    world = World(config, 3, seed=0, mechanism=Pays(1.0, within_budget=True))  # type: ignore[arg-type]
+    world = World(config, 3, seed=0, mechanism=Pays(1.0, within_budget=True))
     paid = 0.0
     for number, (_, result, *_) in enumerate(steps(world), start=1):
         paid = paid + result.payment.sum(axis=-1)
@@ -211,8 +211,8 @@ def test_payments_for_service_and_duty_stay_within_budgets_to_date() -> None:
 
 
 def test_a_world_goes_on_from_its_state_bit_for_bit() -> None:
-    one = World(config_of(), 2, seed=0, mechanism=Pays(0.8))  # type: ignore[arg-type]
-    other = World(config_of(), 2, seed=9, mechanism=Pays(0.8))  # type: ignore[arg-type]
+    one = World(config_of(), 2, seed=0, mechanism=Pays(0.8))
+    other = World(config_of(), 2, seed=9, mechanism=Pays(0.8))
     rng = np.random.default_rng(1)
     for _ in range(7):
         one.step(rng.integers(5, size=(2, 5)))

@@ -19,7 +19,7 @@ def duties(**changed: object) -> Duties:
         "kept": [[1.0, 1.0, 0.6], [1.0, 0.8, 0.1]],
         "value": [1.0, 2.0],
     }
-    return Duties(**given | changed)  # type: ignore[arg-type]
+    return Duties(**given | changed)
 
 
 def market(**changed: object) -> Market:
@@ -53,7 +53,7 @@ def test_duties_of_other_experts_and_what_is_none_are_refused() -> None:
     with pytest.raises(MarketError, match=r"duties are of 2 experts: must be of 3"):
         Market(three, three, three, three, np.array(1.0), duties=duties())
     with pytest.raises(MarketError, match="duties"):
-        Market(three, three, three, three, np.array(1.0), duties="radar")  # type: ignore[arg-type]
+        Market(three, three, three, three, np.array(1.0), duties="radar")
 
 
 def test_copies_of_a_market_keep_the_duties_of_their_worlds() -> None:
@@ -65,7 +65,7 @@ def test_copies_of_a_market_keep_the_duties_of_their_worlds() -> None:
     assert alone.duties is not None
     assert alone.duties.value.tolist() == [5, 6]
     assert alone.duties.share.tolist() == duties().share.tolist()
-    assert both.reshaped(2, 1).duties.share.shape == (2, 1, 2, 3)  # type: ignore[union-attr]
+    assert both.reshaped(2, 1).duties.share.shape == (2, 1, 2, 3)
     spread = replace(one, budget=np.ones(4))
     assert spread.duties is not None
     assert spread.duties.kept.shape == (4, 2, 3)
