@@ -206,10 +206,12 @@ class WorldConfig(Section):
     @model_validator(mode="after")
     def _topics_exist(self) -> Self:
         most = self.requests.num_topics - 1
-        if self.topics.max() > most:
+        of_groups = [given.get(TOPICS) for given in (self.expert_groups or {}).values()]
+        listed = [topic for topics in (self.experts.topics, *of_groups) for topic in topics or ()]
+        if max(listed, default=0) > most:
             raise ValueError(
                 f"topics of experts should lie in 0..{most} (requests.num_topics), got "
-                f"{self.topics.max()}"
+                f"{max(listed)}"
             )
         return self
 

@@ -150,6 +150,14 @@ def test_an_expert_without_a_row_of_the_table_is_refused_when_the_world_is_built
     assert "competence_row" in str(caught.value)
 
 
+def test_a_topic_that_there_is_not_is_refused_also_where_no_expert_is_listed_under_it(
+    tmp_path: Path,
+) -> None:
+    groups = {"a": {"count": 1, "competence_row": "low", "topics": [0, 3]}}
+    with pytest.raises(ValidationError, match=r"topics of experts should lie in 0\.\.2 .*, got 3"):
+        config(tmp_path, NAMED, expert_groups=groups)
+
+
 @pytest.mark.parametrize(
     ("env", "says"),
     [

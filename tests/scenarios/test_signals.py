@@ -1,6 +1,7 @@
 """The scenario of signals: what is shipped against what it is made of, and a run of seconds."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 import marl_moe
 from envs import World
+from envs.competence_table import load_competence
 from marl_moe.cli import app
 from marl_moe.experiment.spec.files import shipped_experiments
 from marl_moe.experiment.spec.reading import load_experiment
@@ -84,7 +86,7 @@ def test_most_errors_at_high_snr_are_between_16qam_and_64qam() -> None:
         names[guessed], ["16QAM", "64QAM"]
     )
     assert wrong.sum() > 20
-    assert (wrong & of_qam).sum() > 0.6 * wrong.sum()
+    assert (wrong & of_qam).sum() > 0.75 * wrong.sum()
 
 
 def test_shipped_weights_measured_again_give_the_shipped_cell(curve: pd.DataFrame) -> None:
@@ -94,6 +96,26 @@ def test_shipped_weights_measured_again_give_the_shipped_cell(curve: pd.DataFram
     right = measure.at_snr(shipped, told("by_snr")["seed"], 10)
     for name, of_name in right.items():  # but for signals that rounding decides
         assert of_name.mean() == pytest.approx(curve.loc[10, name], abs=3.5 / len(of_name))
+
+
+def test_a_small_measurement_writes_tables_that_a_world_reads_and_repeats_to_the_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    measure = module("measure")
+    small = {"SIGNALS": 4_000, "UPDATES": 150, "GATE_UPDATES": 40, "JOINT_UPDATES": 40}
+    for key, value in (small | {"MEASURED": 800, "BOUND_SIGNALS": 20}).items():
+        monkeypatch.setattr(measure, key, value)
+    monkeypatch.setattr("sys.argv", ["measure.py", "--seed", "3", "--out", str(tmp_path)])
+    measure.main()
+    table = load_competence(str(tmp_path / "by_snr.json"), 6)
+    assert table.rows == ("low", "high", "all_round")
+    assert (table.competence[2, 1:] > 0.5).all()  # trained, if a little
+    written = networks.Classifiers.load(tmp_path / "networks.npz")
+    again = measure.train(3)
+    for name, layers in again.layers.items():
+        for layer, same in zip(layers, written.layers[name], strict=True):
+            assert all(map(np.array_equal, layer, same))
 
 
 def test_a_mixture_of_a_sure_gate_is_the_expert_that_it_takes() -> None:
@@ -150,7 +172,7 @@ def test_the_study_gives_every_group_the_row_of_its_kind() -> None:
 
 
 def test_a_run_of_seconds_has_its_table_its_metrics_and_its_figure(
-    tmp_path: Any, ray_started: None
+    tmp_path: Path, ray_started: None
 ) -> None:
     ran = CliRunner().invoke(app, ["run", "signals", "--size", "smoke", "--out", str(tmp_path)])
     assert ran.exit_code == 0, ran.output

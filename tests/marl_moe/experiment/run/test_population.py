@@ -32,6 +32,21 @@ def test_groups_have_a_row_each_and_what_they_differ_in_a_column() -> None:
     ]
 
 
+def test_groups_show_the_row_of_a_measured_table_that_they_name() -> None:
+    config = WorldConfig(
+        expert_groups={
+            "weak": {"count": 2, "competence_row": "low", "topics": [0, 1, 2]},
+            "others": {"count": 1},
+        },
+        experts=ExpertConfig(competence="kinds.json", competence_row="high"),
+    )
+    assert population_table(config)[1:] == [
+        "3 experts  count  topics   competence_row",
+        "  weak     2      0, 1, 2  low",
+        "  others   1      -        high",
+    ]
+
+
 def test_a_range_without_groups_is_a_row_of_all() -> None:
     config = WorldConfig(num_users=3, quality=QualityConfig(deadline_s=(2.0, 9.0)))
     assert population_table(config)[:2] == [
