@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from envs import World, WorldConfig
+from envs import ChannelConfig, World, WorldConfig
+from envs.channel import ChannelError
 from envs.geometry import Area
 from envs.geometry.path_loss import AirToGround
 from envs.geometry.paths import SPEED_OF_LIGHT, Paths
+from envs.testing import check_channel
 from marl_moe.cli import app
 from marl_moe.experiment.spec.reading import load_experiment
 
@@ -162,6 +164,37 @@ def test_the_phase_is_uniform_so_that_510_of_600_s_have_a_satellite_in_view(
         ground_m = np.hypot(places[..., 0], places[..., 1])
         seen = (np.degrees(np.arctan2(places[..., 2], ground_m)) >= 10).any(axis=-1)
         assert seen.mean() == pytest.approx(509.6 / 600, abs=4 * np.sqrt(0.85 * 0.15 / 4000))
+
+
+def test_satellites_are_a_channel_that_resumes_and_takes_newcomers(orbit: ModuleType) -> None:
+    experts = {"mobility": {"model": "circular_orbit"}, "height_m": HEIGHT_M, "antenna_gain_db": 30}
+    loss = {"model": "earth_to_space"}
+    geometry = {"experts": experts, "path_loss": loss, "fading": "none", "propagation_delay": True}
+    check_channel(ChannelConfig(process="geometric", geometry=geometry))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("height_m", 120, "200000 to 1e"),
+        ("mobility", {"model": "circular_orbit", "spacing_s": 0}, "spacing_s"),
+        ("mobility", {"model": "circular_orbit", "first_s": [5, 1]}, "first_s"),
+        ("mobility", {"model": "circular_orbit", "speed": 1}, "no parameter 'speed'"),
+        ("path_loss", {"model": "earth_to_space", "elevation_deg": 90}, "elevation_deg"),
+        ("path_loss", {"model": "earth_to_space", "margin_db": float("nan")}, "margin_db"),
+    ],
+)
+def test_satellites_that_cannot_be_are_refused(
+    key: str, value: Any, says: str, world_of: Callable[..., World]
+) -> None:
+    def change(env: dict[str, Any]) -> None:
+        env["expert_groups"]["satellite"] |= {key: value}
+        if key == "height_m":
+            env["expert_groups"]["satellite"]["path_loss"] = {"model": "free_space"}
+            env["experts"]["handover"] = "continue"
+
+    with pytest.raises((ValueError, ChannelError), match=says):
+        world_of(change=change)
 
 
 # ---- link budgets and sight
