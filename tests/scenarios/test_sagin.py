@@ -201,7 +201,12 @@ def test_satellites_that_cannot_be_are_refused(
 
 
 def test_the_downlink_is_that_of_tr_38821(world_of: Callable[..., World]) -> None:
-    # Table 6.1.3.3-1, case 9: LEO-600, S band, handheld, 30 degrees: CNR 6.6 dB in the downlink.
+    # Section 6.1.3.1, LEO-600 in S band at 30 degrees: CNR = EIRP + G/T - k - losses - bandwidth.
+    handheld_db_k = 0 - 7 - 10 * np.log10(290)  # G/T of 0 dBi, 7 dB and 290 K
+    boltzmann_dbw = 10 * np.log10(1.380649e-23)
+    free_db = 20 * np.log10(4 * np.pi * 1_075_088 * 2e9 / SPEED_OF_LIGHT)  # 159.1 dB
+    expected = 34 + handheld_db_k - boltzmann_dbw - free_db - 0.1 - 3 - 2.2 - 60
+    assert expected == pytest.approx(6.6, abs=0.05)
     world = world_of(change=a_pass())
     by_elevation = {}
     for _ in range(100):
@@ -211,7 +216,7 @@ def test_the_downlink_is_that_of_tr_38821(world_of: Callable[..., World]) -> Non
         idle(world)
     degrees_up = sorted(by_elevation)
     at_30 = np.interp(30, degrees_up, [by_elevation[up] for up in degrees_up])
-    assert at_30 == pytest.approx(6.6, abs=0.1)
+    assert at_30 == pytest.approx(expected, abs=0.1)
 
 
 def test_uavs_are_in_sight_with_the_published_probability(world_of: Callable[..., World]) -> None:
