@@ -89,7 +89,7 @@ class Afar(NamedTuple):
         middle = np.array(area) / 2
         way = shown - middle
         distance = np.hypot(*way.T)
-        up_deg = np.degrees(np.arctan2(places[:, 2], np.maximum(distance, LEAST_M)))
+        up_deg = np.degrees(np.arctan2(places[:, 2], distance))
         far = (distance > area.diagonal_m) | (places[:, 2] > area.diagonal_m)
         with np.errstate(divide="ignore"):  # of a direction along an axis
             to_border = (middle / np.abs(way)).min(axis=1, keepdims=True)

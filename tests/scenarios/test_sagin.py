@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from envs import World, WorldConfig
+from envs import ChannelConfig, World, WorldConfig
+from envs.channel import ChannelError
 from envs.geometry import Area
 from envs.geometry.path_loss import AirToGround
 from envs.geometry.paths import SPEED_OF_LIGHT, Paths
+from envs.testing import check_channel
 from marl_moe.cli import app
 from marl_moe.experiment.spec.reading import load_experiment
 
@@ -164,11 +166,47 @@ def test_the_phase_is_uniform_so_that_510_of_600_s_have_a_satellite_in_view(
         assert seen.mean() == pytest.approx(509.6 / 600, abs=4 * np.sqrt(0.85 * 0.15 / 4000))
 
 
+def test_satellites_are_a_channel_that_resumes_and_takes_newcomers(orbit: ModuleType) -> None:
+    experts = {"mobility": {"model": "circular_orbit"}, "height_m": HEIGHT_M, "antenna_gain_db": 30}
+    loss = {"model": "earth_to_space"}
+    geometry = {"experts": experts, "path_loss": loss, "fading": "none", "propagation_delay": True}
+    check_channel(ChannelConfig(process="geometric", geometry=geometry))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("height_m", 120, "200000 to 1e"),
+        ("mobility", {"model": "circular_orbit", "spacing_s": 0}, "spacing_s"),
+        ("mobility", {"model": "circular_orbit", "first_s": [5, 1]}, "first_s"),
+        ("mobility", {"model": "circular_orbit", "speed": 1}, "no parameter 'speed'"),
+        ("path_loss", {"model": "earth_to_space", "elevation_deg": 90}, "elevation_deg"),
+        ("path_loss", {"model": "earth_to_space", "margin_db": float("nan")}, "margin_db"),
+    ],
+)
+def test_satellites_that_cannot_be_are_refused(
+    key: str, value: Any, says: str, world_of: Callable[..., World]
+) -> None:
+    def change(env: dict[str, Any]) -> None:
+        env["expert_groups"]["satellite"] |= {key: value}
+        if key == "height_m":
+            env["expert_groups"]["satellite"]["path_loss"] = {"model": "free_space"}
+            env["experts"]["handover"] = "continue"
+
+    with pytest.raises((ValueError, ChannelError), match=says):
+        world_of(change=change)
+
+
 # ---- link budgets and sight
 
 
 def test_the_downlink_is_that_of_tr_38821(world_of: Callable[..., World]) -> None:
-    # Table 6.1.3.3-1, case 9: LEO-600, S band, handheld, 30 degrees: CNR 6.6 dB in the downlink.
+    # Section 6.1.3.1, LEO-600 in S band at 30 degrees: CNR = EIRP + G/T - k - losses - bandwidth.
+    handheld_db_k = 0 - 7 - 10 * np.log10(290)  # G/T of 0 dBi, 7 dB and 290 K
+    boltzmann_dbw = 10 * np.log10(1.380649e-23)
+    free_db = 20 * np.log10(4 * np.pi * 1_075_088 * 2e9 / SPEED_OF_LIGHT)  # 159.1 dB
+    expected = 34 + handheld_db_k - boltzmann_dbw - free_db - 0.1 - 3 - 2.2 - 60
+    assert expected == pytest.approx(6.6, abs=0.05)
     world = world_of(change=a_pass())
     by_elevation = {}
     for _ in range(100):
@@ -178,7 +216,7 @@ def test_the_downlink_is_that_of_tr_38821(world_of: Callable[..., World]) -> Non
         idle(world)
     degrees_up = sorted(by_elevation)
     at_30 = np.interp(30, degrees_up, [by_elevation[up] for up in degrees_up])
-    assert at_30 == pytest.approx(6.6, abs=0.1)
+    assert at_30 == pytest.approx(expected, abs=0.1)
 
 
 def test_uavs_are_in_sight_with_the_published_probability(world_of: Callable[..., World]) -> None:

@@ -109,7 +109,7 @@ def draw(table: pd.DataFrame) -> Figure:
     above.plot(table["time_s"], table["elevation_deg"], color="0.7")
     above.plot(seen["time_s"], seen["elevation_deg"], color="#004488")
     above.axhline(CLEAR_DEG, color="0.4", linewidth=0.6, linestyle="--")
-    above.set(ylabel="Elevation, degrees", ylim=(-30, 95))
+    above.set(ylabel="Elevation, deg", ylim=(-15, 95))
     middle.plot(seen["time_s"], seen["snr_db"], color="#004488")
     middle.set_ylabel("SNR, dB")
     below.plot(seen["time_s"], seen["charge_a_point"], ".", color="#BB5566", markersize=4)

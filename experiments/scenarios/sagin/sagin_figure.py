@@ -15,6 +15,8 @@ STYLE = style.PRINT | style.DOUBLE_COLUMN | {"figure.figsize": (7.16, 2.9)}
 CENTRES = "env.channel.geometry.users.placement.centres"
 CELLS_M = (250.0, 250.0)  # middle of the ground experts, as sagin.yaml places them
 GROUPS = {"ground": "#004488", "uav": "#DDAA33", "satellite": "#BB5566"}
+LABELS = {"ground": "cells", "uav": "UAVs", "satellite": "satellites"}
+MARKERS = {"ground": "s", "uav": "^", "satellite": "o"}
 COLUMNS = ("seed", "policy", "gain", "gain_in_view")
 
 
@@ -54,7 +56,7 @@ def plot(tables: Tables, figure: Figure | SubFigure | None = None) -> Figure | S
     mine = evaluation[evaluation["policy"] == leader]
     for name, colour in GROUPS.items():
         served = mean_interval(mine, f"served_{name}", by=("distance_km",))
-        _line(middle, served, {"color": colour, "marker": "o", "label": name})
+        _line(middle, served, {"color": colour, "marker": MARKERS[name], "label": LABELS[name]})
     middle.set_ylabel("Subtasks served a slot")
     middle.set_ylim(bottom=0)
     for column, line, words in (
