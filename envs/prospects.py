@@ -208,7 +208,9 @@ def expected_rest(conditions: Conditions, offer: Offer, load: ArrayLike = 1) -> 
     return rest(conditions, *expected_spending(conditions, offer, load))
 
 
-def rest(conditions: Conditions, energy_j: ArrayLike = 0, charge: ArrayLike = 0) -> Float:
+def rest(
+    conditions: Conditions, energy_j: Float | float = 0.0, charge: Float | float = 0.0
+) -> Float:
     """Return what is left for later of users' episodes once so much is spent in this slot, 0..1.
 
     It is the geometric mean of the share of the episode that follows and of the share left of the

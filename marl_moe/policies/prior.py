@@ -15,6 +15,7 @@ from envs.config import WorldConfig
 from envs.features import GAIN_BESIDE, REST, REST_BESIDE
 from marl_moe.policies.columns import ColumnNames
 
+LOG_WORTH = "log_budget_worth"  # name of the parameter
 SLOT_POINTS = 0.3  # that users with a budget gain a slot, about: what learning begins with
 
 
@@ -53,7 +54,7 @@ class Prior:
         """Put the hook on a network of so many copies, and return the network."""
         if self.budget_worth:
             worth = torch.full((copies, 1, 1), log(self.budget_worth))
-            network.register_parameter("log_budget_worth", nn.Parameter(worth))
+            network.register_parameter(LOG_WORTH, nn.Parameter(worth))
         network.register_forward_hook(self)
         return network
 
@@ -64,7 +65,7 @@ class Prior:
         if self.budget_worth:
             kept = observation[:, self.columns.user.index(REST), None]
             rest = torch.cat([self._of_experts(observation, REST_BESIDE), kept], dim=-1)
-            worth = worth + torch.exp(network.log_budget_worth) * rest
+            worth = worth + network.get_parameter(LOG_WORTH).exp() * rest
         return scores + self.per_credit * worth
 
     def _of_experts(self, observation: Tensor, name: str) -> Tensor:
