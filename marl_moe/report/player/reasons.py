@@ -25,8 +25,8 @@ USERS = (
     "has no request in this slot",
     "runs all of its request on its own device",
     "had its request refused: a private subtask needs a device that computes, and it has none",
-    "has a subtask, but no energy left to spend",
-    "has a subtask, but no credits left to spend",
+    "has no energy left to spend",
+    "has no credits left to spend",
 )
 
 

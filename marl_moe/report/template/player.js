@@ -20,7 +20,8 @@
     constructor(element, data) {
       Object.assign(this, { element, data, playing: null, speed: 2, allLinks: false });
       this.slot = this.number = 0;
-      this.shown = data.policies.map((_, index) => index).slice(0, 2);
+      const rule = data.policies.findIndex(({ kind }, index) => index && kind !== data.policies[0].kind);
+      this.shown = rule < 0 ? [0] : [0, rule];
       this.policy = 0;
       this.selected = { user: 0 };
       this.#build();
@@ -93,7 +94,12 @@
       this.slider.setAttribute("aria-valuetext", `slot ${slot} of 0 to ${this.data.slots - 1}`);
       this.position.textContent = `slot ${slot}`;
       this.sentence.textContent = player.ofSlot(episode, this.shown, slot);
-      for (const map of this.maps) map.show(slot, selected, this.allLinks);
+      for (const map of this.maps) {
+        map.show(slot, selected, this.allLinks);
+        map.told.textContent = "user" in selected
+          ? player.ofUser(episode, map.policy, slot, selected.user)
+          : player.ofExpert(episode, map.policy, slot, selected.expert);
+      }
       this.choice.value = "user" in selected ? `user ${selected.user}` : `expert ${selected.expert}`;
       const actions = {
         choose: (agent) => this.change({ selected: agent }),
@@ -106,7 +112,7 @@
         "aria-pressed": String(one === policy), onclick: () => this.change({ policy: one }) },
         this.data.policies[one].name));
       const told = "user" in selected
-        ? player.userPanel(episode, policy, this.shown, slot, selected.user, actions)
+        ? player.userPanel(episode, policy, slot, selected.user, actions)
         : player.expertPanel(episode, policy, slot, selected.expert, actions);
       const focused = document.activeElement?.dataset?.policy, scrolled = this.#scrolled();
       this.panel.replaceChildren(
@@ -122,11 +128,13 @@
     #maps() {
       this.maps = this.shown.map((policy) => new player.Map(this.episode, policy,
         (selected) => this.change({ selected, policy })));
+      this.boxes.forEach(({ firstChild }, index) => (firstChild.checked = this.shown.includes(index)));
       this.grid.dataset.maps = this.maps.length;
       this.grid.replaceChildren(...this.maps.map((map) => {
         const { name, kind, setting } = this.data.policies[map.policy];
+        map.told = html("p", { class: "player-told" });
         return html("figure", {}, html("figcaption", {}, html("strong", {}, name), ` ${kind}`,
-          setting ? html("small", {}, ` ${setting}`) : null), map.drawing);
+          setting ? html("small", {}, ` ${setting}`) : null), map.drawing, map.told);
       }));
       this.#fit();
     }
@@ -152,7 +160,7 @@
       const { data } = this, button = (text, label, act) =>
         html("button", { type: "button", "aria-label": label, onclick: act }, text);
       this.buttons = {
-        first: button("⏮", "First slot", () => this.step(-data.slots)),
+        first: button("|◀", "First slot", () => this.step(-data.slots)),
         back: button("◀", "Back one slot", () => this.step(-1)),
         play: html("button", { type: "button", class: "player-play", onclick: () => this.play(!this.playing) }, "Play"),
         on: button("▶", "On one slot", () => this.step(1)),
@@ -186,7 +194,7 @@
       });
       const links = html("input", { type: "checkbox", onchange: () => this.change({ allLinks: links.checked }) });
       this.boxes = data.policies.map(({ name }, index) => {
-        const box = html("input", { type: "checkbox", checked: this.shown.includes(index), onchange: () => {
+        const box = html("input", { type: "checkbox", onchange: () => {
           if (!this.#showPolicies(index, box.checked)) box.checked = !box.checked;
         } });
         return html("label", {}, box, ` ${name}`);

@@ -85,9 +85,20 @@
 
     // What a user that is alone at an expert expects to wait, s.
     delay(policy, slot, user, column) {
-      const met = this.played[policy], expert = this.expert(user, column);
-      const backlog = met.airtime_backlog_s.at(slot, expert) + met.compute_backlog_s.at(slot, expert);
+      const backlog = this.backlog(policy, slot, this.expert(user, column));
       return this.world.alone_s.at(slot, user, column) + backlog;
+    }
+
+    // What an expert has left over at the start of a slot, airtime and computing, s.
+    backlog(policy, slot, expert) {
+      const met = this.played[policy];
+      return met.airtime_backlog_s.at(slot, expert) + met.compute_backlog_s.at(slot, expert);
+    }
+
+    // True where an expert is up, and its edge device takes part.
+    serves(policy, slot, expert) {
+      const takesPart = this.data.free || this.played[policy].offered_effort.at(slot, expert) > 0;
+      return Boolean(this.world.available.at(slot, expert)) && takesPart;
     }
 
     // The users that asked an expert in a slot, or of these the ones that it served.

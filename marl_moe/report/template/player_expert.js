@@ -20,15 +20,17 @@
       lines.push(["profit", paid.map((value, index) => value - costs[index]), "1 3"]);
     }
     const all = lines.flatMap(([, values]) => values);
+    if (all.every((value) => value === 0)) return [html("p", {}, "Nothing was paid, and nothing cost anything.")];
     const low = Math.min(0, ...all), high = Math.max(...all, low + 1e-9);
     const x = (index) => LEFT + (index / Math.max(slots - 1, 1)) * (WIDTH - LEFT - RIGHT);
     const y = (value) => TOP + ((high - value) / (high - low)) * (HEIGHT - TOP - BOTTOM);
     const drawn = lines.map(([, values, dash]) => svg("polyline", { class: "player-line",
       "stroke-dasharray": dash, points: values.map((value, index) => `${x(index)},${y(value)}`).join(" ") }));
-    let free_y = -Infinity; // names of lines that end close to each other go below each other
+    // Names of lines that end close to each other go above each other.
+    let above = Infinity;
     const ends = lines.map(([name, values]) => ({ name, y: y(values.at(-1)) }))
-      .sort((one, other) => one.y - other.y)
-      .map((end) => ({ ...end, y: (free_y = Math.max(end.y, free_y + 12)) }));
+      .sort((one, other) => other.y - one.y)
+      .map((end) => ({ ...end, y: (above = Math.min(end.y, above - 12)) }));
     const told = lines.map(([name, values]) => `${name} ${number(values[slot], 2)}`).join(", ");
     return [
       svg("svg", { class: "player-books", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",

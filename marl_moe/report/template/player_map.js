@@ -44,6 +44,24 @@
     };
   }
 
+  // Places of users, px, moved off those of experts and of each other as far as markers need.
+  function apart(users, experts) {
+    const room = USER + EXPERT + 2, moved = [];
+    for (const [index, place] of users.entries()) {
+      let [x, y] = place;
+      for (let round = 0; round < 8; round++) {
+        const close = [...experts, ...moved].find(([a, b]) => Math.hypot(x - a, y - b) < room - 0.01);
+        if (!close) break;
+        const [dx, dy] = [x - close[0], y - close[1]], far = Math.hypot(dx, dy);
+        const angle = far > 1 ? Math.atan2(dy, dx) + 0.3 * round : 2.4 * index;
+        x = close[0] + room * Math.cos(angle);
+        y = close[1] + room * Math.sin(angle);
+      }
+      moved.push([x, y]);
+    }
+    return moved;
+  }
+
   // The least and greatest SNR of an episode, between which links are drawn thin to thick.
   function range(grid) {
     const values = grid.numbers.filter((value) => value !== -32768);
@@ -86,7 +104,7 @@
       return this.#agent("expert", act,
         svg("rect", { class: "player-backlog", x: -EXPERT, y: EXPERT + 2, height: 3 }),
         svg("rect", { class: "player-body", x: -EXPERT, y: -EXPERT, width: 2 * EXPERT,
-          height: 2 * EXPERT, rx: 2, stroke: topic }),
+          height: 2 * EXPERT, rx: 2, style: `--topic: ${topic}` }),
         svg("text", { class: "player-number", dy: "0.35em" }, String(expert)),
         svg("text", { class: "player-load", x: EXPERT + 2, y: -EXPERT + 4 }),
         svg("text", { class: "player-price", y: -EXPERT - 4 }));
@@ -120,8 +138,9 @@
     // Shows a slot: who is selected, and whether links of all pairs are drawn or those of that user.
     show(slot, selected, allLinks) {
       const { episode, policy } = this, met = episode.played[policy];
-      const user = (one) => this.#at(this.places.user(slot, one));
-      const expert = (one) => this.#at(this.places.expert(slot, one));
+      const experts = episode.experts.map((one) => this.#at(this.places.expert(slot, one)));
+      const users = apart(episode.users.map((one) => this.#at(this.places.user(slot, one))), experts);
+      const user = (one) => users[one], expert = (one) => experts[one];
       const name = episode.data.policies[policy].name;
       set(this.drawing, { "aria-label": `${name}, slot ${slot}: users and experts` });
       this.links.replaceChildren();
@@ -157,7 +176,7 @@
       const [title, body] = this.users[user].children;
       const told = player.ofUser(episode, policy, slot, user);
       title.textContent = told;
-      set(body, { stroke: topic < 0 ? null : TOPICS[topic % TOPICS.length] });
+      set(body, { style: topic < 0 ? null : `--topic: ${TOPICS[topic % TOPICS.length]}` });
       const outcome = episode.outcome(policy, slot, user).replace(" ", "-");
       set(this.users[user], { transform: `translate(${x} ${y})`, "aria-label": told,
         "aria-pressed": String(selected), "data-user": user,
@@ -167,20 +186,13 @@
     #showExpert(slot, expert, [x, y], selected) {
       const { episode, policy } = this, met = episode.played[policy];
       const [title, backlog, , , load, price] = this.experts[expert].children;
-      const available = episode.world.available.at(slot, expert), served = met.load.at(slot, expert);
-      const backlog_s = met.airtime_backlog_s.at(slot, expert) + met.compute_backlog_s.at(slot, expert);
-      const paid = met.unit_price.at(slot, expert), free = episode.data.free;
-      const takesPart = free || met.offered_effort.at(slot, expert) > 0;
+      const served = met.load.at(slot, expert), told = player.ofExpert(episode, policy, slot, expert);
       load.textContent = served ? `×${served}` : "";
-      price.textContent = free ? "" : number(paid, 1);
-      set(backlog, { width: 2 * EXPERT * Math.min(backlog_s / episode.data.slot_s, 1.5) });
-      let told = `Expert ${expert}, topic ${episode.kept.expert_topic.at(expert)}: serves ${served}, ` +
-        `backlog ${number(backlog_s, 1)} s`;
-      if (!free) told += `, price ${number(paid, 2)} credits a point`;
-      if (!available) told += ", not available";
-      else if (!takesPart) told += ", takes no part at this price";
+      price.textContent = episode.data.free ? "" : number(met.unit_price.at(slot, expert), 1);
+      const share = episode.backlog(policy, slot, expert) / episode.data.slot_s;
+      set(backlog, { width: 2 * EXPERT * Math.min(share, 1.5) });
       title.textContent = told;
-      const dim = available && takesPart ? "" : " player-closed";
+      const dim = episode.serves(policy, slot, expert) ? "" : " player-closed";
       set(this.experts[expert], { transform: `translate(${x} ${y})`, "aria-label": told,
         "aria-pressed": String(selected), "data-expert": expert,
         class: `player-expert${dim}${selected ? " player-selected" : ""}` });

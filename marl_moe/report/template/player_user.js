@@ -118,7 +118,7 @@
     const caption = `Options of user ${user} in slot ${slot} under ${episode.data.policies[policy].name}`;
     return html("div", { class: "player-scroll", tabindex: 0, role: "region", "aria-label": caption },
       html("table", { class: "player-options" },
-        html("caption", {}, caption + ". Values are for a user alone at the expert."),
+        html("caption", {}, caption + ": delay, charge and gain as a user alone at the expert expects them"),
         html("thead", {}, html("tr", {},
           ...shown.map(({ name, first }, index) => heading(name, index, first)),
           html("th", { scope: "col" }, "Chosen"),
@@ -143,20 +143,13 @@
   }
 
   // The panel; `actions`: `choose` selects an agent, `again` draws the panel again.
-  player.userPanel = (episode, policy, shownPolicies, slot, user, actions) => {
-    const beside = shownPolicies.filter((other) => other !== policy).map((other) =>
-      html("li", {}, html("strong", {}, episode.data.policies[other].name + ": "),
-        player.ofUser(episode, other, slot, user)));
-    return [
-      html("h3", {}, `User ${user}, slot ${slot}, ${episode.data.policies[policy].name}`),
-      html("p", { class: "player-decision" }, player.ofUser(episode, policy, slot, user), " ",
-        player.ofService(episode, policy, slot, user)),
-      html("ul", { class: "player-reasons" },
-        ...player.why(episode, policy, slot, user).map((sentence) => html("li", {}, sentence))),
-      html("p", {}, facts(episode, policy, slot, user)),
-      beside.length ? html("details", { open: true }, html("summary", {}, "In the same world"),
-        html("ul", {}, ...beside)) : null,
-      table(episode, policy, slot, user, actions),
-    ].filter(Boolean);
-  };
+  player.userPanel = (episode, policy, slot, user, actions) => [
+    html("h3", {}, `User ${user}, slot ${slot}, ${episode.data.policies[policy].name}`),
+    html("p", { class: "player-decision" }, player.ofUser(episode, policy, slot, user), " ",
+      player.ofService(episode, policy, slot, user)),
+    html("ul", { class: "player-reasons" },
+      ...player.why(episode, policy, slot, user).map((sentence) => html("li", {}, sentence))),
+    html("p", {}, facts(episode, policy, slot, user)),
+    table(episode, policy, slot, user, actions),
+  ];
 })((globalThis.episodePlayer ??= {}));

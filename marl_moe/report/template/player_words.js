@@ -69,6 +69,17 @@
     return `${sent}: expected ${expected}, got ${got}; ${others}.`;
   };
 
+  // An expert in a slot.
+  player.ofExpert = (episode, policy, slot, expert) => {
+    const met = episode.played[policy], { free } = episode.data;
+    const parts = [`serves ${met.load.at(slot, expert)}`,
+      `backlog ${number(episode.backlog(policy, slot, expert), 1)} s`];
+    if (!free) parts.push(`price ${number(met.unit_price.at(slot, expert), 2)} credits a point`);
+    if (!episode.world.available.at(slot, expert)) parts.push("not available");
+    else if (!episode.serves(policy, slot, expert)) parts.push("takes no part at this price");
+    return `Expert ${expert}, topic ${episode.kept.expert_topic.at(expert)}: ${parts.join(", ")}.`;
+  };
+
   // The service that a user had, if it had one.
   player.ofService = (episode, policy, slot, user) => {
     if (episode.outcome(policy, slot, user) !== "served") return "";
@@ -107,11 +118,12 @@
 
   function place(episode, policy, slot, user, name, words, places) {
     const ranked = rankedBy(episode, policy, slot, user, name);
+    const kind = episode.played[policy][`abandon_${name}`] ? "actions" : "experts";
     const asked = episode.asked(policy, slot, user);
     const chosen = asked ? episode.played[policy].expert.at(slot, user) : null;
     const at = ranked.findIndex((action) => action.expert === chosen);
     if (at < 0) return "";
-    let told = `${words} ${number(ranked[at].value, places)}, the ${ordinal(at + 1)} of ${ranked.length} open to it`;
+    let told = `${words} ${number(ranked[at].value, places)}, the ${ordinal(at + 1)} of ${ranked.length} ${kind} open to it`;
     const other = ranked[at === 0 ? 1 : 0];
     if (other) {
       const which = at === 0 ? "next" : "highest";
