@@ -134,7 +134,7 @@
         const { name, kind, setting } = this.data.policies[map.policy];
         map.told = html("p", { class: "player-told" });
         return html("figure", {}, html("figcaption", {}, html("strong", {}, name), ` ${kind}`,
-          setting ? html("small", {}, ` ${setting}`) : null), map.drawing, map.told);
+          html("small", { title: setting }, setting)), map.drawing, map.told);
       }));
       this.#fit();
     }
