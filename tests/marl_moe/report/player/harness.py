@@ -15,7 +15,7 @@ PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>player</ti
  color-scheme: light dark; }}
 @media (prefers-color-scheme: dark) {{ :root {{ --bg: #161b22; --fg: #e6edf3; --muted: #9aa5b1;
  --accent: #6cc4e0; --line: #3a434e; }} }}
-body {{ background: var(--bg); color: var(--fg); font: 15px/1.5 system-ui, sans-serif; margin: 1rem; }}
+body {{ background: var(--bg); color: var(--fg); font: 15px/1.5 sans-serif; margin: 1rem; }}
 {style}
 </style><main><div id="player"></div></main>
 <script type="application/json" id="data-player">{data}</script>
