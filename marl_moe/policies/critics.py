@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from envs import Slot
 from marl_moe.errors import RecordError
 from marl_moe.policies.base import NETWORKS
-from marl_moe.policies.learned import LearnedPolicy, by_module
+from marl_moe.policies.learned import by_module, load_policy
 from marl_moe.policies.weights import read_weights
 
 CRITIC = "critic."  # begins the names of the parameters of twin critics
@@ -45,21 +45,22 @@ class Critics:
         return by_module(self.name, slot, self.module_users, lesser)
 
 
-def load_critics(folder: Path, policy: LearnedPolicy) -> Critics | None:
+def load_critics(folder: Path, name: str) -> Critics | None:
     """Read the critics that training kept beside a policy.
 
     Args:
         folder: of the policy.
-        policy: as it was read from there.
+        name: of the policy.
 
     Returns:
         The critics; None where none were kept.
 
     Raises:
-        RecordError: they are damaged, or of other networks than the policy's.
+        RecordError: they, or the policy, are damaged, or they are of other networks.
     """
     if not (folder / NETWORKS).is_file():
         return None
+    policy = load_policy(folder, name)
     weights, critics = read_weights(folder / NETWORKS), {}
     try:
         for module_id in policy.module_users:
@@ -76,4 +77,4 @@ def load_critics(folder: Path, policy: LearnedPolicy) -> Critics | None:
         raise RecordError(
             f"{folder / NETWORKS}: no critics of the policy beside it ({error})"
         ) from None
-    return Critics(policy.name, critics, policy.module_users)
+    return Critics(name, critics, policy.module_users)

@@ -162,7 +162,7 @@ def _insight(job: TrainingJob, name: str, policy: Policy) -> tuple[Insight, str]
         return Insight(probabilities), "no Q: a copy from another run has no critics"
     from marl_moe.policies.critics import load_critics  # PyTorch is there: the policy was loaded
 
-    critics = load_critics(job.checkpoint, policy)
+    critics = load_critics(job.checkpoint, name)
     if critics is None:
         return Insight(probabilities), "no Q: no critics were kept"
     return Insight(probabilities, critics.values), ""

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import torch
 
 import marl_moe
 from envs import World
-from marl_moe.errors import SpecError
+from marl_moe.errors import RecordError, SpecError
 from marl_moe.experiment.run.creation import create_run
 from marl_moe.experiment.spec.reading import parse_experiment
+from marl_moe.policies.base import ARCHITECTURE, NETWORKS, WEIGHTS
 from marl_moe.policies.critics import load_critics
 from marl_moe.policies.learned import load_policy
+from marl_moe.policies.weights import write_weights
 from marl_moe.report.player import section as made
 from marl_moe.report.player.encoding import unpacked
 from marl_moe.report.player.section import player_section
@@ -51,7 +54,7 @@ def test_probabilities_and_q_are_those_of_the_networks_that_training_left(
 ) -> None:
     job = run.jobs()[0]
     policy = load_policy(job.checkpoint, "sac")
-    critics = load_critics(job.checkpoint, policy)
+    critics = load_critics(job.checkpoint, "sac")
     assert critics is not None
     config, mechanism = job.played.evaluated_env(), make("posted_price")
     world = World(config, 3, evaluation_seed(job.seed, 0), mechanism)
@@ -79,7 +82,7 @@ def test_probabilities_and_q_are_those_of_the_networks_that_training_left(
 def test_critics_are_those_that_were_trained_not_fresh_ones(run: marl_moe.Run) -> None:
     folder = run.jobs()[0].checkpoint
     policy = load_policy(folder, "sac")
-    one, again = (load_critics(folder, policy) for _ in range(2))
+    one, again = (load_critics(folder, "sac") for _ in range(2))
     assert one is not None
     assert again is not None
     fresh = policy.network.critics(copies=2).state_dict()
@@ -89,7 +92,17 @@ def test_critics_are_those_that_were_trained_not_fresh_ones(run: marl_moe.Run) -
 
 
 def test_without_critics_probabilities_alone_are_told(run: marl_moe.Run, tmp_path: Path) -> None:
-    assert load_critics(tmp_path, load_policy(run.jobs()[0].checkpoint, "sac")) is None
+    for name in (ARCHITECTURE, WEIGHTS):
+        copy(run.jobs()[0].checkpoint / name, tmp_path)
+    assert load_critics(tmp_path, "sac") is None
+
+
+def test_damaged_critics_are_named(run: marl_moe.Run, tmp_path: Path) -> None:
+    for name in (ARCHITECTURE, WEIGHTS, NETWORKS):
+        copy(run.jobs()[0].checkpoint / name, tmp_path)
+    write_weights(tmp_path / NETWORKS, {"shared": {"critic.no": torch.zeros(1)}})
+    with pytest.raises(RecordError, match="no critics of the policy beside it"):
+        load_critics(tmp_path, "sac")
 
 
 def test_the_data_are_json_and_small(section: Section) -> None:
