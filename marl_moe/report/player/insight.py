@@ -26,20 +26,22 @@ class Insight:
     probabilities: OfActions | None = None
     values: OfActions | None = None
 
-    def before(self, slot: Slot) -> Arrays:
-        """Return what networks make of a slot: of candidates (N, U, C), of abandoning (N, U)."""
+    def into(self, policy: Policy, slot: Slot) -> Arrays:
+        """Return how a policy that has just acted in a slot values what its users may do.
+
+        Of candidates it is (N, U, C), of abandoning (N, U); without what it does not tell.
+        """
         told: Arrays = {}
         for name, of_actions in (("probability", self.probabilities), ("q", self.values)):
             found = None if of_actions is None else of_actions(slot)
             if found is not None:
                 shown = np.where(slot.mask, found, np.nan)
                 told |= {name: shown[..., :-1], f"abandon_{name}": shown[..., -1]}
+        scores, may = getattr(policy, "scores", None), slot.mask[..., :-1]
+        if (
+            isinstance(scores, np.ndarray)
+            and scores.shape == may.shape
+            and scores.dtype.kind == "f"
+        ):
+            told["score"] = np.where(may, scores, np.nan)
         return told
-
-    def after(self, policy: Policy, slot: Slot) -> Arrays:
-        """Return the scores by which a policy has just acted in a slot, where it keeps any."""
-        scores = getattr(policy, "scores", None)
-        shape = slot.mask[..., :-1].shape
-        if not isinstance(scores, np.ndarray) or scores.shape != shape or scores.dtype.kind != "f":
-            return {}
-        return {"score": np.where(slot.mask[..., :-1], scores, np.nan)}

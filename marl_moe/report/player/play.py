@@ -69,9 +69,8 @@ def record(
         for index in recorded:
             shared[index].append(slots.of_world(slot, index))
             played[index].append(slots.seen(slot, requests, levers, index))
-        valued = insight.before(slot)
         actions = acted(policy, slot)
-        valued |= insight.after(policy, slot)
+        valued = insight.into(policy, slot)
         _, _, result = world.step(actions, **sides.choices(world))
         for index in recorded:
             of_slot = played[index][-1]

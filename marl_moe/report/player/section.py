@@ -26,7 +26,7 @@ from marl_moe.report.player.slots import OF_EXPERTS, OF_WORLD, OUTCOMES, Arrays
 from marl_moe.report.section import Section
 from mechanisms.errors import PartError
 
-MOST_POLICIES, MOST_USERS = 6, 32
+MOST_POLICIES, MOST_USERS, MOST_EXPERTS = 6, 32, 500
 ID, TITLE = "player", "Episode player"
 
 
@@ -53,6 +53,9 @@ def player_section(
     except SpecError as error:
         return str(error)
     job = _chosen(jobs, point, seed)
+    num_experts = job.played.evaluated_env().num_experts
+    if num_experts > MOST_EXPERTS:
+        return f"An episode among {num_experts} experts is not shown: at most {MOST_EXPERTS} are."
     most = min(job.spec.evaluation.episodes, worlds_at_once(job.played.evaluated_env()))
     if type(episodes) is not int or not 1 <= episodes <= most:
         raise SpecError(
@@ -198,8 +201,7 @@ def _about(job: TrainingJob) -> dict[str, Any]:
         "slots": config.episode_slots,
         "slot_s": config.slot_s,
         "area_m": None if geometry is None else list(geometry.area),
-        "min_snr_db": config.channel.min_snr_db,
-        "information": config.information,
+        "enforced": config.market.effort == "enforced",
         "pair_reasons": reasons.PAIRS,
         "user_states": reasons.USERS,
         "outcomes": OUTCOMES,

@@ -85,7 +85,7 @@
       }
       this.buttons.play.textContent = on ? "Pause" : "Play";
       // A screen reader could not follow: it is told each slot that is stepped to, not those played.
-      this.sentence.setAttribute("aria-live", on ? "off" : "polite");
+      this.heard.setAttribute("aria-live", on ? "off" : "polite");
     }
 
     show() {
@@ -94,12 +94,14 @@
       this.slider.setAttribute("aria-valuetext", `slot ${slot} of 0 to ${this.data.slots - 1}`);
       this.position.textContent = `slot ${slot}`;
       this.sentence.textContent = player.ofSlot(episode, this.shown, slot);
+      const ofSelected = (one) => "user" in selected
+        ? player.ofUser(episode, one, slot, selected.user)
+        : player.ofExpert(episode, one, slot, selected.expert);
       for (const map of this.maps) {
         map.show(slot, selected, this.allLinks);
-        map.told.textContent = "user" in selected
-          ? player.ofUser(episode, map.policy, slot, selected.user)
-          : player.ofExpert(episode, map.policy, slot, selected.expert);
+        map.told.textContent = ofSelected(map.policy);
       }
+      this.heard.textContent = `${this.sentence.textContent} ${ofSelected(policy)}`;
       this.choice.value = "user" in selected ? `user ${selected.user}` : `expert ${selected.expert}`;
       const actions = {
         choose: (agent) => this.change({ selected: agent }),
@@ -114,10 +116,12 @@
       const told = "user" in selected
         ? player.userPanel(episode, policy, slot, selected.user, actions)
         : player.expertPanel(episode, policy, slot, selected.expert, actions);
+      const inside = this.panel.contains(document.activeElement);
       const focused = document.activeElement?.dataset?.policy, scrolled = this.#scrolled();
       this.panel.replaceChildren(
         html("div", { class: "player-tabs", role: "group", "aria-label": "Policy of the panel" }, ...tabs), ...told);
-      if (focused) this.panel.querySelector(`[data-policy="${focused}"]`)?.focus();
+      const next = focused ? `[data-policy="${focused}"]` : "h3"; // what had the focus is gone
+      if (inside) this.panel.querySelector(next).focus({ preventScroll: Boolean(focused) });
       this.panel.querySelector(".player-scroll")?.scrollTo(scrolled, 0);
     }
 
@@ -168,7 +172,8 @@
       this.slider = html("input", { type: "range", min: 0, max: data.slots - 1, "aria-label": "Slot",
         oninput: () => this.change({ slot: Number(this.slider.value) }) });
       this.position = html("output", { class: "player-position" });
-      this.sentence = html("p", { class: "player-sentence", "aria-live": "polite" });
+      this.sentence = html("p", { class: "player-sentence" });
+      this.heard = html("p", { class: "player-heard", "aria-live": "polite" });
       const select = (label, options, act) => {
         const list = html("select", { onchange: () => act(list.value) },
           ...options.map(([value, text]) => html("option", { value }, text)));
@@ -210,7 +215,7 @@
         html("fieldset", { class: "player-policies" },
           html("legend", {}, `Policies in the same world, one to ${MOST_MAPS}`), ...this.boxes,
           html("label", { class: "player-all" }, links, " SNR of all pairs")),
-        this.sentence, this.grid, legend(data), this.panel, leftOut(data));
+        this.sentence, this.heard, this.grid, legend(data), this.panel, leftOut(data));
       new ResizeObserver(() => this.#fit()).observe(this.grid);
     }
 
@@ -248,6 +253,10 @@
   }
 
   register("player", async (element, data) => {
+    if (!globalThis.DecompressionStream) {
+      element.append(html("p", {}, "This browser cannot unpack the episode: it lacks DecompressionStream."));
+      return;
+    }
     const shown = new Player(element, data);
     addEventListener("hashchange", () => {
       const given = asked(location.hash);

@@ -63,8 +63,15 @@
     if (data.allocates) paid += " by those that are not allocated to it";
     if (margin > 0) paid += `; users pay ${number(price * (1 + margin), 2)}, a margin of ${number(margin, 2)}`;
     const effort = met.offered_effort.at(slot, expert);
-    const part = effort > 0 ? `its effort for the whole demand is ${number(effort, 2)}` : "it takes no part at this price";
-    return [...told, `${paid}; ${part}.`];
+    let part = "it takes no part at this price";
+    if (effort > 0 && data.enforced) part = `it gives the effort ${number(effort, 2)} that is ordered, or declines`;
+    else if (effort > 0) part = `its effort for the whole demand is ${number(effort, 2)}`;
+    told.push(`${paid}; ${part}.`);
+    const valued = met.value_factor.at(slot);
+    if (valued !== 1) {
+      told.push(`The platform decides as if a point were worth ${number(valued, 2)} times what it is.`);
+    }
+    return [...told, `The platform keeps ${number(met.platform_balance.at(slot), 2)} credits of this slot: charges less payments.`];
   }
 
   function work(episode, policy, slot, expert) {
@@ -73,7 +80,9 @@
     const up = episode.world.available.at(slot, expert) ? "" : " It is not available in this slot.";
     return `It begins the slot with ${number(backlog[0], 1)} s of airtime and ${number(backlog[1], 1)} s of ` +
       `computing left over, served ${met.last_load.at(slot, expert)} in the slot before, and serves ` +
-      `${served} now for ${number(met.payment.at(slot, expert), 2)} credits at a cost of ` +
+      `${served} now: ${number(met.airtime_s.at(slot, expert), 1)} s of airtime and ` +
+      `${number(met.work_words.at(slot, expert), 0)} words of work, for ` +
+      `${number(met.payment.at(slot, expert), 2)} credits at a cost of ` +
       `${number(met.edge_cost.at(slot, expert), 2)}.${up}`;
   }
 
@@ -82,7 +91,7 @@
       html("li", {}, html("button", { type: "button", onclick: () => actions.choose({ user }) }, `User ${user}`),
         `: ${episode.outcome(policy, slot, user)}, gain ${number(episode.played[policy].gain.at(slot, user), 2)} credits`));
     return [
-      html("h3", {}, `Expert ${expert} (topic ${episode.kept.expert_topic.at(expert)}), slot ${slot}, ` +
+      html("h3", { tabindex: -1 }, `Expert ${expert} (topic ${episode.kept.expert_topic.at(expert)}), slot ${slot}, ` +
         episode.data.policies[policy].name),
       html("p", { class: "player-decision" }, work(episode, policy, slot, expert)),
       html("ul", { class: "player-reasons" },

@@ -144,12 +144,12 @@
 
   // The panel; `actions`: `choose` selects an agent, `again` draws the panel again.
   player.userPanel = (episode, policy, slot, user, actions) => [
-    html("h3", {}, `User ${user}, slot ${slot}, ${episode.data.policies[policy].name}`),
+    html("h3", { tabindex: -1 }, `User ${user}, slot ${slot}, ${episode.data.policies[policy].name}`),
     html("p", { class: "player-decision" }, player.ofUser(episode, policy, slot, user), " ",
       player.ofService(episode, policy, slot, user)),
     html("ul", { class: "player-reasons" },
       ...player.why(episode, policy, slot, user).map((sentence) => html("li", {}, sentence))),
     html("p", {}, facts(episode, policy, slot, user)),
-    table(episode, policy, slot, user, actions),
+    ...(episode.outcome(policy, slot, user) === "idle" ? [] : [table(episode, policy, slot, user, actions)]),
   ];
 })((globalThis.episodePlayer ??= {}));

@@ -85,8 +85,8 @@
     if (episode.outcome(policy, slot, user) !== "served") return "";
     const met = episode.played[policy];
     const parts = [
-      `The answer took ${number(met.delay_s.at(slot, user), 1)} s and brought ` +
-        `${number(met.qos.at(slot, user), 2)} points`,
+      `The answer took ${number(met.delay_s.at(slot, user), 1)} s and ` +
+        `${number(met.energy_j.at(slot, user), 3)} J, and brought ${number(met.qos.at(slot, user), 2)} points`,
     ];
     const harm = met.harm.at(slot, user), charge = met.charge.at(slot, user);
     if (harm > 0) parts.push(`it took ${number(harm, 2)} points, as the expert is wrong on this topic`);

@@ -91,10 +91,10 @@ def test_it_plays_to_the_end_and_pauses(shown: Any) -> None:
     play = one(browser, ".player-play")
     play.click()
     assert play.text == "Pause"
-    assert one(browser, ".player-sentence").get_attribute("aria-live") == "off"
+    assert one(browser, ".player-heard").get_attribute("aria-live") == "off"
     waits(lambda: play.text == "Play")
     assert text(browser, ".player-position") == "slot 9"
-    assert one(browser, ".player-sentence").get_attribute("aria-live") == "polite"
+    assert one(browser, ".player-heard").get_attribute("aria-live") == "polite"
 
 
 @pytest.mark.parametrize("way", ["click", "enter"])
@@ -122,6 +122,9 @@ def test_choosing_a_user_tells_its_decision(shown: Any, played: Arrays, way: str
     words = ["nobody else went", "one other went", "two others went", "three others went"]
     assert words[others] in told
     assert f"took {played['delay_s'][slot, user]:.1f} s" in told
+    heard = one(browser, ".player-heard").get_attribute("textContent")
+    assert heard.startswith(f"Slot {slot} of 0 to 9. sac: ")
+    assert heard.endswith(told[: told.index(" The answer")])
     assert f"user={user}" in browser.current_url
     assert marker.get_attribute("aria-pressed") == "true"
 
