@@ -138,7 +138,7 @@
       }
     }
     const away = episode.data.experts - episode.columns.length;
-    if (away > 0) told.push(`${away} experts are not candidates of this user: its list is by SNR.`);
+    if (away > 0) told.push(`${away} experts are not on its list of candidates.`);
     return told.join(" ");
   }
 

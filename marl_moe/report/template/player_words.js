@@ -6,7 +6,7 @@
   const signed = (value) => number(value, 2) + " credits";
 
   function subtask(episode, slot, user) {
-    const weight = number(episode.world.weight.at(slot, user), 2);
+    const weight = number(episode.world.weight.at(slot, user), 3);
     return `its subtask (weight ${weight}, topic ${episode.world.topic.at(slot, user)})`;
   }
 
