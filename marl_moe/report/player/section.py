@@ -27,7 +27,7 @@ from marl_moe.report.section import Section
 from mechanisms.errors import PartError
 
 MOST_POLICIES, MOST_USERS, MOST_EXPERTS = 6, 32, 500
-ID, TITLE = "player", "Episode player"
+ID, TITLE = "player", "Episode"
 
 
 def player_section(
