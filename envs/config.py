@@ -31,6 +31,7 @@ from envs.groups import (
     OF_EXPERTS,
     OF_USERS,
     ROW,
+    TOPICS,
     Bounds,
     Groups,
     bounds,
