@@ -1,4 +1,4 @@
-"""Commands that read what runs came to: `show`, `runs`, `compare`, `export`."""
+"""Commands that read what runs came to: `show`, `runs`, `report`, `compare`, `export`."""
 
 import json
 from pathlib import Path
@@ -77,6 +77,35 @@ def runs(
         say(f"{folder}: no runs")
     say(*(f"not read {reason}" for reason in others.values()))
     check_printed()
+
+
+@app.command(
+    epilog="Examples: `marl-moe report results/quickstart` · "
+    "`marl-moe report results/contention results/contention-2 --out both.html`"
+)
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    out_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="A new file; RUN/report.html of one run if left out."
+        ),
+    ] = None,
+    trust: Trust = False,
+) -> None:
+    """Write a page of runs to look at: results, training, market, and comparison.
+
+    It is one HTML file, which needs no network. Several runs are compared in it.
+    """
+    from marl_moe.report.page import write_report
+
+    try:
+        written = write_report(runs, out_file, trust=trust)
+    except (SpecError, RecordError) as error:
+        complain(error, 2)
+    except OSError as error:
+        complain(error, 1)
+    say(f"report   {written}")
 
 
 @app.command(

@@ -27,6 +27,7 @@ from paper_figures.statistics import mean_interval, unpaired_interval
 WORLD = ["seed", "episode"]
 NOT_THERE = "-"
 PLACE = "place"  # identity of what a sweep point sets, which two runs may share
+THE_ONE = ""  # the place of all where points themselves are compared
 Values = dict[str, Any]
 
 
@@ -108,6 +109,36 @@ def read_side(path: Path, *, trust: bool = False) -> Side:
         {identity(point.settings): _worlds(point.spec, model) for point in run.points},
         evaluation.assign(**{PLACE: evaluation["settings"].map(places)}),
     )
+
+
+def sides_of_points(run: RunFolder) -> list[Side]:
+    """Read the sweep points of a run to compare them; those that were not evaluated are left out.
+
+    Args:
+        run: the run.
+
+    Raises:
+        RecordError: its table or `environment.json` is damaged.
+    """
+    evaluation = read_table(run.path, "evaluation", run.spec.metrics)
+    model = model_of(run.path, read_sections(run.path / EXPERIMENT))
+    sides = []
+    for point in run.points:
+        rows = evaluation[evaluation["point"] == point.label]
+        if len(rows):
+            worlds = {THE_ONE: _worlds(point.spec, model)}
+            experiment = _experiment(point.spec)
+            sides.append(
+                Side(
+                    run.path,
+                    experiment,
+                    run.spec.metrics,
+                    {THE_ONE: point.label},
+                    worlds,
+                    rows.assign(**{PLACE: THE_ONE}),
+                )
+            )
+    return sides
 
 
 def differences(first: Side, second: Side) -> list[tuple[str, str, str]]:

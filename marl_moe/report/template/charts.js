@@ -1,0 +1,327 @@
+// Charts: curves with bands, dots with intervals, and maps of numbers, drawn by Plotly. Each has a
+// legend that is made of buttons, and its numbers as a table on demand.
+
+// Looks of curves that are of no policy, told apart without colour too.
+const looks = [
+  { light: "#1f6f8b", dark: "#6cc4e0", dash: "solid", symbol: "circle" },
+  { light: "#b5541c", dark: "#f0a06a", dash: "9px,3px", symbol: "square" },
+  { light: "#55605f", dark: "#b8c2c1", dash: "2px,3px", symbol: "diamond" },
+];
+
+const charts = new Set();
+const paperWidth = 680; // px of a chart on paper
+
+// Runs Plotly's bundle when the first chart is drawn.
+function plotly() {
+  if (!window.Plotly) {
+    document.head.append(make("script", {}, document.getElementById("plotly").textContent));
+  }
+  return window.Plotly;
+}
+
+// Plotly reads markup in texts: here they have none.
+function plain(text) {
+  return String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+}
+
+const digits = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+const tiny = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, notation: "scientific" });
+
+function format(value) {
+  if (value === null || value === undefined) return "-";
+  if (value !== 0 && Math.abs(value) < 1e-4) return tiny.format(value).toLowerCase();
+  return digits.format(value);
+}
+
+function spread(value, low, high) {
+  const known = low !== null && low !== undefined && high !== null && high !== undefined;
+  return known ? `${format(value)} [${format(low)}, ${format(high)}]` : format(value);
+}
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+// Draws a chart and returns its element, whose update(chart) draws another in its place.
+//
+// A chart has title, x and y ({title, log, zero}), and one of
+//   series: [{name, look, x, y, low, high, step, dots}], curves or, with dots, marks alone;
+//   rows: [{name, look, values: [mean, low, high], hollow}], a dot each, from top to bottom;
+//   heat: {x, y, z, title}, a number for each column and row.
+function drawChart(chart) {
+  const plot = make("div", { class: "plot" });
+  const legend = make("div", { class: "legend", role: "group", "aria-label": "Curves shown" });
+  const title = make("h4");
+  const body = make("div");
+  const details = make("details", { class: "numbers" }, make("summary", {}, "Numbers as a table"), body);
+  const element = make("figure", { class: "chart" }, title, legend, plot, details);
+  const state = { chart, plot, hidden: new Set(), element };
+
+  function fillTable() {
+    body.replaceChildren(...(details.open ? [drawTable(numbersOf(state.chart))] : []));
+  }
+
+  details.addEventListener("toggle", fillTable);
+  element.update = (next) => {
+    state.chart = next;
+    title.textContent = next.title;
+    plot.setAttribute("role", "img");
+    plot.setAttribute("aria-label", `${next.title}. ${inWords(next)}`);
+    drawLegend(state, legend);
+    fillTable();
+    if (plot.isConnected) redraw(state);
+  };
+  element.update(chart);
+  charts.add(state);
+  requestAnimationFrame(() => redraw(state)); // once it stands in the document and has a width
+  return element;
+}
+
+function redraw(state) {
+  const { plot, chart } = state;
+  if (!plot.isConnected || !plot.offsetParent) return;
+  const printing = document.documentElement.classList.contains("printing");
+  const width = printing ? paperWidth : plot.clientWidth;
+  const layout = layoutOf(chart, width);
+  const options = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+  plotly().react(plot, tracesOf(state), layout, options);
+  state.width = width;
+}
+
+function redrawCharts() {
+  for (const state of charts) redraw(state);
+}
+
+function resizeCharts(within) {
+  for (const state of charts) {
+    if (within.contains(state.plot) && state.plot.clientWidth !== state.width) redraw(state);
+  }
+}
+
+function tracesOf({ chart, hidden }) {
+  if (chart.heat) return [heatTrace(chart)];
+  if (chart.rows) return chart.rows.map(dotTrace);
+  const shown = chart.series.filter((series) => !hidden.has(series.name));
+  return [...shown.flatMap((series) => bandTraces(series)), ...shown.map(curveTrace)];
+}
+
+function curveTrace(series) {
+  const shade = series.look[theme()];
+  const told = series.y.map((value, at) => {
+    const [low, high] = series.low ? [series.low[at], series.high[at]] : [null, null];
+    return `${plain(series.name)}: ${spread(value, low, high)}`;
+  });
+  return {
+    type: "scatter",
+    mode: series.dots ? "markers" : "lines+markers",
+    x: series.x.map((value) => (typeof value === "string" ? plain(value) : value)),
+    y: series.y,
+    text: told,
+    hoverinfo: "text",
+    line: { color: shade, dash: series.look.dash, width: 2, shape: series.step ? "hv" : "linear" },
+    marker: { color: shade, symbol: series.look.symbol, size: series.dots ? 9 : 7, maxdisplayed: series.dots ? 0 : 9, line: { color: shade, width: 1.5 } },
+    error_y: series.dots && series.low ? errors(series.y, series.low, series.high, shade) : undefined,
+    showlegend: false,
+  };
+}
+
+function errors(mean, low, high, shade) {
+  const parts = (ends, sign) => mean.map((value, at) => (ends[at] === null ? 0 : sign * (ends[at] - value)));
+  return { type: "data", symmetric: false, array: parts(high, 1), arrayminus: parts(low, -1), color: shade, thickness: 1.5, width: 4 };
+}
+
+// The band of a curve, a closed shape for each stretch without a gap.
+function bandTraces(series) {
+  if (!series.low || series.dots) return [];
+  const stretches = [];
+  let open = null;
+  series.low.forEach((low, at) => {
+    if (low === null || series.high[at] === null) open = null;
+    else if (open) open.push(at);
+    else stretches.push((open = [at]));
+  });
+  const x = [];
+  const y = [];
+  for (const places of stretches) {
+    const above = steps(places, series, series.high);
+    const below = steps(places, series, series.low).reverse();
+    for (const [across, up] of [...above, ...below, [null, null]]) {
+      x.push(across);
+      y.push(up);
+    }
+  }
+  const fill = `${series.look[theme()]}2b`;
+  return [{ type: "scatter", mode: "none", x, y, fill: "toself", fillcolor: fill, hoverinfo: "skip", showlegend: false }];
+}
+
+function steps(places, series, values) {
+  const points = [];
+  for (const at of places) {
+    if (series.step && points.length) points.push([series.x[at], points.at(-1)[1]]);
+    points.push([series.x[at], values[at]]);
+  }
+  return points;
+}
+
+function dotTrace(row) {
+  const [mean, low, high] = row.values;
+  const shade = row.look[theme()];
+  const symbol = row.hollow ? `${row.look.symbol.replace("-open", "")}-open` : row.look.symbol;
+  return {
+    type: "scatter",
+    mode: "markers",
+    x: [mean],
+    y: [plain(row.name)],
+    text: [`${plain(row.name)}: ${spread(mean, low, high)}`],
+    hoverinfo: "text",
+    marker: { color: shade, symbol, size: 10, line: { color: shade, width: 1.5 } },
+    error_x: low === null || low === undefined ? undefined : errors([mean], [low], [high], shade),
+    showlegend: false,
+  };
+}
+
+function heatTrace({ heat }) {
+  return {
+    type: "heatmap",
+    x: heat.x,
+    y: heat.y,
+    z: heat.z,
+    colorscale: "Cividis",
+    hovertemplate: `${plain(heat.xTitle)} %{x}, ${plain(heat.yTitle)} %{y}: %{z:.4g}<extra></extra>`,
+    colorbar: { title: { text: plain(heat.title), side: "right" }, thickness: 12, outlinewidth: 0 },
+  };
+}
+
+function layoutOf(chart, width) {
+  const height = chart.rows ? 90 + 26 * chart.rows.length : chart.height || 340;
+  const x = axisOf(chart.x || {}, width);
+  const y = axisOf(chart.y || {}, width);
+  if (chart.rows) {
+    Object.assign(y, { type: "category", autorange: "reversed", showgrid: true, dtick: 1 });
+    Object.assign(x, { zeroline: Boolean(chart.x && chart.x.zero) });
+  }
+  const many = chart.series && chart.series.length > 8;
+  return {
+    width,
+    height,
+    margin: { l: 56, r: 16, t: 8, b: 44 },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: "system-ui, sans-serif", size: 12.5, color: colour("text") },
+    hovermode: chart.series && !many ? "x unified" : "closest",
+    hoverlabel: { bgcolor: colour("paper"), bordercolor: colour("line"), font: { color: colour("text") }, align: "left" },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("quiet"), activecolor: colour("accent") },
+    dragmode: "zoom",
+    xaxis: x,
+    yaxis: y,
+    uirevision: chart.title,
+  };
+}
+
+function axisOf(axis, width) {
+  return {
+    title: { text: plain(axis.title || ""), standoff: 8 },
+    type: axis.categories ? "category" : axis.log ? "log" : undefined,
+    categoryarray: axis.categories ? axis.categories.map(plain) : undefined,
+    automargin: true,
+    rangemode: axis.zero ? "tozero" : undefined,
+    gridcolor: colour("grid"),
+    linecolor: colour("line"),
+    zerolinecolor: colour("quiet"),
+    zeroline: Boolean(axis.zero),
+    ticks: "outside",
+    tickcolor: colour("line"),
+    nticks: width < 500 ? 5 : undefined,
+    exponentformat: "power",
+    minexponent: 4,
+  };
+}
+
+function drawLegend(state, legend) {
+  const { chart } = state;
+  const series = chart.series || [];
+  legend.hidden = series.length < 2;
+  legend.replaceChildren(
+    ...(legend.hidden ? [] : series).map((each) => {
+      const button = make("button", {
+        type: "button",
+        "aria-pressed": String(!state.hidden.has(each.name)),
+        onclick: () => {
+          if (!state.hidden.delete(each.name)) state.hidden.add(each.name);
+          button.setAttribute("aria-pressed", String(!state.hidden.has(each.name)));
+          redraw(state);
+        },
+      });
+      button.append(sample(each), each.name);
+      return button;
+    }),
+  );
+}
+
+// A line with its dash and colours of both themes, as the legend shows it.
+function sample(series) {
+  const space = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(space, "svg");
+  const line = document.createElementNS(space, "line");
+  const named = { solid: "", dot: "2 3", dash: "8 4", dashdot: "8 3 2 3" };
+  const dash = named[series.look.dash] ?? series.look.dash.replaceAll("px", "").replaceAll(",", " ");
+  for (const [name, value] of Object.entries({ x1: 1, x2: 33, y1: 6, y2: 6, "stroke-width": 2.5 })) {
+    line.setAttribute(name, value);
+  }
+  if (dash) line.setAttribute("stroke-dasharray", dash);
+  svg.setAttribute("width", 34);
+  svg.setAttribute("height", 12);
+  svg.setAttribute("aria-hidden", "true");
+  svg.style.setProperty("--light", series.look.light);
+  svg.style.setProperty("--dark", series.look.dark);
+  svg.append(line);
+  return svg;
+}
+
+// What a chart shows in words, for those who do not see it.
+function inWords(chart) {
+  const many = 8;
+  let parts = [];
+  if (chart.rows) parts = chart.rows.map((row) => `${row.name}: ${spread(...row.values)}`);
+  else if (chart.series) {
+    parts = chart.series.map((series) => {
+      const last = series.y.findLastIndex((value) => value !== null);
+      return last < 0 ? `${series.name}: no value` : `${series.name}: ${format(series.y[last])} at the end`;
+    });
+  }
+  const more = parts.length > many ? `; and ${parts.length - many} more` : "";
+  return `${parts.slice(0, many).join("; ")}${more}. All numbers are in the table below.`;
+}
+
+// The numbers of a chart, as a table.
+function numbersOf(chart) {
+  const number = (value, text = format(value)) => ({ text, value });
+  if (chart.rows) {
+    const rows = chart.rows.map((row) => [{ text: row.name }, number(row.values[0], spread(...row.values))]);
+    return { title: "", columns: [{ heading: "" }, { heading: chart.title, numeric: true }], rows, notes: [] };
+  }
+  if (chart.heat) {
+    const { x, y, z, yTitle } = chart.heat;
+    const columns = [{ heading: yTitle, numeric: true }, ...x.map((at) => ({ heading: format(at), numeric: true }))];
+    const rows = y.map((name, at) => [number(name), ...z[at].map((value) => number(value))]);
+    return { title: "", columns, rows, notes: [] };
+  }
+  const across = [...new Set(chart.series.flatMap((series) => series.x))];
+  if (across.every((value) => typeof value === "number")) across.sort((a, b) => a - b);
+  const found = chart.series.map((series) => new Map(series.x.map((value, at) => [value, at])));
+  const rows = across.map((value) => [
+    typeof value === "number" ? number(value) : { text: value },
+    ...chart.series.map((series, place) => {
+      const at = found[place].get(value);
+      if (at === undefined) return number(null);
+      const [low, high] = series.low ? [series.low[at], series.high[at]] : [null, null];
+      return number(series.y[at], spread(series.y[at], low, high));
+    }),
+  ]);
+  const numeric = across.every((value) => typeof value === "number");
+  const columns = [
+    { heading: (chart.x && chart.x.title) || "", numeric },
+    ...chart.series.map((series) => ({ heading: series.name, numeric: true })),
+  ];
+  return { title: "", columns, rows, notes: [] };
+}
