@@ -25,7 +25,7 @@ CLEARING = ["seed", "episode", "slot"]
 
 
 def books(market: pd.DataFrame, users: pd.DataFrame, budget: float | None) -> pd.DataFrame:
-    """Return a row for each clearing with the columns `CURVES`, NaN for what is not known.
+    """Return a row for each clearing: the columns `CURVES`, NaN for what is not known, num_slots.
 
     Supply is the demand of each expert times the effort that its price buys (docs/model.md). The
     price paid is payments over points delivered, NaN where nothing was delivered.
@@ -50,6 +50,7 @@ def books(market: pd.DataFrame, users: pd.DataFrame, budget: float | None) -> pd
             "platform": by["platform_balance"].first() / slots,
             "participation": by["participates"].mean(),
             "budget": np.nan if budget is None else budget,
+            "num_slots": slots,
         }
     )
     if len(users):
@@ -72,7 +73,8 @@ def book_curves(found: pd.DataFrame) -> dict[str, Any]:
         if curve["low"].notna().any() and name != "budget":
             drawn += [numbers(curve["low"]), numbers(curve["high"])]
         values[name] = drawn
-    return {"slots": numbers(slots), "values": values, "interval": label}
+    until = (found["slot"] + found["num_slots"]).max()
+    return {"slots": numbers(slots), "until": int(until), "values": values, "interval": label}
 
 
 def expert_prices(market: pd.DataFrame) -> dict[str, Any]:

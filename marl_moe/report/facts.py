@@ -24,7 +24,7 @@ def facts(run: Reported) -> list[dict[str, Any]]:
     more = f"; {len(resumed)} further sittings" if isinstance(resumed, list) and resumed else ""
     found = {
         "Question": [spec.question or NO_QUESTION],
-        "Population": population_table(run.run.points[0].spec.evaluated_env()),
+        "Population": _population(run),
         "Sweep": [*labels[:MOST_POINTS], *_more(len(labels) - MOST_POINTS)],
         "Seeds": [", ".join(map(str, spec.seed_list()))],
         "Time": _times(run),
@@ -42,6 +42,13 @@ def facts(run: Reported) -> list[dict[str, Any]]:
         for name, lines in found.items()
         if any(lines)
     ]
+
+
+def _population(run: Reported) -> list[str]:
+    """Return the users and experts of the first sweep point."""
+    point = run.run.points[0]
+    of_point = [f"at {point.label}:"] if point.label else []
+    return [*of_point, *population_table(point.spec.evaluated_env())]
 
 
 def _times(run: Reported) -> list[str]:

@@ -60,18 +60,24 @@ def assembled(sections: Sequence[Section], runs: Sequence[Reported], drawing: st
         runs: named in its title.
         drawing: Plotly's bundle.
     """
-    scripts = [f"{name}.js" for name in (*SHARED, *(each.id for each in sections))]
-    code = "\n".join((TEMPLATE / name).read_text(encoding="utf-8") for name in scripts)
+    names = [*SHARED, *(each.id for each in sections)]
     page = Template((TEMPLATE / "page.html").read_text(encoding="utf-8"))
     return page.substitute(
         title=html.escape(", ".join(run.name for run in runs)),
-        style=(TEMPLATE / "page.css").read_text(encoding="utf-8"),
+        style=_of_files(names, ".css"),
         tabs="\n".join(_tab(section) for section in sections),
         panels="\n".join(_panel(section) for section in sections),
         data="\n".join(section.script() for section in sections),
         plotly=drawing,
-        code=code,
+        code=_of_files(names, ".js"),
     )
+
+
+def _of_files(names: Sequence[str], suffix: str) -> str:
+    """Return the text of the template's files whose names begin so, in this order."""
+    found = sorted(file.name for file in TEMPLATE.iterdir() if file.name.endswith(suffix))
+    chosen = [file for name in names for file in found if file.startswith(name)]
+    return "\n".join((TEMPLATE / file).read_text(encoding="utf-8") for file in chosen)
 
 
 def _tab(section: Section) -> str:
@@ -85,7 +91,7 @@ def _tab(section: Section) -> str:
 def _panel(section: Section) -> str:
     return (
         f'<section role="tabpanel" id="{section.id}" aria-labelledby="tab-{section.id}" '
-        'tabindex="0" hidden></section>'
+        "hidden></section>"
     )
 
 

@@ -12,14 +12,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from marl_moe.experiment.records.columns import TRAINING
+from marl_moe.experiment.records.columns import LOGGED, TRAINING, metric_columns
 from marl_moe.experiment.records.point_columns import POINT
 from marl_moe.report.looks import curve_look, policy_look
 from marl_moe.report.reported import Reported
 from marl_moe.report.section import Section, numbers
 from paper_figures.headings import HEADINGS
 from paper_figures.letters import distinct, shortened, visible
-from paper_figures.statistics import interval_label, learning_curve, smoothing_window
+from paper_figures.statistics import (
+    interval_label,
+    learning_curve,
+    mean_heading,
+    smoothing_window,
+)
+from paper_figures.style import METRIC_LABELS
 
 CLOCKS = {  # column of "training": its heading
     "epoch": "epoch",
@@ -61,7 +67,7 @@ def _of_run(run: Reported) -> dict[str, Any]:
         curves.append({"name": name, "point": point, "look": look, **curve})
         epochs = max(epochs, int(rows["epoch"].nunique()))
         labels.append(label)
-    notes = [f"Mean over seeds; band: {pd.Series(labels).mode().iloc[0]}. A clock is the mean too."]
+    notes = [f"Curves: {mean_heading(labels[0])}. Env steps, updates and seconds are means too."]
     if epochs > kept:
         notes.append(
             f"{epochs:,} epochs thinned evenly to {kept} points a curve, the first and last too."
@@ -78,16 +84,16 @@ def _of_run(run: Reported) -> dict[str, Any]:
     }
 
 
-def _metrics(training: pd.DataFrame, run: Reported) -> dict[str, str]:
-    """Return the columns that have a value which may change, with their documentation."""
-    ours = {name: doc for name, (_, doc) in TRAINING.items()}
+def _metrics(training: pd.DataFrame, run: Reported) -> dict[str, tuple[str, str]]:
+    """Return the columns that have a value which may change: the heading and what each is."""
+    docs = TRAINING | metric_columns("training", run.run.spec.metrics)
     skipped = {*POINT, "algorithm", "agent_steps", *CLOCKS}
     found = {}
     for name in training.columns:
         if name in skipped or not training[name].notna().any():
             continue
-        heading = HEADINGS[name].text if name in HEADINGS else name.replace("_", " ")
-        found[str(name)] = heading if name in ours or name in HEADINGS else visible(str(name))
+        heading = HEADINGS[name].text if name in HEADINGS else visible(name).replace("_", " ")
+        found[name] = (METRIC_LABELS.get(name, heading), docs[name][1] if name in docs else LOGGED)
     return found
 
 

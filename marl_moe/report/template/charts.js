@@ -10,6 +10,11 @@ const looks = [
 
 const charts = new Set();
 const paperWidth = 680; // px of a chart on paper
+const settings = { // of Plotly: nothing is sent or linked anywhere
+  displaylogo: false,
+  plotlyServerURL: "",
+  modeBarButtonsToRemove: ["sendChartToCloud", "lasso2d", "select2d", "autoScale2d"],
+};
 
 // Runs Plotly's bundle when the first chart is drawn.
 function plotly() {
@@ -44,17 +49,18 @@ function colour(name) {
 
 // Draws a chart and returns its element, whose update(chart) draws another in its place.
 //
-// A chart has title, x and y ({title, log, zero}), and one of
+// A chart has title, note, height, x and y ({title, log, zero}), and one of
 //   series: [{name, look, x, y, low, high, step, dots}], curves or, with dots, marks alone;
 //   rows: [{name, look, values: [mean, low, high], hollow}], a dot each, from top to bottom;
-//   heat: {x, y, z, title}, a number for each column and row.
+//   heat: {x, until, y, z, title, xTitle, yTitle}, a number for each column and row.
 function drawChart(chart) {
   const plot = make("div", { class: "plot" });
   const legend = make("div", { class: "legend", role: "group", "aria-label": "Curves shown" });
   const title = make("h4");
   const body = make("div");
+  const said = make("p", { class: "note" });
   const details = make("details", { class: "numbers" }, make("summary", {}, "Numbers as a table"), body);
-  const element = make("figure", { class: "chart" }, title, legend, plot, details);
+  const element = make("figure", { class: "chart" }, title, legend, plot, said, details);
   const state = { chart, plot, hidden: new Set(), element };
 
   function fillTable() {
@@ -65,6 +71,8 @@ function drawChart(chart) {
   element.update = (next) => {
     state.chart = next;
     title.textContent = next.title;
+    said.textContent = next.note || "";
+    said.hidden = !next.note;
     plot.setAttribute("role", "img");
     plot.setAttribute("aria-label", `${next.title}. ${inWords(next)}`);
     drawLegend(state, legend);
@@ -83,8 +91,7 @@ function redraw(state) {
   const printing = document.documentElement.classList.contains("printing");
   const width = printing ? paperWidth : plot.clientWidth;
   const layout = layoutOf(chart, width);
-  const options = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
-  plotly().react(plot, tracesOf(state), layout, options);
+  plotly().react(plot, tracesOf(state), layout, settings);
   state.width = width;
 }
 
@@ -183,17 +190,18 @@ function dotTrace(row) {
 function heatTrace({ heat }) {
   return {
     type: "heatmap",
-    x: heat.x,
+    x: [...heat.x, heat.until], // edges: a column lasts until the next
     y: heat.y,
     z: heat.z,
     colorscale: "Cividis",
-    hovertemplate: `${plain(heat.xTitle)} %{x}, ${plain(heat.yTitle)} %{y}: %{z:.4g}<extra></extra>`,
-    colorbar: { title: { text: plain(heat.title), side: "right" }, thickness: 12, outlinewidth: 0 },
+    text: heat.z.map((row, y) => row.map((z, x) => `${heat.xTitle} ${heat.x[x]}, ${heat.yTitle} ${heat.y[y]}: ${format(z)}`)),
+    hoverinfo: "text",
+    colorbar: { title: { text: plain(heat.title), side: "right", font: { size: 12.5 } }, thickness: 12, outlinewidth: 0 },
   };
 }
 
 function layoutOf(chart, width) {
-  const height = chart.rows ? 90 + 26 * chart.rows.length : chart.height || 340;
+  const height = chart.rows ? 84 + 26 * chart.rows.length : chart.height || 340;
   const x = axisOf(chart.x || {}, width);
   const y = axisOf(chart.y || {}, width);
   if (chart.rows) {
@@ -204,7 +212,7 @@ function layoutOf(chart, width) {
   return {
     width,
     height,
-    margin: { l: 56, r: 16, t: 8, b: 44 },
+    margin: { l: 56, r: 16, t: 30, b: 44 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 12.5, color: colour("text") },
@@ -220,7 +228,7 @@ function layoutOf(chart, width) {
 
 function axisOf(axis, width) {
   return {
-    title: { text: plain(axis.title || ""), standoff: 8 },
+    title: { text: plain(axis.title || ""), standoff: 8, font: { size: 12.5 } },
     type: axis.categories ? "category" : axis.log ? "log" : undefined,
     categoryarray: axis.categories ? axis.categories.map(plain) : undefined,
     automargin: true,

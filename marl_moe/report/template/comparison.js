@@ -58,12 +58,12 @@ register("comparison", (element, data, page) => {
             return trainingCurve(curve, name, look, drawn.metric, { clock: drawn.clock, smoothing: 1 });
           }),
       );
-      return { title: `Training: ${run.metrics[drawn.metric]}`, x: { title: run.clocks[drawn.clock] }, y: {}, series };
+      return { title: `Training: ${run.metrics[drawn.metric][0]}`, x: { title: run.clocks[drawn.clock] }, y: {}, series };
     }
     const controls = make(
       "div",
       { class: "controls" },
-      page.select("Metric", metrics.map((metric) => [metric, run.metrics[metric]]), drawn.metric, (metric) => update({ metric })),
+      page.select("Metric", metrics.map((metric) => [metric, run.metrics[metric][0]]), drawn.metric, (metric) => update({ metric })),
       page.select("Against", Object.entries(run.clocks), drawn.clock, (clock) => update({ clock })),
     );
     function update(change) {
@@ -81,4 +81,6 @@ register("comparison", (element, data, page) => {
     }
     return (training.runs[0].curves || []).filter((curve) => curve.point === data.points[at]);
   }
+
+  show({});
 });

@@ -27,7 +27,9 @@ register("market", (element, data, page) => {
         .filter((name) => books.values[name])
         .map((name, at) => {
           const [mean, low, high] = books.values[name];
-          return { name: curves[name], look: looks[at], x: books.slots, y: mean, low, high, step: true };
+          const held = (values) => values && [...values, values.at(-1)]; // the last prices, until the end
+          const x = [...books.slots, books.until];
+          return { name: curves[name], look: looks[at], x, y: held(mean), low: held(low), high: held(high), step: true };
         });
       return series.length ? page.chart({ title, x: { title: "slot" }, y, series, height: 280 }) : null;
     };
@@ -36,7 +38,7 @@ register("market", (element, data, page) => {
       title: `Price of each expert in one world (seed ${prices.seed}, episode ${prices.episode}), credits a point`,
       x: { title: "slot" },
       y: { title: "expert" },
-      heat: { x: prices.slots, y: prices.experts, z: prices.values, title: "credits a point", xTitle: "slot", yTitle: "expert" },
+      heat: { x: prices.slots, until: books.until, y: prices.experts, z: prices.values, title: "credits a point", xTitle: "slot", yTitle: "expert" },
       height: 360,
     });
     const money = books.budgeted ? "Payments and charges against the budget" : "Payments and charges (no budget is claimed to be kept)";

@@ -16,7 +16,7 @@ register("training", (element, data, page) => {
     const controls = make(
       "div",
       { class: "controls" },
-      page.select("Metric", Object.entries(run.metrics), chosen.metric, (metric) => show({ metric })),
+      page.select("Metric", Object.entries(run.metrics).map(([name, [heading]]) => [name, heading]), chosen.metric, (metric) => show({ metric })),
       page.select("Against", Object.entries(run.clocks), chosen.clock, (clock) => show({ clock })),
       page.select("Smoothing", numbered(run.smoothing), chosen.smoothing, (at) => show({ smoothing: Number(at) })),
       run.curves.length > 1
@@ -36,7 +36,8 @@ function trainingChart(run, chosen, metric, height) {
     .filter((curve) => curve.metrics[metric])
     .map((curve) => trainingCurve(curve, curve.name, curve.look, metric, chosen));
   return {
-    title: run.metrics[metric],
+    title: run.metrics[metric][0],
+    note: run.metrics[metric][1],
     x: { title: run.clocks[chosen.clock], log: chosen.logX },
     y: { log: chosen.logY },
     series,
