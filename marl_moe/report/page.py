@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from marl_moe.errors import MissingExtraError, SpecError
-from marl_moe.extras import installed
+from marl_moe.extras import PAGES, installed
 from marl_moe.report import comparison, market, overview, training
 from marl_moe.report.reported import Reported, read_runs
 from marl_moe.report.section import Section
@@ -101,7 +101,7 @@ def plotly() -> str:
     Raises:
         MissingExtraError: it is not installed.
     """
-    spec = find_spec("plotly") if installed("plotly") else None
+    spec = find_spec("plotly") if installed(*PAGES) else None
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtraError("a report needs Plotly: pip install 'marl-moe[train]'")
     bundle = Path(spec.submodule_search_locations[0], "package_data", "plotly.min.js")
