@@ -14,11 +14,16 @@ from mechanisms.registry import Registry
 
 Actions = NDArray[np.int64]
 WEIGHTS, ARCHITECTURE = "policy.safetensors", "policy.json"  # files of a learned policy
+NETWORKS = "networks.safetensors"  # beside it critics and all, with which training may begin again
 STOCHASTIC = "_stochastic"  # ends the name of a learned policy that draws its actions
 
 
 class Policy(Protocol):
-    """Anything that acts in a slot."""
+    """Anything that acts in a slot.
+
+    One that compares candidates by a number may keep those of the last slot as `scores`, (N, U, C)
+    credits, for the player of a report.
+    """
 
     @property
     def name(self) -> str:

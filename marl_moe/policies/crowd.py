@@ -30,6 +30,9 @@ class Crowd(Heuristic):
     while that gives at least `threshold` of the best gain, and otherwise, or with
     `response_probability`, takes the best.
 
+    Attributes:
+        scores: (N, U, C) what each candidate was worth in the last slot, credits; None before one.
+
     Args:
         rng: draws which users stay, strangers, and among experts that are equal.
         attraction: a, weight of what strangers let expect against what was seen, 0..1.
@@ -61,14 +64,15 @@ class Crowd(Heuristic):
         self.setting = setting_of(given, {})
         self.attraction, self.last = attraction, last
         self.threshold, self.response_probability = threshold, response_probability
+        self.scores: NDArray[np.floating] | None = None
         self._strangers: Strangers | None = None
         self._offer: Offer | None = None
         self._available: Bool = np.zeros((0, 0), bool)
 
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
-        gain = self._worth(slot, self._others(slot))
-        return with_inertia(slot, gain, self.threshold, self.response_probability, self.rng)
+        self.scores = self._worth(slot, self._others(slot))
+        return with_inertia(slot, self.scores, self.threshold, self.response_probability, self.rng)
 
     def _worth(self, slot: Slot, others: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return what each candidate is worth beside so many others, (N, U, C) credits."""

@@ -26,6 +26,10 @@ class BetterResponse(Heuristic):
     that still gives at least 0.3 of the best gain; without inertia users all go to experts that
     were empty and leave those that were full.
 
+    Attributes:
+        scores: (N, U, C) gain expected of each candidate at that load in the last slot, credits;
+            None before one.
+
     Args:
         rng: draws which users stay.
         response_probability: probability of responding rather than staying.
@@ -47,6 +51,7 @@ class BetterResponse(Heuristic):
         super().__init__(rng)
         self.response_probability = response_probability
         self.load = load
+        self.scores: Gains | None = None
         if load not in get_args(SeenLoad):
             raise ValueError(f"load should be last or recent, got {load!r}")
         probability = setting_of({"response_probability": response_probability}, {})
@@ -56,8 +61,8 @@ class BetterResponse(Heuristic):
         """Return actions, (N, U)."""
         occupancy = slot.conditions.occupancy
         load = occupancy.load if self.load == "last" else occupancy.recent_load
-        gain = slot.expected_gain(slot.conditions.others(load) + 1)
-        return with_inertia(slot, gain, 0.3, self.response_probability, self.rng)
+        self.scores = slot.expected_gain(slot.conditions.others(load) + 1)
+        return with_inertia(slot, self.scores, 0.3, self.response_probability, self.rng)
 
 
 @register("nash")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from marl_moe.policies.weights import Weights, read_weights, write_weights
 from marl_moe.whole_file import write_text
 from marl_moe.world_model import FIRST, other_model
 
+Number = TypeVar("Number", bound=np.generic)
 _USERS = TypeAdapter(dict[str, list[NonNegativeInt]])
 
 
@@ -83,7 +84,20 @@ class LearnedPolicy:
                 score = score + self.rng.gumbel(size=score.shape)
             return score.argmax(axis=-1)
 
-        return act_by_module(self.name, slot, self.module_users, choose)
+        return by_module(self.name, slot, self.module_users, choose)
+
+    @torch.no_grad()
+    def probabilities(self, slot: Slot) -> NDArray[np.float32]:
+        """Return the probability that its distribution gives each action, (N, U, C + 1).
+
+        It is that of the last action too where the policy takes the likeliest.
+        """
+
+        def shares(module_id: str, batch: Tensor) -> NDArray[np.float32]:
+            mask = action_mask(batch, slot.config.allow_abandon, self.network.columns)
+            return masked_logits(self.actors[module_id], batch, mask).softmax(dim=-1).numpy()
+
+        return by_module(self.name, slot, self.module_users, shares)
 
 
 def check_columns(name: str, trained: ColumnNames, slot: Slot) -> None:
@@ -105,23 +119,23 @@ def check_columns(name: str, trained: ColumnNames, slot: Slot) -> None:
         )
 
 
-def act_by_module(
+def by_module(
     name: str,
     slot: Slot,
     module_users: Mapping[str, list[int]],
-    choose: Callable[[str, Tensor], NDArray[np.int64]],
-) -> NDArray[np.int64]:
-    """Return actions, each module choosing for all its users in all worlds at once.
+    evaluate: Callable[[str, Tensor], NDArray[Number]],
+) -> NDArray[Number]:
+    """Return what modules make of a slot, each of all its users in all worlds at once.
 
     Args:
         name: of the policy.
         slot: the slot that is acted in.
         module_users: users that each module acts for; a single module acts for all users of any
             world.
-        choose: maps a module id and observations (B, D) to actions (B,).
+        evaluate: maps a module id and observations (B, D) to an array (B, ...), as of actions.
 
     Returns:
-        Actions, (N, U).
+        (N, U, ...).
 
     Raises:
         ValueError: several modules act for another number of users than the world has.
@@ -132,12 +146,14 @@ def act_by_module(
             f"{name}: its modules act for {served} users, the world has {slot.num_users}"
         )
     seen = slot.observation
-    action = np.empty(seen.shape[:2], np.int64)
+    parts, order = [], []
     for module_id in module_users:
         users = module_users[module_id] if len(module_users) > 1 else list(range(slot.num_users))
         batch = torch.from_numpy(np.ascontiguousarray(seen[:, users]).reshape(-1, seen.shape[-1]))
-        action[:, users] = choose(module_id, batch).reshape(-1, len(users))
-    return action
+        part = evaluate(module_id, batch)
+        parts.append(part.reshape(slot.num_worlds, len(users), *part.shape[1:]))
+        order += users
+    return np.concatenate(parts, axis=1)[:, np.argsort(order)]
 
 
 def save_policy(

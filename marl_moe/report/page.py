@@ -1,41 +1,59 @@
 """The page: its sections assembled in one HTML file, which loads nothing when it is viewed."""
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 from marl_moe.errors import MissingExtraError, SpecError
 from marl_moe.extras import PAGES, installed
 from marl_moe.report import comparison, market, overview, training
+from marl_moe.report.player.section import ID as PLAYER
+from marl_moe.report.player.section import player_section
 from marl_moe.report.reported import Reported, read_runs
 from marl_moe.report.section import Section
 from marl_moe.whole_file import check_new, write_text
 
-SECTIONS: tuple[Callable[[Sequence[Reported]], Section], ...] = (
-    overview.section,
-    training.section,
-    market.section,
-    comparison.section,
-)
 TEMPLATE = files("marl_moe.report") / "template"
 SHARED = ("page", "tables", "charts", "controls")  # JavaScript, before that of the sections
 REPORT = "report.html"  # of a run, in its folder
 
 
-def write_report(paths: Sequence[Path], out: Path | None = None, *, trust: bool = False) -> Path:
+class Played(NamedTuple):
+    """The episodes that the page plays.
+
+    Attributes:
+        point: label of the sweep point; None: the first.
+        seed: the seed; None: the first.
+        episodes: how many, from the first.
+    """
+
+    point: str | None = None
+    seed: int | None = None
+    episodes: int = 1
+
+
+def write_report(
+    paths: Sequence[Path],
+    out: Path | None = None,
+    *,
+    played: Played = Played(),
+    trust: bool = False,
+) -> Path:
     """Write the page of runs, whole or not at all, and return its file.
 
     Args:
         paths: the run folders.
         out: the file; None: `report.html` in the folder of the one run.
+        played: the episodes of the first run that it plays.
         trust: whether to import code that comes from elsewhere, or was changed.
 
     Raises:
-        SpecError: one is no run that can be read, the file exists and is not the run's own, or
-            its folder does not.
+        SpecError: one is no run that can be read, the file exists and is not the run's own, its
+            folder does not, or there are no such episodes.
         MissingExtraError: Plotly is not installed.
         RecordError: a table or `environment.json` is damaged.
         OSError: the file cannot be written; the earlier one stays.
@@ -48,8 +66,21 @@ def write_report(paths: Sequence[Path], out: Path | None = None, *, trust: bool 
         check_new(out)
     drawing = plotly()
     runs = read_runs(paths, trust=trust)
-    write_text(out, assembled([section(runs) for section in SECTIONS], runs, drawing))
+    sections = [
+        overview.section(runs),
+        training.section(runs),
+        market.section(runs),
+        _episode(runs[0], played),
+        comparison.section(runs),
+    ]
+    write_text(out, assembled(sections, runs, drawing))
     return out
+
+
+def _episode(run: Reported, played: Played) -> Section:
+    """Return the section that plays an episode of a run."""
+    found = player_section(run.run, **played._asdict())
+    return Section(PLAYER, "Episode", found if isinstance(found, str) else found.data)
 
 
 def assembled(sections: Sequence[Section], runs: Sequence[Reported], drawing: str) -> str:

@@ -16,7 +16,7 @@ from marl_moe.errors import RecordError
 from marl_moe.policies.base import ARCHITECTURE, STOCHASTIC, WEIGHTS
 from marl_moe.policies.columns import ColumnNames
 from marl_moe.policies.learned import (
-    act_by_module,
+    by_module,
     check_columns,
     read_policy,
     write_policy,
@@ -91,7 +91,21 @@ class StockPolicy:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             if self.rng is not None:
                 torch.manual_seed(int(self.rng.integers(2**63)))
-            return act_by_module(self.name, slot, self.module_users, self._choose)
+            return by_module(self.name, slot, self.module_users, self._choose)
+
+    def probabilities(self, slot: Slot) -> NDArray[np.float32] | None:
+        """Return the probability of each action, (N, U, C + 1); None where modules tell none."""
+
+        def shares(module_id: str, seen: Tensor) -> NDArray[np.float32]:
+            output = self.modules[module_id].forward_inference({Columns.OBS: seen})
+            logits = output.get(Columns.ACTION_DIST_INPUTS)
+            if logits is None:  # as of DQN, which gives the action alone
+                return np.empty((len(seen), 0), np.float32)
+            return np.asarray(logits.softmax(dim=-1).numpy(), np.float32)
+
+        with torch.no_grad():
+            told = by_module(self.name, slot, self.module_users, shares)
+        return told if told.shape[-1] else None
 
     def _choose(self, module_id: str, seen: Tensor) -> NDArray[np.int64]:
         """Return actions (B,) of one module for observations (B, D)."""

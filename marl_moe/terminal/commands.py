@@ -91,16 +91,24 @@ def report(
             "--out", metavar="FILE", help="A new file; RUN/report.html of one run if left out."
         ),
     ] = None,
+    point: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="Sweep point whose episode it plays; the first."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of that episode; the first.")] = None,
+    episodes: Annotated[int, typer.Option(help="Episodes that it plays.", min=1)] = 1,
     trust: Trust = False,
 ) -> None:
-    """Write a page of runs to look at: results, training, market, and comparison.
+    """Write a page of runs to look at: results, training, market, an episode, and comparison.
 
-    It is one HTML file, which needs no network. Several runs are compared in it.
+    It is one HTML file, which needs no network. Several runs are compared in it; the episode is one
+    of the first.
     """
-    from marl_moe.report.page import write_report
+    from marl_moe.report.page import Played, write_report
 
     try:
-        written = write_report(runs, out_file, trust=trust)
+        played = Played(point, seed, episodes)
+        written = write_report(runs, out_file, played=played, trust=trust)
     except (SpecError, RecordError) as error:
         complain(error, 2)
     except OSError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 LEARNING = {
     "marl_moe.experiment.training.events",
+    "marl_moe.policies.critics",
     "marl_moe.policies.learned",
     "marl_moe.policies.learned_sides",
     "marl_moe.policies.masks",

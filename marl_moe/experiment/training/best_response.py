@@ -10,9 +10,9 @@ from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.rllib_sections import first_line
 from marl_moe.experiment.training.cluster import start_ray
 from marl_moe.experiment.training.configuration import algorithm_config
-from marl_moe.experiment.training.sac_engine import ACTOR, NETWORKS
+from marl_moe.experiment.training.sac_engine import ACTOR
 from marl_moe.experiment.training.weights import learner_weights
-from marl_moe.policies.base import Policy
+from marl_moe.policies.base import NETWORKS, Policy
 from marl_moe.policies.sides import RolePolicy
 from marl_moe.seeds import deviation_seed
 

@@ -11,12 +11,12 @@ from marl_moe.experiment.spec.rllib_sections import check_model_config
 from marl_moe.experiment.training.engine import LEARNER_COLUMNS
 from marl_moe.experiment.training.weights import learner_weights
 from marl_moe.extras import PYTORCH, check_training
+from marl_moe.policies.base import NETWORKS
 from marl_moe.policies.sides import HEDGE, OTHER_SIDES
 
 if TYPE_CHECKING:
     from marl_moe.policies.learned import LearnedPolicy
 
-NETWORKS = "networks.safetensors"  # critics and all, with which another training may begin
 ACTOR = "actor."  # begins the names of an actor's parameters
 
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 from marl_moe.report.page import write_report
 
-TABS = ["overview", "training", "market", "comparison"]
+TABS = ["overview", "training", "market", "player", "comparison"]
 HOSTILE = "</script><img src=x onerror=document.title='broken'>\u2028é"
 
 

@@ -46,6 +46,28 @@ def test_each_user_does_what_its_own_module_finds_best_in_any_number_of_worlds(
         world.step(actions)
 
 
+@pytest.mark.parametrize("policies", ["shared", GROUPS], ids=["shared", "groups"])
+@pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "dqn"])
+def test_probabilities_are_the_shares_of_what_is_drawn(
+    trained: Callable[..., Any], name: str, policies: Any
+) -> None:
+    run = trained(name, policies)
+    policy = run.policy()
+    world = World(run.spec.env, num_worlds=4000, seed=3, mechanism=mechanisms.make("posted_price"))
+    told, mask = policy.probabilities(world.slot), world.slot.mask
+    np.testing.assert_allclose(told.sum(axis=-1), 1, rtol=1e-5)
+    assert (told[~mask] == 0).all()
+    drawn = policy.stochastic(np.random.default_rng(1)).act(world.slot)
+    for user, action in np.ndindex(told.shape[1:]):
+        share = (drawn[:, user] == action).mean()
+        assert share == pytest.approx(told[:, user, action].mean(), abs=0.03)  # 4 errors at most
+
+
+def test_dqn_has_no_probabilities(trained: Callable[..., Any]) -> None:
+    run = trained("dqn")
+    assert run.policy().probabilities(World(run.spec.env).slot) is None
+
+
 def test_stochastic_dqn_explores_as_at_the_end_of_its_training(patchy_world: WorldConfig) -> None:
     model = {
         "fcnet_hiddens": [4],

@@ -14,7 +14,7 @@ from marl_moe.experiment.run.training_job import TrainingJob
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.reading import parse_experiment
 from marl_moe.experiment.training.loop import PRETRAINING, train
-from marl_moe.experiment.training.sac_engine import NETWORKS
+from marl_moe.policies.base import NETWORKS
 from marl_moe.policies.weights import read_weights
 
 pytestmark = pytest.mark.usefixtures("ray_started")
