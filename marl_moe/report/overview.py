@@ -32,6 +32,7 @@ def section(runs: Sequence[Reported]) -> Section:
 
 
 def _of_run(run: Reported) -> dict[str, Any]:
+    run.run.use_code()  # several runs may have metrics of their own
     evaluation = run.tables["evaluation"]
     specs = [point.spec for point in run.run.points]
     told = remarks(specs, evaluation, run.tables["training"], run.tables["audit"])

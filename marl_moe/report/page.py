@@ -36,11 +36,14 @@ class Played(NamedTuple):
     episodes: int = 1
 
 
+FIRST = Played()
+
+
 def write_report(
     paths: Sequence[Path],
     out: Path | None = None,
     *,
-    played: Played = Played(),
+    played: Played = FIRST,
     trust: bool = False,
 ) -> Path:
     """Write the page of runs, whole or not at all, and return its file.

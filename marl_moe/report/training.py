@@ -52,6 +52,7 @@ def _of_run(run: Reported) -> dict[str, Any]:
     training = run.tables["training"]
     if training.empty:
         return {"name": run.name, "why": run.without(NOTHING_LEARNS)}
+    run.run.use_code()  # several runs may have metrics of their own
     metrics = _metrics(training, run)
     groups = dict(iter(training.groupby(["settings", "algorithm"], sort=False)))
     kept = min(MOST, max(FEWEST, MOST_NUMBERS // (len(groups) * len(metrics) * 3 * len(SMOOTHING))))
