@@ -45,7 +45,7 @@ def section(runs: Sequence[Reported]) -> Section:
         return Section("comparison", "Comparison", "Fewer than two runs have policies to compare.")
     sides = [read_side(run.run.path) for run in evaluated]
     names = [run.name for run in evaluated]
-    return Section("comparison", "Comparison", _compared("runs", sides, names, left_out))
+    return Section("comparison", "Comparison", _compared(sides, names, left_out))
 
 
 def _of_points(run: Reported) -> dict[str, Any] | str:
@@ -54,23 +54,18 @@ def _of_points(run: Reported) -> dict[str, Any] | str:
     sides = sides_of_points(run.run)
     if len(sides) < 2:
         return ALONE
-    labels = [next(iter(side.labels.values())) for side in sides]
-    names = distinct(shortened(visible(label), LONGEST) for label in labels)
-    return _compared("points", sides, names, [])
+    names = distinct(shortened(visible(label), LONGEST) for label in sides)
+    return _compared(list(sides.values()), names, []) | {"points": list(sides)}
 
 
-def _compared(
-    of: str, sides: Sequence[Side], names: Sequence[str], notes: list[str]
-) -> dict[str, Any]:
+def _compared(sides: Sequence[Side], names: Sequence[str], notes: list[str]) -> dict[str, Any]:
     places = range(len(sides))
     pairs = list(combinations(places, 2))
     if len(pairs) > MOST_PAIRS:
         pairs = [(0, other) for other in places[1:]]
         notes.append(f"{len(sides)} are too many for all pairs: each is compared with the first.")
     return {
-        "of": of,
         "names": names,
-        "points": [next(iter(side.labels.values())) for side in sides],
         "pairs": [{"a": a, "b": b, **_pair(sides[a], sides[b])} for a, b in pairs],
         "notes": notes,
     }

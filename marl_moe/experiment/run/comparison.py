@@ -111,8 +111,8 @@ def read_side(path: Path, *, trust: bool = False) -> Side:
     )
 
 
-def sides_of_points(run: RunFolder) -> list[Side]:
-    """Read the sweep points of a run to compare them; those that were not evaluated are left out.
+def sides_of_points(run: RunFolder) -> dict[str, Side]:
+    """Read the sweep points of a run to compare them, by label; none that was not evaluated.
 
     Args:
         run: the run.
@@ -122,21 +122,19 @@ def sides_of_points(run: RunFolder) -> list[Side]:
     """
     evaluation = read_table(run.path, "evaluation", run.spec.metrics)
     model = model_of(run.path, read_sections(run.path / EXPERIMENT))
-    sides = []
+    sides = {}
     for point in run.points:
         rows = evaluation[evaluation["point"] == point.label]
         if len(rows):
             worlds = {THE_ONE: _worlds(point.spec, model)}
             experiment = _experiment(point.spec)
-            sides.append(
-                Side(
-                    run.path,
-                    experiment,
-                    run.spec.metrics,
-                    {THE_ONE: point.label},
-                    worlds,
-                    rows.assign(**{PLACE: THE_ONE}),
-                )
+            sides[point.label] = Side(
+                run.path,
+                experiment,
+                run.spec.metrics,
+                {THE_ONE: ""},
+                worlds,
+                rows.assign(**{PLACE: THE_ONE}),
             )
     return sides
 

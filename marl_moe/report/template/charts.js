@@ -92,7 +92,7 @@ function redraw(state) {
   const width = printing ? paperWidth : plot.clientWidth;
   const layout = layoutOf(chart, width);
   plotly().react(plot, tracesOf(state), layout, settings);
-  state.width = width;
+  Object.assign(state, { width, theme: theme() });
 }
 
 function redrawCharts() {
@@ -101,7 +101,8 @@ function redrawCharts() {
 
 function resizeCharts(within) {
   for (const state of charts) {
-    if (within.contains(state.plot) && state.plot.clientWidth !== state.width) redraw(state);
+    const same = state.plot.clientWidth === state.width && theme() === state.theme;
+    if (within.contains(state.plot) && !same) redraw(state);
   }
 }
 

@@ -75,7 +75,7 @@ register("comparison", (element, data, page) => {
 
   function curvesOf(training, at) {
     if (typeof training === "string") return [];
-    if (data.of === "runs") {
+    if (!data.points) {
       const run = training.runs.find((each) => each.name === data.names[at]);
       return (run && run.curves) || [];
     }

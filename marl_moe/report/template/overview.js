@@ -57,7 +57,7 @@ register("overview", (element, data, page) => {
 
   function drawFigures({ drawn, not_drawn }) {
     const said = drawn.length ? `Drawn, as PDF and PNG in the run's folder figures: ${drawn.join(", ")}.` : "None is drawn.";
-    const list = make("ul", {}, not_drawn.map(([name, reason]) => make("li", {}, make("b", {}, name), `: ${reason}`)));
+    const list = make("ul", {}, not_drawn.map(([name, reason]) => make("li", {}, make("strong", {}, name), `: ${reason}`)));
     const others = make("details", {}, make("summary", {}, `${not_drawn.length} not drawn, and why`), list);
     return make("div", {}, make("p", {}, said), not_drawn.length ? others : null);
   }
