@@ -29,20 +29,6 @@ function plain(text) {
   return String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
 
-const digits = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
-const tiny = new Intl.NumberFormat("en", { maximumSignificantDigits: 3, notation: "scientific" });
-
-function format(value) {
-  if (value === null || value === undefined) return "-";
-  if (value !== 0 && Math.abs(value) < 1e-4) return tiny.format(value).toLowerCase();
-  return digits.format(value);
-}
-
-function spread(value, low, high) {
-  const known = low !== null && low !== undefined && high !== null && high !== undefined;
-  return known ? `${format(value)} [${format(low)}, ${format(high)}]` : format(value);
-}
-
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
@@ -244,93 +230,4 @@ function axisOf(axis, width) {
     exponentformat: "power",
     minexponent: 4,
   };
-}
-
-function drawLegend(state, legend) {
-  const { chart } = state;
-  const series = chart.series || [];
-  legend.hidden = series.length < 2;
-  legend.replaceChildren(
-    ...(legend.hidden ? [] : series).map((each) => {
-      const button = make("button", {
-        type: "button",
-        "aria-pressed": String(!state.hidden.has(each.name)),
-        onclick: () => {
-          if (!state.hidden.delete(each.name)) state.hidden.add(each.name);
-          button.setAttribute("aria-pressed", String(!state.hidden.has(each.name)));
-          redraw(state);
-        },
-      });
-      button.append(sample(each), each.name);
-      return button;
-    }),
-  );
-}
-
-// A line with its dash and colours of both themes, as the legend shows it.
-function sample(series) {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  const line = document.createElementNS(space, "line");
-  const named = { solid: "", dot: "2 3", dash: "8 4", dashdot: "8 3 2 3" };
-  const dash = named[series.look.dash] ?? series.look.dash.replaceAll("px", "").replaceAll(",", " ");
-  for (const [name, value] of Object.entries({ x1: 1, x2: 33, y1: 6, y2: 6, "stroke-width": 2.5 })) {
-    line.setAttribute(name, value);
-  }
-  if (dash) line.setAttribute("stroke-dasharray", dash);
-  svg.setAttribute("width", 34);
-  svg.setAttribute("height", 12);
-  svg.setAttribute("aria-hidden", "true");
-  svg.style.setProperty("--light", series.look.light);
-  svg.style.setProperty("--dark", series.look.dark);
-  svg.append(line);
-  return svg;
-}
-
-// What a chart shows in words, for those who do not see it.
-function inWords(chart) {
-  const many = 8;
-  let parts = [];
-  if (chart.rows) parts = chart.rows.map((row) => `${row.name}: ${spread(...row.values)}`);
-  else if (chart.series) {
-    parts = chart.series.map((series) => {
-      const last = series.y.findLastIndex((value) => value !== null);
-      return last < 0 ? `${series.name}: no value` : `${series.name}: ${format(series.y[last])} at the end`;
-    });
-  }
-  const more = parts.length > many ? `; and ${parts.length - many} more` : "";
-  return `${parts.slice(0, many).join("; ")}${more}. All numbers are in the table below.`;
-}
-
-// The numbers of a chart, as a table.
-function numbersOf(chart) {
-  const number = (value, text = format(value)) => ({ text, value });
-  if (chart.rows) {
-    const rows = chart.rows.map((row) => [{ text: row.name }, number(row.values[0], spread(...row.values))]);
-    return { title: "", columns: [{ heading: "" }, { heading: chart.title, numeric: true }], rows, notes: [] };
-  }
-  if (chart.heat) {
-    const { x, y, z, yTitle } = chart.heat;
-    const columns = [{ heading: yTitle, numeric: true }, ...x.map((at) => ({ heading: format(at), numeric: true }))];
-    const rows = y.map((name, at) => [number(name), ...z[at].map((value) => number(value))]);
-    return { title: "", columns, rows, notes: [] };
-  }
-  const across = [...new Set(chart.series.flatMap((series) => series.x))];
-  if (across.every((value) => typeof value === "number")) across.sort((a, b) => a - b);
-  const found = chart.series.map((series) => new Map(series.x.map((value, at) => [value, at])));
-  const rows = across.map((value) => [
-    typeof value === "number" ? number(value) : { text: value },
-    ...chart.series.map((series, place) => {
-      const at = found[place].get(value);
-      if (at === undefined) return number(null);
-      const [low, high] = series.low ? [series.low[at], series.high[at]] : [null, null];
-      return number(series.y[at], spread(series.y[at], low, high));
-    }),
-  ]);
-  const numeric = across.every((value) => typeof value === "number");
-  const columns = [
-    { heading: (chart.x && chart.x.title) || "", numeric },
-    ...chart.series.map((series) => ({ heading: series.name, numeric: true })),
-  ];
-  return { title: "", columns, rows, notes: [] };
 }
