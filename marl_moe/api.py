@@ -146,8 +146,9 @@ def _experiment(
         return load_experiment(str(experiment), size=size, changes=changes)
     if size is not None:
         raise SpecError("size: is for an experiment that is a file or shipped")
+    question = ""
     if isinstance(experiment, ExperimentSpec):
-        experiment = experiment.as_given()
+        question, experiment = experiment.question, experiment.as_given()
     where = str(changes.get("name", experiment.get("name", "experiment")))
     raw, changes = (
         located(without_empty(part, ExperimentSpec, where), Path())
@@ -156,4 +157,4 @@ def _experiment(
     raw = patched(raw, changes)
     check_given(given_from_python(changes), raw)
     raw, inputs = named_inputs(with_imports(raw, Path(), where))
-    return parse_experiment(raw, where, Path(), inputs)
+    return parse_experiment(raw, where, Path(), inputs).asking(question)

@@ -20,7 +20,7 @@ from marl_moe.terminal.console import INTERRUPTED, check_printed, complain, resu
 from marl_moe.terminal.ending import standing_streams
 from marl_moe.terminal.finish import draw_figures, finish_run
 from marl_moe.terminal.once import OnceTyper
-from marl_moe.terminal.options import Folder, Trust
+from marl_moe.terminal.options import Folder, NoReport, Trust
 from marl_moe.text.commands import app as text_app
 from mechanisms.errors import FAILURES_OF_PARTS
 
@@ -93,6 +93,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check, print the whole YAML and its size, stop.")
     ] = False,
+    no_report: NoReport = False,
 ) -> None:
     """Run an experiment: train, evaluate beside the other policies, record, draw."""
     options = {f"--seeds {seeds}": f"seeds={seeds}"} if seeds is not None else {}
@@ -115,7 +116,7 @@ def run(
     except OSError as error:
         complain(error, 1)
     say(*notes(begun.points))
-    finish_run(begun)
+    finish_run(begun, reports=not no_report)
 
 
 @app.command(
@@ -147,6 +148,7 @@ def resume(
         list[str] | None,
         typer.Option(metavar="NAME,...", help="Policies to compare beside those of the run."),
     ] = None,
+    no_report: NoReport = False,
     trust: Trust = False,
 ) -> None:
     """Continue a run that was interrupted or killed, or extend it: what is done is kept.
@@ -170,7 +172,7 @@ def resume(
         complain(error, 2)
     except OSError as error:
         complain(f"{error}; to continue: marl-moe resume {run_folder}", 1)
-    finish_run(begun)
+    finish_run(begun, reports=not no_report)
 
 
 @app.command(

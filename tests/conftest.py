@@ -30,7 +30,7 @@ def without_training() -> str:
     """Return Python after which what the extra `train` brings is as if it were not installed."""
     return """
 from importlib.machinery import PathFinder
-ABSENT = {"ray", "safetensors", "tensorboardX", "torch", "tree"}
+ABSENT = {"plotly", "ray", "safetensors", "tensorboardX", "torch", "tree"}
 find_spec = PathFinder.find_spec
 def find_others(name, path=None, target=None):
     return None if name.partition(".")[0] in ABSENT else find_spec(name, path, target)
@@ -43,6 +43,14 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Sign the code of runs with a key of these tests, and leave the user's own alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _reports_left_out() -> Iterator[None]:
+    """Let runs write no report, which is 5 MB: tests of the report write their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("marl_moe.terminal.finish.reported", lambda folder: True)
         yield
 
 

@@ -16,7 +16,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("envs", "experiments", "marl_moe", "mechanisms", "paper_figures")
 TYPED = ("envs", "marl_moe", "mechanisms", "paper_figures")
-DATA = {".json", ".yaml", ".safetensors", ".typed"}
+DATA = {".json", ".yaml", ".safetensors", ".typed", ".html", ".css", ".js"}
 NOT_SHIPPED = "paper_figures/gallery/"  # figures and tables of full runs, for readers of the source
 TRAIN = "needs RLlib and PyTorch: pip install 'marl-moe[train]'"
 TEXT = "needs PyTorch and MiniLM: pip install 'marl-moe[text]'"

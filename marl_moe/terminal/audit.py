@@ -118,7 +118,7 @@ def _cells(rows: pd.DataFrame) -> list[str | Text]:
         both("participation"),
         f"{1000 * rows['solve_seconds'].mean():.3f}",
     )
-    return [_name(row), *map(_coloured, cells)]
+    return [point_name(row), *map(_coloured, cells)]
 
 
 def regret_table(regret: pd.DataFrame, conditional: Collection[str]) -> FittedTable:
@@ -146,7 +146,7 @@ def regret_table(regret: pd.DataFrame, conditional: Collection[str]) -> FittedTa
     )
     silent = 0
     for point, rows in regret.groupby("point", sort=False):
-        table.rows.append([_name(rows.iloc[0])])
+        table.rows.append([point_name(rows.iloc[0])])
         for _, each in rows.groupby(["side", "field"], sort=False):
             row, most = each.iloc[0], each["regret_max"].max()
             if not row["claimed"] and most <= TOLERANCE:
@@ -169,7 +169,7 @@ def regret_table(regret: pd.DataFrame, conditional: Collection[str]) -> FittedTa
     return table
 
 
-def _name(row: pd.Series) -> str:
+def point_name(row: pd.Series) -> str:
     """Return what a point is called: without how it was audited, and with the regime of effort."""
     unsaid = ("audit.", "env.market.effort=")
     words = [word for word in row["point"].split(" ") if not word.startswith(unsaid)]

@@ -1,4 +1,4 @@
-"""Commands that read what runs came to: `show`, `runs`, `compare`, `export`."""
+"""Commands that read what runs came to: `show`, `runs`, `report`, `compare`, `export`."""
 
 import json
 from pathlib import Path
@@ -73,6 +73,43 @@ def runs(
         say(f"{folder}: no runs")
     say(*(f"not read {reason}" for reason in others.values()))
     check_printed()
+
+
+@app.command(
+    epilog="Examples: `marl-moe report results/quickstart` · "
+    "`marl-moe report results/contention results/contention-2 --out both.html`"
+)
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    out_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="A new file; RUN/report.html of one run if left out."
+        ),
+    ] = None,
+    point: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="Sweep point whose episode it plays; the first."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of that episode; the first.")] = None,
+    episodes: Annotated[int, typer.Option(help="Episodes that it plays.", min=1)] = 1,
+    trust: Trust = False,
+) -> None:
+    """Write a page of runs to look at: results, training, market, an episode, and comparison.
+
+    It is one HTML file, which needs no network. Several runs are compared in it; the episode is one
+    of the first.
+    """
+    from marl_moe.report.page import Played, write_report
+
+    try:
+        played = Played(point, seed, episodes)
+        written = write_report(runs, out_file, played=played, trust=trust)
+    except (SpecError, RecordError) as error:
+        complain(error, 2)
+    except OSError as error:
+        complain(error, 1)
+    say(f"report   {written}")
 
 
 @app.command(

@@ -59,4 +59,4 @@ def comparison_table(
 
 
 def _number(value: float) -> str:
-    return ABSENT if pd.isna(value) else f"{value:.3f}"
+    return ABSENT if pd.isna(value) else f"{value:z.3f}"

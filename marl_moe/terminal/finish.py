@@ -1,4 +1,4 @@
-"""The end of every command that works on a run: its table printed, its figures drawn."""
+"""The end of every command that works on a run: its table, its figures, its report."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from marl_moe.errors import RecordError, SpecError, TrainingError
+from marl_moe.errors import MissingExtraError, RecordError, SpecError, TrainingError
 from marl_moe.terminal.console import INTERRUPTED, complain, out, say, told
-from mechanisms.errors import FAILURES_OF_PARTS
+from mechanisms.errors import FAILURES_OF_PARTS, described
 
 if TYPE_CHECKING:
     from marl_moe.experiment.run.folder import RunFolder
     from paper_figures.options import Entry
 
 
-def finish_run(run: "RunFolder") -> None:
-    """Do what is left of a run, print its results and draw its figures."""
+def finish_run(run: "RunFolder", *, reports: bool = True) -> None:
+    """Do what is left of a run, print its results, draw its figures and write its report.
+
+    Args:
+        run: the run.
+        reports: whether to write the report.
+    """
     from marl_moe.experiment.run.continuation import continue_run
     from marl_moe.experiment.training.cluster import address_of, start_ray, where
     from marl_moe.terminal.progress import shown_progress
@@ -45,9 +50,33 @@ def finish_run(run: "RunFolder") -> None:
     print_results(run, finished.table, finished.results)
     print_judged(run)
     say(f"records  {run.path}")
-    if not draw_figures([run.path], run.spec.figures, None):
+    all_drawn = draw_figures([run.path], run.spec.figures, None)
         raise typer.Exit(1)
-    draw_map(run)
+
+
+def reported(folder: Path) -> bool:
+    """Write the report of a run into its folder, and say where it is or why it is not.
+
+    Returns whether its code did not fail. Without Plotly there is none, which is no failure.
+
+    Args:
+        folder: the run folder.
+    """
+    from marl_moe.report.page import write_report
+
+    again = f"to write it again: marl-moe report {folder}"
+    try:
+        say(f"report   {write_report([folder])}")
+    except KeyboardInterrupt:
+        complain(f"interrupted; {again}", INTERRUPTED)
+    except MissingExtraError as error:
+        say(f"no report: {error}")
+    except OSError as error:
+        complain(f"{error}; {again}", 1)
+    except Exception as error:  # nothing of the run is lost by it
+        told(f"report: {described(error)}; {again}")
+        return False
+    return True
 
 
 def draw_map(run: "RunFolder") -> None:

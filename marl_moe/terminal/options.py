@@ -14,6 +14,9 @@ Metrics = Annotated[
         help="Columns of evaluation.parquet to show, in place of the usual ones.",
     ),
 ]
+NoReport = Annotated[
+    bool, typer.Option("--no-report", help="Write no report.html into the run folder.")
+]
 Trust = Annotated[
     bool,
     typer.Option(

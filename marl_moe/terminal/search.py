@@ -39,24 +39,28 @@ def finish_search(run: "RunFolder") -> "RunFolder":
 
 def print_judged(run: "RunFolder") -> None:
     """Print the score by which a run's setting was chosen beside that with the run's own seeds."""
+    say(*judged_lines(run))
+
+
+def judged_lines(run: "RunFolder") -> list[str]:
+    """Return these two scores in lines, none where no search chose a setting."""
     from marl_moe.experiment.records.tables import read_table
     from marl_moe.experiment.run.folder import CHOSEN
     from marl_moe.experiment.run.search import search_result
 
     if not (run.path / CHOSEN).is_file():
-        return
+        return []
     result = search_result(run.path, read_table(run.path, "evaluation", run.spec.metrics))
     assert result.judged is not None
     chosen, judged = result.best.score, result.judged
     setting = ", ".join(f"{key}={value}" for key, value in result.best.settings.items())
-    lines = (
+    return [
         f"chosen   {setting}",
         f"by       {result.search.metric} {_shown(chosen)} with the {_seeds(chosen)} that "
         f"chose it, the best of {len(result.trials)}: biased by the choice",
         f"judged   {result.search.metric} {_shown(judged)} with the {_seeds(judged)} of "
         "this run: the one to report",
-    )
-    say(*lines)
+    ]
 
 
 def trials_table(title: str, result: "SearchResult") -> FittedTable:

@@ -30,6 +30,7 @@ from paper_figures.sweeps import in_order
 WORLD = ["seed", "episode"]
 NOT_THERE = "-"
 PLACE = "place"  # identity of what a sweep point sets, which two runs may share
+THE_ONE = ""  # the place of all where points themselves are compared
 Values = dict[str, Any]
 
 
@@ -113,6 +114,34 @@ def read_side(path: Path, *, trust: bool = False) -> Side:
         {identity(point.settings): _worlds(point.spec, model) for point in run.points},
         evaluation.assign(**{PLACE: evaluation["settings"].map(places)}),
     )
+
+
+def sides_of_points(run: RunFolder) -> dict[str, Side]:
+    """Read the sweep points of a run to compare them, by label; none that was not evaluated.
+
+    Args:
+        run: the run.
+
+    Raises:
+        RecordError: its table or `environment.json` is damaged.
+    """
+    evaluation = read_table(run.path, "evaluation", run.spec.metrics)
+    model = model_of(run.path, read_sections(run.path / EXPERIMENT))
+    sides = {}
+    for point in run.points:
+        rows = evaluation[evaluation["point"] == point.label]
+        if len(rows):
+            worlds = {THE_ONE: _worlds(point.spec, model)}
+            experiment = _experiment(point.spec)
+            sides[point.label] = Side(
+                run.path,
+                experiment,
+                run.spec.metrics,
+                {THE_ONE: ""},
+                worlds,
+                rows.assign(**{PLACE: THE_ONE}),
+            )
+    return sides
 
 
 def differences(first: Side, second: Side) -> list[tuple[str, str, str]]:

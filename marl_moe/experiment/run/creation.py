@@ -87,7 +87,7 @@ def write_run(folder: Path, spec: ExperimentSpec, points: Sequence[Point]) -> Ex
     spec = copy_inputs(spec, folder)
     kept = with_runs_from(spec.as_kept().as_dict(), folder)
     write_environment(folder, kept, spec.seed_list())
-    write_text(folder / EXPERIMENT, written_yaml(kept))
+    write_text(folder / EXPERIMENT, written_yaml(kept, spec.question))
     return spec
 
 

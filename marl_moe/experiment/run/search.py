@@ -201,7 +201,7 @@ def choose(run: RunFolder) -> RunFolder:
     result = write_search(run.path)
     chosen = chosen_experiment(run.spec, result.best.settings)
     kept = with_runs_from(chosen.as_kept().as_dict(), run.path)
-    write_text(run.path / CHOSEN, written_yaml(kept))
+    write_text(run.path / CHOSEN, written_yaml(kept, run.spec.question))
     return RunFolder.read(run.path, run.spec.cluster.address)
 
 

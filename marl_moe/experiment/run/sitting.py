@@ -38,5 +38,5 @@ def begin_sitting(run: RunFolder, extension: Extension = AS_IT_IS) -> None:
             check_policies(run.points, added)
             copy_policies(run.path, run.points, added)
             recorded = as_written(run.spec.as_kept().as_dict(), run.path.absolute())
-            write_text(run.path / EXPERIMENT, written_yaml(recorded))
+            write_text(run.path / EXPERIMENT, written_yaml(recorded, run.spec.question))
         write_environment(run.path, recorded, seeds)

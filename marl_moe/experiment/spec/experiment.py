@@ -137,6 +137,7 @@ class ExperimentSpec(Section):
     )
 
     _inputs: Inputs = PrivateAttr(default_factory=dict)
+    _question: str = PrivateAttr("")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -306,6 +307,17 @@ class ExperimentSpec(Section):
         spec._inputs = inputs
         return spec
 
+    @property
+    def question(self) -> str:
+        """The comment at the head of its file, a line; empty without one."""
+        return self._question
+
+    def asking(self, question: str) -> Self:
+        """Return the experiment with the comment that its file has at its head."""
+        spec = self.model_copy()
+        spec._question = question
+        return spec
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, with every default written out, and files by their names."""
         plain: dict[str, Any] = json.loads(TypeAdapter(ExperimentSpec).dump_json(self))
@@ -317,7 +329,7 @@ class ExperimentSpec(Section):
 
     def to_yaml(self) -> str:
         """Return the experiment as YAML, with every default written out."""
-        return written_yaml(self.as_dict())
+        return written_yaml(self.as_dict(), self.question)
 
 
 def experiment_schema() -> dict[str, Any]:

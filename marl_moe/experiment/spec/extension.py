@@ -72,7 +72,7 @@ class Extension:
             before = spec.evaluation.episodes
             evaluation["episodes"] = _more("--episodes", self.episodes, before)
         plain["evaluation"] = evaluation | {"policies": self._policies(spec, plain)}
-        extended = parse_experiment(plain, spec.name, inputs=spec.inputs)
+        extended = parse_experiment(plain, spec.name, inputs=spec.inputs).asking(spec.question)
         _check_sweep(extended)
         return extended
 

@@ -15,6 +15,7 @@ from marl_moe.experiment.spec.empty import without_empty
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.files import extended, find_experiment, read_sections
 from marl_moe.experiment.spec.given import Given, check_given, given_from_python
+from marl_moe.experiment.spec.head_comment import head_comment
 from marl_moe.experiment.spec.imports import (
     IMPORTS,
     OF_ONES_OWN,
@@ -91,7 +92,7 @@ def load_experiment(
         check_given(given, raw)
         raw = with_imports(raw, code, where)
     raw, inputs = named(raw)
-    return parse_experiment(raw, where, path.parent, inputs)
+    return parse_experiment(raw, where, path.parent, inputs).asking(head_comment(path))
 
 
 def with_imports(raw: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:

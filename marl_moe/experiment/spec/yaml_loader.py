@@ -186,22 +186,37 @@ for _name, _words, _letters in CORE:
     ExperimentDumper.add_implicit_resolver(f"{TAG}{_name}", TYPES[_name], list(_letters))
 
 
-def written_yaml(plain: dict[str, Any]) -> str:
-    """Return plain values as YAML that reads as the same values."""
-    return yaml.dump(plain, Dumper=ExperimentDumper, sort_keys=False)
+def written_yaml(plain: dict[str, Any], comment: str = "") -> str:
+    """Return plain values as YAML that reads as the same values.
+
+    Args:
+        plain: the values.
+        comment: text at its head.
+    """
+    head = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
+    return head + yaml.dump(plain, Dumper=ExperimentDumper, sort_keys=False)
 
 
 def read_yaml(content: bytes, where: str) -> Any:
     """Parse the YAML of a file into plain values.
 
-    It is UTF-8, or what its byte order mark says; never what the machine is set to.
-
     Raises:
         SpecError: it is no YAML; the line begins with `where`.
     """
+    return parse_yaml(decoded(content, where), where)
+
+
+def decoded(content: bytes, where: str) -> str:
+    """Return the text of a file.
+
+    It is UTF-8, or what its byte order mark says; never what the machine is set to.
+
+    Raises:
+        SpecError: it is not; the line begins with `where`.
+    """
     encoding = next((name for mark, name in MARKS if content.startswith(mark)), "utf-8")
     try:
-        return parse_yaml(content.decode(encoding), where)
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
         letters = content.decode("latin-1")
         if not all(letter.isprintable() or letter.isspace() for letter in letters):
