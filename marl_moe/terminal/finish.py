@@ -51,6 +51,9 @@ def finish_run(run: "RunFolder", *, reports: bool = True) -> None:
     print_judged(run)
     say(f"records  {run.path}")
     all_drawn = draw_figures([run.path], run.spec.figures, None)
+    if all_drawn:
+        draw_map(run)
+    if (reports and not reported(run.path)) or not all_drawn:
         raise typer.Exit(1)
 
 
