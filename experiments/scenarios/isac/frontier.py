@@ -59,7 +59,7 @@ def plot(tables, figure=None):
     points = frontier(tables)
     leading, rule = leading_policy(points["policy"].unique()), best_rule(points)
     if figure is None:
-        figure = Figure((STYLE["figure.figsize"][0], 2.9), layout="constrained")
+        figure = Figure((STYLE["figure.figsize"][0], 3.0), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     looks = {leading: ("-", 1.0), rule: ("--", 0.45)}
     for policy, (line, alpha) in looks.items():
@@ -86,7 +86,8 @@ def plot(tables, figure=None):
         label = style.policy_style(policy).label
         handles.append(Line2D([], [], color="black", linestyle=line, alpha=alpha, label=label))
     drawn = points[points["policy"].isin(looks)]
-    left.legend(handles=handles, title=interval_label(drawn), loc="best", fontsize="small")
+    title = interval_label(drawn)
+    figure.legend(handles=handles, title=title, loc="outside lower center", ncols=len(handles))
     left.set_xlabel("Mean probability of detection")
     left.set_ylabel("Users' gain (credits per slot and user)")
     left.set_title("(a) Sensing against service", loc="left")
@@ -98,9 +99,11 @@ def _draw_shares(ax, tables, policy):
     """Draw the share of its time that each expert senses in one episode."""
     _, market = needed(tables)
     market = market[(market["policy"] == policy) & (market["episode"] == 0)]
-    texts = market["settings"].unique()
-    ranked = sorted(texts, key=lambda text: (kind(settings.read(text))[0] != "paid", text))
-    chosen = market[market["settings"] == ranked[0]]
+    paid = [text for text in market["settings"].unique() if kind(settings.read(text))[0] == "paid"]
+    among = market[market["settings"].isin(paid)] if paid else market
+    spread = among.groupby("settings", sort=False)["duty_share"].std()
+    shown = str(spread.idxmax())  # in which experts and slots differ most
+    chosen = market[market["settings"] == shown]
     chosen = chosen[chosen["seed"] == chosen["seed"].min()]
     shares = chosen.pivot_table(index="expert", columns="slot", values="duty_share")
     ends = [*shares.columns, int((chosen["slot"] + chosen["num_slots"]).max())]
@@ -109,6 +112,6 @@ def _draw_shares(ax, tables, policy):
     ax.figure.colorbar(mesh, ax=ax, label="Share of a slot spent sensing")
     ax.set_xlabel("Slot")
     ax.set_ylabel("Expert")
-    name, swept = kind(settings.read(ranked[0]))
+    name, swept = kind(settings.read(shown))
     told = {"paid": f"weight {swept:g}", "posted": f"price {swept:g}", "fixed": f"Pd {swept:g}"}
     ax.set_title(f"(b) {KINDS[name][0]}, {told[name]}", loc="left")
