@@ -149,7 +149,7 @@ def _name(settings: dict[str, Any]) -> str:
         return "4 of each kind"
     if settings == {"env.information": "type"}:
         return "4 of each,\ntypes alone known"
-    if settings.get("env.experts.competence") == "by_class.json":
+    if str(settings.get("env.experts.competence", "")).endswith("by_class.json"):
         return "4 of each,\nby modulation"
     if len(settings) == 1:
         key, value = next(iter(settings.items()))
