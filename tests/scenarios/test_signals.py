@@ -24,7 +24,7 @@ networks = module("networks")
 
 @pytest.fixture(scope="module")
 def accuracy() -> pd.DataFrame:
-    return pd.read_csv(FOLDER / "accuracy.csv")
+    return pd.read_csv(FOLDER / "accuracy.csv", comment="#")
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +110,7 @@ def test_a_small_measurement_writes_tables_that_a_world_reads_and_repeats_to_the
     measure.main()
     table = load_competence(str(tmp_path / "by_snr.json"), 6)
     assert table.rows == ("low", "high", "all_round")
+    assert pd.read_csv(tmp_path / "accuracy.csv", comment="#").columns[0] == "snr_db"
     assert (table.competence[2, 1:] > 0.5).all()  # trained, if a little
     written = networks.Classifiers.load(tmp_path / "networks.npz")
     again = measure.train(3)

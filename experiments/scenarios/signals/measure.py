@@ -194,7 +194,8 @@ def main() -> None:
         "seed": given.seed,
         "versions": {name: version(name) for name in packages},
     }
-    accuracy(classifiers, given.seed).to_csv(given.out / "accuracy.csv", index=False)
+    of_snr = accuracy(classifiers, given.seed).to_csv(index=False)
+    (given.out / "accuracy.csv").write_text(f"# {json.dumps(made)}\n{of_snr}", encoding="utf-8")
     bands = {f"{low:g} to {high:g} dB": ((low, high), None) for low, high in BANDS_DB}
     of_class = {name: (RANGE_DB[ALL_ROUND], place) for place, name in enumerate(MODULATIONS)}
     for file, columns, of in (("by_snr", bands, BY_BAND), ("by_class", of_class, BY_CLASS)):

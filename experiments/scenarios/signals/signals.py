@@ -82,7 +82,7 @@ def plot(tables: Tables, figure: Figure | None = None) -> Figure:
     measured = shipped_experiments()["signals"].parent
     figure = Figure(layout="constrained") if figure is None else figure
     axes = figure.subplot_mosaic("AB;CC")
-    _draw_accuracy(axes["A"], pd.read_csv(measured / "accuracy.csv"))
+    _draw_accuracy(axes["A"], pd.read_csv(measured / "accuracy.csv", comment="#"))
     _draw_competence(axes["B"], measured / "by_snr.json")
     _draw_gains(axes["C"], evaluation)
     handles = axes["C"].get_legend_handles_labels()
@@ -149,7 +149,7 @@ def _name(settings: dict[str, Any]) -> str:
         return "4 of each kind"
     if settings == {"env.information": "type"}:
         return "4 of each,\ntypes alone known"
-    if settings.get("env.experts.competence") == "by_class.json":
+    if str(settings.get("env.experts.competence", "")).endswith("by_class.json"):
         return "4 of each,\nby modulation"
     if len(settings) == 1:
         key, value = next(iter(settings.items()))
