@@ -90,14 +90,15 @@ def plot(tables: Tables, figure: Figure | None = None) -> Figure:
     chosen.axhline(0.5, color="0.4", linewidth=0.6)
     chosen.set_ylim(0, 1)
     chosen.set_ylabel("Served by meaning (share), half text")
-    chosen.legend(loc="lower right", fontsize=7)
+    chosen.legend(loc="upper left", fontsize=7)
     for ax in (gain, band, chosen):
         ax.set_xlabel("Knowledge that is shared")
+        ax.set_xlim(-0.05, 1.05)
     handles = [
         *gain.get_legend_handles_labels()[0],
         style.policy_note(policy, lines["gain", BOTH.name]),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure
 
 
