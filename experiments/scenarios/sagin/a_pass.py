@@ -2,9 +2,9 @@
 
     python experiments/scenarios/sagin/a_pass.py
 
-Writes `a_pass.csv` and `prices.csv` beside this file and `docs/figures/sagin_pass.png`, of worlds under
-shadow_price whose users take what they are allocated. Prints how many transfers outlast a pass where
-experts are free.
+Writes `a_pass.csv` and `prices.csv` beside this file and `docs/figures/sagin_pass.png`, of worlds
+under shadow_price whose users take what they are allocated. Prints how many transfers outlast a
+pass where experts are free.
 """
 
 from pathlib import Path
