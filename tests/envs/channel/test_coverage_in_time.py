@@ -237,10 +237,11 @@ def test_a_loss_is_checked_for_the_heights_of_its_group() -> None:
 @pytest.mark.parametrize("listed", [None, 4])
 def test_a_world_goes_on_from_its_state_with_newcomers_of_every_group(listed: int | None) -> None:
     world, other = world_of(listed=listed), world_of(listed=listed)
-    for _ in range(21):  # one beyond a clearing, which is of the old experts
+    for _ in range(20):
         idle(world)
     for one in (world, other):
         one.add_experts(6)
+        idle(one)  # the slot in which the books of the old experts are closed is over
     other.set_state(world.get_state())
     for _ in range(4):
         first, second = (one.slot.conditions.links for one in (world, other))
