@@ -53,7 +53,8 @@ def check_experts_matter(
         return
     for key in ("recharge_w", "joules_per_word"):
         given = [f"experts.{key}"] if getattr(experts, key) != default_of(experts, key) else []
-        given += [f"expert_groups.{name}.{key}" for name in groups or {} if key in groups[name]]
+        of_groups = (name for name, own in (groups or {}).items() if key in own)
+        given += [f"expert_groups.{name}.{key}" for name in of_groups]
         if given:
             raise ValueError(f"{given[0]} has no effect without experts.battery_j")
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from envs.arrays import Arrays, Float, Int
+from envs.arrays import Arrays, Bool, Float, Int
 from envs.channel.parts import Model, Part, own_generator, with_generators
 from envs.channel.process import ChannelError
 from envs.geometry.config import EndConfig, GeometryConfig
@@ -186,18 +186,28 @@ class Ends:
             elevation_deg: the elevation of each agent, degrees.
             group: number of the group of each agent; None where all are of one mobility.
         """
-        places = state[f"{self.name}_m"]
-        shape = np.broadcast_shapes(places.shape, viewer_m.shape)[:-1]
+        shape = np.broadcast_shapes(state[f"{self.name}_m"].shape, viewer_m.shape)[:-1]
         left_s = np.full(shape, np.inf, np.float32)
         numbers = {name: number for number, name in enumerate(self._of)}
         for number, part in enumerate(self.mobilities):
-            known = self._state_of(state, number)
-            known_s = part.model.above_for_s(places, known, viewer_m, elevation_deg)
-            if known_s is None:
+            if not part.model.foresees:
                 continue
-            members_of = [numbers[name] for name in part.groups]
-            mine = (elevation_deg > -90) & (group is None or np.isin(group, members_of))
-            left_s = np.where(mine, known_s, left_s)
+            of_part = [numbers[name] for name in part.groups]
+            asked = (elevation_deg > -90) & (group is None or np.isin(group, of_part))
+            mine = np.broadcast_to(asked, shape)
+
+            def some(array: Float, mine: Bool = mine) -> Float:
+                return np.broadcast_to(array, mine.shape + array.shape[3:])[mine]
+
+            known = self._state_of(state, number)
+            known_s = part.model.above_for_s(
+                some(state[f"{self.name}_m"]),
+                {name: some(array) for name, array in known.items()},
+                some(viewer_m),
+                np.broadcast_to(elevation_deg, shape)[mine],
+            )
+            if known_s is not None:
+                left_s[mine] = known_s
         return left_s
 
     def _shared(self, models: dict[str, tuple[str, Model]]) -> list[Part[Model]]:

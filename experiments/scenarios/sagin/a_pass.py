@@ -1,9 +1,10 @@
-"""Play passes under shadow_price, and draw one: elevation, SNR and price over time.
+"""Play passes: prices by group, one pass over time, and transfers that outlast theirs.
 
     python experiments/scenarios/sagin/a_pass.py
 
-Writes `a_pass.csv` and `prices.csv` beside this file, and `docs/figures/sagin_pass.png`. Users take
-what they are allocated.
+Writes `a_pass.csv` and `prices.csv` beside this file and `docs/figures/sagin_pass.png`, of worlds
+under shadow_price whose users take what they are allocated. Prints how many transfers outlast a
+pass where experts are free.
 """
 
 from pathlib import Path
@@ -25,13 +26,16 @@ WORLDS = 8
 CLEAR_DEG = 10.0
 
 
-def world_at(distance_m: float, num_worlds: int, **orbit: object) -> World:
+def world_at(
+    distance_m: float, num_worlds: int, mechanism: str = "shadow_price", **orbit: object
+) -> World:
     """Return worlds of the study whose users are at a distance from the cells."""
     env = load_experiment("sagin").env.as_dict()
     users = env["channel"]["geometry"]["users"]
     users["placement"]["centres"] = [[CELLS_M[0] + distance_m, CELLS_M[1]]]
     env["expert_groups"]["satellite"]["mobility"] |= orbit
-    return World(WorldConfig(**env), num_worlds, 0, mechanisms.make("shadow_price"))
+    env["experts"]["handover"] = "lost" if mechanism == "shadow_price" else "continue"
+    return World(WorldConfig(**env), num_worlds, 0, mechanisms.make(mechanism))
 
 
 def play(world: World) -> None:
@@ -101,6 +105,26 @@ def one_pass() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def outlasting() -> tuple[int, int]:
+    """Return how many transfers to satellites, 4 km away, outlast the pass, and how many there are.
+
+    Users take the expert of most expected gain beside its recent load; hand-overs continue.
+    """
+    world, outlast, carried = world_at(4000, WORLDS, "none"), 0, 0
+    while not world.done:
+        slot, conditions = world.slot, world.slot.conditions
+        load = conditions.others(conditions.occupancy.recent_load.astype(np.float32)) + 1
+        gain = np.where(slot.mask[..., :-1], slot.expected_gain(load), 0)
+        actions = np.where(gain.max(axis=-1) > 0, gain.argmax(axis=-1), world.num_candidates)
+        _, _, result = world.step(actions)
+        column = np.minimum(actions, world.num_candidates - 1)[..., None]
+        left_s = np.take_along_axis(conditions.links.covered_for_s, column, axis=-1)[..., 0]
+        to_satellite = result.transferred & np.isfinite(left_s)
+        carried += int(to_satellite.sum())
+        outlast += int((to_satellite & (result.delay_s > left_s)).sum())
+    return outlast, carried
+
+
 def draw(table: pd.DataFrame) -> Figure:
     """Draw elevation, SNR and price of a pass over time."""
     seen = table[table["elevation_deg"] >= CLEAR_DEG]
@@ -124,3 +148,5 @@ if __name__ == "__main__":
     table.round(4).to_csv(HERE / "a_pass.csv", index=False)
     draw(table).savefig(PICTURE)
     print(by_group.to_string(index=False))
+    outlast, carried = outlasting()
+    print(f"{outlast} of {carried} transfers to satellites outlast the pass")

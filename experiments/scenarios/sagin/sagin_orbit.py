@@ -19,7 +19,7 @@ from envs.section import STRICT, Interval, Section
 EARTH_M = 6_371_000.0  # R, mean radius (TR 38.811, section 6.6.2, has the same)
 MU = 3.986004418e14  # m^3/s^2, gravitational parameter of the Earth (WGS 84)
 LEAST_HEIGHT_M, GREATEST_HEIGHT_M = 200e3, 1_000e3  # of low orbits; no key is above 1e6
-_STEPS = 4  # of Newton's method, from a place within kilometres
+_STEPS = 2  # of Newton's method, from a place within kilometres
 
 
 def angular_speed(height_m: float | Float) -> float | Float:

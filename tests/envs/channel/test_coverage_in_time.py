@@ -232,3 +232,24 @@ def test_a_loss_is_checked_for_the_heights_of_its_group() -> None:
         world_of({"path_loss": {"model": "high_upp"}})
     with pytest.raises(ValidationError, match="unknown 'path_loss' in a group"):
         world_of(user_groups={"walkers": {"count": 5, "path_loss": {"model": "high_up"}}})
+
+
+@pytest.mark.parametrize("listed", [None, 4])
+def test_a_world_goes_on_from_its_state_with_newcomers_of_every_group(listed: int | None) -> None:
+    world, other = world_of(listed=listed), world_of(listed=listed)
+    for _ in range(20):
+        idle(world)
+    for one in (world, other):
+        one.add_experts(6)
+        idle(one)  # the slot in which the books of the old experts are closed is over
+    other.set_state(world.get_state())
+    for _ in range(4):
+        first, second = (one.slot.conditions.links for one in (world, other))
+        for ours, theirs in zip(first, second, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        for one in (world, other):
+            idle(one)
+    jets = np.isin(np.arange(12), [4, 5, 10, 11])
+    ends = np.isfinite(world.slot.conditions.links.covered_for_s)
+    listed_jets = jets[np.broadcast_to(world.candidates.expert, ends.shape)]
+    np.testing.assert_array_equal(ends, listed_jets)
