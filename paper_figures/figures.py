@@ -139,28 +139,18 @@ def _drawn(figure: Asked, tables: Tables, runs: Sequence[str]) -> Figure:
         if kind.needs is not None:
             kind.needs(shown, **metric)
         returned = kind.plot(shown, **metric)
-        page = _figure(kind, returned)
+        is_part = isinstance(returned, Axes | SubFigure | Figure)
+        page = returned.get_figure(root=True) if is_part else None
+        if not isinstance(page, Figure):
+            what = "None" if returned is None else f"a {type(returned).__name__}"
+            raise TypeError(
+                f"{kind.plot.__qualname__} returned {what}; it should return a Figure, or the Axes "
+                "in one"
+            )
         lay_out(page, options)
         marks = begun.data()
         _DATA[page] = _points(page) if marks.empty else marks
     return page
-
-
-def _figure(kind: FigureKind, returned: Any) -> Figure:
-    """Return the figure of what a plot function returned.
-
-    Raises:
-        TypeError: it is none.
-    """
-    is_part = isinstance(returned, Axes | SubFigure | Figure)
-    figure = returned.get_figure(root=True) if is_part else None
-    if not isinstance(figure, Figure):
-        what = "None" if returned is None else f"a {type(returned).__name__}"
-        raise TypeError(
-            f"{kind.plot.__qualname__} returned {what}; it should return a Figure, or the Axes "
-            "in one"
-        )
-    return figure
 
 
 def _width(kind: FigureKind, options: FigureOptions) -> dict[str, Any]:

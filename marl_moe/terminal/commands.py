@@ -208,7 +208,7 @@ def export(
             complain(f"{option}: is of --format {' or '.join(formats)}", 2)
     note = ""
     try:
-        run = RunFolder.read(run_folder, trust=trust, to_play=False)
+        run = RunFolder.read(run_folder, trust=trust)
         check_new(out_file)
         check_evaluated(run)
         spec = run.spec

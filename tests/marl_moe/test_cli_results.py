@@ -80,7 +80,7 @@ def test_an_export_that_cannot_be_is_one_line_exit_code_2_and_no_file(
     (tmp_path / "tiny" / "evaluation.parquet").unlink()
     result = marl_moe("export", tmp_path / "tiny", "--out", file)
     assert result.exit_code == 2
-    assert "there is no table 'evaluation'" in result.stderr
+    assert "0 of 1 jobs are done; to continue: marl-moe resume" in result.stderr
     assert not file.exists()
 
 

@@ -27,15 +27,17 @@ def entries_of(file: Path) -> list[Asked]:
     Raises:
         SpecError: it is no YAML, or an entry is no figure.
     """
-    given = read_sections(file).get("figures") if file.is_file() else None
+    given = read_sections(file).get("figures", EMPTY) if file.is_file() else EMPTY
     try:
-        return asked(_checked(given or []))
+        return asked(_checked([] if given is EMPTY else given))
     except ValueError as error:
         raise SpecError(f"{file}: figures: {error}") from None
 
 
 def _checked(given: Any) -> Iterator[Entry]:
-    for entry in given if isinstance(given, list) else [given]:
+    if not isinstance(given, list):
+        raise ValueError(f"should be a list, got {given!r}")
+    for entry in given:
         plain = isinstance(entry, Mapping) and len(entry) == 1
         if not isinstance(entry, str) and not (
             plain and all(isinstance(options, Mapping) for options in entry.values())
@@ -61,7 +63,8 @@ def chosen_figures(
     for override in overrides:
         changes = merged(changes, _change(override))
     if names:
-        figures = [figure for name in dict.fromkeys(names) for figure in _named(name, entries)]
+        named = {figure.file: figure for name in names for figure in _named(name, entries)}
+        figures = list(named.values())
     else:
         files = {figure.file for figure in entries}
         figures = [*entries, *(Asked(kind) for kind in FIGURES if kind not in files)]
