@@ -51,7 +51,7 @@ def curves(evaluation: pd.DataFrame) -> pd.DataFrame:
         gain=rows["epoch"] + rows["seed"] / 2,
         entropy=1 / rows["epoch"],
         seconds=rows["epoch"] * 0.5,
-        **{name: 20 * rows["epoch"] for name in ("env_steps", "agent_steps", "updates")},
+        **dict.fromkeys(("env_steps", "agent_steps", "updates"), 20 * rows["epoch"]),
     )
     return rows.reindex(columns=list(TABLES["training"]))
 
