@@ -27,7 +27,7 @@ from marl_moe.report.section import Section
 from mechanisms.errors import PartError
 
 MOST_POLICIES, MOST_USERS, MOST_EXPERTS = 6, 32, 500
-ID, TITLE = "player", "Episode player"
+ID, TITLE = "player", "Episode"
 
 
 def player_section(
@@ -145,7 +145,7 @@ def _chosen(jobs: Sequence[TrainingJob], point: str | None, seed: int | None) ->
     seed = seeds[0] if seed is None else seed
     if point not in labels:
         raise SpecError(f"point: {unknown_key(point, labels)}")
-    if seed not in seeds:
+    if type(seed) is not int or seed not in seeds:
         raise SpecError(f"seed: should be one of {', '.join(map(str, seeds))}, got {seed!r}")
     return next(job for job in jobs if (job.label, job.seed) == (point, seed))
 

@@ -10,26 +10,7 @@
     const own = world.topic.at(slot, user), expert = (column) => episode.expert(user, column);
     const of = (grid) => (column) => grid.at(slot, user, column);
     const ofExpert = (grid) => (column) => grid.at(slot, expert(column));
-    const found = [
-      { name: "Expert", value: expert, places: 0, first: "up" },
-      { name: "Topic", value: (column) => episode.kept.expert_topic.at(expert(column)), places: 0,
-        text: (topic) => (topic === own ? `${topic} (its own)` : String(topic)), first: "up" },
-      { name: "Competence expected", value: of(world.competence), places: 2 },
-      { name: "SNR, dB", value: of(world.snr_db), places: 1 },
-      { name: "Delay alone, s", value: (column) => episode.delay(policy, slot, user, column),
-        places: 1, first: "up" },
-      { name: "Served last slot", value: ofExpert(met.last_load), places: 0, first: "up" },
-    ];
-    if (!data.free) {
-      found.push(
-        { name: "Price, credits a point", value: ofExpert(met.unit_price), places: 2, first: "up" },
-        { name: "Charge expected, credits", value: of(met.expected_charge), places: 2, first: "up" });
-    }
-    if (met.expected_energy_j) {
-      found.push({ name: "Energy expected, J", value: of(met.expected_energy_j), places: 3, first: "up" });
-    }
-    found.push({ name: "Gain expected, credits", value: of(met.expected_gain), places: 2,
-      abandon: () => 0 });
+    const found = [{ name: "Expert", value: expert, places: 0, first: "up" }];
     const valued = [["probability", "Probability", 3], ["q", "Q, credits", 2], ["score", "Score, credits", 2]];
     for (const [key, name, places] of valued) {
       if (!met[key]) continue;
@@ -37,6 +18,24 @@
       found.push({ name, key, value: of(met[key]), places,
         abandon: abandoning && (() => abandoning.at(slot, user)) });
     }
+    found.push({ name: "Gain expected, credits", value: of(met.expected_gain), places: 2,
+      abandon: () => 0 });
+    if (!data.free) {
+      found.push(
+        { name: "Charge expected, credits", value: of(met.expected_charge), places: 2, first: "up" },
+        { name: "Price, credits a point", value: ofExpert(met.unit_price), places: 2, first: "up" });
+    }
+    if (met.expected_energy_j) {
+      found.push({ name: "Energy expected, J", value: of(met.expected_energy_j), places: 3, first: "up" });
+    }
+    found.push(
+      { name: "SNR, dB", value: of(world.snr_db), places: 1 },
+      { name: "Delay alone, s", value: (column) => episode.delay(policy, slot, user, column),
+        places: 1, first: "up" },
+      { name: "Competence expected", value: of(world.competence), places: 2 },
+      { name: "Topic", value: (column) => episode.kept.expert_topic.at(expert(column)), places: 0,
+        text: (topic) => (topic === own ? `${topic} (its own)` : String(topic)), first: "up" },
+      { name: "Served last slot", value: ofExpert(met.last_load), places: 0, first: "up" });
     return found;
   }
 
@@ -98,30 +97,30 @@
         html("button", { type: "button", onclick: act, "data-column": name }, name,
           html("span", { "aria-hidden": "true" }, now ? (rises ? " ▲" : " ▼") : "")));
     };
-    const cells = ({ column, values }) => shown.map(({ text, places, name }, index) => {
-      const value = values[index];
-      if (name === "Expert") {
-        if (column < 0) return html("th", { scope: "row" }, "abandon");
-        const act = () => actions.choose({ expert: value });
-        return html("th", { scope: "row" }, html("button", { type: "button", onclick: act }, String(value)));
-      }
+    const named = ({ column, values }) => {
+      const act = () => actions.choose({ expert: values[0] });
+      return html("th", { scope: "row" }, column < 0 ? "abandon"
+        : html("button", { type: "button", onclick: act }, String(values[0])));
+    };
+    const cells = ({ values }) => shown.slice(1).map(({ text, places }, index) => {
+      const value = values[index + 1];
       return html("td", {}, text && Number.isFinite(value) ? text(value) : number(value, places));
     });
-    const mark = (option) => {
-      if (!option.chosen) return option.allocated ? "allocated" : "";
-      return option.allocated ? "chosen, allocated" : "chosen";
-    };
+    const mark = ({ chosen, allocated }) =>
+      [chosen && "chosen", allocated && "allocated"].filter(Boolean).join(", ");
     const body = options.map((option) =>
       html("tr", { class: (option.chosen ? "player-chosen " : "") + (option.reason ? "player-shut" : "") },
-        ...cells(option), html("td", {}, mark(option)), html("td", { class: "player-why" }, option.reason)));
+        named(option), html("td", {}, mark(option)), ...cells(option),
+        html("td", { class: "player-why" }, option.reason)));
     const last = order.name === "Not open because" ? -1 : NaN;
     const caption = `Options of user ${user} in slot ${slot} under ${episode.data.policies[policy].name}`;
     return html("div", { class: "player-scroll", tabindex: 0, role: "region", "aria-label": caption },
       html("table", { class: "player-options" },
         html("caption", {}, caption + ": delay, charge and gain as a user alone at the expert expects them"),
         html("thead", {}, html("tr", {},
-          ...shown.map(({ name, first }, index) => heading(name, index, first)),
+          heading("Expert", 0, "up"),
           html("th", { scope: "col" }, "Chosen"),
+          ...shown.slice(1).map(({ name, first }, index) => heading(name, index + 1, first)),
           heading("Not open because", last, "up"))),
         html("tbody", {}, ...body)));
   }

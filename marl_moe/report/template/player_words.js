@@ -64,7 +64,7 @@
       return `${sent}, whose edge device declined it: expected ${expected}, got ${got}; ${others}.`;
     }
     if (outcome === "not admitted") {
-      return `${sent}, which had no place or no money for it: expected ${expected}, got ${got}; ${others}.`;
+      return `${sent}, which had no place for it, or the platform no money: expected ${expected}, got ${got}; ${others}.`;
     }
     return `${sent}: expected ${expected}, got ${got}; ${others}.`;
   };

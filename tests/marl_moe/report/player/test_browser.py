@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from marl_moe.report.player.encoding import unpacked
+from marl_moe.report.player.encoding import NOTHING, unpacked
 from marl_moe.report.section import Section
 
 Arrays = dict[str, np.ndarray]
@@ -160,6 +160,58 @@ def test_every_number_of_the_table_is_the_recordings(shown: Any, played: Arrays)
         closed = played["closed"][slot, user, expert]
         assert bool(row["Not open because"]) == bool(closed)
         assert (row["Chosen"] == "chosen") == (expert == played["expert"][slot, user])
+
+
+def test_the_page_unpacks_every_array_as_python_does(shown: Any, section: Section) -> None:
+    read = shown().execute_async_script(
+        "const [done] = arguments;"
+        "const data = JSON.parse(document.getElementById('data-player').textContent);"
+        "const told = (grids) => Object.fromEntries(Object.entries(grids).map(([name, grid]) =>"
+        " [name, Array.from(grid.numbers, (value) => value * (grid.step ?? 1))]));"
+        "episodePlayer.Episode.of(data, 1).then(({ kept, world, played }) =>"
+        " done([kept, world, ...played].map(told)));"
+    )
+    episode = section.data["episodes"][1]
+    for found, packed in zip(
+        read, [episode["kept"], episode["world"], *episode["played"]], strict=True
+    ):
+        assert found.keys() == packed.keys()
+        for name, values in found.items():
+            array, step = unpacked(packed[name]), packed[name].get("step")
+            nothing = np.nan if step is None else NOTHING * step
+            again = np.array([np.nan if value is None else value for value in values], float)
+            expected = np.where(np.isnan(array.astype(float)), nothing, array).ravel()
+            np.testing.assert_allclose(again, expected, rtol=1e-9, err_msg=name)
+
+
+SENTENCES = {
+    "idle": r"User \d (has no request|runs all|had its request refused).*: nothing to send\.",
+    "abandons": r"User \d abandoned its subtask .*: (the best of \d+ open experts|no expert was).*",
+    "served": r"User \d sent its subtask .* to expert \d: expected .*, got .*there.*",
+    "declined": r"User \d sent .* whose edge device declined it: expected .*, got 0\.00; .*",
+}
+
+
+def test_every_outcome_is_told_in_words(shown: Any, section: Section) -> None:
+    browser, told = shown(), set()
+    for policy, packed in enumerate(section.data["episodes"][0]["played"]):
+        outcomes = unpacked(packed["outcome"])
+        for code in np.unique(outcomes):
+            slot, user = (int(place) for place in np.argwhere(outcomes == code)[0])
+            name = section.data["policies"][policy]["name"]
+            browser.execute_script(
+                "location.hash = new URLSearchParams(arguments[0])",
+                {"slot": slot, "user": user, "policy": name},
+            )
+            heading = f"User {user}, slot {slot}, {name}"
+            waits(lambda: text(browser, ".player-panel h3") == heading)  # noqa: B023
+            outcome = section.data["outcomes"][code]
+            assert re.match(SENTENCES[outcome], text(browser, ".player-decision")), outcome
+            assert bool(browser.find_elements("css selector", ".player-options")) == (
+                outcome != "idle"
+            )
+            told.add(outcome)
+    assert {"abandons", "served"} <= told
 
 
 def table(browser: Any) -> list[dict[str, str]]:

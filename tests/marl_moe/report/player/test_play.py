@@ -72,6 +72,20 @@ def test_recording_changes_nothing_gains_are_those_of_the_evaluation(name: str, 
         assert served == pytest.approx(row["transferred"], rel=1e-12)
 
 
+def test_an_episode_of_the_first_of_several_batches_is_the_evaluations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("marl_moe.experiment.study.evaluation.WORLDS_AT_ONCE", 3)
+    config, mechanism = WORLDS["priced"]
+    made = mechanisms.make(mechanism)
+    rows = evaluate(make_heuristic("crowd", SEED), config, made, SEED, EPISODES).evaluation
+    gains = [
+        recording.played["gain"].mean()
+        for recording in played(make_heuristic("crowd", SEED), "priced")
+    ]
+    assert gains == pytest.approx(list(rows["gain"][:2]), rel=1e-12)
+
+
 @pytest.mark.parametrize("world", WORLDS)
 def test_what_no_action_changes_is_the_same_for_all_policies(world: str) -> None:
     one, other = (played(make_heuristic(name, SEED), world) for name in ("greedy", "random"))

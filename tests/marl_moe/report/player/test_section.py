@@ -135,6 +135,7 @@ def test_users_beyond_the_limit_are_left_out_and_counted(
         ({"episodes": True}, "got True"),
         ({"episodes": 1.0}, r"got 1\.0"),
         ({"seed": 7}, "seed: should be one of 0, got 7"),
+        ({"seed": False}, "seed: should be one of 0, got False"),
         ({"point": "no"}, "point: unknown 'no'"),
     ],
 )
