@@ -82,7 +82,10 @@ function redraw(state) {
 }
 
 function redrawCharts() {
-  for (const state of charts) redraw(state);
+  for (const state of charts) {
+    if (!state.plot.isConnected) charts.delete(state); // another took its place
+    else redraw(state);
+  }
 }
 
 function resizeCharts(within) {

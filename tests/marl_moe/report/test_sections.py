@@ -88,7 +88,7 @@ def test_a_cell_is_sorted_by_its_first_number(text: str, value: float | None) ->
 def test_the_results_are_the_cells_that_show_prints(reported: Reported, run: Path) -> None:
     (data,) = overview.section([reported]).data["runs"]  # type: ignore[index]
     shown = cells_of(data["results"]["table"])
-    assert len(shown) == 2 * 6  # points, policies
+    assert len(shown) == 2 * 4  # points, policies
     assert sorted(shown) == sorted(
         row for row in cells_printed(printed("show", run)) if row[1:] and row[1]
     )
