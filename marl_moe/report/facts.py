@@ -91,7 +91,9 @@ def _moment(seconds: float) -> str:
 
 
 def _cores(count: object) -> str:
-    return f"{count} cores" if count else ""
+    if not count:
+        return ""
+    return "1 core" if count == 1 else f"{count} cores"
 
 
 def _python(version: object) -> str:

@@ -169,6 +169,7 @@ function dotTrace(row) {
     mode: "markers",
     x: [mean],
     y: [plain(row.name)],
+    cliponaxis: false,
     text: [`${plain(row.name)}: ${spread(mean, low, high)}`],
     hoverinfo: "text",
     marker: { color: shade, symbol, size: 10, line: { color: shade, width: 1.5 } },

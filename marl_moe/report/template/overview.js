@@ -5,7 +5,7 @@ register("overview", (element, data, page) => {
   page.eachRun(element, data.runs, (part, run) => {
     if (run.unfinished) part.append(make("p", { class: "banner" }, run.unfinished));
     const [question, ...facts] = run.facts;
-    part.append(make("p", { class: "question" }, question.lines.join("\n")));
+    part.append(make("p", { class: "question" }, reflowed(question.lines.join("\n"))));
     if (typeof run.results === "string") part.append(page.why(run.results));
     else drawResults(part, run.results);
     if (run.remarks.length) {
@@ -14,6 +14,11 @@ register("overview", (element, data, page) => {
     for (const table of run.tables) part.append(page.table(table));
     part.append(make("h3", {}, "The run"), drawFacts(facts), make("h3", {}, "Figures"), drawFigures(run.figures));
   });
+
+  // Lines of a comment that go on become one; paragraphs and lists stay.
+  function reflowed(text) {
+    return text.replace(/([^\n])\n(?=[^\n\s*-])/g, "$1 ");
+  }
 
   function drawResults(part, results) {
     if (results.why) {
