@@ -203,7 +203,8 @@ def test_intervals_are_those_of_the_kind_given(tables: Tables) -> None:
         if kind in expected:
             assert (row.low, row.high) == pytest.approx(expected[kind])
         else:  # within the range of the seeds, and narrower than that of t with three
-            assert seeds.min() <= row.low < row.mean < row.high <= seeds.max()
+            near = 1e-9  # of the least or greatest of all resamples
+            assert seeds.min() - near <= row.low < row.mean < row.high <= seeds.max() + near
 
 
 @pytest.mark.parametrize(
@@ -254,7 +255,7 @@ def test_what_can_be_no_option_is_answered_with_figure_and_option(
         (
             "policies",
             {"xlim": {"a": [0, 1]}},
-            "xlim: panel 'a' shares its x axis with e, i; give these the same",
+            "xlim: panel 'a' shares its x axis with c, e, g, i, k; give these",
         ),
         ("reliability", {"interval": "sd"}, "interval: its intervals are those of a stratified"),
     ],

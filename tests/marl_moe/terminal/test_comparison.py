@@ -126,10 +126,11 @@ def test_where_nothing_is_comparable_it_says_what_each_has(make: Make, begun: Pa
     assert f"{alone}: points none, there is no sweep; policies greedy; seeds 0, 1" in told(
         marl_moe("compare", plain, alone)
     )
-    for run in (make(*STUDY), begun):
-        assert f"{run}: has no policies that were evaluated" in told(
-            marl_moe("compare", plain, run)
-        )
+    for run, why in (
+        (make(*STUDY), "a market study compares no policies"),
+        (begun, f"0 of 1 jobs are done; to continue: marl-moe resume {begun}"),
+    ):
+        assert f"{run}: {why}" in told(marl_moe("compare", plain, run))
     assert "unknown 'gian'; did you mean 'gain'" in told(
         marl_moe("compare", plain, plain, "--metrics", "gian")
     )

@@ -21,7 +21,7 @@ def test_the_interval_is_over_seeds_and_one_seed_has_its_mean_alone(
 ) -> None:
     utility = np.random.default_rng(0).normal(42, 1, (num_seeds, 25))
     seed, episode = np.indices(utility.shape)
-    nothing = dict.fromkeys(EVALUATION, 0.0) | {"point": "", "policy": "sac"}
+    nothing = dict.fromkeys(EVALUATION, 0.0) | {"point": "", "settings": "{}", "policy": "sac"}
     evaluation = pd.DataFrame(
         {"seed": seed.ravel(), "episode": episode.ravel(), "utility": utility.ravel()}
     )
@@ -50,7 +50,7 @@ def rows(**columns: object) -> pd.DataFrame:
     ]
     frame = pd.concat(parts, ignore_index=True)
     nothing = {name: 0.0 for name in EVALUATION if name not in frame}
-    return frame.assign(**(nothing | {"point": ""} | columns))
+    return frame.assign(**(nothing | {"point": "", "settings": "{}"} | columns))
 
 
 def test_without_a_completed_request_the_greatest_gain_comes_first() -> None:

@@ -1,5 +1,6 @@
 """Tables at widths from a phone's to a pipe's: no digit and no letter of a name is lost."""
 
+import json
 import re
 
 import numpy as np
@@ -31,7 +32,9 @@ def text_of(column: str) -> str:
 @pytest.fixture(scope="module")
 def table() -> FittedTable:
     frames = [
-        pd.DataFrame({"point": point, "policy": policy, "seed": [0, 1, 2], "episode": 0})
+        pd.DataFrame({"point": point, "policy": policy, "seed": [0, 1, 2], "episode": 0}).assign(
+            settings=json.dumps({"env": point})
+        )
         for point in POINTS
         for policy in POLICIES
     ]
