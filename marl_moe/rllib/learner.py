@@ -37,6 +37,9 @@ class MaskedSacLearner(SACTorchLearner):
     - actor: mean sum_a pi(a|s) [alpha log pi(a|s) - min_i Q_i(s, a)],
     - temperature: mean log alpha (H(pi(.|s)) - target_entropy_ratio log |allowed actions of s|).
 
+    Where users have a budget U(s'), a network of budget and time alone (`BudgetValue`), stands for
+    V(s'), and learns V: mean (U(s) - V(s))^2, with the actor and the critics of now.
+
     Where an episode is truncated V(s') is bootstrapped; where it terminated the discount is 0 in
     place of gamma^m. The losses touch disjoint parameters:
     the gradients of their sum are the gradients of each.
@@ -100,8 +103,9 @@ class MaskedSacLearner(SACTorchLearner):
         q_values = fwd_out[Q_VALUES].detach()
         value = (pi * (q_values.amin(dim=0) - alpha * log_pi)).sum(dim=-1)
         actor_loss = -value.mean()
+        later_loss = 0.0
         if LATER in fwd_out:
-            critic_loss = critic_loss + (fwd_out[LATER] - value.detach()).square().mean()
+            later_loss = (fwd_out[LATER] - value.detach()).square().mean()
 
         entropy = -(pi.detach() * log_pi.detach()).sum(dim=-1)
         target_entropy = config.target_entropy_ratio * fwd_out[MASK].sum(dim=-1).float().log()
@@ -114,7 +118,7 @@ class MaskedSacLearner(SACTorchLearner):
             "entropy": entropy.mean(),
             "q_mean": q_taken.detach().mean(),
         }
-        return critic_loss + actor_loss + alpha_loss
+        return critic_loss + actor_loss + alpha_loss + later_loss
 
     def compute_losses(
         self, *, fwd_out: dict[str, Any], batch: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import exp
 from typing import Any
 
 import pytest
@@ -21,20 +22,21 @@ def limited(patchy_world: WorldConfig) -> WorldConfig:
 def test_critics_learn_what_the_slot_brings_and_the_value_of_what_it_leaves(
     make_learner: Make, transitions: Make, limited: WorldConfig
 ) -> None:
-    """The loss of a batch by hand: sums over twin critics, then the value of a slot."""
+    """The losses of a batch by hand: of the twin critics, and of the value of a slot."""
     learner, batch = make_learner(limited), transitions(limited, 16)
     module = learner.module["shared"].unwrapped()
     with torch.no_grad():
         for parameter in (*module.target_later.parameters(), *module.target_critic.parameters()):
             parameter += 0.1
-    learner.compute_loss_for_module(
-        module_id="shared",
-        config=learner.config,
-        batch=batch,
-        fwd_out=module.forward_train(batch),
+    output = module.forward_train(batch)
+    total = learner.compute_loss_for_module(
+        module_id="shared", config=learner.config, batch=batch, fwd_out=output
     )
-    logged = float(learner._last["shared"]["critic_loss"])
-    alpha, by_hand = learner.curr_log_alpha["shared"].exp().item(), 0.0
+    logged, log_alpha = learner._last["shared"], learner.curr_log_alpha["shared"].item()
+    wanted = learner.config.target_entropy_ratio * output["action_mask"].sum(-1).log().mean()
+    others = logged["critic_loss"] + logged["actor_loss"]
+    others = others + log_alpha * (logged["entropy"] - wanted)
+    alpha, of_critics, of_value = exp(log_alpha), 0.0, 0.0
     with torch.no_grad():
         for row in range(16):
             seen, following = batch["obs"][row][None], batch["new_obs"][row][None]
@@ -44,9 +46,10 @@ def test_critics_learn_what_the_slot_brings_and_the_value_of_what_it_leaves(
             q = module.critic(seen)[:, 0]
             log_pi = module.logits(seen)[0].log_softmax(dim=-1)
             value = (log_pi.exp() * (q.amin(dim=0) - alpha * log_pi)).sum()
-            by_hand += float(((q[:, batch["actions"][row]] - target) ** 2).sum()) / 16
-            by_hand += float((module.later(seen) - value) ** 2) / 16
-    assert logged == pytest.approx(by_hand, rel=1e-4)
+            of_critics += float(((q[:, batch["actions"][row]] - target) ** 2).sum()) / 16
+            of_value += float((module.later(seen) - value) ** 2) / 16
+    assert float(logged["critic_loss"]) == pytest.approx(of_critics, rel=1e-4)
+    assert float(total.detach() - others) == pytest.approx(of_value, rel=1e-3)
 
 
 def test_what_follows_a_slot_hangs_on_budgets_and_the_episode_alone(
