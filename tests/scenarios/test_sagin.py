@@ -241,6 +241,8 @@ def test_a_smoke_run_draws_the_figure(tmp_path: Path) -> None:
     folder = tmp_path / "sagin_smoke"
     assert (folder / "figures/sagin.pdf").exists()
     evaluation = pd.read_parquet(folder / "evaluation.parquet")
-    far = evaluation[evaluation["settings"].str.contains("4250")]
-    assert (far["served_ground"] < 0.1).all()  # 4 km are beyond the cells
+    is_far = evaluation["settings"].str.contains("4250")
+    near, far = evaluation[~is_far], evaluation[is_far]
+    assert near["served_ground"].mean() > 2
+    assert far["served_ground"].mean() < 0.1  # 4 km are beyond the cells
     assert (far["served_uav"] + far["served_satellite"]).mean() > 1
