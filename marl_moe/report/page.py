@@ -18,7 +18,14 @@ from marl_moe.report.section import Section
 from marl_moe.whole_file import check_new, write_text
 
 TEMPLATE = files("marl_moe.report") / "template"
-SHARED = ("page", "tables", "charts", "legend", "numbers", "controls")  # JavaScript, before that of the sections
+SHARED = (
+    "page",
+    "tables",
+    "charts",
+    "legend",
+    "numbers",
+    "controls",
+)  # JavaScript, before that of the sections
 REPORT = "report.html"  # of a run, in its folder
 
 
