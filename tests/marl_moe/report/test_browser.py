@@ -67,7 +67,8 @@ def traces(page: Any, panel: str, chart: int = 0) -> list[dict[str, Any]]:
 def interval(rows: pd.DataFrame, metric: str) -> str:
     """Return mean and 95 % interval over seeds, by scipy."""
     seeds = rows.groupby("seed")[metric].mean()
-    low, high = stats.t.interval(0.95, len(seeds) - 1, seeds.mean(), stats.sem(seeds))
+    margin = stats.t.ppf(0.975, len(seeds) - 1) * stats.sem(seeds)
+    low, high = seeds.mean() - margin, seeds.mean() + margin
     return f"{seeds.mean():z.3f} [{low:z.3f}, {high:z.3f}]"
 
 
@@ -78,7 +79,7 @@ def test_every_tab_opens_without_an_error_and_shows_something(page: Any) -> None
         panels = find_all(page, "[role=tabpanel]")
         assert [panel.get_attribute("id") for panel in panels if panel.is_displayed()] == [tab]
         assert len(find(page, f"#{tab}").text) > 100
-        assert len(find_all(page, f"#{tab} .plot .main-svg")) > 0
+        assert len(find_all(page, f"#{tab} svg")) > 0
     assert errors(page) == []
 
 
@@ -202,7 +203,7 @@ def test_all_tabs_are_on_paper(page: Any) -> None:
     page.execute_script("dispatchEvent(new Event('beforeprint'))")
     assert all(find(page, f"#{tab}").is_displayed() for tab in TABS)
     page.execute_script("dispatchEvent(new Event('afterprint'))")
-    assert [find(page, f"#{tab}").is_displayed() for tab in TABS] == [True, False, False, False]
+    assert [tab for tab in TABS if find(page, f"#{tab}").is_displayed()] == ["overview"]
 
 
 def test_names_that_are_markup_are_shown_as_they_are(
