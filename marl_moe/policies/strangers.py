@@ -129,11 +129,9 @@ class Strangers:
             candidates = Candidates(
                 np.take_along_axis(self._expert(), column, axis=-1), gain, slot.num_experts
             )
-            links = Links(
-                *(
-                    None if of_pairs is None else np.take_along_axis(of_pairs, column, axis=-1)
-                    for of_pairs in self._links
-                )
+            links = Links._make(
+                None if of_pairs is None else np.take_along_axis(of_pairs, column, axis=-1)
+                for of_pairs in self._links
             )
             conditions = self._conditions(slot, candidates, links)
         return Meeting(conditions, offer, gain, mask[..., -1])
