@@ -76,10 +76,8 @@ def _shown(market: pd.DataFrame, run: Reported) -> tuple[dict[tuple[str, str], p
     What learned comes before the equilibrium, and that before rules.
     """
     rank = {name: place for place, name in enumerate((*LEARNED, *sorted(run.learned), "nash"))}
-    groups = {
-        (str(settings), str(policy)): rows
-        for (settings, policy), rows in market.groupby(["settings", "policy"], sort=False)
-    }
+    by = market.groupby(["settings", "policy"], sort=False)
+    groups = {(str(settings), str(policy)): rows for (settings, policy), rows in by}
     order = {text: place for place, text in enumerate(in_order(market["settings"].unique()))}
     names = list(market["policy"].unique())
     wanted = sorted(names, key=lambda name: (rank.get(name, len(rank)), names.index(name)))

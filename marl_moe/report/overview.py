@@ -111,11 +111,8 @@ def _drawn(found: PolicyTable, at: int, heading: Heading) -> dict[str, Any]:
     """Return a column of the table by policy: mean, low and high at each point."""
     policies: dict[str, list[list[float | int | None]]] = {}
     for policy in dict.fromkeys(name for rows in found.points.values() for name in rows):
-        values: list[list[float | int | None]] = [
-            [number(part) for part in rows[policy][at][:3]] if policy in rows else [None] * 3
-            for rows in found.points.values()
-        ]
-        policies[policy] = values
+        cells = [rows[policy][at] if policy in rows else None for rows in found.points.values()]
+        policies[policy] = [[number(part) for part in each[:3]] if each else [] for each in cells]
     return {"heading": heading.text, "policies": policies}
 
 

@@ -126,7 +126,7 @@ def _tab(section: Section) -> str:
 def _panel(section: Section) -> str:
     return (
         f'<section role="tabpanel" id="{section.id}" aria-labelledby="tab-{section.id}" '
-        "hidden></section>"
+        f'data-title="{html.escape(section.title)}" hidden></section>'
     )
 
 

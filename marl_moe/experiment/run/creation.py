@@ -41,7 +41,7 @@ def create_run(spec: ExperimentSpec, out: Path) -> RunFolder:
     if spec.search is not None:
         checked_search(spec)
     found = _found(spec)
-    written = spec.as_kept().to_yaml()
+    written = spec.as_kept().asking("").to_yaml()
     if written != redacted(written):
         raise SpecError(
             "holds a key, token or password, and experiments are written down; leave it to the "

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from marl_moe.errors import SpecError, unknown_key
+from marl_moe.experiment.records.secrets import redacted
 from marl_moe.experiment.spec.algorithm import RLLIB_SECTIONS
 from marl_moe.experiment.spec.changed_groups import check_groups
 from marl_moe.experiment.spec.empty import without_empty
@@ -92,7 +93,7 @@ def load_experiment(
         check_given(given, raw)
         raw = with_imports(raw, code, where)
     raw, inputs = named(raw)
-    return parse_experiment(raw, where, path.parent, inputs).asking(head_comment(path))
+    return parse_experiment(raw, where, path.parent, inputs).asking(redacted(head_comment(path)))
 
 
 def with_imports(raw: dict[str, Any], folder: Path, where: str) -> dict[str, Any]:

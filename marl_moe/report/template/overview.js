@@ -34,7 +34,7 @@ register("overview", (element, data, page) => {
 
   function chartOf(results, at) {
     const { heading, policies } = results.metrics[at];
-    const known = Object.entries(policies).filter(([, values]) => values.some(([mean]) => mean !== null));
+    const known = Object.entries(policies).filter(([, values]) => values.some(([mean]) => Number.isFinite(mean)));
     if (results.points.length === 1) {
       const rows = known.map(([name, [values]]) => ({ name: results.looks[name].label, look: results.looks[name], values }));
       rows.sort((a, b) => b.values[0] - a.values[0]);
