@@ -51,7 +51,7 @@ class NetworkConfig:
         prior: logits that an actor's action has for each credit that the world lets expect of it,
             and whether critics begin with these credits (`Prior`); 0: neither.
         budget_worth: credits that learning takes a whole budget for at first; 0 where users have
-            none.
+            none, or what follows does not count.
         parameters: the network's own.
     """
 
@@ -93,12 +93,15 @@ class NetworkConfig:
             raise ValueError(f"budget_worth: observations have no column {REST}")
 
     @classmethod
-    def of(cls, world: WorldConfig, allocates: bool, **keys: Any) -> "NetworkConfig":
+    def of(
+        cls, world: WorldConfig, allocates: bool, gamma: float = 1.0, **keys: Any
+    ) -> "NetworkConfig":
         """Return the configuration of a network for a world.
 
         Args:
             world: the world.
             allocates: whether its mechanism allocates experts to users.
+            gamma: discount a slot, which decides what a budget is worth.
             keys: those that the world does not set (`OF_WORLD`).
         """
         columns = columns_of(world, allocates)
@@ -107,7 +110,7 @@ class NetworkConfig:
             allow_abandon=world.allow_abandon,
             user_features=columns.user,
             expert_features=columns.expert,
-            budget_worth=worth_at_first(world),
+            budget_worth=worth_at_first(world, gamma),
             **keys,
         )
 

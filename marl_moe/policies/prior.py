@@ -19,14 +19,19 @@ LOG_WORTH = "log_budget_worth"  # name of the parameter
 SLOT_POINTS = 0.3  # that users with a budget gain a slot, about: what learning begins with
 
 
-def worth_at_first(world: WorldConfig) -> float:
+def worth_at_first(world: WorldConfig, gamma: float) -> float:
     """Return what learning takes a whole budget over an episode for at first, credits.
 
-    That is `SLOT_POINTS` a slot, and 0 where no user has a budget.
+    That is `SLOT_POINTS` in each slot that follows, discounted, and 0 where no user has a budget.
+
+    Args:
+        world: the world.
+        gamma: discount a slot.
     """
     if not world.limits_users:
         return 0.0
-    return SLOT_POINTS * world.episode_slots * world.bounds["credits_per_point"].greatest
+    slots = sum(gamma**slot for slot in range(1, world.episode_slots + 1))
+    return SLOT_POINTS * slots * world.bounds["credits_per_point"].greatest
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Prior:
     Attributes:
         columns: of the observations.
         per_credit: the multiple.
-        budget_worth: W that learning begins with, credits; 0 without budgets.
+        budget_worth: W that learning begins with, credits; 0 where nothing is worth keeping.
     """
 
     columns: ColumnNames

@@ -13,6 +13,7 @@ from envs import WorldConfig
 from envs.roles.levers import USERS
 from marl_moe.policies.network_checks import check_network
 from marl_moe.policies.networks import NetworkConfig
+from marl_moe.policies.prior import worth_at_first
 from marl_moe.policies.role_networks import RoleNetworkConfig
 from marl_moe.policies.sides import SAC
 from marl_moe.rllib.callbacks import CALLED, prepared
@@ -235,6 +236,11 @@ class WorldSacConfig(SACConfig):
             )
         if self.num_gpus_per_learner and not self.num_learners and not torch.cuda.is_available():
             raise ValueError("learners.num_gpus_per_learner: PyTorch finds no GPU on this machine")
+        # What a budget is worth hangs on gamma, which may be given after the world.
+        worth = worth_at_first(WorldConfig(**self.env_config["world"]), self.gamma)
+        given = self._rl_module_spec.rl_module_specs  # `rl_module_spec` is a copy
+        for module_id in self.env_config["module_users"]:
+            given[module_id].model_config["budget_worth"] = worth
         super().validate()
 
     @property

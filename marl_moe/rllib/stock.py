@@ -179,7 +179,7 @@ class StockConfig(AlgorithmConfig):
         return super()._model_config_auto_includes | {
             "allow_abandon": self.env_config["world"]["allow_abandon"],
             **dict(zip(COLUMNS, map(list, columns), strict=True)),
-            WORTH: worth_at_first(self.world_config),
+            WORTH: worth_at_first(self.world_config, self.gamma),
         }
 
     def _size_by(self, world: WorldConfig) -> None:

@@ -184,6 +184,13 @@ def test_only_where_users_have_a_budget_is_its_worth_a_parameter() -> None:
     assert names[1] - names[0] == {"log_budget_worth"}
 
 
+@pytest.mark.parametrize(("gamma", "slots"), [(1.0, 30), (0.5, 1 - 0.5**30), (0.0, 0)])
+def test_a_budget_is_worth_what_its_discounted_slots_bring(gamma: float, slots: float) -> None:
+    network = NetworkConfig.of(budgeted(1.0), False, gamma)
+    assert network.budget_worth == pytest.approx(0.3 * 5.0 * slots)
+    assert NetworkConfig.of(budgeted(None), False, gamma).budget_worth == 0
+
+
 @pytest.mark.parametrize("worth", [-1, float("inf"), float("nan"), "5", True, None])
 def test_what_is_no_worth_of_a_budget_is_refused(worth: Any) -> None:
     with pytest.raises(ValueError, match=r"budget_worth should be credits, at least 0, got "):

@@ -10,6 +10,7 @@ import torch
 
 from envs import WorldConfig
 from envs.observation import column_names
+from marl_moe.rllib.algorithm import WorldSac
 
 Make = Callable[..., Any]
 
@@ -92,3 +93,15 @@ def test_without_a_budget_there_is_no_such_network(
 ) -> None:
     module = make_learner(patchy_world).module["shared"].unwrapped()
     assert not any("later" in name for name, _ in module.named_parameters())
+
+
+@pytest.mark.parametrize(("gamma", "worth"), [(0.0, 0.0), (1.0, 0.3 * 5.0 * 8)])
+def test_a_discount_that_is_given_after_the_world_decides_what_a_budget_is_worth(
+    limited: WorldConfig, gamma: float, worth: float
+) -> None:
+    config = WorldSac.get_default_config().world(
+        replace(limited, episode_slots=8), {"name": "none"}, {"shared": [0, 1]}, {}
+    )
+    config.training(gamma=gamma).validate()
+    model = config.rl_module_spec.rl_module_specs["shared"].model_config
+    assert model["budget_worth"] == pytest.approx(worth)
