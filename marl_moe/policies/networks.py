@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from envs.config import WorldConfig
 from envs.features import GAIN_BESIDE, REST
-from marl_moe.policies.budget_value import BudgetValue
 from marl_moe.policies.columns import ColumnNames, columns_of
 from marl_moe.policies.prior import Prior, worth_at_first
 from mechanisms.registry import Registry, nearest
@@ -145,12 +144,6 @@ class NetworkConfig:
     def critics(self, copies: int) -> nn.Module:
         """Build the networks of critics, whose scores are Q values, credits."""
         return self._with_prior(copies, 1.0)
-
-    def budget_value(self) -> BudgetValue | None:
-        """Build the network of what follows a slot, if users have a budget and scores a prior."""
-        if not (self.prior and self.budget_worth):
-            return None
-        return BudgetValue(self.columns, self.budget_worth, self.hidden)
 
     def _with_prior(self, copies: int, per_credit: float) -> nn.Module:
         network = self.build(copies)

@@ -43,9 +43,6 @@ class RoleNetworkConfig:
         """Build the networks of critics, whose scores are Q values."""
         return RoleNetwork(copies, self)
 
-    def budget_value(self) -> None:
-        """Return nothing: a side has no budget over the episode."""
-
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as JSON writes them."""
         return asdict(self)

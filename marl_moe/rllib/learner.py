@@ -14,8 +14,6 @@ from torch import Tensor
 
 from marl_moe.rllib.finite import check_loss
 from marl_moe.rllib.module import (
-    LATER,
-    LATER_NEXT,
     LOG_PROBABILITIES,
     LOG_PROBABILITIES_NEXT,
     MASK,
@@ -36,9 +34,6 @@ class MaskedSacLearner(SACTorchLearner):
     - critics: sum_i mean (Q_i(s, a) - r - gamma^m V(s'))^2,
     - actor: mean sum_a pi(a|s) [alpha log pi(a|s) - min_i Q_i(s, a)],
     - temperature: mean log alpha (H(pi(.|s)) - target_entropy_ratio log |allowed actions of s|).
-
-    Where users have a budget U(s'), a network of budget and time alone (`BudgetValue`), stands for
-    V(s'), and learns V: mean (U(s) - V(s))^2, with the actor and the critics of now.
 
     Where an episode is truncated V(s') is bootstrapped; where it terminated the discount is 0 in
     place of gamma^m. The losses touch disjoint parameters:
@@ -63,7 +58,7 @@ class MaskedSacLearner(SACTorchLearner):
         assert config is not None
         module = self._module[module_id].unwrapped()
         groups = {
-            "qf": (module.critic_parameters(), config.critic_lr),
+            "qf": (list(module.critic.parameters()), config.critic_lr),
             "policy": (list(module.actor.parameters()), config.actor_lr),
             "alpha": ([self.curr_log_alpha[module_id]], config.alpha_lr),
         }
@@ -88,11 +83,8 @@ class MaskedSacLearner(SACTorchLearner):
         log_alpha = self.curr_log_alpha[module_id]
         alpha = log_alpha.detach().exp()
 
-        if LATER in fwd_out:
-            value_next = fwd_out[LATER_NEXT]
-        else:
-            log_next = fwd_out[LOG_PROBABILITIES_NEXT]
-            value_next = (log_next.exp() * (fwd_out[Q_TARGET_NEXT] - alpha * log_next)).sum(dim=-1)
+        log_next = fwd_out[LOG_PROBABILITIES_NEXT]
+        value_next = (log_next.exp() * (fwd_out[Q_TARGET_NEXT] - alpha * log_next)).sum(dim=-1)
         target = batch[Columns.REWARDS] + batch[DISCOUNTS] * value_next
         taken = batch[Columns.ACTIONS].long()[None, :, None].expand(2, -1, 1)
         q_taken = fwd_out[Q_VALUES].gather(-1, taken).squeeze(-1)
@@ -101,11 +93,7 @@ class MaskedSacLearner(SACTorchLearner):
         log_pi = fwd_out[LOG_PROBABILITIES]
         pi = log_pi.exp()
         q_values = fwd_out[Q_VALUES].detach()
-        value = (pi * (q_values.amin(dim=0) - alpha * log_pi)).sum(dim=-1)
-        actor_loss = -value.mean()
-        later_loss = 0.0
-        if LATER in fwd_out:
-            later_loss = (fwd_out[LATER] - value.detach()).square().mean()
+        actor_loss = (pi * (alpha * log_pi - q_values.amin(dim=0))).sum(dim=-1).mean()
 
         entropy = -(pi.detach() * log_pi.detach()).sum(dim=-1)
         target_entropy = config.target_entropy_ratio * fwd_out[MASK].sum(dim=-1).float().log()
@@ -118,7 +106,7 @@ class MaskedSacLearner(SACTorchLearner):
             "entropy": entropy.mean(),
             "q_mean": q_taken.detach().mean(),
         }
-        return critic_loss + actor_loss + alpha_loss + later_loss
+        return critic_loss + actor_loss + alpha_loss
 
     def compute_losses(
         self, *, fwd_out: dict[str, Any], batch: dict[str, Any]

@@ -16,13 +16,10 @@ from marl_moe.policies.role_networks import RoleNetworkConfig
 MASK = "action_mask"
 LOG_PROBABILITIES, LOG_PROBABILITIES_NEXT = "log_probabilities", "log_probabilities_next"
 Q_VALUES, Q_TARGET_NEXT = "q_values", "q_target_next"
-LATER, LATER_NEXT = "later", "later_next"
 
 
 class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
     """Actor and twin critics over the same observation.
-
-    Where users have a budget, its worth in a slot (`BudgetValue`) is learned too.
 
     `model_config` is a `NetworkConfig` as a dictionary. The action mask is read from the
     observation. On env runners (inference only) just the actor exists.
@@ -34,32 +31,20 @@ class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
         """Build the networks."""
         self.network = self.config_of_network(**self.model_config)
         self.actor = self.network.actor()
-        self.later = None if self.inference_only else self.network.budget_value()
         if not self.inference_only:
             self.critic = self.network.critics(copies=2)
 
     def make_target_networks(self) -> None:
         """Copy the critics as target critics."""
         self.target_critic = deepcopy(self.critic).requires_grad_(False)
-        if self.later is not None:
-            self.target_later = deepcopy(self.later).requires_grad_(False)
 
     def get_target_network_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
         """Return the pairs of networks that Polyak averaging joins."""
-        pairs: list[tuple[nn.Module, nn.Module]] = [(self.critic, self.target_critic)]
-        if self.later is not None:
-            pairs.append((self.later, self.target_later))
-        return pairs
-
-    def critic_parameters(self) -> list[nn.Parameter]:
-        """Return the parameters of the critics, and of what is learned with them."""
-        later = [] if self.later is None else list(self.later.parameters())
-        return [*self.critic.parameters(), *later]
+        return [(self.critic, self.target_critic)]
 
     def get_non_inference_attributes(self) -> list[str]:
         """Return the names of the networks that env runners do without."""
-        names = ["critic", "target_critic"]
-        return names if self.later is None else [*names, "later", "target_later"]
+        return ["critic", "target_critic"]
 
     def forward_target(self, batch: dict[str, Any]) -> Tensor:
         """Return target Q values of the next observations, the lesser of the twins, (B, E + 1)."""
@@ -82,17 +67,19 @@ class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
     def _forward_train(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Tensor]:
         observation, following = batch[Columns.OBS], batch[Columns.NEXT_OBS]
         mask = self._mask(observation)
-        log_pi = torch.log_softmax(masked_logits(self.actor, observation, mask), dim=-1)
-        output = {MASK: mask, LOG_PROBABILITIES: log_pi, Q_VALUES: self.critic(observation)}
-        if self.later is not None:
-            with torch.no_grad():
-                later_next = self.target_later(following)
-            return output | {LATER: self.later(observation), LATER_NEXT: later_next}
         with torch.no_grad():
             mask_next = self._mask(following)
             log_next = torch.log_softmax(masked_logits(self.actor, following, mask_next), dim=-1)
             q_next = self.forward_target(batch)
-        return output | {LOG_PROBABILITIES_NEXT: log_next, Q_TARGET_NEXT: q_next}
+        return {
+            MASK: mask,
+            LOG_PROBABILITIES: torch.log_softmax(
+                masked_logits(self.actor, observation, mask), dim=-1
+            ),
+            LOG_PROBABILITIES_NEXT: log_next,
+            Q_VALUES: self.critic(observation),
+            Q_TARGET_NEXT: q_next,
+        }
 
 
 class SideSacModule(MaskedSacModule):

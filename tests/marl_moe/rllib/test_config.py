@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from envs import WorldConfig
+from marl_moe.rllib.algorithm import WorldSac
 
 pytestmark = pytest.mark.usefixtures("ray_started")
 
@@ -68,3 +69,14 @@ def test_what_the_other_tests_use_is_accepted(
 ) -> None:
     sac_config(small_world, replay_buffer_config={"capacity": 10}, n_step=3, tau=1.0).validate()
     assert torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize(("gamma", "worth"), [(0.0, 0.0), (1.0, 0.3 * 5.0 * 8)])
+def test_a_discount_that_is_given_after_the_world_decides_what_a_budget_is_worth(
+    gamma: float, worth: float
+) -> None:
+    world = WorldConfig(num_users=2, episode_slots=8, energy_budget_j=0.5)
+    config = WorldSac.get_default_config().world(world, {"name": "none"}, {"shared": [0, 1]}, {})
+    config.training(gamma=gamma).validate()
+    model = config.rl_module_spec.rl_module_specs["shared"].model_config
+    assert model["budget_worth"] == pytest.approx(worth)
