@@ -162,11 +162,13 @@ def test_the_shortest_experiment_of_the_page_is_one_and_so_it_is_with_the_search
     from marl_moe.experiment.run.size import describe_run
     from marl_moe.experiment.spec.reading import load_experiment
 
-    experiment, search = blocks(docs / "experiments.md", "yaml")
+    experiment, figures, search = blocks(docs / "experiments.md", "yaml")
     (tmp_path / "mine.yaml").write_text(experiment)
     assert "30 epochs of training" in describe_run(
         load_experiment(str(tmp_path / "mine.yaml")), tmp_path
     )
+    (tmp_path / "drawn.yaml").write_text(experiment.partition("figures:")[0] + figures)
+    assert len(load_experiment(str(tmp_path / "drawn.yaml")).figures) > 1
     (tmp_path / "searched.yaml").write_text(experiment + search)
     assert "# search: 16 jobs" in describe_run(
         load_experiment(str(tmp_path / "searched.yaml")), tmp_path

@@ -2,8 +2,14 @@
 
 import pandas as pd
 
+from paper_figures import FIGURES
+
 Tables = dict[str, pd.DataFrame]
 OF_TRAINING = {"reward_curves", "sample_efficiency", "final_rewards"}
+# Without those that code of other tests has registered, such as a scenario's.
+SHIPPED = [
+    name for name, kind in FIGURES.items() if kind.plot.__module__.startswith("paper_figures.")
+]
 OF_SWEEPS = {"contention", "price_of_anarchy", "sensitivity", "upgrade", "fairness"}
 OF_USERS = OF_SWEEPS - {"upgrade"}  # of a sweep over the number of users
 OF_MARKETS = {"pricing", "price_response", "price_paths", "budgets"}

@@ -96,7 +96,7 @@ def plot(tables: Tables, figure: Figure | None = None) -> Figure:
         ax.set_xlim(-0.05, 1.05)
     handles = [
         *gain.get_legend_handles_labels()[0],
-        style.policy_note(policy, lines["gain", BOTH.name]),
+        *style.policy_key(policy, lines["gain", BOTH.name]),
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure

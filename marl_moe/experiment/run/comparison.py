@@ -30,7 +30,7 @@ from paper_figures.sweeps import in_order
 WORLD = ["seed", "episode"]
 NOT_THERE = "-"
 PLACE = "place"  # identity of what a sweep point sets, which two runs may share
-THE_ONE = ""  # the place of all where points themselves are compared
+THE_ONE = "{}"  # the place of all where points themselves are compared
 Values = dict[str, Any]
 
 
