@@ -190,7 +190,7 @@ class _Scores:
         with np.errstate(invalid="ignore"):
             columns["utility"] = sums["utility"] / sums["requests"]
             columns["delay_s"] = sums["delay_s"] / sums["transferred"]
-            columns["unit_price"] = payment / points
+            columns["unit_price"] = payment / np.where(points > 0, points, np.nan)
         for name in RECORDED_OF_USERS:
             columns[name] = sums[name] / agent_slots
         for name in SLOT_MEANS:
