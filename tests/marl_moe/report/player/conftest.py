@@ -1,7 +1,5 @@
-"""One small run with everything on, its recording, and a browser that shows it."""
+"""One small run with everything on, its recording, and a page of it."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,21 +54,3 @@ def page(section: Section, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "player.html"
     path.write_text(page_of(section.data), encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Return Debian's Chromium, driven by Selenium; skip where either is missing."""
-    selenium = pytest.importorskip("selenium.webdriver", reason="no browser test: no selenium")
-    programs = shutil.which("chromium"), shutil.which("chromedriver")
-    if None in programs:
-        pytest.skip("no browser test: no chromium and chromedriver on the PATH")
-    options = selenium.ChromeOptions()
-    options.binary_location = programs[0]
-    for argument in ("--headless=new", "--no-sandbox", "--window-size=1280,1600"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = selenium.ChromeService(executable_path=programs[1])
-    driver = selenium.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
