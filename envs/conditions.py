@@ -151,7 +151,7 @@ class Conditions:
         up, covered = self.candidates.of(self.available), self.links.covered
         return up if covered is None else up & covered
 
-    @property
+    @cached_property
     def round_trip_s(self) -> Float | None:
         """Time of a signal to each candidate and back, (N, U, C) s; None where it takes none."""
         one_way_s = self.links.propagation_s
