@@ -49,14 +49,16 @@ def check_experts_matter(
             "experts.handover: lost has no effect where no end of coverage is known: it is of "
             "experts on a known way whose path loss has a least elevation (docs/geometry.md)"
         )
-    if has_batteries:
-        return
     for key in ("recharge_w", "joules_per_word"):
-        given = [f"experts.{key}"] if getattr(experts, key) != default_of(experts, key) else []
-        of_groups = (name for name, own in (groups or {}).items() if key in own)
-        given += [f"expert_groups.{name}.{key}" for name in of_groups]
+        changed = getattr(experts, key) != default_of(experts, key)
+        given = [f"experts.{key}"] if changed and not has_batteries else []
+        given += [
+            f"expert_groups.{name}.{key}"
+            for name, own in (groups or {}).items()
+            if key in own and own.get("battery_j", experts.battery_j) is None
+        ]
         if given:
-            raise ValueError(f"{given[0]} has no effect without experts.battery_j")
+            raise ValueError(f"{given[0]} has no effect without battery_j")
 
 
 def check_groups_matter(

@@ -57,6 +57,10 @@ def asked_tables(
         for name in getattr(options, option) or ():
             if name not in names and not names.intersection(in_runs([name])):
                 raise CannotDraw(f"{option}: {unknown(name, _listed(names))}")
+    for name, label in options.labels.items():
+        for other in names - set(options.labels):
+            if _folded(label) == _folded(other):
+                raise CannotDraw(f"labels: {name!r} would have the name of {other!r}, {label!r}")
     columns = dict.fromkeys(str(column) for table in tables.values() for column in table)
     for metric in options.metrics:
         if metric not in columns:
@@ -69,6 +73,11 @@ def asked_tables(
         column = _POLICIES.get(name, "policy")
         shown[name] = _asked(table, column, kind.references) if column in table else table.copy()
     return shown
+
+
+def _folded(name: str) -> str:
+    """Return a name as a reader takes it: whatever its case, and blanks for underscores."""
+    return name.strip().casefold().replace("_", " ")
 
 
 def _asked(table: pd.DataFrame, column: str, references: Collection[str]) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from pydantic.dataclasses import dataclass
 
 NAME = r"^\w[\w .-]*$"  # of a file on every system
 WIDTHS = {"column": 3.5, "double": 7.16}  # inches, of IEEE's pages
+LARGEST = 1e100  # limit of an axis: ticks beyond are no numbers
 Interval = Literal["t", "bootstrap", "sd"]
 Scale = Literal["linear", "log"]
 
@@ -30,6 +31,9 @@ def _ordered(limits: tuple[float | None, float | None]) -> tuple[float | None, f
         raise ValueError("should have a number at one end at least")
     if low is not None and high is not None and low >= high:
         raise ValueError(f"the lower limit {low:g} is not below the upper limit {high:g}")
+    most = max(abs(end) for end in limits if end is not None)
+    if most > LARGEST:
+        raise ValueError(f"should lie within {-LARGEST:g} and {LARGEST:g}")
     return limits
 
 
@@ -38,6 +42,14 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     if twice:
         raise ValueError(f"has {twice[0]!r} twice")
     return names
+
+
+def _apart(labels: dict[str, str]) -> dict[str, str]:
+    blank = [name for name, label in labels.items() if not label.strip()]
+    if blank:
+        raise ValueError(f"the label of {blank[0]!r} is blank")
+    _distinct(tuple(labels.values()))
+    return labels
 
 
 # Tags begin with `entry[`, which messages leave out of the path of a key.
@@ -100,9 +112,9 @@ class FigureOptions:
     policies: _Names | None = Field(
         default=None, description="Policies that are shown, in this order"
     )
-    labels: dict[str, Annotated[str, Field(min_length=1, max_length=40)]] = Field(
-        default={}, description="Labels of policies, by their names"
-    )
+    labels: Annotated[
+        dict[str, Annotated[str, Field(min_length=1, max_length=40)]], AfterValidator(_apart)
+    ] = Field(default={}, description="Labels of policies, by their names")
     xlim: LimitsOfPanels | None = Field(
         default=None, description="Limits of the x axes, [low, high]; or by panel, {a: [0, 1]}"
     )

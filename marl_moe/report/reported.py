@@ -38,13 +38,13 @@ class Reported:
     @property
     def unfinished(self) -> str:
         """What is not done, and how the run goes on; empty where all is done."""
-        goes_on = f"to continue: marl-moe resume {self.run.path.name}"
+        goes_on = f"to continue: marl-moe resume {self.run.path}"
         if self.run.spec.search is not None:
             return f"The search of this run is not done, and nothing else begun; {goes_on}."
         if not self.num_left:
             return ""
         done, jobs = len(self.run.jobs) - self.num_left, len(self.run.jobs)
-        return f"{done} of {jobs} jobs are done, and the page shows no other; {goes_on}."
+        return f"{done} of {jobs} jobs are done, and its numbers are of these; {goes_on}."
 
     @property
     def learned(self) -> set[str]:

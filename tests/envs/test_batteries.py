@@ -121,3 +121,6 @@ def test_keys_of_batteries_need_one(key: str) -> None:
         config(expert_groups=None, experts={key: 1.0})
     with pytest.raises(ValueError, match=f"expert_groups.mast.{key} has no effect without"):
         config(expert_groups={"mast": {"count": 7, key: 1.0}})
+    groups = {"uav": {"count": 3, "battery_j": 5.0}, "mast": {"count": 4, key: 1.0}}
+    with pytest.raises(ValueError, match=f"expert_groups.mast.{key} has no effect without"):
+        config(expert_groups=groups)

@@ -226,6 +226,9 @@ def test_intervals_are_those_of_the_kind_given(tables: Tables) -> None:
         ({"letters": "yes"}, "letters: "),
         ({"interval": "ci"}, "interval: "),
         ({"labels": {"sac": ""}}, "labels.sac: "),
+        ({"labels": {"sac": " "}}, "labels: the label of 'sac' is blank"),
+        ({"labels": {"sac": "A", "crowd": "A"}}, "labels: has 'A' twice"),
+        ({"ylim": [-1.7e308, 1.7e308]}, "ylim: should lie within -1e+100 and 1e+100"),
         ({"as": "a/b"}, "as: "),
     ],
 )
@@ -249,6 +252,8 @@ def test_what_can_be_no_option_is_answered_with_figure_and_option(
             "policies: unknown 'greddy'; did you mean 'greedy'",
         ),
         ("contention", {"labels": {"greddy": "x"}}, "labels: unknown 'greddy'"),
+        ("contention", {"labels": {"sac": "Greedy"}}, "labels: 'sac' would have the name of 'gre"),
+        ("contention", {"xlim": [5000, 6000]}, "xlim: 5e+03 to 6e+03 shows nothing of panel"),
         ("contention", {"ylim": {"c": [0, 1]}}, "ylim: there is no panel 'c'; panels: a, b"),
         ("contention", {"yscale": "log"}, "yscale: a logarithmic axis shows nothing at or below 0"),
         ("policies", {"ylim": [0, 1]}, "ylim: its y axes are rows of names"),

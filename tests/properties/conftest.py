@@ -447,10 +447,11 @@ def _make_groups_matter(env: Plain) -> None:
     if env["experts"]["cost_report"] != "scaled":
         env["experts"]["report_factor"] = ExpertConfig().report_factor
     env["experts"]["handover"] = "continue"  # no way is known of any expert here
-    if not _has_battery(env):
-        for key in ("recharge_w", "joules_per_word"):
+    for key in ("recharge_w", "joules_per_word"):
+        if not _has_battery(env):
             env["experts"][key] = getattr(ExpertConfig(), key)
-            for group in (env["expert_groups"] or {}).values():
+        for group in (env["expert_groups"] or {}).values():
+            if group.get("battery_j", env["experts"]["battery_j"]) is None:
                 group.pop(key, None)
     if env["requests"]["num_transferred"] is not None:
         env["requests"]["local_compute"] = RequestConfig().local_compute

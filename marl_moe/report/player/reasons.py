@@ -14,6 +14,7 @@ from envs.traced_requests import Requests
 # Of a pair, bit i: all that hold. With none of them, and something to send, the expert is open.
 PAIRS = (
     "not available",  # the expert is down in this slot
+    "battery empty",  # it has nothing left to answer with
     "out of coverage",  # SNR below `channel.min_snr_db`
     "priced out",  # at the offer its edge device serves nobody
     "declines",  # its edge device serves, but would lose by this subtask
@@ -37,9 +38,11 @@ def of_pairs(slot: Slot) -> NDArray[np.uint8]:
     """
     conditions, offer = slot.conditions, slot.offer
     candidates, covered = conditions.candidates, conditions.links.covered
-    up = candidates.of(conditions.available)
-    nobody = ~up  # of the shape of what all users share
-    parts = [nobody, np.zeros_like(nobody) if covered is None else ~covered]
+    down = candidates.of(~conditions.available)
+    left_j = conditions.batteries.left_j
+    empty = np.zeros_like(down) if left_j is None else candidates.of(left_j <= 0)
+    uncovered = np.zeros_like(down) if covered is None else ~covered
+    parts = [down & ~empty, empty, uncovered]
     if not offer.free:
         takes_part = candidates.of(offer.participates)
         declines = (slot.effort <= 0) & conditions.transfers[..., None]

@@ -3,10 +3,20 @@
 
 const renderers = new Map();
 const opened = new Set();
+const claims = new Map(); // of sections whose addresses say more than their names
+const addresses = new Map(); // what those show
 
 // Registers what draws a section: draw(element, data, page), once, when its tab is first opened.
-function register(id, draw) {
+// `claim` says whether an address is one of its own.
+function register(id, draw, claim = () => false) {
   renderers.set(id, draw);
+  claims.set(id, claim);
+}
+
+// Keeps what a section shows, and has it in the address while its tab is chosen.
+function remember(id, address) {
+  addresses.set(id, address);
+  if (!document.getElementById(id).hidden) history.replaceState(null, "", `#${address}`);
 }
 
 // Makes an element; children are elements, texts, or null for none.
@@ -64,7 +74,17 @@ function choose(tab, focus) {
   openSection(id);
   resizeCharts(document.getElementById(id));
   if (focus) tab.focus();
-  history.replaceState(null, "", `#${id}`);
+  history.replaceState(null, "", `#${addresses.get(id) ?? id}`);
+}
+
+// Chooses the tab that the address names; `otherwise` where it names none.
+function follow(otherwise) {
+  const address = location.hash.slice(1);
+  const of = (test) => tabs().find((tab) => test(tab.getAttribute("aria-controls")));
+  const claimed = of((id) => claims.get(id)?.(address));
+  if (claimed) addresses.set(claimed.getAttribute("aria-controls"), address);
+  const tab = claimed ?? of((id) => id === address) ?? otherwise;
+  if (tab) choose(tab, false);
 }
 
 function listenToTabs() {
@@ -82,8 +102,8 @@ function listenToTabs() {
       choose(all[to], true);
     });
   }
-  const named = all.find((tab) => `#${tab.getAttribute("aria-controls")}` === location.hash);
-  choose(named || all[0], false);
+  addEventListener("hashchange", () => follow(null));
+  follow(all[0]);
 }
 
 // Light and dark: as the system has it, until the reader chooses.
@@ -120,7 +140,7 @@ function setPrinting(on) {
   redrawCharts();
 }
 
-const page = { make, why, eachRun, dataOf, theme, table: drawTable, chart: drawChart, select: drawSelect };
+const page = { make, why, eachRun, dataOf, theme, remember, table: drawTable, chart: drawChart, select: drawSelect };
 
 function start() {
   listenToTheme();

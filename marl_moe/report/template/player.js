@@ -6,19 +6,13 @@
   const html = (...given) => player.html(...given); // its file comes after this one
   const MOST_MAPS = 4, SPEEDS = [1, 2, 4, 8]; // slots a second
 
-  // What an address asks for; null where it is not about the player.
-  function asked(hash) {
-    const given = new URLSearchParams(hash.slice(1));
-    return given.has("slot") || given.has("user") || given.has("expert") ? given : null;
-  }
+  const KEYS = ["episode", "slot", "user", "expert", "policy", "beside"];
 
-  // The page opens the tab that the address names, so that it has to name this one.
-  let linked = asked(location.hash);
-  if (linked) history.replaceState(null, "", "#player");
+  const asks = (address) => KEYS.some((key) => new URLSearchParams(address).has(key));
 
   class Player {
-    constructor(element, data) {
-      Object.assign(this, { element, data, playing: null, speed: 2, allLinks: false });
+    constructor(element, data, page) {
+      Object.assign(this, { element, data, page, playing: null, speed: 2, allLinks: false });
       this.slot = this.number = 0;
       const rule = data.policies.findIndex(({ kind }, index) => index && kind !== data.policies[0].kind);
       this.shown = rule < 0 ? [0] : [0, rule];
@@ -27,26 +21,31 @@
       this.#build();
     }
 
-    // Takes over what an address asks for, as far as the recording has it.
-    async open(given) {
-      const whole = (name, count) => {
-        const value = given.get(name);
-        return /^\d+$/.test(value ?? "") && Number(value) < count ? Number(value) : null;
+    // Takes over what an address asks for, and says what of it the recording does not have.
+    async open(address) {
+      const given = new URLSearchParams(address), missed = [];
+      const found = (name, value, among) => {
+        const index = among.indexOf(value);
+        if (index < 0) missed.push(`${name} ${value}`);
+        return index < 0 ? null : index;
       };
+      const one = (name, among) => (given.has(name) ? found(name, given.get(name), among) : null);
+      const upTo = (count) => [...Array(count).keys()].map(String);
       const { policies, slots, users, experts, episodes } = this.data;
-      const policy = policies.findIndex(({ name }) => name === given.get("policy"));
-      const beside = given.getAll("beside").map((name) => policies.findIndex((one) => one.name === name));
-      if (policy >= 0) {
-        this.policy = policy;
-        const others = given.has("beside") ? beside.filter((one) => one >= 0) : this.shown;
-        this.shown = [...new Set([policy, ...others])].slice(0, MOST_MAPS).sort((a, b) => a - b);
-      }
-      this.slot = whole("slot", slots) ?? this.slot;
-      const [user, expert] = [whole("user", users), whole("expert", experts)];
+      const names = policies.map(({ name }) => name);
+      const policy = one("policy", names);
+      const beside = given.getAll("beside").map((name) => found("policy", name, names)).filter((at) => at !== null);
+      if (policy !== null) this.policy = policy;
+      const others = given.has("beside") ? beside : this.shown;
+      this.shown = [...new Set([this.policy, ...others])].slice(0, MOST_MAPS).sort((a, b) => a - b);
+      this.slot = one("slot", upTo(slots)) ?? this.slot;
+      const user = one("user", upTo(users)), expert = one("expert", upTo(experts));
       if (user !== null) this.selected = { user };
       else if (expert !== null) this.selected = { expert };
-      const number = episodes.findIndex(({ episode }) => String(episode) === given.get("episode"));
-      await this.load(Math.max(number, 0));
+      await this.load(one("episode", episodes.map(({ episode }) => String(episode))) ?? this.number);
+      this.#keep();
+      this.missed.textContent = missed.length
+        ? `The address asks for ${missed.join(", ")}, which this page does not have: what is shown is something else.` : "";
     }
 
     async load(number) {
@@ -56,17 +55,22 @@
       this.show();
     }
 
-    // Shows the state, and keeps it in the address.
+    // Shows another state, and keeps it in the address.
     change(state) {
       Object.assign(this, state);
+      this.missed.textContent = "";
       this.show();
+      this.#keep();
+    }
+
+    #keep() {
       const given = new URLSearchParams({ episode: this.data.episodes[this.number].episode, slot: this.slot });
       for (const [kind, agent] of Object.entries(this.selected)) given.set(kind, agent);
       given.set("policy", this.data.policies[this.policy].name);
       for (const other of this.shown) {
         if (other !== this.policy) given.append("beside", this.data.policies[other].name);
       }
-      history.replaceState(null, "", `#${given}`);
+      this.page.remember("player", String(given));
     }
 
     step(by) {
@@ -174,6 +178,7 @@
       this.position = html("output", { class: "player-position" });
       this.sentence = html("p", { class: "player-sentence" });
       this.heard = html("p", { class: "player-heard", "aria-live": "polite" });
+      this.missed = html("p", { class: "player-missed", role: "status" });
       const select = (label, options, act) => {
         const list = html("select", { onchange: () => act(list.value) },
           ...options.map(([value, text]) => html("option", { value }, text)));
@@ -215,7 +220,7 @@
         html("fieldset", { class: "player-policies" },
           html("legend", {}, `Policies in the same world, one to ${MOST_MAPS}`), ...this.boxes,
           html("label", { class: "player-all" }, links, " SNR of all pairs")),
-        this.sentence, this.heard, this.grid, legend(data), this.panel, leftOut(data));
+        this.missed, this.sentence, this.heard, this.grid, legend(data), this.panel, leftOut(data));
       new ResizeObserver(() => this.#fit()).observe(this.grid);
     }
 
@@ -252,19 +257,18 @@
       html("p", {}, where), html("ul", {}, ...data.left_out.map((line) => html("li", {}, line))));
   }
 
-  register("player", async (element, data) => {
+  register("player", async (element, data, page) => {
+    const address = location.hash.slice(1);
     if (!globalThis.DecompressionStream) {
       element.append(html("p", {}, "This browser cannot unpack the episode: it lacks DecompressionStream."));
       return;
     }
-    const shown = new Player(element, data);
+    const shown = new Player(element, data, page);
     addEventListener("hashchange", () => {
-      const given = asked(location.hash);
-      if (!given) return;
-      document.querySelector("[role=tab][aria-controls=player]")?.click();
-      shown.open(given);
+      const asked = location.hash.slice(1);
+      if (asks(asked)) shown.open(asked);
     });
-    await shown.open(linked ?? new URLSearchParams());
+    await shown.open(asks(address) ? address : "");
     element.dataset.ready = "true";
-  });
+  }, asks);
 })((globalThis.episodePlayer ??= {}));

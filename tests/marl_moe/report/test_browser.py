@@ -237,3 +237,19 @@ def test_nothing_is_requested_but_the_page(browser: Any) -> None:
             requested.add(message["params"]["request"]["url"].partition(":")[0])
     assert "file" in requested
     assert requested <= {"file", "data", "blob"}
+
+
+def test_an_address_names_its_tab_and_each_tab_keeps_its_own(page: Any) -> None:
+    for address, tab in (
+        ("market", "market"),
+        ("slot=1&user=1", "player"),
+        ("training", "training"),
+    ):
+        page.execute_script("location.hash = arguments[0]", address)
+        settle(page)
+        assert find(page, f"#{tab}").is_displayed()
+    assert page.current_url.endswith("#training")
+    choose(page, "player")
+    assert "slot=1&user=1" in page.current_url
+    choose(page, "overview")
+    assert page.current_url.endswith("#overview")

@@ -77,8 +77,8 @@ def test_it_is_written_whole_or_not_at_all(
 def test_an_unfinished_run_has_a_page_that_says_so(quick: Path, tmp_path: Path) -> None:
     begun = create_run(load_experiment(str(quick)), tmp_path).path
     text = write_report([begun]).read_text()
-    assert "0 of 1 jobs are done, and the page shows no other" in text
-    assert f"to continue: marl-moe resume {begun.name}." in text
+    assert "0 of 1 jobs are done, and its numbers are of these" in text
+    assert f"to continue: marl-moe resume {begun}." in text
 
 
 def test_a_run_without_learning_and_a_study_have_a_page(

@@ -25,7 +25,8 @@ const drawn = {{}};
 function register(id, draw) {{ drawn[id] = draw; }}
 {code}
 drawn.player(document.getElementById("player"),
-  JSON.parse(document.getElementById("data-player").textContent), {{}});
+  JSON.parse(document.getElementById("data-player").textContent),
+  {{ remember(id, address) {{ history.replaceState(null, "", `#${{address}}`); }} }});
 </script></html>
 """
 

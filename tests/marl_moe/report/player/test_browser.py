@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import numpy as np
 import pytest
@@ -277,3 +278,38 @@ def test_names_are_text_and_never_markup(shown: Any, section: Section) -> None:
     browser = shown("slot=1&user=0&policy=%3Cb%3Ecrowd%3C%2Fb%3E")
     assert text(browser, ".player-panel h3") == "User 0, slot 1, <b>crowd</b>"
     assert not browser.find_elements("css selector", ".player b")
+
+
+def address_of(browser: Any) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(browser.current_url).fragment))
+
+
+def test_the_address_names_what_is_shown_from_the_first_moment(
+    shown: Any, section: Section
+) -> None:
+    last = section.data["policies"][-1]["name"]
+    browser = shown(urlencode({"slot": 2, "user": 1, "policy": last}))
+    asked = address_of(browser)
+    assert (asked["episode"], asked["slot"]) == ("0", "2")
+    assert (asked["user"], asked["policy"]) == ("1", last)
+    browser.refresh()
+    waits(lambda: browser.execute_script("return !!document.querySelector('[data-ready]')"))
+    assert text(browser, ".player-panel h3") == f"User 1, slot 2, {last}"
+    assert not text(browser, ".player-missed")
+
+
+@pytest.mark.parametrize(
+    ("address", "missed"),
+    [
+        ("episode=42&slot=1", "episode 42"),
+        ("slot=1e9&user=-1&policy=nobody", "policy nobody, slot 1e9, user -1"),
+        ("slot=1&beside=nobody", "policy nobody"),
+    ],
+)
+def test_what_an_address_asks_for_and_the_page_lacks_is_told(
+    shown: Any, address: str, missed: str
+) -> None:
+    browser = shown(address)
+    assert text(browser, ".player-missed").startswith(f"The address asks for {missed}, which")
+    one(browser, "[aria-label='On one slot']").click()
+    assert not text(browser, ".player-missed")

@@ -77,6 +77,14 @@ def test_an_expert_that_is_down_is_not_available() -> None:
     assert (bits == bit("not available")).all()
 
 
+def test_an_expert_whose_battery_is_empty_says_so() -> None:
+    small = ExpertConfig(battery_j=1e-9, joules_per_word=1.0)
+    world = World(WorldConfig(num_users=2, num_experts=1, experts=small), 1, 0)
+    assert not (told(world)[0] & bit("battery empty")).any()
+    world.step(np.zeros((1, 2), int))  # which drains it
+    assert (told(world)[0] == bit("battery empty")).all()
+
+
 def test_a_pair_below_the_least_snr_is_out_of_coverage() -> None:
     geometric = ChannelConfig(process="geometric", min_snr_db=150.0, geometry={})
     bits, _ = told(World(WorldConfig(num_users=2, num_experts=3, channel=geometric), 1, 0))
