@@ -67,7 +67,7 @@ def test_no_classifier_is_above_the_bound_of_one_that_knows_all_but_the_modulati
 def test_accuracy_at_high_snr_is_that_published_of_the_same_modulations_or_more(
     curve: pd.DataFrame,
 ) -> None:
-    """RadioML 2016.10a: 0.8 to 0.9 of networks on 11 modulations, with fading as well."""
+    """RadioML 2016.04C: 0.8 to 0.9 of networks on 11 modulations, with fading as well."""
     assert (curve.loc[10:, "moe"] > 0.9).all()
     assert (curve.loc[0:, "moe"] > 0.7).all()
 

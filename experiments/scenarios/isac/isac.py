@@ -4,8 +4,8 @@ At the band of a service, 300 kHz, a radar would resolve c / (2 B) = 500 m, and 
 sensing has a band and a carrier of its own.
 
 Source of the equations: Richards, Fundamentals of Radar Signal Processing (2nd edition, 2014): the
-radar range equation (chapter 2), coherent integration and matched filters (chapters 1 and 4),
-Swerling 1 with one sample, Pd = Pfa^(1 / (1 + SNR)) (chapter 6).
+radar range equation (section 2.2.1), coherent integration and matched filters (chapters 1 and 4),
+Swerling 1 with one sample, Pd = Pfa^(1 / (1 + SNR)) (equations 6.99 and 6.101).
 """
 
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ class EarthToSpace(Section, envs.geometry.PathLoss):
     """Loss of free space and a margin, above a least elevation.
 
     Margin: shadowing 3 dB, scintillation 2.2 dB and gases 0.1 dB, those of the link budgets of
-    3GPP TR 38.821, table 6.1.3.2-1, in S band. Least elevation: 10 degrees, as there.
+    3GPP TR 38.821, section 6.1.3, in S band. Least elevation: 10 degrees, of its table 4.2-2.
     """
 
     margin_db: float = Field(default=5.3, ge=0, description="Loss beyond free space, dB")

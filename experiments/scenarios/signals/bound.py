@@ -47,7 +47,7 @@ def linear_accuracy(
     """Return how often the likeliest of equally likely constellations is the right one.
 
     The likelihood of a constellation C is prod_k mean_{c in C} exp(-|y_k - c|^2 / N0): data are
-    unknown (Wei and Mendel 2000, equation 4).
+    unknown (Wei and Mendel 2000).
 
     Args:
         names: of CONSTELLATIONS.
@@ -71,7 +71,7 @@ def frequency_shift_accuracy(snr_db: float, count: int, rng: np.random.Generator
     """Return how often the likelier of the two signals that bits may have made is the right one.
 
     With known bits that is 1 - Q(d / 2 s), d the distance of the two signals and s the noise's
-    standard deviation in one dimension (Proakis and Salehi 2008, equation 4.2-38).
+    standard deviation in one dimension (Proakis and Salehi 2008, section 4.2).
 
     Args:
         snr_db: SNR of a sample, dB.

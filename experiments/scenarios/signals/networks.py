@@ -89,7 +89,7 @@ def features(signals: Complex) -> NDArray[np.float32]:
     They are the spectrum about its middle; and behind a matched filter at the best of 8 timings
     the energy at all timings, sorted amplitudes, and the highest lines in the spectra of the 2nd,
     4th and 8th powers, where the carriers of phase and amplitude modulation appear again (Swami
-    and Sadler 2000 use cumulants of the same powers).
+    and Sadler 2000 use cumulants of the fourth order).
 
     Args:
         signals: (n, SAMPLES).
