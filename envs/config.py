@@ -240,6 +240,11 @@ class WorldConfig(Section):
         return self.observation.candidates or self.num_experts
 
     @property
+    def counts_on_strangers(self) -> bool:
+        """True where users expect others whom the offer draws, and there are any."""
+        return self.observation.expected_load == "drawn" and self.num_users > 1
+
+    @property
     def limits_users(self) -> bool:
         """True where users have a budget over the episode, whose last slot then terminates."""
         return self.bounds["energy_budget_j"].given or self.bounds["credit_budget"].given

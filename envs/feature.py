@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arrays import Bool
+from envs.arrays import Bool, Float
 from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.offer import Offer
@@ -30,12 +30,14 @@ class Sight(NamedTuple):
         offer: in force.
         effort: (N, U, C) effort that each candidate gives for each user alone.
         mask: (N, U, C + 1) actions that each may take.
+        drawn: (N, E) others whom the offer draws to each expert; None where nobody counts on them.
     """
 
     conditions: Conditions
     offer: Offer
     effort: NDArray[np.float32]
     mask: Bool
+    drawn: Float | None
 
 
 class Feature(NamedTuple):

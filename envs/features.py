@@ -3,6 +3,8 @@
 No column depends on what others choose in the same slot.
 """
 
+from collections.abc import Callable
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -12,6 +14,7 @@ from envs.arrays import Float
 from envs.channel.rates import Rate, db_to_linear, spectral_efficiency, subtask_bits
 from envs.config import WorldConfig
 from envs.differences import features_of_experts, features_of_users
+from envs.expected_load import expected_others, over_poisson
 from envs.feature import Feature, Sight
 from envs.prospects import expected_gain, expected_rest, rest, right_type
 
@@ -73,17 +76,21 @@ def _gain_alone(sight: Sight) -> NDArray[np.float32]:
 
 
 def _gain_beside(sight: Sight) -> NDArray[np.float32]:
-    return _gain(sight, _recent_load(sight))
+    return _beside(sight, partial(_gain, sight))
 
 
 def _rest_beside(sight: Sight) -> NDArray[np.float32]:
-    return expected_rest(sight.conditions, sight.offer, _recent_load(sight))
+    return _beside(sight, partial(expected_rest, sight.conditions, sight.offer))
 
 
-def _recent_load(sight: Sight) -> NDArray[np.float32]:
-    """Return the recent load of each candidate, with the user itself in it, (N, U, C)."""
+def _beside(sight: Sight, of_load: Callable[[NDArray[np.float32]], NDArray]) -> NDArray:
+    """Return what follows from the load that users expect of candidates, (N, U, C)."""
     conditions = sight.conditions
-    return conditions.others(conditions.occupancy.recent_load.astype(np.float32)) + 1
+    if sight.drawn is None:
+        recent = conditions.occupancy.recent_load.astype(np.float32)
+        return of_load(conditions.others(recent) + 1)
+    others = expected_others(conditions, sight.drawn)
+    return over_poisson(of_load, others, conditions.num_users - 1)
 
 
 def _gain(sight: Sight, load: ArrayLike) -> NDArray[np.float32]:
@@ -242,7 +249,8 @@ EXPERT_FEATURES = (
     ),
     Feature(
         GAIN_BESIDE,
-        "the same beside as many others as `recent_load` without me, with the mean work",
+        "the same beside as many others as I expect (`observation.expected_load`), with the mean "
+        "work",
         _gain_beside,
         low=lambda config: -most_gain(config),
         high=most_gain,
@@ -310,8 +318,8 @@ BUDGET_FEATURES = (
 REST_FEATURES = (
     Feature(
         REST_BESIDE,
-        "the same once I have spent what may be expected of it beside as many others as "
-        "`recent_load` without me",
+        "the same once I have spent what may be expected of it beside as many others as in "
+        "`gain_beside`",
         _rest_beside,
     ),
 )

@@ -8,7 +8,6 @@ action mask.
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arrays import Bool
 from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.feature import Sight
@@ -21,7 +20,6 @@ from envs.features import (
     user_features,
     value_of_point,
 )
-from envs.offer import Offer
 
 _ROUNDING = 1 + 1e-5  # single precision may round a feature just past its bound
 
@@ -80,11 +78,9 @@ class Layout:
         self._alike = [place for name, place in self._place.items() if name not in OF_PAIRS]
         self.size = len(self._of_user) + config.num_candidates * len(self._of_expert)
 
-    def write(
-        self, conditions: Conditions, offer: Offer, effort: NDArray[np.float32], mask: Bool
-    ) -> NDArray[np.float32]:
-        """Write the observations of a slot, (N, U, D); arguments are the fields of a `Sight`."""
-        sight = Sight(conditions, offer, effort, mask)
+    def write(self, sight: Sight) -> NDArray[np.float32]:
+        """Write the observations of a slot, (N, U, D)."""
+        conditions, offer = sight.conditions, sight.offer
         num_worlds, num_users = conditions.subtasks.pending.shape
         observation = np.empty((num_worlds, num_users, self.size), np.float32)
         for place, feature in enumerate(self._of_user):

@@ -349,3 +349,9 @@ class ObservationConfig(Section):
         description="Experts on each user's list, of every topic those of the best mean SNR "
         "(`envs.candidates`); null: all experts",
     )
+    expected_load: Literal["recent", "drawn"] = Field(
+        default="recent",
+        description="Others whom the columns `gain_beside` and `rest_beside` count on: `recent`, "
+        "as many as were served of late; `drawn`, by Poisson's law about those and the strangers "
+        "whom the offer in force draws (`envs.crowding`)",
+    )

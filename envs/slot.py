@@ -11,6 +11,7 @@ from envs import actions, prospects
 from envs.arrays import Bool, Float
 from envs.conditions import Conditions
 from envs.config import WorldConfig
+from envs.feature import Sight
 from envs.observation import Layout
 from envs.offer import Offer
 
@@ -51,10 +52,20 @@ class Slot:
         layout: Layout,
         lots: Float,
         account: Float | None,
+        drawn: Float | None = None,
     ) -> Self:
-        """Return the slot under these conditions; its mask and observation are read-only."""
+        """Return the slot under these conditions; its mask and observation are read-only.
+
+        Args:
+            conditions: of the slot.
+            offer: in force.
+            layout: of the observations.
+            lots: (N, U) in the order of which users are admitted.
+            account: (N,) what the platform can pay, credits; None where there is no limit.
+            drawn: (N, E) others whom the offer draws to each expert, where users count on them.
+        """
         effort, mask = open_to(conditions, offer)
-        observation = layout.write(conditions, offer, effort, mask)
+        observation = layout.write(Sight(conditions, offer, effort, mask, drawn))
         for array in (mask, observation):
             array.setflags(write=False)
         return cls(conditions, offer, effort, mask, observation, lots, account)

@@ -16,6 +16,7 @@ STREAMS = (
     "users",
     "devices",
     *OF_EXPERTS,
+    "strangers",
 )
 
 

@@ -20,6 +20,7 @@ from envs.channel.rates import Rate
 from envs.clearing import Clearing
 from envs.conditions import Conditions
 from envs.config import WorldConfig
+from envs.crowding import Crowding
 from envs.delivery import Choice, Delivery, choose, deliver
 from envs.duty.plan import DutyPlan
 from envs.expected_demand import initial_demand, initial_work, pace_of
@@ -27,6 +28,7 @@ from envs.experts import ExpertPool
 from envs.marketplace import Marketplace
 from envs.observation import Layout
 from envs.occupancy import Occupancy
+from envs.offer import Offer
 from envs.population import Population
 from envs.reports import user_reports
 from envs.request_trace import RequestTrace
@@ -79,6 +81,7 @@ class World:
     occupancy: Occupancy  # at the start of the slot
     budgets: UserBudgets  # at the start of the slot
     batteries: Batteries  # at the start of the slot
+    crowding: Crowding | None  # what users count on beside recent loads; None: nothing
     lots: Float  # (N, U), in the order of which users are served in this slot
     fresh: bool  # no slot was played yet: the first reset begins no other episode
 
@@ -279,6 +282,7 @@ class World:
         self.occupancy = self.occupancy.grown(count)
         self.batteries = self.batteries.grown(self.pool)
         self.market.admit(self.pool)
+        self.crowding = None  # strangers know nothing of newcomers: others are drawn
         self._open_slot()
 
     def get_state(self) -> State:
@@ -294,6 +298,7 @@ class World:
             "requests": self.requests.get_state(),
             "accounts": self.accounts.get_state(),
             "market": self.market.get_state(),
+            "crowding": None if self.crowding is None else self.crowding.get_state(),
             "rng": {name: rng.bit_generator.state for name, rng in self.rng.items()},
         }
 
@@ -322,6 +327,8 @@ class World:
         self.requests.set_state(state["requests"])
         self.accounts.set_state(state["accounts"])
         self.market.set_state(state["market"], self.pool)
+        if self.crowding is not None:
+            self.crowding.set_state(state["crowding"])
         self._open_slot()
 
     def _seed(self, seed: int | None) -> None:
@@ -364,6 +371,7 @@ class World:
             self.mechanism, config.market, self.pool, self.num_users, initial, duty
         )
         self.population.draw_available()
+        self.crowding = None
         self.lots = self._lots()
         self._open_slot()
 
@@ -391,7 +399,8 @@ class World:
             mean_work=self._pace.mean_work,
             serving_share=self.pool.serving_share,
         )
-        if self.market.due:
+        cleared = self.market.due
+        if cleared:
             reports = user_reports(conditions) if self.mechanism.allocates else None
             self.market.clear(self._index, reports)
         if hasattr(self, "slot"):
@@ -400,7 +409,18 @@ class World:
         if offer.duty is not None:
             left = self.pool.serving_share - offer.duty.share
             conditions = replace(conditions, serving_share=left)
-        self.slot = Slot.opened(conditions, offer, self._layout, self.lots, account)
+        drawn = self._drawn(conditions, offer, cleared)
+        self.slot = Slot.opened(conditions, offer, self._layout, self.lots, account, drawn)
+
+    def _drawn(self, conditions: Conditions, offer: Offer, cleared: bool) -> Float | None:
+        """Return how many others the offer draws to each expert, where users count on them."""
+        if not self.config.counts_on_strangers:
+            return None
+        if self.crowding is None:
+            self.crowding = Crowding(conditions, offer, self.rng["strangers"])
+        else:
+            self.crowding.update(conditions, offer, cleared)
+        return self.crowding.drawn
 
     def _book(self, choice: Choice, transfers: Transfers, delivery: Delivery) -> SlotResult:
         """Book gains, market, loads, backlogs and budgets of a slot."""
@@ -431,6 +451,8 @@ class World:
 
     def _next_slot(self) -> None:
         self._index += 1
+        if self.crowding is not None:
+            self.crowding.advance()
         self.requests.advance()
         self.channel.advance()
         self.population.advance()

@@ -6,14 +6,13 @@ from numpy.typing import NDArray
 from envs import Slot
 from envs.arrays import Bool
 from envs.offer import Offer
+from envs.strangers import TEMPERATURE, Strangers
 from marl_moe.policies import poisson_load
 from marl_moe.policies.base import Actions, register
 from marl_moe.policies.equilibrium import with_inertia
 from marl_moe.policies.heuristics import Heuristic, setting_of
-from marl_moe.policies.strangers import Strangers
 
 STRANGERS = 128  # drawn for a world, about
-TEMPERATURE = 0.1  # of their choices, as a share of their mean gain alone
 
 
 @register("crowd")
@@ -94,11 +93,11 @@ class Crowd(Heuristic):
         It is found anew when the offer is, or when other experts are up.
         """
         offer, available = slot.offer, slot.conditions.available
-        if self._strangers is None or not self._strangers.go_on(slot):
-            self._strangers = Strangers(slot, STRANGERS, self.rng)
+        if self._strangers is None or not self._strangers.go_on(slot.conditions):
+            self._strangers = Strangers(slot.conditions, STRANGERS, self.rng)
             self._offer = None
         if self._offer is not offer or not np.array_equal(self._available, available):
-            met = self._strangers.meet(slot)
+            met = self._strangers.meet(slot.conditions, offer)
             self._shares = met.shares(met.alone, TEMPERATURE)
             self._offer, self._available = offer, available
         return self._shares

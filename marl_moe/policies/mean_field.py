@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from envs import Slot
 from envs.prospects import expected_gain
+from envs.strangers import Meeting, Strangers
 from marl_moe.policies import poisson_load
 from marl_moe.policies.base import Actions, register
 from marl_moe.policies.heuristics import Heuristic, best_worthwhile
 from marl_moe.policies.poisson_load import GainByLoad
-from marl_moe.policies.strangers import Meeting, Strangers
 
 DAMPING = 0.3, 0.6  # of the first step of an expert's load, and of any
 SLOWER, FASTER = 0.5, 1.2  # times the damping, where a load turned round and where it went on
@@ -30,7 +30,7 @@ class MeanField(Heuristic):
 
         lambda_e = (U - 1) P(a stranger chooses e),
 
-    where a stranger (`marl_moe.policies.strangers`) takes the expert of greatest mean gain beside
+    where a stranger (`envs.strangers`) takes the expert of greatest mean gain beside
     Poisson(lambda) others, or abandons. It is found in every slot by damped iteration from that of
     the slot before; the damping of each expert's load adapts (as step sizes in Rprop, Riedmiller
     and Braun 1993). So that the probability is smooth in lambda with a finite number of strangers,
@@ -73,10 +73,11 @@ class MeanField(Heuristic):
             self.converged = np.ones(slot.num_worlds, bool)
             self.expected = np.zeros((slot.num_worlds, slot.num_experts))
             return best_worthwhile(slot, slot.expected_gain(), self.rng)
-        if self._drawn is None or not self._drawn.go_on(slot):
-            self._drawn = Strangers(slot, self.strangers, self.rng)
+        if self._drawn is None or not self._drawn.go_on(slot.conditions):
+            self._drawn = Strangers(slot.conditions, self.strangers, self.rng)
             self.expected = (slot.num_users - 1) * slot.conditions.attraction
-        self.expected = self._fixed_point(slot.num_users, self._drawn.meet(slot), self.expected)
+        met = self._drawn.meet(slot.conditions, slot.offer)
+        self.expected = self._fixed_point(slot.num_users, met, self.expected)
         others = slot.conditions.candidates.of(self.expected.astype(np.float32))
         return best_worthwhile(slot, poisson_load.expected_gain(slot, others), self.rng)
 

@@ -15,11 +15,11 @@ from envs import (
     World,
     WorldConfig,
 )
+from envs.strangers import TEMPERATURE, Strangers
 from marl_moe.experiment.study.evaluation import mean_gain
 from marl_moe.policies import BetterResponse, Crowd, make
-from marl_moe.policies.crowd import STRANGERS, TEMPERATURE
+from marl_moe.policies.crowd import STRANGERS
 from marl_moe.policies.poisson_load import TAIL
-from marl_moe.policies.strangers import Strangers
 from marl_moe.testing import check_policy
 
 CROWDED = WorldConfig(
@@ -46,7 +46,9 @@ def test_who_responds_takes_the_best_of_the_gains_expected_at_the_loads_of_its_f
     world, a, w = crowded(CROWDED, mechanism), 0.4, 0.25
     chosen = Crowd(np.random.default_rng(0), a, w, response_probability=1.0).act(world.slot)
     slot, occupancy = world.slot, world.occupancy
-    strangers = Strangers(slot, STRANGERS, np.random.default_rng(0)).meet(slot)
+    strangers = Strangers(slot.conditions, STRANGERS, np.random.default_rng(0)).meet(
+        slot.conditions, slot.offer
+    )
     attraction = strangers.shares(strangers.alone, TEMPERATURE)
     at_load = np.stack([slot.expected_gain(load) for load in range(1, 9)])
     for n, u in np.ndindex(chosen.shape):

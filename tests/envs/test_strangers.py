@@ -17,7 +17,7 @@ from envs import (
     WorldConfig,
 )
 from envs.prospects import expected_gain
-from marl_moe.policies.strangers import SHORTLIST, Meeting, Strangers
+from envs.strangers import SHORTLIST, Meeting, Strangers
 
 CONFIG = WorldConfig(
     num_users=4,
@@ -41,7 +41,9 @@ def slot_of(config: WorldConfig, num_worlds: int = 3, mechanism: str = "none") -
 
 
 def met(slot: Slot, count: int, seed: int = 0) -> Meeting:
-    return Strangers(slot, count, np.random.default_rng(seed)).meet(slot)
+    return Strangers(slot.conditions, count, np.random.default_rng(seed)).meet(
+        slot.conditions, slot.offer
+    )
 
 
 def test_their_requests_and_channels_are_those_of_users_of_many_worlds() -> None:
@@ -110,14 +112,14 @@ def test_their_antennas_and_those_of_experts_are_of_their_groups() -> None:
 
 def test_they_consider_the_experts_of_greatest_gain_alone() -> None:
     slot = slot_of(replace(CONFIG, num_experts=30))
-    strangers = Strangers(slot, 16, np.random.default_rng(0))
-    meeting = strangers.meet(slot)
+    strangers = Strangers(slot.conditions, 16, np.random.default_rng(0))
+    meeting = strangers.meet(slot.conditions, slot.offer)
     assert meeting.alone.shape == (3, 16, SHORTLIST)
     pending = meeting.conditions.subtasks.pending
     own = expected_gain(meeting.conditions, meeting.offer)[pending]
     np.testing.assert_allclose(meeting.alone[pending], own, rtol=1e-6)
     assert np.isneginf(meeting.alone[~pending]).all()
-    whole = strangers._conditions(slot, strangers._candidates, strangers._links)
+    whole = strangers._conditions(slot.conditions, strangers._candidates, strangers._links)
     best = np.sort(expected_gain(whole, meeting.offer)[pending], axis=-1)[..., -SHORTLIST:]
     np.testing.assert_allclose(np.sort(own, axis=-1), best, rtol=1e-5)
 
@@ -143,13 +145,15 @@ def test_shares_are_of_those_who_have_a_subtask_and_gain(
 
 def test_they_go_on_to_the_next_slot_of_their_episode_alone() -> None:
     world = World(replace(CONFIG, experts=ExpertConfig(resample="episode")), 2, seed=0)
-    strangers = Strangers(world.slot, 4, np.random.default_rng(0))
-    assert not strangers.go_on(world.slot)
-    first = strangers.meet(world.slot).conditions.subtasks.words
+    strangers = Strangers(world.slot.conditions, 4, np.random.default_rng(0))
+    assert not strangers.go_on(world.slot.conditions)
+    first = strangers.meet(world.slot.conditions, world.slot.offer).conditions.subtasks.words
     world.step(np.full((2, 4), 6))
-    assert strangers.go_on(world.slot)
-    assert not np.array_equal(strangers.meet(world.slot).conditions.subtasks.words, first)
-    assert not strangers.go_on(world.slot)
+    assert strangers.go_on(world.slot.conditions)
+    assert not np.array_equal(
+        strangers.meet(world.slot.conditions, world.slot.offer).conditions.subtasks.words, first
+    )
+    assert not strangers.go_on(world.slot.conditions)
     world.add_experts(1)
     world.step(np.full((2, 4), 7))
-    assert not strangers.go_on(world.slot)
+    assert not strangers.go_on(world.slot.conditions)

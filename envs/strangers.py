@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envs import Slot
 from envs.arrays import Arrays, Bool
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
@@ -23,12 +22,14 @@ from envs.conditions import Conditions
 from envs.offer import Offer, nobody
 from envs.prospects import expected_gain
 from envs.request_trace import RequestTrace
-from envs.requests import Subtasks
+from envs.requests import RequestQueue, Subtasks
 from envs.slot import open_to
+from envs.state import State, copied
 from envs.traced_requests import begun
 from envs.users import Users
 
 SHORTLIST = 8  # experts of greatest gain alone that a stranger considers
+TEMPERATURE = 0.1  # of their choices by gain alone, as a share of their mean gain
 
 
 class Meeting(NamedTuple):
@@ -81,44 +82,70 @@ class Strangers:
     nothing of budgets. A mechanism that allocates gives them nobody: they see unit prices alone.
 
     Args:
-        slot: the slot in which they begin.
+        conditions: of the slot in which they begin.
         count: S, about; there are whole populations, at least one.
         rng: makes all draws.
     """
 
-    def __init__(self, slot: Slot, count: int, rng: np.random.Generator) -> None:
-        config, populations = slot.config, -(-count // slot.num_users)
-        self._index, self._pool = slot.index, slot.conditions.pool
-        rows = slot.num_worlds * populations
-        self._shape = slot.num_worlds, populations * slot.num_users
-        users = Users.drawn(config, rows, rng)
-        self._users = Users(
-            **{field.name: self._joined(getattr(users, field.name)) for field in fields(Users)}
-        )
-        self._requests = begun(config, users.owners, RequestTrace.of(config), rows, rng)
-        self._candidates, self._links = self._linked(slot, rows, rng)
+    def __init__(self, conditions: Conditions, count: int, rng: np.random.Generator) -> None:
+        config, populations = conditions.config, -(-count // conditions.num_users)
+        self._index, self._pool = conditions.index, conditions.pool
+        rows = conditions.num_worlds * populations
+        self._shape = conditions.num_worlds, populations * conditions.num_users
+        self._drawn = Users.drawn(config, rows, rng)  # (N P, U)
+        self._users = self._of_worlds(self._drawn)
+        self._requests = begun(config, self._drawn.owners, RequestTrace.of(config), rows, rng)
+        self._candidates, self._links = self._linked(conditions, rows, rng)
 
-    def go_on(self, slot: Slot) -> bool:
+    def advance(self) -> None:
+        """Go on to the next slot."""
+        self._index += 1
+        self._requests.advance()
+
+    def go_on(self, conditions: Conditions) -> bool:
         """Go on to a slot, if it is the next one of the episode and has the same experts.
 
         Returns:
             Whether it is; otherwise they are those of another episode.
         """
-        if slot.index != self._index + 1 or slot.conditions.pool is not self._pool:
+        if conditions.index != self._index + 1 or conditions.pool is not self._pool:
             return False
-        self._index += 1
-        self._requests.advance()
+        self.advance()
         return True
 
-    def meet(self, slot: Slot) -> Meeting:
-        """Return the strangers among the experts of a slot."""
+    def get_state(self) -> State:
+        """Return copies of all that was drawn."""
+        return {
+            "users": self._drawn.get_state(),
+            "requests": self._requests.get_state(),
+            "candidates": self._candidates.get_state(),
+            "links": copied(self._links._asdict()),
+        }
+
+    def set_state(self, state: State, num_experts: int) -> None:
+        """Be the strangers that gave a state, in worlds of as many users and so many experts."""
+        self._drawn = Users.from_state(state["users"])
+        self._users = self._of_worlds(self._drawn)
+        if isinstance(self._requests, RequestQueue):
+            self._requests.owners = self._drawn.owners
+        self._requests.set_state(state["requests"])
+        self._candidates = Candidates.from_state(state["candidates"], num_experts)
+        self._links = Links(**copied(state["links"]))
+
+    def meet(self, given: Conditions, made: Offer) -> Meeting:
+        """Return the strangers among the experts of a slot.
+
+        Args:
+            given: conditions of the slot.
+            made: the offer in force.
+        """
         offer = replace(
-            slot.offer,
+            made,
             allocates=False,
             allocation=nobody(*self._shape),
             full_points=np.zeros(self._shape),
         )
-        conditions = self._conditions(slot, self._candidates, self._links)
+        conditions = self._conditions(given, self._candidates, self._links)
         _, mask = open_to(conditions, offer)
         gain = expected_gain(conditions, offer)
         gain[~mask[..., :-1]] = -np.inf
@@ -127,20 +154,19 @@ class Strangers:
             column.sort(axis=-1)
             gain = np.take_along_axis(gain, column, axis=-1)
             candidates = Candidates(
-                np.take_along_axis(self._expert(), column, axis=-1), gain, slot.num_experts
+                np.take_along_axis(self._expert(), column, axis=-1), gain, given.num_experts
             )
             links = Links._make(
                 None if of_pairs is None else np.take_along_axis(of_pairs, column, axis=-1)
                 for of_pairs in self._links
             )
-            conditions = self._conditions(slot, candidates, links)
+            conditions = self._conditions(given, candidates, links)
         return Meeting(conditions, offer, gain, mask[..., -1])
 
-    def _conditions(self, slot: Slot, candidates: Candidates, links: Links) -> Conditions:
-        given = slot.conditions
+    def _conditions(self, given: Conditions, candidates: Candidates, links: Links) -> Conditions:
         return Conditions.begin(
-            config=slot.config,
-            index=slot.index,
+            config=given.config,
+            index=given.index,
             pool=given.pool,
             users=self._users,
             mean_work=given.mean_work,
@@ -157,24 +183,26 @@ class Strangers:
             batteries=given.batteries,
         )
 
-    def _linked(self, slot: Slot, rows: int, rng: np.random.Generator) -> tuple[Candidates, Links]:
+    def _linked(
+        self, conditions: Conditions, rows: int, rng: np.random.Generator
+    ) -> tuple[Candidates, Links]:
         """Draw channels to the experts where they are, and candidate lists where users have any."""
-        config, pool = slot.config, slot.conditions.pool
+        config, pool = conditions.config, conditions.pool
         given = given_of_experts(pool.bandwidth_hz, pool.tx_power_w, pool.unit_cost.shape)
-        times = rows // slot.num_worlds
+        times = rows // conditions.num_worlds
         placement = Placement(
             config.made_channel(),
             rows,
-            slot.num_users,
+            conditions.num_users,
             _repeated(given, times),
             rng,
-            _repeated(slot.conditions.placed_experts, times),
+            _repeated(conditions.placed_experts, times),
         )
         candidates, pairs = Candidates.drawn(config, rows, pool.topic, placement, rng)
         channel = FadingChannel(
             placement,
             pairs,
-            (rows, slot.num_users, candidates.count),
+            (rows, conditions.num_users, candidates.count),
             Rate.of(config.channel),
             config.slot_s,
             config.channel.min_snr_db,
@@ -182,8 +210,14 @@ class Strangers:
         )
         if candidates.listed:
             expert, rank = self._joined(candidates.expert), self._joined(candidates.rank)
-            candidates = Candidates(expert, rank, slot.num_experts)
+            candidates = Candidates(expert, rank, conditions.num_experts)
         return candidates, Links(*map(self._joined, channel.links))
+
+    def _of_worlds(self, users: Users) -> Users:
+        """Arrange users of all populations by world."""
+        return Users(
+            **{field.name: self._joined(getattr(users, field.name)) for field in fields(Users)}
+        )
 
     def _expert(self) -> NDArray[np.int64]:
         expert = self._candidates.expert
