@@ -115,11 +115,14 @@ class Strangers:
 
     def get_state(self) -> State:
         """Return copies of all that was drawn."""
+        links, covered = self._links, self._links.covered
+        if covered is None:  # as of other draws in the same worlds
+            links = links._replace(covered=np.ones(links.snr_db.shape, bool))
         return {
             "users": self._drawn.get_state(),
             "requests": self._requests.get_state(),
             "candidates": self._candidates.get_state(),
-            "links": copied(self._links._asdict()),
+            "links": copied(links._asdict()),
         }
 
     def set_state(self, state: State, num_experts: int) -> None:

@@ -1,7 +1,7 @@
 """Observations: every column from its definition, bounds, and what no user may see."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erfc, exp, log, log2, sqrt
 from typing import NamedTuple
 
@@ -139,11 +139,17 @@ def columns_of_user(world: World, n: int, u: int, past: Past) -> dict[str, float
     mine = np.array([last.get((n, u)) == e for e in range(world.num_experts)])
     most = 10 * config.reward.credits_per_point
     # Expected gains and spending have tests of their own.
-    load = np.maximum(late - mine, 0) + 1
-    gain, beside = (
-        np.clip(world.slot.expected_gain(load)[n, u], -most, most) for load in (1, load)
-    )
-    spent = expected_spending(world.slot.conditions, world.slot.offer, load)
+    others_seen = np.maximum(late - mine, 0)
+    gain = np.clip(world.slot.expected_gain(1)[n, u], -most, most)
+    if config.counts_on_strangers:
+        loads, shares = loads_of(
+            0.4 * others_seen + 0.6 * world.crowding.drawn[n], world.num_users - 1
+        )
+    else:
+        loads, shares = (others_seen + 1)[None], np.ones((1, world.num_experts))
+    expected = [world.slot.expected_gain(load)[n, u] for load in loads]
+    beside = np.clip(np.einsum("ie,ie->e", shares, expected), -most, most)
+    spent = [expected_spending(world.slot.conditions, world.slot.offer, load) for load in loads]
     for e in range(world.num_experts):
         free = world.mechanism.name == "none"
         pair = alone(world, n, u, e) if pending else Pair(0.0, 0.0, 0.0, float(free))
@@ -178,8 +184,11 @@ def columns_of_user(world: World, n: int, u: int, past: Past) -> dict[str, float
         if config.experts.words_per_second is not None:
             block["compute_backlog"] = backlogs["compute_backlog"]
         if limited:
-            takes = (float(amount[n, u, e]) for amount in spent)
-            block["rest_beside"] = rest_of(world, n, u, past, *takes)
+            rests = [
+                rest_of(world, n, u, past, *(float(amount[n, u, e]) for amount in amounts))
+                for amounts in spent
+            ]
+            block["rest_beside"] = float(np.dot(shares[:, e], rests))
         seen |= {f"expert_{e}.{name}": value for name, value in block.items()}
     return seen
 
@@ -196,6 +205,21 @@ def rest_of(world: World, n: int, u: int, past: Past, energy_j: float, charge: f
         if budget is not None
     ]
     return sqrt(min(shares) * max(1 - (len(past.served) + 1) / config.episode_slots, 0))
+
+
+def loads_of(others: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return two loads, with the user, and their shares, of Poisson distributed others.
+
+    They are those of Gauss quadrature by Golub and Welsch (1969): eigenvalues of the recurrence of
+    Charlier's polynomials, and squares of the first entries of eigenvectors.
+    """
+    loads, shares = np.ones((2, len(others))), np.zeros((2, len(others)))
+    for e, mean in enumerate(others):
+        recurrence = [[mean, sqrt(mean)], [sqrt(mean), mean + 1]]
+        nodes, vectors = np.linalg.eigh(recurrence)
+        loads[:, e] = 1 + np.clip(nodes, 0, most)
+        shares[:, e] = vectors[0] ** 2
+    return loads, shares
 
 
 def recent_load(world: World, n: int, e: int, slots: list[Served]) -> float:
@@ -228,6 +252,9 @@ def test_every_column_holds_what_its_name_says_within_its_bounds(
     world_configs: SearchStrategy[WorldConfig], any_actions: Actions, data: DataObject
 ) -> None:
     config, seed = data.draw(world_configs), data.draw(st.integers(0, 2**32 - 1))
+    expected_load = data.draw(st.sampled_from(["recent", "drawn"]))
+    observation = replace(config.observation, expected_load=expected_load)
+    config = replace(config, observation=observation)
     mechanism = mechanisms.make(data.draw(st.sampled_from(["none", "posted_price"])))
     world = World(config, num_worlds=2, seed=seed, mechanism=mechanism)
     rng = np.random.default_rng(seed)

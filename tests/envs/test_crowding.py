@@ -1,0 +1,131 @@
+"""What users expect of others: who is drawn where, and the mean over an uncertain load."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import mechanisms
+from envs import (
+    ChannelConfig,
+    ExpertConfig,
+    ObservationConfig,
+    RequestConfig,
+    World,
+    WorldConfig,
+)
+from envs.expected_load import expected_others, over_poisson
+from envs.observation import column_names
+
+DRAWN = ObservationConfig(expected_load="drawn")
+CROWDED = WorldConfig(
+    num_users=6,
+    num_experts=5,
+    requests=RequestConfig(num_transferred=1),
+    experts=ExpertConfig(unit_cost=(0.1, 1.0)),
+    observation=DRAWN,
+)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.01, 0.4, 1.0, 3.7, 12.0])
+@pytest.mark.parametrize("degree", [0, 1, 2, 3])
+def test_the_mean_over_poissons_law_is_exact_for_cubic_polynomials(
+    mean: float, degree: int
+) -> None:
+    others = np.full((1, 1, 1), mean, np.float32)
+    found = over_poisson(lambda load: load**degree, others, most=10**6)
+    exact = stats.poisson(mean).expect(lambda count: (1.0 + count) ** degree)
+    np.testing.assert_allclose(found, exact, rtol=2e-5)
+
+
+def test_no_more_others_are_counted_on_than_there_are() -> None:
+    loads = []
+    over_poisson(lambda load: loads.append(load.copy()) or load, np.full((1, 1, 1), 3.0, "f4"), 2)
+    assert loads[0].max() == 3
+    assert loads[0].min() >= 1
+
+
+def test_others_are_seen_and_drawn_four_to_six() -> None:
+    world = World(CROWDED, num_worlds=2, seed=0, mechanism=mechanisms.make("posted_price"))
+    world.step(np.zeros((2, 6), int))
+    drawn = world.crowding.drawn
+    others = expected_others(world.slot.conditions, drawn)
+    for n, u, e in np.ndindex(2, 6, 5):
+        mine = world.occupancy.last_expert[n, u] == e
+        seen = max(world.occupancy.recent_load[n, e] - mine, 0)
+        assert others[n, u, e] == pytest.approx(0.4 * seen + 0.6 * drawn[n, e], rel=1e-6)
+
+
+def test_a_new_price_moves_those_who_are_drawn_before_anybody_was_seen_to_move() -> None:
+    """At 0 credits a point no edge device serves; at 5 some do, whoever did before."""
+    price = mechanisms.make("posted_price")
+    config = replace(CROWDED, experts=ExpertConfig(unit_cost=(0.5, 1.0)))
+    world = World(config, seed=0, mechanism=price)
+    offer = world.slot.offer
+    served = world.crowding.drawn.sum()
+    assert served > 0
+    world.crowding.update(
+        world.slot.conditions, replace(offer, unit_price=0 * offer.unit_price), cleared=True
+    )
+    assert world.crowding.drawn.sum() == 0
+    world.crowding.update(world.slot.conditions, offer, cleared=True)
+    assert world.crowding.drawn.sum() == served
+
+
+def test_those_drawn_are_as_many_as_choose_alone_in_worlds_with_the_same_experts() -> None:
+    """Share of the first choices of 300 populations of users, none of whom saw another."""
+    experts = ExpertConfig(unit_cost=(0.1, 1.0), pool_seed=7)
+    config = replace(CROWDED, experts=experts, channel=ChannelConfig(bandwidth_hz=4e3))
+    world = World(config, num_worlds=300, seed=3, mechanism=mechanisms.make("posted_price"))
+    gain = np.where(world.slot.mask[..., :-1], world.slot.expected_gain(), -np.inf)
+    chosen = np.where(gain.max(axis=-1) > 0, gain.argmax(axis=-1), 5)
+    share = np.bincount(chosen.ravel(), minlength=6)[:5] / chosen.size
+    drawn = world.crowding.drawn.mean(axis=0) / 5
+    assert share.max() > 0.15
+    # Strangers choose by a softmax, which moves a few between experts that are nearly equal.
+    np.testing.assert_allclose(drawn, share, atol=0.04)
+
+
+def test_experts_that_are_down_draw_nobody() -> None:
+    experts = ExpertConfig(availability_probability=0.5)
+    world = World(replace(CROWDED, experts=experts), num_worlds=3, seed=1)
+    for _ in range(5):
+        drawn, up = world.crowding.drawn, world.available
+        assert (drawn[~up] == 0).all()
+        assert (drawn.sum(axis=-1) > 0)[up.any(axis=-1)].all()
+        world.step(np.zeros((3, 6), int))
+
+
+def test_newcomers_draw_some() -> None:
+    world = World(CROWDED, num_worlds=2, seed=0)
+    world.step(np.zeros((2, 6), int))
+    world.add_experts(3)
+    assert world.crowding.drawn.shape == (2, 8)
+    assert (world.crowding.drawn[:, 5:].sum(axis=-1) > 0).all()
+
+
+def test_a_user_alone_counts_on_nobody() -> None:
+    config = replace(CROWDED, num_users=1)
+    world = World(config, seed=0)
+    assert world.crowding is None
+    names = column_names(config)
+    block = dict(zip(names, world.slot.observation[0, 0], strict=True))
+    assert all(
+        block[f"expert_{e}.gain_alone"] == block[f"expert_{e}.gain_beside"] for e in range(5)
+    )
+
+
+def test_nothing_else_of_the_world_depends_on_strangers() -> None:
+    plain = replace(CROWDED, observation=ObservationConfig())
+    worlds = [World(config, 2, 5, mechanisms.make("posted_price")) for config in (CROWDED, plain)]
+    beside = [name.endswith("gain_beside") for name in column_names(plain)]
+    rng, differs = np.random.default_rng(0), False
+    for _ in range(8):
+        actions = rng.integers(6, size=(2, 6))
+        (seen, reward, _), (seen_plain, reward_plain, _) = [one.step(actions) for one in worlds]
+        np.testing.assert_array_equal(reward, reward_plain)
+        other = seen != seen_plain
+        differs |= other.any()
+        assert not other[..., ~np.array(beside)].any()
+    assert differs
