@@ -89,6 +89,7 @@ def result(
         energy_j=delivery.user_energy_j,
         charge=delivery.charge,
         transferred=delivery.served,
+        expert=np.where(delivery.served, transfers.expert, -1),
         rejected=choice.masked | not_admitted,
         declined=delivery.declined,
         walked_away=choice.walked_away,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from envs import actions, prospects
-from envs.arrays import Bool, Float
+from envs.arrays import Bool, Float, Int
 from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.feature import Sight
@@ -157,6 +157,7 @@ class SlotResult(NamedTuple):
     energy_j: Annotated[Float, Entry("user", "energy of the transmission it pays for, J", True)]
     charge: Annotated[Float, Entry("user", "paid by the user, credits", True)]
     transferred: Annotated[Bool, Entry("user", "served by an expert", True)]
+    expert: Annotated[Int, Entry("user", "number of that expert; -1: none")]
     rejected: Annotated[Bool, Entry("user", "masked action, or not admitted by its expert", True)]
     declined: Annotated[Bool, Entry("user", "admitted, and its edge device declined", True)]
     walked_away: Annotated[Bool, Entry("user", "took another action than its allocation", True)]

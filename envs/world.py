@@ -437,9 +437,10 @@ class World:
             gain=gains.gain,
             airtime_s=booked.airtime_s,
         )
+        result = books.result(choice, transfers, delivery, booked, gains, self.requests.refused)
         self.occupancy = self.occupancy.after(
             load=booked.load,
-            last_expert=np.where(delivery.served, transfers.expert, -1),
+            last_expert=result.expert,
             airtime_s=booked.airtime_s,
             compute_s=booked.work / self.pool.words_per_second,
             slot_s=self.config.slot_s,
@@ -447,7 +448,7 @@ class World:
         )
         self.budgets = self.budgets.after(delivery.user_energy_j, delivery.charge)
         self.batteries = self.batteries.after(booked.battery_j, self.pool, self.config.slot_s)
-        return books.result(choice, transfers, delivery, booked, gains, self.requests.refused)
+        return result
 
     def _next_slot(self) -> None:
         self._index += 1

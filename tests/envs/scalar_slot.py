@@ -50,6 +50,7 @@ class User:
     harm: float = 0.0
     gain: float = 0.0
     transferred: bool = False
+    expert: int = -1
     rejected: bool = False
     declined: bool = False
     walked_away: bool = False
@@ -321,7 +322,7 @@ def play_one_world(world: World, n: int, actions: np.ndarray, told: np.ndarray) 
             user, effort = slot.users[u], deals[u].effort
             words = float(world.requests.subtasks.words[n, u])
             payment = paid(world, n, u, e, service.points) * effort
-            user.transferred, user.effort = True, effort
+            user.transferred, user.expert, user.effort = True, e, effort
             user.delay_s, user.energy_j = service.delay_s, service.user_energy_j
             user.qos, user.harm = effort * service.points, effort * service.harm
             user.charge = payment

@@ -118,7 +118,7 @@ def test_a_world_of_one_is_the_same_step_for_step(
         for u, agent in enumerate(agents):
             for key in (
                 *("gain", "utility", "qos", "harm", "delay_s", "energy_j", "charge"),
-                *("rejected", "declined", "walked_away", "refused"),
+                *("expert", "rejected", "declined", "walked_away", "refused"),
             ):
                 np.testing.assert_equal(infos[agent].get(key, np.nan), getattr(result, key)[0, u])
     assert env.agents == []

@@ -42,6 +42,7 @@ OF_USERS = (
     "qos",
     "harm",
     "transferred",
+    "expert",
     "rejected",
     "declined",
     "walked_away",

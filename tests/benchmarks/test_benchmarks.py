@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-BENCHMARKS = Path(__file__).with_name("benchmarks")
+BENCHMARKS = Path(__file__).parent
 pytestmark = pytest.mark.usefixtures("ray_started", "benchmarks_importable")
 
 
