@@ -9,6 +9,7 @@ import numpy as np
 
 from envs.arrays import Bool, Float
 from envs.conditions import Conditions
+from envs.laws import Laws
 from envs.offer import Offer
 from envs.state import State
 from envs.strangers import TEMPERATURE, Strangers
@@ -27,13 +28,16 @@ class Crowding:
         conditions: of the slot in which they begin.
         offer: in force in it.
         rng: makes all draws.
+        laws: of the worlds.
     """
 
     drawn: Float
     _available: Bool
 
-    def __init__(self, conditions: Conditions, offer: Offer, rng: np.random.Generator) -> None:
-        self._strangers = Strangers(conditions, STRANGERS, rng)
+    def __init__(
+        self, conditions: Conditions, offer: Offer, rng: np.random.Generator, laws: Laws
+    ) -> None:
+        self._strangers = Strangers(conditions, STRANGERS, rng, laws)
         self._meet(conditions, offer)
 
     def advance(self) -> None:

@@ -17,11 +17,12 @@ from envs.candidates import Candidates
 from envs.channel.fading import FadingChannel
 from envs.channel.links import Links
 from envs.channel.placement import Placement, given_of_experts
+from envs.channel.process import ChannelProcess
 from envs.channel.rates import Rate
 from envs.conditions import Conditions
+from envs.laws import Laws
 from envs.offer import Offer, nobody
 from envs.prospects import expected_gain
-from envs.request_trace import RequestTrace
 from envs.requests import RequestQueue, Subtasks
 from envs.slot import open_to
 from envs.state import State, copied
@@ -85,17 +86,25 @@ class Strangers:
         conditions: of the slot in which they begin.
         count: S, about; there are whole populations, at least one.
         rng: makes all draws.
+        laws: of the worlds; None: made anew.
     """
 
-    def __init__(self, conditions: Conditions, count: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        conditions: Conditions,
+        count: int,
+        rng: np.random.Generator,
+        laws: Laws | None = None,
+    ) -> None:
         config, populations = conditions.config, -(-count // conditions.num_users)
+        laws = laws or Laws.of(config)
         self._index, self._pool = conditions.index, conditions.pool
         rows = conditions.num_worlds * populations
         self._shape = conditions.num_worlds, populations * conditions.num_users
         self._drawn = Users.drawn(config, rows, rng)  # (N P, U)
         self._users = self._of_worlds(self._drawn)
-        self._requests = begun(config, self._drawn.owners, RequestTrace.of(config), rows, rng)
-        self._candidates, self._links = self._linked(conditions, rows, rng)
+        self._requests = begun(config, self._drawn.owners, laws.requests, rows, rng)
+        self._candidates, self._links = self._linked(conditions, rows, rng, laws.channel)
 
     def advance(self) -> None:
         """Go on to the next slot."""
@@ -187,14 +196,18 @@ class Strangers:
         )
 
     def _linked(
-        self, conditions: Conditions, rows: int, rng: np.random.Generator
+        self,
+        conditions: Conditions,
+        rows: int,
+        rng: np.random.Generator,
+        process: ChannelProcess,
     ) -> tuple[Candidates, Links]:
         """Draw channels to the experts where they are, and candidate lists where users have any."""
         config, pool = conditions.config, conditions.pool
         given = given_of_experts(pool.bandwidth_hz, pool.tx_power_w, pool.unit_cost.shape)
         times = rows // conditions.num_worlds
         placement = Placement(
-            config.made_channel(),
+            process,
             rows,
             conditions.num_users,
             _repeated(given, times),

@@ -25,13 +25,13 @@ from envs.delivery import Choice, Delivery, choose, deliver
 from envs.duty.plan import DutyPlan
 from envs.expected_demand import initial_demand, initial_work, pace_of
 from envs.experts import ExpertPool
+from envs.laws import Laws
 from envs.marketplace import Marketplace
 from envs.observation import Layout
 from envs.occupancy import Occupancy
 from envs.offer import Offer
 from envs.population import Population
 from envs.reports import user_reports
-from envs.request_trace import RequestTrace
 from envs.requests import RequestQueue, topic_popularity
 from envs.roles import features as role_features
 from envs.roles.features import RoleSight, observed
@@ -99,11 +99,9 @@ class World:
         self.mechanism = mechanism if mechanism is not None else mechanisms.make("none")
         check_complete(self.mechanism, type(self.mechanism).__name__)
         self._layout = Layout(self.config, self.mechanism.allocates)
-        # What reads files is made once, and not an episode.
-        self._channel_process = self.config.made_channel()
+        self._laws = Laws.of(self.config)
         self._check_channel(self.config)
-        self._request_trace = RequestTrace.of(self.config)
-        self._pace = pace_of(self.config, self._request_trace)
+        self._pace = pace_of(self.config, self._laws.requests)
         self._seed(seed)
         self._begin_episode()
         self.fresh = True
@@ -333,7 +331,7 @@ class World:
 
     def _seed(self, seed: int | None) -> None:
         self.rng = generators(seed, self.config.experts.pool_seed)
-        trace = self._request_trace
+        trace = self._laws.requests
         drawn = topic_popularity(self.config.requests)
         popularity = drawn if trace is None else trace.topic_popularity
         self.population = Population(self.config, self.num_worlds, popularity, self.rng)
@@ -343,7 +341,7 @@ class World:
         self._index = 0
         pairs = num_worlds, self.num_users, config.num_candidates
         given = self.population.given_of_experts()
-        placement = Placement(self._channel_process, *pairs[:2], given, rng["channel"])
+        placement = Placement(self._laws.channel, *pairs[:2], given, rng["channel"])
         self.candidates, large_scale = Candidates.drawn(
             config, num_worlds, self.pool.topic, placement, rng["candidates"]
         )
@@ -357,7 +355,7 @@ class World:
             self.candidates.lists,
         )
         owners = self.users.owners
-        self.requests = begun(config, owners, self._request_trace, num_worlds, rng["requests"])
+        self.requests = begun(config, owners, self._laws.requests, num_worlds, rng["requests"])
         self.accounts = RequestAccounts(config, self.users, pairs[:2], rng["judge"])
         self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)
         self.budgets = UserBudgets.full(self.users, pairs[:2])
@@ -377,7 +375,7 @@ class World:
 
     def _check_channel(self, config: WorldConfig) -> None:
         size = config.num_users, config.num_experts, config.episode_slots
-        check_size(self._channel_process, *size)
+        check_size(self._laws.channel, *size)
 
     def _open_slot(self) -> None:
         """Set the slot about to be played, after a clearing of the market where that is due."""
@@ -417,7 +415,7 @@ class World:
         if not self.config.counts_on_strangers:
             return None
         if self.crowding is None:
-            self.crowding = Crowding(conditions, offer, self.rng["strangers"])
+            self.crowding = Crowding(conditions, offer, self.rng["strangers"], self._laws)
         else:
             self.crowding.update(conditions, offer, cleared)
         return self.crowding.drawn
