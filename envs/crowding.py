@@ -40,19 +40,19 @@ class Crowding:
         self._strangers = Strangers(conditions, STRANGERS, rng, laws)
         self._meet(conditions, offer)
 
-    def advance(self) -> None:
-        """Go on to the next slot."""
-        self._strangers.advance()
-
     def update(self, conditions: Conditions, offer: Offer, cleared: bool) -> None:
-        """Find anew who is drawn where, if the offer is new or other experts are up.
+        """Find anew who is drawn where, if prices are new or other experts are up.
+
+        Strangers then have their next subtasks.
 
         Args:
             conditions: of the slot.
             offer: in force in it.
-            cleared: whether the offer is new.
+            cleared: whether the offer is of a clearing since the last slot.
         """
-        if cleared or not np.array_equal(conditions.available, self._available):
+        new = cleared and not offer.free
+        if new or not np.array_equal(conditions.available, self._available):
+            self._strangers.advance()
             self._meet(conditions, offer)
 
     def get_state(self) -> State:

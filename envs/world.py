@@ -450,8 +450,6 @@ class World:
 
     def _next_slot(self) -> None:
         self._index += 1
-        if self.crowding is not None:
-            self.crowding.advance()
         self.requests.advance()
         self.channel.advance()
         self.population.advance()

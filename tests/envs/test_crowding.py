@@ -70,7 +70,21 @@ def test_a_new_price_moves_those_who_are_drawn_before_anybody_was_seen_to_move()
     )
     assert world.crowding.drawn.sum() == 0
     world.crowding.update(world.slot.conditions, offer, cleared=True)
-    assert world.crowding.drawn.sum() == served
+    assert world.crowding.drawn.sum() == pytest.approx(served, rel=0.2)  # with other subtasks
+
+
+@pytest.mark.parametrize(("mechanism", "slots"), [("none", [0]), ("posted_price", [0, 5, 10])])
+def test_who_is_drawn_is_found_anew_at_each_new_price_alone(
+    mechanism: str, slots: list[int]
+) -> None:
+    world = World(CROWDED, num_worlds=2, seed=0, mechanism=mechanisms.make(mechanism))
+    found, last = [], None
+    for slot in range(12):
+        if last is None or not np.array_equal(world.crowding.drawn, last):
+            found.append(slot)
+        last = world.crowding.drawn.copy()
+        world.step(np.full((2, 6), slot % 5))
+    assert found == slots
 
 
 def test_those_drawn_are_as_many_as_choose_alone_in_worlds_with_the_same_experts() -> None:
