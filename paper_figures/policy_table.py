@@ -58,9 +58,9 @@ def policy_table(tables: Tables, metrics: Mapping[str, Heading]) -> PolicyTable:
     """Return the table of some metrics of a run.
 
     Means and intervals are those of the figures (`statistics.mean_interval`). The best of a column
-    is the policy of the best mean, and each whose difference to it, paired by seed, has an interval
-    that contains 0. `YARDSTICKS` are never among them, and a metric of which neither more nor less
-    is better has none.
+    is the policy of the best mean, and each whose difference to it, paired by seed, or of one seed
+    by world, has an interval that contains 0. `YARDSTICKS` are never among them, and a metric of
+    which neither more nor less is better has none.
 
     Args:
         tables: of a run, "evaluation" among them.
@@ -114,8 +114,10 @@ def _best(rows: pd.DataFrame, metric: str) -> set[str]:
     if candidates.empty:
         return set()
     best = _ordered(mean_interval(candidates, metric), metric)[0]
-    of_seeds = candidates.groupby(["policy", "seed"])[metric].mean().unstack("seed")
-    differences = (of_seeds - of_seeds.loc[best]).reset_index()
+    # The worlds of a seed are the same for all policies, episode by episode.
+    unit = "seed" if candidates["seed"].nunique() > 1 else "episode"
+    means = candidates.groupby(["policy", unit])[metric].mean().unstack(unit)
+    differences = (means - means.loc[best]).reset_index()
     differences = differences.melt("policy", var_name="seed", value_name="difference")
     found = mean_interval(differences, "difference").set_index("policy")
     alike = (found["low"] <= 0) & (found["high"] >= 0) | found["mean"].eq(0)

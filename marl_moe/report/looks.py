@@ -62,15 +62,14 @@ Look = dict[str, Any]  # light, dark: colours; dash; symbol
 
 
 def policy_look(policy: str, among: Iterable[str]) -> Look:
-    """Return the look of a policy, with the label that the figures have for it.
+    """Return the look of a policy.
 
     Args:
         policy: its name.
         among: all policies of the run, which are told apart.
     """
     style = policy_style(policy, among)
-    look = _look(style.colour, _dash(style.line_style), SYMBOLS[style.marker])
-    return look | {"label": style.label.replace(r"\$", "$")}
+    return _look(style.colour, _dash(style.line_style), SYMBOLS[style.marker])
 
 
 def curve_look(place: int) -> Look:

@@ -101,7 +101,8 @@ def policies_table(found: PolicyTable, learned: set[str]) -> dict[str, Any]:
     if found.marks:
         notes.append(
             "★ best of its column, or not told from the best: the interval of the difference, "
-            "paired by seed, contains 0. Yardsticks, by which others are measured, are never it. "
+            "paired by seed, or of one seed by world, contains 0. Yardsticks, by which others are "
+            "measured, are never it. "
             f"The best rule is the first of those that do not learn by {found.headings[0].words}."
         )
     return table(mean_heading(found.intervals), columns, rows, notes)

@@ -158,7 +158,7 @@ def test_runs_without_a_sweep_point_in_common_are_refused(tmp_path: Path) -> Non
     [
         ({"policies": {"metrc": "gain"}}, "figures: policies: unknown 'metrc'; did you mean 'met"),
         ({"policies": {"metric": "gian"}}, "'policies' cannot be drawn of this experiment, leave "
-         "it out: metric: unknown 'gian'; did you mean 'gain'"),
+         "it out or mend this: metric: unknown 'gian'; did you mean 'gain'"),
         ({"policies": {"policies": ["sac"]}}, "policies: unknown 'sac'"),
         ({"policies": {"ylim": [0, 1]}}, "ylim: its y axes are rows of names"),
         ({"polices": {"metric": "gain"}}, "figures: unknown 'polices'; did you mean 'policies'"),

@@ -159,3 +159,17 @@ def test_what_is_missing_is_named() -> None:
         policy_table({}, {"gain": HEADINGS["gain"]})
     with pytest.raises(CannotDraw, match="no value in column 'utility'"):
         policy_table(table_of({"sac": [np.nan]}, "utility"), {"utility": HEADINGS["utility"]})
+
+
+def test_of_one_seed_the_best_is_told_by_the_differences_world_by_world() -> None:
+    worlds = {
+        "best": [1.0, 2.0, 3.0, 4.0, 5.0],
+        "far_but_unsteady": [3.0, 0.0, 4.0, 1.0, 6.0],
+        "near_and_steady": [0.99, 1.98, 2.99, 3.98, 4.99],
+    }
+    tables = table_of(worlds)
+    tables["evaluation"] = tables["evaluation"].rename(
+        columns={"episode": "seed", "seed": "episode"}
+    )
+    assert set(tables["evaluation"]["seed"]) == {0}
+    assert marked(tables) == {"best", "far_but_unsteady"}

@@ -143,8 +143,8 @@ def _check_drawable(spec: ExperimentSpec, points: Sequence[Point]) -> None:
             reason = described(error)
         if reason is not None:
             raise SpecError(
-                f"figures: {figure.kind!r} cannot be drawn of this experiment, leave it out: "
-                f"{reason}"
+                f"figures: {figure.kind!r} cannot be drawn of this experiment, leave it out or "
+                f"mend this: {reason}"
             )
 
 

@@ -12,13 +12,14 @@ from envs.requests import RequestQueue
 from envs.traced_requests import Requests
 
 # Of a pair, bit i: all that hold. With none of them, and something to send, the expert is open.
-PAIRS = (
-    "not available",  # the expert is down in this slot
-    "battery empty",  # it has nothing left to answer with
-    "out of coverage",  # SNR below `channel.min_snr_db`
-    "priced out",  # at the offer its edge device serves nobody
-    "declines",  # its edge device serves, but would lose by this subtask
-)
+PAIRS = {
+    "not available": "the expert is down in this slot",
+    "battery empty": "it has nothing left to answer with",
+    "out of coverage": "the SNR is below the least",
+    "priced out": "at its price the edge device serves nobody",
+    "declines": "the edge device serves, but not this subtask: at its price it would lose by it, "
+    "or deliver no point, as where the answer comes too late",
+}
 # Of a user: the first that holds.
 SENDS, NO_REQUEST, AT_HOME, REFUSED, NO_ENERGY, NO_CREDITS = range(6)
 USERS = (

@@ -36,12 +36,12 @@ register("overview", (element, data, page) => {
     const { heading, policies } = results.metrics[at];
     const known = Object.entries(policies).filter(([, values]) => values.some(([mean]) => Number.isFinite(mean)));
     if (results.points.length === 1) {
-      const rows = known.map(([name, [values]]) => ({ name: results.looks[name].label, look: results.looks[name], values }));
+      const rows = known.map(([name, [values]]) => ({ name, look: results.looks[name], values }));
       rows.sort((a, b) => b.values[0] - a.values[0]);
       return { title: heading, x: {}, rows };
     }
     const series = known.map(([name, values]) => ({
-      name: results.looks[name].label,
+      name,
       look: results.looks[name],
       x: results.points,
       y: values.map(([mean]) => mean),

@@ -77,7 +77,7 @@
     reasons(policy, slot, user, column) {
       const met = this.played[policy];
       const bits = met.closed.at(slot, user, column);
-      const found = this.data.pair_reasons.filter((_, place) => bits & (1 << place));
+      const found = Object.keys(this.data.pair_reasons).filter((_, place) => bits & (1 << place));
       const state = met.state.at(slot, user);
       if (state !== 0) found.push("the user " + this.data.user_states[state]);
       return found.join("; ");

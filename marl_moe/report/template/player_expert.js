@@ -65,7 +65,7 @@
     const effort = met.offered_effort.at(slot, expert);
     let part = "it takes no part at this price";
     if (effort > 0 && data.enforced) part = `it gives the effort ${number(effort, 2)} that is ordered, or declines`;
-    else if (effort > 0) part = `its effort for the whole demand is ${number(effort, 2)}`;
+    else if (effort > 0) part = `its effort is ${number(effort, 2)} for the demand that the price was set for, and for each subtask what suits that one`;
     told.push(`${paid}; ${part}.`);
     const valued = met.value_factor.at(slot);
     if (valued !== 1) {

@@ -110,8 +110,8 @@
       [chosen && "chosen", allocated && "allocated"].filter(Boolean).join(", ");
     const body = options.map((option) =>
       html("tr", { class: (option.chosen ? "player-chosen " : "") + (option.reason ? "player-shut" : "") },
-        named(option), html("td", {}, mark(option)), ...cells(option),
-        html("td", { class: "player-why" }, option.reason)));
+        named(option), html("td", {}, mark(option)),
+        html("td", { class: "player-why" }, option.reason), ...cells(option)));
     const last = order.name === "Not open because" ? -1 : NaN;
     const caption = `Options of user ${user} in slot ${slot} under ${episode.data.policies[policy].name}`;
     return html("div", { class: "player-scroll", tabindex: 0, role: "region", "aria-label": caption },
@@ -120,9 +120,17 @@
         html("thead", {}, html("tr", {},
           heading("Expert", 0, "up"),
           html("th", { scope: "col" }, "Chosen"),
-          ...shown.slice(1).map(({ name, first }, index) => heading(name, index + 1, first)),
-          heading("Not open because", last, "up"))),
+          heading("Not open because", last, "up"),
+          ...shown.slice(1).map(({ name, first }, index) => heading(name, index + 1, first)))),
         html("tbody", {}, ...body)));
+  }
+
+  // What the reasons mean for which some candidate is not open.
+  function meanings(episode, policy, slot, user) {
+    const told = episode.columns.map((column) => episode.reasons(policy, slot, user, column)).join("; ").split("; ");
+    const found = Object.entries(episode.data.pair_reasons).filter(([reason]) => told.includes(reason));
+    return html("dl", { class: "player-meanings" },
+      ...found.flatMap(([reason, meaning]) => [html("dt", {}, reason), html("dd", {}, meaning)]));
   }
 
   function facts(episode, policy, slot, user) {
@@ -149,6 +157,7 @@
     html("ul", { class: "player-reasons" },
       ...player.why(episode, policy, slot, user).map((sentence) => html("li", {}, sentence))),
     html("p", {}, facts(episode, policy, slot, user)),
-    ...(episode.outcome(policy, slot, user) === "idle" ? [] : [table(episode, policy, slot, user, actions)]),
+    ...(episode.outcome(policy, slot, user) === "idle" ? []
+      : [table(episode, policy, slot, user, actions), meanings(episode, policy, slot, user)]),
   ];
 })((globalThis.episodePlayer ??= {}));

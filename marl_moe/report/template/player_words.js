@@ -91,7 +91,7 @@
     const harm = met.harm.at(slot, user), charge = met.charge.at(slot, user);
     if (harm > 0) parts.push(`it took ${number(harm, 2)} points, as the expert is wrong on this topic`);
     if (!episode.data.free) {
-      parts.push(`effort was ${number(met.effort.at(slot, user), 2)}, the charge ${signed(charge)}`);
+      parts.push(`the effort for it was ${number(met.effort.at(slot, user), 2)}, the charge ${signed(charge)}`);
     }
     return parts.join("; ") + ".";
   };

@@ -104,7 +104,10 @@ def test_neither_a_dry_run_nor_a_run_begins_and_nothing_is_written(
 ) -> None:
     plain = tiny_experiment | {"algorithm": None, "figures": ["policies", "sensitivity"]}
     spec = parse_experiment(plain, "tiny")
-    said = "figures: 'sensitivity' cannot be drawn of this experiment, leave it out: table 'eval"
+    said = (
+        "figures: 'sensitivity' cannot be drawn of this experiment, leave it out or mend this: "
+        "table 'eval"
+    )
     with pytest.raises(SpecError, match=said):
         describe_run(spec, Path())
     with pytest.raises(SpecError, match=said):

@@ -9,7 +9,7 @@ from marl_moe.report.player import reasons
 
 
 def bit(name: str) -> int:
-    return 1 << reasons.PAIRS.index(name)
+    return 1 << list(reasons.PAIRS).index(name)
 
 
 def told(world: World) -> tuple[np.ndarray, np.ndarray]:
