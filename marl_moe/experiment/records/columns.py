@@ -100,7 +100,11 @@ TRAINING = POINT | {
         "last update of the epoch, mean over modules, credits^2; NaN before learning, or without "
         "such a loss",
     ),
-    "actor_loss": (pa.float64(), "as critic_loss, credits"),
+    "actor_loss": (
+        pa.float64(),
+        "last update of the epoch, mean over modules, credits; NaN before learning, or without "
+        "such a loss",
+    ),
     "temperature": (pa.float64(), "entropy weight alpha, mean over modules, credits per nat"),
     "entropy": (pa.float64(), "policy entropy, mean over the last batch and modules, nats"),
     "q_mean": (pa.float64(), "mean Q of the last batch, credits"),

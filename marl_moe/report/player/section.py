@@ -198,6 +198,7 @@ def _about(job: TrainingJob) -> dict[str, Any]:
         "num_users": config.num_users,
         "users": min(config.num_users, MOST_USERS),
         "experts": config.num_experts,
+        "topics": config.requests.num_topics,
         "slots": config.episode_slots,
         "slot_s": config.slot_s,
         "area_m": None if geometry is None else list(geometry.area),

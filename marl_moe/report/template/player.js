@@ -4,7 +4,7 @@
   "use strict";
 
   const html = (...given) => player.html(...given); // its file comes after this one
-  const MOST_MAPS = 4, SPEEDS = [1, 2, 4, 8]; // slots a second
+  const MOST_MAPS = 4, MOST_TOPICS = 24, SPEEDS = [1, 2, 4, 8]; // slots a second
 
   const KEYS = ["episode", "slot", "user", "expert", "policy", "beside"];
 
@@ -247,7 +247,9 @@
       data.area_m ? "" : "The channels have no places: users and experts stand in rings.",
       "Keys: ← → step, Home and End, P plays; Tab and Enter select.",
     ];
-    return html("p", { class: "player-legend" }, told.filter(Boolean).join(" "));
+    const topics = [...Array(Math.min(data.topics, MOST_TOPICS)).keys()].map((topic) =>
+      html("span", { class: "player-topic", style: `--topic: ${player.topicColour(topic)}` }, String(topic)));
+    return html("p", { class: "player-legend" }, "Topics: ", ...topics, ". ", told.filter(Boolean).join(" "));
   }
 
   function leftOut(data) {

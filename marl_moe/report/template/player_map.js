@@ -6,6 +6,7 @@
   const { svg, set, number } = player;
   const MARGIN = 34, USER = 11, EXPERT = 11, HEIGHT = 0.86; // px; of the width where it is a ring
   const TOPICS = ["#0072B2", "#E69F00", "#56B4E9", "#CC79A7", "#7a7a7a", "#BFA900"]; // Okabe and Ito
+  player.topicColour = (topic) => TOPICS[topic % TOPICS.length];
 
   // A function from a place on the map, in the unit square, for each agent and slot.
   function places(episode) {
@@ -100,7 +101,7 @@
     }
 
     #expert(expert, act) {
-      const topic = TOPICS[this.episode.kept.expert_topic.at(expert) % TOPICS.length];
+      const topic = player.topicColour(this.episode.kept.expert_topic.at(expert));
       return this.#agent("expert", act,
         svg("rect", { class: "player-backlog", x: -EXPERT, y: EXPERT + 2, height: 3 }),
         svg("rect", { class: "player-body", x: -EXPERT, y: -EXPERT, width: 2 * EXPERT,
@@ -176,7 +177,7 @@
       const [title, body] = this.users[user].children;
       const told = player.ofUser(episode, policy, slot, user);
       title.textContent = told;
-      set(body, { style: topic < 0 ? null : `--topic: ${TOPICS[topic % TOPICS.length]}` });
+      set(body, { style: topic < 0 ? null : `--topic: ${player.topicColour(topic)}` });
       const outcome = episode.outcome(policy, slot, user).replace(" ", "-");
       set(this.users[user], { transform: `translate(${x} ${y})`, "aria-label": told,
         "aria-pressed": String(selected), "data-user": user,
