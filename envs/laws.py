@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, Self
 
+from envs.channel.placement import check_size
 from envs.channel.process import ChannelProcess
 from envs.config import WorldConfig
 from envs.request_trace import RequestTrace
@@ -25,4 +26,15 @@ class Laws(NamedTuple):
         Raises:
             ValueError: a file cannot be read, or is too small for the world.
         """
-        return cls(config.made_channel(), RequestTrace.of(config))
+        channel = config.made_channel()
+        check_channel(channel, config)
+        return cls(channel, RequestTrace.of(config))
+
+
+def check_channel(channel: ChannelProcess, config: WorldConfig) -> None:
+    """Check that a process has channels for a world.
+
+    Raises:
+        ValueError: it has fewer users, experts or slots.
+    """
+    check_size(channel, config.num_users, config.num_experts, config.episode_slots)

@@ -14,7 +14,7 @@ from envs.batteries import Batteries
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.fading import FadingChannel
-from envs.channel.placement import Placement, check_size
+from envs.channel.placement import Placement
 from envs.channel.process import Positions
 from envs.channel.rates import Rate
 from envs.clearing import Clearing
@@ -25,7 +25,7 @@ from envs.delivery import Choice, Delivery, choose, deliver
 from envs.duty.plan import DutyPlan
 from envs.expected_demand import initial_demand, initial_work, pace_of
 from envs.experts import ExpertPool
-from envs.laws import Laws
+from envs.laws import Laws, check_channel
 from envs.marketplace import Marketplace
 from envs.observation import Layout
 from envs.occupancy import Occupancy
@@ -100,7 +100,6 @@ class World:
         check_complete(self.mechanism, type(self.mechanism).__name__)
         self._layout = Layout(self.config, self.mechanism.allocates)
         self._laws = Laws.of(self.config)
-        self._check_channel(self.config)
         self._pace = pace_of(self.config, self._laws.requests)
         self._seed(seed)
         self._begin_episode()
@@ -266,7 +265,7 @@ class World:
         if count < 1:
             raise ValueError(f"count should be at least 1, got {count}")
         first, config = self.num_experts, self.config.grown(count)
-        self._check_channel(config)
+        check_channel(self._laws.channel, config)
         self.config = config
         self.population.grow(config)
         self.accounts.config = self.config
@@ -372,10 +371,6 @@ class World:
         self.crowding = None
         self.lots = self._lots()
         self._open_slot()
-
-    def _check_channel(self, config: WorldConfig) -> None:
-        size = config.num_users, config.num_experts, config.episode_slots
-        check_size(self._laws.channel, *size)
 
     def _open_slot(self) -> None:
         """Set the slot about to be played, after a clearing of the market where that is due."""
