@@ -20,6 +20,7 @@ from marl_moe.experiment.run.continuation import continue_run
 from marl_moe.experiment.run.creation import create_run
 from marl_moe.experiment.run.folder import RunFolder, read_experiment
 from marl_moe.experiment.run.model import without_gone
+from marl_moe.experiment.spec.files import shipped_experiments
 from marl_moe.experiment.spec.reading import load_experiment, parse_experiment
 from marl_moe.policies.learned import load_policy
 
@@ -199,7 +200,11 @@ def test_a_model_that_is_no_number_is_damage(present: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("study", sorted(path.name for path in GALLERY.iterdir()))
 def test_the_runs_of_the_gallery_are_read(study: str, tmp_path: Path) -> None:
-    folder = shutil.copytree(GALLERY / study, tmp_path / study)  # signed, which writes into it
+    """That of a scenario with the scenario's code, which the gallery does not hold twice."""
+    folder = shutil.copytree(GALLERY / study, tmp_path / study)
+    for file in shipped_experiments()[study].parent.glob("*.py"):
+        (folder / "imports").mkdir(exist_ok=True)
+        shutil.copy(file, folder / "imports")
     spec = read_experiment(folder, trust=True, to_play=False)
     assert spec.name == study
     assert marl_moe.load(folder).seeds == spec.seed_list()
