@@ -41,7 +41,7 @@ class Crowding:
         self._meet(conditions, offer)
 
     def update(self, conditions: Conditions, offer: Offer, cleared: bool) -> None:
-        """Find anew who is drawn where, if prices are new or other experts are up.
+        """Find anew who is drawn where, if prices are new, other experts are up, or experts moved.
 
         Strangers then have their next subtasks.
 
@@ -51,7 +51,8 @@ class Crowding:
             cleared: whether the offer is of a clearing since the last slot.
         """
         new = cleared and not offer.free
-        if new or not np.array_equal(conditions.available, self._available):
+        up = conditions.available
+        if new or not np.array_equal(up, self._available) or self._strangers.lost(conditions):
             self._strangers.advance()
             self._meet(conditions, offer)
 

@@ -25,7 +25,7 @@ from envs.offer import Offer, nobody
 from envs.prospects import expected_gain
 from envs.requests import RequestQueue, Subtasks
 from envs.slot import open_to
-from envs.state import State, copied
+from envs.state import State
 from envs.traced_requests import begun
 from envs.users import Users
 
@@ -79,8 +79,9 @@ class Strangers:
     """Whole populations of users drawn anew for each of N worlds, who live through an episode.
 
     With P populations of U users a world has S = P U strangers, in which each group of users is as
-    frequent as among the users. They have the channels of their first slot throughout, and spend
-    nothing of budgets. A mechanism that allocates gives them nobody: they see unit prices alone.
+    frequent as among the users. Experts move, such as satellites; strangers stand still, and their
+    channels change with the experts' places alone. They spend nothing of budgets. A mechanism that
+    allocates gives them nobody: they see unit prices alone.
 
     Args:
         conditions: of the slot in which they begin.
@@ -96,7 +97,8 @@ class Strangers:
         rng: np.random.Generator,
         laws: Laws | None = None,
     ) -> None:
-        config, populations = conditions.config, -(-count // conditions.num_users)
+        config = conditions.config
+        self._populations = populations = -(-count // conditions.num_users)
         laws = laws or Laws.of(config)
         self._index, self._pool = conditions.index, conditions.pool
         rows = conditions.num_worlds * populations
@@ -104,7 +106,8 @@ class Strangers:
         self._drawn = Users.drawn(config, rows, rng)  # (N P, U)
         self._users = self._of_worlds(self._drawn)
         self._requests = begun(config, self._drawn.owners, laws.requests, rows, rng)
-        self._candidates, self._links = self._linked(conditions, rows, rng, laws.channel)
+        self._candidates, self._channel = self._linked(conditions, rng, laws.channel)
+        self._placed = conditions.placed_experts
 
     def advance(self) -> None:
         """Go on to the next slot."""
@@ -122,16 +125,21 @@ class Strangers:
         self.advance()
         return True
 
+    def lost(self, conditions: Conditions) -> bool:
+        """Return whether experts have moved away from where they were met last."""
+        placed = conditions.placed_experts
+        return any(
+            array is not self._placed[name] and not np.array_equal(array, self._placed[name])
+            for name, array in placed.items()
+        )
+
     def get_state(self) -> State:
         """Return copies of all that was drawn."""
-        links, covered = self._links, self._links.covered
-        if covered is None:  # as of other draws in the same worlds
-            links = links._replace(covered=np.ones(links.snr_db.shape, bool))
         return {
             "users": self._drawn.get_state(),
             "requests": self._requests.get_state(),
             "candidates": self._candidates.get_state(),
-            "links": copied(links._asdict()),
+            "channel": self._channel.get_state(),
         }
 
     def set_state(self, state: State, num_experts: int) -> None:
@@ -142,22 +150,28 @@ class Strangers:
             self._requests.owners = self._drawn.owners
         self._requests.set_state(state["requests"])
         self._candidates = Candidates.from_state(state["candidates"], num_experts)
-        self._links = Links(**copied(state["links"]))
+        self._channel.set_state(state["channel"], self._of_rows(self._candidates.lists))
+        placed = self._channel.experts.items()
+        self._placed = {name: array[:: self._populations] for name, array in placed}
 
     def meet(self, given: Conditions, made: Offer) -> Meeting:
-        """Return the strangers among the experts of a slot.
+        """Return the strangers among the experts of a slot, who may have moved.
 
         Args:
             given: conditions of the slot.
             made: the offer in force.
         """
+        if self.lost(given):
+            self._placed = given.placed_experts
+            self._channel.follow(_repeated(self._placed, self._populations))
         offer = replace(
             made,
             allocates=False,
             allocation=nobody(*self._shape),
             full_points=np.zeros(self._shape),
         )
-        conditions = self._conditions(given, self._candidates, self._links)
+        links = Links(*map(self._joined, self._channel.links))
+        conditions = self._conditions(given, self._candidates, links)
         _, mask = open_to(conditions, offer)
         gain = expected_gain(conditions, offer)
         gain[~mask[..., :-1]] = -np.inf
@@ -170,7 +184,7 @@ class Strangers:
             )
             links = Links._make(
                 None if of_pairs is None else np.take_along_axis(of_pairs, column, axis=-1)
-                for of_pairs in self._links
+                for of_pairs in links
             )
             conditions = self._conditions(given, candidates, links)
         return Meeting(conditions, offer, gain, mask[..., -1])
@@ -196,29 +210,24 @@ class Strangers:
         )
 
     def _linked(
-        self,
-        conditions: Conditions,
-        rows: int,
-        rng: np.random.Generator,
-        process: ChannelProcess,
-    ) -> tuple[Candidates, Links]:
+        self, conditions: Conditions, rng: np.random.Generator, process: ChannelProcess
+    ) -> tuple[Candidates, FadingChannel]:
         """Draw channels to the experts where they are, and candidate lists where users have any."""
-        config, pool = conditions.config, conditions.pool
+        config, pool, times = conditions.config, conditions.pool, self._populations
         given = given_of_experts(pool.bandwidth_hz, pool.tx_power_w, pool.unit_cost.shape)
-        times = rows // conditions.num_worlds
+        shape = conditions.num_worlds * times, conditions.num_users
         placement = Placement(
             process,
-            rows,
-            conditions.num_users,
+            *shape,
             _repeated(given, times),
             rng,
             _repeated(conditions.placed_experts, times),
         )
-        candidates, pairs = Candidates.drawn(config, rows, pool.topic, placement, rng)
+        candidates, pairs = Candidates.drawn(config, shape[0], pool.topic, placement, rng)
         channel = FadingChannel(
             placement,
             pairs,
-            (rows, conditions.num_users, candidates.count),
+            (*shape, candidates.count),
             Rate.of(config.channel),
             config.slot_s,
             config.channel.min_snr_db,
@@ -227,7 +236,7 @@ class Strangers:
         if candidates.listed:
             expert, rank = self._joined(candidates.expert), self._joined(candidates.rank)
             candidates = Candidates(expert, rank, conditions.num_experts)
-        return candidates, Links(*map(self._joined, channel.links))
+        return candidates, channel
 
     def _of_worlds(self, users: Users) -> Users:
         """Arrange users of all populations by world."""
@@ -238,6 +247,13 @@ class Strangers:
     def _expert(self) -> NDArray[np.int64]:
         expert = self._candidates.expert
         return np.broadcast_to(expert, (*self._shape, expert.shape[-1]))
+
+    def _of_rows(self, of_worlds: NDArray | None) -> NDArray | None:
+        """Arrange arrays of all worlds, (N, S, ...), by population, (N P, U, ...)."""
+        if of_worlds is None:
+            return None
+        rows = self._shape[0] * self._populations
+        return of_worlds.reshape(rows, -1, *of_worlds.shape[2:])
 
     def _joined(self, of_users: Any) -> Any:
         """Arrange arrays of all populations, (N P, U, ...), by world, (N, S, ...)."""

@@ -127,6 +127,11 @@ class FadingChannel:
         self._shape = num_worlds, num_users, num_columns + count
         self._set(users | self._by_column(self.experts) | grown)
 
+    def follow(self, experts: Arrays) -> None:
+        """Let experts be where others found them, (N, 1, E, ...); all else stays as it is."""
+        self.experts = experts
+        self._set(self.state | self._by_column(experts))
+
     def keep(self, column: Int) -> None:
         """Keep these columns alone, (N, U, C)."""
         if self._candidates is None:

@@ -90,13 +90,14 @@ class Crowd(Heuristic):
     def _attraction(self, slot: Slot) -> NDArray[np.float64]:
         """Return the share of strangers who would choose each expert alone, (N, E).
 
-        It is found anew when the offer is, or when other experts are up.
+        It is found anew when the offer is, when other experts are up, or when they have moved.
         """
         offer, available = slot.offer, slot.conditions.available
         if self._strangers is None or not self._strangers.go_on(slot.conditions):
             self._strangers = Strangers(slot.conditions, STRANGERS, self.rng)
             self._offer = None
-        if self._offer is not offer or not np.array_equal(self._available, available):
+        known = self._offer is offer and np.array_equal(self._available, available)
+        if not known or self._strangers.lost(slot.conditions):
             met = self._strangers.meet(slot.conditions, offer)
             self._shares = met.shares(met.alone, TEMPERATURE)
             self._offer, self._available = offer, available

@@ -1,6 +1,7 @@
 """What users expect of others: who is drawn where, and the mean over an uncertain load."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from envs import (
     World,
     WorldConfig,
 )
+from envs.channel import Arrays, ChannelProcess, register
 from envs.expected_load import expected_others, over_poisson
 from envs.observation import column_names
 
@@ -109,6 +111,47 @@ def test_experts_that_are_down_draw_nobody() -> None:
         assert (drawn[~up] == 0).all()
         assert (drawn.sum(axis=-1) > 0)[up.any(axis=-1)].all()
         world.step(np.zeros((3, 6), int))
+
+
+@register("passing")
+@dataclass(frozen=True)
+class Passing(ChannelProcess):
+    """Experts pass one after another: in slot t expert t mod E can be reached, and no other."""
+
+    def place_experts(self, shape: Any, rng: np.random.Generator) -> Arrays:
+        return {"due": np.broadcast_to(np.arange(shape[1], dtype=np.float32), shape)}
+
+    def following_experts(self, experts: Arrays, slot_s: float, rng: Any) -> Arrays:
+        return {"due": (experts["due"] - 1) % experts["due"].shape[-1]}
+
+    def small_scale(self, shape: Any, state: Arrays, rng: np.random.Generator) -> Arrays:
+        return {"fading_db": rng.uniform(0, 5, shape).astype(np.float32)}
+
+    def snr_of(self, state: Arrays) -> Any:
+        return state["fading_db"] + np.where(state["due"] == 0, 20, -30).astype(np.float32)
+
+    def covered(self, state: Arrays) -> Any:
+        return np.broadcast_to(state["due"] == 0, state["fading_db"].shape)
+
+
+@pytest.mark.parametrize("mechanism", ["none", "posted_price", "vcg"])
+@pytest.mark.parametrize("candidates", [None, 5])
+def test_those_drawn_go_to_experts_where_they_have_come(
+    mechanism: str, candidates: int | None
+) -> None:
+    config = replace(
+        CROWDED,
+        channel=ChannelConfig(process="passing", bandwidth_hz=1e5),
+        observation=replace(DRAWN, candidates=candidates),
+    )
+    world, twin = (World(config, 2, seed, mechanisms.make(mechanism)) for seed in (4, 5))
+    for slot in range(7):
+        drawn = world.crowding.drawn
+        assert (drawn[:, slot % 5] > 0).all()
+        assert (np.delete(drawn, slot % 5, axis=1) == 0).all()
+        twin.set_state(world.get_state())
+        np.testing.assert_array_equal(twin.slot.observation, world.slot.observation)
+        world.step(np.zeros((2, 6), int))
 
 
 def test_newcomers_draw_some() -> None:

@@ -16,6 +16,7 @@ from envs import (
     World,
     WorldConfig,
 )
+from envs.channel.links import Links
 from envs.prospects import expected_gain
 from envs.strangers import SHORTLIST, Meeting, Strangers
 
@@ -119,7 +120,8 @@ def test_they_consider_the_experts_of_greatest_gain_alone() -> None:
     own = expected_gain(meeting.conditions, meeting.offer)[pending]
     np.testing.assert_allclose(meeting.alone[pending], own, rtol=1e-6)
     assert np.isneginf(meeting.alone[~pending]).all()
-    whole = strangers._conditions(slot.conditions, strangers._candidates, strangers._links)
+    links = Links(*map(strangers._joined, strangers._channel.links))
+    whole = strangers._conditions(slot.conditions, strangers._candidates, links)
     best = np.sort(expected_gain(whole, meeting.offer)[pending], axis=-1)[..., -SHORTLIST:]
     np.testing.assert_allclose(np.sort(own, axis=-1), best, rtol=1e-5)
 
