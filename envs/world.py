@@ -283,21 +283,15 @@ class World:
         self._open_slot()
 
     def get_state(self) -> State:
-        """Return a copy of the whole state, from which `set_state` goes on bit for bit."""
-        return taken(self, _STATE) | {
-            "slot": self._index,
-            "occupancy": self.occupancy.get_state(),
-            "budgets": self.budgets.get_state(),
-            "batteries": self.batteries.get_state(),
-            "population": self.population.get_state(),
-            "candidates": self.candidates.get_state(),
-            "channel": self.channel.get_state(),
-            "requests": self.requests.get_state(),
-            "accounts": self.accounts.get_state(),
-            "market": self.market.get_state(),
-            "crowding": None if self.crowding is None else self.crowding.get_state(),
-            "rng": {name: rng.bit_generator.state for name, rng in self.rng.items()},
-        }
+        """Return a copy of the whole state, from which `set_state` goes on bit for bit.
+
+        Raises:
+            RuntimeError: experts have joined since the last slot, whose books are of fewer.
+        """
+        closed = self.closed_clearing
+        if closed is not None and closed.points.shape[-1] != self.num_experts:
+            raise RuntimeError("experts have joined since the last slot: step before get_state")
+        return self._state()
 
     def set_state(self, state: State) -> None:
         """Go on as the world that gave `state`, of this one's configuration, size and mechanism.
@@ -305,7 +299,7 @@ class World:
         Raises:
             ValueError: an entry does not fit, such as the number of experts; nothing has changed.
         """
-        like = self.get_state()
+        like = self._state()
         like["market"]["closed"] = OrNone(like["market"]["under_way"])
         check(state, like)
         for name, rng in self.rng.items():
@@ -327,6 +321,22 @@ class World:
         if self.crowding is not None:
             self.crowding.set_state(state["crowding"])
         self._open_slot()
+
+    def _state(self) -> State:
+        return taken(self, _STATE) | {
+            "slot": self._index,
+            "occupancy": self.occupancy.get_state(),
+            "budgets": self.budgets.get_state(),
+            "batteries": self.batteries.get_state(),
+            "population": self.population.get_state(),
+            "candidates": self.candidates.get_state(),
+            "channel": self.channel.get_state(),
+            "requests": self.requests.get_state(),
+            "accounts": self.accounts.get_state(),
+            "market": self.market.get_state(),
+            "crowding": None if self.crowding is None else self.crowding.get_state(),
+            "rng": {name: rng.bit_generator.state for name, rng in self.rng.items()},
+        }
 
     def _seed(self, seed: int | None) -> None:
         self.rng = generators(seed, self.config.experts.pool_seed)

@@ -176,6 +176,22 @@ def test_a_world_with_added_experts_needs_a_config_with_as_many() -> None:
     assert differing(original, large) == []
 
 
+def test_no_state_is_taken_between_newcomers_and_the_next_slot(any_actions: Actions) -> None:
+    """The books of the last slot are of fewer experts; whoever joined has none."""
+    original, restored = build("queues_priced", seed=1), build("queues_priced", seed=2)
+    list(play(original, 3, np.random.default_rng(0), any_actions))
+    state = original.get_state()
+    for world in (original, restored):
+        world.add_experts(3)
+    with pytest.raises(RuntimeError, match="step before get_state"):
+        original.get_state()
+    with pytest.raises(ValueError, match=r"\(2, 10\).*\(2, 7\)"):
+        original.set_state(state)
+    list(play(original, 1, np.random.default_rng(0), any_actions))
+    restored.set_state(original.get_state())
+    assert differing(original, restored) == []
+
+
 def leaves(state: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     for key, entry in state.items():
         if isinstance(entry, dict):
