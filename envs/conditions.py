@@ -193,10 +193,18 @@ class Conditions:
             return amount
         return self.candidates.of(amount.astype(np.float32))
 
-    def others(self, load: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return loads (N, E) of candidates without the user that each served last, (N, U, C)."""
-        mine = self.occupancy.last_expert[..., None] == self.candidates.expert
-        return np.maximum(self.candidates.of(load) - mine, 0)
+    def others_seen(self, last: float = 0.0) -> NDArray[np.float32]:
+        """Return how many others were seen at each candidate, (N, U, C).
+
+        Args:
+            last: weight of the last slot, against the average over past slots (`recent_load`).
+        """
+        occupancy, of = self.occupancy, self.candidates.of
+        late = np.maximum(of(occupancy.recent_load) - occupancy.own_recent_load, 0)
+        if last:
+            mine = occupancy.last_expert[..., None] == self.candidates.expert
+            late = last * (of(occupancy.load) - mine) + (1 - last) * late
+        return late.astype(np.float32)
 
     @cached_property
     def reference_points(self) -> Float:

@@ -18,9 +18,8 @@ def expected_others(conditions: Conditions, drawn: Float) -> NDArray[np.float32]
         conditions: of the slot.
         drawn: (N, E) others whom the offer draws to each expert (`envs.crowding`).
     """
-    occupancy, candidates = conditions.occupancy, conditions.candidates
-    seen: NDArray[np.float32] = conditions.others(occupancy.recent_load.astype(np.float32))
-    attracted: NDArray[np.float32] = candidates.of(drawn.astype(np.float32))
+    seen = conditions.others_seen()
+    attracted: NDArray[np.float32] = conditions.candidates.of(drawn.astype(np.float32))
     return seen + np.float32(WEIGHT) * (attracted - seen)
 
 
@@ -36,10 +35,11 @@ def over_poisson(
     Args:
         of_load: maps loads (2, N, U, C), which count the user, to values of that shape.
         others: lambda, mean number of others, (N, U, C).
-        most: number of others that there can be; a node above counts as that.
+        most: number of others that there can be, at least the means; a node above counts as that,
+            and weights keep the mean.
     """
     middle, apart = others + np.float32(0.5), np.sqrt(others + np.float32(0.25))
-    nodes = np.stack([middle - apart, middle + apart])
-    upper = (others - nodes[0]) / (2 * apart)
-    low, high = of_load(1 + np.clip(nodes, 0, most, out=nodes))
+    nodes = np.clip(np.stack([middle - apart, middle + apart]), 0, most)
+    upper = (others - nodes[0]) / np.maximum(nodes[1] - nodes[0], np.float32(1e-6))
+    low, high = of_load(1 + nodes)
     return low + upper * (high - low)

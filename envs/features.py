@@ -87,8 +87,7 @@ def _beside(sight: Sight, of_load: Callable[[NDArray[np.float32]], NDArray]) -> 
     """Return what follows from the load that users expect of candidates, (N, U, C)."""
     conditions = sight.conditions
     if sight.drawn is None:
-        recent = conditions.occupancy.recent_load.astype(np.float32)
-        return of_load(conditions.others(recent) + 1)
+        return of_load(conditions.others_seen() + 1)
     others = expected_others(conditions, sight.drawn)
     return over_poisson(of_load, others, conditions.num_users - 1)
 

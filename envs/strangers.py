@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.arrays import Arrays, Bool
+from envs.arrays import Arrays
 from envs.budgets import UserBudgets
 from envs.candidates import Candidates
 from envs.channel.fading import FadingChannel
@@ -20,6 +20,7 @@ from envs.channel.placement import Placement, given_of_experts
 from envs.channel.process import ChannelProcess
 from envs.channel.rates import Rate
 from envs.conditions import Conditions
+from envs.experts import ExpertPool
 from envs.laws import Laws
 from envs.offer import Offer, nobody
 from envs.prospects import expected_gain
@@ -29,7 +30,6 @@ from envs.state import State
 from envs.traced_requests import begun
 from envs.users import Users
 
-SHORTLIST = 8  # experts of greatest gain alone that a stranger considers
 TEMPERATURE = 0.1  # of their choices by gain alone, as a share of their mean gain
 
 
@@ -37,51 +37,29 @@ class Meeting(NamedTuple):
     """Strangers in a slot, S of them in each of N worlds.
 
     Attributes:
-        conditions: they meet the experts in; candidates are the best experts of each alone.
+        conditions: they meet the experts in.
         offer: they are made.
         alone: (N, S, C) gain that each expects beside nobody, credits; -inf where a candidate
             cannot be chosen.
-        may_abandon: (N, S) those who may abandon.
     """
 
     conditions: Conditions
     offer: Offer
     alone: NDArray[np.float32]
-    may_abandon: Bool
-
-    def shares(self, gain: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
-        """Return the share of strangers who choose each expert, (N, E).
-
-        Each takes the candidate of greatest gain, or abandons: by a softmax, so that shares of few
-        strangers are smooth in the gain.
-
-        Args:
-            gain: (N, S, C) gain of each candidate, credits.
-            temperature: of the softmax, as a share of the mean gain of those who gain alone.
-        """
-        best = np.maximum(self.alone.max(axis=-1), 0)
-        mean = best.sum(axis=-1) / np.maximum((best > 0).sum(axis=-1), 1)
-        scale = np.maximum(temperature * mean, 1e-9).astype(np.float32)[:, None, None]
-        gain = np.where(np.isneginf(self.alone), -np.inf, gain)
-        abandoning = np.where(self.may_abandon, np.float32(0), np.float32(-np.inf))[..., None]
-        most = np.maximum(gain.max(axis=-1, keepdims=True), abandoning)
-        chosen = np.exp((gain - most) / scale)
-        chosen /= chosen.sum(axis=-1, keepdims=True) + np.exp((abandoning - most) / scale)
-        if not self.conditions.candidates.listed:
-            return chosen.mean(axis=1, dtype=float)
-        shape = self.conditions.num_worlds, self.conditions.num_experts
-        cell = self.conditions.candidates.cell.ravel()
-        drawn = np.bincount(cell, chosen.ravel(), shape[0] * shape[1])
-        return drawn.reshape(shape) / chosen.shape[1]
 
 
 class Strangers:
     """Whole populations of users drawn anew for each of N worlds, who live through an episode.
 
     With P populations of U users a world has S = P U strangers, in which each group of users is as
-    frequent as among the users. Experts move, such as satellites; strangers stand still, and their
+    frequent as among the users. They begin as users do, in a trace of requests at any of its slots,
+    and go on from slot to slot. Experts move, such as satellites; strangers stand still, and their
     channels change with the experts' places alone. They spend nothing of budgets. A mechanism that
     allocates gives them nobody: they see unit prices alone.
+
+    Attributes:
+        laws: of the worlds.
+        candidates: that each stranger can choose.
 
     Args:
         conditions: of the slot in which they begin.
@@ -99,30 +77,31 @@ class Strangers:
     ) -> None:
         config = conditions.config
         self._populations = populations = -(-count // conditions.num_users)
-        laws = laws or Laws.of(config)
+        self.laws = laws or Laws.of(config)
         self._index, self._pool = conditions.index, conditions.pool
+        self._allow_abandon = config.allow_abandon
         rows = conditions.num_worlds * populations
         self._shape = conditions.num_worlds, populations * conditions.num_users
         self._drawn = Users.drawn(config, rows, rng)  # (N P, U)
         self._users = self._of_worlds(self._drawn)
-        self._requests = begun(config, self._drawn.owners, laws.requests, rows, rng)
-        self._candidates, self._channel = self._linked(conditions, rng, laws.channel)
+        self._requests = begun(
+            config, self._drawn.owners, self.laws.requests, rows, rng, any_time=True
+        )
+        self.candidates, self._channel = self._linked(conditions, rng, self.laws.channel)
         self._placed = conditions.placed_experts
 
-    def advance(self) -> None:
-        """Go on to the next slot."""
-        self._index += 1
-        self._requests.advance()
-
     def go_on(self, conditions: Conditions) -> bool:
-        """Go on to a slot, if it is the next one of the episode and has the same experts.
+        """Go on to a slot, if it is this one or the next of the episode and has the same experts.
 
         Returns:
             Whether it is; otherwise they are those of another episode.
         """
-        if conditions.index != self._index + 1 or conditions.pool is not self._pool:
+        slots = conditions.index - self._index
+        if slots not in (0, 1) or conditions.pool is not self._pool:
             return False
-        self.advance()
+        if slots:
+            self._index += 1
+            self._requests.advance()
         return True
 
     def lost(self, conditions: Conditions) -> bool:
@@ -136,21 +115,23 @@ class Strangers:
     def get_state(self) -> State:
         """Return copies of all that was drawn."""
         return {
+            "index": self._index,
             "users": self._drawn.get_state(),
             "requests": self._requests.get_state(),
-            "candidates": self._candidates.get_state(),
+            "candidates": self.candidates.get_state(),
             "channel": self._channel.get_state(),
         }
 
-    def set_state(self, state: State, num_experts: int) -> None:
-        """Be the strangers that gave a state, in worlds of as many users and so many experts."""
+    def set_state(self, state: State, pool: ExpertPool) -> None:
+        """Be the strangers that gave a state, in worlds of as many users and with these experts."""
+        self._index, self._pool = state["index"], pool
         self._drawn = Users.from_state(state["users"])
         self._users = self._of_worlds(self._drawn)
         if isinstance(self._requests, RequestQueue):
             self._requests.owners = self._drawn.owners
         self._requests.set_state(state["requests"])
-        self._candidates = Candidates.from_state(state["candidates"], num_experts)
-        self._channel.set_state(state["channel"], self._of_rows(self._candidates.lists))
+        self.candidates = Candidates.from_state(state["candidates"], pool.unit_cost.shape[-1])
+        self._channel.set_state(state["channel"], self._of_rows(self.candidates.lists))
         placed = self._channel.experts.items()
         self._placed = {name: array[:: self._populations] for name, array in placed}
 
@@ -170,26 +151,38 @@ class Strangers:
             allocation=nobody(*self._shape),
             full_points=np.zeros(self._shape),
         )
-        links = Links(*map(self._joined, self._channel.links))
-        conditions = self._conditions(given, self._candidates, links)
+        conditions = self._conditions(given)
         _, mask = open_to(conditions, offer)
         gain = expected_gain(conditions, offer)
         gain[~mask[..., :-1]] = -np.inf
-        if conditions.num_candidates > SHORTLIST:
-            column = np.argpartition(gain, -SHORTLIST, axis=-1)[..., -SHORTLIST:]
-            column.sort(axis=-1)
-            gain = np.take_along_axis(gain, column, axis=-1)
-            candidates = Candidates(
-                np.take_along_axis(self._expert(), column, axis=-1), gain, given.num_experts
-            )
-            links = Links._make(
-                None if of_pairs is None else np.take_along_axis(of_pairs, column, axis=-1)
-                for of_pairs in links
-            )
-            conditions = self._conditions(given, candidates, links)
-        return Meeting(conditions, offer, gain, mask[..., -1])
+        return Meeting(conditions, offer, gain)
 
-    def _conditions(self, given: Conditions, candidates: Candidates, links: Links) -> Conditions:
+    def shares(self, gain: NDArray[np.float32], scale: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the share of strangers who choose each expert, (N, E).
+
+        Each takes the candidate of greatest gain, or abandons: by a softmax, so that shares of few
+        strangers are smooth in the gain.
+
+        Args:
+            gain: (N, S, C) gain of each candidate, credits; -inf where it cannot be chosen.
+            scale: (N,) temperature of the softmax, credits.
+        """
+        best = gain.max(axis=-1, keepdims=True)
+        # Who must not abandon does so where there is nothing else.
+        may_abandon = np.isneginf(best) | self._allow_abandon
+        abandoning = np.where(may_abandon, np.float32(0), np.float32(-np.inf))
+        most = np.maximum(best, abandoning)
+        scale = np.maximum(scale, 1e-9).astype(np.float32)[:, None, None]
+        chosen = np.exp((gain - most) / scale)
+        chosen /= chosen.sum(axis=-1, keepdims=True) + np.exp((abandoning - most) / scale)
+        candidates = self.candidates
+        if not candidates.listed:
+            return chosen.mean(axis=1, dtype=float)
+        shape = self._shape[0], candidates.num_experts
+        drawn = np.bincount(candidates.cell.ravel(), chosen.ravel(), shape[0] * shape[1])
+        return drawn.reshape(shape) / chosen.shape[1]
+
+    def _conditions(self, given: Conditions) -> Conditions:
         return Conditions.begin(
             config=given.config,
             index=given.index,
@@ -197,9 +190,9 @@ class Strangers:
             users=self._users,
             mean_work=given.mean_work,
             attraction=given.attraction,
-            candidates=candidates,
+            candidates=self.candidates,
             subtasks=Subtasks(*map(self._joined, self._requests.subtasks)),
-            links=links,
+            links=Links(*map(self._joined, self._channel.links)),
             positions=None,
             placed_experts=given.placed_experts,
             available=given.available,
@@ -245,7 +238,7 @@ class Strangers:
         )
 
     def _expert(self) -> NDArray[np.int64]:
-        expert = self._candidates.expert
+        expert = self.candidates.expert
         return np.broadcast_to(expert, (*self._shape, expert.shape[-1]))
 
     def _of_rows(self, of_worlds: NDArray | None) -> NDArray | None:
@@ -260,6 +253,13 @@ class Strangers:
         if not isinstance(of_users, np.ndarray):
             return of_users
         return of_users.reshape(*self._shape, *of_users.shape[2:])
+
+
+def mean_gain(alone: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean best gain of those who gain, (N,) credits, of gains (N, S, C)."""
+    best = np.maximum(alone.max(axis=-1), 0)
+    mean: NDArray[np.float32] = best.sum(axis=-1) / np.maximum((best > 0).sum(axis=-1), 1)
+    return mean
 
 
 def _repeated(of_experts: Arrays, times: int) -> Arrays:

@@ -9,18 +9,20 @@ from envs.requests import RequestQueue, Subtasks
 from envs.state import State, put, taken
 from envs.users import Owners
 
-_STATE = ("episode", "slot")  # all other attributes are derived from these
+_STATE = ("episode", "slot", "first")  # all other attributes are derived from these
 
 
 class TracedRequests:
     """Requests of N x U users, slot by slot those of an episode of the trace, drawn by lot a world.
 
-    After the last slot of the trace the subtasks stay those of it: of a world's episode that is at
-    most the slot after its last, which learners see and nobody plays.
+    With `any_time` they begin at any slot of it, drawn by lot too, and go on to its first after its
+    last. Otherwise, after the last slot of the trace the subtasks stay those of it: of a world's
+    episode that is at most the slot after its last, which learners see and nobody plays.
 
     Attributes:
         episode: (N,) episode of the trace that each world plays.
-        slot: slot of the trace.
+        slot: slots since the first.
+        first: (N,) slot of the trace in which each world begins.
         subtasks: the pending subtask of each user, (N, U) each.
         completing: (N, U) users whose request is complete at the end of this slot.
         transferred_weight: (N, U) total weight that the user's request transfers.
@@ -30,21 +32,32 @@ class TracedRequests:
         trace: what is played.
         num_worlds: N.
         rng: generator of all draws.
+        any_time: whether they begin at any slot of the trace, or at its first.
     """
 
     subtasks: Subtasks
     completing: Bool
 
-    def __init__(self, trace: RequestTrace, num_worlds: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        trace: RequestTrace,
+        num_worlds: int,
+        rng: np.random.Generator,
+        *,
+        any_time: bool = False,
+    ) -> None:
         self._trace = trace
-        self.episode = rng.integers(len(trace.weight), size=num_worlds)
+        num_episodes, self._num_slots = trace.weight.shape[:2]
+        self.episode = rng.integers(num_episodes, size=num_worlds)
         self.slot = 0
+        self.first = rng.integers(self._num_slots if any_time else 1, size=num_worlds)
+        self._goes_round = any_time
         self.refused = np.zeros((num_worlds, trace.weight.shape[2]), bool)
         self._select()
 
     def advance(self) -> None:
         """Go on to the next slot."""
-        self.slot = min(self.slot + 1, self._trace.weight.shape[1] - 1)
+        self.slot += 1
         self._select()
 
     def place(
@@ -70,7 +83,9 @@ class TracedRequests:
         self._select()
 
     def _select(self) -> None:
-        trace, at = self._trace, (self.episode, self.slot)
+        slot = self.first + self.slot
+        slot = slot % self._num_slots if self._goes_round else np.minimum(slot, self._num_slots - 1)
+        trace, at = self._trace, (self.episode, slot)
         weight = trace.weight[at]
         self.subtasks = Subtasks(
             pending=weight > 0,
@@ -92,6 +107,8 @@ def begun(
     trace: RequestTrace | None,
     num_worlds: int,
     rng: np.random.Generator,
+    *,
+    any_time: bool = False,
 ) -> Requests:
     """Begin the requests of an episode: those of the trace, or drawn ones without one.
 
@@ -101,7 +118,8 @@ def begun(
         trace: what is played.
         num_worlds: N.
         rng: generator of all draws.
+        any_time: whether those of a trace begin at any of its slots, or at its first.
     """
     if trace is not None:
-        return TracedRequests(trace, num_worlds, rng)
+        return TracedRequests(trace, num_worlds, rng, any_time=any_time)
     return RequestQueue(config.requests, owners, num_worlds, config.num_users, rng)

@@ -276,7 +276,7 @@ class World:
         )
         if kept is not None:
             self.channel.keep(kept)
-        self.occupancy = self.occupancy.grown(count)
+        self.occupancy = self.occupancy.grown(count, kept)
         self.batteries = self.batteries.grown(self.pool)
         self.market.admit(self.pool)
         self.crowding = None  # strangers know nothing of newcomers: others are drawn
@@ -319,7 +319,7 @@ class World:
         self.accounts.set_state(state["accounts"])
         self.market.set_state(state["market"], self.pool)
         if self.crowding is not None:
-            self.crowding.set_state(state["crowding"])
+            self.crowding.set_state(state["crowding"], self.pool)
         self._open_slot()
 
     def _state(self) -> State:
@@ -366,7 +366,7 @@ class World:
         owners = self.users.owners
         self.requests = begun(config, owners, self._laws.requests, num_worlds, rng["requests"])
         self.accounts = RequestAccounts(config, self.users, pairs[:2], rng["judge"])
-        self.occupancy = Occupancy.idle(*pairs[:2], self.num_experts)
+        self.occupancy = Occupancy.idle(pairs, self.num_experts)
         self.budgets = UserBudgets.full(self.users, pairs[:2])
         self.batteries = Batteries.full(self.pool)
         initial = initial_demand(config, self._pace), initial_work(config, self._pace)
@@ -402,8 +402,7 @@ class World:
             mean_work=self._pace.mean_work,
             serving_share=self.pool.serving_share,
         )
-        cleared = self.market.due
-        if cleared:
+        if self.market.due:
             reports = user_reports(conditions) if self.mechanism.allocates else None
             self.market.clear(self._index, reports)
         if hasattr(self, "slot"):
@@ -412,17 +411,15 @@ class World:
         if offer.duty is not None:
             left = self.pool.serving_share - offer.duty.share
             conditions = replace(conditions, serving_share=left)
-        drawn = self._drawn(conditions, offer, cleared)
+        drawn = self._drawn(conditions, offer)
         self.slot = Slot.opened(conditions, offer, self._layout, self.lots, account, drawn)
 
-    def _drawn(self, conditions: Conditions, offer: Offer, cleared: bool) -> Float | None:
+    def _drawn(self, conditions: Conditions, offer: Offer) -> Float | None:
         """Return how many others the offer draws to each expert, where users count on them."""
         if not self.config.counts_on_strangers:
             return None
-        if self.crowding is None:
+        if self.crowding is None or not self.crowding.go_on(conditions, offer):
             self.crowding = Crowding(conditions, offer, self.rng["strangers"], self._laws)
-        else:
-            self.crowding.update(conditions, offer, cleared)
         return self.crowding.drawn
 
     def _book(self, choice: Choice, transfers: Transfers, delivery: Delivery) -> SlotResult:
@@ -444,6 +441,7 @@ class World:
         self.occupancy = self.occupancy.after(
             load=booked.load,
             last_expert=result.expert,
+            column=self.candidates.column(result.expert),
             airtime_s=booked.airtime_s,
             compute_s=booked.work / self.pool.words_per_second,
             slot_s=self.config.slot_s,

@@ -127,7 +127,7 @@ def nearest(wrong: str, valid: Iterable[str]) -> str:
     if not options:
         return "it takes none"
     listed = ", ".join(options)
-    close = get_close_matches(wrong, options, n=1, cutoff=0.5)
+    close = get_close_matches(wrong, options, n=1, cutoff=0.6)
     if not close:
         return f"valid: {listed}"
     suggestion = f"did you mean {close[0]!r}?"

@@ -4,9 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import Slot
-from envs.arrays import Bool
-from envs.offer import Offer
-from envs.strangers import TEMPERATURE, Strangers
+from envs.crowding import Crowding
 from marl_moe.policies import poisson_load
 from marl_moe.policies.base import Actions, register
 from marl_moe.policies.equilibrium import with_inertia
@@ -21,11 +19,11 @@ class Crowd(Heuristic):
 
     The mean number of others at expert e is
 
-        (1 - a) (w load_e + (1 - w) recent_load_e) + a (U - 1) attraction_e
+        (1 - a) (w load_e + (1 - w) recent_load_e) + a drawn_e
 
-    where the loads are those of the last slot and of late, without the user itself, and
-    attraction_e is the share of users, drawn by the laws that all know (`strangers`), who would
-    gain most from e alone at the offer in force. The user stays with the expert that served it last
+    where the loads are those of the last slot and of late, without the user itself, and drawn_e is
+    how many of the others would choose e alone at the offer in force (`envs.crowding`), by users
+    that are drawn by the laws that all know. The user stays with the expert that served it last
     while that gives at least `threshold` of the best gain, and otherwise, or with
     `response_probability`, takes the best.
 
@@ -64,9 +62,7 @@ class Crowd(Heuristic):
         self.attraction, self.last = attraction, last
         self.threshold, self.response_probability = threshold, response_probability
         self.scores: NDArray[np.floating] | None = None
-        self._strangers: Strangers | None = None
-        self._offer: Offer | None = None
-        self._available: Bool = np.zeros((0, 0), bool)
+        self._crowding: Crowding | None = None
 
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
@@ -79,26 +75,14 @@ class Crowd(Heuristic):
 
     def _others(self, slot: Slot) -> NDArray[np.floating]:
         """Return the mean number of others expected at each candidate, (N, U, C)."""
-        candidates, occupancy = slot.conditions.candidates, slot.conditions.occupancy
-        load = self.last * occupancy.load + (1 - self.last) * occupancy.recent_load
-        seen = slot.conditions.others(load.astype(np.float32))
+        conditions = slot.conditions
+        seen = conditions.others_seen(self.last)
         if self.attraction == 0 or slot.num_users == 1:
             return (1 - self.attraction) * seen
-        drawn = (slot.num_users - 1) * self._attraction(slot).astype(np.float32)
-        return (1 - self.attraction) * seen + self.attraction * candidates.of(drawn)
-
-    def _attraction(self, slot: Slot) -> NDArray[np.float64]:
-        """Return the share of strangers who would choose each expert alone, (N, E).
-
-        It is found anew when the offer is, when other experts are up, or when they have moved.
-        """
-        offer, available = slot.offer, slot.conditions.available
-        if self._strangers is None or not self._strangers.go_on(slot.conditions):
-            self._strangers = Strangers(slot.conditions, STRANGERS, self.rng)
-            self._offer = None
-        known = self._offer is offer and np.array_equal(self._available, available)
-        if not known or self._strangers.lost(slot.conditions):
-            met = self._strangers.meet(slot.conditions, offer)
-            self._shares = met.shares(met.alone, TEMPERATURE)
-            self._offer, self._available = offer, available
-        return self._shares
+        crowding = self._crowding
+        if crowding is None or not crowding.go_on(conditions, slot.offer):
+            laws = None if crowding is None else crowding.laws
+            crowding = Crowding(conditions, slot.offer, self.rng, laws, STRANGERS)
+        self._crowding = crowding
+        drawn = conditions.candidates.of(crowding.drawn.astype(np.float32))
+        return (1 - self.attraction) * seen + self.attraction * drawn

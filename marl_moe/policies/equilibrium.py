@@ -59,9 +59,8 @@ class BetterResponse(Heuristic):
 
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
-        occupancy = slot.conditions.occupancy
-        load = occupancy.load if self.load == "last" else occupancy.recent_load
-        self.scores = slot.expected_gain(slot.conditions.others(load) + 1)
+        seen = slot.conditions.others_seen(last=float(self.load == "last"))
+        self.scores = slot.expected_gain(seen + 1)
         return with_inertia(slot, self.scores, 0.3, self.response_probability, self.rng)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from envs import Slot
 from envs.prospects import expected_gain
-from envs.strangers import Meeting, Strangers
+from envs.strangers import Meeting, Strangers, mean_gain
 from marl_moe.policies import poisson_load
 from marl_moe.policies.base import Actions, register
 from marl_moe.policies.heuristics import Heuristic, best_worthwhile
@@ -74,25 +74,28 @@ class MeanField(Heuristic):
             self.expected = np.zeros((slot.num_worlds, slot.num_experts))
             return best_worthwhile(slot, slot.expected_gain(), self.rng)
         if self._drawn is None or not self._drawn.go_on(slot.conditions):
-            self._drawn = Strangers(slot.conditions, self.strangers, self.rng)
+            laws = self._drawn.laws if self._drawn is not None else None
+            self._drawn = Strangers(slot.conditions, self.strangers, self.rng, laws)
             self.expected = (slot.num_users - 1) * slot.conditions.attraction
         met = self._drawn.meet(slot.conditions, slot.offer)
-        self.expected = self._fixed_point(slot.num_users, met, self.expected)
+        self.expected = self._fixed_point(slot.num_users, self._drawn, met, self.expected)
         others = slot.conditions.candidates.of(self.expected.astype(np.float32))
         return best_worthwhile(slot, poisson_load.expected_gain(slot, others), self.rng)
 
     def _fixed_point(
-        self, num_users: int, met: Meeting, others: NDArray[np.floating]
+        self, num_users: int, drawn: Strangers, met: Meeting, others: NDArray[np.floating]
     ) -> NDArray[np.floating]:
         """Iterate from a mean number of others, (N, E), until it is what strangers choose."""
         candidates = met.conditions.candidates
         gains = GainByLoad(
             lambda load: expected_gain(met.conditions, met.offer, load), num_users - 1
         )
+        closed, scale = np.isneginf(met.alone), TEMPERATURE * mean_gain(met.alone)
         damping, before = np.full(others.shape, DAMPING[0]), np.zeros(others.shape)
         for _ in range(MAX_STEPS):
             gain = gains.expected(candidates.of(others.astype(np.float32)))
-            change = (num_users - 1) * met.shares(gain, TEMPERATURE) - others
+            gain[closed] = -np.inf
+            change = (num_users - 1) * drawn.shares(gain, scale) - others
             self.residual = np.abs(change).max(axis=-1)
             self.converged = self.residual <= self.tolerance
             turned = change * before < 0

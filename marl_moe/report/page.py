@@ -1,7 +1,7 @@
 """The page: its sections assembled in one HTML file, which loads nothing when it is viewed."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,6 +38,7 @@ class Played(NamedTuple):
 
 
 FIRST = Played()
+Step = Callable[[str], None]  # is told what is done next
 
 
 def write_report(
@@ -46,6 +47,7 @@ def write_report(
     *,
     played: Played = FIRST,
     trust: bool = False,
+    on_step: Step = lambda told: None,
 ) -> Path:
     """Write the page of runs, whole or not at all, and return its file.
 
@@ -54,6 +56,7 @@ def write_report(
         out: the file; None: `report.html` in the folder of the one run.
         played: the episodes of the first run that it plays.
         trust: whether to import code that comes from elsewhere, or was changed.
+        on_step: is told what is done next.
 
     Raises:
         SpecError: one is no run that can be read, the file exists and is not the run's own, its
@@ -69,21 +72,24 @@ def write_report(
     if out.resolve() not in {path.resolve() for path in own}:
         check_new(out)
     drawing = plotly()
+    on_step("reading records")
     runs = read_runs(paths, trust=trust)
     sections = [
         overview.section(runs),
         training.section(runs),
         market.section(runs),
-        _episode(runs[0], played),
+        _episode(runs[0], played, on_step),
         comparison.section(runs),
     ]
     write_text(out, assembled(sections, runs, drawing))
     return out
 
 
-def _episode(run: Reported, played: Played) -> Section:
+def _episode(run: Reported, played: Played, on_step: Step) -> Section:
     """Return the section that plays an episode of a run."""
-    found = player_section(run.run, **played._asdict())
+    found = player_section(
+        run.run, **played._asdict(), on_policy=lambda name: on_step(f"an episode of {name}")
+    )
     return Section(PLAYER, "Episode", found if isinstance(found, str) else found.data)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from marl_moe.errors import RecordError, SpecError
-from marl_moe.terminal.console import check_printed, complain, result, say
+from marl_moe.terminal.console import check_printed, complain, out, result, say
 from marl_moe.terminal.once import OnceTyper
 from marl_moe.terminal.options import Folder, Metrics, Trust
 
@@ -101,10 +101,12 @@ def report(
     of the first.
     """
     from marl_moe.report.page import Played, write_report
+    from marl_moe.terminal.progress import shown_step
 
     try:
         played = Played(point, seed, episodes)
-        written = write_report(runs, out_file, played=played, trust=trust)
+        with shown_step("report", out) as on_step:
+            written = write_report(runs, out_file, played=played, trust=trust, on_step=on_step)
     except (SpecError, RecordError) as error:
         complain(error, 2)
     except OSError as error:

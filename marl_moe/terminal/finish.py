@@ -66,10 +66,13 @@ def reported(folder: Path) -> bool:
         folder: the run folder.
     """
     from marl_moe.report.page import write_report
+    from marl_moe.terminal.progress import shown_step
 
     again = f"to write it again: marl-moe report {folder}"
     try:
-        say(f"report   {write_report([folder])}")
+        with shown_step("report", out) as on_step:
+            written = write_report([folder], on_step=on_step)
+        say(f"report   {written}")
     except KeyboardInterrupt:
         complain(f"interrupted; {again}", INTERRUPTED)
     except MissingExtraError as error:

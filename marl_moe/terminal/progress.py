@@ -1,7 +1,7 @@
-"""A line that shows how far a run is."""
+"""A line that shows how far something is."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.cells import cell_len
@@ -57,6 +57,13 @@ class FittedLine(ProgressColumn):
             line.add_column(no_wrap=True)
         line.add_row(*cells)
         return line
+
+
+@contextmanager
+def shown_step(what: str, console: Console) -> Iterator[Callable[[str], None]]:
+    """Show what of a task is done now, where there is a terminal; the caller tells each step."""
+    with console.status(what) as status:
+        yield lambda step: status.update(Text(f"{what}: {in_line(step)}"))
 
 
 @contextmanager

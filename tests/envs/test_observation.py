@@ -1,6 +1,6 @@
 """Observations: every column from its definition, bounds, and what no user may see."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import erfc, exp, log, log2, sqrt
 from typing import NamedTuple
@@ -135,8 +135,9 @@ def columns_of_user(world: World, n: int, u: int, past: Past) -> dict[str, float
         seen["episode_left"] = 1 - len(past.served) / config.episode_slots
         seen["rest"] = rest_of(world, n, u, past, 0.0, 0.0)
     may_transfer = pending and not has_spent(config, past, n, u)
-    late = np.array([recent_load(world, n, e, past.served) for e in range(world.num_experts)])
-    mine = np.array([last.get((n, u)) == e for e in range(world.num_experts)])
+    everybody, experts = range(world.num_users), range(world.num_experts)
+    late = np.array([recent_load(n, e, past.served, everybody) for e in experts])
+    mine = np.array([recent_load(n, e, past.served, [u]) for e in experts])
     most = 10 * config.reward.credits_per_point
     # Expected gains and spending have tests of their own.
     others_seen = np.maximum(late - mine, 0)
@@ -219,14 +220,15 @@ def loads_of(others: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
         nodes, vectors = np.linalg.eigh(recurrence)
         loads[:, e] = 1 + np.clip(nodes, 0, most)
         shares[:, e] = vectors[0] ** 2
+        if nodes[1] > most:  # the mean is kept
+            shares[1, e] = (mean - nodes[0]) / (most - nodes[0])
+            shares[0, e] = 1 - shares[1, e]
     return loads, shares
 
 
-def recent_load(world: World, n: int, e: int, slots: list[Served]) -> float:
-    """Average the users served by an expert: weights 0.3, 0.3 x 0.7, ... from the last slot on."""
-    served = [
-        sum(slot.get((n, u)) == e for u in range(world.num_users)) for slot in reversed(slots)
-    ]
+def recent_load(n: int, e: int, slots: list[Served], users: Iterable[int]) -> float:
+    """Average such users served by an expert: weights 0.3, 0.3 x 0.7, ... from the last slot on."""
+    served = [sum(slot.get((n, u)) == e for u in users) for slot in reversed(slots)]
     return sum(0.3 * 0.7**age * count for age, count in enumerate(served))
 
 

@@ -1,6 +1,6 @@
 """The section of the report that plays an episode: which policies, and what the page is told."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,12 @@ ID, TITLE = "player", "Episode"
 
 
 def player_section(
-    run: RunFolder, *, point: str | None = None, seed: int | None = None, episodes: int = 1
+    run: RunFolder,
+    *,
+    point: str | None = None,
+    seed: int | None = None,
+    episodes: int = 1,
+    on_policy: Callable[[str], None] = lambda name: None,
 ) -> Section | str:
     """Record the first episodes of an evaluation, each played by at most `MOST_POLICIES`.
 
@@ -40,6 +45,7 @@ def player_section(
         point: label of the sweep point; None: the first.
         seed: the seed; None: the first.
         episodes: episodes to record.
+        on_policy: is told which policy plays next.
 
     Returns:
         The section; or a sentence that says why there is none.
@@ -71,6 +77,7 @@ def player_section(
         if len(shown) == MOST_POLICIES:
             left_out.append(f"{name}: beyond the {MOST_POLICIES} policies that are shown")
             continue
+        on_policy(name)
         try:
             policy = job.policy(name)
             insight, told = _insight(job, name, policy)

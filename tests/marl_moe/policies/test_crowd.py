@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 import mechanisms
 from envs import (
@@ -15,6 +15,7 @@ from envs import (
     World,
     WorldConfig,
 )
+from envs.crowding import Crowding
 from envs.strangers import TEMPERATURE, Strangers
 from marl_moe.experiment.study.evaluation import mean_gain
 from marl_moe.policies import BetterResponse, Crowd, make
@@ -46,18 +47,23 @@ def test_who_responds_takes_the_best_of_the_gains_expected_at_the_loads_of_its_f
     world, a, w = crowded(CROWDED, mechanism), 0.4, 0.25
     chosen = Crowd(np.random.default_rng(0), a, w, response_probability=1.0).act(world.slot)
     slot, occupancy = world.slot, world.occupancy
-    strangers = Strangers(slot.conditions, STRANGERS, np.random.default_rng(0)).meet(
-        slot.conditions, slot.offer
-    )
-    attraction = strangers.shares(strangers.alone, TEMPERATURE)
+    strangers = Strangers(slot.conditions, STRANGERS, np.random.default_rng(0))
+    alone = strangers.meet(slot.conditions, slot.offer).alone
+    best = np.maximum(alone.max(axis=-1), 0)
+    mean = [of_world[of_world > 0].mean() for of_world in best]
+    drawn = np.zeros((WORLDS, 6))
+    for n, s in np.ndindex(*best.shape):
+        choice = special.softmax(np.append(alone[n, s], 0.0) / (TEMPERATURE * mean[n]))
+        drawn[n] += 7 * choice[:6] / best.shape[1]
     at_load = np.stack([slot.expected_gain(load) for load in range(1, 9)])
     for n, u in np.ndindex(chosen.shape):
         expected = np.full(7, -np.inf)
         expected[6] = 0.0
         for e in np.flatnonzero(slot.mask[n, u, :6]):
             mine = float(occupancy.last_expert[n, u] == e)
-            seen = w * occupancy.load[n, e] + (1 - w) * occupancy.recent_load[n, e] - mine
-            others = (1 - a) * max(seen, 0.0) + a * 7 * attraction[n, e]
+            late = occupancy.recent_load[n, e] - occupancy.own_recent_load[n, u, e]
+            seen = w * (occupancy.load[n, e] - mine) + (1 - w) * late
+            others = (1 - a) * seen + a * drawn[n, e]
             law = stats.poisson.pmf(np.arange(8), others)
             law[7] = stats.poisson.sf(6, others)
             expected[e] = law @ at_load[:, n, u, e]
@@ -116,7 +122,8 @@ def test_where_experts_are_paid_users_expect_each_other_where_the_offer_draws_th
     world = World(config, 100, seed=0, mechanism=mechanisms.make("posted_price"))
     greedy = make("greedy", np.random.default_rng(0)).act(world.slot)
     come = np.bincount(greedy.ravel(), minlength=31)[:30] / greedy.size
-    told = Crowd(np.random.default_rng(0))._attraction(world.slot).mean(axis=0)
+    crowding = Crowding(world.slot.conditions, world.slot.offer, np.random.default_rng(0))
+    told = crowding.drawn.mean(axis=0) / 15
     by_competence = world.population.attraction[0]
     off = np.abs(told - come).mean(), np.abs(by_competence - come).mean()
     assert off[0] < 0.2 * come.mean()

@@ -47,10 +47,7 @@ def crowded(mechanism: str) -> World:
 def gain_beside(world: World) -> np.ndarray:
     """Return gains beside what others made of the recent load, credits, from the world's laws."""
     occupancy = world.slot.conditions.occupancy
-    others = np.repeat(occupancy.recent_load[:, None], 5, axis=1)
-    for n, u in np.argwhere(occupancy.last_expert >= 0):
-        expert = occupancy.last_expert[n, u]
-        others[n, u, expert] = max(others[n, u, expert] - 1, 0)
+    others = np.maximum(occupancy.recent_load[:, None] - occupancy.own_recent_load, 0)
     gains = np.empty(others.shape)
     for cell in np.ndindex(others.shape):
         gains[cell] = world.slot.expected_gain(others[cell] + 1)[cell]
@@ -154,10 +151,7 @@ def test_with_a_budget_the_best_is_a_step_of_lookahead_to_a_value_of_what_is_lef
     scores, values = actor(seen)[0].detach(), critics(seen).detach()
     for row, (n, u) in enumerate(np.ndindex(6, 5)):
         left = float(world.budgets.energy_j[n, u])
-        others = occupancy.recent_load[n].copy()
-        if occupancy.last_expert[n, u] >= 0:
-            expert = occupancy.last_expert[n, u]
-            others[expert] = max(others[expert] - 1, 0)
+        others = np.maximum(occupancy.recent_load[n] - occupancy.own_recent_load[n, u], 0)
         takes = expected_spending(slot.conditions, slot.offer, others + 1)[0][n, u]
         gain = slot.expected_gain(others + 1)[n, u]
         later = [worth * sqrt(max(left - e, 0) / 2.0 * 25 / 30) for e in (*takes, 0.0)]
