@@ -74,12 +74,7 @@ def services(conditions: Conditions, competence: Float, load: ArrayLike = 1) -> 
     time_s = airtime_s * load
     powered_s = time_s if config.channel.access == "total_power" else airtime_s
     energy_j = conditions.of_expert(pool.tx_power_w) * powered_s
-    wait_s = conditions.candidates.of(conditions.airtime_wait_s.astype(np.float32))
-    delay_s = conditions.stretched(time_s) + wait_s
-    if config.computes:
-        delay_s = delay_s + _computing_s(conditions, load)
-    if conditions.round_trip_s is not None:
-        delay_s = delay_s + conditions.round_trip_s
+    delay_s = _delay_s(conditions, time_s, load)
     due = conditions.of_user(users.deadline_s), conditions.of_user(users.lateness_s)
     timely = quality.timeliness(*due, delay_s) * conditions.survival
     arrives: Float | float = 1.0
@@ -100,6 +95,22 @@ def services(conditions: Conditions, competence: Float, load: ArrayLike = 1) -> 
         gain=quality.transfer_gain(worth_of_pairs(conditions), 0.0, words, energy_j, delay_s),
         fixed=fixed,
     )
+
+
+def delay_alone_s(conditions: Conditions) -> Float:
+    """Return the time until each candidate has served a user that is alone there, (N, U, C) s."""
+    return _delay_s(conditions, conditions.transmission_alone_s, np.ones((), np.float32))
+
+
+def _delay_s(conditions: Conditions, airtime_s: Float, load: Float) -> Float:
+    """Return the time until a candidate has served, (..., N, U, C) s, which sends so long."""
+    wait_s = conditions.candidates.of(conditions.airtime_wait_s.astype(np.float32))
+    delay_s = conditions.stretched(airtime_s) + wait_s
+    if conditions.config.computes:
+        delay_s = delay_s + _computing_s(conditions, load)
+    if conditions.round_trip_s is not None:
+        delay_s = delay_s + conditions.round_trip_s
+    return delay_s
 
 
 def worth_of_pairs(conditions: Conditions) -> quality.Worth:

@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from paper_figures.drawing import in_runs, is_wanted, of_run, rank_of, runs
-from paper_figures.options import FigureOptions, unknown
+from paper_figures.options import FigureOptions, folded, unknown
 from paper_figures.registry import COMPARE, FigureKind
+from paper_figures.style import label_of
 from paper_figures.tables import CannotDraw, Tables
 
 _POLICIES = {"training": "algorithm"}  # column of policies, by table; "policy" in the others
@@ -57,9 +58,10 @@ def asked_tables(
         for name in getattr(options, option) or ():
             if name not in names and not names.intersection(in_runs([name])):
                 raise CannotDraw(f"{option}: {unknown(name, _listed(names))}")
+    shown_names = {name for name in names if is_wanted(name) or name in kind.references}
     for name, label in options.labels.items():
-        for other in names - set(options.labels):
-            if _folded(label) == _folded(other):
+        for other in shown_names - set(in_runs(options.labels)) - set(options.labels):
+            if folded(label) in (folded(other), folded(label_of(other))):
                 raise CannotDraw(f"labels: {name!r} would have the name of {other!r}, {label!r}")
     columns = dict.fromkeys(str(column) for table in tables.values() for column in table)
     for metric in options.metrics:
@@ -73,11 +75,6 @@ def asked_tables(
         column = _POLICIES.get(name, "policy")
         shown[name] = _asked(table, column, kind.references) if column in table else table.copy()
     return shown
-
-
-def _folded(name: str) -> str:
-    """Return a name as a reader takes it: whatever its case, and blanks for underscores."""
-    return name.strip().casefold().replace("_", " ")
 
 
 def _asked(table: pd.DataFrame, column: str, references: Collection[str]) -> pd.DataFrame:

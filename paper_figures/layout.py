@@ -111,10 +111,11 @@ def _limit(panels: Mapping[str, Axes], side: Side, given: Any) -> None:
             raise CannotDraw(
                 f"{option}: {limits[0]:.3g} is not below {limits[1]:.3g} in panel {letter!r}"
             )
-        if limits[1] < now[0] or limits[0] > now[1]:
+        drawn = (ax.dataLim.intervalx if is_x else ax.dataLim.intervaly).tolist()
+        if limits[1] < drawn[0] or limits[0] > drawn[1]:
             raise CannotDraw(
                 f"{option}: {limits[0]:.3g} to {limits[1]:.3g} shows nothing of panel {letter!r}, "
-                f"which has {now[0]:.3g} to {now[1]:.3g}"
+                f"which has {drawn[0]:.3g} to {drawn[1]:.3g}"
             )
         if (ax.get_xscale() if is_x else ax.get_yscale()) == "log" and limits[0] <= 0:
             raise CannotDraw(

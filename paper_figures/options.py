@@ -44,11 +44,19 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def folded(name: str) -> str:
+    """Return a name as a reader takes it: whatever its case, and blanks for underscores."""
+    return name.strip().casefold().replace("_", " ")
+
+
 def _apart(labels: dict[str, str]) -> dict[str, str]:
     blank = [name for name, label in labels.items() if not label.strip()]
     if blank:
         raise ValueError(f"the label of {blank[0]!r} is blank")
-    _distinct(tuple(labels.values()))
+    found = [folded(label) for label in labels.values()]
+    twice = [label for label in labels.values() if found.count(folded(label)) > 1]
+    if twice:
+        raise ValueError(f"has {twice[0]!r} twice, as readers take it")
     return labels
 
 

@@ -147,7 +147,7 @@ def policy_style(policy: str, among: Iterable[str] = ()) -> PolicyStyle:
         among: all policies of the run, which are told apart.
     """
     names = sorted({*among, policy})  # the same numbers in every figure, whatever its order
-    labels = [_label(name) for name in names]
+    labels = [label_of(name) for name in names]
     shown = [
         label if labels.count(label) == 1 else as_text(shortened(visible(name)))
         for name, label in zip(names, labels, strict=True)
@@ -156,17 +156,17 @@ def policy_style(policy: str, among: Iterable[str] = ()) -> PolicyStyle:
     return _look(policy, among)._replace(label=label)
 
 
-def _label(policy: str) -> str:
+def label_of(policy: str) -> str:
     """Return the label of a policy alone."""
     if policy in options().labels:
         return as_text(options().labels[policy])
     name, run = of_run(policy)
     if run:
-        return f"{_label(name)} ({run})"
+        return f"{label_of(name)} ({run})"
     if policy in _POLICIES:
         return _POLICIES[policy].label
     if policy.endswith(_STOCHASTIC):
-        return f"{_label(policy.removesuffix(_STOCHASTIC))} (stochastic)"
+        return f"{label_of(policy.removesuffix(_STOCHASTIC))} (stochastic)"
     label = policy.replace("_", " ").capitalize() if _WORD.fullmatch(policy) else visible(policy)
     return as_text(shortened(label))
 

@@ -18,8 +18,8 @@ from marl_moe.policies.poisson_load import GainByLoad
 
 DAMPING = 0.3, 0.6  # of the first step of an expert's load, and of any
 SLOWER, FASTER = 0.5, 1.2  # times the damping, where a load turned round and where it went on
-TEMPERATURE = 0.02  # of strangers' choices, as a share of their mean gain alone
-MAX_STEPS = 60
+TEMPERATURE = 0.005  # of strangers' choices, as a share of their mean gain alone
+MAX_STEPS = 300
 
 
 @register("mean_field")
@@ -54,7 +54,7 @@ class MeanField(Heuristic):
     name = "mean_field"
 
     def __init__(
-        self, rng: np.random.Generator, strangers: int = 128, tolerance: float = 0.05
+        self, rng: np.random.Generator, strangers: int = 512, tolerance: float = 0.05
     ) -> None:
         super().__init__(rng)
         if not isinstance(strangers, int) or strangers < 1:
@@ -80,7 +80,17 @@ class MeanField(Heuristic):
         met = self._drawn.meet(slot.conditions, slot.offer)
         self.expected = self._fixed_point(slot.num_users, self._drawn, met, self.expected)
         others = slot.conditions.candidates.of(self.expected.astype(np.float32))
-        return best_worthwhile(slot, poisson_load.expected_gain(slot, others), self.rng)
+        return self._drawn_response(slot, poisson_load.expected_gain(slot, others), scale_of(met))
+
+    def _drawn_response(
+        self, slot: Slot, gain: NDArray[np.float32], scale: NDArray[np.float32]
+    ) -> Actions:
+        """Draw what users choose by their softmax, as strangers do, (N, U)."""
+        shape = *gain.shape[:2], 1
+        scores = np.concatenate([gain, np.zeros(shape, np.float32)], axis=-1)
+        scores = scores / scale[:, None, None] + self.rng.gumbel(size=scores.shape)
+        drawn: Actions = np.where(slot.mask, scores, -np.inf).argmax(axis=-1)
+        return drawn
 
     def _fixed_point(
         self, num_users: int, drawn: Strangers, met: Meeting, others: NDArray[np.floating]
@@ -90,7 +100,7 @@ class MeanField(Heuristic):
         gains = GainByLoad(
             lambda load: expected_gain(met.conditions, met.offer, load), num_users - 1
         )
-        closed, scale = np.isneginf(met.alone), TEMPERATURE * mean_gain(met.alone)
+        closed, scale = np.isneginf(met.alone), scale_of(met)
         damping, before = np.full(others.shape, DAMPING[0]), np.zeros(others.shape)
         for _ in range(MAX_STEPS):
             gain = gains.expected(candidates.of(others.astype(np.float32)))
@@ -104,3 +114,9 @@ class MeanField(Heuristic):
             if self.converged.all():
                 break
         return others
+
+
+def scale_of(met: Meeting) -> NDArray[np.float32]:
+    """Return the temperature of choices, (N,) credits."""
+    scale: NDArray[np.float32] = np.maximum(TEMPERATURE * mean_gain(met.alone), np.float32(1e-9))
+    return scale

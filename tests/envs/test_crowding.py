@@ -163,15 +163,81 @@ def test_newcomers_draw_some() -> None:
     assert (world.crowding.drawn[:, 5:].sum(axis=-1) > 0).all()
 
 
-def test_a_user_alone_counts_on_nobody() -> None:
-    config = replace(CROWDED, num_users=1)
-    world = World(config, seed=0)
+@pytest.mark.parametrize("mechanism", ["none", "posted_price"])
+@pytest.mark.parametrize("observation", [DRAWN, ObservationConfig()])
+def test_a_user_alone_counts_on_nobody_wherever_it_went_itself(
+    mechanism: str, observation: ObservationConfig
+) -> None:
+    config = replace(CROWDED, num_users=1, observation=observation)
+    world = World(config, seed=0, mechanism=mechanisms.make(mechanism))
+    names, rng = column_names(config), np.random.default_rng(0)
+    while not world.done:
+        block = dict(zip(names, world.slot.observation[0, 0], strict=True))
+        assert all(
+            block[f"expert_{e}.gain_alone"] == block[f"expert_{e}.gain_beside"] for e in range(5)
+        )
+        world.step(rng.integers(6, size=(1, 1)))
     assert world.crowding is None
-    names = column_names(config)
-    block = dict(zip(names, world.slot.observation[0, 0], strict=True))
-    assert all(
-        block[f"expert_{e}.gain_alone"] == block[f"expert_{e}.gain_beside"] for e in range(5)
+
+
+BATTERIES = {
+    "wired": {"count": 2},
+    "kites": {"count": 3, "battery_j": [5.0, 15.0], "joules_per_word": 0.05},
+}
+
+
+@pytest.mark.parametrize("mechanism", ["none", "posted_price", "vcg"])
+def test_no_action_in_a_world_changes_what_is_drawn_in_another_or_for_a_later_episode(
+    mechanism: str,
+) -> None:
+    config = replace(
+        CROWDED,
+        episode_slots=12,
+        expert_groups=BATTERIES,
+        experts=ExpertConfig(unit_cost=(0.1, 1.0), availability_probability=0.9),
     )
+    busy, idle = (World(config, 2, 0, mechanisms.make(mechanism)) for _ in range(2))
+    emptied = False
+    while not busy.done:
+        emptied |= not np.array_equal(busy.available, idle.available)
+        actions = np.stack([busy.slot.mask[0].argmax(axis=-1), np.full(6, 5)])
+        seen, seen_beside_idle = busy.step(actions)[0][1], idle.step(np.full((2, 6), 5))[0][1]
+        np.testing.assert_array_equal(seen, seen_beside_idle)
+    assert emptied
+    np.testing.assert_array_equal(busy.reset(), idle.reset())
+
+
+def test_strangers_have_as_much_to_ask_as_users_in_the_slots_of_an_episode() -> None:
+    requests = RequestConfig(arrival_probability=0.1)
+    config = replace(CROWDED, requests=requests)
+    world = World(config, num_worlds=400, seed=1)
+    others, pending = [], []
+    for slot in range(31):
+        if slot % 5 == 0:  # who is drawn is found anew
+            others.append(world.crowding.drawn.sum(axis=-1).mean())
+            pending.append(5 * world.slot.conditions.transfers.mean())
+        world.step(np.full((400, 6), 5))
+    np.testing.assert_allclose(others, pending, rtol=0.12)  # a few would rather abandon
+    assert max(pending) > 3 * min(pending)
+
+
+def test_the_quadrature_of_gains_is_near_their_mean_over_poissons_law() -> None:
+    """Gains have bends, at deadlines and where devices decline, and so are no polynomials."""
+    config = replace(CROWDED, num_users=16, channel=ChannelConfig(bandwidth_hz=4e3))
+    for mechanism, most in (("none", 0.1), ("posted_price", 0.2)):
+        world = World(config, 8, 0, mechanisms.make(mechanism))
+        rng = np.random.default_rng(0)
+        for _ in range(8):
+            world.step(rng.integers(6, size=(8, 16)))
+        slot = world.slot
+        others = expected_others(slot.conditions, world.crowding.drawn)
+        found = over_poisson(slot.expected_gain, others, 15)
+        counts = np.arange(16)[:, None, None, None]
+        law = stats.poisson(others.astype(float)).pmf(counts)
+        law[-1] = 1 - law[:-1].sum(axis=0)
+        exact = (law * slot.expected_gain(1.0 + counts)).sum(axis=0)
+        off = (found - exact)[slot.mask[..., :-1]]
+        assert np.sqrt((off**2).mean()) < most * np.abs(exact[slot.mask[..., :-1]]).mean()
 
 
 def test_nothing_else_of_the_world_depends_on_strangers() -> None:

@@ -14,7 +14,7 @@ from envs.traced_requests import Requests
 # Of a pair, bit i: all that hold. With none of them, and something to send, the expert is open.
 PAIRS = {
     "not available": "the expert is down in this slot",
-    "battery empty": "it has nothing left to answer with",
+    "battery empty": "it has nothing left to answer with, whether it is down or not",
     "out of coverage": "the SNR is below the least",
     "priced out": "at its price the edge device serves nobody",
     "declines": "the edge device serves, but not this subtask: at its price it would lose by it, "

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from envs import Slot, SlotResult
 from envs.arrays import Bool
-from envs.prospects import expected_spending
+from envs.prospects import delay_alone_s, expected_spending
 from envs.roles.levers import Levers
 from envs.traced_requests import Requests
 from marl_moe.report.player import reasons
@@ -65,21 +65,16 @@ def of_episode(slot: Slot, world: int) -> Arrays:
 
 
 def of_world(slot: Slot, world: int) -> Arrays:
-    """Return what of a slot no action changes: places, requests, channels, availability."""
+    """Return what of a slot no action changes: places, requests, channels."""
     conditions = slot.conditions
     subtasks, positions = conditions.subtasks, conditions.positions
-    alone_s = np.broadcast_to(conditions.transmission_alone_s, slot.effort.shape)
-    if slot.config.computes:
-        alone_s = alone_s + conditions.computing_alone_s
     pending = subtasks.pending[world]
     told = {
         "topic": np.where(pending, subtasks.topic[world], -1),
         "weight": subtasks.weight[world],
         "words": subtasks.words[world],
         "compute": subtasks.compute[world],
-        "available": conditions.available[world],
         "snr_db": conditions.links.snr_db[world],
-        "alone_s": np.where(pending[:, None], alone_s[world], np.nan),
         "competence": np.where(pending[:, None], slot.expected_competence[world], np.nan),
     }
     if positions is not None:
@@ -106,6 +101,8 @@ def seen(slot: Slot, requests: Requests, levers: Levers, world: int) -> Arrays:
         "state": states[world],
         "closed": reasons.of_pairs(slot)[world],
         "may_abandon": slot.mask[world, :, -1],
+        "available": conditions.available[world],
+        "delay_alone_s": np.where(sends, delay_alone_s(conditions), np.nan)[world],
         "expected_gain": np.where(sends, slot.expected_gain(), np.nan)[world],
         "expected_charge": np.where(sends, charge, np.nan)[world],
         "last_load": occupancy.load[world],

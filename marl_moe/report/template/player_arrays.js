@@ -85,8 +85,7 @@
 
     // What a user that is alone at an expert expects to wait, s.
     delay(policy, slot, user, column) {
-      const backlog = this.backlog(policy, slot, this.expert(user, column));
-      return this.world.alone_s.at(slot, user, column) + backlog;
+      return this.played[policy].delay_alone_s.at(slot, user, column);
     }
 
     // What an expert has left over at the start of a slot, airtime and computing, s.
@@ -97,8 +96,9 @@
 
     // True where an expert is up, and its edge device takes part.
     serves(policy, slot, expert) {
-      const takesPart = this.data.free || this.played[policy].offered_effort.at(slot, expert) > 0;
-      return Boolean(this.world.available.at(slot, expert)) && takesPart;
+      const met = this.played[policy];
+      const takesPart = this.data.free || met.offered_effort.at(slot, expert) > 0;
+      return Boolean(met.available.at(slot, expert)) && takesPart;
     }
 
     // The users that asked an expert in a slot, or of these the ones that it served.

@@ -77,7 +77,7 @@
   function work(episode, policy, slot, expert) {
     const met = episode.played[policy], served = met.load.at(slot, expert);
     const backlog = ["airtime", "compute"].map((name) => met[`${name}_backlog_s`].at(slot, expert));
-    const up = episode.world.available.at(slot, expert) ? "" : " It is not available in this slot.";
+    const up = met.available.at(slot, expert) ? "" : " It is not available in this slot.";
     return `It begins the slot with ${number(backlog[0], 1)} s of airtime and ${number(backlog[1], 1)} s of ` +
       `computing left over, served ${met.last_load.at(slot, expert)} in the slot before, and serves ` +
       `${served} now: ${number(met.airtime_s.at(slot, expert), 1)} s of airtime and ` +

@@ -75,7 +75,7 @@
     const parts = [`serves ${met.load.at(slot, expert)}`,
       `backlog ${number(episode.backlog(policy, slot, expert), 1)} s`];
     if (!free) parts.push(`price ${number(met.unit_price.at(slot, expert), 2)} credits a point`);
-    if (!episode.world.available.at(slot, expert)) parts.push("not available");
+    if (!met.available.at(slot, expert)) parts.push("not available");
     else if (!episode.serves(policy, slot, expert)) parts.push("takes no part at this price");
     return `Expert ${expert}, topic ${episode.kept.expert_topic.at(expert)}: ${parts.join(", ")}.`;
   };
