@@ -1,8 +1,8 @@
 """The equilibrium of users who know each other by their distribution alone.
 
-It is a symmetric Bayesian equilibrium in the limit of many users: each responds best, in
-expectation, to a Poisson distributed number of others at every expert (a Poisson game, Myerson,
-International Journal of Game Theory 1998).
+It is a symmetric Bayesian equilibrium in the limit of many users: each responds, in expectation, to
+a Poisson distributed number of others at every expert (a Poisson game, Myerson, International
+Journal of Game Theory 1998).
 """
 
 import numpy as np
@@ -17,25 +17,25 @@ from marl_moe.policies.heuristics import Heuristic, best_worthwhile
 from marl_moe.policies.poisson_load import GainByLoad
 
 DAMPING = 0.3, 0.6  # of the first step of an expert's load, and of any
-SLOWER, FASTER = 0.5, 1.2  # times the damping, where a load turned round and where it went on
-TEMPERATURE = 0.005  # of strangers' choices, as a share of their mean gain alone
+SLOWER, FASTER = 0.5, 1.05  # times the damping, where a load turned round and where it went on
+TEMPERATURE = 0.005  # of choices, as a share of strangers' mean gain alone
 MAX_STEPS = 300
 
 
 @register("mean_field")
 class MeanField(Heuristic):
-    """Best response to the loads that result if everybody responds best to these loads.
+    """Best response to the loads that result if everybody responds so to these loads.
 
     The mean number of others at each expert, lambda, is a fixed point of
 
         lambda_e = (U - 1) P(a stranger chooses e),
 
-    where a stranger (`envs.strangers`) takes the expert of greatest mean gain beside
-    Poisson(lambda) others, or abandons. It is found in every slot by damped iteration from that of
-    the slot before; the damping of each expert's load adapts (as step sizes in Rprop, Riedmiller
-    and Braun 1993). So that the probability is smooth in lambda with a finite number of strangers,
-    each chooses by a softmax of a small temperature. Users then respond best to lambda with what
-    they know of themselves.
+    where a stranger (`envs.strangers`) draws an expert, or abandons, by a softmax of small
+    temperature over its mean gains beside Poisson(lambda) others. Users draw by the same softmax
+    with what they know of themselves: a logit equilibrium (McKelvey and Palfrey, Games and Economic
+    Behavior 1995), which there is where users are alike too, and all would have the same expert.
+    It is found in every slot by damped iteration from that of the slot before; the damping of each
+    expert's load adapts (as step sizes in Rprop, Riedmiller and Braun 1993).
 
     Attributes:
         expected: (N, E) lambda in the last slot, users.
@@ -43,7 +43,7 @@ class MeanField(Heuristic):
         converged: (N,) worlds in which that is at most `tolerance`.
 
     Args:
-        rng: draws the strangers, and among experts that are equal.
+        rng: draws the strangers, and what users choose.
         strangers: drawn for a world, about; at least as many as it has users.
         tolerance: residual at which the iteration ends, users.
 

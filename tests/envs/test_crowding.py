@@ -200,7 +200,9 @@ def test_no_action_in_a_world_changes_what_is_drawn_in_another_or_for_a_later_ep
     emptied = False
     while not busy.done:
         emptied |= not np.array_equal(busy.available, idle.available)
-        actions = np.stack([busy.slot.mask[0].argmax(axis=-1), np.full(6, 5)])
+        kites = np.where(busy.slot.mask[0, :, 2:5].any(axis=-1), 2, 5)
+        kites += busy.slot.mask[0, :, 2:5].argmax(axis=-1)
+        actions = np.stack([kites, np.full(6, 5)])
         seen, seen_beside_idle = busy.step(actions)[0][1], idle.step(np.full((2, 6), 5))[0][1]
         np.testing.assert_array_equal(seen, seen_beside_idle)
     assert emptied
@@ -217,27 +219,34 @@ def test_strangers_have_as_much_to_ask_as_users_in_the_slots_of_an_episode() -> 
             others.append(world.crowding.drawn.sum(axis=-1).mean())
             pending.append(5 * world.slot.conditions.transfers.mean())
         world.step(np.full((400, 6), 5))
-    np.testing.assert_allclose(others, pending, rtol=0.12)  # a few would rather abandon
-    assert max(pending) > 3 * min(pending)
+    share = np.divide(others, pending)  # who would rather transfer than abandon
+    np.testing.assert_allclose(share, share.mean(), rtol=0.12)
+    assert max(pending) > 2 * min(pending)
 
 
-def test_the_quadrature_of_gains_is_near_their_mean_over_poissons_law() -> None:
+@pytest.mark.parametrize("mechanism", ["none", "posted_price"])
+def test_who_goes_by_the_quadrature_loses_little_of_the_mean_over_poissons_law(
+    mechanism: str,
+) -> None:
     """Gains have bends, at deadlines and where devices decline, and so are no polynomials."""
-    config = replace(CROWDED, num_users=16, channel=ChannelConfig(bandwidth_hz=4e3))
-    for mechanism, most in (("none", 0.1), ("posted_price", 0.2)):
-        world = World(config, 8, 0, mechanisms.make(mechanism))
-        rng = np.random.default_rng(0)
-        for _ in range(8):
-            world.step(rng.integers(6, size=(8, 16)))
-        slot = world.slot
-        others = expected_others(slot.conditions, world.crowding.drawn)
-        found = over_poisson(slot.expected_gain, others, 15)
-        counts = np.arange(16)[:, None, None, None]
-        law = stats.poisson(others.astype(float)).pmf(counts)
-        law[-1] = 1 - law[:-1].sum(axis=0)
-        exact = (law * slot.expected_gain(1.0 + counts)).sum(axis=0)
-        off = (found - exact)[slot.mask[..., :-1]]
-        assert np.sqrt((off**2).mean()) < most * np.abs(exact[slot.mask[..., :-1]]).mean()
+    config = replace(CROWDED, num_users=16, num_experts=12)
+    world = World(config, 40, 0, mechanisms.make(mechanism))
+    rng = np.random.default_rng(0)
+    for _ in range(8):
+        world.step(rng.integers(13, size=(40, 16)))
+    slot = world.slot
+    others = expected_others(slot.conditions, world.crowding.drawn)
+    counts = np.arange(16)[:, None, None, None]
+    law = stats.poisson(others.astype(float)).pmf(counts)
+    law[-1] = 1 - law[:-1].sum(axis=0)
+    exact = np.where(
+        slot.mask[..., :-1], (law * slot.expected_gain(1.0 + counts)).sum(axis=0), -np.inf
+    )
+    found = np.where(slot.mask[..., :-1], over_poisson(slot.expected_gain, others, 15), -np.inf)
+    goes = found.max(axis=-1) > 0
+    taken = np.take_along_axis(exact, found.argmax(axis=-1)[..., None], axis=-1)[..., 0]
+    gained = np.where(goes, taken, 0).mean()
+    assert gained > 0.95 * np.maximum(exact.max(axis=-1), 0).mean() > 0
 
 
 def test_nothing_else_of_the_world_depends_on_strangers() -> None:
