@@ -1,6 +1,7 @@
 """Strangers are drawn as the users of other worlds are, and meet the experts of this one."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from envs import (
     Slot,
     World,
     WorldConfig,
+    request_trace,
 )
 from envs.prospects import expected_gain
 from envs.strangers import Meeting, Strangers
@@ -160,3 +162,33 @@ def test_they_go_on_to_the_next_slot_of_their_episode_alone() -> None:
     world.add_experts(1)
     world.step(np.full((2, 4), 7))
     assert not strangers.go_on(world.slot.conditions)
+
+
+def test_of_a_trace_they_have_the_requests_of_any_of_its_slots(tmp_path: Path) -> None:
+    """Users of the one episode that there is are all in the slot that is played."""
+    slots, users = 40, 4
+    rng, shape = np.random.default_rng(0), (1, 40, 4)
+    words = rng.uniform(100, 300, shape)
+    path = tmp_path / "requests.csv"
+    request_trace.write(
+        path,
+        np.full(shape, 1 / 8),
+        words,
+        rng.uniform(0.5, 1.5, shape),
+        rng.integers(3, size=shape),
+        np.ones(shape, bool),
+    )
+    requests = RequestConfig(trace=str(path))
+    world = World(replace(CONFIG, requests=requests, episode_slots=slots), 1, seed=0)
+    strangers = strangers_of(world.slot, 400)
+    for _ in range(3):
+        assert strangers.go_on(world.slot.conditions)
+        seen = strangers.meet(world.slot.conditions, world.slot.offer).conditions.subtasks.words
+        played = [
+            int(np.flatnonzero(np.isclose(words[0, :, u % users], seen[0, u]))[0])
+            for u in range(400)
+        ]
+        assert len(set(played)) > 30
+        own = world.slot.conditions.subtasks.words
+        assert np.isin(seen, own).mean() < 0.1
+        world.step(np.full((1, users), 6))
