@@ -22,7 +22,9 @@ COLUMNS = (
     "high",
     "num_seeds",
     "num_episodes",
+    "of_seeds",
 )
+_BY = ["point", "settings", "policy"]
 
 
 def means(tables: Tables, further: Sequence[str] = ()) -> pd.DataFrame:
@@ -39,7 +41,8 @@ def means(tables: Tables, further: Sequence[str] = ()) -> pd.DataFrame:
 
     Returns:
         The columns `COLUMNS`; `unit` is "" of metrics that are not ours or have none, `settings`
-        are those of the sweep point, as JSON.
+        are those of the sweep point, as JSON. `of_seeds` has the mean of each seed, rising, with
+        blanks between them, of which an interval of paired differences can be computed.
 
     Raises:
         CannotDraw: the table is missing, empty or lacks a column.
@@ -51,11 +54,18 @@ def means(tables: Tables, further: Sequence[str] = ()) -> pd.DataFrame:
         "settings", key=lambda texts: texts.map(order.index), kind="stable"
     )
     rows = [
-        mean_interval(evaluation, metric, by=("point", "settings", "policy")).assign(
-            metric=metric, unit=HEADINGS[metric].unit if metric in HEADINGS else ""
-        )
+        mean_interval(evaluation, metric, by=_BY)
+        .assign(metric=metric, unit=HEADINGS[metric].unit if metric in HEADINGS else "")
+        .merge(_of_seeds(evaluation, metric), on=_BY)
         for metric in (*METRICS, *further)
         if metric in evaluation and not nobody_chose(evaluation, metric)
     ]
     table = pd.concat(rows, ignore_index=True)[list(COLUMNS)]
     return table[table["num_episodes"] > 0].reset_index(drop=True)
+
+
+def _of_seeds(evaluation: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the means of the seeds of every policy at every sweep point, as text."""
+    means_of_seeds = evaluation.groupby([*_BY, "seed"])[metric].mean()
+    text = means_of_seeds.map("{:.6g}".format).groupby(level=_BY).agg(" ".join)
+    return text.rename("of_seeds").reset_index()

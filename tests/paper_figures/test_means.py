@@ -33,6 +33,8 @@ def test_a_row_is_the_mean_over_seeds_with_students_interval(
             of_seeds.mean() + margin * np.array([0, -1, 1]),
         )
         assert row[["num_seeds", "num_episodes"]].tolist() == [3, 12]
+        told = [float(mean) for mean in row["of_seeds"].split()]
+        np.testing.assert_allclose(told, of_seeds, rtol=1e-5)  # in the order of seeds
 
 
 def test_a_metric_that_a_policy_never_has_has_no_row(contention: Tables) -> None:

@@ -113,7 +113,7 @@ def outlasting() -> tuple[int, int]:
     world, outlast, carried = world_at(4000, WORLDS, "none"), 0, 0
     while not world.done:
         slot, conditions = world.slot, world.slot.conditions
-        load = conditions.others(conditions.occupancy.recent_load.astype(np.float32)) + 1
+        load = conditions.others_seen() + 1
         gain = np.where(slot.mask[..., :-1], slot.expected_gain(load), 0)
         actions = np.where(gain.max(axis=-1) > 0, gain.argmax(axis=-1), world.num_candidates)
         _, _, result = world.step(actions)
