@@ -1,7 +1,7 @@
 """Whom users count on beside those seen of late: strangers whom the offer in force draws.
 
 A new price moves users at once, and the loads of past slots tell of it late. Strangers
-(`envs.strangers`) tell how many of the others would go to an expert if each took the best one alone
+(`envs.strangers`) tell how many of the others would go to an expert if each chose for itself alone
 at the offer in force.
 """
 
@@ -23,10 +23,11 @@ STRANGERS = 64  # of a world, about
 class Crowding:
     """Strangers of N worlds through an episode, and how many others they let expect.
 
-    They meet the experts when there is a new offer, when experts have moved, and every
+    They meet the experts when there is a new offer, when experts of any world have moved, and every
     `market.interval` slots at least. Between two meetings their gains stand, and only who of them
-    would go where follows from which experts are up. So nothing that is drawn depends on actions,
-    and nothing in one world on another.
+    would go where follows from which experts are up. So no action decides on what is drawn by lot,
+    nor on when worlds meet: what is drawn to an expert follows from prices, backlogs and
+    availability of its own world.
 
     Attributes:
         drawn: (N, E) others that each expert draws at the offer in force, U - 1 times the share of
@@ -36,7 +37,7 @@ class Crowding:
         conditions: of the slot in which they begin.
         offer: in force in it.
         rng: makes all draws.
-        laws: of the worlds; None: made anew.
+        laws: of the worlds; None, or those of other worlds: made anew.
         count: strangers of a world, about.
     """
 
@@ -61,18 +62,19 @@ class Crowding:
         """The laws of the worlds."""
         return self._strangers.laws
 
-    def go_on(self, conditions: Conditions, offer: Offer) -> bool:
-        """Go on to a slot, if it is this one or the next of the episode and has the same experts.
+    def continues_to(self, conditions: Conditions) -> bool:
+        """Return whether a slot is the next one of the episode, with the same experts."""
+        return self._strangers.continues_to(conditions)
+
+    def update(self, conditions: Conditions, offer: Offer) -> None:
+        """Go on to a slot of the episode, the next one or the same as it is now.
 
         Args:
             conditions: of the slot.
             offer: in force in it.
-
-        Returns:
-            Whether it is; otherwise the strangers are those of another episode.
         """
-        if not self._strangers.go_on(conditions):
-            return False
+        if self._strangers.continues_to(conditions):
+            self._strangers.advance()
         if self._offer is None:  # a state was restored, which is of this offer
             self._offer = offer
         due = conditions.index - self._met >= self._interval
@@ -80,7 +82,6 @@ class Crowding:
             self._meet(conditions, offer)
         elif not np.array_equal(conditions.available, self._available):
             self._count(conditions.available)
-        return True
 
     def get_state(self) -> State:
         """Return copies of the strangers and of what they let expect."""

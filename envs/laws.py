@@ -12,10 +12,12 @@ class Laws(NamedTuple):
     """What channels and requests are drawn by; made once, since it may read files.
 
     Attributes:
+        config: of the world.
         channel: process of the channels.
         requests: the trace that is played; None where requests are drawn.
     """
 
+    config: WorldConfig
     channel: ChannelProcess
     requests: RequestTrace | None
 
@@ -28,7 +30,7 @@ class Laws(NamedTuple):
         """
         channel = config.made_channel()
         check_channel(channel, config)
-        return cls(channel, RequestTrace.of(config))
+        return cls(config, channel, RequestTrace.of(config))
 
 
 def check_channel(channel: ChannelProcess, config: WorldConfig) -> None:

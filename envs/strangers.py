@@ -52,10 +52,12 @@ class Strangers:
     """Whole populations of users drawn anew for each of N worlds, who live through an episode.
 
     With P populations of U users a world has S = P U strangers, in which each group of users is as
-    frequent as among the users. They begin as users do, in a trace of requests at any of its slots,
-    and go on from slot to slot. Experts move, such as satellites; strangers stand still, and their
-    channels change with the experts' places alone. They spend nothing of budgets. A mechanism that
-    allocates gives them nobody: they see unit prices alone.
+    frequent as among the users. They begin as users do, and go on from slot to slot; where a trace
+    of requests has a single episode, which the users play, each is at another of its slots. Experts
+    move, such as satellites; strangers stand still, and their channels change with the experts'
+    places alone (of a trace of channels they have the first slot of any of its episodes). They
+    spend nothing of budgets. A mechanism that allocates gives them nobody: they see unit prices
+    alone.
 
     Attributes:
         laws: of the worlds.
@@ -65,7 +67,7 @@ class Strangers:
         conditions: of the slot in which they begin.
         count: S, about; there are whole populations, at least one.
         rng: makes all draws.
-        laws: of the worlds; None: made anew.
+        laws: of the worlds; None, or those of other worlds: made anew.
     """
 
     def __init__(
@@ -77,7 +79,7 @@ class Strangers:
     ) -> None:
         config = conditions.config
         self._populations = populations = -(-count // conditions.num_users)
-        self.laws = laws or Laws.of(config)
+        self.laws = laws if laws is not None and laws.config == config else Laws.of(config)
         self._index, self._pool = conditions.index, conditions.pool
         self._allow_abandon = config.allow_abandon
         rows = conditions.num_worlds * populations
@@ -85,27 +87,22 @@ class Strangers:
         self._drawn = Users.drawn(config, rows, rng)  # (N P, U)
         self._users = self._of_worlds(self._drawn)
         self._requests = begun(
-            config, self._drawn.owners, self.laws.requests, rows, rng, any_time=True
+            config, self._drawn.owners, self.laws.requests, rows, rng, apart=True
         )
         self.candidates, self._channel = self._linked(conditions, rng, self.laws.channel)
         self._placed = conditions.placed_experts
 
-    def go_on(self, conditions: Conditions) -> bool:
-        """Go on to a slot, if it is this one or the next of the episode and has the same experts.
+    def continues_to(self, conditions: Conditions) -> bool:
+        """Return whether a slot is the next one of the episode, with the same experts."""
+        return conditions.index == self._index + 1 and conditions.pool is self._pool
 
-        Returns:
-            Whether it is; otherwise they are those of another episode.
-        """
-        slots = conditions.index - self._index
-        if slots not in (0, 1) or conditions.pool is not self._pool:
-            return False
-        if slots:
-            self._index += 1
-            self._requests.advance()
-        return True
+    def advance(self) -> None:
+        """Go on to the next slot."""
+        self._index += 1
+        self._requests.advance()
 
     def lost(self, conditions: Conditions) -> bool:
-        """Return whether experts have moved away from where they were met last."""
+        """Return whether experts of any world have moved away from where they were met last."""
         placed = conditions.placed_experts
         return any(
             array is not self._placed[name] and not np.array_equal(array, self._placed[name])
@@ -236,10 +233,6 @@ class Strangers:
         return Users(
             **{field.name: self._joined(getattr(users, field.name)) for field in fields(Users)}
         )
-
-    def _expert(self) -> NDArray[np.int64]:
-        expert = self.candidates.expert
-        return np.broadcast_to(expert, (*self._shape, expert.shape[-1]))
 
     def _of_rows(self, of_worlds: NDArray | None) -> NDArray | None:
         """Arrange arrays of all worlds, (N, S, ...), by population, (N P, U, ...)."""

@@ -15,14 +15,15 @@ _STATE = ("episode", "slot", "first")  # all other attributes are derived from t
 class TracedRequests:
     """Requests of N x U users, slot by slot those of an episode of the trace, drawn by lot a world.
 
-    With `any_time` they begin at any slot of it, drawn by lot too, and go on to its first after its
-    last. Otherwise, after the last slot of the trace the subtasks stay those of it: of a world's
-    episode that is at most the slot after its last, which learners see and nobody plays.
+    After the last slot of the trace the subtasks stay those of it: of a world's episode that is at
+    most the slot after its last, which learners see and nobody plays. With `apart`, users of a
+    trace of a single episode are each at a slot of their own, and go on to its first after its
+    last.
 
     Attributes:
         episode: (N,) episode of the trace that each world plays.
         slot: slots since the first.
-        first: (N,) slot of the trace in which each world begins.
+        first: (N, U) slot of the trace in which each user begins.
         subtasks: the pending subtask of each user, (N, U) each.
         completing: (N, U) users whose request is complete at the end of this slot.
         transferred_weight: (N, U) total weight that the user's request transfers.
@@ -32,7 +33,8 @@ class TracedRequests:
         trace: what is played.
         num_worlds: N.
         rng: generator of all draws.
-        any_time: whether they begin at any slot of the trace, or at its first.
+        num_slots: slots of the trace that are played.
+        apart: whether users are not together where there is a single episode.
     """
 
     subtasks: Subtasks
@@ -44,14 +46,17 @@ class TracedRequests:
         num_worlds: int,
         rng: np.random.Generator,
         *,
-        any_time: bool = False,
+        num_slots: int,
+        apart: bool = False,
     ) -> None:
-        self._trace = trace
-        num_episodes, self._num_slots = trace.weight.shape[:2]
+        self._trace, self._last = trace, trace.weight.shape[1] - 1
+        num_episodes, _, num_users = trace.weight.shape
         self.episode = rng.integers(num_episodes, size=num_worlds)
         self.slot = 0
-        self.first = rng.integers(self._num_slots if any_time else 1, size=num_worlds)
-        self._goes_round = any_time
+        self._goes_round = apart and num_episodes == 1
+        self._num_slots = num_slots
+        begins = num_slots if self._goes_round else 1
+        self.first = rng.integers(begins, size=(num_worlds, num_users))
         self.refused = np.zeros((num_worlds, trace.weight.shape[2]), bool)
         self._select()
 
@@ -83,9 +88,11 @@ class TracedRequests:
         self._select()
 
     def _select(self) -> None:
-        slot = self.first + self.slot
-        slot = slot % self._num_slots if self._goes_round else np.minimum(slot, self._num_slots - 1)
-        trace, at = self._trace, (self.episode, slot)
+        slot = np.minimum(self.first + self.slot, self._last)
+        if self._goes_round:
+            slot = (self.first + self.slot) % self._num_slots
+        trace, user = self._trace, np.arange(slot.shape[1])
+        at = self.episode[:, None], slot, user
         weight = trace.weight[at]
         self.subtasks = Subtasks(
             pending=weight > 0,
@@ -108,7 +115,7 @@ def begun(
     num_worlds: int,
     rng: np.random.Generator,
     *,
-    any_time: bool = False,
+    apart: bool = False,
 ) -> Requests:
     """Begin the requests of an episode: those of the trace, or drawn ones without one.
 
@@ -118,8 +125,8 @@ def begun(
         trace: what is played.
         num_worlds: N.
         rng: generator of all draws.
-        any_time: whether those of a trace begin at any of its slots, or at its first.
+        apart: whether users of a trace of a single episode are not together in it.
     """
     if trace is not None:
-        return TracedRequests(trace, num_worlds, rng, any_time=any_time)
+        return TracedRequests(trace, num_worlds, rng, num_slots=config.episode_slots, apart=apart)
     return RequestQueue(config.requests, owners, num_worlds, config.num_users, rng)

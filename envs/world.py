@@ -266,6 +266,7 @@ class World:
             raise ValueError(f"count should be at least 1, got {count}")
         first, config = self.num_experts, self.config.grown(count)
         check_channel(self._laws.channel, config)
+        self._laws = self._laws._replace(config=config)
         self.config = config
         self.population.grow(config)
         self.accounts.config = self.config
@@ -418,8 +419,10 @@ class World:
         """Return how many others the offer draws to each expert, where users count on them."""
         if not self.config.counts_on_strangers:
             return None
-        if self.crowding is None or not self.crowding.go_on(conditions, offer):
+        if self.crowding is None:
             self.crowding = Crowding(conditions, offer, self.rng["strangers"], self._laws)
+        else:
+            self.crowding.update(conditions, offer)
         return self.crowding.drawn
 
     def _book(self, choice: Choice, transfers: Transfers, delivery: Delivery) -> SlotResult:

@@ -58,11 +58,14 @@ def asked_tables(
         for name in getattr(options, option) or ():
             if name not in names and not names.intersection(in_runs([name])):
                 raise CannotDraw(f"{option}: {unknown(name, _listed(names))}")
-    shown_names = {name for name in names if is_wanted(name) or name in kind.references}
-    for name, label in options.labels.items():
-        for other in shown_names - set(in_runs(options.labels)) - set(options.labels):
-            if folded(label) in (folded(other), folded(label_of(other))):
-                raise CannotDraw(f"labels: {name!r} would have the name of {other!r}, {label!r}")
+    shown_names = [name for name in sorted(names) if is_wanted(name) or name in kind.references]
+    given = set(options.labels) | set(in_runs(options.labels))
+    for name in shown_names:
+        for other in given.intersection(shown_names):
+            if name != other and folded(label_of(name)) == folded(label_of(other)):
+                raise CannotDraw(
+                    f"labels: {name!r} and {other!r} would both be called {label_of(name)!r}"
+                )
     columns = dict.fromkeys(str(column) for table in tables.values() for column in table)
     for metric in options.metrics:
         if metric not in columns:

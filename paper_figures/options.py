@@ -46,7 +46,7 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def folded(name: str) -> str:
     """Return a name as a reader takes it: whatever its case, and blanks for underscores."""
-    return name.strip().casefold().replace("_", " ")
+    return " ".join(name.casefold().replace("_", " ").split())
 
 
 def _apart(labels: dict[str, str]) -> dict[str, str]:

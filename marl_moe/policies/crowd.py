@@ -79,10 +79,10 @@ class Crowd(Heuristic):
         seen = conditions.others_seen(self.last)
         if self.attraction == 0 or slot.num_users == 1:
             return (1 - self.attraction) * seen
-        crowding = self._crowding
-        if crowding is None or not crowding.go_on(conditions, slot.offer):
-            laws = None if crowding is None else crowding.laws
-            crowding = Crowding(conditions, slot.offer, self.rng, laws, STRANGERS)
-        self._crowding = crowding
-        drawn = conditions.candidates.of(crowding.drawn.astype(np.float32))
+        if self._crowding is not None and self._crowding.continues_to(conditions):
+            self._crowding.update(conditions, slot.offer)
+        else:
+            laws = None if self._crowding is None else self._crowding.laws
+            self._crowding = Crowding(conditions, slot.offer, self.rng, laws, STRANGERS)
+        drawn = conditions.candidates.of(self._crowding.drawn.astype(np.float32))
         return (1 - self.attraction) * seen + self.attraction * drawn

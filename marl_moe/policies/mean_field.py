@@ -73,7 +73,9 @@ class MeanField(Heuristic):
             self.converged = np.ones(slot.num_worlds, bool)
             self.expected = np.zeros((slot.num_worlds, slot.num_experts))
             return best_worthwhile(slot, slot.expected_gain(), self.rng)
-        if self._drawn is None or not self._drawn.go_on(slot.conditions):
+        if self._drawn is not None and self._drawn.continues_to(slot.conditions):
+            self._drawn.advance()
+        else:
             laws = self._drawn.laws if self._drawn is not None else None
             self._drawn = Strangers(slot.conditions, self.strangers, self.rng, laws)
             self.expected = (slot.num_users - 1) * slot.conditions.attraction

@@ -67,9 +67,9 @@ def test_a_new_price_moves_those_who_are_drawn_before_anybody_was_seen_to_move()
     offer = world.slot.offer
     served = world.crowding.drawn
     assert served.sum() > 0
-    world.crowding.go_on(world.slot.conditions, replace(offer, unit_price=0 * offer.unit_price))
+    world.crowding.update(world.slot.conditions, replace(offer, unit_price=0 * offer.unit_price))
     assert world.crowding.drawn.sum() == 0
-    world.crowding.go_on(world.slot.conditions, offer)
+    world.crowding.update(world.slot.conditions, offer)
     np.testing.assert_array_equal(world.crowding.drawn, served)
 
 
@@ -100,7 +100,7 @@ def test_those_drawn_are_as_many_as_choose_alone_in_worlds_with_the_same_experts
     share = np.bincount(chosen.ravel(), minlength=6)[:5] / chosen.size
     drawn = world.crowding.drawn.mean(axis=0) / 5
     assert share.max() > 0.15
-    # Strangers choose by a softmax, which moves a few between experts that are nearly equal.
+    # Strangers choose by a softmax, which moves some between experts that are nearly equal.
     np.testing.assert_allclose(drawn, share, atol=0.04)
 
 

@@ -14,6 +14,7 @@ from envs import (
     ChannelConfig,
     ExpertConfig,
     MarketConfig,
+    ObservationConfig,
     QualityConfig,
     RequestConfig,
     RewardConfig,
@@ -24,6 +25,7 @@ from envs import (
 Actions = Callable[[World, np.random.Generator], np.ndarray]
 WORLDS, USERS, EXPERTS, SLOTS = 2, 5, 7, 8
 PLAIN = WorldConfig(num_users=USERS, num_experts=EXPERTS, episode_slots=SLOTS)
+DRAWN = ObservationConfig(expected_load="drawn")
 QUEUES = replace(
     PLAIN,
     requests=RequestConfig(arrival_probability=0.4, topic_persistence=0.5, private_probability=0.2),
@@ -54,6 +56,15 @@ CORNERS = {  # config, mechanism; 3 and 5 do not divide 8 slots
     "scarce_priced": (replace(SCARCE, market=MarketConfig(interval=5)), "posted_price"),
     "priced_each_slot": (replace(SCARCE, market=MarketConfig(interval=1)), "posted_price"),
     "allocated": (SCARCE, "vcg"),
+    "drawn": (replace(QUEUES, observation=DRAWN), "none"),
+    "drawn_priced": (
+        replace(SCARCE, observation=DRAWN, market=MarketConfig(interval=3)),
+        "posted_price",
+    ),
+    "drawn_allocated": (
+        replace(EVERYTHING, observation=DRAWN, market=MarketConfig(capacity=2)),
+        "vcg",
+    ),
     "everything_within_budget": (EVERYTHING, "proportional_share"),
     "everything_allocated": (replace(EVERYTHING, market=MarketConfig(capacity=2)), "vcg"),
 }

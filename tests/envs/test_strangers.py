@@ -145,50 +145,72 @@ def test_shares_are_of_those_who_have_a_subtask_and_gain(
         np.testing.assert_allclose(sharp[n], count, atol=0.01)
 
 
-def test_they_go_on_to_the_next_slot_of_their_episode_alone() -> None:
+def test_they_continue_to_the_next_slot_of_their_episode_alone() -> None:
     world = World(replace(CONFIG, experts=ExpertConfig(resample="episode")), 2, seed=0)
     strangers = Strangers(world.slot.conditions, 4, np.random.default_rng(0))
-    assert strangers.go_on(world.slot.conditions)
+    assert not strangers.continues_to(world.slot.conditions)
     first = strangers.meet(world.slot.conditions, world.slot.offer).conditions.subtasks.words
     world.step(np.full((2, 4), 6))
-    assert strangers.go_on(world.slot.conditions)
+    assert strangers.continues_to(world.slot.conditions)
+    strangers.advance()
     assert not np.array_equal(
         strangers.meet(world.slot.conditions, world.slot.offer).conditions.subtasks.words, first
     )
-    assert strangers.go_on(world.slot.conditions)
-    world.step(np.full((2, 4), 6))
-    world.step(np.full((2, 4), 6))
-    assert not strangers.go_on(world.slot.conditions)
+    assert not strangers.continues_to(world.slot.conditions)
     world.add_experts(1)
     world.step(np.full((2, 4), 7))
-    assert not strangers.go_on(world.slot.conditions)
+    assert not strangers.continues_to(world.slot.conditions)
 
 
-def test_of_a_trace_they_have_the_requests_of_any_of_its_slots(tmp_path: Path) -> None:
-    """Users of the one episode that there is are all in the slot that is played."""
-    slots, users = 40, 4
-    rng, shape = np.random.default_rng(0), (1, 40, 4)
+def test_laws_of_other_worlds_are_not_theirs() -> None:
+    loud = replace(CONFIG, channel=ChannelConfig(snr_db=(24.0, 25.0)))
+    slot = slot_of(loud)
+    laws = strangers_of(slot_of(CONFIG), 8).laws
+    strangers = Strangers(slot.conditions, 8, np.random.default_rng(0), laws)
+    snr_db = strangers.meet(slot.conditions, slot.offer).conditions.links.snr_db
+    assert 24 <= snr_db.min() <= snr_db.max() <= 25
+    assert strangers_of(slot, 8).laws.config == slot.config
+
+
+def test_who_must_not_abandon_chooses_what_it_can() -> None:
+    """At a bandwidth of 100 Hz everybody would rather abandon."""
+    config = replace(CONFIG, channel=ChannelConfig(bandwidth_hz=100.0))
+    chosen = []
+    for may in (True, False):
+        slot = slot_of(replace(config, allow_abandon=may))
+        strangers = strangers_of(slot, 400)
+        alone = strangers.meet(slot.conditions, slot.offer).alone
+        assert alone.max() < 0
+        chosen.append(strangers.shares(alone, np.full(3, 1e-3)).sum(axis=-1))
+        pending = np.isfinite(alone.max(axis=-1)).mean(axis=-1)
+    assert (chosen[0] < 0.01).all()
+    np.testing.assert_allclose(chosen[1], pending)
+
+
+@pytest.mark.parametrize("episodes", [1, 3])
+def test_of_a_trace_they_play_any_episode_and_of_one_alone_any_of_its_slots(
+    tmp_path: Path, episodes: int
+) -> None:
+    slots, users = 10, 4
+    rng, shape = np.random.default_rng(0), (episodes, 14, users)  # four slots more than are played
     words = rng.uniform(100, 300, shape)
     path = tmp_path / "requests.csv"
-    request_trace.write(
-        path,
-        np.full(shape, 1 / 8),
-        words,
-        rng.uniform(0.5, 1.5, shape),
-        rng.integers(3, size=shape),
-        np.ones(shape, bool),
-    )
+    drawn = rng.uniform(0.5, 1.5, shape), rng.integers(3, size=shape), np.ones(shape, bool)
+    request_trace.write(path, np.full(shape, 1 / 8), words, *drawn)
     requests = RequestConfig(trace=str(path))
     world = World(replace(CONFIG, requests=requests, episode_slots=slots), 1, seed=0)
     strangers = strangers_of(world.slot, 400)
-    for _ in range(3):
-        assert strangers.go_on(world.slot.conditions)
+    for slot in range(slots):
         seen = strangers.meet(world.slot.conditions, world.slot.offer).conditions.subtasks.words
-        played = [
-            int(np.flatnonzero(np.isclose(words[0, :, u % users], seen[0, u]))[0])
-            for u in range(400)
-        ]
-        assert len(set(played)) > 30
-        own = world.slot.conditions.subtasks.words
-        assert np.isin(seen, own).mean() < 0.1
+        met = set()
+        for u in range(400):
+            episode, at = np.argwhere(np.isclose(words[:, :, u % users], seen[0, u]))[0]
+            met.add((int(episode), int(at)))
+        if episodes == 1:
+            assert met == {(0, at) for at in range(slots)}
+        else:
+            assert met == {(episode, slot) for episode in range(episodes)}
         world.step(np.full((1, users), 6))
+        if not world.done:
+            assert strangers.continues_to(world.slot.conditions)
+            strangers.advance()

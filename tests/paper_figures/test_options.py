@@ -253,11 +253,15 @@ def test_what_can_be_no_option_is_answered_with_figure_and_option(
             "policies: unknown 'greddy'; did you mean 'greedy'",
         ),
         ("contention", {"labels": {"greddy": "x"}}, "labels: unknown 'greddy'"),
-        ("contention", {"labels": {"sac": "Greedy"}}, "labels: 'sac' would have the name of 'gre"),
+        (
+            "contention",
+            {"labels": {"sac": "Greedy"}},
+            "labels: 'greedy' and 'sac' would both be called 'Greedy'",
+        ),
         (
             "contention",
             {"labels": {"sac": "equilibrium (full information)"}},
-            "labels: 'sac' would have the name of 'nash'",
+            "labels: 'nash' and 'sac' would both be called",
         ),
         ("contention", {"xlim": [5000, 6000]}, "xlim: 5e+03 to 6e+03 shows nothing of panel"),
         ("contention", {"ylim": {"c": [0, 1]}}, "ylim: there is no panel 'c'; panels: a, b"),

@@ -120,8 +120,11 @@ def test_where_experts_are_paid_users_expect_each_other_where_the_offer_draws_th
         experts=ExpertConfig(pool_seed=0, unit_cost=(0.1, 1.0), cost_slope=(0.1, 0.5)),
     )
     world = World(config, 100, seed=0, mechanism=mechanisms.make("posted_price"))
-    greedy = make("greedy", np.random.default_rng(0)).act(world.slot)
-    come = np.bincount(greedy.ravel(), minlength=31)[:30] / greedy.size
+    alone = np.where(world.slot.mask[..., :-1], world.slot.expected_gain(), -np.inf)
+    best = alone.max(axis=-1)
+    scores = np.concatenate([alone, np.zeros((100, 16, 1))], axis=-1)
+    come = special.softmax(scores / (TEMPERATURE * best[best > 0].mean()), axis=-1).mean((0, 1))
+    come = come[:30]
     crowding = Crowding(world.slot.conditions, world.slot.offer, np.random.default_rng(0))
     told = crowding.drawn.mean(axis=0) / 15
     by_competence = world.population.attraction[0]
