@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from math import asin, cos, degrees, radians, sin
 from pathlib import Path
 from types import ModuleType
@@ -247,3 +248,15 @@ def test_a_smoke_run_draws_the_figure(tmp_path: Path) -> None:
     assert near["served_ground"].mean() > 2
     assert far["served_ground"].mean() < 0.1  # 4 km are beyond the cells
     assert (far["served_uav"] + far["served_satellite"]).mean() > 1
+
+
+def test_some_transfers_to_satellites_outlast_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(__file__).parents[2] / "experiments" / "scenarios" / "sagin"
+    spec = spec_from_file_location("a_pass_of_sagin", folder / "a_pass.py")
+    assert spec is not None and spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(script, "WORLDS", 2)
+    outlast, carried = script.outlasting()
+    assert 0 <= outlast < 0.1 * carried
+    assert carried > 100
