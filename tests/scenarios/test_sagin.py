@@ -253,7 +253,8 @@ def test_a_smoke_run_draws_the_figure(tmp_path: Path) -> None:
 def test_some_transfers_to_satellites_outlast_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(__file__).parents[2] / "experiments" / "scenarios" / "sagin"
     spec = spec_from_file_location("a_pass_of_sagin", folder / "a_pass.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     script = module_from_spec(spec)
     spec.loader.exec_module(script)
     monkeypatch.setattr(script, "WORLDS", 2)
