@@ -136,8 +136,14 @@ def without_lists(slot: Slot, rng: np.random.Generator) -> Slot:
     snr_db = rng.uniform(*config.channel.snr_db, shape).astype(np.float32)
     np.put_along_axis(snr_db, conditions.candidates.expert, conditions.links.snr_db, axis=-1)
     links = Links.at(snr_db, Rate.of(config.channel))
+    own = np.zeros(shape)
+    np.put_along_axis(
+        own, conditions.candidates.expert, conditions.occupancy.own_recent_load, axis=-1
+    )
+    occupancy = replace(conditions.occupancy, own_recent_load=own)
     parts = {name: getattr(conditions, name) for name in signature(Conditions.begin).parameters}
-    whole = Conditions.begin(**parts | {"config": config, "candidates": everybody, "links": links})
+    given = {"config": config, "candidates": everybody, "links": links, "occupancy": occupancy}
+    whole = Conditions.begin(**parts | given)
     return Slot.opened(whole, slot.offer, Layout(config, allocates), slot.lots, slot.account)
 
 
