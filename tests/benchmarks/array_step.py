@@ -111,6 +111,7 @@ class ArrayWorld:
         self.gained_locally = self._array(np.zeros(rows))
         self.load = self._array(np.zeros(experts))
         self.recent_load = self._array(np.zeros(experts))
+        self.own_recent_load = self._array(np.zeros((rows, self.num_experts)))
         self.airtime_backlog_s = self._array(np.zeros(experts))
         self.compute_backlog_s = self._array(np.zeros(experts))
         self.last_expert = self._array(np.full(rows, -1))
@@ -195,6 +196,8 @@ class ArrayWorld:
             self.compute_backlog_s + computing_s - config.slot_s, 0.0, None
         )
         self.recent_load = self.recent_load + RECENT_WEIGHT * (load - self.recent_load)
+        own = xp.astype((self._numbers == expert[:, None]) & served[:, None], xp.float64)
+        self.own_recent_load = self.own_recent_load + RECENT_WEIGHT * (own - self.own_recent_load)
         self.load, self.last_expert = load, xp.where(served, expert, -1)
         self.position = xp.where(completing, 0, self.position + self.pending)
         self.request = self.request + completing
@@ -293,13 +296,11 @@ class ArrayWorld:
         )
         served = xp.astype(self.last_expert >= 0, xp.float64)
         last = xp.clip(self.last_expert, 0, None)
-        of_late = xp.astype(xp.reshape(self.recent_load, (self.num_worlds, 1, -1)), xp.float32)
-        own_expert = self._numbers == last[:, None]
-        mine = xp.reshape(xp.astype(own_expert, xp.float32) * served[:, None], allowed.shape)
-        for feature, beside in ((10, xp.zeros_like(of_late)), (11, of_late - mine)):
-            block[..., feature] = self._expected_gain(
-                xp.clip(beside, 0.0, None), competence, alone_s, compute_s
-            )
+        of_all = xp.reshape(self.recent_load, (self.num_worlds, 1, -1))
+        late = of_all - xp.reshape(self.own_recent_load, allowed.shape)
+        of_others = xp.astype(xp.clip(late, 0.0, None), xp.float32)
+        for feature, beside in ((10, xp.zeros_like(of_others)), (11, of_others)):
+            block[..., feature] = self._expected_gain(beside, competence, alone_s, compute_s)
         others = xp.take(self.load, self._world * experts + last) - served
         crowd = xp.clip(others * (1 / layout.LOAD_UNIT), None, layout.LARGEST_LOAD)
         at = self._row * size + own + last * features
