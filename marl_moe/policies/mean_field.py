@@ -80,9 +80,10 @@ class MeanField(Heuristic):
             self._drawn = Strangers(slot.conditions, self.strangers, self.rng, laws)
             self.expected = (slot.num_users - 1) * slot.conditions.attraction
         met = self._drawn.meet(slot.conditions, slot.offer)
-        self.expected = self._fixed_point(slot.num_users, self._drawn, met, self.expected)
+        scale = np.maximum(TEMPERATURE * mean_gain(met.alone), np.float32(1e-9))
+        self.expected = self._fixed_point(slot.num_users, self._drawn, met, scale)
         others = slot.conditions.candidates.of(self.expected.astype(np.float32))
-        return self._drawn_response(slot, poisson_load.expected_gain(slot, others), scale_of(met))
+        return self._drawn_response(slot, poisson_load.expected_gain(slot, others), scale)
 
     def _drawn_response(
         self, slot: Slot, gain: NDArray[np.float32], scale: NDArray[np.float32]
@@ -95,14 +96,24 @@ class MeanField(Heuristic):
         return drawn
 
     def _fixed_point(
-        self, num_users: int, drawn: Strangers, met: Meeting, others: NDArray[np.floating]
+        self, num_users: int, drawn: Strangers, met: Meeting, scale: NDArray[np.float32]
     ) -> NDArray[np.floating]:
-        """Iterate from a mean number of others, (N, E), until it is what strangers choose."""
-        candidates = met.conditions.candidates
+        """Iterate from the mean number of others expected last until it is what strangers choose.
+
+        Args:
+            num_users: U.
+            drawn: the strangers.
+            met: their meeting with the experts of the slot.
+            scale: (N,) temperature of choices, credits.
+
+        Returns:
+            (N, E) mean number of others at each expert.
+        """
+        others, candidates = self.expected, met.conditions.candidates
         gains = GainByLoad(
             lambda load: expected_gain(met.conditions, met.offer, load), num_users - 1
         )
-        closed, scale = np.isneginf(met.alone), scale_of(met)
+        closed = np.isneginf(met.alone)
         damping, before = np.full(others.shape, DAMPING[0]), np.zeros(others.shape)
         for _ in range(MAX_STEPS):
             gain = gains.expected(candidates.of(others.astype(np.float32)))
@@ -116,9 +127,3 @@ class MeanField(Heuristic):
             if self.converged.all():
                 break
         return others
-
-
-def scale_of(met: Meeting) -> NDArray[np.float32]:
-    """Return the temperature of choices, (N,) credits."""
-    scale: NDArray[np.float32] = np.maximum(TEMPERATURE * mean_gain(met.alone), np.float32(1e-9))
-    return scale

@@ -12,6 +12,7 @@ from marl_moe.policies.base import Policy
 from marl_moe.policies.sides import NOBODY, MixPolicy, Sides
 from marl_moe.report.player.insight import Insight
 from marl_moe.report.player.play import Recording, record
+from marl_moe.report.player.reasons import PAIRS
 from marl_moe.report.player.slots import NOT_ALLOWED, OUTCOMES, SERVED
 
 SEED, EPISODES = 3, 4
@@ -96,13 +97,14 @@ def test_what_no_action_changes_is_the_same_for_all_policies(world: str) -> None
             np.testing.assert_array_equal(mine.kept[name], theirs.kept[name], name)
 
 
-def test_a_user_alone_in_the_world_waits_and_gains_as_it_expected() -> None:
+@pytest.mark.parametrize("share", [1.0, 0.25])
+def test_a_user_alone_in_the_world_waits_and_gains_as_it_expected(share: float) -> None:
     config = WorldConfig(
         num_users=1,
         num_experts=3,
-        episode_slots=30,
+        episode_slots=40,
         requests=RequestConfig(num_transferred=1, compute_need=(4.0, 8.0)),
-        experts=ExpertConfig(words_per_second=40.0, unit_cost=(0.0, 0.1)),
+        experts=ExpertConfig(words_per_second=40.0, unit_cost=(0.0, 0.1), serving_share=share),
     )
     recording = record(
         make_heuristic("max_snr", 0), Insight(), config, mechanisms.make("posted_price"), 0, 1, 1
@@ -120,6 +122,21 @@ def test_a_user_alone_in_the_world_waits_and_gains_as_it_expected() -> None:
     np.testing.assert_allclose(
         met["charge"][served, 0], met["expected_charge"][slot, 0, column], rtol=1e-4
     )
+
+
+def test_which_experts_are_up_is_told_of_each_policy_since_users_empty_batteries() -> None:
+    kites = {"kites": {"count": 4, "battery_j": 10.0, "joules_per_word": 0.05}}
+    config = WorldConfig(num_users=6, episode_slots=20, expert_groups=kites)
+    free = mechanisms.make("none")
+    idle, busy = (
+        record(make_heuristic(name, 0), Insight(), config, free, 0, 1, 1)[0].played
+        for name in ("abandon", "greedy")
+    )
+    assert idle["available"].all()
+    assert not busy["available"][-1].all()
+    empty = list(PAIRS).index("battery empty")
+    told = busy["closed"] >> empty & 1
+    np.testing.assert_array_equal(told.max(axis=1), ~busy["available"])
 
 
 def test_who_was_served_makes_the_load_and_a_masked_action_is_told() -> None:
