@@ -49,7 +49,7 @@ class TracedRequests:
         num_slots: int,
         apart: bool = False,
     ) -> None:
-        self._trace, self._last = trace, trace.weight.shape[1] - 1
+        self._trace = trace
         num_episodes, _, num_users = trace.weight.shape
         self.episode = rng.integers(num_episodes, size=num_worlds)
         self.slot = 0
@@ -57,7 +57,7 @@ class TracedRequests:
         self._num_slots = num_slots
         begins = num_slots if self._goes_round else 1
         self.first = rng.integers(begins, size=(num_worlds, num_users))
-        self.refused = np.zeros((num_worlds, trace.weight.shape[2]), bool)
+        self.refused = np.zeros((num_worlds, num_users), bool)
         self._select()
 
     def advance(self) -> None:
@@ -88,11 +88,10 @@ class TracedRequests:
         self._select()
 
     def _select(self) -> None:
-        slot = np.minimum(self.first + self.slot, self._last)
-        if self._goes_round:
-            slot = (self.first + self.slot) % self._num_slots
-        trace, user = self._trace, np.arange(slot.shape[1])
-        at = self.episode[:, None], slot, user
+        trace, due = self._trace, self.first + self.slot
+        last = trace.weight.shape[1] - 1
+        slot = due % self._num_slots if self._goes_round else np.minimum(due, last)
+        at = self.episode[:, None], slot, np.arange(slot.shape[1])
         weight = trace.weight[at]
         self.subtasks = Subtasks(
             pending=weight > 0,
