@@ -1,37 +1,39 @@
 """Whom users count on beside those seen of late: strangers whom the offer in force draws.
 
 A new price moves users at once, and the loads of past slots tell of it late. Strangers
-(`envs.strangers`) tell how many of the others would go to an expert if each chose for itself alone
-at the offer in force.
+(`envs.strangers`) tell how many of the others would go to an expert at the offer in force if they
+expected each other there.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from envs.arrays import Bool, Float
+from envs import poisson_load
+from envs.arrays import Float
 from envs.conditions import Conditions
 from envs.experts import ExpertPool
 from envs.laws import Laws
+from envs.load_equilibrium import LoadEquilibrium
 from envs.offer import Offer
+from envs.prospects import expected_gain
 from envs.state import State
-from envs.strangers import TEMPERATURE, Strangers, mean_gain
+from envs.strangers import Strangers, mean_gain
 
 STRANGERS = 64  # of a world, about
+TEMPERATURE = 0.05  # of their choices, as a share of their mean gain alone
+FIRST_STEPS, STEPS = 10, 1  # toward the equilibrium: where they meet first, and in a slot
 
 
 class Crowding:
     """Strangers of N worlds through an episode, and how many others they let expect.
 
     They meet the experts when there is a new offer, when experts of any world have moved, and every
-    `market.interval` slots at least. Between two meetings their gains stand, and only who of them
-    would go where follows from which experts are up. So no action decides on what is drawn by lot,
-    nor on when worlds meet: what is drawn to an expert follows from prices, backlogs and
-    availability of its own world.
-
-    Attributes:
-        drawn: (N, E) others that each expert draws at the offer in force, U - 1 times the share of
-            strangers who would choose it alone.
+    `market.interval` slots at least. Between two meetings their gains stand. In every slot they
+    respond to each other among the experts that are up, some way toward their equilibrium
+    (`envs.load_equilibrium`). So no action decides on what is drawn by lot, nor on when worlds
+    meet: what is drawn to an expert follows from prices, backlogs and availability of its own
+    world.
 
     Args:
         conditions: of the slot in which they begin.
@@ -41,7 +43,6 @@ class Crowding:
         count: strangers of a world, about.
     """
 
-    drawn: Float
     _offer: Offer | None
 
     def __init__(
@@ -52,10 +53,20 @@ class Crowding:
         laws: Laws | None = None,
         count: int = STRANGERS,
     ) -> None:
+        num_others = conditions.num_users - 1
         self._strangers = Strangers(conditions, count, rng, laws)
         self._interval = conditions.config.market.slots_between(allocates=False)
-        self._num_others = conditions.num_users - 1
+        self._numbers = poisson_load.evaluated_numbers(num_others)
+        self._equilibrium = LoadEquilibrium(
+            self._strangers, num_others, num_others * conditions.attraction
+        )
         self._meet(conditions, offer)
+        self._respond(conditions, FIRST_STEPS)
+
+    @property
+    def drawn(self) -> Float:
+        """Others that each expert draws at the offer in force, (N, E)."""
+        return self._equilibrium.others
 
     @property
     def laws(self) -> Laws:
@@ -80,35 +91,45 @@ class Crowding:
         due = conditions.index - self._met >= self._interval
         if due or offer is not self._offer or self._strangers.lost(conditions):
             self._meet(conditions, offer)
-        elif not np.array_equal(conditions.available, self._available):
-            self._count(conditions.available)
+        self._respond(conditions, STEPS)
 
     def get_state(self) -> State:
         """Return copies of the strangers and of what they let expect."""
         return {
             "met": self._met,
-            "alone": self._alone.copy(),
-            "available": self._available.copy(),
+            "gains": np.stack(self._gains),
+            "closed": self._closed.copy(),
+            "scale": self._scale.copy(),
+            "equilibrium": self._equilibrium.get_state(),
             "strangers": self._strangers.get_state(),
         }
 
     def set_state(self, state: State, pool: ExpertPool) -> None:
         """Go on from what `get_state` gave, with the pool of that time."""
         self._strangers.set_state(state["strangers"], pool)
-        self._met, self._alone, self._offer = state["met"], state["alone"].copy(), None
-        self._count(state["available"].copy())
+        self._equilibrium.set_state(state["equilibrium"])
+        self._met, self._offer = state["met"], None
+        self._gains, self._closed = list(state["gains"].copy()), state["closed"].copy()
+        self._scale = state["scale"].copy()
 
     def _meet(self, conditions: Conditions, offer: Offer) -> None:
         """Let the strangers meet all experts as if they were up."""
         everywhere = np.ones_like(conditions.available)
         met = self._strangers.meet(replace(conditions, available=everywhere), offer)
-        self._met, self._alone, self._offer = conditions.index, met.alone, offer
-        self._count(conditions.available)
+        self._met, self._offer = conditions.index, offer
+        self._gains = poisson_load.evaluate(
+            lambda load: expected_gain(met.conditions, met.offer, load), self._numbers
+        )
+        self._closed = np.isneginf(met.alone)
+        self._scale = TEMPERATURE * mean_gain(met.alone)
+        self._equilibrium.restart()
 
-    def _count(self, available: Bool) -> None:
-        """Count who would go where among the experts that are up."""
-        self._available = available
-        up = self._strangers.candidates.of(available)
-        gain = np.where(up, self._alone, np.float32(-np.inf))
-        scale = TEMPERATURE * mean_gain(self._alone)
-        self.drawn = self._num_others * self._strangers.shares(gain, scale)
+    def _respond(self, conditions: Conditions, steps: int) -> None:
+        """Let the strangers respond to each other among the experts that are up."""
+        closed = self._closed | ~self._strangers.candidates.of(conditions.available)
+        for _ in range(steps):
+            self._equilibrium.step(
+                lambda others: poisson_load.mean(self._gains, self._numbers, others),
+                closed,
+                self._scale,
+            )

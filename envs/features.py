@@ -12,14 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from envs.arrays import Float
 from envs.channel.rates import Rate, db_to_linear, spectral_efficiency, subtask_bits
+from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.differences import features_of_experts, features_of_users
-from envs.expected_load import expected_others, over_poisson
 from envs.feature import Feature, Sight
+from envs.poisson_load import ByLoad
 from envs.prospects import expected_gain, expected_rest, rest, right_type
 
 GAIN_ALONE, GAIN_BESIDE = "gain_alone", "gain_beside"
 REST, REST_BESIDE = "rest", "rest_beside"
+STRANGERS_WEIGHT = 0.6  # of others whom the offer draws, against those seen of late
 LARGEST = 10.0  # delays, backlogs and prices beyond this many units look alike
 LOAD_UNIT, LARGEST_LOAD = 4.0, 25.0
 COMPETENCE_BOUND = 2.0
@@ -88,8 +90,15 @@ def _beside(sight: Sight, of_load: Callable[[NDArray[np.float32]], NDArray]) -> 
     conditions = sight.conditions
     if sight.drawn is None:
         return of_load(conditions.others_seen() + 1)
-    others = expected_others(conditions, sight.drawn)
-    return over_poisson(of_load, others, conditions.num_users - 1)
+    others = _expected_others(conditions, sight.drawn)
+    return ByLoad(of_load, conditions.num_users - 1).expected(others)
+
+
+def _expected_others(conditions: Conditions, drawn: Float) -> NDArray[np.float32]:
+    """Return the mean number of others that users expect at candidates, (N, U, C)."""
+    seen = conditions.others_seen()
+    attracted: NDArray[np.float32] = conditions.candidates.of(drawn.astype(np.float32))
+    return seen + np.float32(STRANGERS_WEIGHT) * (attracted - seen)
 
 
 def _gain(sight: Sight, load: ArrayLike) -> NDArray[np.float32]:

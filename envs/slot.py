@@ -14,6 +14,7 @@ from envs.config import WorldConfig
 from envs.feature import Sight
 from envs.observation import Layout
 from envs.offer import Offer
+from envs.poisson_load import ByLoad
 
 Axis = Literal["user", "expert", "world"]
 
@@ -115,6 +116,18 @@ class Slot:
             (..., N, U, C) gains over abandoning, credits.
         """
         return prospects.expected_gain(self.conditions, self.offer, load)
+
+    def gain_beside(self, others: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return the mean of `expected_gain` beside a Poisson distributed number of others.
+
+        Args:
+            others: mean number of others at each candidate, at least 0; broadcasts against
+                (N, U, C).
+
+        Returns:
+            (N, U, C) gains, credits.
+        """
+        return ByLoad(self.expected_gain, self.num_users - 1).expected(others)
 
     def known_gain(self, load: ArrayLike = 1) -> NDArray[np.float32]:
         """Return what `expected_gain` would be if users knew every competence, credits."""

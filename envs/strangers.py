@@ -30,8 +30,6 @@ from envs.state import State
 from envs.traced_requests import begun
 from envs.users import Users
 
-TEMPERATURE = 0.1  # of their choices by gain alone, as a share of their mean gain
-
 
 class Meeting(NamedTuple):
     """Strangers in a slot, S of them in each of N worlds.
@@ -91,6 +89,29 @@ class Strangers:
         )
         self.candidates, self._channel = self._linked(conditions, rng, self.laws.channel)
         self._placed = conditions.placed_experts
+
+    @classmethod
+    def at(
+        cls,
+        conditions: Conditions,
+        count: int,
+        rng: np.random.Generator,
+        before: "Strangers | None",
+    ) -> "Strangers":
+        """Return the strangers of the slot before in this slot, or new ones where it begins anew.
+
+        Args:
+            conditions: of the slot.
+            count: of new ones, about.
+            rng: draws new ones.
+            before: those of the last slot; None: new ones.
+        """
+        if before is None:
+            return cls(conditions, count, rng)
+        if not before.continues_to(conditions):
+            return cls(conditions, count, rng, before.laws)
+        before.advance()
+        return before
 
     def continues_to(self, conditions: Conditions) -> bool:
         """Return whether a slot is the next one of the episode, with the same experts."""

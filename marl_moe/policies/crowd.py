@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import Slot
-from envs.crowding import Crowding
-from marl_moe.policies import poisson_load
+from envs.strangers import Strangers, mean_gain
 from marl_moe.policies.base import Actions, register
 from marl_moe.policies.equilibrium import with_inertia
 from marl_moe.policies.heuristics import Heuristic, setting_of
 
 STRANGERS = 128  # drawn for a world, about
+TEMPERATURE = 0.1  # of their choices, as a share of their mean gain alone
 
 
 @register("crowd")
@@ -22,10 +22,10 @@ class Crowd(Heuristic):
         (1 - a) (w load_e + (1 - w) recent_load_e) + a drawn_e
 
     where the loads are those of the last slot and of late, without the user itself, and drawn_e is
-    how many of the others would choose e alone at the offer in force (`envs.crowding`), by users
-    that are drawn by the laws that all know. The user stays with the expert that served it last
-    while that gives at least `threshold` of the best gain, and otherwise, or with
-    `response_probability`, takes the best.
+    how many of the others would choose e alone at the offer in force, by strangers
+    (`envs.strangers`), who draw an expert, or abandon, by a softmax. The user stays with the expert
+    that served it last while that gives at least `threshold` of the best gain, and otherwise, or
+    with `response_probability`, takes the best.
 
     Attributes:
         scores: (N, U, C) what each candidate was worth in the last slot, credits; None before one.
@@ -62,7 +62,7 @@ class Crowd(Heuristic):
         self.attraction, self.last = attraction, last
         self.threshold, self.response_probability = threshold, response_probability
         self.scores: NDArray[np.floating] | None = None
-        self._crowding: Crowding | None = None
+        self._strangers: Strangers | None = None
 
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
@@ -71,7 +71,7 @@ class Crowd(Heuristic):
 
     def _worth(self, slot: Slot, others: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return what each candidate is worth beside so many others, (N, U, C) credits."""
-        return poisson_load.expected_gain(slot, others)
+        return slot.gain_beside(others)
 
     def _others(self, slot: Slot) -> NDArray[np.floating]:
         """Return the mean number of others expected at each candidate, (N, U, C)."""
@@ -79,10 +79,8 @@ class Crowd(Heuristic):
         seen = conditions.others_seen(self.last)
         if self.attraction == 0 or slot.num_users == 1:
             return (1 - self.attraction) * seen
-        if self._crowding is not None and self._crowding.continues_to(conditions):
-            self._crowding.update(conditions, slot.offer)
-        else:
-            laws = None if self._crowding is None else self._crowding.laws
-            self._crowding = Crowding(conditions, slot.offer, self.rng, laws, STRANGERS)
-        drawn = conditions.candidates.of(self._crowding.drawn.astype(np.float32))
+        self._strangers = Strangers.at(conditions, STRANGERS, self.rng, self._strangers)
+        alone = self._strangers.meet(conditions, slot.offer).alone
+        share = self._strangers.shares(alone, TEMPERATURE * mean_gain(alone))
+        drawn = conditions.candidates.of(((slot.num_users - 1) * share).astype(np.float32))
         return (1 - self.attraction) * seen + self.attraction * drawn

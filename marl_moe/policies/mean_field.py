@@ -1,23 +1,17 @@
-"""The equilibrium of users who know each other by their distribution alone.
-
-It is a symmetric Bayesian equilibrium in the limit of many users: each responds, in expectation, to
-a Poisson distributed number of others at every expert (a Poisson game, Myerson, International
-Journal of Game Theory 1998).
-"""
+"""The equilibrium of users who know each other by their distribution alone."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs import Slot
+from envs.arrays import Float
+from envs.load_equilibrium import LoadEquilibrium
+from envs.poisson_load import ByLoad
 from envs.prospects import expected_gain
 from envs.strangers import Meeting, Strangers, mean_gain
-from marl_moe.policies import poisson_load
 from marl_moe.policies.base import Actions, register
 from marl_moe.policies.heuristics import Heuristic, best_worthwhile
-from marl_moe.policies.poisson_load import GainByLoad
 
-DAMPING = 0.3, 0.6  # of the first step of an expert's load, and of any
-SLOWER, FASTER = 0.5, 1.05  # times the damping, where a load turned round and where it went on
 TEMPERATURE = 0.005  # of choices, as a share of strangers' mean gain alone
 MAX_STEPS = 300
 
@@ -26,19 +20,12 @@ MAX_STEPS = 300
 class MeanField(Heuristic):
     """Best response to the loads that result if everybody responds so to these loads.
 
-    The mean number of others at each expert, lambda, is a fixed point of
-
-        lambda_e = (U - 1) P(a stranger chooses e),
-
-    where a stranger (`envs.strangers`) draws an expert, or abandons, by a softmax of small
-    temperature over its mean gains beside Poisson(lambda) others. Users draw by the same softmax
-    with what they know of themselves: a logit equilibrium (McKelvey and Palfrey, Games and Economic
-    Behavior 1995), which there is where users are alike too, and all would have the same expert.
-    It is found in every slot by damped iteration from that of the slot before; the damping of each
-    expert's load adapts (as step sizes in Rprop, Riedmiller and Braun 1993).
+    The mean number of others at each expert is that of `envs.load_equilibrium` at a small
+    temperature, found in every slot from that of the slot before. Users draw by the strangers'
+    softmax, with what they know of themselves.
 
     Attributes:
-        expected: (N, E) lambda in the last slot, users.
+        expected: (N, E) mean number of others at each expert in the last slot.
         residual: (N,) the greatest difference of both sides at any expert in the last slot, users.
         converged: (N,) worlds in which that is at most `tolerance`.
 
@@ -65,6 +52,7 @@ class MeanField(Heuristic):
         self.setting = f"strangers={strangers} tolerance={tolerance}"
         self.expected: NDArray[np.floating] = np.zeros((0, 0))
         self._drawn: Strangers | None = None
+        self._equilibrium: LoadEquilibrium | None = None
 
     def act(self, slot: Slot) -> Actions:
         """Return actions, (N, U)."""
@@ -73,17 +61,17 @@ class MeanField(Heuristic):
             self.converged = np.ones(slot.num_worlds, bool)
             self.expected = np.zeros((slot.num_worlds, slot.num_experts))
             return best_worthwhile(slot, slot.expected_gain(), self.rng)
-        if self._drawn is not None and self._drawn.continues_to(slot.conditions):
-            self._drawn.advance()
-        else:
-            laws = self._drawn.laws if self._drawn is not None else None
-            self._drawn = Strangers(slot.conditions, self.strangers, self.rng, laws)
-            self.expected = (slot.num_users - 1) * slot.conditions.attraction
-        met = self._drawn.meet(slot.conditions, slot.offer)
+        num_others = slot.num_users - 1
+        drawn = Strangers.at(slot.conditions, self.strangers, self.rng, self._drawn)
+        if self._equilibrium is None or drawn is not self._drawn:
+            first = num_others * slot.conditions.attraction
+            self._equilibrium = LoadEquilibrium(drawn, num_others, first)
+        self._drawn = drawn
+        met = drawn.meet(slot.conditions, slot.offer)
         scale = np.maximum(TEMPERATURE * mean_gain(met.alone), np.float32(1e-9))
-        self.expected = self._fixed_point(slot.num_users, self._drawn, met, scale)
+        self.expected = self._solved(self._equilibrium, met, scale, num_others)
         others = slot.conditions.candidates.of(self.expected.astype(np.float32))
-        return self._drawn_response(slot, poisson_load.expected_gain(slot, others), scale)
+        return self._drawn_response(slot, slot.gain_beside(others), scale)
 
     def _drawn_response(
         self, slot: Slot, gain: NDArray[np.float32], scale: NDArray[np.float32]
@@ -95,35 +83,28 @@ class MeanField(Heuristic):
         drawn: Actions = np.where(slot.mask, scores, -np.inf).argmax(axis=-1)
         return drawn
 
-    def _fixed_point(
-        self, num_users: int, drawn: Strangers, met: Meeting, scale: NDArray[np.float32]
-    ) -> NDArray[np.floating]:
-        """Iterate from the mean number of others expected last until it is what strangers choose.
+    def _solved(
+        self,
+        equilibrium: LoadEquilibrium,
+        met: Meeting,
+        scale: NDArray[np.float32],
+        num_others: int,
+    ) -> Float:
+        """Let strangers respond until the loads are those that they respond to, (N, E).
 
         Args:
-            num_users: U.
-            drawn: the strangers.
+            equilibrium: that of the slot before, or at its beginning.
             met: their meeting with the experts of the slot.
             scale: (N,) temperature of choices, credits.
-
-        Returns:
-            (N, E) mean number of others at each expert.
+            num_others: U - 1.
         """
-        others, candidates = self.expected, met.conditions.candidates
-        gains = GainByLoad(
-            lambda load: expected_gain(met.conditions, met.offer, load), num_users - 1
-        )
+        gains = ByLoad(lambda load: expected_gain(met.conditions, met.offer, load), num_others)
         closed = np.isneginf(met.alone)
-        damping, before = np.full(others.shape, DAMPING[0]), np.zeros(others.shape)
+        equilibrium.restart()
         for _ in range(MAX_STEPS):
-            gain = gains.expected(candidates.of(others.astype(np.float32)))
-            gain[closed] = -np.inf
-            change = (num_users - 1) * drawn.shares(gain, scale) - others
+            change = equilibrium.step(gains.expected, closed, scale)
             self.residual = np.abs(change).max(axis=-1)
             self.converged = self.residual <= self.tolerance
-            turned = change * before < 0
-            damping = np.minimum(damping * np.where(turned, SLOWER, FASTER), DAMPING[1])
-            others, before = others + damping * change, change
             if self.converged.all():
                 break
-        return others
+        return equilibrium.others

@@ -20,7 +20,7 @@ from envs.strangers import TEMPERATURE, Strangers
 from marl_moe.experiment.study.evaluation import mean_gain
 from marl_moe.policies import BetterResponse, Crowd, make
 from marl_moe.policies.crowd import STRANGERS
-from marl_moe.policies.poisson_load import TAIL
+from envs.poisson_load import TAIL
 from marl_moe.testing import check_policy
 
 CROWDED = WorldConfig(

@@ -18,7 +18,7 @@ from envs import (
 from marl_moe.experiment.run.compared_policies import named
 from marl_moe.experiment.study.evaluation import evaluate
 from marl_moe.policies import MeanField, make
-from marl_moe.policies.poisson_load import expected_gain
+from envs.poisson_load import expected_gain
 
 CONFIG = WorldConfig(
     num_users=12,

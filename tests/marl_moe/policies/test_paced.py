@@ -121,7 +121,7 @@ def test_in_a_crowd_the_price_is_of_both_budgets_of_each_user_and_of_what_the_lo
         mine = occupancy.last_expert[..., None] == np.arange(8)
         late = occupancy.recent_load[:, None] - occupancy.own_recent_load
         others = 0.4 * (occupancy.load[:, None] - mine) + 0.6 * np.maximum(late, 0)
-        gain = poisson_load.expected_gain(slot, others)
+        gain = slot.gain_beside(others)
         net = gain.astype(float)
         for own, of_budget, takes in zip(
             spent, budget, expected_spending(slot.conditions, slot.offer, others + 1), strict=True

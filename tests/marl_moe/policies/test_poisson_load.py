@@ -79,7 +79,7 @@ def test_it_is_the_mean_of_what_is_delivered_beside_as_many_as_poissons_law_draw
     kind: str,
 ) -> None:
     slot, rng = slot_of(*KINDS[kind]), np.random.default_rng(0)
-    expected = poisson_load.expected_gain(slot, np.broadcast_to(MEANS, (WORLDS, USERS, EXPERTS)))
+    expected = slot.gain_beside(np.broadcast_to(MEANS, (WORLDS, USERS, EXPERTS)))
     varied = 0
     for expert in range(EXPERTS):
         gains = delivered(slot, expert, rng)
@@ -94,13 +94,13 @@ def test_it_is_the_mean_of_what_is_delivered_beside_as_many_as_poissons_law_draw
 def test_beside_nobody_it_is_the_prospect_of_a_user_alone(kind: str) -> None:
     slot = slot_of(*KINDS[kind])
     nobody = np.zeros((WORLDS, 1, EXPERTS))
-    np.testing.assert_array_equal(poisson_load.expected_gain(slot, nobody), slot.expected_gain(1))
+    np.testing.assert_array_equal(slot.gain_beside(nobody), slot.expected_gain(1))
 
 
 def test_a_user_without_others_is_alone_whatever_load_is_expected() -> None:
     slot = slot_of(replace(BUSY, num_users=1))
     crowd = np.full((WORLDS, 1, EXPERTS), 5.0)
-    np.testing.assert_array_equal(poisson_load.expected_gain(slot, crowd), slot.expected_gain(1))
+    np.testing.assert_array_equal(slot.gain_beside(crowd), slot.expected_gain(1))
 
 
 def test_lists_of_all_experts_give_what_no_lists_give() -> None:
