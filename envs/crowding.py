@@ -8,6 +8,7 @@ expected each other there.
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from envs import poisson_load
 from envs.arrays import Float
@@ -22,7 +23,7 @@ from envs.strangers import Strangers, mean_gain
 
 STRANGERS = 64  # of a world, about
 TEMPERATURE = 0.05  # of their choices, as a share of their mean gain alone
-FIRST_STEPS, STEPS = 10, 1  # toward the equilibrium: where they meet first, and in a slot
+FIRST_STEPS, MEETING_STEPS, STEPS = 10, 4, 1  # at first, at a later meeting, in another slot
 
 
 class Crowding:
@@ -35,6 +36,9 @@ class Crowding:
     meet: what is drawn to an expert follows from prices, backlogs and availability of its own
     world.
 
+    Attributes:
+        drawn: (N, E) others that each expert draws at the offer in force.
+
     Args:
         conditions: of the slot in which they begin.
         offer: in force in it.
@@ -43,6 +47,7 @@ class Crowding:
         count: strangers of a world, about.
     """
 
+    drawn: Float
     _offer: Offer | None
 
     def __init__(
@@ -54,19 +59,14 @@ class Crowding:
         count: int = STRANGERS,
     ) -> None:
         num_others = conditions.num_users - 1
+        self._numbers = poisson_load.evaluated_numbers(num_others)
         self._strangers = Strangers(conditions, count, rng, laws)
         self._interval = conditions.config.market.slots_between(allocates=False)
-        self._numbers = poisson_load.evaluated_numbers(num_others)
         self._equilibrium = LoadEquilibrium(
             self._strangers, num_others, num_others * conditions.attraction
         )
         self._meet(conditions, offer)
         self._respond(conditions, FIRST_STEPS)
-
-    @property
-    def drawn(self) -> Float:
-        """Others that each expert draws at the offer in force, (N, E)."""
-        return self._equilibrium.others
 
     @property
     def laws(self) -> Laws:
@@ -91,7 +91,9 @@ class Crowding:
         due = conditions.index - self._met >= self._interval
         if due or offer is not self._offer or self._strangers.lost(conditions):
             self._meet(conditions, offer)
-        self._respond(conditions, STEPS)
+            self._respond(conditions, MEETING_STEPS)
+        else:
+            self._respond(conditions, STEPS)
 
     def get_state(self) -> State:
         """Return copies of the strangers and of what they let expect."""
@@ -100,6 +102,7 @@ class Crowding:
             "gains": np.stack(self._gains),
             "closed": self._closed.copy(),
             "scale": self._scale.copy(),
+            "drawn": self.drawn.copy(),
             "equilibrium": self._equilibrium.get_state(),
             "strangers": self._strangers.get_state(),
         }
@@ -107,10 +110,11 @@ class Crowding:
     def set_state(self, state: State, pool: ExpertPool) -> None:
         """Go on from what `get_state` gave, with the pool of that time."""
         self._strangers.set_state(state["strangers"], pool)
-        self._equilibrium.set_state(state["equilibrium"])
-        self._met, self._offer = state["met"], None
+        self._met, self._offer, self.drawn = state["met"], None, state["drawn"].copy()
         self._gains, self._closed = list(state["gains"].copy()), state["closed"].copy()
         self._scale = state["scale"].copy()
+        self._equilibrium.meet(self._expected, self._closed, self._scale)
+        self._equilibrium.set_state(state["equilibrium"])
 
     def _meet(self, conditions: Conditions, offer: Offer) -> None:
         """Let the strangers meet all experts as if they were up."""
@@ -122,14 +126,14 @@ class Crowding:
         )
         self._closed = np.isneginf(met.alone)
         self._scale = TEMPERATURE * mean_gain(met.alone)
-        self._equilibrium.restart()
+        self._equilibrium.meet(self._expected, self._closed, self._scale)
+
+    def _expected(self, others: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Return strangers' mean gain beside a mean number of others, (N, S, C) credits."""
+        return poisson_load.mean(self._gains, self._numbers, others)
 
     def _respond(self, conditions: Conditions, steps: int) -> None:
         """Let the strangers respond to each other among the experts that are up."""
-        closed = self._closed | ~self._strangers.candidates.of(conditions.available)
         for _ in range(steps):
-            self._equilibrium.step(
-                lambda others: poisson_load.mean(self._gains, self._numbers, others),
-                closed,
-                self._scale,
-            )
+            self._equilibrium.step(conditions.available)
+        self.drawn = self._equilibrium.others(conditions.available)

@@ -14,7 +14,7 @@ from envs.arrays import Bool, Float
 from envs.state import State
 from envs.strangers import Strangers
 
-DAMPING = 0.3, 0.6  # of the first step of an expert's load, and of any
+DAMPING = 0.5, 0.6  # of the first step of an expert's load, and of any
 SLOWER, FASTER = 0.5, 1.05  # times the damping, where a load turned round and where it went on
 
 
@@ -27,59 +27,65 @@ class LoadEquilibrium:
     Poisson(lambda) others: a logit equilibrium (McKelvey and Palfrey, Games and Economic Behavior
     1995), which there is where users are alike too, and all would have the same expert. Each step
     is damped; the damping of each expert's load adapts (as step sizes in Rprop, Riedmiller and
-    Braun 1993).
-
-    Attributes:
-        others: (N, E) lambda.
+    Braun 1993). Experts that are down draw nobody, and keep their lambda for when they are up.
 
     Args:
         strangers: S of each of N worlds.
         num_others: U - 1.
-        others: (N, E) at first.
+        others: (N, E) lambda at first.
     """
 
     def __init__(self, strangers: Strangers, num_others: int, others: Float) -> None:
-        self.others = others
-        self._strangers, self._num_others = strangers, num_others
-        self.restart()
+        self._strangers, self._num_others, self._others = strangers, num_others, others
 
-    def restart(self) -> None:
-        """Forget the damping, where the strangers' gains are new."""
-        self._damping = np.full(self.others.shape, DAMPING[0])
-        self._change = np.zeros(self.others.shape)
-
-    def step(
+    def meet(
         self,
         expected: Callable[[NDArray[np.float32]], NDArray[np.floating]],
         closed: Bool,
         scale: NDArray[np.floating],
-    ) -> Float:
-        """Let the strangers respond once, and return lambda's distance from that, (N, E) users.
+    ) -> None:
+        """Let the strangers meet the experts; their damping begins anew.
 
         Args:
-            expected: returns strangers' mean gain of candidates, (N, S, C) credits, beside a mean
-                number of others, which broadcasts against that.
-            closed: (N, S, C) candidates that cannot be chosen.
+            expected: returns their mean gain of candidates, (N, S, C) credits, beside a mean number
+                of others, which broadcasts against that.
+            closed: (N, S, C) candidates that they cannot choose even where they are up.
             scale: (N,) temperature of the softmax, credits.
         """
-        others = self._strangers.candidates.of(self.others.astype(np.float32))
-        gain = np.where(closed, np.float32(-np.inf), expected(others))
-        change = self._num_others * self._strangers.shares(gain, scale) - self.others
+        self._expected, self._closed, self._scale = expected, closed, scale
+        self._damping = np.full(self._others.shape, DAMPING[0])
+        self._change = np.zeros(self._others.shape)
+
+    def others(self, available: Bool) -> Float:
+        """Return lambda where experts are up and 0 elsewhere, (N, E)."""
+        return self._others * available
+
+    def step(self, available: Bool) -> Float:
+        """Let the strangers respond once, and return how far lambda was from that, (N, E) users.
+
+        Args:
+            available: (N, E) experts that are up.
+        """
+        of = self._strangers.candidates.of
+        gain = self._expected(of(self._others.astype(np.float32)))
+        gain = np.where(self._closed | ~of(available), np.float32(-np.inf), gain)
+        response = self._num_others * self._strangers.shares(gain, self._scale)
+        change = np.where(available, response - self._others, 0.0)
         factor = np.where(change * self._change < 0, SLOWER, FASTER)
         self._damping = np.minimum(self._damping * factor, DAMPING[1])
-        self.others = self.others + self._damping * change
+        self._others = self._others + self._damping * change
         self._change = change
         return change
 
     def get_state(self) -> State:
         """Return copies of lambda and of the damping."""
         return {
-            "others": self.others.copy(),
+            "others": self._others.copy(),
             "damping": self._damping.copy(),
             "change": self._change.copy(),
         }
 
     def set_state(self, state: State) -> None:
-        """Go on from what `get_state` gave."""
-        self.others = state["others"].copy()
+        """Go on from what `get_state` gave, once the strangers met the experts of then."""
+        self._others = state["others"].copy()
         self._damping, self._change = state["damping"].copy(), state["change"].copy()

@@ -5,6 +5,7 @@ nearly Poisson distributed (Le Cam 1960). Their work counts at its mean, as in `
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import exp
 
 import numpy as np
@@ -101,7 +102,7 @@ def poisson_weights(others: NDArray[np.floating], numbers: Int) -> NDArray[np.fl
     weights = np.zeros((len(numbers), *others.shape), np.float32)
     small = float(others.max(initial=0.0)) <= _LARGEST_MEAN
     probability = np.exp(-others)
-    for place, (low, high) in enumerate(zip(numbers[:-1], numbers[1:], strict=True)):
+    for place, (low, high) in enumerate(pairwise(numbers)):
         for number in range(low, high):
             if not small:
                 probability = _probability(others, number)

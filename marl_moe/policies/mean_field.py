@@ -4,11 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import Slot
-from envs.arrays import Float
+from envs.arrays import Bool
 from envs.load_equilibrium import LoadEquilibrium
 from envs.poisson_load import ByLoad
 from envs.prospects import expected_gain
-from envs.strangers import Meeting, Strangers, mean_gain
+from envs.strangers import Strangers, mean_gain
 from marl_moe.policies.base import Actions, register
 from marl_moe.policies.heuristics import Heuristic, best_worthwhile
 
@@ -69,7 +69,9 @@ class MeanField(Heuristic):
         self._drawn = drawn
         met = drawn.meet(slot.conditions, slot.offer)
         scale = np.maximum(TEMPERATURE * mean_gain(met.alone), np.float32(1e-9))
-        self.expected = self._solved(self._equilibrium, met, scale, num_others)
+        gains = ByLoad(lambda load: expected_gain(met.conditions, met.offer, load), num_others)
+        self._equilibrium.meet(gains.expected, np.isneginf(met.alone), scale)
+        self._solve(self._equilibrium, slot.conditions.available)
         others = slot.conditions.candidates.of(self.expected.astype(np.float32))
         return self._drawn_response(slot, slot.gain_beside(others), scale)
 
@@ -83,28 +85,11 @@ class MeanField(Heuristic):
         drawn: Actions = np.where(slot.mask, scores, -np.inf).argmax(axis=-1)
         return drawn
 
-    def _solved(
-        self,
-        equilibrium: LoadEquilibrium,
-        met: Meeting,
-        scale: NDArray[np.float32],
-        num_others: int,
-    ) -> Float:
-        """Let strangers respond until the loads are those that they respond to, (N, E).
-
-        Args:
-            equilibrium: that of the slot before, or at its beginning.
-            met: their meeting with the experts of the slot.
-            scale: (N,) temperature of choices, credits.
-            num_others: U - 1.
-        """
-        gains = ByLoad(lambda load: expected_gain(met.conditions, met.offer, load), num_others)
-        closed = np.isneginf(met.alone)
-        equilibrium.restart()
+    def _solve(self, equilibrium: LoadEquilibrium, available: Bool) -> None:
+        """Let strangers respond until the loads are those that they respond to."""
         for _ in range(MAX_STEPS):
-            change = equilibrium.step(gains.expected, closed, scale)
-            self.residual = np.abs(change).max(axis=-1)
+            self.residual = np.abs(equilibrium.step(available)).max(axis=-1)
             self.converged = self.residual <= self.tolerance
             if self.converged.all():
                 break
-        return equilibrium.others
+        self.expected = equilibrium.others(available)

@@ -30,24 +30,6 @@ CROWDED = WorldConfig(
 )
 
 
-@pytest.mark.parametrize("mean", [0.0, 0.01, 0.4, 1.0, 3.7, 12.0])
-@pytest.mark.parametrize("degree", [0, 1, 2, 3])
-def test_the_mean_over_poissons_law_is_exact_for_cubic_polynomials(
-    mean: float, degree: int
-) -> None:
-    others = np.full((1, 1, 1), mean, np.float32)
-    found = over_poisson(lambda load: load**degree, others, most=10**6)
-    exact = stats.poisson(mean).expect(lambda count: (1.0 + count) ** degree)
-    np.testing.assert_allclose(found, exact, rtol=2e-5)
-
-
-def test_no_more_others_are_counted_on_than_there_are() -> None:
-    loads = []
-    over_poisson(lambda load: loads.append(load.copy()) or load, np.full((1, 1, 1), 3.0, "f4"), 2)
-    assert loads[0].max() == 3
-    assert loads[0].min() >= 1
-
-
 def test_others_are_seen_and_drawn_four_to_six() -> None:
     world = World(CROWDED, num_worlds=2, seed=0, mechanism=mechanisms.make("posted_price"))
     world.step(np.zeros((2, 6), int))
@@ -222,28 +204,6 @@ def test_strangers_have_as_much_to_ask_as_users_in_the_slots_of_an_episode() -> 
     share = np.divide(others, pending)  # who would rather transfer than abandon
     np.testing.assert_allclose(share, share.mean(), rtol=0.12)
     assert max(pending) > 2 * min(pending)
-
-
-def test_who_goes_by_the_quadrature_loses_little_of_the_mean_over_poissons_law() -> None:
-    """Gains bend at deadlines, and so are no polynomials."""
-    config = replace(CROWDED, num_users=16, num_experts=12)
-    world = World(config, 40, seed=0)
-    rng = np.random.default_rng(0)
-    for _ in range(8):
-        world.step(rng.integers(13, size=(40, 16)))
-    slot = world.slot
-    others = expected_others(slot.conditions, world.crowding.drawn)
-    counts = np.arange(16)[:, None, None, None]
-    law = stats.poisson(others.astype(float)).pmf(counts)
-    law[-1] = 1 - law[:-1].sum(axis=0)
-    exact = np.where(
-        slot.mask[..., :-1], (law * slot.expected_gain(1.0 + counts)).sum(axis=0), -np.inf
-    )
-    found = np.where(slot.mask[..., :-1], over_poisson(slot.expected_gain, others, 15), -np.inf)
-    goes = found.max(axis=-1) > 0
-    taken = np.take_along_axis(exact, found.argmax(axis=-1)[..., None], axis=-1)[..., 0]
-    gained = np.where(goes, taken, 0).mean()
-    assert gained > 0.95 * np.maximum(exact.max(axis=-1), 0).mean() > 0
 
 
 def test_nothing_else_of_the_world_depends_on_strangers() -> None:

@@ -18,7 +18,6 @@ from envs import (
 from marl_moe.experiment.run.compared_policies import named
 from marl_moe.experiment.study.evaluation import evaluate
 from marl_moe.policies import MeanField, make
-from envs.poisson_load import expected_gain
 
 CONFIG = WorldConfig(
     num_users=12,
@@ -82,7 +81,7 @@ def test_no_user_gains_by_deviating_alone_in_the_mean_over_worlds(kind: str) -> 
     _, actions, expected = solved(world)
     slot, rng = world.slot, np.random.default_rng(0)
     others = slot.conditions.candidates.of(expected.astype(np.float32))
-    gain = np.where(slot.mask[..., :-1], expected_gain(slot, others), -np.inf)
+    gain = np.where(slot.mask[..., :-1], slot.gain_beside(others), -np.inf)
     second = np.where(
         np.sort(gain, axis=-1)[..., -2] > -np.inf,
         np.argsort(gain, axis=-1)[..., -2],

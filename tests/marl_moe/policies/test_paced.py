@@ -11,7 +11,7 @@ from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
 from envs.prospects import expected_spending
 from marl_moe.experiment.study import tuning
 from marl_moe.experiment.study.tuning import PACE, tuned_crowd, tuned_paced
-from marl_moe.policies import Crowd, Paced, make, poisson_load
+from marl_moe.policies import Crowd, Paced, make
 from marl_moe.seeds import evaluation_seed
 from marl_moe.testing import check_policy
 
