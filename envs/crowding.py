@@ -6,9 +6,9 @@ expected each other there.
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envs import poisson_load
 from envs.arrays import Float
@@ -84,16 +84,17 @@ class Crowding:
             conditions: of the slot.
             offer: in force in it.
         """
+        steps = 0
         if self._strangers.continues_to(conditions):
             self._strangers.advance()
+            steps = STEPS
         if self._offer is None:  # a state was restored, which is of this offer
             self._offer = offer
         due = conditions.index - self._met >= self._interval
         if due or offer is not self._offer or self._strangers.lost(conditions):
             self._meet(conditions, offer)
-            self._respond(conditions, MEETING_STEPS)
-        else:
-            self._respond(conditions, STEPS)
+            steps = MEETING_STEPS
+        self._respond(conditions, steps)
 
     def get_state(self) -> State:
         """Return copies of the strangers and of what they let expect."""
@@ -113,7 +114,6 @@ class Crowding:
         self._met, self._offer, self.drawn = state["met"], None, state["drawn"].copy()
         self._gains, self._closed = list(state["gains"].copy()), state["closed"].copy()
         self._scale = state["scale"].copy()
-        self._equilibrium.meet(self._expected, self._closed, self._scale)
         self._equilibrium.set_state(state["equilibrium"])
 
     def _meet(self, conditions: Conditions, offer: Offer) -> None:
@@ -126,14 +126,13 @@ class Crowding:
         )
         self._closed = np.isneginf(met.alone)
         self._scale = TEMPERATURE * mean_gain(met.alone)
-        self._equilibrium.meet(self._expected, self._closed, self._scale)
-
-    def _expected(self, others: NDArray[np.float32]) -> NDArray[np.floating]:
-        """Return strangers' mean gain beside a mean number of others, (N, S, C) credits."""
-        return poisson_load.mean(self._gains, self._numbers, others)
+        self._equilibrium.restart()
 
     def _respond(self, conditions: Conditions, steps: int) -> None:
         """Let the strangers respond to each other among the experts that are up."""
         for _ in range(steps):
-            self._equilibrium.step(conditions.available)
+            self._equilibrium.step(
+                partial(poisson_load.mean, self._gains, self._numbers),
+                *(self._closed, self._scale, conditions.available),
+            )
         self.drawn = self._equilibrium.others(conditions.available)

@@ -37,22 +37,10 @@ class LoadEquilibrium:
 
     def __init__(self, strangers: Strangers, num_others: int, others: Float) -> None:
         self._strangers, self._num_others, self._others = strangers, num_others, others
+        self.restart()
 
-    def meet(
-        self,
-        expected: Callable[[NDArray[np.float32]], NDArray[np.floating]],
-        closed: Bool,
-        scale: NDArray[np.floating],
-    ) -> None:
-        """Let the strangers meet the experts; their damping begins anew.
-
-        Args:
-            expected: returns their mean gain of candidates, (N, S, C) credits, beside a mean number
-                of others, which broadcasts against that.
-            closed: (N, S, C) candidates that they cannot choose even where they are up.
-            scale: (N,) temperature of the softmax, credits.
-        """
-        self._expected, self._closed, self._scale = expected, closed, scale
+    def restart(self) -> None:
+        """Begin anew with the damping, where the strangers' gains have changed."""
         self._damping = np.full(self._others.shape, DAMPING[0])
         self._change = np.zeros(self._others.shape)
 
@@ -60,16 +48,26 @@ class LoadEquilibrium:
         """Return lambda where experts are up and 0 elsewhere, (N, E)."""
         return self._others * available
 
-    def step(self, available: Bool) -> Float:
+    def step(
+        self,
+        expected: Callable[[NDArray[np.float32]], NDArray[np.floating]],
+        closed: Bool,
+        scale: NDArray[np.floating],
+        available: Bool,
+    ) -> Float:
         """Let the strangers respond once, and return how far lambda was from that, (N, E) users.
 
         Args:
+            expected: returns their mean gain of candidates, (N, S, C) credits, beside a mean number
+                of others, which broadcasts against that.
+            closed: (N, S, C) candidates that they cannot choose even where they are up.
+            scale: (N,) temperature of the softmax, credits.
             available: (N, E) experts that are up.
         """
         of = self._strangers.candidates.of
-        gain = self._expected(of(self._others.astype(np.float32)))
-        gain = np.where(self._closed | ~of(available), np.float32(-np.inf), gain)
-        response = self._num_others * self._strangers.shares(gain, self._scale)
+        gain = expected(of(self._others.astype(np.float32)))
+        gain = np.where(closed | ~of(available), np.float32(-np.inf), gain)
+        response = self._num_others * self._strangers.shares(gain, scale)
         change = np.where(available, response - self._others, 0.0)
         factor = np.where(change * self._change < 0, SLOWER, FASTER)
         self._damping = np.minimum(self._damping * factor, DAMPING[1])
@@ -86,6 +84,6 @@ class LoadEquilibrium:
         }
 
     def set_state(self, state: State) -> None:
-        """Go on from what `get_state` gave, once the strangers met the experts of then."""
+        """Go on from what `get_state` gave."""
         self._others = state["others"].copy()
         self._damping, self._change = state["damping"].copy(), state["change"].copy()

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import Slot
-from envs.arrays import Bool
 from envs.load_equilibrium import LoadEquilibrium
 from envs.poisson_load import ByLoad
 from envs.prospects import expected_gain
@@ -70,8 +69,15 @@ class MeanField(Heuristic):
         met = drawn.meet(slot.conditions, slot.offer)
         scale = np.maximum(TEMPERATURE * mean_gain(met.alone), np.float32(1e-9))
         gains = ByLoad(lambda load: expected_gain(met.conditions, met.offer, load), num_others)
-        self._equilibrium.meet(gains.expected, np.isneginf(met.alone), scale)
-        self._solve(self._equilibrium, slot.conditions.available)
+        closed, available = np.isneginf(met.alone), slot.conditions.available
+        self._equilibrium.restart()
+        for _ in range(MAX_STEPS):
+            change = self._equilibrium.step(gains.expected, closed, scale, available)
+            self.residual = np.abs(change).max(axis=-1)
+            self.converged = self.residual <= self.tolerance
+            if self.converged.all():
+                break
+        self.expected = self._equilibrium.others(available)
         others = slot.conditions.candidates.of(self.expected.astype(np.float32))
         return self._drawn_response(slot, slot.gain_beside(others), scale)
 
@@ -84,12 +90,3 @@ class MeanField(Heuristic):
         scores = scores / scale[:, None, None] + self.rng.gumbel(size=scores.shape)
         drawn: Actions = np.where(slot.mask, scores, -np.inf).argmax(axis=-1)
         return drawn
-
-    def _solve(self, equilibrium: LoadEquilibrium, available: Bool) -> None:
-        """Let strangers respond until the loads are those that they respond to."""
-        for _ in range(MAX_STEPS):
-            self.residual = np.abs(equilibrium.step(available)).max(axis=-1)
-            self.converged = self.residual <= self.tolerance
-            if self.converged.all():
-                break
-        self.expected = equilibrium.others(available)
