@@ -5,7 +5,6 @@ nearly Poisson distributed (Le Cam 1960). Their work counts at its mean, as in `
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from math import exp
 
 import numpy as np
@@ -15,9 +14,9 @@ from scipy.special import gammaln
 from envs.arrays import Int
 
 TAIL = 1e-6  # probability that may lie above the numbers of others that are told apart
-APART = 1.5  # greatest ratio of two numbers that are evaluated one after the other, above 2
+APART = 1.5  # ratio of two numbers that are evaluated one after the other, above 2
 VALUES_AT_ONCE = 150_000  # evaluated in one call: with more, arrays leave the cache
-_LARGEST_MEAN = 64.0  # up to which the probability of nobody is well within single precision
+_LEAST_MEAN = 1e-30  # has a logarithm, and is as good as 0
 Values = NDArray[np.floating]
 OfLoad = Callable[[NDArray[np.float32]], Values]
 
@@ -34,7 +33,7 @@ class ByLoad:
     """
 
     def __init__(self, of_load: OfLoad, most: int) -> None:
-        self._of_load, self._most = of_load, most
+        self._of_load = of_load
         self._numbers = evaluated_numbers(most)
         self._values: list[Values] = []
 
@@ -47,16 +46,15 @@ class ByLoad:
             others: mean number of others at each candidate, at least 0; broadcasts against
                 (N, U, C).
         """
-        most = most_others(float(others.max(initial=0.0)), self._most)
-        needed = self._numbers[: np.searchsorted(self._numbers, most) + 1]
+        needed = _needed(self._numbers, others)
         missing = needed[len(self._values) :]
         if missing.size:
             self._values += evaluate(self._of_load, missing)
-        return mean(self._values[: needed.size], needed, others)
+        return mean(self._values, self._numbers, others)
 
 
 def evaluated_numbers(most: int) -> Int:
-    """Return the numbers of others that are evaluated, 0, 1, 2, 3, 4, 6, 9, 14, ..., `most`."""
+    """Return the numbers of others that are evaluated: 0, 1, 2, 3, 4, 6, 9, 14, ..., `most`."""
     numbers = [0]
     while numbers[-1] < most:
         numbers.append(min(max(numbers[-1] + 1, round(numbers[-1] * APART)), most))
@@ -82,10 +80,12 @@ def mean(values: Sequence[Values], numbers: Int, others: NDArray[np.floating]) -
             more than the last as the last.
         others: mean of Poisson's law, at least 0; broadcasts against (N, U, C).
     """
-    weights = poisson_weights(others, numbers)
+    needed = _needed(numbers, others)
+    weights = poisson_weights(others, needed)
     total = values[0] * weights[0]
-    for value, weight in zip(values[1:], weights[1:], strict=True):
-        total += value * weight
+    product = np.empty_like(total)
+    for value, weight in zip(values[1 : needed.size], weights[1:], strict=True):
+        total += np.multiply(value, weight, out=product)
     return total
 
 
@@ -98,28 +98,32 @@ def poisson_weights(others: NDArray[np.floating], numbers: Int) -> NDArray[np.fl
         others: mean of Poisson's law, at least 0.
         numbers: as in `mean`, L of them.
     """
-    others = others.astype(np.float32, copy=False)
-    weights = np.zeros((len(numbers), *others.shape), np.float32)
-    small = float(others.max(initial=0.0)) <= _LARGEST_MEAN
-    probability = np.exp(-others)
-    for place, (low, high) in enumerate(pairwise(numbers)):
-        for number in range(low, high):
-            if not small:
-                probability = _probability(others, number)
-            elif number > 0:
-                probability = probability * others * np.float32(1 / number)
-            share = np.float32((number - low) / (high - low))  # of the number above
-            weights[place] += probability * (1 - share) if share else probability
-            if share:
-                weights[place + 1] += probability * share
+    given = others.astype(np.float32, copy=False).ravel()
+    every = np.arange(numbers[-1], dtype=np.float32)
+    law = np.multiply.outer(every, np.log(np.maximum(given, np.float32(_LEAST_MEAN))))
+    law -= given
+    law -= gammaln(every + 1)[:, None]
+    np.exp(law, out=law)
+    weights = _linear(numbers) @ law
     weights[-1] += np.maximum(1 - weights.sum(axis=0), 0)
-    return weights
+    return weights.reshape(-1, *others.shape)
 
 
-def _probability(others: NDArray[np.float32], number: int) -> NDArray[np.float32]:
-    """Return Poisson's probability of a number by its logarithm, for means of any size."""
-    wide = np.maximum(others.astype(float), 1e-30)
-    return np.exp(number * np.log(wide) - wide - gammaln(number + 1)).astype(np.float32)
+def _linear(numbers: Int) -> NDArray[np.float32]:
+    """Return by how much numbers L stand for 0 to the last but one, where linear, (L, last)."""
+    every = np.arange(numbers[-1])
+    low = np.searchsorted(numbers, every, side="right") - 1
+    share = (every - numbers[low]) / (numbers[low + 1] - numbers[low]) if every.size else every
+    matrix = np.zeros((numbers.size, every.size), np.float32)
+    matrix[low, every] = 1 - share
+    matrix[low + 1, every] += share
+    return matrix
+
+
+def _needed(numbers: Int, others: NDArray[np.floating]) -> Int:
+    """Return the numbers up to the least that Poisson's law hardly exceeds for any mean."""
+    most = most_others(float(others.max(initial=0.0)), int(numbers[-1]))
+    return numbers[: np.searchsorted(numbers, most) + 1]
 
 
 def most_others(mean: float, limit: int) -> int:

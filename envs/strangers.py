@@ -191,14 +191,18 @@ class Strangers:
         abandoning = np.where(may_abandon, np.float32(0), np.float32(-np.inf))
         most = np.maximum(best, abandoning)
         scale = np.maximum(scale, 1e-9).astype(np.float32)[:, None, None]
-        chosen = np.exp((gain - most) / scale)
-        chosen /= chosen.sum(axis=-1, keepdims=True) + np.exp((abandoning - most) / scale)
+        chosen = gain - most
+        chosen /= scale
+        np.exp(chosen, out=chosen)
+        each = chosen.sum(axis=-1, keepdims=True) + np.exp((abandoning - most) / scale)
+        each = 1 / (each * chosen.shape[1])
         candidates = self.candidates
         if not candidates.listed:
-            return chosen.mean(axis=1, dtype=float)
+            return (each.swapaxes(1, 2) @ chosen)[:, 0].astype(float)
         shape = self._shape[0], candidates.num_experts
+        chosen *= each
         drawn = np.bincount(candidates.cell.ravel(), chosen.ravel(), shape[0] * shape[1])
-        return drawn.reshape(shape) / chosen.shape[1]
+        return drawn.reshape(shape)
 
     def _conditions(self, given: Conditions) -> Conditions:
         return Conditions.begin(
