@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from envs import poisson_load
-from envs.arrays import Float
+from envs.arrays import Bool, Float
 from envs.conditions import Conditions
 from envs.experts import ExpertPool
 from envs.laws import Laws
@@ -21,20 +21,21 @@ from envs.prospects import expected_gain
 from envs.state import State
 from envs.strangers import Strangers, mean_gain
 
-STRANGERS = 64  # of a world, about
+STRANGERS = 128  # of a world, about
 TEMPERATURE = 0.05  # of their choices, as a share of their mean gain alone
-FIRST_STEPS, MEETING_STEPS, STEPS = 10, 4, 1  # at first, at a later meeting, in another slot
+FIRST_STEPS, MEETING_STEPS = 10, 3  # toward the equilibrium: at the first meeting, and at others
+APART = 2.0  # ratio of two numbers of others that strangers evaluate one after the other
 
 
 class Crowding:
     """Strangers of N worlds through an episode, and how many others they let expect.
 
     They meet the experts when there is a new offer, when experts of any world have moved, and every
-    `market.interval` slots at least. Between two meetings their gains stand. In every slot they
-    respond to each other among the experts that are up, some way toward their equilibrium
-    (`envs.load_equilibrium`). So no action decides on what is drawn by lot, nor on when worlds
-    meet: what is drawn to an expert follows from prices, backlogs and availability of its own
-    world.
+    `market.interval` slots at least. They respond to each other some steps toward their equilibrium
+    (`envs.load_equilibrium`), and one step more in worlds where experts went up or down since.
+    Between two meetings their gains stand. So no action decides on what is drawn by lot, nor on
+    when worlds meet: what is drawn to an expert follows from prices, backlogs and availability of
+    its own world.
 
     Attributes:
         drawn: (N, E) others that each expert draws at the offer in force.
@@ -59,14 +60,13 @@ class Crowding:
         count: int = STRANGERS,
     ) -> None:
         num_others = conditions.num_users - 1
-        self._numbers = poisson_load.evaluated_numbers(num_others)
+        self._numbers = poisson_load.evaluated_numbers(num_others, APART)
         self._strangers = Strangers(conditions, count, rng, laws)
         self._interval = conditions.config.market.slots_between(allocates=False)
         self._equilibrium = LoadEquilibrium(
             self._strangers, num_others, num_others * conditions.attraction
         )
-        self._meet(conditions, offer)
-        self._respond(conditions, FIRST_STEPS)
+        self._meet(conditions, offer, FIRST_STEPS)
 
     @property
     def laws(self) -> Laws:
@@ -84,17 +84,16 @@ class Crowding:
             conditions: of the slot.
             offer: in force in it.
         """
-        steps = 0
         if self._strangers.continues_to(conditions):
             self._strangers.advance()
-            steps = STEPS
         if self._offer is None:  # a state was restored, which is of this offer
             self._offer = offer
         due = conditions.index - self._met >= self._interval
         if due or offer is not self._offer or self._strangers.lost(conditions):
-            self._meet(conditions, offer)
-            steps = MEETING_STEPS
-        self._respond(conditions, steps)
+            self._meet(conditions, offer, MEETING_STEPS)
+        elif not np.array_equal(conditions.available, self._available):
+            changed = (conditions.available != self._available).any(axis=-1)
+            self._respond(conditions.available, changed)
 
     def get_state(self) -> State:
         """Return copies of the strangers and of what they let expect."""
@@ -103,7 +102,7 @@ class Crowding:
             "gains": np.stack(self._gains),
             "closed": self._closed.copy(),
             "scale": self._scale.copy(),
-            "drawn": self.drawn.copy(),
+            "available": self._available.copy(),
             "equilibrium": self._equilibrium.get_state(),
             "strangers": self._strangers.get_state(),
         }
@@ -111,13 +110,16 @@ class Crowding:
     def set_state(self, state: State, pool: ExpertPool) -> None:
         """Go on from what `get_state` gave, with the pool of that time."""
         self._strangers.set_state(state["strangers"], pool)
-        self._met, self._offer, self.drawn = state["met"], None, state["drawn"].copy()
+        self._met, self._offer = state["met"], None
         self._gains, self._closed = list(state["gains"].copy()), state["closed"].copy()
         self._scale = state["scale"].copy()
         self._equilibrium.set_state(state["equilibrium"])
+        self._find_reached()
+        self._available = state["available"].copy()
+        self.drawn = self._equilibrium.others(self._available & self._reached)
 
-    def _meet(self, conditions: Conditions, offer: Offer) -> None:
-        """Let the strangers meet all experts as if they were up."""
+    def _meet(self, conditions: Conditions, offer: Offer, steps: int) -> None:
+        """Let the strangers meet all experts as if they were up, and respond to each other."""
         everywhere = np.ones_like(conditions.available)
         met = self._strangers.meet(replace(conditions, available=everywhere), offer)
         self._met, self._offer = conditions.index, offer
@@ -126,13 +128,21 @@ class Crowding:
         )
         self._closed = np.isneginf(met.alone)
         self._scale = TEMPERATURE * mean_gain(met.alone)
+        self._find_reached()
         self._equilibrium.restart()
-
-    def _respond(self, conditions: Conditions, steps: int) -> None:
-        """Let the strangers respond to each other among the experts that are up."""
         for _ in range(steps):
-            self._equilibrium.step(
-                partial(poisson_load.mean, self._gains, self._numbers),
-                *(self._closed, self._scale, conditions.available),
-            )
-        self.drawn = self._equilibrium.others(conditions.available)
+            self._respond(conditions.available)
+
+    def _find_reached(self) -> None:
+        """Find the experts that any stranger of the world can choose, (N, E)."""
+        choices = np.where(self._closed, np.float32(-np.inf), np.float32(0))
+        self._reached = self._strangers.shares(choices, np.ones(len(choices))) > 0
+
+    def _respond(self, available: Bool, worlds: Bool | None = None) -> None:
+        """Let the strangers of some worlds, or all, respond to each other once."""
+        self._equilibrium.step(
+            partial(poisson_load.mean, self._gains, self._numbers),
+            *(self._closed, self._scale, available & self._reached, worlds),
+        )
+        self._available = available
+        self.drawn = self._equilibrium.others(available & self._reached)

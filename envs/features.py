@@ -21,7 +21,7 @@ from envs.prospects import expected_gain, expected_rest, rest, right_type
 
 GAIN_ALONE, GAIN_BESIDE = "gain_alone", "gain_beside"
 REST, REST_BESIDE = "rest", "rest_beside"
-STRANGERS_WEIGHT = 0.6  # of others whom the offer draws, against those seen of late
+STRANGERS_WEIGHT = 0.7  # of others whom the offer draws, against those seen of late
 LARGEST = 10.0  # delays, backlogs and prices beyond this many units look alike
 LOAD_UNIT, LARGEST_LOAD = 4.0, 25.0
 COMPETENCE_BOUND = 2.0

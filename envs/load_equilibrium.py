@@ -54,6 +54,7 @@ class LoadEquilibrium:
         closed: Bool,
         scale: NDArray[np.floating],
         available: Bool,
+        worlds: Bool | None = None,
     ) -> Float:
         """Let the strangers respond once, and return how far lambda was from that, (N, E) users.
 
@@ -63,16 +64,19 @@ class LoadEquilibrium:
             closed: (N, S, C) candidates that they cannot choose even where they are up.
             scale: (N,) temperature of the softmax, credits.
             available: (N, E) experts that are up.
+            worlds: (N,) those that take the step; None: all.
         """
         of = self._strangers.candidates.of
         gain = expected(of(self._others.astype(np.float32)))
         gain = np.where(closed | ~of(available), np.float32(-np.inf), gain)
         response = self._num_others * self._strangers.shares(gain, scale)
-        change = np.where(available, response - self._others, 0.0)
+        moved = available if worlds is None else available & worlds[:, None]
+        change = np.where(moved, response - self._others, 0.0)
         factor = np.where(change * self._change < 0, SLOWER, FASTER)
-        self._damping = np.minimum(self._damping * factor, DAMPING[1])
+        damping = np.minimum(self._damping * factor, DAMPING[1])
+        self._damping = np.where(moved, damping, self._damping)
         self._others = self._others + self._damping * change
-        self._change = change
+        self._change = np.where(moved, change, self._change)
         return change
 
     def get_state(self) -> State:

@@ -14,7 +14,7 @@ from scipy.special import gammaln
 from envs.arrays import Int
 
 TAIL = 1e-6  # probability that may lie above the numbers of others that are told apart
-APART = 1.5  # ratio of two numbers that are evaluated one after the other, above 2
+APART = 1.5  # ratio of two numbers of others that are evaluated one after the other
 VALUES_AT_ONCE = 150_000  # evaluated in one call: with more, arrays leave the cache
 _LEAST_MEAN = 1e-30  # has a logarithm, and is as good as 0
 Values = NDArray[np.floating]
@@ -53,11 +53,16 @@ class ByLoad:
         return mean(self._values, self._numbers, others)
 
 
-def evaluated_numbers(most: int) -> Int:
-    """Return the numbers of others that are evaluated: 0, 1, 2, 3, 4, 6, 9, 14, ..., `most`."""
+def evaluated_numbers(most: int, apart: float = APART) -> Int:
+    """Return the numbers of others that are evaluated: 0, 1, 2, 3, 4, 6, 9, 14, ..., `most`.
+
+    Args:
+        most: number of others that there can be.
+        apart: ratio of two numbers one after the other, where they are no neighbours.
+    """
     numbers = [0]
     while numbers[-1] < most:
-        numbers.append(min(max(numbers[-1] + 1, round(numbers[-1] * APART)), most))
+        numbers.append(min(max(numbers[-1] + 1, round(numbers[-1] * apart)), most))
     return np.array(numbers)
 
 
