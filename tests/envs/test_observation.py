@@ -11,6 +11,7 @@ from gymnasium.spaces import Box
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject, SearchStrategy
+from scipy import stats
 
 import mechanisms
 from envs import (
@@ -144,12 +145,12 @@ def columns_of_user(world: World, n: int, u: int, past: Past) -> dict[str, float
     gain = np.clip(world.slot.expected_gain(1)[n, u], -most, most)
     if config.counts_on_strangers:
         loads, shares = loads_of(
-            0.4 * others_seen + 0.6 * world.crowding.drawn[n], world.num_users - 1
+            0.3 * others_seen + 0.7 * world.crowding.drawn[n], world.num_users - 1
         )
     else:
         loads, shares = (others_seen + 1)[None], np.ones((1, world.num_experts))
-    expected = [world.slot.expected_gain(load)[n, u] for load in loads]
-    beside = np.clip(np.einsum("ie,ie->e", shares, expected), -most, most)
+    expected = [np.clip(world.slot.expected_gain(load)[n, u], -most, most) for load in loads]
+    beside = np.einsum("ie,ie->e", shares, expected)
     spent = [expected_spending(world.slot.conditions, world.slot.offer, load) for load in loads]
     for e in range(world.num_experts):
         free = world.mechanism.name == "none"
@@ -209,21 +210,16 @@ def rest_of(world: World, n: int, u: int, past: Past, energy_j: float, charge: f
 
 
 def loads_of(others: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return two loads, with the user, and their shares, of Poisson distributed others.
+    """Return loads, with the user, and their shares, of Poisson distributed others.
 
-    They are those of Gauss quadrature by Golub and Welsch (1969): eigenvalues of the recurrence of
-    Charlier's polynomials, and squares of the first entries of eigenvectors.
+    Between 4 and 6, 6 and 9, ... others the loads next to them share what the law gives.
     """
-    loads, shares = np.ones((2, len(others))), np.zeros((2, len(others)))
-    for e, mean in enumerate(others):
-        recurrence = [[mean, sqrt(mean)], [sqrt(mean), mean + 1]]
-        nodes, vectors = np.linalg.eigh(recurrence)
-        loads[:, e] = 1 + np.clip(nodes, 0, most)
-        shares[:, e] = vectors[0] ** 2
-        if nodes[1] > most:  # the mean is kept
-            shares[1, e] = (mean - nodes[0]) / (most - nodes[0])
-            shares[0, e] = 1 - shares[1, e]
-    return loads, shares
+    numbers = [n for n in (0, 1, 2, 3, 4, 6, 9, 14, 21, 32) if n < most] + [most]
+    law = stats.poisson(others).pmf(np.arange(most + 1)[:, None])
+    law[-1] = stats.poisson(others).sf(most - 1)
+    hats = [np.interp(np.arange(most + 1), numbers, unit) for unit in np.eye(len(numbers))]
+    loads = np.broadcast_to(np.array(numbers)[:, None] + 1.0, (len(numbers), len(others)))
+    return loads, np.array(hats) @ law
 
 
 def recent_load(n: int, e: int, slots: list[Served], users: Iterable[int]) -> float:

@@ -137,7 +137,9 @@ def test_weights_are_of_poissons_law_and_linear_in_between(mean: float) -> None:
         (63, [0, 1, 2, 3, 4, 6, 9, 14, 21, 32, 48, 63]),
     ],
 )
-def test_numbers_evaluated_lie_ever_further_apart_and_end_with_all_others(most: int, numbers: list[int]) -> None:
+def test_numbers_evaluated_lie_ever_further_apart_and_end_with_all_others(
+    most: int, numbers: list[int]
+) -> None:
     assert list(poisson_load.evaluated_numbers(most)) == numbers
 
 
