@@ -16,6 +16,7 @@ from envs.arrays import Int
 TAIL = 1e-6  # probability that may lie above the numbers of others that are told apart
 APART = 1.5  # ratio of two numbers of others that are evaluated one after the other
 VALUES_AT_ONCE = 150_000  # evaluated in one call: with more, arrays leave the cache
+PROBABILITIES_AT_ONCE = 4_000_000  # held in memory
 _LEAST_MEAN = 1e-30  # has a logarithm, and is as good as 0
 Values = NDArray[np.floating]
 OfLoad = Callable[[NDArray[np.float32]], Values]
@@ -104,14 +105,22 @@ def poisson_weights(others: NDArray[np.floating], numbers: Int) -> NDArray[np.fl
         numbers: as in `mean`, L of them.
     """
     given = others.astype(np.float32, copy=False).ravel()
-    every = np.arange(numbers[-1], dtype=np.float32)
-    law = np.multiply.outer(every, np.log(np.maximum(given, np.float32(_LEAST_MEAN))))
-    law -= given
-    law -= gammaln(every + 1)[:, None]
-    np.exp(law, out=law)
-    weights = _linear(numbers) @ law
+    linear, at_once = _linear(numbers), max(1, PROBABILITIES_AT_ONCE // max(int(numbers[-1]), 1))
+    weights = np.empty((numbers.size, given.size), np.float32)
+    for begin in range(0, given.size, at_once):
+        part = slice(begin, begin + at_once)
+        weights[:, part] = linear @ _law(given[part], int(numbers[-1]))
     weights[-1] += np.maximum(1 - weights.sum(axis=0), 0)
     return weights.reshape(-1, *others.shape)
+
+
+def _law(others: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+    """Return Poisson's probabilities of 0 to `most` - 1 for B means, (most, B)."""
+    every = np.arange(most, dtype=np.float32)
+    law = np.multiply.outer(every, np.log(np.maximum(others, np.float32(_LEAST_MEAN))))
+    law -= others
+    law -= gammaln(every + 1)[:, None]
+    return np.exp(law, out=law)
 
 
 def _linear(numbers: Int) -> NDArray[np.float32]:

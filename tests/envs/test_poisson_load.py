@@ -1,5 +1,6 @@
 """The gain at an uncertain load, against what the world delivers at loads that are drawn."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -141,6 +142,19 @@ def test_numbers_evaluated_lie_ever_further_apart_and_end_with_all_others(
     most: int, numbers: list[int]
 ) -> None:
     assert list(poisson_load.evaluated_numbers(most)) == numbers
+
+
+def test_many_pairs_beside_many_others_take_no_more_memory_than_their_weights() -> None:
+    """A thousand users, all seen at an expert: 1,000 x 480,000 probabilities would take 2 GB."""
+    others = np.full((16, 1000, 30), 900.0, np.float32)
+    numbers = poisson_load.evaluated_numbers(999)
+    tracemalloc.start()
+    weights = poisson_load.poisson_weights(others, numbers)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * weights.nbytes + 60e6
+    few = poisson_load.poisson_weights(others[0, :2, :3], numbers)
+    np.testing.assert_allclose(weights[:, 7, 5:7, 4:7], few, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.1, 1.0, 7.5])
