@@ -202,7 +202,7 @@ class Strangers:
         shape = self._shape[0], candidates.num_experts
         chosen *= each
         drawn = np.bincount(candidates.cell.ravel(), chosen.ravel(), shape[0] * shape[1])
-        return drawn.reshape(shape)
+        return drawn.astype(float, copy=False).reshape(shape)
 
     def _conditions(self, given: Conditions) -> Conditions:
         return Conditions.begin(
