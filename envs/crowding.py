@@ -32,10 +32,10 @@ class Crowding:
 
     They meet the experts when there is a new offer, when experts of any world have moved, and every
     `market.interval` slots at least. They respond to each other some steps toward their equilibrium
-    (`envs.load_equilibrium`), and one step more in worlds where experts went up or down since.
+    (`envs.load_equilibrium`), and one step more in a slot of a world where experts went up or down.
     Between two meetings their gains stand. So no action decides on what is drawn by lot, nor on
-    when worlds meet: what is drawn to an expert follows from prices, backlogs and availability of
-    its own world.
+    when worlds meet: what an expert draws follows, but for rounding, from the prices, backlogs and
+    availability of its own world so far in the episode.
 
     Attributes:
         drawn: (N, E) others that each expert draws at the offer in force.
@@ -45,7 +45,6 @@ class Crowding:
         offer: in force in it.
         rng: makes all draws.
         laws: of the worlds; None, or those of other worlds: made anew.
-        count: strangers of a world, about.
     """
 
     drawn: Float
@@ -57,28 +56,23 @@ class Crowding:
         offer: Offer,
         rng: np.random.Generator,
         laws: Laws | None = None,
-        count: int = STRANGERS,
     ) -> None:
         num_others = conditions.num_users - 1
         self._numbers = poisson_load.evaluated_numbers(num_others, APART)
-        self._strangers = Strangers(conditions, count, rng, laws)
+        self._strangers = Strangers(conditions, STRANGERS, rng, laws)
         self._interval = conditions.config.market.slots_between(allocates=False)
         self._equilibrium = LoadEquilibrium(
             self._strangers, num_others, num_others * conditions.attraction
         )
-        self._meet(conditions, offer, FIRST_STEPS)
-
-    @property
-    def laws(self) -> Laws:
-        """The laws of the worlds."""
-        return self._strangers.laws
-
-    def continues_to(self, conditions: Conditions) -> bool:
-        """Return whether a slot is the next one of the episode, with the same experts."""
-        return self._strangers.continues_to(conditions)
+        self._meet(conditions, offer)
+        everywhere = np.ones_like(conditions.available)
+        self._respond(everywhere, FIRST_STEPS)
+        if not conditions.available.all():
+            down = ~conditions.available.all(axis=-1)
+            self._respond(conditions.available, MEETING_STEPS, down)
 
     def update(self, conditions: Conditions, offer: Offer) -> None:
-        """Go on to a slot of the episode, the next one or the same as it is now.
+        """Go on to a slot of the episode: the next one, or the same, which may have a new offer.
 
         Args:
             conditions: of the slot.
@@ -90,10 +84,11 @@ class Crowding:
             self._offer = offer
         due = conditions.index - self._met >= self._interval
         if due or offer is not self._offer or self._strangers.lost(conditions):
-            self._meet(conditions, offer, MEETING_STEPS)
+            self._meet(conditions, offer)
+            self._respond(conditions.available, MEETING_STEPS)
         elif not np.array_equal(conditions.available, self._available):
             changed = (conditions.available != self._available).any(axis=-1)
-            self._respond(conditions.available, changed)
+            self._respond(conditions.available, 1, changed)
 
     def get_state(self) -> State:
         """Return copies of the strangers and of what they let expect."""
@@ -118,8 +113,8 @@ class Crowding:
         self._available = state["available"].copy()
         self.drawn = self._equilibrium.others(self._available & self._reached)
 
-    def _meet(self, conditions: Conditions, offer: Offer, steps: int) -> None:
-        """Let the strangers meet all experts as if they were up, and respond to each other."""
+    def _meet(self, conditions: Conditions, offer: Offer) -> None:
+        """Let the strangers meet all experts as if they were up."""
         everywhere = np.ones_like(conditions.available)
         met = self._strangers.meet(replace(conditions, available=everywhere), offer)
         self._met, self._offer = conditions.index, offer
@@ -130,19 +125,17 @@ class Crowding:
         self._scale = TEMPERATURE * mean_gain(met.alone)
         self._find_reached()
         self._equilibrium.restart()
-        for _ in range(steps):
-            self._respond(conditions.available)
 
     def _find_reached(self) -> None:
         """Find the experts that any stranger of the world can choose, (N, E)."""
         choices = np.where(self._closed, np.float32(-np.inf), np.float32(0))
         self._reached = self._strangers.shares(choices, np.ones(len(choices))) > 0
 
-    def _respond(self, available: Bool, worlds: Bool | None = None) -> None:
-        """Let the strangers of some worlds, or all, respond to each other once."""
-        self._equilibrium.step(
-            partial(poisson_load.mean, self._gains, self._numbers),
-            *(self._closed, self._scale, available & self._reached, worlds),
-        )
+    def _respond(self, available: Bool, steps: int, worlds: Bool | None = None) -> None:
+        """Let the strangers of some worlds, or all, respond to each other so many times."""
+        gains = partial(poisson_load.mean, self._gains, self._numbers)
+        up = available & self._reached
+        for _ in range(steps):
+            self._equilibrium.step(gains, self._closed, self._scale, up, worlds)
         self._available = available
-        self.drawn = self._equilibrium.others(available & self._reached)
+        self.drawn = self._equilibrium.others(up)

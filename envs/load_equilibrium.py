@@ -14,7 +14,7 @@ from envs.arrays import Bool, Float
 from envs.state import State
 from envs.strangers import Strangers
 
-DAMPING = 0.5, 0.6  # of the first step of an expert's load, and of any
+DAMPING = 0.5, 0.6  # of an expert's load: where it begins, and the most
 SLOWER, FASTER = 0.5, 1.05  # times the damping, where a load turned round and where it went on
 
 

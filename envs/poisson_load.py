@@ -5,7 +5,7 @@ nearly Poisson distributed (Le Cam 1960). Their work counts at its mean, as in `
 """
 
 from collections.abc import Callable, Sequence
-from math import exp
+from math import exp, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ TAIL = 1e-6  # probability that may lie above the numbers of others that are tol
 APART = 1.5  # ratio of two numbers of others that are evaluated one after the other
 VALUES_AT_ONCE = 150_000  # evaluated in one call: with more, arrays leave the cache
 PROBABILITIES_AT_ONCE = 4_000_000  # held in memory
-_LEAST_MEAN = 1e-30  # has a logarithm, and is as good as 0
+_LEAST_MEAN, _LARGEST_MEAN = 1e-30, 600.0  # as good as 0; whose exponential is well above 0
 Values = NDArray[np.floating]
 OfLoad = Callable[[NDArray[np.float32]], Values]
 
@@ -111,7 +111,7 @@ def poisson_weights(others: NDArray[np.floating], numbers: Int) -> NDArray[np.fl
         part = slice(begin, begin + at_once)
         weights[:, part] = linear @ _law(given[part], int(numbers[-1]))
     weights[-1] += np.maximum(1 - weights.sum(axis=0), 0)
-    return weights.reshape(-1, *others.shape)
+    return weights.reshape(numbers.size, *others.shape)
 
 
 def _law(others: NDArray[np.float32], most: int) -> NDArray[np.float32]:
@@ -142,9 +142,11 @@ def _needed(numbers: Int, others: NDArray[np.floating]) -> Int:
 
 def most_others(mean: float, limit: int) -> int:
     """Return the least number that Poisson's law exceeds with at most `TAIL`, at most `limit`."""
+    if mean > _LARGEST_MEAN:  # nobody has next to no probability; nearly all lie within six errors
+        return min(limit, int(mean + 6 * sqrt(mean)) + 1)
     probability = below = exp(-mean)
     count = 0
-    while count < limit and 1 - below > TAIL:
+    while count < limit and not 1 - below <= TAIL:  # all of them, should the mean be no number
         count += 1
         probability *= mean / count
         below += probability

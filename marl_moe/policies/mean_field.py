@@ -25,7 +25,8 @@ class MeanField(Heuristic):
 
     Attributes:
         expected: (N, E) mean number of others at each expert in the last slot.
-        residual: (N,) the greatest difference of both sides at any expert in the last slot, users.
+        residual: (N,) the greatest difference, at any expert, of the load before the iteration's
+            last step and the strangers' response to it, users.
         converged: (N,) worlds in which that is at most `tolerance`.
 
     Args:
@@ -50,7 +51,7 @@ class MeanField(Heuristic):
         self.strangers, self.tolerance = strangers, tolerance
         self.setting = f"strangers={strangers} tolerance={tolerance}"
         self.expected: NDArray[np.floating] = np.zeros((0, 0))
-        self._drawn: Strangers | None = None
+        self._before: Strangers | None = None
         self._equilibrium: LoadEquilibrium | None = None
 
     def act(self, slot: Slot) -> Actions:
@@ -61,12 +62,12 @@ class MeanField(Heuristic):
             self.expected = np.zeros((slot.num_worlds, slot.num_experts))
             return best_worthwhile(slot, slot.expected_gain(), self.rng)
         num_others = slot.num_users - 1
-        drawn = Strangers.at(slot.conditions, self.strangers, self.rng, self._drawn)
-        if self._equilibrium is None or drawn is not self._drawn:
+        strangers = Strangers.at(slot.conditions, self.strangers, self.rng, self._before)
+        if self._equilibrium is None or strangers is not self._before:
             first = num_others * slot.conditions.attraction
-            self._equilibrium = LoadEquilibrium(drawn, num_others, first)
-        self._drawn = drawn
-        met = drawn.meet(slot.conditions, slot.offer)
+            self._equilibrium = LoadEquilibrium(strangers, num_others, first)
+        self._before = strangers
+        met = strangers.meet(slot.conditions, slot.offer)
         scale = np.maximum(TEMPERATURE * mean_gain(met.alone), np.float32(1e-9))
         gains = ByLoad(lambda load: expected_gain(met.conditions, met.offer, load), num_others)
         closed, available = np.isneginf(met.alone), slot.conditions.available

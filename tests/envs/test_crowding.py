@@ -10,6 +10,7 @@ import mechanisms
 from envs import (
     ChannelConfig,
     ExpertConfig,
+    MarketConfig,
     ObservationConfig,
     RequestConfig,
     Slot,
@@ -114,6 +115,37 @@ def test_experts_that_are_down_draw_nobody() -> None:
         assert (drawn[~up] == 0).all()
         assert (drawn.sum(axis=-1) > 0)[up.any(axis=-1)].all()
         world.step(np.zeros((3, 6), int))
+
+
+def test_where_experts_go_down_others_draw_more_at_once_and_no_other_world_is_moved() -> None:
+    """Down in world 0 alone, between two meetings."""
+    config = replace(CROWDED, num_users=16, market=MarketConfig(interval=9))
+    world = World(config, 2, seed=0)
+    before = world.crowding.drawn
+    most = before[0].argmax()
+    world.step(np.full((2, 16), 5))
+    np.testing.assert_array_equal(world.crowding.drawn, before)
+    conditions = world.slot.conditions
+    down = conditions.available.copy()
+    down[0, most] = False
+    world.crowding.update(replace(conditions, available=down), world.slot.offer)
+    after = world.crowding.drawn
+    assert after[0, most] == 0
+    assert (np.delete(after[0] - before[0], most) > 0).all()
+    assert np.delete(after[0] - before[0], most).sum() > 0.1
+    np.testing.assert_array_equal(after[1], before[1])
+
+
+def test_experts_that_are_down_at_first_are_expected_like_others_once_they_are_up() -> None:
+    experts = ExpertConfig(unit_cost=(0.1, 1.0), availability_probability=0.5, pool_seed=1)
+    config = replace(CROWDED, num_users=16, market=MarketConfig(interval=40), experts=experts)
+    world = World(config, 300, seed=0)
+    first = world.available
+    every = replace(world.slot.conditions, available=np.ones_like(first))
+    world.crowding.update(every, world.slot.offer)
+    drawn = world.crowding.drawn
+    up, down = (np.where(mask, drawn, 0).sum(0) / mask.sum(0) for mask in (first, ~first))
+    np.testing.assert_allclose(down, up, rtol=0.35)
 
 
 @register("passing")

@@ -172,6 +172,20 @@ def test_laws_of_other_worlds_are_not_theirs() -> None:
     assert strangers_of(slot, 8).laws.config == slot.config
 
 
+def test_they_go_on_with_the_episode_and_are_others_in_the_next() -> None:
+    world, rng = World(CONFIG, 3, seed=0), np.random.default_rng(0)
+    first = Strangers.at(world.slot.conditions, 8, rng, None)
+    asked = first.meet(world.slot.conditions, world.slot.offer).conditions.subtasks.words
+    world.step(np.zeros((3, world.num_users), int))
+    assert Strangers.at(world.slot.conditions, 8, rng, first) is first
+    asks = first.meet(world.slot.conditions, world.slot.offer).conditions.subtasks.words
+    assert not np.array_equal(asked, asks)
+    world.reset()
+    later = Strangers.at(world.slot.conditions, 8, rng, first)
+    assert later is not first
+    assert later.laws is first.laws
+
+
 def test_who_must_not_abandon_chooses_what_it_can() -> None:
     """At a bandwidth of 100 Hz everybody would rather abandon."""
     config = replace(CONFIG, channel=ChannelConfig(bandwidth_hz=100.0))

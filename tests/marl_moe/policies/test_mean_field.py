@@ -40,6 +40,10 @@ KINDS = {
     "alike": (ALIKE, "none"),
     "free": (CONFIG, "none"),
     "paid": (CONFIG, "posted_price"),
+    "down": (
+        replace(CONFIG, experts=replace(CONFIG.experts, availability_probability=0.8)),
+        "none",
+    ),
     "lists": (LISTED, "none"),
     "lists, paid": (LISTED, "posted_price"),
 }
@@ -135,6 +139,25 @@ def test_the_iteration_converges_in_every_slot_of_an_episode(kind: str) -> None:
         world.step(policy.act(world.slot))
         assert policy.converged.all()
         assert (policy.residual <= policy.tolerance).all()
+
+
+def test_it_plays_one_world_after_another() -> None:
+    """Of other users and experts, begun anew, and with experts that join."""
+    policy = MeanField(np.random.default_rng(0), strangers=64)
+    for kind in ("free", "alike", "down", "lists, paid"):
+        config, mechanism = KINDS[kind]
+        world = World(config, 2, seed=0, mechanism=mechanisms.make(mechanism))
+        for play in range(3):
+            policy.act(world.slot)
+            fresh = MeanField(np.random.default_rng(0), strangers=64)
+            fresh.act(world.slot)
+            assert policy.expected.shape == fresh.expected.shape
+            assert (policy.expected[~world.available] == 0).all()
+            np.testing.assert_allclose(policy.expected.sum(), fresh.expected.sum(), rtol=0.15)
+            if play == 1:
+                world.add_experts(2)
+            else:
+                world.reset()
 
 
 def test_a_smaller_tolerance_is_kept_too() -> None:
