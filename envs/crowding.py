@@ -68,7 +68,7 @@ class Crowding:
         everywhere = np.ones_like(conditions.available)
         self._respond(everywhere, FIRST_STEPS)
         if not conditions.available.all():
-            down = ~conditions.available.all(axis=-1)
+            down = (~conditions.available).any(axis=-1)
             self._respond(conditions.available, MEETING_STEPS, down)
 
     def update(self, conditions: Conditions, offer: Offer) -> None:
