@@ -68,7 +68,7 @@ class Crowding:
         everywhere = np.ones_like(conditions.available)
         self._respond(everywhere, FIRST_STEPS)
         if not conditions.available.all():
-            down = (~conditions.available).any(axis=-1)
+            down = np.any(~conditions.available, axis=-1)
             self._respond(conditions.available, MEETING_STEPS, down)
 
     def update(self, conditions: Conditions, offer: Offer) -> None:
