@@ -21,6 +21,7 @@ from envs.prospects import expected_gain, expected_rest, rest, right_type
 
 GAIN_ALONE, GAIN_BESIDE = "gain_alone", "gain_beside"
 REST, REST_BESIDE = "rest", "rest_beside"
+DRAWN = "_drawn"  # ends the names of columns that count on strangers (`observation.expected_load`)
 STRANGERS_WEIGHT = 0.7  # of others whom the offer draws, against those seen of late
 LARGEST = 10.0  # delays, backlogs and prices beyond this many units look alike
 LOAD_UNIT, LARGEST_LOAD = 4.0, 25.0
@@ -331,6 +332,7 @@ REST_FEATURES = (
         _rest_beside,
     ),
 )
+BESIDE = frozenset({GAIN_BESIDE, REST_BESIDE})
 # Columns that each user sees for itself, and those of an expert that all users see alike.
 OF_PAIRS = frozenset(
     {
@@ -339,7 +341,9 @@ OF_PAIRS = frozenset(
         "delay",
         GAIN_ALONE,
         GAIN_BESIDE,
+        GAIN_BESIDE + DRAWN,
         REST_BESIDE,
+        REST_BESIDE + DRAWN,
         "covered_for",
         "assigned",
     }
@@ -364,7 +368,8 @@ def expert_features(config: WorldConfig, allocates: bool) -> tuple[Feature, ...]
     Args:
         config: of the world: one column more each where experts take time to compute, where users
             have a budget over the episode, where experts have batteries and where ends of coverage
-            are known, and one for each quantity in which experts may differ.
+            are known, and one for each quantity in which experts may differ. What is expected
+            beside others has another name where users count on strangers.
         allocates: whether the mechanism allocates: one column more.
     """
     features = EXPERT_FEATURES + features_of_experts(config)
@@ -376,4 +381,11 @@ def expert_features(config: WorldConfig, allocates: bool) -> tuple[Feature, ...]
         features += BATTERY_FEATURES
     if config.limits_time:
         features += COVERAGE_FEATURES
-    return features + ALLOCATION_FEATURES if allocates else features
+    if allocates:
+        features += ALLOCATION_FEATURES
+    if config.observation.expected_load == "recent":
+        return features
+    return tuple(
+        feature._replace(name=feature.name + DRAWN) if feature.name in BESIDE else feature
+        for feature in features
+    )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from envs.config import WorldConfig
-from envs.features import expert_features, user_features
+from envs.features import DRAWN, expert_features, user_features
 
 
 class ColumnNames(NamedTuple):
@@ -34,6 +34,11 @@ def columns_of(config: WorldConfig, allocates: bool) -> ColumnNames:
         tuple(feature.name for feature in user_features(config)),
         tuple(feature.name for feature in expert_features(config, allocates)),
     )
+
+
+def is_named(column: str, name: str) -> bool:
+    """Return whether a column has a name, or that name where users count on strangers."""
+    return column in (name, name + DRAWN)
 
 
 def difference(trained: ColumnNames, here: ColumnNames) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from envs.config import WorldConfig
 from envs.features import GAIN_BESIDE, REST
-from marl_moe.policies.columns import ColumnNames, columns_of
+from marl_moe.policies.columns import ColumnNames, columns_of, is_named
 from marl_moe.policies.prior import Prior, worth_at_first
 from mechanisms.registry import Registry, nearest
 
@@ -82,7 +82,7 @@ class NetworkConfig:
             raise ValueError(f"hidden should be an integer of at least 1, got {self.hidden!r}")
         if type(self.prior) not in (int, float) or not 0 <= self.prior <= MOST_PRIOR:
             raise ValueError(f"prior should be a number of 0 to {MOST_PRIOR}, got {self.prior!r}")
-        if self.prior and GAIN_BESIDE not in self.expert_features:
+        if self.prior and not any(is_named(name, GAIN_BESIDE) for name in self.expert_features):
             raise ValueError(f"prior: observations have no column {GAIN_BESIDE}")
         if type(self.budget_worth) not in (int, float) or not 0 <= self.budget_worth < inf:
             raise ValueError(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from envs.config import WorldConfig
 from envs.features import GAIN_BESIDE, REST, REST_BESIDE
-from marl_moe.policies.columns import ColumnNames
+from marl_moe.policies.columns import ColumnNames, is_named
 
 LOG_WORTH = "log_budget_worth"  # name of the parameter
 SLOT_POINTS = 0.3  # that users with a budget gain a slot, about: what learning begins with
@@ -38,12 +38,13 @@ def worth_at_first(world: WorldConfig, gamma: float) -> float:
 class Prior:
     """Forward hook of a network, which adds to each score a multiple of what the action is worth.
 
-    An expert is worth its gain, the column `gain_beside`, credits; abandoning gains nothing. Where
-    users have a budget over the episode, what an action leaves of it is worth something later: W
-    times the column `rest_beside` of an expert, or `rest` where the user abandons. That is an
-    approximate value of what follows, so that the greatest sum is the best action by one step of
-    lookahead. W is a parameter of the network, one in each copy, and so learned. A hook, so that
-    other parameters keep their names.
+    An expert is worth its gain, the column `gain_beside`, or `gain_beside_drawn` in its place,
+    credits; abandoning gains nothing. Where users have a budget over the episode, what an action
+    leaves of it is worth something later: W times the column `rest_beside` of an expert (or
+    `rest_beside_drawn`), or `rest` where the user abandons. That is an approximate value of what
+    follows, so that the greatest sum is the best action by one step of lookahead. W is a parameter
+    of the network, one in each copy, and so learned. A hook, so that other parameters keep their
+    names.
 
     Attributes:
         columns: of the observations.
@@ -74,6 +75,8 @@ class Prior:
         return scores + self.per_credit * worth
 
     def _of_experts(self, observation: Tensor, name: str) -> Tensor:
-        """Return a column of all experts, (B, C)."""
-        first = len(self.columns.user) + self.columns.expert.index(name)
+        """Return a column of all experts, (B, C), by its name, whomever it counts on."""
+        experts = enumerate(self.columns.expert)
+        place = next(place for place, column in experts if is_named(column, name))
+        first = len(self.columns.user) + place
         return observation[:, first :: len(self.columns.expert)]

@@ -42,7 +42,7 @@ def test_users_expect_those_seen_and_those_drawn_three_to_seven() -> None:
         mine = 0.3 * (world.occupancy.last_expert[n, u] == e)  # after one slot
         seen = max(world.occupancy.recent_load[n, e] - mine, 0)
         others[n, u, e] = 0.3 * seen + 0.7 * drawn[n, e]
-    beside = slot.observation[..., [name.endswith("gain_beside") for name in names]]
+    beside = slot.observation[..., [name.endswith("gain_beside_drawn") for name in names]]
     alone = slot.observation[..., [name.endswith("gain_alone") for name in names]]
     np.testing.assert_allclose(beside, slot.gain_beside(others), rtol=1e-4, atol=1e-4)
     assert (beside < alone - 0.1).any()
@@ -205,10 +205,12 @@ def test_a_user_alone_counts_on_nobody_wherever_it_went_itself(
     config = replace(CROWDED, num_users=1, observation=observation)
     world = World(config, seed=0, mechanism=mechanisms.make(mechanism))
     names, rng = column_names(config), np.random.default_rng(0)
+    ending = "_drawn" if observation is DRAWN else ""
     while not world.done:
         block = dict(zip(names, world.slot.observation[0, 0], strict=True))
         assert all(
-            block[f"expert_{e}.gain_alone"] == block[f"expert_{e}.gain_beside"] for e in range(5)
+            block[f"expert_{e}.gain_alone"] == block[f"expert_{e}.gain_beside{ending}"]
+            for e in range(5)
         )
         world.step(rng.integers(6, size=(1, 1)))
     assert world.crowding is None

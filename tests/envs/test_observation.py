@@ -135,6 +135,7 @@ def columns_of_user(world: World, n: int, u: int, past: Past) -> dict[str, float
         seen |= {"energy_left": left[0], "credits_left": left[1]}
         seen["episode_left"] = 1 - len(past.served) / config.episode_slots
         seen["rest"] = rest_of(world, n, u, past, 0.0, 0.0)
+    ending = "_drawn" if config.observation.expected_load == "drawn" else ""
     may_transfer = pending and not has_spent(config, past, n, u)
     everybody, experts = range(world.num_users), range(world.num_experts)
     late = np.array([recent_load(n, e, past.served, everybody) for e in experts])
@@ -181,7 +182,7 @@ def columns_of_user(world: World, n: int, u: int, past: Past) -> dict[str, float
             "recent_load": min(late[e] / 4, 25.0),
             "attraction": min(attraction_of(world, n, e) * world.num_experts, 10.0),
             "gain_alone": float(gain[e]),
-            "gain_beside": float(beside[e]),
+            "gain_beside" + ending: float(beside[e]),
         }
         if config.experts.words_per_second is not None:
             block["compute_backlog"] = backlogs["compute_backlog"]
@@ -190,7 +191,7 @@ def columns_of_user(world: World, n: int, u: int, past: Past) -> dict[str, float
                 rest_of(world, n, u, past, *(float(amount[n, u, e]) for amount in amounts))
                 for amounts in spent
             ]
-            block["rest_beside"] = float(np.dot(shares[:, e], rests))
+            block["rest_beside" + ending] = float(np.dot(shares[:, e], rests))
         seen |= {f"expert_{e}.{name}": value for name, value in block.items()}
     return seen
 

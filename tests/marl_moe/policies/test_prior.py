@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,15 @@ import torch
 from torch import nn
 
 import mechanisms
-from envs import Slot, World, WorldConfig
+from envs import ObservationConfig, Slot, World, WorldConfig
 from envs.config import ExpertConfig, RequestConfig
+from envs.observation import column_names
 from envs.prospects import expected_spending
 from marl_moe.policies import Crowd, Paced
 from marl_moe.policies.columns import columns_of
 from marl_moe.policies.learned import LearnedPolicy, load_policy, save_policy
 from marl_moe.policies.networks import NetworkConfig
+from marl_moe.policies.prior import Prior
 
 SMALL = {"num_users": 5, "num_experts": 7}
 
@@ -222,3 +225,35 @@ def test_a_policy_that_was_saved_before_there_was_a_prior_says_what_its_world_la
     policy = load_policy(tmp_path, "sac")
     with pytest.raises(ValueError, match="have gain_alone, gain_beside of each expert, which it"):
         policy.act(crowded("none").slot)
+
+
+def test_a_policy_that_counted_on_recent_loads_is_refused_where_users_count_on_strangers() -> None:
+    plain = WorldConfig(**SMALL)
+    trained = NetworkConfig.of(plain, allocates=False, hidden=8)
+    policy = LearnedPolicy("sac", {"shared": trained.actor()}, trained, {"shared": []})
+    drawn = replace(plain, observation=ObservationConfig(expected_load="drawn"))
+    policy.act(World(plain, seed=0).slot)
+    told = r"have gain_beside_drawn of each expert, .* lack gain_beside of each expert"
+    with pytest.raises(ValueError, match=told):
+        policy.act(World(drawn, seed=0).slot)
+
+
+@pytest.mark.parametrize("budget", [None, 2.0])
+def test_a_network_that_adds_nothing_scores_what_is_expected_beside_strangers(
+    budget: float | None,
+) -> None:
+    drawn = ObservationConfig(expected_load="drawn")
+    config = WorldConfig(**SMALL, observation=drawn, energy_budget_j=budget)
+    network = NetworkConfig.of(config, allocates=False, hidden=8)
+    actor, slot, names = network.build(1), World(config, 5, seed=0).slot, column_names(config)
+    prior = Prior(network.columns, 5.0, network.budget_worth)
+    actor = prior.put_on(zeroed(actor), copies=1)
+    seen = slot.observation.reshape(25, -1).copy()
+    worth = gain = seen[:, [names.index(f"expert_{e}.gain_beside_drawn") for e in range(7)]]
+    if budget:
+        rest = seen[:, [names.index(f"expert_{e}.rest_beside_drawn") for e in range(7)]]
+        worth = gain + network.budget_worth * rest
+    with torch.no_grad():
+        scores = actor(torch.from_numpy(seen))[0, :, :7].numpy()
+    np.testing.assert_allclose(scores, 5 * worth, rtol=1e-5, atol=1e-5)
+    assert gain.min() < gain.max()
