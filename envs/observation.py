@@ -12,14 +12,13 @@ from envs.conditions import Conditions
 from envs.config import WorldConfig
 from envs.feature import Sight
 from envs.features import (
-    LARGEST,
     LARGEST_LOAD,
     LOAD_UNIT,
     OF_PAIRS,
     expert_features,
     user_features,
-    value_of_point,
 )
+from envs.readings import LARGEST, value_of_point
 
 _ROUNDING = 1 + 1e-5  # single precision may round a feature just past its bound
 

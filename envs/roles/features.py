@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from envs.arrays import Float
 from envs.asked import Asked
 from envs.conditions import Conditions
-from envs.features import LOAD_UNIT, value_of_point
+from envs.features import LOAD_UNIT
 from envs.marketplace import Marketplace
 from envs.offer import Offer
+from envs.readings import value_of_point
 from envs.roles.levers import Levers
 
 MOST = 10.0  # units beyond which all looks alike
