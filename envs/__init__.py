@@ -12,10 +12,10 @@ from envs.channel.config import ChannelConfig
 from envs.clearing import Clearing
 from envs.config import MODEL, WorldConfig
 from envs.duty.config import DutyConfig
+from envs.expert_section import ExpertConfig
 from envs.quantity import Each
 from envs.roles.config import RolesConfig
 from envs.sections import (
-    ExpertConfig,
     MarketConfig,
     ObservationConfig,
     QualityConfig,

@@ -2,10 +2,10 @@
 
 from envs.channel.config import ChannelConfig
 from envs.codec import CODECS, Codecs
+from envs.expert_section import ExpertConfig
 from envs.geometry.models import MODEL, Model, mistake
 from envs.groups import CODEC, Groups, given_to_each
 from envs.section import default_of
-from envs.sections import ExpertConfig
 
 KNOWLEDGE = "shared_knowledge"
 

@@ -3,7 +3,7 @@
 from copy import copy
 from dataclasses import asdict
 from functools import cached_property
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from envs.channel.process import ChannelProcess
 from envs.codec import Codecs
 from envs.codec_keys import check_codecs, codecs_of
 from envs.duty.config import DutyConfig
-from envs.geometry.config import EndConfig, PathsOfGroup
+from envs.expert_section import ExpertConfig
 from envs.geometry.of_groups import PATH_LOSS, PLACES, AgentGroups, check_places, places_given
 from envs.groups import (
     CHOICES,
@@ -35,45 +35,26 @@ from envs.groups import (
     Bounds,
     Groups,
     bounds,
-    checked,
     given_to_each,
     size,
 )
 from envs.idle_keys import check_experts_matter, check_groups_matter, check_sections_matter
-from envs.quantity import Each, PositiveOrNull
+from envs.quantity import PositiveOrNull
 from envs.roles.config import RolesConfig
 from envs.section import STRICT, Section
 from envs.sections import (
-    ExpertConfig,
     MarketConfig,
     ObservationConfig,
     QualityConfig,
     RequestConfig,
     RewardConfig,
 )
+from envs.sides import SIDES, populate
 from envs.topics import own_topics, topic_of_each
 
 # The model of the world; another number gives other results for the same keys. Runs record it, and
 # those of another model are read and not played.
 MODEL = 2
-
-
-class Side(NamedTuple):
-    """A side of the market, as the configuration holds it.
-
-    Attributes:
-        agents: what they are called.
-        number: key of their number.
-        default: their number where nothing says it.
-        groups: key of their groups.
-        keys: quantities of theirs, and the section that has each.
-    """
-
-    agents: str
-    number: str
-    default: int
-    groups: str
-    keys: dict[str, str]
 
 
 def _or_null(number: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -86,10 +67,6 @@ Counted = Annotated[
     WrapValidator(_or_null),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}),
 ]
-SIDES = (
-    Side("users", "num_users", 1, "user_groups", OF_USERS),
-    Side("experts", "num_experts", 30, "expert_groups", OF_EXPERTS),
-)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -158,7 +135,7 @@ class WorldConfig(Section):
     @model_validator(mode="after")
     def _populated(self) -> Self:
         for side in SIDES:
-            _populate(self, side)
+            populate(self, side)
         return self
 
     @model_validator(mode="after")
@@ -316,49 +293,3 @@ class WorldConfig(Section):
     def as_dict(self) -> dict[str, Any]:
         """Return plain nested dictionaries, of which `WorldConfig` makes the same again."""
         return asdict(self)
-
-
-def _populate(config: WorldConfig, side: Side) -> None:
-    """Set the number of agents of a side, and check its groups and lists.
-
-    Raises:
-        ValueError: they do not fit that number.
-        ValidationError: a group has no such key, or no such value.
-    """
-    groups, count = getattr(config, side.groups), getattr(config, side.number)
-    if groups is not None:
-        read_by = {key: _section_class(section) for key, section in side.keys.items()}
-        if side.agents == "experts":
-            read_by |= dict.fromkeys(CHOICES, ExpertConfig) | {PATH_LOSS: PathsOfGroup}
-        read_by |= dict.fromkeys(PLACES, EndConfig)
-        groups = checked(groups, side.groups, read_by)
-        object.__setattr__(config, side.groups, groups)
-    counted = side.default if groups is None else size(groups)
-    if count is None:
-        count = counted
-        object.__setattr__(config, side.number, count)
-    elif groups is not None and count % counted:
-        raise ValueError(
-            f"{side.groups} count {counted} {side.agents}, so {side.number} should be a multiple "
-            f"of that, or be left out; got {count}"
-        )
-    for key, section in side.keys.items():
-        value = getattr(getattr(config, section) if section else config, key)
-        if isinstance(value, Each) and len(value.each) != count:
-            where = f"{section}.{key}".lstrip(".")
-            raise ValueError(
-                f"{where}: each should hold {count} numbers, one for each of the {side.agents}, "
-                f"got {len(value.each)}"
-            )
-
-
-def _section_class(section: str) -> type:
-    if not section:
-        return WorldConfig
-    return {
-        "requests": RequestConfig,
-        "quality": QualityConfig,
-        "reward": RewardConfig,
-        "experts": ExpertConfig,
-        "channel": ChannelConfig,
-    }[section]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from envs.arrays import Bool, Int
 from envs.competence_table import load_competence
 from envs.config import WorldConfig
-from envs.sections import ExpertConfig
+from envs.expert_section import ExpertConfig
 from envs.state import State, copied
 from envs.streams import OF_EXPERTS
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from envs.expert_section import ExpertConfig
 from envs.groups import ROW, Groups
 from envs.section import default_of
-from envs.sections import OF_DRAWS, ExpertConfig, RequestConfig, RewardConfig
+from envs.sections import OF_DRAWS, RequestConfig, RewardConfig
 
 _WITHOUT_TABLE = "without experts.competence, a measured table with named rows"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from envs import WorldConfig
-from envs.requests import assess, assessment_order
+from envs.assessment import assess, assessment_order
 from marl_moe.policies.base import Policy
 from marl_moe.text.backends.experts import Answer, Expert, ExpertError, answer_of
 from marl_moe.text.backends.fusion import Fusion

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mechanisms import Duties, DutyOrder, Market, MarketError, outcome_at_prices
-from mechanisms.market import concatenated
+from mechanisms.concatenation import concatenated
 from mechanisms.outcome import fault_of
 
 

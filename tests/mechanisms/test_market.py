@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mechanisms import Market, MarketError, UserReports
-from mechanisms.market import concatenated
+from mechanisms.concatenation import concatenated
 
 WORLDS, USERS, EXPERTS = 3, 2, 4
 

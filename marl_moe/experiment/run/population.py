@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from envs import Each, WorldConfig
-from envs.config import SIDES, Side
 from envs.geometry.models import MODEL
 from envs.geometry.of_groups import PATH_LOSS, PLACES
 from envs.groups import CHOICES, COUNT
+from envs.sides import SIDES, Side
 
 MOST_SHOWN = 6  # numbers of a list
 

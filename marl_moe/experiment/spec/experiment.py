@@ -29,12 +29,12 @@ from marl_moe.experiment.spec.cluster import ClusterSpec
 from marl_moe.experiment.spec.evaluation import AuditSpec, EvaluationSpec
 from marl_moe.experiment.spec.input_files import Inputs, replaced
 from marl_moe.experiment.spec.keys import no_such_key
+from marl_moe.experiment.spec.mechanism import MechanismSpec
 from marl_moe.experiment.spec.policies import check_named_apart
 from marl_moe.experiment.spec.role_checks import check_entries, check_roles
 from marl_moe.experiment.spec.search import SearchSpec
 from marl_moe.experiment.spec.section import (
     Name,
-    OpenSection,
     Section,
     check_metrics,
     listed_seeds,
@@ -43,29 +43,6 @@ from marl_moe.experiment.spec.section import (
 from marl_moe.experiment.spec.swept_keys import check_swept, flat, is_within, settings_of
 from marl_moe.experiment.spec.yaml_loader import written_yaml
 from marl_moe.policies.columns import columns_of, difference
-from mechanisms.base import check_complete
-from mechanisms.errors import described
-
-
-class MechanismSpec(OpenSection):
-    """A mechanism and its parameters."""
-
-    name: str = Field("none", description="Name of a mechanism, see `mechanisms.names()`")
-
-    @model_validator(mode="after")
-    def _makes_one(self) -> Self:
-        try:
-            check_complete(mechanisms.make(**self.parameters()), self.name)
-        except (ValueError, TypeError):
-            raise
-        except Exception as error:  # of whatever a mechanism of a user's own does
-            raise ValueError(described(error)) from None
-        return self
-
-    def parameters(self) -> dict[str, Any]:
-        """Return the keyword arguments of `mechanisms.make`."""
-        return self.model_dump()
-
 
 # Names and options are checked before a run: reading an experiment imports no matplotlib. Tags
 # begin with `entry[`, which messages leave out of the path of a key.

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from envs.config import SIDES
+from envs.sides import SIDES
 from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.empty import without_empty
 from marl_moe.experiment.spec.experiment import ExperimentSpec

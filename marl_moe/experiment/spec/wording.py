@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from envs.config import SIDES
+from envs.sides import SIDES
 
 GROUPS = tuple(side.groups for side in SIDES)
 # Forms of a quantity, by the tags of `envs.quantity`.

@@ -27,7 +27,7 @@ from mechanisms import (
     Side,
     violations,
 )
-from mechanisms.market import concatenated
+from mechanisms.concatenation import concatenated
 
 SETTLING_SLOTS = 10  # until demand forgets that it started uniform: 0.7^10 = 3 %
 
