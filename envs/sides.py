@@ -1,6 +1,6 @@
 """The two sides of the market as a configuration holds them: their number, groups and lists."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from envs.channel.config import ChannelConfig
 from envs.expert_section import ExpertConfig
@@ -8,10 +8,8 @@ from envs.geometry.config import EndConfig, PathsOfGroup
 from envs.geometry.of_groups import PATH_LOSS, PLACES
 from envs.groups import CHOICES, OF_EXPERTS, OF_USERS, checked, size
 from envs.quantity import Each
+from envs.section import Section
 from envs.sections import QualityConfig, RequestConfig, RewardConfig
-
-if TYPE_CHECKING:
-    from envs.config import WorldConfig
 
 
 class Side(NamedTuple):
@@ -38,7 +36,7 @@ SIDES = (
 )
 
 
-def populate(config: "WorldConfig", side: Side) -> None:
+def populate(config: Section, side: Side) -> None:
     """Set the number of agents of a side, and check its groups and lists.
 
     Raises:
