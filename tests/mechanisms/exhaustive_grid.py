@@ -25,8 +25,8 @@ from mechanisms.auditing.exhaustive import grid_regrets
 from mechanisms.auditing.lies import LIES, Lie
 from mechanisms.auditing.regret import Agents, search_regrets
 from mechanisms.auditing.utility import utilities
+from mechanisms.concatenation import concatenated
 from mechanisms.effort import EFFORTS
-from mechanisms.market import concatenated
 from mechanisms.testing import draw_market
 
 STORED = Path(__file__).with_name("exhaustive_grid.json")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import mechanisms
 from mechanisms import Market, MarketError, UserReports
+from mechanisms.concatenation import concatenated
 from mechanisms.effort import EFFORTS, Effort
-from mechanisms.market import concatenated
 from mechanisms.testing import draw_market
 
 
