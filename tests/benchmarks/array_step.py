@@ -20,7 +20,7 @@ import torch
 from array_draws import NumPyDraws, TorchDraws
 from array_requests import draw_requests, persist
 
-from envs import WorldConfig
+from envs import WorldConfig, readings
 from envs import features as layout
 from envs.channel import GaussMarkov
 from envs.expected_demand import pace_of
@@ -71,8 +71,8 @@ class ArrayWorld:
         per_load, per_second = 1 / layout.LOAD_UNIT, 1 / config.slot_s
         self._scales = per_load, per_second, per_load, config.num_experts, per_second
         self._largest = (
-            *(layout.LARGEST_LOAD, layout.LARGEST, layout.LARGEST_LOAD),
-            *(layout.LARGEST, layout.LARGEST),
+            *(layout.LARGEST_LOAD, readings.LARGEST, layout.LARGEST_LOAD),
+            *(readings.LARGEST, readings.LARGEST),
         )
         self._computes = config.experts.words_per_second is not None
         self.usable = self._array(np.ones((num_worlds, 1, config.num_experts), bool))
@@ -286,13 +286,12 @@ class ArrayWorld:
         competence = xp.take(
             self.by_topic, self._world * config.requests.num_topics + self.topic, axis=0
         )
-        block[..., 1] = xp.reshape(
-            xp.clip(competence, -layout.COMPETENCE_BOUND, layout.COMPETENCE_BOUND), allowed.shape
-        )
+        most = readings.COMPETENCE_BOUND
+        block[..., 1] = xp.reshape(xp.clip(competence, -most, most), allowed.shape)
         block[..., 2] = alone_s * (config.reward.credits_per_joule * config.channel.tx_power_w)
         compute_s = xp.reshape(xp.astype(self.compute_s, xp.float32), (self.num_worlds, -1, 1))
         block[..., 3] = xp.clip(
-            (alone_s + compute_s) * (1 / config.quality.deadline_s), None, layout.LARGEST
+            (alone_s + compute_s) * (1 / config.quality.deadline_s), None, readings.LARGEST
         )
         served = xp.astype(self.last_expert >= 0, xp.float64)
         last = xp.clip(self.last_expert, 0, None)
@@ -330,7 +329,7 @@ class ArrayWorld:
         words = reward.credits_per_word * xp.reshape(self.words, shape)
         energy = reward.credits_per_joule * config.channel.tx_power_w * alone_s
         worth = reward.credits_per_point * points * xp.reshape(self.weight, shape)
-        most = layout.most_gain(config)
+        most = readings.most_gain(config)
         return xp.clip(worth * delivered - words - energy, -most, most)
 
     def _by_expert(self, cell: Array, amount: Array) -> Array:
