@@ -10,7 +10,6 @@ from envs import actions as act
 from envs import books, quality
 from envs.arrays import Float
 from envs.conditions import Conditions
-from envs.config import WorldConfig
 from envs.crowding import Crowding
 from envs.delivery import Choice, Delivery, choose, deliver
 from envs.offer import Offer
@@ -47,16 +46,6 @@ class World(WorldParts):
         MechanismError: the first clearing failed.
         ChannelError: the channel process gave no channel; so in `reset` and `step`.
     """
-
-    def __init__(
-        self,
-        config: WorldConfig | None = None,
-        num_worlds: int = 1,
-        seed: int | None = None,
-        mechanism: mechanisms.Mechanism | None = None,
-    ) -> None:
-        super().__init__(config, num_worlds, seed, mechanism)
-        self._begin_episode()
 
     def reset(self, seed: int | None = None) -> NDArray[np.float32]:
         """Begin an episode and return its observations, (N, U, D) float32.
@@ -188,10 +177,6 @@ class World(WorldParts):
             ValueError: an entry does not fit, such as the number of experts; nothing has changed.
         """
         self._put_back(state)
-        self._open_slot()
-
-    def _begin_episode(self) -> None:
-        self._begin_parts()
         self._open_slot()
 
     def _open_slot(self) -> None:

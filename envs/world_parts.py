@@ -69,6 +69,7 @@ class WorldParts:
         self._laws = Laws.of(self.config)
         self._pace = pace_of(self.config, self._laws.requests)
         self._seed(seed)
+        self._begin_episode()
         self.fresh = True
 
     @property
@@ -192,8 +193,11 @@ class WorldParts:
         popularity = drawn if trace is None else trace.topic_popularity
         self.population = Population(self.config, self.num_worlds, popularity, self.rng)
 
-    def _begin_parts(self) -> None:
-        """Begin an episode, but for its first slot."""
+    def _open_slot(self) -> None:
+        """Set the slot about to be played."""
+        raise NotImplementedError
+
+    def _begin_episode(self) -> None:
         config, rng, num_worlds = self.config, self.rng, self.num_worlds
         self._index = 0
         pairs = num_worlds, self.num_users, config.num_candidates
@@ -228,6 +232,7 @@ class WorldParts:
         self.population.draw_available()
         self.crowding = None
         self.lots = self._lots()
+        self._open_slot()
 
     def _lots(self) -> Float:
         return self.rng["lottery"].random((self.num_worlds, self.num_users))
