@@ -51,7 +51,7 @@ class ByLoad:
         missing = needed[len(self._values) :]
         if missing.size:
             self._values += evaluate(self._of_load, missing)
-        return mean(self._values, self._numbers, others)
+        return _weighted(self._values, needed, others)
 
 
 def evaluated_numbers(most: int, apart: float = APART) -> Int:
@@ -86,11 +86,15 @@ def mean(values: Sequence[Values], numbers: Int, others: NDArray[np.floating]) -
             more than the last as the last.
         others: mean of Poisson's law, at least 0; broadcasts against (N, U, C).
     """
-    needed = _needed(numbers, others)
-    weights = poisson_weights(others, needed)
+    return _weighted(values, _needed(numbers, others), others)
+
+
+def _weighted(values: Sequence[Values], numbers: Int, others: NDArray[np.floating]) -> Values:
+    """Return the mean over these numbers, whatever more values there are."""
+    weights = poisson_weights(others, numbers)
     total = values[0] * weights[0]
     product = np.empty_like(total)
-    for value, weight in zip(values[1 : needed.size], weights[1:], strict=True):
+    for value, weight in zip(values[1 : numbers.size], weights[1:], strict=True):
         total += np.multiply(value, weight, out=product)
     return total
 

@@ -145,6 +145,22 @@ def test_where_experts_are_paid_users_expect_each_other_where_the_offer_draws_th
     assert off[0] < 0.6 * off[1]
 
 
+def test_its_strangers_stay_through_an_episode() -> None:
+    """With the same experts who choose alone, only backlogs and requests move what is told."""
+    world = World(CROWDED, 40, seed=0)
+    crowd, told = Told(np.random.default_rng(0), attraction=1.0), []
+    others = []
+    for _ in range(2):
+        crowd.act(world.slot)
+        told.append(np.broadcast_to(crowd.told, (40, 8, 6)).copy())
+        fresh = Told(np.random.default_rng(1), attraction=1.0)
+        fresh.act(world.slot)
+        others.append(np.broadcast_to(fresh.told, (40, 8, 6)).copy())
+        world.step(np.full((40, 8), 6))
+    moved, apart = np.abs(told[1] - told[0]).mean(), np.abs(told[0] - others[0]).mean()
+    assert 0 < moved < 0.75 * apart
+
+
 @pytest.mark.parametrize("key", ["attraction", "last", "threshold", "response_probability"])
 def test_a_parameter_out_of_range_is_named(key: str) -> None:
     for value in (-0.1, 1.1, float("nan")):
