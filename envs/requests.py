@@ -264,10 +264,8 @@ class RequestQueue:
         shares = -np.log1p(-weight)  # Dirichlet(1): exponentials over their sum
         shares /= shares.sum(axis=-1, keepdims=True)
         private = np.zeros(weight.shape, bool)
-        likely, local_compute = (
-            _each(amount, users)
-            for amount in (self.owners.private_probability, self.owners.local_compute)
-        )
+        likely = _each(self.owners.private_probability, users)
+        local_compute = _each(self.owners.local_compute, users)
         if np.max(likely) > 0:
             private = rng.random(weight.shape) < likely
         transferred = assess(local_compute, shares, needs, private)
