@@ -65,11 +65,8 @@ class Crowding:
             self._strangers, num_others, num_others * conditions.attraction
         )
         self._meet(conditions, offer)
-        everywhere = np.ones_like(conditions.available)
-        self._respond(everywhere, FIRST_STEPS)
-        if not conditions.available.all():
-            down = np.any(~conditions.available, axis=-1)
-            self._respond(conditions.available, MEETING_STEPS, down)
+        self._respond(np.ones_like(conditions.available), FIRST_STEPS)
+        self._heed(conditions.available)
 
     def update(self, conditions: Conditions, offer: Offer) -> None:
         """Go on to a slot of the episode: the next one, or the same, which may have a new offer.
@@ -86,9 +83,8 @@ class Crowding:
         if due or offer is not self._offer or self._strangers.lost(conditions):
             self._meet(conditions, offer)
             self._respond(conditions.available, MEETING_STEPS)
-        elif not np.array_equal(conditions.available, self._available):
-            changed = (conditions.available != self._available).any(axis=-1)
-            self._respond(conditions.available, 1, changed)
+        else:
+            self._heed(conditions.available)
 
     def get_state(self) -> State:
         """Return copies of the strangers and of what they let expect."""
@@ -128,8 +124,19 @@ class Crowding:
 
     def _find_reached(self) -> None:
         """Find the experts that any stranger of the world can choose, (N, E)."""
-        choices = np.where(self._closed, np.float32(-np.inf), np.float32(0))
-        self._reached = self._strangers.shares(choices, np.ones(len(choices))) > 0
+        candidates, reach = self._strangers.candidates, ~self._closed
+        if not candidates.listed:
+            self._reached = np.any(reach, axis=1)
+            return
+        shape = len(reach), candidates.num_experts
+        count = np.bincount(candidates.cell.ravel(), reach.ravel(), shape[0] * shape[1])
+        self._reached = count.reshape(shape) > 0
+
+    def _heed(self, available: Bool) -> None:
+        """Let the strangers of worlds where experts went up or down respond to that, one step."""
+        changed = (available != self._available).any(axis=-1)
+        if changed.any():
+            self._respond(available, 1, changed)
 
     def _respond(self, available: Bool, steps: int, worlds: Bool | None = None) -> None:
         """Let the strangers of some worlds, or all, respond to each other so many times."""

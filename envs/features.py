@@ -203,10 +203,8 @@ OF_PAIRS = frozenset(
         "energy",
         "delay",
         GAIN_ALONE,
-        GAIN_BESIDE,
-        GAIN_BESIDE + DRAWN,
-        REST_BESIDE,
-        REST_BESIDE + DRAWN,
+        *BESIDE,
+        *(name + DRAWN for name in BESIDE),
         "covered_for",
         "assigned",
     }

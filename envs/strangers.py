@@ -30,6 +30,8 @@ from envs.state import State
 from envs.traced_requests import begun
 from envs.users import Users
 
+LEAST_SCALE = 1e-9  # temperature of a softmax where nobody gains, credits
+
 
 class Meeting(NamedTuple):
     """Strangers in a slot, S of them in each of N worlds.
@@ -190,7 +192,7 @@ class Strangers:
         may_abandon = np.isneginf(best) | self._allow_abandon
         abandoning = np.where(may_abandon, np.float32(0), np.float32(-np.inf))
         most = np.maximum(best, abandoning)
-        scale = np.maximum(scale, 1e-9).astype(np.float32)[:, None, None]
+        scale = np.maximum(scale, LEAST_SCALE).astype(np.float32)[:, None, None]
         chosen = gain - most
         chosen /= scale
         np.exp(chosen, out=chosen)

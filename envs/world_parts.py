@@ -1,5 +1,7 @@
 """What N worlds consist of: users, experts, channels, requests and the market, and their state."""
 
+from abc import ABC, abstractmethod
+
 import mechanisms
 from envs.accounts import RequestAccounts
 from envs.arrays import Bool, Float
@@ -32,7 +34,7 @@ from mechanisms.base import check_complete
 _STATE = ("fresh", "lots")
 
 
-class WorldParts:
+class WorldParts(ABC):
     """The parts of N worlds through an episode: how they begin, their state, and what they grow by.
 
     `envs.world.World` plays slots with them; its docstring says what the arguments are.
@@ -193,9 +195,9 @@ class WorldParts:
         popularity = drawn if trace is None else trace.topic_popularity
         self.population = Population(self.config, self.num_worlds, popularity, self.rng)
 
+    @abstractmethod
     def _open_slot(self) -> None:
         """Set the slot about to be played."""
-        raise NotImplementedError
 
     def _begin_episode(self) -> None:
         config, rng, num_worlds = self.config, self.rng, self.num_worlds

@@ -7,7 +7,7 @@ from envs import Slot
 from envs.load_equilibrium import LoadEquilibrium
 from envs.poisson_load import ByLoad
 from envs.prospects import expected_gain
-from envs.strangers import Strangers, mean_gain
+from envs.strangers import LEAST_SCALE, Strangers, mean_gain
 from marl_moe.policies.base import Actions, register
 from marl_moe.policies.heuristics import Heuristic, best_worthwhile
 
@@ -68,7 +68,7 @@ class MeanField(Heuristic):
             self._equilibrium = LoadEquilibrium(strangers, num_others, first)
         self._before = strangers
         met = strangers.meet(slot.conditions, slot.offer)
-        scale = np.maximum(TEMPERATURE * mean_gain(met.alone), np.float32(1e-9))
+        scale = np.maximum(TEMPERATURE * mean_gain(met.alone), np.float32(LEAST_SCALE))
         gains = ByLoad(lambda load: expected_gain(met.conditions, met.offer, load), num_others)
         closed, available = np.isneginf(met.alone), slot.conditions.available
         self._equilibrium.restart()
