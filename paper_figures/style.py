@@ -102,6 +102,8 @@ _POLICIES = {
     "better_response": PolicyStyle("Better response", "#EE7733", (0, (6, 2)), "P"),
     "crowd": PolicyStyle("Crowd", "#CC3311", (0, (6, 1, 1, 1, 3, 1)), "x"),
     "mean_field": PolicyStyle("Mean-field equilibrium", "#332288", (0, (2, 2)), (8, 2, 0)),
+    "cooperative": PolicyStyle("Trained for the sum", "#00AA66", (0, (1, 1, 4, 1)), "|"),
+    "selfish": PolicyStyle("Trained for oneself", "#8855FF", (0, (2, 2, 5, 2)), (5, 1, 36)),
     "greedy": PolicyStyle("Greedy", "#882255", (0, (4, 1, 1, 1, 1, 1)), "X"),
     "load_aware": PolicyStyle("Shortest queue", "#33BBEE", (0, (6, 1, 2, 1)), "1"),
     "round_robin": PolicyStyle("Round robin", "#777777", (0, (1, 0.6)), "+"),

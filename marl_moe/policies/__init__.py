@@ -6,6 +6,7 @@
 
 from marl_moe.policies.base import POLICIES, Actions, Policy, make, register
 from marl_moe.policies.crowd import Crowd
+from marl_moe.policies.decentralised import Cooperative, Selfish
 from marl_moe.policies.equilibrium import BetterResponse, Nash
 from marl_moe.policies.heuristics import Heuristic, best_expert
 from marl_moe.policies.mean_field import MeanField
@@ -16,6 +17,7 @@ __all__ = [
     "POLICIES",
     "Actions",
     "BetterResponse",
+    "Cooperative",
     "Crowd",
     "Heuristic",
     "MeanField",
@@ -23,6 +25,7 @@ __all__ = [
     "Optimum",
     "Paced",
     "Policy",
+    "Selfish",
     "best_expert",
     "make",
     "register",

@@ -156,7 +156,7 @@ def local_search(game: SlotGame, start: Actions) -> Actions:
     searching = np.arange(len(chosen))
     while len(searching):
         there, now = game.worlds(searching), chosen[searching]
-        move = _move_gains(there, now).reshape(len(searching), -1)
+        move = move_gains(there, now).reshape(len(searching), -1)
         by_swap, swapped = _best_swaps(there, now)
         rows, best_move = np.arange(len(searching)), move.argmax(axis=-1)
         by_move = move[rows, best_move]
@@ -170,8 +170,8 @@ def local_search(game: SlotGame, start: Actions) -> Actions:
     return chosen
 
 
-def _move_gains(game: SlotGame, chosen: Actions) -> Payoff:
-    """Return the change of the sum of gains when one user takes another action, (N, U, C + 1)."""
+def move_gains(game: SlotGame, chosen: Actions) -> Payoff:
+    """Return the change of the sum of gains when one user moves to an action, (N, U, C + 1)."""
     num_worlds, num_users = chosen.shape
     gain, present = game.deviations(chosen)
     used, load = game.used(chosen), game.loads(chosen)
@@ -191,7 +191,7 @@ def _move_gains(game: SlotGame, chosen: Actions) -> Payoff:
         + come[np.arange(num_worlds)[:, None, None], game.resource]
         + others_go[..., None]
     )
-    np.put_along_axis(win, chosen[..., None], -np.inf, axis=-1)
+    np.put_along_axis(win, chosen[..., None], 0, axis=-1)
     return win.astype(np.float32)
 
 

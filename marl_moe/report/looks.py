@@ -36,6 +36,8 @@ SYMBOLS: dict[Marker, str] = {  # of matplotlib, as Plotly calls them
     "2": "y-up-open",
     "3": "y-left-open",
     "4": "y-right-open",
+    "|": "line-ns-open",
+    (5, 1, 36): "star-open",
     (8, 2, 0): "asterisk-open",
     (4, 1, 0): "star-diamond",
     (3, 1, 0): "star-triangle-up",

@@ -33,6 +33,8 @@ KNOWN = (
         "better_response",
         "crowd",
         "mean_field",
+        "cooperative",
+        "selfish",
     ),
     *("greedy", "load_aware", "round_robin", "topic_match", "max_snr"),
 )
@@ -83,7 +85,7 @@ def test_the_papers_policies_have_readable_names() -> None:
 
 
 def test_equilibria_and_heuristics_have_readable_names() -> None:
-    assert {policy: policy_style(policy).label for policy in KNOWN[4:15]} == {
+    assert {policy: policy_style(policy).label for policy in KNOWN[4:17]} == {
         "rllib_sac": "RLlib SAC",
         "ppo": "PPO",
         "dqn": "DQN",
@@ -92,6 +94,8 @@ def test_equilibria_and_heuristics_have_readable_names() -> None:
         "better_response": "Better response",
         "crowd": "Crowd",
         "mean_field": "Mean-field equilibrium",
+        "cooperative": "Trained for the sum",
+        "selfish": "Trained for oneself",
         "greedy": "Greedy",
         "load_aware": "Shortest queue",
         "round_robin": "Round robin",

@@ -18,8 +18,9 @@ from marl_moe.experiment.spec.policies import (
     PolicyOfRun,
     RegisteredPolicy,
 )
-from marl_moe.experiment.study.tuning import TUNERS
+from marl_moe.experiment.study.tuning import TUNERS, train_decentralised
 from marl_moe.policies.base import Actions, Policy, made
+from marl_moe.policies.decentralised import Decentralised
 from marl_moe.policies.sides import Sides
 from marl_moe.seeds import policy_generator
 from marl_moe.sources import module_of
@@ -30,7 +31,8 @@ def compared_policy(
 ) -> Policy:
     """Make the policy of an entry, named as the entry says.
 
-    One that `TUNERS` names is tuned to this world, unless the entry gives parameters of it.
+    One that `TUNERS` names is tuned to this world, unless the entry gives parameters of it;
+    one that is `Decentralised` is trained in it.
 
     Args:
         entry: the entry.
@@ -44,13 +46,15 @@ def compared_policy(
         RecordError: the copy of a policy that another run trained is damaged.
     """
     rng = policy_generator(entry.shown_as, seed)
+    world = spec.evaluated_env(), mechanisms.make(**spec.mechanism.parameters()), seed
     policy: Policy
     match entry:
         case RegisteredPolicy(name=name) if name in TUNERS and not entry.parameters:
-            mechanism = mechanisms.make(**spec.mechanism.parameters())
-            policy = TUNERS[name](spec.evaluated_env(), mechanism, seed, rng)
+            policy = TUNERS[name](*world, rng)
         case RegisteredPolicy():
             policy = entry.make(rng)
+            if isinstance(policy, Decentralised):
+                train_decentralised(policy, *world)
         case ImportedPolicy():
             policy = imported_policy(entry, rng)
         case PolicyOfRun():

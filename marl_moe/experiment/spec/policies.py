@@ -26,13 +26,13 @@ from pydantic import (
 from envs.roles.levers import ROLES, USERS
 from marl_moe.errors import unknown_key
 from marl_moe.experiment.spec.section import LONGEST_NAME
-from marl_moe.policies import POLICIES, Nash, Optimum, Policy, make
+from marl_moe.policies import POLICIES, Cooperative, Nash, Optimum, Policy, Selfish, make
 from marl_moe.policies.sides import OTHER_SIDES
 from marl_moe.sources import module_of
 from mechanisms.registry import UnknownNameError
 
 AS, NAME, RUN, IMPORT = "as", "name", "run", "import"
-YARDSTICKS = (Nash.name, Optimum.name)  # shares are of their gain, found by their names
+YARDSTICKS = (Nash.name, Optimum.name, Cooperative.name, Selfish.name)  # found by their names
 IMPORTED = re.compile(r"^(?P<module>[A-Za-z_]\w*\.py|[A-Za-z_][\w.]*):(?P<attribute>[A-Za-z_]\w*)$")
 
 

@@ -5,10 +5,11 @@ from itertools import product
 
 import numpy as np
 
-from envs import WorldConfig
+from envs import World, WorldConfig
 from marl_moe.experiment.study.evaluation import mean_gain
 from marl_moe.policies.base import Policy
 from marl_moe.policies.crowd import Crowd
+from marl_moe.policies.decentralised import Decentralised
 from marl_moe.policies.equilibrium import BetterResponse, Nash, SeenLoad
 from marl_moe.policies.paced import Paced
 from marl_moe.seeds import tuning_seeds
@@ -93,6 +94,14 @@ TUNERS: dict[str, Tuner] = {
     Crowd.name: tuned_crowd,
     Paced.name: tuned_paced,
 }
+
+
+def train_decentralised(
+    policy: Decentralised, config: WorldConfig, mechanism: Mechanism, seed: int
+) -> None:
+    """Train a policy of users who decide for themselves in `tuning_worlds` worlds like these."""
+    world_seed, _ = tuning_seeds(seed)
+    policy.train(World(config, tuning_worlds(config), world_seed, mechanism))
 
 
 def climbed(
