@@ -174,10 +174,14 @@ def _untrained(evaluation: pd.DataFrame, learned: Collection[str]) -> Iterator[s
             every = len(seeds) == rows["seed"].nunique()
             which = "" if every else f" of seed {', '.join(map(str, seeds))}"
             yield f"{policy}: the same as {rules} in every world{which}{_at(point)}"
-        for rule in _compared_with(policy, others):
-            below = _below(rows, others[others["policy"] == rule])
-            if below is not None:
-                yield f"{policy}: below {rule}{_at(point)}: {below}"
+        rules = _compared_with(policy, others)
+        found = {rule: _below(rows, others[others["policy"] == rule]) for rule in rules}
+        below = [f"{rule} (gain {words})" for rule, words in found.items() if words]
+        if below:
+            yield (
+                f"{policy}: below {', '.join(below)}{_at(point)}; {CONFIDENCE:.0%} intervals of "
+                f"the difference over {_over(rows)}"
+            )
     if evaluation["point"].nunique() < 2:
         return
     for policy in dict.fromkeys(evaluation["policy"].tolist()):
@@ -214,32 +218,39 @@ def _equal(rows: pd.DataFrame, others: pd.DataFrame) -> bool:
 
 
 def _compared_with(policy: str, others: pd.DataFrame) -> list[str]:
-    """Return the rules that a learned policy should not be below: the best of them, and random.
+    """Return the rules that a learned policy should not be below, that of the best mean first.
 
     One that draws its actions is compared with random alone: the other says how well it learned.
     """
     rules = others[~others["policy"].isin((*YARDSTICKS, Local.name))]
+    if policy.endswith(STOCHASTIC):
+        rules = rules[rules["policy"] == Random.name]
     gains = rules.groupby("policy")["gain"].mean()
-    best = [] if gains.empty or policy.endswith(STOCHASTIC) else [str(gains.idxmax())]
-    return list(dict.fromkeys([*best, Random.name]))
+    return [str(rule) for rule in gains.sort_values(ascending=False, kind="stable").index]
 
 
-def _below(rows: pd.DataFrame, rule: pd.DataFrame) -> str | None:
-    """Return in words how far a policy's gain is below that of a rule, None where it is not."""
+def _below(rows: pd.DataFrame, rule: pd.DataFrame) -> str:
+    """Return how far a policy's gain is below that of a rule, "" where it is not."""
     pairs = rows.merge(rule, on=WORLD, suffixes=("", "_rule"))
     pairs = pairs.assign(difference=pairs["gain"] - pairs["gain_rule"])
     if len(pairs) < 2:
-        return None
-    over = f"{pairs['seed'].nunique()} seeds"
-    if pairs["seed"].nunique() < FEWEST_SEEDS:  # then of the policies as they were trained
-        pairs["seed"], over = np.arange(len(pairs)), f"{len(pairs):,} worlds"
+        return ""
+    if not _tells_seeds(pairs):
+        pairs["seed"] = np.arange(len(pairs))
     interval = mean_interval(pairs, "difference", ["point"], CONFIDENCE).iloc[0]
     if not interval["high"] < 0:
-        return None
-    return (
-        f"gain {interval['mean']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}] "
-        f"({CONFIDENCE:.0%} interval of the difference over {over})"
-    )
+        return ""
+    return f"{interval['mean']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
+
+
+def _tells_seeds(rows: pd.DataFrame) -> bool:
+    """Return whether seeds are enough; with fewer, policies are compared as they were trained."""
+    return bool(rows["seed"].nunique() >= FEWEST_SEEDS)
+
+
+def _over(rows: pd.DataFrame) -> str:
+    seeds = f"{rows['seed'].nunique()} seeds"
+    return seeds if _tells_seeds(rows) else f"{len(rows):,} worlds"
 
 
 def _same_at_all_points(rows: pd.DataFrame, evaluation: pd.DataFrame) -> bool:

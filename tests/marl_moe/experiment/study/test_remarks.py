@@ -1,5 +1,7 @@
 """Remarks on tables written by hand: what is wrong is told, and what is right is not."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,17 +105,22 @@ def test_to_equal_the_equilibrium_is_no_failure() -> None:
 
 
 def test_below_random_is_told_by_the_difference_in_the_same_worlds() -> None:
-    _, line = of_evaluation(evaluation(sac=-0.4), LEARNED)  # worlds differ by 1, more than that
-    assert line.startswith("sac: below random: gain -0.4")
+    (line,) = of_evaluation(evaluation(sac=-0.4), LEARNED)  # worlds differ by 1, more than that
+    assert line.startswith("sac: below greedy (gain -0.")
+    assert ", random (gain -0.4" in line
     assert "over 40 worlds" in line
     assert of_evaluation(evaluation(greedy=-5.0, sac=0.0), LEARNED) == []  # a rule may be
 
 
-def test_below_the_best_rule_is_told_of_the_likeliest_action_and_not_of_yardsticks() -> None:
-    rows = evaluation(("a", "b"), crowd=0.9, nash=2.0, local=3.0, sac=0.5, sac_stochastic=0.4)
-    at_a, at_b = of_evaluation(rows, LEARNED)
-    assert at_a.startswith("sac: below crowd at a: gain -0.")
-    assert at_b.startswith("sac: below crowd at b: gain -0.")
+def test_below_rules_is_told_of_the_likeliest_action_and_not_of_yardsticks() -> None:
+    yardsticks = {"nash": 2.0, "cooperative": 1.9, "selfish": 1.8, "local": 3.0}
+    rules = {"greedy": 0.7, "crowd": 0.9}
+    rows = evaluation(("a", "b"), **yardsticks, **rules, sac=0.5, sac_stochastic=0.4)
+    lines = of_evaluation(rows, LEARNED)
+    for line, point in zip(lines, "ab", strict=True):
+        number = r"-0\.\d{3} \[-0\.\d{3}, -0\.\d{3}\]"
+        told = rf"sac: below crowd \(gain {number}\), greedy \(gain {number}\) at {point}; 99%"
+        assert re.match(told, line), line
     assert of_evaluation(evaluation(crowd=0.55, sac=0.5), LEARNED) == []  # not told apart
 
 
@@ -121,8 +128,8 @@ def test_with_several_trainings_the_interval_is_over_their_seeds() -> None:
     two = evaluation(crowd=0.9, sac=0.5)
     rows = pd.concat([two, two.assign(seed=two["seed"] + 2)], ignore_index=True)
     (line,) = of_evaluation(rows, LEARNED)
-    assert line.startswith("sac: below crowd: gain -0.")
-    assert line.endswith("(99% interval of the difference over 4 seeds)")
+    assert line.startswith("sac: below crowd (gain -0.")
+    assert line.endswith("; 99% intervals of the difference over 4 seeds")
     one_failed = rows.copy()  # in all its worlds, which are many; the others are above
     of_sac = one_failed["policy"] == "sac"
     one_failed.loc[of_sac, "gain"] += np.where(one_failed.loc[of_sac, "seed"] == 3, -2.0, 0.6)
