@@ -52,7 +52,7 @@ class Decentralised(Heuristic):
         ValueError: `slots` or `hidden` is no integer of at least 1.
     """
 
-    def __init__(self, rng: np.random.Generator, slots: int = 1000, hidden: int = 64) -> None:
+    def __init__(self, rng: np.random.Generator, slots: int = 500, hidden: int = 64) -> None:
         super().__init__(rng)
         for key, value in {"slots": slots, "hidden": hidden}.items():
             if type(value) is not int or value < 1:
