@@ -33,15 +33,17 @@ class Decentralised(Heuristic):
         sum_u sum_a pi(a | o_u) G_u(a, a_-u)
 
     by Adam: the counterfactual policy gradient (COMA: Foerster et al., arXiv 1705.08926), with the
-    game in place of a critic. In training that knows what no user does; when it acts, by the
-    likeliest action, it knows what SAC knows. It is myopic, as the equilibrium and the optimum are:
-    what a slot does to those that follow is no part of G.
+    game in place of a critic. In training that knows what no user does; when it acts it knows what
+    SAC knows. It draws its actions, as in training, or takes the likeliest, whichever gained more
+    in an episode of the worlds of training: users who see much the same should not all choose the
+    same. It is myopic, as the equilibrium and the optimum are: what a slot does to those that
+    follow is no part of G.
 
     Evaluation trains one in each world of a sweep, on seeds apart. Made alone it is untrained, and
     acts by what scores begin with (`policies.prior`).
 
     Attributes:
-        setting: what it was trained with.
+        setting: what it was trained with, and how it acts.
 
     Args:
         rng: draws the first weights, and actions in training.
@@ -105,7 +107,11 @@ class Decentralised(Heuristic):
                 world.step(chosen)
         finally:
             torch.set_num_threads(threads)
-        self._policy, self.setting = policy, f"slots={self.slots} hidden={self.hidden}"
+        ways = {"likeliest": policy, "drawn": policy.stochastic(self.rng)}
+        gains = {way: _gain_of_an_episode(acting, world) for way, acting in ways.items()}
+        way = max(gains, key=gains.__getitem__)
+        self._policy = ways[way]
+        self.setting = f"slots={self.slots} hidden={self.hidden} {way}"
 
     def counterfactual(self, slot: Slot, chosen: Actions) -> Gains:
         """Return G of each action of each user beside what the others do.
@@ -181,6 +187,15 @@ def _logits(policy: "LearnedPolicy", slot: Slot) -> "Tensor":
     seen = torch.tensor(slot.observation).flatten(0, 1)
     mask = action_mask(seen, slot.config.allow_abandon, policy.network.columns)
     return masked_logits(actor, seen, mask).unflatten(0, (slot.num_worlds, slot.num_users))
+
+
+def _gain_of_an_episode(policy: "LearnedPolicy", world: World) -> float:
+    """Return the mean gain a slot and user in another episode of some worlds, credits."""
+    world.reset()
+    gains = []
+    while not world.done:
+        gains.append(float(world.step(policy.act(world.slot))[1].mean()))
+    return float(np.mean(gains))
 
 
 def _of_each_user(gains: Callable[[int, Actions], NDArray], chosen: Actions) -> NDArray:
