@@ -10,7 +10,7 @@ import pandas as pd
 
 from marl_moe.errors import SpecError
 from marl_moe.experiment.records.columns import TABLES
-from marl_moe.experiment.run.compared_policies import named
+from marl_moe.experiment.run.compared_policies import named, trained_if_it_is_to_be
 from marl_moe.experiment.run.creation import create_run
 from marl_moe.experiment.run.folder import RunFolder
 from marl_moe.experiment.run.training_job import TrainingJob, policy_names
@@ -134,6 +134,7 @@ def _policy(job: TrainingJob, policy: Any) -> Policy:
     if policy is kind:
         try:
             policy = made(kind, name, policy_generator(name, job.seed))
+            policy = trained_if_it_is_to_be(policy, job.played, job.seed)
         except ValueError as error:
             raise SpecError(str(error)) from None
     return named(policy, name)

@@ -25,7 +25,7 @@ def evaluation_seed(seed: int, batch: int) -> int:
 
 
 def policy_generator(name: str, seed: int) -> np.random.Generator:
-    """Return the generator of a policy that does not learn, apart from that of every other name."""
+    """Return the generator of a policy that is not learned, apart from that of every other name."""
     return _generator(seed, _POLICY, *name.encode())
 
 

@@ -1,7 +1,7 @@
 """Policies, which map a slot to actions, (N, U) integers, by `act(slot)`.
 
-`POLICIES` holds those that do not learn. A new one is a class with `act`, decorated with
-`@register(name)` and made with a generator, `rng`.
+`POLICIES` holds those that an experiment names and no algorithm trains. A new one is a class with
+`act`, decorated with `@register(name)` and made with a generator, `rng`.
 """
 
 from marl_moe.policies.base import POLICIES, Actions, Policy, make, register

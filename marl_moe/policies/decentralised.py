@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import Slot, World
-from marl_moe.policies.base import Actions, register
+from marl_moe.policies.base import POLICIES, Actions, register
 from marl_moe.policies.columns import columns_of
 from marl_moe.policies.delivered_game import DeliveredGame, game_of
 from marl_moe.policies.heuristics import Heuristic
@@ -108,8 +108,7 @@ class Decentralised(Heuristic):
         finally:
             torch.set_num_threads(threads)
         ways = {"likeliest": policy, "drawn": policy.stochastic(self.rng)}
-        gains = {way: _gain_of_an_episode(acting, world) for way, acting in ways.items()}
-        way = max(gains, key=gains.__getitem__)
+        way = max(ways, key=lambda way: _gain_of_an_episode(ways[way], world))
         self._policy = ways[way]
         self.setting = f"slots={self.slots} hidden={self.hidden} {way}"
 
@@ -200,3 +199,9 @@ def _gain_of_an_episode(policy: "LearnedPolicy", world: World) -> float:
 
 def _of_each_user(gains: Callable[[int, Actions], NDArray], chosen: Actions) -> NDArray:
     return np.stack([gains(user, chosen) for user in range(chosen.shape[1])], axis=1)
+
+
+def is_trained(name: str) -> bool:
+    """Return whether the policy registered as `name` is one that evaluation trains."""
+    factory = POLICIES[name]
+    return isinstance(factory, type) and issubclass(factory, Decentralised)

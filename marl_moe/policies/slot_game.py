@@ -42,8 +42,9 @@ class SlotGame:
         """Return the game of the present slot under full information.
 
         Loads run up to the number of users; or, where all may abandon, up to the first at which
-        every candidate is worth less than that: nobody chooses an expert of such a load or a
-        greater one, since gains fall with the load.
+        every candidate is worth less than that: nobody who responds chooses an expert of such a
+        load or a greater one, since gains fall with the load. (Users who draw their actions may
+        meet there; what they then gain is taken to be that of K.)
         """
         mask = slot.mask
         may_abandon = mask[..., -1]

@@ -19,6 +19,7 @@ from marl_moe.experiment.spec.policies import (
     RegisteredPolicy,
 )
 from marl_moe.experiment.study.tuning import TUNERS, train_decentralised
+from marl_moe.extras import PYTORCH, check_training
 from marl_moe.policies.base import Actions, Policy, made
 from marl_moe.policies.decentralised import Decentralised
 from marl_moe.policies.sides import Sides
@@ -46,21 +47,37 @@ def compared_policy(
         RecordError: the copy of a policy that another run trained is damaged.
     """
     rng = policy_generator(entry.shown_as, seed)
-    world = spec.evaluated_env(), mechanisms.make(**spec.mechanism.parameters()), seed
     policy: Policy
     match entry:
         case RegisteredPolicy(name=name) if name in TUNERS and not entry.parameters:
-            policy = TUNERS[name](*world, rng)
+            mechanism = mechanisms.make(**spec.mechanism.parameters())
+            policy = TUNERS[name](spec.evaluated_env(), mechanism, seed, rng)
         case RegisteredPolicy():
-            policy = entry.make(rng)
-            if isinstance(policy, Decentralised):
-                train_decentralised(policy, *world)
+            policy = trained_if_it_is_to_be(entry.make(rng), spec, seed)
         case ImportedPolicy():
             policy = imported_policy(entry, rng)
         case PolicyOfRun():
             copy = copy_folder(folder, entry.shown_as, label, seed)
             policy = read_copy(copy, entry.policy, rng)
     return named(policy, entry.shown_as)
+
+
+def trained_if_it_is_to_be(policy: Policy, spec: ExperimentSpec, seed: int) -> Policy:
+    """Return a policy; one that is `Decentralised` is trained in the world of an experiment.
+
+    Args:
+        policy: the policy.
+        spec: the experiment of a sweep point.
+        seed: that it plays under.
+
+    Raises:
+        MissingExtraError: it is to be trained, and PyTorch is not installed.
+    """
+    if isinstance(policy, Decentralised):
+        check_training(f"policy {policy.name}", *PYTORCH)
+        mechanism = mechanisms.make(**spec.mechanism.parameters())
+        train_decentralised(policy, spec.evaluated_env(), mechanism, seed)
+    return policy
 
 
 def imported_policy(entry: ImportedPolicy, rng: np.random.Generator) -> Policy:

@@ -19,8 +19,10 @@ from marl_moe.experiment.spec.policies import (
     RegisteredPolicy,
 )
 from marl_moe.experiment.spec.sweep import Point
+from marl_moe.extras import PYTORCH, check_training
 from marl_moe.policies import POLICIES, Policy
 from marl_moe.policies.base import fault_of
+from marl_moe.policies.decentralised import is_trained
 from mechanisms.errors import described
 
 WORLDS = 2
@@ -29,7 +31,7 @@ WORLDS = 2
 def check_policies(points: Sequence[Point], seeds: Sequence[int]) -> None:
     """Have the policies of entries act in a slot of the evaluation worlds of each sweep point.
 
-    Ours are not tried, as tests hold them to it.
+    Ours are not tried, as tests hold them to it; but those that are trained need PyTorch.
 
     Args:
         points: points of an experiment's sweep.
@@ -38,8 +40,12 @@ def check_policies(points: Sequence[Point], seeds: Sequence[int]) -> None:
     Raises:
         SpecError: a policy is not found, or does not act there as it should; the message names the
             entry.
+        MissingExtraError: a policy is trained, and PyTorch is not installed.
     """
     for point in points:
+        for entry in point.spec.evaluation.policies:
+            if isinstance(entry, RegisteredPolicy) and is_trained(entry.name):
+                check_training(f"policy {entry.shown_as}", *PYTORCH)
         tried = [entry for entry in point.spec.evaluation.policies if not _is_ours(entry)]
         if not tried or point.spec.kind != "train":
             continue

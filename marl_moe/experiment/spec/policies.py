@@ -100,7 +100,7 @@ class RegisteredPolicy(Entry):
     def _can_be_made(self) -> Self:
         self.make(np.random.default_rng(0))
         if self.name in YARDSTICKS and self.shown_as != self.name:
-            raise ValueError(f"as: {self.name} keeps its name, by which shares of it are computed")
+            raise ValueError(f"as: {self.name} keeps its name, by which it is known as a yardstick")
         return self
 
     @classmethod

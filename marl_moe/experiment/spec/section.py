@@ -10,6 +10,7 @@ from envs.geometry.models import MODEL
 from marl_moe.errors import unknown_key
 from marl_moe.metrics import METRICS
 from marl_moe.policies import POLICIES
+from marl_moe.policies.decentralised import is_trained
 from mechanisms.registry import UnknownNameError
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # of what becomes a folder, or a key in a file
@@ -48,7 +49,7 @@ class OpenSection(BaseModel):
 
 
 def check_policies(key: str, names: Sequence[str]) -> None:
-    """Check that each name is one of a policy that does not learn.
+    """Check that each name is one of a policy that plays as it is made.
 
     Raises:
         UnknownNameError: for the first name that is none.
@@ -56,6 +57,8 @@ def check_policies(key: str, names: Sequence[str]) -> None:
     for name in names:
         if name not in POLICIES:
             raise UnknownNameError(f"{key}: {unknown_key(name, POLICIES)}", name)
+        if is_trained(name):
+            raise ValueError(f"{key}: {name} is trained for evaluation.policies, and not here")
 
 
 def check_metrics(key: str, names: Sequence[str]) -> None:

@@ -174,8 +174,8 @@ def _untrained(evaluation: pd.DataFrame, learned: Collection[str]) -> Iterator[s
             every = len(seeds) == rows["seed"].nunique()
             which = "" if every else f" of seed {', '.join(map(str, seeds))}"
             yield f"{policy}: the same as {rules} in every world{which}{_at(point)}"
-        rules = _compared_with(policy, others)
-        found = {rule: _below(rows, others[others["policy"] == rule]) for rule in rules}
+        compared = _compared_with(policy, others)
+        found = {rule: _below(rows, others[others["policy"] == rule]) for rule in compared}
         below = [f"{rule} (gain {words})" for rule, words in found.items() if words]
         if below:
             yield (

@@ -2,6 +2,8 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,8 +11,13 @@ import torch
 
 import mechanisms
 from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
+from marl_moe.errors import SpecError
+from marl_moe.experiment.run.compared_policies import compared_policy
+from marl_moe.experiment.spec.reading import parse_experiment
+from marl_moe.experiment.study import tuning
 from marl_moe.policies import Policy, make
 from marl_moe.policies.decentralised import Cooperative, Decentralised, Selfish
+from marl_moe.seeds import tuning_seeds
 
 USERS = 3
 BUSY = WorldConfig(
@@ -77,14 +84,6 @@ def test_counterfactual_gains_are_what_the_world_pays_when_one_user_does_otherwi
             np.testing.assert_allclose(added[may], (paid - before).sum(axis=-1)[may], atol=1e-4)
 
 
-def test_a_user_alone_learns_what_is_best_whichever_gain_it_climbs() -> None:
-    config = replace(BUSY, num_users=1)
-    best = mean_gain(make("nash", np.random.default_rng(0)), config)
-    assert best > 0
-    for kind in (Cooperative, Selfish):
-        assert mean_gain(trained(kind, config), config) == pytest.approx(best, rel=0.01)
-
-
 def test_trained_for_the_sum_users_gain_more_than_each_for_itself_and_less_than_optimum() -> None:
     cooperative, selfish = (
         mean_gain(trained(kind, CROWDED), CROWDED) for kind in (Cooperative, Selfish)
@@ -118,3 +117,32 @@ def test_what_is_no_number_of_slots_or_units_is_refused(key: str, value: object)
         ValueError, match=f"{key} should be an integer of at least 1, got {value!r}"
     ):
         make("cooperative", np.random.default_rng(0), **{key: value})
+
+
+def test_evaluation_trains_it_on_seeds_apart_and_with_its_parameters(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seeds: list[Any] = []
+    opened = tuning.World
+
+    def noted(config: WorldConfig, worlds: int, seed: int, mechanism: Any) -> World:
+        seeds.append(seed)
+        return opened(config, worlds, seed, mechanism)
+
+    monkeypatch.setattr(tuning, "World", noted)
+    given = {"name": "tiny", "kind": "train", "algorithm": None, "seeds": 1}
+    entry = {"name": "selfish", "slots": 3, "hidden": 8}
+    sections = {"env": CROWDED.as_dict(), "evaluation": {"policies": [entry]}}
+    spec = parse_experiment(given | sections, "tiny", tmp_path)
+    (entry,) = spec.evaluation.policies
+    policy = compared_policy(entry, spec, "", 4, tmp_path)
+    assert policy.setting.startswith("slots=3 hidden=8 ")  # type: ignore[attr-defined]
+    assert seeds == [tuning_seeds(4)[0]]
+
+
+def test_audits_which_do_not_train_refuse_it(tmp_path: Path) -> None:
+    given = {"name": "audit", "kind": "market", "audit": {"policy": "cooperative"}}
+    with pytest.raises(
+        SpecError, match=r"cooperative is trained for evaluation\.policies, and not"
+    ):
+        parse_experiment(given, "audit", tmp_path)
