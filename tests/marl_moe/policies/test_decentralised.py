@@ -134,8 +134,8 @@ def test_evaluation_trains_it_on_seeds_apart_and_with_its_parameters(
     entry = {"name": "selfish", "slots": 3, "hidden": 8}
     sections = {"env": CROWDED.as_dict(), "evaluation": {"policies": [entry]}}
     spec = parse_experiment(given | sections, "tiny", tmp_path)
-    (entry,) = spec.evaluation.policies
-    policy = compared_policy(entry, spec, "", 4, tmp_path)
+    (given_entry,) = spec.evaluation.policies
+    policy = compared_policy(given_entry, spec, "", 4, tmp_path)
     assert policy.setting.startswith("slots=3 hidden=8 ")  # type: ignore[attr-defined]
     assert seeds == [tuning_seeds(4)[0]]
 
