@@ -14,7 +14,6 @@ from envs import ChannelConfig, ExpertConfig, RequestConfig, World, WorldConfig
 from marl_moe.errors import SpecError
 from marl_moe.experiment.run.compared_policies import compared_policy
 from marl_moe.experiment.spec.reading import parse_experiment
-from marl_moe.experiment.study import tuning
 from marl_moe.policies import Policy, make
 from marl_moe.policies.decentralised import Cooperative, Decentralised, Selfish
 from marl_moe.seeds import tuning_seeds
@@ -123,13 +122,12 @@ def test_evaluation_trains_it_on_seeds_apart_and_with_its_parameters(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     seeds: list[Any] = []
-    opened = tuning.World
 
     def noted(config: WorldConfig, worlds: int, seed: int, mechanism: Any) -> World:
         seeds.append(seed)
-        return opened(config, worlds, seed, mechanism)
+        return World(config, worlds, seed, mechanism)
 
-    monkeypatch.setattr(tuning, "World", noted)
+    monkeypatch.setattr("marl_moe.experiment.study.tuning.World", noted)
     given = {"name": "tiny", "kind": "train", "algorithm": None, "seeds": 1}
     entry = {"name": "selfish", "slots": 3, "hidden": 8}
     sections = {"env": CROWDED.as_dict(), "evaluation": {"policies": [entry]}}
