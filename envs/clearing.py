@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from math import nan
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.arrays import Bool, Float, Int
-from mechanisms import Market
+from envs.ledger import Ledger
+from envs.state import State
+from mechanisms import Duties, Market, UserReports
 from mechanisms.assignment import optimal_welfare
 from mechanisms.candidates import of_served
 from mechanisms.pairs import pairs_of
@@ -44,6 +47,28 @@ class Clearing:
     duty_share: Float | float = nan  # of the slot's time
     duty_achieved: Float | float = nan  # in units of the duty
     duty_payment: Float | float = nan  # part of `payment`
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        """Return the clearing that gave this state, by `dataclasses.asdict`."""
+        market = dict(state["market"])
+        if market["users"] is not None:
+            market["users"] = UserReports(**market["users"])
+        if market["duties"] is not None:
+            market["duties"] = Duties(**market["duties"])
+        return cls(**state | {"market": Market(**market)})
+
+    @property
+    def ledger(self) -> Ledger:
+        """Its books, to go on with."""
+        return Ledger(
+            num_slots=self.num_slots,
+            points=self.points,
+            payment=self.payment,
+            cost=self.cost,
+            charge=self.user_charge,
+            gain=self.user_gain,
+        )
 
     @property
     def failed(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from envs.arrays import Float
-from envs.asked import Asked, Doubles
+from envs.asked import Asked
 from envs.clearing import FAILED, Clearing
 from envs.decision import decided
 from envs.duty.plan import DutyPlan
@@ -14,22 +14,12 @@ from envs.duty.terms import DutyTerms
 from envs.experts import ExpertPool
 from envs.ledger import Ledger
 from envs.offer import Offer, nobody
+from envs.offered import offered, standing
 from envs.reports import Reports
 from envs.roles.levers import Levers
 from envs.sections import MarketConfig
 from envs.state import State, copied
-from mechanisms import (
-    Allocation,
-    Duties,
-    Market,
-    Mechanism,
-    MechanismError,
-    Outcome,
-    UserReports,
-    is_free,
-)
-from mechanisms.auditing.utility import realised_effort
-from mechanisms.candidates import of_served
+from mechanisms import Allocation, Market, Mechanism, MechanismError, is_free
 
 
 class Marketplace:
@@ -172,7 +162,15 @@ class Marketplace:
         else:
             self._priced = True
             self._status, self._solve_seconds = outcome.status, outcome.solve_seconds
-            self.offer = self._offer(outcome, reports)
+            self.offer = offered(
+                self.mechanism,
+                self._cleared,
+                outcome,
+                reports,
+                self.num_users,
+                self.levers.margin,
+                self.duty,
+            )
         self.due = False
 
     def market(self, reports: Reports | None) -> Market:
@@ -280,24 +278,20 @@ class Marketplace:
         self.asked, self.balance = Asked.from_state(state["asked"]), state["balance"]
         self.expected, self.levers = state["expected"], Levers(**state["levers"])
         self._priced, self.due = state["priced"], False
-        self.closed = None if state["closed"] is None else _clearing(state["closed"])
-        under_way = _clearing(state["under_way"])
+        self.closed = None if state["closed"] is None else Clearing.from_state(state["closed"])
+        under_way = Clearing.from_state(state["under_way"])
         self._cleared, self._slot = under_way.market, under_way.slot
         self._status, self._solve_seconds = under_way.status, under_way.solve_seconds
-        self._ledger = Ledger(
-            num_slots=under_way.num_slots,
-            points=under_way.points,
-            payment=under_way.payment,
-            cost=under_way.cost,
-            charge=under_way.user_charge,
-            gain=under_way.user_gain,
-        )
-        self.offer = self._offer_of(
-            under_way.unit_price,
-            state["ordered"],
-            Allocation(**state["allocation"]),
-            state["full_points"],
-            None if state["duty"] is None else DutyTerms(**state["duty"]),
+        self._ledger = under_way.ledger
+        self.offer = standing(
+            self.mechanism,
+            self.config.effort == "enforced",
+            unit_price=under_way.unit_price,
+            effort=state["ordered"],
+            allocation=Allocation(**state["allocation"]),
+            full_points=state["full_points"],
+            margin=self.levers.margin,
+            duty=None if state["duty"] is None else DutyTerms(**state["duty"]),
         )
         if self.duty is not None:
             self.duty.airtime_s = state["duty_airtime_s"]
@@ -318,56 +312,11 @@ class Marketplace:
             effort=self.config.effort,
         )
 
-    def _offer(self, outcome: Outcome, reports: Reports | None) -> Offer:
-        """Return the offer of an outcome: prices follow from reports, effort from true costs."""
-        allocation = outcome.allocation
-        if allocation is None or reports is None:
-            allocation = nobody(len(outcome.effort), self.num_users)
-            full_points = np.zeros(allocation.charge.shape)
-        else:
-            users = reports.users
-            full_points = of_served(users.points, allocation.expert, users.candidates)
-        effort = realised_effort(self.mechanism, self._cleared, outcome)
-        if self.config.effort == "enforced":
-            effort = outcome.effort
-        terms = None
-        if self.duty is not None:
-            terms = self.duty.terms(self.mechanism, self._cleared, outcome)
-        return self._offer_of(outcome.unit_price, effort, allocation, full_points, terms)
-
-    def _offer_of(
-        self,
-        unit_price: Doubles,
-        effort: Doubles,
-        allocation: Allocation,
-        full_points: Doubles,
-        duty: DutyTerms | None,
-    ) -> Offer:
-        return Offer(
-            mechanism=self.mechanism.name,
-            allocates=self.mechanism.allocates,
-            free=is_free(self.mechanism),
-            enforced=self.config.effort == "enforced",
-            unit_price=unit_price,
-            effort=effort,
-            allocation=allocation,
-            full_points=full_points,
-            margin=self.levers.margin,
-            duty=duty,
-        )
-
     def _under_way(self) -> Clearing:
         """Return the clearing as it stands now."""
         terms = self.offer.duty
-        duty = (
-            {}
-            if terms is None
-            else {
-                "duty_share": terms.share,
-                "duty_achieved": terms.achieved,
-                "duty_payment": terms.payment,
-            }
-        )
+        told = ("share", "achieved", "payment") if terms is not None else ()
+        duty = {f"duty_{name}": getattr(terms, name) for name in told}
         return Clearing(
             slot=self._slot,
             num_slots=self._ledger.num_slots,
@@ -393,13 +342,3 @@ def _without_budget(mechanism: Any) -> Mechanism:
     if is_dataclass(mechanism) and not isinstance(mechanism, type):
         mechanism = replace(mechanism, budget=None)
     return mechanism
-
-
-def _clearing(state: State) -> Clearing:
-    """Return the clearing that gave this state."""
-    market = dict(state["market"])
-    if market["users"] is not None:
-        market["users"] = UserReports(**market["users"])
-    if market["duties"] is not None:
-        market["duties"] = Duties(**market["duties"])
-    return Clearing(**state | {"market": Market(**market)})
