@@ -63,7 +63,7 @@ def test_each_kind_of_entry_is_written_down_as_it_is_read_again() -> None:
         ({"import": "mine.py"}, "should read FILE.py:CLASS or package.module:CLASS"),
         ({"import": "../mine.py:Mine"}, "should read FILE.py:CLASS or package.module:CLASS"),
         ({"import": "mine.py:Mine", "as": "greedy"}, "'greedy' is the name of another policy"),
-        ({"name": "nash", "as": "NE"}, "nash keeps its name, by which shares of it are computed"),
+        ({"name": "nash", "as": "NE"}, "nash keeps its name, by which it is known as a yardstick"),
         ({"name": "greedy", "as": " "}, "evaluation.policies.0.as"),
     ],
 )
