@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from envs import Slot
+from envs import Slot, World
 from mechanisms import registry
 from mechanisms.errors import PartError, described
 from mechanisms.registry import Registry
@@ -82,6 +82,18 @@ def acted(policy: Policy, slot: Slot) -> Actions:
     if fault:
         raise PartError(f"policy {policy.name!r}: {fault}")
     return actions
+
+
+def gain_of_episode(policy: Policy, world: World) -> float:
+    """Return the mean gain a slot and user of N worlds to the end of their episode, credits.
+
+    Raises:
+        PartError: the policy failed; the message names it.
+    """
+    gains = []
+    while not world.done:
+        gains.append(float(world.step(acted(policy, world.slot))[2].gain.mean()))
+    return float(np.mean(gains))
 
 
 def fault_of(actions: object, slot: Slot) -> str:

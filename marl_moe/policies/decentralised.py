@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import Slot, World
-from marl_moe.policies.base import POLICIES, Actions, register
+from marl_moe.policies.base import POLICIES, Actions, gain_of_episode, register
 from marl_moe.policies.columns import columns_of
 from marl_moe.policies.delivered_game import DeliveredGame, game_of
 from marl_moe.policies.heuristics import Heuristic
@@ -108,7 +108,11 @@ class Decentralised(Heuristic):
         finally:
             torch.set_num_threads(threads)
         ways = {"likeliest": policy, "drawn": policy.stochastic(self.rng)}
-        way = max(ways, key=lambda way: _gain_of_an_episode(ways[way], world))
+        gains_of = {}
+        for way, acting in ways.items():
+            world.reset()
+            gains_of[way] = gain_of_episode(acting, world)
+        way = max(gains_of, key=gains_of.__getitem__)
         self._policy = ways[way]
         self.setting = f"slots={self.slots} hidden={self.hidden} {way}"
 
@@ -186,15 +190,6 @@ def _logits(policy: "LearnedPolicy", slot: Slot) -> "Tensor":
     seen = torch.tensor(slot.observation).flatten(0, 1)
     mask = action_mask(seen, slot.config.allow_abandon, policy.network.columns)
     return masked_logits(actor, seen, mask).unflatten(0, (slot.num_worlds, slot.num_users))
-
-
-def _gain_of_an_episode(policy: "LearnedPolicy", world: World) -> float:
-    """Return the mean gain a slot and user in another episode of some worlds, credits."""
-    world.reset()
-    gains = []
-    while not world.done:
-        gains.append(float(world.step(policy.act(world.slot))[1].mean()))
-    return float(np.mean(gains))
 
 
 def _of_each_user(gains: Callable[[int, Actions], NDArray], chosen: Actions) -> NDArray:

@@ -12,7 +12,7 @@ from envs import Clearing, World, WorldConfig
 from envs.roles.levers import Levers
 from envs.slot import RECORDED_OF_USERS
 from marl_moe.metrics import MetricSums, named
-from marl_moe.policies.base import Policy, acted, make
+from marl_moe.policies.base import Policy, acted, gain_of_episode, make
 from marl_moe.policies.equilibrium import Nash
 from marl_moe.policies.sides import NOBODY, Sides
 from marl_moe.seeds import evaluation_seed, policy_generator
@@ -120,10 +120,7 @@ def mean_gain(
     policy: Policy, config: WorldConfig, mechanism: Mechanism, seed: int, num_worlds: int
 ) -> float:
     """Return the mean gain per slot and user of one episode of `num_worlds` worlds, credits."""
-    world, total = World(config, num_worlds, seed, mechanism), 0.0
-    while not world.done:
-        total += float(world.step(acted(policy, world.slot))[2].gain.mean())
-    return total / config.episode_slots
+    return gain_of_episode(policy, World(config, num_worlds, seed, mechanism))
 
 
 def with_shares(evaluation: pd.DataFrame) -> pd.DataFrame:
