@@ -110,7 +110,8 @@ def run(
                 return
             begun = create_run(spec, out_folder)
         except SpecError as error:
-            raise SpecError(f"{experiment}: {error}") from None
+            lines = str(error).splitlines()
+            raise SpecError("\n".join(f"{experiment}: {line}" for line in lines)) from None
     except SpecError as error:
         complain(error, 2)
     except OSError as error:

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple
@@ -20,7 +19,7 @@ from paper_figures.defaults import looks
 from paper_figures.drawing import drawing
 from paper_figures.layout import lay_out, panels_of
 from paper_figures.letters import LackingLetters, lacking
-from paper_figures.options import WIDTHS, Asked, FigureOptions, asked
+from paper_figures.options import WIDTHS, Asked, FigureOptions, asked, unknown
 from paper_figures.registry import FIGURES, FigureKind
 from paper_figures.style import SINGLE_COLUMN
 from paper_figures.tables import CannotDraw, Tables, load_tables
@@ -71,11 +70,7 @@ def render(
     chosen = asked(FIGURES if names is None else names)
     for figure in chosen:
         if figure.kind not in FIGURES:
-            nearest = get_close_matches(figure.kind, FIGURES, n=1, cutoff=0)[0]
-            raise ValueError(
-                f"no figure '{figure.kind}'; did you mean '{nearest}'? Figures: "
-                f"{', '.join(FIGURES)}"
-            )
+            raise ValueError(f"figure: {unknown(figure.kind, list(FIGURES))}")
     if isinstance(tables, str | Path):
         tables = load_tables(tables)
     rendered = Rendered({}, {}, {})

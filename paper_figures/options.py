@@ -248,11 +248,14 @@ def _lines(kind: str, error: ValidationError) -> list[str]:
 
 
 def unknown(name: str, valid: Sequence[str]) -> str:
-    """Return the message for a name that does not exist, with the nearest that does.
+    """Return the message for a name that does not exist, with one that is like it.
 
     >>> unknown("metrc", ["metric", "policies"])
     "unknown 'metrc'; did you mean 'metric'? Valid: metric, policies"
+    >>> unknown("local", ["sac", "crowd"])
+    "unknown 'local'; valid: sac, crowd"
     """
-    nearest = get_close_matches(name, valid, n=1, cutoff=0.0)
-    meant = f"did you mean {nearest[0]!r}? " if nearest else ""
-    return f"unknown {name!r}; {meant}Valid: {', '.join(valid)}"
+    listed = ", ".join(valid)
+    close = get_close_matches(name, valid, n=1)
+    meant = f"did you mean {close[0]!r}? Valid" if close else "valid"
+    return f"unknown {name!r}; {meant}: {listed}"

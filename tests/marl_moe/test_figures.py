@@ -56,7 +56,9 @@ def test_figures_are_written_elsewhere_on_demand(run_folder: Path, tmp_path: Pat
 
 
 def test_an_unknown_figure_is_refused_before_anything_is_written(run_folder: Path) -> None:
-    with pytest.raises(ValueError, match="no figure 'reward_curve'; did you mean 'reward_curves'"):
+    with pytest.raises(
+        ValueError, match="figure: unknown 'reward_curve'; did you mean 'reward_curves'"
+    ):
         draw(run_folder, ["reward_curve"])
     assert not (run_folder / "figures").exists()
 

@@ -189,7 +189,9 @@ def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(
 
 
 def test_an_unknown_figure_is_refused_with_the_nearest_name(run_folder: Path) -> None:
-    with pytest.raises(ValueError, match="no figure 'reward_curve'; did you mean 'reward_curves'"):
+    with pytest.raises(
+        ValueError, match="figure: unknown 'reward_curve'; did you mean 'reward_curves'"
+    ):
         render(run_folder, ["reward_curve"])
 
 

@@ -130,22 +130,25 @@ def _check_drawable(spec: ExperimentSpec, points: Sequence[Point]) -> None:
     """Check that the figures that an experiment names can be drawn of what it will record.
 
     Raises:
-        SpecError: for the first that cannot.
+        SpecError: some cannot, a line for each.
     """
     figures = check_figures(spec)
     if not figures:
         return
     planned = planned_tables(points, spec.seed_list())
+    mistakes = []
     for figure in figures:
         try:
             reason = unmet(figure, planned)
         except Exception as error:  # of whatever a figure of a user's own does
             reason = described(error)
         if reason is not None:
-            raise SpecError(
+            mistakes.append(
                 f"figures: {figure.kind!r} cannot be drawn of this experiment, leave it out or "
                 f"mend this: {reason}"
             )
+    if mistakes:
+        raise SpecError("\n".join(mistakes))
 
 
 def check_algorithms(points: Sequence[Point]) -> None:

@@ -128,7 +128,9 @@ class ExperimentSpec(Section):
         if self.algorithm is not None:
             self._check_algorithm(self.algorithm)
         elif self.evaluation.best_response_epochs:
-            raise ValueError("evaluation.best_response_epochs: nothing learns without an algorithm")
+            raise ValueError(
+                "evaluation.best_response_epochs: should be 0, nothing learns without an algorithm"
+            )
         learned = [] if self.algorithm is None else self.algorithm.learned
         check_entries(self.evaluation.policies, learned)
         check_swept(self.sweep)

@@ -302,11 +302,15 @@ def check_named_apart(entries: list[PolicyEntry], taken: list[str]) -> None:
     Raises:
         ValueError: two have the same name.
     """
-    seen = list(taken)
+    seen: dict[str, PolicyEntry | None] = dict.fromkeys(taken)
     for entry in entries:
-        if entry.shown_as in seen:
-            other = "the learned policy" if entry.shown_as in taken else "another policy"
+        name = entry.shown_as
+        if name in seen:
+            twice = entry == seen[name] or name in YARDSTICKS
+            other = "another policy" if seen[name] else "the learned policy"
             raise ValueError(
-                f"policies: {other} is named {entry.shown_as!r} too; give each a name by 'as'"
+                f"policies: {name!r} is listed twice; leave one out"
+                if twice
+                else f"policies: {other} is named {name!r} too; give each a name by 'as'"
             )
-        seen.append(entry.shown_as)
+        seen[name] = entry

@@ -26,7 +26,7 @@ from marl_moe.experiment.spec.imports import (
 )
 from marl_moe.experiment.spec.input_files import Inputs, located, named, replaced
 from marl_moe.experiment.spec.keys import UnknownKeyError, no_such_key, unknown_at
-from marl_moe.experiment.spec.section import merged, valid_keys
+from marl_moe.experiment.spec.section import merged, valid_keys, without_keys
 from marl_moe.experiment.spec.swept_keys import with_sweep
 from marl_moe.experiment.spec.wording import too_few, worded
 from marl_moe.experiment.spec.yaml_loader import parse_yaml
@@ -211,10 +211,10 @@ def _set(raw: dict[str, Any], given: Given) -> None:
         name = ".".join(given.key.split(".")[1:])
         if isinstance(inner, dict) and name in inner:
             section, parents, last = inner, [], name
-    for parent in parents:
+    for depth, parent in enumerate(parents, 1):
         section = section.setdefault(parent, {})
         if not isinstance(section, dict):
-            raise SpecError(f"{given.shown}: {parent!r} is a value, not a section")
+            raise SpecError(f"{given.shown}: {without_keys(parents[:depth], section)}")
     section[last] = given.value
 
 

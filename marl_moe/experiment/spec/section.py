@@ -1,5 +1,6 @@
 """Base of the sections of an experiment, and what several hold: names of parts, seeds."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, get_args
 
@@ -119,6 +120,11 @@ def merged(section: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
             value = merged(old, value)
         changed[key] = value
     return changed
+
+
+def without_keys(path: Sequence[str], value: Any) -> str:
+    """Return the message for a key within what is no section, at a path of keys."""
+    return f"{'.'.join(path)} is {json.dumps(value)}, which has no keys"
 
 
 def names_model(section: Mapping[str, Any]) -> bool:

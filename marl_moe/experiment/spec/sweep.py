@@ -10,7 +10,7 @@ from marl_moe.experiment.spec.changed_groups import check_groups
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.labels import LABEL, setting_label
 from marl_moe.experiment.spec.reading import parse_experiment
-from marl_moe.experiment.spec.section import merged, names_model
+from marl_moe.experiment.spec.section import merged, names_model, without_keys
 
 MOST_POINTS = 10_000
 Settings = dict[str, Any]  # dotted key of the sweep -> the value as the YAML gives it
@@ -92,10 +92,13 @@ def set_key(plain: dict[str, Any], key: str, value: Any) -> str:
     check_groups(f"sweep.{key}", key, value, plain, merges=True)
     *parents, last = key.split(".")
     section = plain
-    for parent in parents:
+    for depth, parent in enumerate(parents, 1):
         section = section.setdefault(parent, {})
         if not isinstance(section, dict):
-            raise SpecError(f"sweep.{key}: {parent!r} is a value, not a section")
+            raise SpecError(
+                f"sweep.{key}: {without_keys(parents[:depth], section)}; give it some, or leave "
+                "this key out"
+            )
     if not isinstance(value, dict) or set(value) == {EACH}:  # a list of numbers is a value
         section[last] = value
         return setting_label(key, value, name="")

@@ -136,3 +136,16 @@ def test_a_figure_of_ones_own_is_asked_for_what_it_needs(tiny_experiment: dict[s
         assert refusal(tiny_experiment, "of_three", {"seeds": 3}) is None
     finally:
         del FIGURES["of_three"]
+
+
+def test_all_figures_that_cannot_be_drawn_are_named_at_once(
+    tiny_experiment: dict[str, Any],
+) -> None:
+    figures = ["policies", "sensitivity", {"policies": {"as": "p", "policies": ["topic_match"]}}]
+    with pytest.raises(SpecError) as caught:
+        describe_run(parse_experiment(tiny_experiment | {"figures": figures}, "tiny"), Path())
+    assert str(caught.value).count("\n") == 1, str(caught.value)
+    sensitivity, policies = str(caught.value).splitlines()
+    assert "figures: 'sensitivity' cannot be drawn" in sensitivity
+    assert "'policies' cannot be drawn" in policies
+    assert "unknown 'topic_match'; valid: " in policies  # a policy, but none of this experiment

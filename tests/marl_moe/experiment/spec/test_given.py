@@ -52,7 +52,7 @@ SEARCHED = {"search": {"algorithm.training.gamma": {"uniform": [0, 0.9]}}}
         ({}, ["audit.markets=3"], "audit is read by kind: market_study alone"),
         (STUDY, ["evaluation.episodes=3"], "market_study reads audit, and no evaluation"),
         (STUDY, ["algorithm.training.gamma=0.3"], "market_study has no algorithm"),
-        (NOTHING_LEARNS, ["algorithm.training.gamma=0.3"], "'algorithm' is a value"),
+        (NOTHING_LEARNS, ["algorithm.training.gamma=0.3"], "algorithm is null, which has no keys"),
         (
             NOTHING_LEARNS | {"evaluation": {"env": {"num_users": 4}}},
             ["env.num_users=2"],

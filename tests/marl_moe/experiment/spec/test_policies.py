@@ -72,7 +72,9 @@ def test_a_mistake_in_an_entry_is_named_with_what_would_be_right(entry: Any, tol
 
 
 def test_two_policies_of_one_name_are_refused() -> None:
-    assert "another policy is named 'greedy' too" in refusal("greedy", "greedy")
+    assert "'greedy' is listed twice; leave one out" in refusal("greedy", "greedy")
+    two = "cooperative", {"name": "cooperative", "slots": 50}
+    assert "'cooperative' is listed twice; leave one out" in refusal(*two)
     both = [{"run": run, "policy": "ppo"} for run in ("a", "b")]
     assert "another policy is named 'ppo' too; give each a name by 'as'" in refusal(*both)
 

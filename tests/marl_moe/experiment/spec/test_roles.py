@@ -243,6 +243,9 @@ def test_names_of_users_are_those_of_the_experiment_and_entries_are_named_apart(
     )
     parse(None, algorithm=None, evaluation=entries(entry | {"users": "greedy"}))
     told = refusal(BOTH, evaluation=entries(entry, entry))
+    assert "'sac, truthful' is listed twice; leave one out" in told
+    other = {"users": "greedy", "as": "sac, truthful"}
+    told = refusal(BOTH, evaluation=entries(entry, other))
     assert "another policy is named 'sac, truthful' too; give each a name by 'as'" in told
 
 

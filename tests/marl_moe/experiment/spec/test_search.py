@@ -206,7 +206,11 @@ def test_a_search_that_cannot_be_is_refused_in_a_line_that_names_the_key(
         ({"mechanism.bugdet": UNIFORM}, {}, "no parameter 'bugdet'"),
         ({USERS: {"choice": [1, 0]}}, {}, "env.num_users"),
         ({GAMMA: {"uniform": [1.5, 2]}}, {}, "training.gamma should lie in 0..1"),
-        ({"env.num_users.x": UNIFORM}, {}, "env.num_users.x: 'num_users' is a value"),
+        (
+            {"env.num_users.x": UNIFORM},
+            {},
+            "env.num_users.x: env.num_users is 2, which has no keys",
+        ),
         ({GAMMA: UNIFORM, "metric": "gian"}, {}, "search.metric: unknown 'gian'; did you mean"),
         ({GAMMA: UNIFORM, "metric": "episode"}, {}, "search.metric: unknown 'episode'"),
         ({GAMMA: UNIFORM, "metric": "policy"}, {}, "search.metric: unknown 'policy'"),

@@ -89,6 +89,11 @@ def test_a_section_with_a_name_takes_the_place_of_all_and_one_without_changes_it
             {"algorithm": [{"name": "ppo"}, {"name": "ppo"}]},
             "algorithm=ppo: two points have this label",
         ),
+        (
+            {"env.num_users.x": [3]},
+            "sweep.env.num_users.x: env.num_users is 2, which has no keys; give it some, or leave "
+            "this key out",
+        ),
         ({"env": {"num_users": 3}}, "sweep.env.num_users: should be a list of values, got 3"),
         ({"env": {"num_users": []}}, "sweep.env.num_users: should be a list of values"),
         ({"env": {"num_users": [1, 0]}}, "env.num_users"),
