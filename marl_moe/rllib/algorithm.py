@@ -27,6 +27,7 @@ from marl_moe.rllib.config import WorldSacConfig
 from marl_moe.rllib.decisions import DecisionRing
 from marl_moe.rllib.env_runner import WorldRunner
 from marl_moe.rllib.learner import DISCOUNTS, LOG_ALPHA
+from marl_moe.rllib.module import AVERAGE, AVERAGED
 from marl_moe.rllib.replay import ReplayRing
 from marl_moe.seeds import replay_generator
 
@@ -169,13 +170,16 @@ class WorldSac(SAC):
         """Return the networks that a training elsewhere may begin with.
 
         Returns:
-            Actor, critics, targets and log temperature, {module: {parameter: tensor}}.
+            Actor, its average, critics, targets and log temperature, {module: {parameter: tensor}}.
+            How many updates the average is of is not among them: training elsewhere counts anew.
         """
         states = self.learner_group.get_state(components="learner/rl_module", inference_only=False)
         state = states["learner"]
         networks = {}
         for module_id, module in state["rl_module"].items():
-            networks[module_id] = {name: torch.as_tensor(value) for name, value in module.items()}
+            networks[module_id] = {
+                name: torch.as_tensor(value) for name, value in module.items() if name != AVERAGED
+            }
             networks[module_id][LOG_ALPHA] = torch.tensor(state[LOG_ALPHA][module_id])
         return networks
 
@@ -194,11 +198,12 @@ class WorldSac(SAC):
             module_id: {
                 name: carried_over(
                     specs[module_id].model_config.get("network", module_id),
-                    name,
+                    name.removeprefix(AVERAGE),
                     networks[module_id][name],
                     value,
                 )
                 for name, value in module.items()
+                if name in networks[module_id] or not name.startswith(AVERAGE)
             }
             for module_id, module in self.networks().items()
         }

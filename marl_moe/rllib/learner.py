@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.algorithms.sac.torch.sac_torch_learner import SACTorchLearner
-from ray.rllib.core import COMPONENT_OPTIMIZER
+from ray.rllib.core import COMPONENT_OPTIMIZER, COMPONENT_RL_MODULE
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.learner.learner import Learner
 from ray.rllib.core.rl_module.apis import TargetNetworkAPI
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from marl_moe.rllib.finite import check_loss
 from marl_moe.rllib.module import (
+    AVERAGE,
     LOG_PROBABILITIES,
     LOG_PROBABILITIES_NEXT,
     MASK,
@@ -138,17 +139,19 @@ class MaskedSacLearner(SACTorchLearner):
         return {key: parameter.grad for key, parameter in self._params.items()}
 
     def apply_gradients(self, gradients_dict: dict[Any, Tensor]) -> None:
-        """Step every optimiser, then draw the targets towards the critics by tau."""
+        """Step every optimiser, draw the targets towards the critics by tau, average the actor."""
         for key, gradient in gradients_dict.items():
             self._params[key].grad = gradient
         for optimizer in self._optimizer_parameters:
             optimizer.step()  # those without a gradient stay as they are
         with torch.no_grad():
             for module_id in self._last:
-                for main, target in self.module[module_id].unwrapped().get_target_network_pairs():
+                module = self.module[module_id].unwrapped()
+                for main, target in module.get_target_network_pairs():
                     torch._foreach_lerp_(
                         list(target.parameters()), list(main.parameters()), self.config.tau
                     )
+                module.average.update_parameters(module.actor)
 
     def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
         """Log the last minibatch's metrics and step learning rate schedules.
@@ -172,7 +175,7 @@ class MaskedSacLearner(SACTorchLearner):
         return state
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of `get_state`."""
+        """Take over a state of `get_state`; in one without an actor's average it begins anew."""
         # Else RLlib would keep its own weights where they are newer than the state's.
         self._weights_seq_no = 0
         if COMPONENT_OPTIMIZER in state:
@@ -180,6 +183,11 @@ class MaskedSacLearner(SACTorchLearner):
             # all learners of a node, which would write to each other's moments.
             state = {**state, COMPONENT_OPTIMIZER: deepcopy(state[COMPONENT_OPTIMIZER])}
         super().set_state(state)
+        for module_id, weights in state.get(COMPONENT_RL_MODULE, {}).items():
+            if not any(name.startswith(AVERAGE) for name in weights):
+                module = self.module[module_id].unwrapped()
+                module.average.module.load_state_dict(module.actor.state_dict())
+                module.average.n_averaged.zero_()
         for module_id, value in state.get(LOG_ALPHA, {}).items():
             self.curr_log_alpha[module_id].data.fill_(value)
 

@@ -10,8 +10,7 @@ from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.rllib_sections import first_line
 from marl_moe.experiment.training.cluster import start_ray
 from marl_moe.experiment.training.configuration import algorithm_config
-from marl_moe.experiment.training.sac_engine import ACTOR
-from marl_moe.experiment.training.weights import learner_weights
+from marl_moe.experiment.training.weights import average_actors
 from marl_moe.policies.base import NETWORKS, Policy
 from marl_moe.policies.sides import RolePolicy
 from marl_moe.seeds import deviation_seed
@@ -94,10 +93,7 @@ def _policy(algorithm: Any, module_id: str, role: str) -> BestResponse:
     kind: Any = NetworkConfig if role == USERS else RoleNetworkConfig
     network = kind(**keys)
     actor = network.actor()
-    weights = learner_weights(algorithm)[module_id]
-    actor.load_state_dict(
-        {name.removeprefix(ACTOR): one for name, one in weights.items() if name.startswith(ACTOR)}
-    )
+    actor.load_state_dict(average_actors(algorithm)[module_id])
     actor.requires_grad_(False).eval()
     if role == USERS:
         return LearnedPolicy("best_response", {module_id: actor}, network, {module_id: []})

@@ -9,15 +9,13 @@ from marl_moe.errors import SpecError
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.rllib_sections import check_model_config
 from marl_moe.experiment.training.engine import LEARNER_COLUMNS
-from marl_moe.experiment.training.weights import learner_weights
+from marl_moe.experiment.training.weights import average_actors
 from marl_moe.extras import PYTORCH, check_training
 from marl_moe.policies.base import NETWORKS
 from marl_moe.policies.sides import HEDGE, OTHER_SIDES
 
 if TYPE_CHECKING:
     from marl_moe.policies.learned import LearnedPolicy
-
-ACTOR = "actor."  # begins the names of an actor's parameters
 
 
 class SacEngine:
@@ -82,13 +80,7 @@ class SacEngine:
         module_specs = algorithm.config.rl_module_spec.rl_module_specs
         users = spec.algorithm.module_users(spec.env.num_users)
         network = NetworkConfig(**module_specs[next(iter(users))].model_config)
-        actors = {}
-        for module_id, module in learner_weights(algorithm).items():
-            actors[module_id] = {
-                name.removeprefix(ACTOR): value
-                for name, value in module.items()
-                if name.startswith(ACTOR)
-            }
+        actors = average_actors(algorithm)
         write_weights(folder / NETWORKS, algorithm.networks())
         save_policy(folder, {module_id: actors[module_id] for module_id in users}, network, users)
         if spec.algorithm.roles.learning:

@@ -15,3 +15,20 @@ def learner_weights(algorithm: Any) -> dict[str, dict[str, "Tensor"]]:
         module_id: {name: as_tensor(value) for name, value in module.items()}
         for module_id, module in state["learner"]["rl_module"].items()
     }
+
+
+def average_actors(algorithm: Any) -> dict[str, dict[str, "Tensor"]]:
+    """Return the parameters of each module's average actor, which plays after training of ours."""
+    from torch import as_tensor
+
+    from marl_moe.rllib.module import AVERAGE_ACTOR
+
+    state = algorithm.learner_group.get_state(components="learner/rl_module", inference_only=False)
+    return {
+        module_id: {
+            name.removeprefix(AVERAGE_ACTOR): as_tensor(value)
+            for name, value in module.items()
+            if name.startswith(AVERAGE_ACTOR)
+        }
+        for module_id, module in state["learner"]["rl_module"].items()
+    }

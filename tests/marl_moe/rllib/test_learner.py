@@ -264,3 +264,24 @@ def test_several_minibatches_in_one_call_are_learned_one_by_one_in_order(
 
 def test_the_prior_of_an_actor_is_the_inverse_of_the_first_temperature() -> None:
     assert NetworkConfig(num_experts=3).prior == 1 / WorldSacConfig().initial_alpha
+
+
+def test_the_actor_is_averaged_over_its_updates_by_weights_that_grow_as_their_eighth_power(
+    make_learner: Make, batch: Batch, patchy_world: WorldConfig
+) -> None:
+    """Against the sum itself: update t counts prod of (1 - w_s) over s > t, times w_t."""
+    learner = make_learner(patchy_world, actor_lr=0.01)
+    module = learner.module["shared"].unwrapped()
+    actors = []
+    for _ in range(6):
+        update(learner, batch)
+        actors.append([parameter.detach().clone() for parameter in module.actor.parameters()])
+    share = [9 / (t + 8) for t in range(1, 7)]
+    counts = [share[t] * math.prod(1 - later for later in share[t + 1 :]) for t in range(6)]
+    # In closed form they are in proportion to t (t + 1) ... (t + 7).
+    rising = [math.prod(range(t, t + 8)) for t in range(1, 7)]
+    assert counts == pytest.approx([one / sum(rising) for one in rising])
+    for number, average in enumerate(module.average.module.parameters()):
+        expected = sum(count * actor[number] for count, actor in zip(counts, actors, strict=True))
+        torch.testing.assert_close(average, expected, rtol=1e-5, atol=1e-7)
+        assert not torch.equal(average, actors[-1][number])

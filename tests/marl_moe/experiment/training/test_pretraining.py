@@ -66,7 +66,7 @@ def test_without_further_training_a_pointer_network_acts_as_it_was_pretrained(
 
 
 def test_training_begins_with_all_that_was_learnt(build: Build, tmp_path: Path) -> None:
-    """Before its first update it holds actor, critics, targets and temperature, bit for bit."""
+    """Before its first update it holds actor, its average, critics and all else, bit for bit."""
     never = {"train_batch_size_per_learner": 16, "num_steps_sampled_before_learning_starts": 10_000}
     rows = train(build(1, training=never), 0, tmp_path / "never")
     assert [row["updates"] for row in rows] == [0]
@@ -79,6 +79,7 @@ def test_training_begins_with_all_that_was_learnt(build: Build, tmp_path: Path) 
     moved = [name for name, value in pretrained.items() if not np.array_equal(value, before[name])]
     assert {name.split(".")[0] for name in moved} == {
         "actor",
+        "average",
         "critic",
         "target_critic",
         "log_alpha",
