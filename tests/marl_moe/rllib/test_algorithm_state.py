@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from envs import WorldConfig
 from marl_moe.rllib.algorithm import WorldSac
+from marl_moe.rllib.module import AVERAGE, AVERAGE_ACTOR, AVERAGED
 
 from .learned_numbers import counts, learner_state, same, weights
 
@@ -72,6 +74,28 @@ def test_a_state_replaces_the_weights_of_an_algorithm_that_learned_longer(
     long.train()
     long.set_state(short.get_state())
     assert same(weights(long), weights(short))
+
+
+def test_in_a_state_of_before_there_were_averages_the_actor_is_its_own(
+    build: Callable[..., Any], small_world: WorldConfig
+) -> None:
+    """As where a run is resumed that an older version began."""
+    algorithm = build(small_world)
+    algorithm.train()
+    state = algorithm.get_state()
+    module = state["learner_group"]["learner"]["rl_module"]["shared"]
+    older = {name: value for name, value in module.items() if not name.startswith(AVERAGE)}
+    state["learner_group"]["learner"]["rl_module"]["shared"] = older
+    algorithm.set_state(state)
+    held = weights(algorithm)
+    assert held[f"shared {AVERAGED}"] == 0
+    averaged = [name for name in held if name.startswith(f"shared {AVERAGE_ACTOR}")]
+    assert averaged
+    for name in averaged:
+        actor = name.replace(AVERAGE_ACTOR, "actor.")
+        assert np.array_equal(held[name], older[actor.removeprefix("shared ")])
+    algorithm.train()
+    assert weights(algorithm)[f"shared {AVERAGED}"] > 0
 
 
 def test_a_runner_that_is_restarted_is_handed_weights_and_no_worlds(

@@ -14,7 +14,7 @@ from marl_moe.experiment.run.training_job import TrainingJob
 from marl_moe.experiment.spec.experiment import ExperimentSpec
 from marl_moe.experiment.spec.reading import parse_experiment
 from marl_moe.experiment.training.loop import PRETRAINING, train
-from marl_moe.policies.base import NETWORKS
+from marl_moe.policies.base import NETWORKS, WEIGHTS
 from marl_moe.policies.weights import read_weights
 
 pytestmark = pytest.mark.usefixtures("ray_started")
@@ -63,6 +63,18 @@ def test_without_further_training_a_pointer_network_acts_as_it_was_pretrained(
         for run in (taken_over, elsewhere)
     ]
     assert weights[0] == weights[1]
+
+
+def test_what_plays_is_the_average_of_the_actor_and_not_its_last_weights(
+    build: Build, tmp_path: Path
+) -> None:
+    train(build(2, pretraining=None), 0, tmp_path)
+    kept, (played,) = networks(tmp_path), read_weights(tmp_path / WEIGHTS).values()
+    differs = []
+    for name, value in played.items():
+        np.testing.assert_array_equal(value.numpy(), kept[f"average.module.{name}"])
+        differs.append(not np.array_equal(value.numpy(), kept[f"actor.{name}"]))
+    assert any(differs)
 
 
 def test_training_begins_with_all_that_was_learnt(build: Build, tmp_path: Path) -> None:
