@@ -120,11 +120,11 @@ def test_every_figure_is_written_as_pdf_and_png(written: list[Path]) -> None:
 
 
 def test_a_run_without_a_sweep_or_a_market_refuses_their_figures_alone(run_folder: Path) -> None:
-    assert set(render(run_folder)[1]) == OF_SWEEPS | OF_MARKETS | OF_AUDITS | OF_SIDES
+    assert set(render(run_folder, SHIPPED)[1]) == OF_SWEEPS | OF_MARKETS | OF_AUDITS | OF_SIDES
 
 
 def test_a_sweep_over_users_has_its_figures_and_those_of_any_evaluation(runs: Path) -> None:
-    drawn, refused, failed = render(runs / "contention")
+    drawn, refused, failed = render(runs / "contention", SHIPPED)
     assert set(drawn) == OF_USERS | {"policies", "reliability"}
     assert set(refused) == OF_TRAINING | OF_MARKETS | OF_AUDITS | OF_SIDES | {"upgrade"}
     assert failed == {}
@@ -182,7 +182,7 @@ def test_a_figure_that_cannot_be_drawn_says_why_and_the_others_are_drawn(
     tables: Tables, tmp_path: Path
 ) -> None:
     folder = write({"evaluation": tables["evaluation"]}, tmp_path)
-    drawn, refused, _ = render(folder)
+    drawn, refused, _ = render(folder, SHIPPED)
     assert set(drawn) == {"policies", "reliability"}
     assert set(refused) == OF_TRAINING | OF_SWEEPS | OF_MARKETS | OF_AUDITS | OF_SIDES
     assert "no table 'training'" in refused["reward_curves"]
