@@ -21,6 +21,7 @@ AVERAGE = "average."  # begins the names of what is kept of the actor's average
 AVERAGE_ACTOR = f"{AVERAGE}module."  # begins the names of its parameters
 AVERAGED = f"{AVERAGE}n_averaged"  # the updates that it is of
 DECAY = 8  # eta of the average
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class MaskedSacModule(TorchRLModule, InferenceOnlyAPI, TargetNetworkAPI):
@@ -109,6 +110,6 @@ class SideSacModule(MaskedSacModule):
         return torch.ones(shape, dtype=torch.bool, device=observation.device)
 
 
-def _draw_near(average: list[Tensor], actor: list[Tensor], updates: Tensor) -> None:
+def _draw_near(average: Tensors, actor: Tensors, updates: Tensor | int) -> None:
     """Draw an average of so many updates towards the actor of the next, see `MaskedSacModule`."""
-    torch._foreach_lerp_(average, actor, (1 + DECAY) / (updates.item() + 1 + DECAY))
+    torch._foreach_lerp_(average, actor, (1 + DECAY) / (int(updates) + 1 + DECAY))
