@@ -93,7 +93,7 @@ def _policy(algorithm: Any, module_id: str, role: str) -> BestResponse:
     kind: Any = NetworkConfig if role == USERS else RoleNetworkConfig
     network = kind(**keys)
     actor = network.actor()
-    actor.load_state_dict(average_actors(algorithm)[module_id])
+    actor.load_state_dict(average_actors(algorithm.networks())[module_id])
     actor.requires_grad_(False).eval()
     if role == USERS:
         return LearnedPolicy("best_response", {module_id: actor}, network, {module_id: []})

@@ -80,8 +80,9 @@ class SacEngine:
         module_specs = algorithm.config.rl_module_spec.rl_module_specs
         users = spec.algorithm.module_users(spec.env.num_users)
         network = NetworkConfig(**module_specs[next(iter(users))].model_config)
-        actors = average_actors(algorithm)
-        write_weights(folder / NETWORKS, algorithm.networks())
+        networks = algorithm.networks()
+        actors = average_actors(networks)
+        write_weights(folder / NETWORKS, networks)
         save_policy(folder, {module_id: actors[module_id] for module_id in users}, network, users)
         if spec.algorithm.roles.learning:
             sides = [role for role in OTHER_SIDES if role in module_specs]

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from marl_moe.policies.weights import Weights
+
 
 def learner_weights(algorithm: Any) -> dict[str, dict[str, "Tensor"]]:
     """Return the parameters of each module that acting needs, by module and name."""
@@ -17,18 +19,19 @@ def learner_weights(algorithm: Any) -> dict[str, dict[str, "Tensor"]]:
     }
 
 
-def average_actors(algorithm: Any) -> dict[str, dict[str, "Tensor"]]:
-    """Return the parameters of each module's average actor, which plays after training of ours."""
-    from torch import as_tensor
+def average_actors(networks: "Weights") -> dict[str, dict[str, "Tensor"]]:
+    """Return the parameters of each module's average actor, which plays after training of ours.
 
+    Args:
+        networks: what `WorldSac.networks` returns.
+    """
     from marl_moe.rllib.module import AVERAGE_ACTOR
 
-    state = algorithm.learner_group.get_state(components="learner/rl_module", inference_only=False)
     return {
         module_id: {
-            name.removeprefix(AVERAGE_ACTOR): as_tensor(value)
+            name.removeprefix(AVERAGE_ACTOR): value
             for name, value in module.items()
             if name.startswith(AVERAGE_ACTOR)
         }
-        for module_id, module in state["learner"]["rl_module"].items()
+        for module_id, module in networks.items()
     }
